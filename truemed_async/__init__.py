@@ -1,0 +1,95 @@
+"""The Truemed merchant API for Python: HSA/FSA payments and Letters of Medical Necessity.
+
+Async first, with the same names for synchronous code::
+
+    from truemed_async import AsyncTruemed, Truemed
+
+Names are resolved on first use, so that importing the package is quick and that webhooks and models never import the
+HTTP library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from truemed_async._version import __version__
+
+if TYPE_CHECKING:
+    from truemed_async import emulator, errors
+    from truemed_async._core.bulk import Outcome
+    from truemed_async._core.endpoint import Endpoint, Idempotency
+    from truemed_async._core.response import Response
+    from truemed_async._core.stream import Stream
+    from truemed_async.client import AsyncTruemed
+    from truemed_async.models import (
+        Model,
+        Page,
+        Pagination,
+        QualificationSession,
+        QualificationSessionUpdate,
+        QualificationStatus,
+    )
+    from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, Timeouts, Unset
+    from truemed_async.sync import SyncStream, Truemed
+
+_WHERE = {
+    "AsyncTruemed": "client",
+    "Attempt": "options",
+    "Endpoint": "_core.endpoint",
+    "Idempotency": "_core.endpoint",
+    "Model": "models",
+    "Outcome": "_core.bulk",
+    "Page": "models",
+    "Pagination": "models",
+    "QualificationSession": "models",
+    "QualificationSessionUpdate": "models",
+    "QualificationStatus": "models",
+    "RequestOptions": "options",
+    "Response": "_core.response",
+    "RetryPolicy": "options",
+    "Stream": "_core.stream",
+    "SyncStream": "sync",
+    "Timeouts": "options",
+    "Truemed": "sync",
+    "UNSET": "options",
+    "Unset": "options",
+}
+
+__all__ = [
+    "UNSET",
+    "AsyncTruemed",
+    "Attempt",
+    "Endpoint",
+    "Idempotency",
+    "Model",
+    "Outcome",
+    "Page",
+    "Pagination",
+    "QualificationSession",
+    "QualificationSessionUpdate",
+    "QualificationStatus",
+    "RequestOptions",
+    "Response",
+    "RetryPolicy",
+    "Stream",
+    "SyncStream",
+    "Timeouts",
+    "Truemed",
+    "Unset",
+    "__version__",
+    "emulator",
+    "errors",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    if name in ("emulator", "errors"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

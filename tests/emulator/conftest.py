@@ -1,0 +1,70 @@
+"""A running emulator and a client for it that is not the SDK: the two must not be able to agree on a mistake."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from truemed_async.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@attrs.frozen
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+@attrs.frozen
+class Api:
+    """Sends one request on a connection of its own, with the right key unless told otherwise."""
+
+    emulator: Emulator
+
+    def send(self, method: str, target: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.emulator.port, timeout=10)
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        try:
+            connection.request(
+                method, target, content, {"x-truemed-api-key": self.emulator.api_key} if headers is None else headers
+            )
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def get(self, id: str) -> Answer:
+        return self.send("GET", f"/api/v1/qualification_session/{id}")
+
+    def list(self, query: str = "") -> Answer:
+        return self.send("GET", f"/api/v1/qualification_sessions{query}")
+
+    def ids(self, query: str = "") -> list[str]:
+        """The ids of one page."""
+        return [row["qualification_session_id"] for row in self.list(query).json["qualification_sessions"]]
+
+    def update(self, id: str, body: Any) -> Answer:
+        return self.send("POST", f"/api/v1/qualification_session/{id}/update", body)
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """Without sessions: each test adds those it is about."""
+    with Emulator(sessions=0) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def api(emulator: Emulator) -> Api:
+    return Api(emulator)

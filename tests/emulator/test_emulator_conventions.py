@@ -1,0 +1,186 @@
+"""What holds for all routes: the key, the shape of errors, unknown and unfinished routes, the address."""
+
+import http.client
+import re
+import socket
+
+import pytest
+
+from truemed_async.emulator import ROUTES, Emulator
+
+LIST = "/api/v1/qualification_sessions"
+
+# The overview of truemed-api.md, section 2, as it stands there.
+DOCUMENTED = {
+    ("POST", "/payments/v1/create_payment_session"),
+    ("GET", "/payments/v1/payment_session/{id}"),
+    ("GET", "/payments/v1/payment_sessions"),
+    ("POST", "/payments/v1/payment_session/{id}/capture"),
+    ("POST", "/payments/v1/payment_session/{id}/void"),
+    ("POST", "/payments/v1/payment_session/{id}/cancel"),
+    ("POST", "/payments/v1/refund"),
+    ("POST", "/api/v1/payment_tokens/create"),
+    ("GET", "/api/v1/payment_tokens/{payment_token}"),
+    ("GET", "/api/v1/payment_tokens"),
+    ("POST", "/api/v1/payment_tokens/{payment_token}/update"),
+    ("POST", "/api/v1/payment_tokens/{payment_token}/delete"),
+    ("GET", "/api/v1/payment_tokens/provision_request/{provision_token_request_id}"),
+    ("GET", "/api/v1/qualification_session/{qualification_session_id}"),
+    ("GET", "/api/v1/qualification_sessions"),
+    ("POST", "/api/v1/qualification_session/{qualification_session_id}/update"),
+    ("GET", "/api/v1/product_catalog/items/list"),
+    ("POST", "/api/v1/product_catalog/truemed_checkout_method"),
+    ("POST", "/api/v1/product_catalog/items/create"),
+    ("POST", "/api/v1/product_catalog/items/update"),
+    ("POST", "/api/v1/product_catalog/items/detail"),
+    ("GET", "/api/v1/reconciliation/payouts"),
+    ("GET", "/api/v1/reconciliation/transactions"),
+}
+UNFINISHED = [route for route in ROUTES if route.handler is None]
+
+
+def bare(path):
+    return re.sub(r"\{\w+\}", "{}", path)
+
+
+def test_states_every_documented_route_once():
+    """truemed-api.md 2: the overview."""
+    assert len({route.name for route in ROUTES}) == len(ROUTES)
+    assert sorted((route.method, bare(route.path)) for route in ROUTES) == sorted(
+        (method, bare(path)) for method, path in DOCUMENTED
+    )
+
+
+@pytest.mark.parametrize("route", UNFINISHED, ids=lambda route: route.name)
+def test_says_501_where_it_does_not_answer_yet(emulator, api, route):
+    """reliability.md 7: 501 makes a test fail at once where a guess would let it pass."""
+    answer = api.send(route.method, re.sub(r"\{\w+\}", "x", route.path))
+    assert answer.status == 501
+    assert answer.json["error"] == "NotImplemented"
+    assert route.name in answer.json["message"]
+    assert emulator.requests[-1].route == route.name
+
+
+def test_answers_in_json(emulator, api):
+    """truemed-api.md 1.3: application/json."""
+    assert api.list().headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"x-truemed-api-key": "wrong"}, {"x-truemed-api-key": "k\xe9y"}, {"Authorization": "Bearer KEY"}]
+)
+@pytest.mark.parametrize("path", [LIST, "/nowhere", "/payments/v1/refund"])
+def test_refuses_a_missing_or_wrong_key(emulator, api, headers, path):
+    """reference-list-qualification-sessions.txt: x-truemed-api-key; truemed-api.md 1.2: the 401 is not documented."""
+    headers = {name: value.replace("KEY", emulator.api_key) for name, value in headers.items()}
+    answer = api.send("GET", path, headers=headers)
+    assert answer.status == 401
+    assert answer.json["error"] == "Unauthorized"
+    assert answer.json["message"]
+
+
+@pytest.mark.parametrize("name", ["x-truemed-api-key", "X-Truemed-Api-Key", "X-TRUEMED-API-KEY"])
+def test_takes_the_key_in_any_case_of_its_header(emulator, api, name):
+    """guide-update-a-qualification-session.txt: "a valid API key passed in the x-truemed-api-key header"."""
+    assert api.send("GET", LIST, headers={name: emulator.api_key}).status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/nowhere", LIST + "/", "/api/v1/qualification_session/", "/api/v1/qualification_session/a/b"]
+)
+def test_answers_404_to_an_unknown_path(emulator, api, path):
+    """reference-get-qualification-session.txt: "404 Not Found Error"; truemed-api.md 1.4: error and message."""
+    answer = api.send("GET", path)
+    assert answer.status == 404
+    assert answer.json == {"error": "NotFound", "message": "no such path"}
+    assert emulator.requests[-1].route is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("POST", LIST, "GET"),
+        ("DELETE", LIST, "GET"),
+        ("PUT", "/api/v1/qualification_session/qs_1", "GET"),
+        ("GET", "/api/v1/qualification_session/qs_1/update", "POST"),
+        ("PATCH", "/api/v1/payment_tokens/create", "GET, POST"),
+    ],
+)
+def test_answers_405_to_the_wrong_verb(api, method, path, allow):
+    """reference-list-qualification-sessions.txt: "405 Method Not Allowed Error"."""
+    answer = api.send(method, path)
+    assert answer.status == 405
+    assert answer.json["error"] == "MethodNotAllowed"
+    assert answer.headers["Allow"] == allow
+
+
+@pytest.mark.parametrize("host", ["localhost:{}", "LOCALHOST:{}", "127.0.0.1:{}", "[::1]:{}"])
+def test_knows_its_own_names(emulator, api, host):
+    """reliability.md 5: the Host header is that of the emulator."""
+    headers = {"Host": host.format(emulator.port), "x-truemed-api-key": emulator.api_key}
+    assert api.send("GET", LIST, headers=headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{}", "localhost", "127.0.0.1:1", "", "127.0.0.1.evil.example:{}"]
+)
+def test_refuses_another_host(emulator, api, host):
+    """reliability.md 5: a wrong Host is 421, against DNS rebinding."""
+    headers = {"Host": host.format(emulator.port), "x-truemed-api-key": emulator.api_key}
+    answer = api.send("GET", LIST, headers=headers)
+    assert (answer.status, answer.json["error"]) == (421, "MisdirectedRequest")
+
+
+def test_listens_on_127_0_0_1_only(emulator):
+    """reliability.md 5: other addresses of this machine are refused."""
+    for address in ("127.0.0.2", "::1"):
+        with pytest.raises(OSError):
+            socket.create_connection((address, emulator.port), timeout=2).close()
+
+
+def test_refuses_a_body_past_a_mebibyte(api):
+    """Our choice: a bound on what one request can make it hold."""
+    answer = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"x" * (1024**2 + 1))
+    assert (answer.status, answer.json["error"]) == (413, "PayloadTooLarge")
+
+
+def test_refuses_a_body_that_cannot_be_decoded(emulator, api):
+    """truemed-api.md 1.4: what cannot be processed is a 400 ValidationError."""
+    headers = {"x-truemed-api-key": emulator.api_key, "Content-Encoding": "gzip"}
+    answer = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"this is no gzip", headers)
+    assert (answer.status, answer.json["error"]) == (400, "ValidationError")
+
+
+def test_says_continue_to_who_waits_for_it(emulator):
+    """HTTP: a client that sends Expect: 100-continue keeps its body back until it is asked for."""
+    id = emulator.state.add()
+    body = b'{"idempotency_key":"k","user_id":"u"}'
+    head = (
+        f"POST /api/v1/qualification_session/{id}/update HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n"
+        f"x-truemed-api-key: {emulator.api_key}\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert emulator.state.get(id).user_id == "u"
+
+
+def test_keeps_a_connection_alive(emulator):
+    """Many requests, one connection: what pools rely on."""
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+    for _ in range(3):
+        connection.request("GET", LIST, headers={"x-truemed-api-key": emulator.api_key})
+        before = connection.sock
+        assert connection.getresponse().read()
+        assert connection.sock is before
+        assert before is not None
+    connection.close()
+
+
+def test_makes_a_key_for_each_emulator():
+    """truemed-api.md 1.2: no prefix is known; a key that is made per run is worth nothing elsewhere."""
+    keys = {Emulator(sessions=0).api_key for _ in range(3)}
+    assert len(keys) == 3
+    assert all(re.fullmatch("[0-9a-f]{40}", key) for key in keys)

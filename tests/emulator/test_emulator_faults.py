@@ -1,0 +1,164 @@
+"""The seam for faults: the moments at which one may act, and what the log says of it."""
+
+import asyncio
+import http.client
+import logging
+import socket
+
+import pytest
+from aiohttp import web
+
+from truemed_async.emulator import Cut, Fault, Faults
+
+
+class Says(Fault):
+    """Answers in place of the handler."""
+
+    def __init__(self, status):
+        self.status = status
+
+    async def before(self, exchange):
+        return web.json_response({"error": "ServerError", "message": ""}, status=self.status)
+
+
+class Tags(Fault):
+    """Marks each response on its way out."""
+
+    def __init__(self, tag):
+        self.tag = tag
+
+    async def after(self, exchange, response):
+        response.headers.add("X-Tag", self.tag)
+        return response
+
+
+class CutsAfter(Fault):
+    """Applies the effect and says nothing."""
+
+    async def after(self, exchange, response):
+        raise Cut
+
+
+class HalfAnswer(Fault):
+    """Writes by itself and closes."""
+
+    async def before(self, exchange):
+        exchange.request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Len")
+        exchange.request.transport.close()
+        raise Cut
+
+
+class Watches(Fault):
+    """Acts on nothing, sees everything."""
+
+    def __init__(self):
+        self.seen = []
+        self.connections = 0
+
+    def connected(self, transport):
+        self.connections += 1
+
+    async def before(self, exchange):
+        self.seen.append((exchange.route and exchange.route.name, exchange.record.body, exchange.state.count))
+
+
+class HangsUp(Fault):
+    def connected(self, transport):
+        transport.abort()
+
+
+class Breaks(Fault):
+    async def before(self, exchange):
+        raise ZeroDivisionError
+
+
+class Waits(Fault):
+    async def before(self, exchange):
+        await asyncio.Event().wait()
+
+
+def test_keeps_faults_in_order():
+    faults = Faults()
+    first = faults.add(Fault())
+    second = faults.add(Fault())
+    assert list(faults) == [first, second]
+    assert len(faults) == 2
+    assert repr(faults) == f"<Faults {[first, second]}>"
+    faults.clear()
+    assert list(faults) == []
+
+
+def test_a_plain_fault_changes_nothing(emulator, api):
+    emulator.faults.add(Fault())
+    assert api.list().status == 200
+
+
+def test_answers_before_the_handler_without_an_effect(emulator, api):
+    id = emulator.state.add()
+    emulator.faults.add(Says(503))
+    emulator.faults.add(Says(500))
+    assert api.update(id, {"idempotency_key": "k", "user_id": "u"}).status == 503
+    assert emulator.state.get(id).user_id is None
+    assert [seen.status for seen in emulator.requests] == [503]
+    emulator.faults.clear()
+    assert api.update(id, {"idempotency_key": "k", "user_id": "u"}).status == 200
+
+
+def test_leads_the_response_through_all_faults(emulator, api):
+    emulator.faults.add(Tags("1"))
+    emulator.faults.add(Tags("2"))
+    assert api.get("qs_none").headers.get_all("X-Tag") == ["1", "2"]
+
+
+def test_cuts_after_the_effect(emulator, api):
+    id = emulator.state.add()
+    emulator.faults.add(CutsAfter())
+    with pytest.raises(ConnectionError):
+        api.update(id, {"idempotency_key": "k", "user_id": "u"})
+    assert emulator.state.get(id).user_id == "u"
+    assert [seen.status for seen in emulator.requests] == [None]
+
+
+def test_sends_what_the_fault_wrote(emulator):
+    emulator.faults.add(HalfAnswer())
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
+        received = b"".join(iter(lambda: connection.recv(1000), b""))
+    assert received == b"HTTP/1.1 200 OK\r\nContent-Len"
+    assert [seen.status for seen in emulator.requests] == [None]
+
+
+def test_shows_a_fault_the_whole_exchange(emulator, api):
+    fault = emulator.faults.add(Watches())
+    id = emulator.state.add()
+    api.update(id, b"body")
+    api.send("GET", "/nowhere")
+    assert fault.seen == [("qualification_sessions.update", b"body", 1), (None, b"", 1)]
+    assert fault.connections == 2
+
+
+def test_acts_on_a_new_connection(emulator, api):
+    emulator.faults.add(HangsUp())
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        api.list()
+    assert len(emulator.requests) == 0
+
+
+def test_a_fault_that_breaks_is_a_500_in_the_log(emulator, api, caplog):
+    emulator.faults.add(Breaks())
+    with caplog.at_level(logging.ERROR, "aiohttp.server"):
+        assert api.list().status == 500
+    assert "ZeroDivisionError" in caplog.text
+    assert [seen.status for seen in emulator.requests] == [500]
+
+
+def test_a_fault_that_waits_ends_with_the_emulator(emulator):
+    emulator.faults.add(Waits())
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+    connection.request("GET", "/")
+    while not emulator.requests.in_flight:
+        pass
+    emulator.__exit__(None, None, None)
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        connection.getresponse()
+    connection.close()

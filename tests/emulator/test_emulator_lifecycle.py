@@ -1,0 +1,186 @@
+"""Starting, stopping, and what is left afterwards: nothing."""
+
+import asyncio
+import http.client
+import socket
+import threading
+import time
+
+import aiohttp
+import pytest
+
+from truemed_async.emulator import Emulator
+
+LIST = "/api/v1/qualification_sessions"
+
+
+def key(emulator):
+    return {"x-truemed-api-key": emulator.api_key}
+
+
+def is_open(port):
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def test_serves_in_the_running_loop():
+    threads = threading.active_count()
+    async with Emulator(sessions=3) as emulator, aiohttp.ClientSession(emulator.url, headers=key(emulator)) as session:
+        assert threading.active_count() == threads
+        async with session.get(LIST) as response:
+            assert (await response.json())["pagination"]["count"] == 3
+    assert not is_open(emulator.port)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_serves_in_a_thread_of_its_own(api, emulator):
+    assert any(thread.name == "truemed-emulator" for thread in threading.enumerate())
+    assert api.list().status == 200
+
+
+def test_leaves_no_thread_behind():
+    before = set(threading.enumerate())
+    with Emulator(sessions=0) as emulator:
+        assert set(threading.enumerate()) != before
+    assert set(threading.enumerate()) == before
+    assert not is_open(emulator.port)
+
+
+async def test_serves_a_loop_from_its_thread():
+    with Emulator(sessions=0) as emulator:
+        async with aiohttp.ClientSession(emulator.url, headers=key(emulator)) as session, session.get(LIST) as response:
+            assert response.status == 200
+
+
+async def test_stops_twice():
+    emulator = Emulator(sessions=0)
+    await emulator.stop()
+    await emulator.start()
+    await emulator.stop()
+    await emulator.stop()
+    emulator.__exit__(None, None, None)
+
+
+async def test_refuses_to_start_while_it_runs():
+    async with Emulator(sessions=0) as emulator:
+        with pytest.raises(RuntimeError, match="running"):
+            await emulator.start()
+        with pytest.raises(RuntimeError, match="running"):
+            emulator.__enter__()
+    assert all(thread.name != "truemed-emulator" for thread in threading.enumerate())
+
+
+def test_may_be_entered_again():
+    """A server that goes away and comes back: same port, key, state and log."""
+    emulator = Emulator(sessions=2)
+    ports = set()
+    for times in (1, 2):
+        with emulator:
+            ports.add(emulator.port)
+            connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+            connection.request("GET", LIST, headers=key(emulator))
+            assert connection.getresponse().status == 200
+            connection.close()
+            assert emulator.requests.count() == times
+    assert len(ports) == 1
+
+
+def test_two_at_once_know_nothing_of_each_other():
+    with Emulator(sessions=0) as one, Emulator(sessions=0) as two:
+        assert one.port != two.port
+        id = one.state.add()
+        connection = http.client.HTTPConnection("127.0.0.1", two.port, timeout=5)
+        for headers, status in ((key(one), 401), (key(two), 404)):
+            connection.request("GET", f"/api/v1/qualification_session/{id}", headers=headers)
+            response = connection.getresponse()
+            assert (response.status, bool(response.read())) == (status, True)
+        connection.close()
+        assert (one.requests.count(), two.requests.count()) == (0, 2)
+
+
+def test_takes_the_port_it_is_given():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with Emulator(sessions=0, port=port) as emulator:
+        assert emulator.url == f"http://127.0.0.1:{port}"
+        with pytest.raises(OSError), Emulator(sessions=0, port=port):
+            pytest.fail("the port is taken")
+
+
+def test_has_no_url_before_it_starts():
+    emulator = Emulator(sessions=0)
+    assert repr(emulator) == "<Emulator without a port>"
+    with pytest.raises(RuntimeError, match="no port"):
+        emulator.url  # noqa: B018 - the access is the test
+    with emulator:
+        assert repr(emulator) == f"<Emulator on {emulator.url}>"
+        assert emulator.api_key not in repr(emulator)
+
+
+@pytest.mark.parametrize(
+    "options", [{"sessions": -1}, {"max_page_size": 0}, {"latency": -1}, {"latency": (2, 1)}, {"latency": (-1, 1)}]
+)
+def test_refuses_options_without_sense(options):
+    with pytest.raises(ValueError):
+        Emulator(**options)
+
+
+@pytest.mark.parametrize("latency", [0.05, (0.05, 0.06)])
+def test_waits_before_it_answers(latency):
+    with Emulator(sessions=0, latency=latency) as emulator:
+        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+        start = time.monotonic()
+        connection.request("GET", LIST, headers=key(emulator))
+        assert connection.getresponse().read()
+        assert time.monotonic() - start >= 0.045
+        connection.close()
+
+
+async def test_draws_the_same_latencies_from_the_same_seed():
+    def delays(seed):
+        emulator = Emulator(sessions=0, seed=seed, latency=(0, 1))
+        return [emulator._app._delay() for _ in range(5)]
+
+    assert delays(1) == delays(1) != delays(2)
+
+
+async def test_stops_at_once_while_it_waits_to_answer():
+    async with aiohttp.ClientSession() as session:
+        async with Emulator(sessions=0, latency=60) as emulator:
+            requests = [asyncio.create_task(session.get(emulator.url + LIST)) for _ in range(5)]
+            async with asyncio.timeout(5):
+                while emulator.requests.in_flight < 5:  # noqa: ASYNC110 - the log has no event to wait for
+                    await asyncio.sleep(0.005)
+            start = time.monotonic()
+        assert time.monotonic() - start < 1
+        for outcome in await asyncio.gather(*requests, return_exceptions=True):
+            assert isinstance(outcome, aiohttp.ClientError)
+    assert [seen.status for seen in emulator.requests] == [None] * 5
+    assert emulator.requests.in_flight == 0
+
+
+def test_stops_at_once_with_connections_open():
+    with Emulator(sessions=0) as emulator:
+        idle = [socket.create_connection(("127.0.0.1", emulator.port), timeout=5) for _ in range(5)]
+        used = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+        used.request("GET", LIST, headers=key(emulator))
+        assert used.getresponse().read()
+        start = time.monotonic()
+    assert time.monotonic() - start < 1
+    for connection in idle:
+        assert connection.recv(1) == b""
+        connection.close()
+    used.close()
+
+
+async def test_leaves_nothing_after_many_lives():
+    for _ in range(20):
+        async with (
+            Emulator(sessions=0) as emulator,
+            aiohttp.ClientSession(headers=key(emulator)) as session,
+            session.get(emulator.url + LIST) as response,
+        ):
+            assert response.status == 200
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -1,0 +1,195 @@
+"""GET /api/v1/qualification_sessions: one test for each fact of its page, reference-list-qualification-sessions.txt."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+T0 = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def fill(emulator, count, **fields):
+    """Add qs_000 (oldest) to qs_<count-1> (newest)."""
+    for index in range(count):
+        emulator.state.add(
+            **{"qualification_session_id": f"qs_{index:03}", "created_at": T0 + timedelta(hours=index), **fields}
+        )
+
+
+def refused(answer, parameter):
+    assert answer.status == 400
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json["error"] == "ValidationError"
+    assert answer.json["message"].startswith(parameter)
+    assert answer.json.keys() == {"error", "message"}
+
+
+def test_is_sorted_by_created_at_newest_first(emulator, api):
+    """reference-list-qualification-sessions.txt: "sorted by their `created_at` date". The direction is our choice."""
+    for day in (2, 1, 3):
+        emulator.state.add(qualification_session_id=f"qs_{day}", created_at=T0 + timedelta(days=day))
+    assert api.ids() == ["qs_3", "qs_2", "qs_1"]
+
+
+def test_orders_equal_times_the_same_each_time(emulator, api):
+    """Our choice: equal `created_at` is ordered by descending id, and a null one comes last."""
+    for id in ("qs_b", "qs_c", "qs_a"):
+        emulator.state.add(qualification_session_id=id, created_at=T0)
+    emulator.state.add(qualification_session_id="qs_z", created_at=None)
+    assert api.ids() == ["qs_c", "qs_b", "qs_a", "qs_z"]
+
+
+def test_defaults_to_page_1_of_30(emulator, api):
+    """reference-list-qualification-sessions.txt: page "Defaults to 1.", page_size "Defaults to 30."."""
+    fill(emulator, 31)
+    answer = api.list().json
+    assert answer["qualification_sessions"][0]["qualification_session_id"] == "qs_030"
+    assert len(answer["qualification_sessions"]) == 30
+    assert answer["pagination"] == {"count": 31, "current_page": 1, "last_page": 2, "page_size": 30}
+
+
+def test_holds_whole_sessions(emulator, api):
+    """reference-list-qualification-sessions.txt: "An array of qualification_session objects"."""
+    fill(emulator, 1)
+    assert api.list().json["qualification_sessions"] == [api.get("qs_000").json]
+
+
+def test_pages_cover_all_sessions_once(emulator, api):
+    """reference-list-qualification-sessions.txt: `page` is "which page to access", `page_size` the records per page."""
+    fill(emulator, 7)
+    pages = [api.ids(f"?page={page}&page_size=3") for page in (1, 2, 3)]
+    assert pages == [["qs_006", "qs_005", "qs_004"], ["qs_003", "qs_002", "qs_001"], ["qs_000"]]
+
+
+def test_states_count_page_and_last_page(emulator, api):
+    """reference-list-qualification-sessions.txt: pagination has "the current page, page size, total count, and last page"."""
+    fill(emulator, 7)
+    pagination = api.list("?page=2&page_size=3").json["pagination"]
+    assert pagination == {"count": 7, "current_page": 2, "last_page": 3, "page_size": 3}
+
+
+def test_is_empty_past_the_last_page(emulator, api):
+    """Our choice: a page past the last is empty, not an error."""
+    fill(emulator, 2)
+    answer = api.list("?page=9")
+    assert answer.status == 200
+    assert answer.json["qualification_sessions"] == []
+    assert answer.json["pagination"]["current_page"] == 9
+
+
+def test_has_a_first_page_when_nothing_matches(api):
+    """Our choice: the last page of an empty listing is 1."""
+    assert api.list().json == {
+        "qualification_sessions": [],
+        "pagination": {"count": 0, "current_page": 1, "last_page": 1, "page_size": 30},
+    }
+
+
+def test_cuts_the_page_size_and_says_so(emulator, api):
+    """truemed-api.md 1.6: the largest page_size is not known. Our choice: it is cut, and the echo is what was used."""
+    fill(emulator, 5)
+    emulator.state.max_page_size = 2
+    answer = api.list("?page=2&page_size=100").json
+    assert [row["qualification_session_id"] for row in answer["qualification_sessions"]] == ["qs_002", "qs_001"]
+    assert answer["pagination"] == {"count": 5, "current_page": 2, "last_page": 3, "page_size": 2}
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "abc", "", "%20", "1_0", "%D9%A1", "99999999999"])
+@pytest.mark.parametrize("parameter", ["page", "page_size"])
+def test_refuses_what_is_no_page(api, parameter, value):
+    """reference-list-qualification-sessions.txt: integers; 400 with `ValidationError`: invalid request."""
+    refused(api.list(f"?{parameter}={value}"), parameter)
+
+
+@pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
+def test_filters_by_one_status(emulator, api, status):
+    """reference-list-qualification-sessions.txt: "only return sessions with the given status"."""
+    for each in ("pending", "processing", "approved", "rejected"):
+        emulator.state.add(qualification_session_id=f"qs_{each}", status=each)
+    answer = api.list(f"?status={status}").json
+    assert [row["qualification_session_id"] for row in answer["qualification_sessions"]] == [f"qs_{status}"]
+    assert answer["pagination"]["count"] == 1
+
+
+@pytest.mark.parametrize("value", ["qualified", "", "Approved", "approved,rejected"])
+def test_refuses_another_status(api, value):
+    """reference-list-qualification-sessions.txt: status is "One of" four; several at once are of an older version."""
+    refused(api.list(f"?status={value}"), "status")
+
+
+def test_filters_by_user_id(emulator, api):
+    """reference-list-qualification-sessions.txt: "An optional user_id to search for." That it is whole is our choice."""
+    for user_id in ("user-1", "user-12", "USER-1", None):
+        emulator.state.add(qualification_session_id=f"qs_{user_id}", user_id=user_id)
+    assert api.ids("?user_id=user-1") == ["qs_user-1"]
+
+
+def test_filters_by_the_utc_date_of_expiry(emulator, api):
+    """reference-list-qualification-sessions.txt: "Filter by expiration date (YYYY-MM-DD format)"."""
+    for id, expires_at in {
+        "before": datetime(2027, 4, 30, 23, 59, 59, 999_000, UTC),
+        "first": datetime(2027, 5, 1, tzinfo=UTC),
+        "last": datetime(2027, 5, 1, 23, 59, 59, 999_000, UTC),
+        "after": datetime(2027, 5, 2, tzinfo=UTC),
+        "never": None,
+    }.items():
+        emulator.state.add(qualification_session_id=id, expires_at=expires_at, created_at=T0)
+    assert sorted(api.ids("?expires_at=2027-05-01")) == ["first", "last"]
+
+
+@pytest.mark.parametrize("value", ["20270501", "2027-5-1", "2027-02-30", "2027-W18-6", "2027-05-01T00:00:00Z", ""])
+def test_refuses_what_is_no_date(api, value):
+    """reference-list-qualification-sessions.txt: "YYYY-MM-DD format"."""
+    refused(api.list(f"?expires_at={value}"), "expires_at")
+
+
+@pytest.mark.parametrize("field", ["user_name", "email", "user_business_id", "utm", "external_user_id"])
+def test_searches_five_fields(emulator, api, field):
+    """reference-list-qualification-sessions.txt: "Search across user name, email, user_business_id, utm, and external_user_id"."""
+    emulator.state.add(qualification_session_id="other")
+    emulator.state.add(qualification_session_id="this", **{field: "the Néedle it is"})
+    assert api.ids("?search=n%C3%89EDLE") == ["this"]
+
+
+def test_searches_no_other_field(emulator, api):
+    """reference-list-qualification-sessions.txt: the five fields are named; the others are not searched."""
+    emulator.state.add(user_id="needle", source="needle", metadata='"needle"', skus_param="needle")
+    assert api.ids("?search=needle") == []
+
+
+def test_searches_for_nothing_finds_all(emulator, api):
+    """Our choice: an empty search does not narrow."""
+    fill(emulator, 2)
+    assert api.ids("?search=") == ["qs_001", "qs_000"]
+
+
+def test_combines_filters(emulator, api):
+    """reference-list-qualification-sessions.txt: each filter is optional; together they narrow further."""
+    emulator.state.add(qualification_session_id="both", status="approved", user_id="u", utm="x")
+    emulator.state.add(qualification_session_id="one", status="approved", user_id="v", utm="x")
+    assert api.ids("?status=approved&user_id=u&search=X") == ["both"]
+
+
+def test_ignores_parameters_it_does_not_know(emulator, api):
+    """Our choice: nothing is said about unknown parameters."""
+    fill(emulator, 1)
+    assert api.ids("?colour=blue") == ["qs_000"]
+
+
+def test_filtered_pages_follow_what_changes(emulator, api):
+    """Kept listings end with every change of the state."""
+    fill(emulator, 3, status="pending")
+    assert api.ids("?status=pending&page_size=2") == ["qs_002", "qs_001"]
+    assert api.ids("?status=pending&page_size=2&page=2") == ["qs_000"]
+    emulator.state.start_review("qs_002")
+    assert api.ids("?status=pending&page_size=2") == ["qs_001", "qs_000"]
+    emulator.state.remove("qs_001")
+    assert api.ids("?status=pending") == ["qs_000"]
+    emulator.state.add(qualification_session_id="qs_new")
+    assert api.ids("?status=pending") == ["qs_new", "qs_000"]
+
+
+def test_keeps_a_bounded_number_of_listings(emulator, api):
+    """A reader with ever new filters costs no ever growing memory."""
+    for number in range(40):
+        assert api.ids(f"?user_id={number}") == []
+    assert len(emulator.state._listings) <= 32

@@ -1,0 +1,122 @@
+"""The pytest plugin, and what importing it costs those who do not use it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import truemed_async.emulator
+
+PACKAGE = Path(truemed_async.emulator.__file__).parent
+ROOT = PACKAGE.parent.parent
+PLUGIN = "truemed_async.emulator.pytest_plugin"
+
+TESTS = """
+import http.client
+import pytest
+
+def count(emulator):
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+    connection.request("GET", "/api/v1/qualification_sessions", headers={"x-truemed-api-key": emulator.api_key})
+    assert connection.getresponse().status == 200
+    connection.close()
+    return emulator.state.count
+
+def test_plain(truemed_emulator):
+    assert count(truemed_emulator) == 1000
+
+@pytest.mark.truemed_emulator(sessions=5, max_page_size=7)
+class TestMarked:
+    def test_class(self, truemed_emulator):
+        assert count(truemed_emulator) == 5
+
+    @pytest.mark.truemed_emulator(sessions=6)
+    def test_nearest(self, truemed_emulator):
+        assert count(truemed_emulator) == 6
+        assert truemed_emulator.state.max_page_size == 7
+"""
+
+ASYNC_TESTS = """
+import aiohttp
+
+async def test_async(truemed_emulator):
+    headers = {"x-truemed-api-key": truemed_emulator.api_key}
+    async with aiohttp.ClientSession(truemed_emulator.url, headers=headers) as session:
+        async with session.get("/api/v1/qualification_sessions") as response:
+            assert response.status == 200
+"""
+
+
+def python(*arguments, **options):
+    """Run this Python with a watchdog."""
+    command = [sys.executable, "-W", "error", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+
+
+def test_gives_each_test_an_emulator(tmp_path, monkeypatch):
+    """In this process, so that its lines are seen to run."""
+    # An installed package registers the plugin by itself, and one plugin cannot be registered twice.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    file = tmp_path / "test_inner_plugin_sync.py"
+    file.write_text(TESTS)
+    options = [
+        "-q",
+        "-p",
+        PLUGIN,
+        "-p",
+        "no:cacheprovider",
+        "--strict-markers",
+        "--rootdir",
+        str(tmp_path),
+        "-c",
+        "/dev/null",
+    ]
+    assert pytest.main([*options, str(file)]) == pytest.ExitCode.OK
+
+
+def test_serves_asynchronous_tests(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    file = tmp_path / "test_inner_plugin_async.py"
+    file.write_text(ASYNC_TESTS)
+    options = ["-q", "-p", PLUGIN, "-p", "pytest_asyncio.plugin", "--strict-markers", "--rootdir", str(tmp_path)]
+    config = ["-c", "/dev/null", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
+    done = python("-m", "pytest", *options, *config, str(file), cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+def test_loads_nothing_heavy_until_it_is_used():
+    code = f"import sys, pytest, {PLUGIN}; print([name for name in ('aiohttp', 'attrs', 'orjson', 'asyncio') if name in sys.modules])"
+    done = python("-c", code, cwd=ROOT)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_every_public_name_is_there():
+    for name in truemed_async.emulator.__all__:
+        assert getattr(truemed_async.emulator, name) is not None
+        assert name in dir(truemed_async.emulator)
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        truemed_async.emulator.Nonsense  # noqa: B018 - the access is the test
+
+
+def test_shares_no_code_with_the_sdk():
+    """design.md 4: the SDK and the emulator must not be able to share one mistake."""
+    allowed = {"aiohttp", "attrs", "orjson", "pytest", *sys.stdlib_module_names}
+    for file in PACKAGE.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                names = [node.module]
+            for name in names:
+                own = name == "truemed_async.emulator" or name.startswith("truemed_async.emulator.")
+                assert own or name.split(".")[0] in allowed, f"{file.name} imports {name}"
+
+
+def test_files_stay_readable():
+    """design.md: a module fits in a screenful or a few."""
+    assert all(len(file.read_text(encoding="utf-8").splitlines()) < 300 for file in PACKAGE.glob("*.py"))

@@ -1,0 +1,97 @@
+"""The data that an emulator starts with."""
+
+import hashlib
+import json
+from collections import Counter
+from datetime import timedelta
+
+import attrs
+import pytest
+
+from truemed_async.emulator import Emulator
+from truemed_async.emulator.seed import ANCHOR, seed_sessions
+from truemed_async.emulator.state import twelve_months_after
+
+
+def digest(sessions, seed):
+    text = json.dumps([attrs.astuple(session) for session in seed_sessions(sessions, seed)], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_is_the_same_everywhere():
+    """Other tests and the documentation rest on these sessions: a change of them is a change of the product."""
+    assert digest(1000, 0) == "9016f0936f4bb579e2d0539aec18c88b947b10cfe7b69ee00d69c67b57293e31"
+    assert digest(50, 7) == "6636b297ef2de2822c955c4f61d6216f1777add0adf3a1dc64c248e21b2f6c39"
+
+
+def test_differs_with_the_seed():
+    assert digest(50, 0) != digest(50, 1)
+
+
+@pytest.fixture(scope="module")
+def sessions():
+    return list(seed_sessions(5000, 0))
+
+
+def test_spreads_the_statuses(sessions):
+    counts = Counter(session.status for session in sessions)
+    shares = {status: round(100 * count / len(sessions)) for status, count in counts.items()}
+    expected = {"approved": 62, "rejected": 13, "pending": 17, "processing": 8}
+    assert shares.keys() == expected.keys()
+    assert all(abs(shares[status] - share) <= 2 for status, share in expected.items())
+
+
+def test_has_times_that_make_sense(sessions):
+    for session in sessions:
+        assert ANCHOR - timedelta(days=90) <= session.created_at < ANCHOR
+        moments = [session.created_at, session.lmn_reviewed_at, session.stripe_invoice_paid_at]
+        known = [moment for moment in moments if moment is not None]
+        assert known == sorted(known)
+        assert known[-1] <= ANCHOR
+        assert all(moment.microsecond % 1000 == 0 for moment in known)
+        if session.status == "approved":
+            assert session.expires_at == twelve_months_after(session.lmn_reviewed_at)
+        else:
+            assert session.expires_at is None
+
+
+def test_has_exact_ties(sessions):
+    times = Counter(session.created_at for session in sessions)
+    assert sum(count - 1 for count in times.values()) >= len(sessions) // 40
+    assert len({session.created_at for session in seed_sessions(2, 0)}) == 1
+
+
+def test_has_nothing_of_a_review_that_was_not(sessions):
+    for session in sessions:
+        if session.status == "pending":
+            assert (session.email, session.user_name, session.lmn_reviewed_at, session.fee) == (None, None, None, None)
+        if session.status == "processing":
+            assert session.email is not None
+            assert session.lmn_reviewed_at is None
+
+
+def test_has_people_who_do_not_exist(sessions):
+    assert all(session.email.endswith(("@example.com", "@example.org")) for session in sessions if session.email)
+    assert any(session.user_name is None for session in sessions if session.status == "approved")
+    assert any(session.user_name and not session.user_name.isascii() for session in seed_sessions(1000, 0))
+
+
+def test_has_every_field_set_and_unset(sessions):
+    stored_later = {"metadata", "success_url", "failure_url"}
+    for field in attrs.fields(type(sessions[0])):
+        values = [getattr(session, field.name) for session in sessions]
+        if field.name in stored_later:
+            assert set(values) == {None}
+        else:
+            assert any(value is not None for value in values)
+            always = field.name in {"qualification_session_id", "status", "created_at", "session_type"}
+            assert (None in values) is not always
+
+
+def test_has_unique_ids(sessions):
+    assert len({session.id for session in sessions}) == len(sessions)
+
+
+def test_fills_the_emulator():
+    state = Emulator(sessions=50, seed=7).state
+    assert sorted(session.id for session in state.sessions) == sorted(session.id for session in seed_sessions(50, 7))

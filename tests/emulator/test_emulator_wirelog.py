@@ -1,0 +1,166 @@
+"""The log of what reached the server."""
+
+import http.client
+import socket
+import time
+
+import pytest
+
+from truemed_async.emulator import Emulator, WireLog, WireRequest
+
+LIST = "/api/v1/qualification_sessions"
+
+
+def until(condition):
+    """Wait for what happens on the server's side of a connection that nobody answers on."""
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def request(**fields):
+    return WireRequest(
+        **{
+            "method": "GET",
+            "path": "/",
+            "query": "",
+            "headers": (),
+            "route": None,
+            "authenticated": False,
+            **fields,
+        }
+    )
+
+
+def test_holds_a_request_as_it_was_on_the_wire(emulator, api):
+    before = time.monotonic()
+    api.send(
+        "POST",
+        "/api/v1/qualification_session/q%41%2F/update?a=b%20c&a=+d",
+        b'{"idempotency_key": "k"}',
+        {"x-truemed-api-key": emulator.api_key, "X-Other": "Value"},
+    )
+    (seen,) = emulator.requests
+    assert (seen.method, seen.path) == ("POST", "/api/v1/qualification_session/q%41%2F/update")
+    assert seen.query == "a=b%20c&a=+d"
+    assert seen.body == b'{"idempotency_key": "k"}'
+    assert seen.route == "qualification_sessions.update"
+    assert seen.status == 404
+    assert seen.authenticated
+    assert seen.header("x-OTHER") == ["Value"]
+    assert ("X-Other", "Value") in seen.headers
+    assert seen.header("absent") == []
+    assert before <= seen.time <= time.monotonic()
+
+
+def test_holds_headers_as_often_as_they_came(emulator):
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+    connection.putrequest("GET", LIST)
+    connection.putheader("X-Twice", "1")
+    connection.putheader("x-twice", "2")
+    connection.endheaders()
+    connection.getresponse().read()
+    connection.close()
+    assert emulator.requests[0].header("X-Twice") == ["1", "2"]
+
+
+def test_never_holds_a_secret(emulator, api):
+    secrets = {"x-truemed-api-key": emulator.api_key, "Authorization": "Bearer s3", "Cookie": "s3"}
+    api.send("GET", LIST, headers=secrets)
+    seen = emulator.requests[0]
+    assert seen.authenticated
+    assert [seen.header(name) for name in secrets] == [["REDACTED"]] * 3
+
+
+def test_shows_no_content_in_its_repr(emulator, api):
+    api.send("POST", "/me@example.com?search=me@example.com", b"me@example.com")
+    assert repr(emulator.requests[0]) == "WireRequest(method='POST', route=None, authenticated=True, status=404)"
+    assert repr(emulator.requests) == "<WireLog of 1 requests>"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"), [(LIST, {}, 401), ("/nowhere", None, 404), (LIST, {"Host": "x"}, 421)]
+)
+def test_holds_refused_requests_too(emulator, api, path, headers, status):
+    assert api.send("GET", path, headers=headers).status == status
+    assert [seen.status for seen in emulator.requests] == [status]
+
+
+def test_holds_what_is_no_http(emulator):
+    """The server answers it before any handler: it counts all the same."""
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+        connection.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.0 400 ")
+    (seen,) = emulator.requests
+    assert (seen.method, seen.path, seen.route, seen.status) == ("", "", None, 400)
+    assert emulator.requests.in_flight == 0
+
+
+def test_holds_a_request_whose_client_goes_away_in_the_body(emulator):
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+        head = f"POST {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\nContent-Length: 100\r\n\r\n"
+        connection.sendall(head.encode() + b"only this")
+        until(lambda: emulator.requests.in_flight)
+    until(lambda: not emulator.requests.in_flight)
+    assert [seen.status for seen in emulator.requests] == [None]
+
+
+def test_knows_that_nobody_took_the_answer():
+    with Emulator(sessions=0, latency=0.1) as emulator:
+        with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+            connection.sendall(f"GET {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
+            until(lambda: emulator.requests.in_flight)
+        until(lambda: not emulator.requests.in_flight and emulator.requests[0].status is None)
+
+
+def test_counts_by_route_and_method(emulator, api):
+    api.list()
+    api.list()
+    api.get("qs_1")
+    api.send("POST", LIST)
+    api.send("DELETE", "/nowhere")
+    requests = emulator.requests
+    assert requests.count() == len(requests) == 5
+    assert requests.count(route="qualification_sessions.list") == 2
+    assert requests.count(method="GET") == 3
+    assert requests.count(route="qualification_sessions.get", method="GET") == 1
+    assert requests.count(route="qualification_sessions.get", method="POST") == 0
+
+
+def test_counts_what_it_no_longer_keeps():
+    log = WireLog(size=2)
+    for number in range(5):
+        log.opened(request(path=f"/{number}"))
+        log.closed()
+    assert [seen.path for seen in log] == ["/3", "/4"]
+    assert log[0].path == "/3"
+    assert [seen.path for seen in log[-1:]] == ["/4"]
+    assert (len(log), log.count()) == (2, 5)
+
+
+def test_clears(emulator, api):
+    api.list()
+    emulator.requests.clear()
+    assert (len(emulator.requests), emulator.requests.count(), emulator.requests.most_in_flight) == (0, 0, 0)
+    assert list(emulator.requests) == []
+
+
+def test_is_true_before_the_answer_is_out(emulator, api):
+    """A client that keeps to one request at a time must never look like two."""
+    for _ in range(200):
+        api.list()
+        assert (emulator.requests.in_flight, emulator.requests[-1].status) == (0, 200)
+    assert emulator.requests.most_in_flight == 1
+
+
+def test_knows_how_many_were_in_flight_at_once():
+    log = WireLog()
+    log.opened(request())
+    log.opened(request())
+    log.closed()
+    assert (log.in_flight, log.most_in_flight) == (1, 2)
+    log.clear()
+    assert (log.in_flight, log.most_in_flight) == (1, 1)
+    log.closed()
+    assert (log.in_flight, log.most_in_flight) == (0, 1)

@@ -1,0 +1,1 @@
+"""How a call works. ``endpoint`` to ``redact`` are pure; ``pipeline`` and ``transport`` do the I/O."""

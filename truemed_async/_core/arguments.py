@@ -1,0 +1,127 @@
+"""Checks of arguments: each says what was wrong and what is allowed, never the value."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import AsyncIterable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from yarl import URL
+
+from truemed_async._core.config import is_loopback
+from truemed_async.errors import InvalidArgumentError
+
+# \Z and not $, which would let a final line break through.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\Z")
+_KEY = re.compile(r"[!-~]{1,255}\Z")
+
+
+def identifier(name: str, value: object) -> str:
+    """Return an id that can stand in a path. Ids are opaque, but one with ``/`` or ``..`` would leave its route."""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{name} must be a string, not {type(value).__name__}")
+    if not _ID.match(value):
+        raise InvalidArgumentError(f"{name} must be 1 to 128 of A-Z a-z 0-9 _ - and start with a letter or digit")
+    return value
+
+
+def idempotency_key(value: str | None) -> str:
+    """Return the caller's key, or a new one."""
+    if value is None:
+        return str(uuid.uuid4())
+    if not isinstance(value, str) or not _KEY.match(value):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgumentError("idempotency_key must be 1 to 255 printable ASCII characters without blanks")
+    return value
+
+
+def text(name: str, value: object) -> str:
+    """Return a non-empty string that can be sent."""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{name} must be a string, not {type(value).__name__}")
+    if not value:
+        raise InvalidArgumentError(f"{name} must not be empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        sendable = False
+    else:
+        sendable = True
+    if not sendable:
+        raise InvalidArgumentError(f"{name} holds a lone surrogate, which cannot be sent")
+    return value
+
+
+def ids(values: Iterable[str] | AsyncIterable[str]) -> Iterable[str] | AsyncIterable[str]:
+    """Return an iterable of ids; a string is one too, of its letters, and never what was meant."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, (Iterable, AsyncIterable)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgumentError("ids must be an iterable or async iterable of ids")
+    return values
+
+
+def positive(name: str, value: object) -> int:
+    """Return a whole number from 1."""
+    if type(value) is not int or value < 1:
+        raise InvalidArgumentError(f"{name} must be a whole number >= 1")
+    return value
+
+
+def day(name: str, value: object) -> str:
+    """Return ``YYYY-MM-DD`` in UTC from a date, a datetime (a naive one is UTC), or that text."""
+    if isinstance(value, datetime):
+        value = value.astimezone(UTC).date() if value.tzinfo is not None else value.date()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:
+            pass  # said below
+    raise InvalidArgumentError(f"{name} must be a date, a datetime or a valid 'YYYY-MM-DD'")
+
+
+def metadata(name: str, value: object) -> str:
+    """Return the JSON text of a mapping, or check a JSON text that holds an object."""
+    problem = "must be a mapping of JSON values, or a string that holds a JSON object"
+    try:
+        if isinstance(value, str):
+            parsed = json.loads(value, parse_constant=_refuse_constant)
+            written = text(name, value)
+        else:
+            parsed = dict(value) if isinstance(value, Mapping) else None
+            written = json.dumps(parsed, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+            written.encode()
+    except (ValueError, TypeError, RecursionError):
+        parsed = written = None
+    if not isinstance(parsed, dict) or written is None:
+        raise InvalidArgumentError(f"{name} {problem}")
+    return written
+
+
+def _refuse_constant(_: str) -> Any:
+    raise ValueError
+
+
+def web_url(name: str, value: object) -> str:
+    """Return a page's URL as it was given: https, or http on this machine."""
+    problem = None
+    written = str(value) if isinstance(value, (str, URL)) else ""
+    try:
+        parsed = URL(written)
+    except ValueError:
+        parsed = URL()
+    if not written.isprintable() or any(blank in written for blank in " \\"):
+        problem = "must not hold blanks, control characters or backslashes"
+    elif (
+        parsed.scheme not in ("https", "http") or not parsed.host or not re.match(r"https?://", written, re.IGNORECASE)
+    ):
+        problem = "must be an absolute https URL"
+    elif parsed.user is not None or "@" in parsed.authority:
+        problem = "must not hold a user or password"
+    elif parsed.scheme == "http" and not is_loopback(parsed.host):
+        problem = "must be https (http only on localhost)"
+    if problem is not None:
+        raise InvalidArgumentError(f"{name} {problem}")
+    return written

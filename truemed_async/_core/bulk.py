@@ -1,0 +1,138 @@
+"""Many calls at once, bounded: a fixed number of workers over one shared iterator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from typing import Generic, TypeVar, cast
+
+import attrs
+
+from truemed_async.errors import TruemedError
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Outcome(Generic[T]):
+    """What became of one id of many.
+
+    Attributes:
+        id: The id that was asked for.
+        value: What came back, or ``None`` if it failed.
+        error: Why it failed, or ``None``.
+    """
+
+    id: str
+    value: T | None = None
+    error: TruemedError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it worked."""
+        return self.error is None
+
+    def unwrap(self) -> T:
+        """Return the value, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return cast("T", self.value)
+
+
+@attrs.frozen
+class _Crash:
+    """An exception that is not one id's failure; it ends the whole."""
+
+    error: BaseException
+
+
+async def outcome_of(item: str, call: Callable[[str], Awaitable[T]]) -> Outcome[T]:
+    """Make one call; its failure, bad id included, stays its own."""
+    try:
+        return Outcome(id=item, value=await call(item))
+    except TruemedError as error:
+        return Outcome(id=item, error=error)
+
+
+async def fan_out(
+    items: Iterable[K] | AsyncIterable[K],
+    call: Callable[[K], Awaitable[T]],
+    *,
+    concurrency: int,
+    ordered: bool,
+) -> AsyncGenerator[list[T], None]:
+    """Yield the results of ``call`` over ``items`` in batches of whatever is ready.
+
+    Items are taken lazily, never more than twice ``concurrency`` ahead of what the consumer has taken, so neither a
+    slow consumer nor an endless iterator fills memory. Ending the generator cancels and awaits the workers.
+    """
+    source = _numbered(items)
+    taking = asyncio.Lock()
+    room = asyncio.Semaphore(2 * concurrency)
+    finished: asyncio.Queue[tuple[int, T] | _Crash | None] = asyncio.Queue()
+
+    async def work() -> None:
+        try:
+            while True:
+                await room.acquire()
+                async with taking:
+                    number, item = await anext(source)
+                finished.put_nowait((number, await call(item)))
+        except StopAsyncIteration:
+            finished.put_nowait(None)
+        except Exception as error:  # noqa: BLE001  # raised again by the consumer, below
+            finished.put_nowait(_Crash(error))
+
+    workers = [asyncio.create_task(work()) for _ in range(concurrency)]
+    try:
+        async for batch in _ready(finished, len(workers), ordered=ordered):
+            yield batch
+            for _ in batch:
+                room.release()
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        await source.aclose()
+
+
+async def _ready(
+    finished: asyncio.Queue[tuple[int, T] | _Crash | None], working: int, *, ordered: bool
+) -> AsyncGenerator[list[T], None]:
+    """Yield finished results until the last of ``working`` workers has ended, in the items' order if asked for."""
+    waiting: dict[int, T] = {}
+    turn = 0
+    while working:
+        batch: list[T] = []
+        arrived = await finished.get()
+        while True:
+            if isinstance(arrived, _Crash):
+                raise arrived.error
+            if arrived is None:
+                working -= 1
+            elif not ordered:
+                batch.append(arrived[1])
+            else:
+                waiting[arrived[0]] = arrived[1]
+                while turn in waiting:
+                    batch.append(waiting.pop(turn))
+                    turn += 1
+            if finished.empty():
+                break
+            arrived = finished.get_nowait()
+        if batch:
+            yield batch
+
+
+async def _numbered(items: Iterable[K] | AsyncIterable[K]) -> AsyncGenerator[tuple[int, K], None]:
+    number = 0
+    if isinstance(items, AsyncIterable):
+        iterator: AsyncIterator[K] = aiter(items)
+        async for item in iterator:
+            yield number, item
+            number += 1
+    else:
+        for item in items:
+            yield number, item
+            number += 1

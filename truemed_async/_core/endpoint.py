@@ -1,0 +1,56 @@
+"""What an endpoint is: one frozen value."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Generic, Literal, TypeVar
+
+import attrs
+
+from truemed_async.errors import InvalidArgumentError
+
+T = TypeVar("T")
+
+Verb = Literal["GET", "POST"]
+
+
+class Idempotency(enum.Enum):
+    """Whether a request may be sent again after an attempt whose effect is unknown."""
+
+    SAFE = "safe"
+    """It changes nothing: always."""
+    KEYED = "keyed"
+    """Its body carries an ``idempotency_key``: yes, with the same key and bytes."""
+    UNKEYED = "unkeyed"
+    """It changes something and takes no key: never."""
+
+
+def _by_verb(endpoint: Endpoint[Any]) -> Idempotency:
+    return Idempotency.SAFE if endpoint.verb == "GET" else Idempotency.UNKEYED
+
+
+@attrs.frozen
+class Endpoint(Generic[T]):
+    """One endpoint of the API; make your own to call one that this library does not know.
+
+    Attributes:
+        name: Its name in errors, logs and hooks, for example ``"qualification_sessions.get"``.
+        verb: ``"GET"`` or ``"POST"``.
+        path: The path, ids as ``{placeholders}``.
+        result: What the answer is decoded into: a model, ``dict`` for the JSON as it is, or ``NoneType`` for no body.
+        idempotency: By default safe for GET and unkeyed for POST.
+        items: For a list, the name under which the answer holds its rows; ``result`` is then ``Page[...]``.
+    """
+
+    name: str
+    verb: Verb
+    path: str
+    result: type[T]
+    idempotency: Idempotency = attrs.field(default=attrs.Factory(_by_verb, takes_self=True), kw_only=True)
+    items: str | None = attrs.field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if self.verb not in ("GET", "POST"):
+            raise InvalidArgumentError("an endpoint's verb is GET or POST")
+        if not self.path.startswith("/"):
+            raise InvalidArgumentError("an endpoint's path starts with '/'")

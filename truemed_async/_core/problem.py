@@ -1,0 +1,77 @@
+"""What went wrong in one attempt, as a value: the retry decision reads it, and the last one becomes the error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from truemed_async._sensitive import Sensitive
+from truemed_async.errors import (
+    APIError,
+    CallError,
+    DecodeError,
+    CallOutcome,
+    PaymentMethodError,
+    RateLimitedError,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """One failed attempt.
+
+    Attributes:
+        error: The class of the error it becomes.
+        reason: What happened, without any value from outside.
+        outcome: What the attempt may have done.
+        retries: How often a call may be repeated because of it: never (0), once (1), as the policy says (``None``).
+        throttled: Whether the server asked for less load.
+        retry_after: Seconds the server asked to wait.
+    """
+
+    error: type[CallError]
+    reason: str
+    outcome: CallOutcome
+    retries: int | None = 0
+    throttled: bool = False
+    retry_after: float | None = None
+    status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    path: str = ""
+    message: Sensitive[str] | None = None
+    body: Sensitive[Any] | None = None
+    redirect_url: Sensitive[str] | None = None
+
+    def to_error(
+        self,
+        *,
+        endpoint: str,
+        attempts: int,
+        outcome: CallOutcome,
+        idempotency_key: str | None,
+        retries_suppressed: bool,
+    ) -> CallError:
+        """Return the error to raise; it is built here so that no frame of the caller's traceback holds a body."""
+        error = self.error(
+            self.reason,
+            endpoint=endpoint,
+            attempts=attempts,
+            outcome=outcome,
+            idempotency_key=idempotency_key,
+            request_id=self.request_id,
+            retries_suppressed=retries_suppressed,
+        )
+        if isinstance(error, APIError):
+            error.status = self.status or 0
+            error.code = self.code
+            error._message = self.message  # noqa: SLF001  # private so that `vars(error)` shows the box
+            error._body = self.body  # noqa: SLF001
+        if isinstance(error, DecodeError):
+            error.path = self.path
+        if isinstance(error, RateLimitedError):
+            error.retry_after = self.retry_after
+        if isinstance(error, PaymentMethodError):
+            error._redirect_url = self.redirect_url  # noqa: SLF001
+        return error

@@ -1,0 +1,132 @@
+"""Builds what goes over the wire. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+import orjson
+from yarl import URL
+
+from truemed_async._core.arguments import identifier, idempotency_key
+from truemed_async._core.endpoint import Endpoint, Idempotency
+from truemed_async._sensitive import Sensitive
+from truemed_async.errors import InvalidArgumentError
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+# The SDK's own, and those that would change how the message is framed or where it goes.
+_OWN_HEADERS = frozenset(
+    {
+        "x-truemed-api-key",
+        "content-type",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "host",
+        "accept-encoding",
+    }
+)
+
+Query = Mapping[str, "str | int | bool | None"]
+
+
+@attrs.frozen(eq=False)
+class Request:
+    """One request, frozen before its first attempt: every attempt sends the same bytes.
+
+    Its ``repr`` shows neither ids nor bodies.
+    """
+
+    endpoint: Endpoint[Any]
+    url: URL = attrs.field(repr=False)
+    body: Sensitive[bytes] | None = attrs.field(repr=False)
+    headers: Mapping[str, str] | None = attrs.field(repr=False)
+    idempotency_key: str | None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent again although an earlier attempt may have been applied."""
+        return self.endpoint.idempotency is Idempotency.SAFE or self.idempotency_key is not None
+
+
+def build(
+    base_url: str,
+    endpoint: Endpoint[Any],
+    *,
+    path: Mapping[str, str] | None = None,
+    query: Query | None = None,
+    body: Mapping[str, Any] | None = None,
+    key: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Request:
+    """Check the parts and put them together."""
+    if key is not None and endpoint.idempotency is not Idempotency.KEYED:
+        raise InvalidArgumentError(f"{endpoint.name} takes no idempotency key")
+    if endpoint.idempotency is Idempotency.KEYED:
+        key = idempotency_key(key)
+        body = {"idempotency_key": key, **(body or {})}
+    if body is not None and endpoint.verb == "GET":
+        raise InvalidArgumentError(f"{endpoint.name} is a GET and takes no body")
+    address = base_url + _filled(endpoint.path, path or {}) + _query(query)
+    return Request(
+        endpoint,
+        URL(address, encoded=True),
+        None if body is None else Sensitive(_encode(endpoint, body)),
+        None if headers is None else checked_headers(headers),
+        key,
+    )
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    """Put ids into the path. They pass an allow-list, so nothing is left to escape."""
+    names = _PLACEHOLDER.findall(template)
+    if set(names) != set(values):
+        raise InvalidArgumentError(f"the path needs exactly: {', '.join(names) or 'nothing'}")
+    for name in names:
+        template = template.replace(f"{{{name}}}", identifier(name, values[name]))
+    return template
+
+
+def _query(query: Query | None) -> str:
+    """Write the query in the given order; what is ``None`` is left out. A blank is ``%20`` and ``+`` is ``%2B``."""
+    pairs = [
+        f"{quote(name, safe='')}={_written(name, value)}" for name, value in (query or {}).items() if value is not None
+    ]
+    return f"?{'&'.join(pairs)}" if pairs else ""
+
+
+def _written(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    try:
+        return quote(str(value), safe="")
+    except UnicodeEncodeError:
+        pass  # said below, without the value
+    raise InvalidArgumentError(f"{name} holds a lone surrogate, which cannot be sent")
+
+
+def _encode(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(dict(body))
+    except TypeError:
+        pass  # its text may quote the value
+    raise InvalidArgumentError(f"the body of {endpoint.name} holds something that JSON cannot")
+
+
+def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return further headers, or name the one that is refused."""
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME.match(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidArgumentError("a header's name must be an HTTP token")
+        if name.lower() in _OWN_HEADERS:
+            raise InvalidArgumentError(f"the header {name.lower()} is set by the client")
+        # Control characters would end the header; the HTTP library lets blanks at the ends and non-ASCII through.
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or value != value.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidArgumentError(
+                f"the value of header {name.lower()} must be printable ASCII without outer blanks"
+            )
+    return dict(headers)

@@ -1,0 +1,259 @@
+"""Reads an answer: a typed value, or a :class:`Problem`. Pure: no I/O; the clock comes in as an argument."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import NoneType
+from typing import Any, Generic, TypeVar, cast
+
+import attrs
+
+from truemed_async._core.endpoint import Endpoint, Idempotency
+from truemed_async._core.problem import Problem
+from truemed_async._sensitive import Sensitive
+from truemed_async.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    DecodeError,
+    IdempotencyMismatchError,
+    NotFoundError,
+    PaymentMethodError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    TruncatedResponseError,
+    UnexpectedRedirectError,
+    UnprocessableError,
+    UserIdAlreadySetError,
+)
+from truemed_async.models._converter import JSONDecodeError, loads, structurer
+from truemed_async.models._structure import Mismatch
+
+T = TypeVar("T")
+
+BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes of a decoded answer that are read; a page of 500 sessions has under 400 kB."""
+ERROR_BODY_LIMIT = 64 * 1024
+"""Bytes of an error's answer that are read; what lies beyond is left unread."""
+
+_BY_STATUS: Mapping[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableError,
+    429: RateLimitedError,
+}
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+# Documented as final: whatever else the server says, a repeat cannot end differently.
+_FINAL = frozenset({409, 422, 501})
+# Answers that say the request was not processed; any other failure that is retried may have had its effect.
+_NOT_PROCESSED = frozenset({425, 429})
+# No such header is documented for this API; these are the usual names.
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+
+
+@attrs.frozen(eq=False)
+class RawResponse:
+    """Status, headers and decoded body as they came. ``announced`` says that the server stated the body's length."""
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    announced: bool = False
+
+    @property
+    def request_id(self) -> str | None:
+        """The server's id of the request, if it names one."""
+        for name in _REQUEST_ID_HEADERS:
+            value = self.headers.get(name)
+            if value is not None and value.isascii() and value.isprintable():
+                return value[:200]
+        return None
+
+
+@attrs.frozen(kw_only=True)
+class Response(Generic[T]):
+    """A typed answer with what surrounded it.
+
+    Attributes:
+        value: The decoded answer.
+        status: The HTTP status.
+        headers: The response headers, looked up without regard to case.
+        request_id: The server's id of the request, or ``None``.
+        attempts: How many requests it took.
+        elapsed: Seconds from the first attempt's start to the answer, pauses included.
+        idempotency_key: The key of a write, or ``None``.
+    """
+
+    value: T
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=lambda headers: repr(list(headers)))
+    request_id: str | None
+    attempts: int
+    elapsed: float
+    idempotency_key: str | None
+
+
+def read(raw: RawResponse, endpoint: Endpoint[T], now: datetime) -> T | Problem:
+    """Return the answer's value, or what is wrong with it."""
+    if 200 <= raw.status < 300:
+        return _value(raw, endpoint)
+    if 300 <= raw.status < 400:
+        return Problem(
+            error=UnexpectedRedirectError,
+            reason=f"the server answered with a redirect ({raw.status}), which was not followed",
+            outcome="rejected",
+            status=raw.status,
+            request_id=raw.request_id,
+        )
+    return _refusal(raw, endpoint, now)
+
+
+def _value(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
+    if endpoint.result is NoneType:
+        return cast("T", None)
+    start = raw.body.lstrip()[:1]
+    if start not in (b"{", b"["):
+        if not raw.body and not raw.announced:
+            return _truncated(raw)
+        return _undecodable(raw, "the answer is not JSON")
+    try:
+        data = loads(raw.body)
+    except JSONDecodeError:
+        return _truncated(raw) if ends_early(raw.body) else _undecodable(raw, "the answer is malformed JSON")
+    try:
+        return cast("T", structurer(endpoint.result, endpoint.items)(data))
+    except Mismatch as mismatch:
+        path, expected = mismatch.path, mismatch.expected
+    return _undecodable(raw, f"expected {expected} at {path or 'the top'}", path)
+
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+("?)\\?', re.DOTALL)
+
+
+def ends_early(body: bytes) -> bool:
+    """Whether a body that does not parse is the beginning of JSON: a bracket or a string is still open.
+
+    No proper prefix of a JSON object or array parses, so this is how a cut-off answer shows even where the transport
+    took it for whole: gzip cut before its trailer, or a connection whose close is the only end mark.
+    """
+    rest, strings = _STRING.subn(rb"\1", body)
+    opened = rest.count(b"{") + rest.count(b"[")
+    return opened > rest.count(b"}") + rest.count(b"]") or rest.count(b'"') < strings
+
+
+def _truncated(raw: RawResponse) -> Problem:
+    return Problem(
+        error=TruncatedResponseError,
+        reason="the answer ended early",
+        outcome="unknown",
+        retries=None,
+        status=raw.status,
+        request_id=raw.request_id,
+    )
+
+
+def _undecodable(raw: RawResponse, reason: str, path: str = "") -> Problem:
+    return Problem(
+        error=DecodeError,
+        reason=reason,
+        outcome="unknown",
+        status=raw.status,
+        request_id=raw.request_id,
+        path=path,
+    )
+
+
+def _refusal(raw: RawResponse, endpoint: Endpoint[Any], now: datetime) -> Problem:
+    """Classify an error answer: what its body says goes before its status."""
+    body = _parsed(raw.body)
+    fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    code, message, redirect_url = (_text(fields.get(name)) for name in ("error", "message", "redirect_url"))
+    error = _error_class(raw.status, code, message, endpoint, has_redirect=redirect_url is not None)
+    documented = raw.status == 400 and error is ServerError
+    retried = documented or raw.status in _RETRIED
+    word = raw.headers.get("x-should-retry")  # beats the status, not the body; other values mean nothing
+    if word in ("true", "false") and not documented and raw.status not in _FINAL:
+        retried = word == "true"
+    applied = raw.status not in _FINAL and raw.status not in _NOT_PROCESSED and (retried or error is ServerError)
+    wait = retry_after(raw.headers, now)
+    return Problem(
+        error=error,
+        reason=_reason(raw.status, code, error),
+        outcome="unknown" if applied or raw.status == 408 else "rejected",
+        retries=None if retried else 0,
+        throttled=raw.status == 429 or (raw.status == 503 and wait is not None),
+        retry_after=wait,
+        status=raw.status,
+        code=code,
+        request_id=raw.request_id,
+        message=None if message is None else Sensitive(message),
+        body=None if body is None else Sensitive(body),
+        redirect_url=None if redirect_url is None else Sensitive(redirect_url),
+    )
+
+
+def _error_class(
+    status: int, code: str | None, message: str | None, endpoint: Endpoint[Any], *, has_redirect: bool
+) -> type[APIError]:
+    if status >= 500 or (status == 400 and code == "ServerError"):
+        return ServerError
+    if status == 409 and code == "user_id_already_set":
+        return UserIdAlreadySetError
+    if status == 422 and has_redirect:
+        return PaymentMethodError
+    # Truemed documents "a 400 validation error" for a reused key and no code of its own, so its words must tell.
+    told = f"{code} {message}".lower()
+    if status == 400 and endpoint.idempotency is Idempotency.KEYED and "idempotency" in told:
+        return IdempotencyMismatchError
+    return _BY_STATUS.get(status, APIError)
+
+
+def _reason(status: int, code: str | None, error: type[APIError]) -> str:
+    """Put the status and the code into words. The code is shown only if it looks like one: it comes from outside."""
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "unknown status"
+    shown = f", {code}" if code is not None and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", code) else ""
+    hint = f": {error.hint}" if issubclass(error, UserIdAlreadySetError) else ""
+    return f"{status} {phrase}{shown}{hint}"
+
+
+def _parsed(body: bytes) -> Any:
+    """Return the JSON of an error's body, or its text, or ``None``."""
+    try:
+        return loads(body)
+    except JSONDecodeError:
+        return body.decode(errors="replace") or None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return how many seconds the server asks to wait, or ``None`` if it does not say so intelligibly.
+
+    A date is compared with the answer's own ``Date``, so that a wrong clock on this machine does not matter.
+    """
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():  # `float` would also take nan, 1_000 and digits of other scripts
+        return float(value) if len(value) <= 10 else None
+    until = _http_date(value)
+    if until is None:
+        return None
+    return max(0.0, (until - (_http_date(headers.get("date", "")) or now)).total_seconds())
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)

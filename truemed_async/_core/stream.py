@@ -1,0 +1,54 @@
+"""An async iterator that is made of batches, so that the sync facade can cross threads once per batch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class Stream(AsyncIterator[T], Generic[T]):
+    """What ``iter`` and ``get_many`` return: ``async for item in stream``.
+
+    Work starts with the first item and stops when the iteration does. Leaving the loop early frees everything soon
+    after; ``async with`` or :meth:`aclose` frees it at once.
+    """
+
+    __slots__ = ("_batches", "_items")
+
+    def __init__(self, batches: AsyncGenerator[Sequence[T], None]) -> None:
+        self._batches = batches
+        self._items = _flatten(batches)  # not a method: with `self` in its frame only the cyclic collector could end it
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[T]:
+        return self._items.__anext__()
+
+    def batches(self) -> AsyncGenerator[Sequence[T], None]:
+        """Return the same items in the portions in which they arrive. Use either this or the stream itself."""
+        return self._batches
+
+    async def aclose(self) -> None:
+        """Stop, and free connections and tasks. May be called again."""
+        await self._items.aclose()
+        await self._batches.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+async def _flatten(batches: AsyncGenerator[Sequence[T], None]) -> AsyncGenerator[T, None]:
+    async with aclosing(batches):
+        async for batch in batches:
+            for item in batch:
+                yield item

@@ -1,0 +1,212 @@
+"""The emulator's life: a socket on 127.0.0.1, in the caller's loop or in a thread of its own."""
+
+import asyncio
+import random
+import secrets
+import threading
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from truemed_async.emulator.app import App
+from truemed_async.emulator.faults import Faults
+from truemed_async.emulator.seed import seed_sessions
+from truemed_async.emulator.state import State
+from truemed_async.emulator.wirelog import WireLog
+
+# Seconds that a connection gets to end by itself when the emulator stops.
+_GRACE = 0.1
+
+
+class Emulator:
+    """The Truemed merchant API on 127.0.0.1.
+
+        async with Emulator() as emulator: ...    # in the running loop
+        with Emulator() as emulator: ...          # in a thread of its own
+
+    `url` and `api_key` are what a client needs; `requests` is the log of what reached the server, `state` what
+    Truemed knows, `faults` what goes wrong. It can be entered again after it has ended: state, key and log stay.
+    """
+
+    def __init__(
+        self,
+        *,
+        sessions: int = 1000,
+        seed: int = 0,
+        latency: float | tuple[float, float] = 0,
+        port: int = 0,
+        max_page_size: int = 500,
+    ) -> None:
+        """Seed the state; nothing is served yet.
+
+        sessions: how many qualification sessions there are at first; the same for the same `sessions` and `seed`.
+        latency: seconds before each answer, or (lowest, highest) of an even, seeded spread.
+        port: 0 takes a free one.
+        max_page_size: the most that one page holds; a larger `page_size` is cut to it. Truemed does not state its own.
+        """
+        if sessions < 0 or max_page_size < 1:
+            raise ValueError("sessions cannot be negative, and a page holds at least one")
+        low, high = latency if isinstance(latency, tuple) else (latency, latency)
+        if not 0 <= low <= high:
+            raise ValueError("latency is in seconds: not negative, the lowest first")
+        spread = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        # Made for each emulator and without a prefix: Truemed's keys have none that is known.
+        self.api_key = secrets.token_hex(20)
+        self.state = State(seed_sessions(sessions, seed), max_page_size=max_page_size)
+        self.requests = WireLog()
+        self.faults = Faults()
+        self._app = App(
+            state=self.state,
+            requests=self.requests,
+            faults=self.faults,
+            api_key=self.api_key,
+            delay=lambda: spread.uniform(low, high),
+        )
+        self._port = port
+        self._serving: _Serving | None = None
+        self._thread: _Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"<Emulator {'on ' + self.url if self._port else 'without a port'}>"
+
+    @property
+    def port(self) -> int:
+        """The port; it stays known after the end. RuntimeError before there is one."""
+        if not self._port:
+            raise RuntimeError("the emulator has no port until it is started")
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end; RuntimeError before there is one."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Serve in the running loop; RuntimeError when it is serving."""
+        if self._serving is not None:
+            raise RuntimeError("the emulator is running")
+        self._serving = await _Serving.on(self._port, self._app, self.faults)
+        self._port = self._serving.port
+        self._app.hosts = frozenset(f"{name}:{self._port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+
+    async def stop(self) -> None:
+        """Stop serving, from the loop that serves; again is harmless. Requests being answered are cut off."""
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            await serving.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def __enter__(self) -> Self:
+        thread = _Thread(self)
+        thread.begin()
+        self._thread = thread
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.end()
+
+
+class _Connection(web.RequestHandler):
+    """One connection: shown to the faults when it opens, and to the log when the server answers by itself."""
+
+    __slots__ = ("_app", "_faults")
+
+    def __init__(self, app: App, faults: Faults, server: web.Server) -> None:
+        # No access log: its lines hold the query, and in it what was searched for.
+        options: dict[str, Any] = {"access_log": None}
+        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._app = app
+        self._faults = faults
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._faults.connected(transport)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        self._app.failed(request, status)
+        return super().handle_error(request, status, exc, message)
+
+
+class _Serving:
+    """The listening socket and its connections, from bind to close."""
+
+    def __init__(self, app: App, server: web.Server, listener: asyncio.Server) -> None:
+        self._app = app
+        self._server = server
+        self._listener = listener
+
+    @classmethod
+    async def on(cls, port: int, app: App, faults: Faults) -> Self:
+        server = web.Server(app.handle)
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(lambda: _Connection(app, faults, server), "127.0.0.1", port)
+        return cls(app, server, listener)
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    async def close(self) -> None:
+        self._listener.close()
+        await asyncio.sleep(0)  # what was accepted a moment ago becomes a connection that can be closed
+        self._server.pre_shutdown()
+        await self._app.cancel()
+        await self._server.shutdown(_GRACE)
+        await asyncio.sleep(0)  # closed transports let go of their sockets in the next turn of the loop
+
+
+class _Thread:
+    """Runs an emulator in a thread with a loop of its own."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        # A daemon: a program that forgets to leave the `with` block can still exit.
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="truemed-emulator", daemon=True)
+
+    def begin(self) -> None:
+        """Return when the emulator serves; raise what kept it from it."""
+        self._thread.start()
+        try:
+            self._ready.result()
+        except Exception:
+            self._thread.join()
+            raise
+
+    def end(self) -> None:
+        """Return when the thread is gone."""
+        loop, ended = self._ready.result()
+        loop.call_soon_threadsafe(ended.set)
+        self._thread.join()
+
+    async def _serve(self) -> None:
+        try:
+            await self._emulator.start()
+        except Exception as error:  # noqa: BLE001 - it belongs to the thread that waits in begin()
+            self._ready.set_exception(error)
+            return
+        ended = asyncio.Event()
+        self._ready.set_result((asyncio.get_running_loop(), ended))
+        await ended.wait()
+        await self._emulator.stop()

@@ -1,0 +1,67 @@
+"""What all models share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, TypeVar, cast
+
+import attrs
+
+from truemed_async.models._converter import converter
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Model:
+    """An object of the API: immutable, without a ``__dict__``, compared by value.
+
+    Attributes:
+        extra: Fields of the answer that this version does not know, as plain JSON. They are in neither ``repr`` nor
+            ``==``, and :meth:`to_dict` writes them back.
+    """
+
+    extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object as JSON-ready data: ISO 8601 strings for times, plain strings for enums, unknown fields too.
+
+        Unlike ``repr`` this masks nothing: it holds personal data wherever the object does.
+        """
+        return cast("dict[str, Any]", converter.unstructure(self))
+
+
+@attrs.frozen(kw_only=True)
+class Pagination(Model):
+    """Where a page stands in its list.
+
+    Attributes:
+        count: Rows in the whole list.
+        current_page: This page, from 1.
+        last_page: The last page that has rows.
+        page_size: Rows on a full page, as the server applied it.
+    """
+
+    count: int
+    current_page: int
+    last_page: int
+    page_size: int
+
+
+@attrs.frozen(kw_only=True)
+class Page(Model, Generic[T]):
+    """One page of a list. It can be iterated and has a length.
+
+    Attributes:
+        items: The rows, in the server's order.
+        pagination: Where the page stands, or ``None``: Truemed types it "object or null".
+    """
+
+    items: tuple[T, ...]
+    pagination: Pagination | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)

@@ -1,0 +1,146 @@
+"""The cattrs converter between JSON and models: strict scalars, open enums, unknown fields kept."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any
+
+import attrs
+import cattrs
+import orjson
+
+from truemed_async.models._structure import (
+    EXPECTED,
+    Mismatch,
+    Structure,
+    is_open_enum,
+    parse_datetime,
+    structure_function,
+)
+
+JSONDecodeError = orjson.JSONDecodeError
+
+
+def _scalar_hook(kind: Any) -> Structure:
+    def check(value: Any, _: Any) -> Any:
+        if value.__class__ is kind:
+            return value
+        if kind is float and value.__class__ is int:
+            return float(value)
+        raise Mismatch(EXPECTED[kind])
+
+    return check
+
+
+def _text_hook(kind: Any, parse: Callable[[str], Any]) -> Structure:
+    def check(value: Any, _: Any) -> Any:
+        if value.__class__ is str:
+            try:
+                return parse(value)
+            except ValueError:
+                pass  # said below, without the value
+        raise Mismatch(EXPECTED[kind])
+
+    return check
+
+
+def _enum_hook(kind: Any) -> Structure:
+    def check(value: Any, _: Any) -> Any:
+        if value.__class__ is str:
+            return kind(value)
+        raise Mismatch("a string")
+
+    return check
+
+
+def _object_hook(value: Any, _: Any) -> dict[str, Any]:
+    if value.__class__ is dict:
+        return typing.cast("dict[str, Any]", value)
+    raise Mismatch("an object")
+
+
+def _sequence_hook(kind: Any, converter: cattrs.Converter) -> Structure:
+    container: Callable[[list[Any]], Any] = typing.get_origin(kind) or kind
+    item: Any = (*typing.get_args(kind), Any)[0]
+    hook = converter.get_structure_hook(item)
+
+    def structure(values: Any, _: Any) -> Any:
+        if values.__class__ is not list:
+            raise Mismatch("a list")
+        done: list[Any] = []
+        append = done.append
+        try:
+            for value in values:
+                append(hook(value, item))
+        except Mismatch as mismatch:
+            raise mismatch.inside(f"[{len(done)}]")  # noqa: B904  # the same exception, a step further out
+        return done if container is list else container(done)
+
+    return structure
+
+
+def _unstructure_function(cls: Any, converter: cattrs.Converter) -> Callable[[Any], dict[str, Any]]:
+    names = [field.name for field in attrs.fields(cls) if field.name != "extra"]
+
+    def unstructure(model: Any) -> dict[str, Any]:
+        known = {name: converter.unstructure(getattr(model, name)) for name in names}
+        return known | {name: value for name, value in model.extra.items() if name not in known}
+
+    return unstructure
+
+
+def iso(moment: datetime) -> str:
+    """Write a time as Truemed does: ISO 8601, ``Z`` for UTC."""
+    text = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).isoformat()
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
+
+def _make() -> cattrs.Converter:
+    made = cattrs.Converter(detailed_validation=False)
+    # By identity, not by class: a hook for `str` would else also answer for the enums, which are strings.
+    for scalar in (str, int, float, bool):
+        made.register_structure_hook_func(lambda kind, scalar=scalar: kind is scalar, _scalar_hook(scalar))
+    made.register_structure_hook_func(lambda kind: kind is datetime, _text_hook(datetime, parse_datetime))
+    made.register_structure_hook_func(lambda kind: kind is date, _text_hook(date, date.fromisoformat))
+    made.register_structure_hook_func(
+        lambda kind: kind is dict or typing.get_origin(kind) in (dict, Mapping), _object_hook
+    )
+    made.register_structure_hook_factory(is_open_enum, _enum_hook)
+    made.register_structure_hook_factory(
+        lambda kind: kind in (list, tuple) or typing.get_origin(kind) in (list, tuple),
+        lambda kind: _sequence_hook(kind, made),
+    )
+    made.register_structure_hook_factory(attrs.has, lambda kind: structure_function(kind, made))
+    made.register_unstructure_hook_factory(attrs.has, lambda kind: _unstructure_function(kind, made))
+    made.register_unstructure_hook(datetime, iso)
+    made.register_unstructure_hook(date, date.isoformat)
+    made.register_unstructure_hook_func(
+        lambda kind: kind is tuple, lambda values: [made.unstructure(v) for v in values]
+    )
+    return made
+
+
+converter = _make()
+
+
+@cache
+def structurer(kind: Any, items: str | None = None) -> Callable[[Any], Any]:
+    """Return the function that builds ``kind`` from parsed JSON, or raises :class:`Mismatch`.
+
+    ``items`` is the name under which a list's answer holds its rows.
+    """
+    hook = (
+        converter.get_structure_hook(kind) if items is None else structure_function(kind, converter, {"items": items})
+    )
+    return lambda data: hook(data, kind)
+
+
+loads: Callable[[bytes], Any] = orjson.loads
+
+
+def dumps(value: Any) -> bytes:
+    """Write JSON-ready data as bytes."""
+    return orjson.dumps(value)

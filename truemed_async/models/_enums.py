@@ -1,0 +1,27 @@
+"""Enums that Truemed may extend."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class OpenEnum(StrEnum):
+    """A string enum that keeps values it does not know: they compare, print and are written back as they came.
+
+    Truemed has renamed an enum value between two versions of its documentation; a closed enum would have turned that
+    into an outage of every client.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        unknown = str.__new__(cls, value)
+        unknown._name_ = unknown._value_ = str(value)
+        return unknown
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this library's version of the enum lists the value."""
+        return self._value_ in type(self)._value2member_map_

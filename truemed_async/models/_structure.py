@@ -1,0 +1,183 @@
+"""Writes, for each model, the function that builds it from JSON.
+
+Every scalar is checked where it is read, in generated code: a call per field would cost more than the check. Frozen
+attrs classes are slow to build, because each field goes through ``object.__setattr__``; the function therefore fills
+a mutable twin with the same slots and then changes its class, which costs a third of that.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from truemed_async.models._enums import OpenEnum
+
+if TYPE_CHECKING:
+    import cattrs
+
+Structure = Callable[[Any, Any], Any]
+
+
+class Mismatch(Exception):  # noqa: N818  # never leaves the library: it becomes a DecodeError or a PayloadError
+    """A value of the wrong shape: where, and what was expected. It never holds the value."""
+
+    def __init__(self, expected: str, *path: str) -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self._path = list(path)
+
+    def inside(self, step: str) -> Mismatch:
+        """Note that the value lies inside ``step``; called from the inside out."""
+        self._path.append(step)
+        return self
+
+    @property
+    def path(self) -> str:
+        """The path from the outermost value, for example ``items[3].created_at``."""
+        return "".join(step if step.startswith("[") else f".{step}" for step in reversed(self._path)).removeprefix(".")
+
+
+EXPECTED: Mapping[Any, str] = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    datetime: "an ISO 8601 date and time",
+    date: "a date (YYYY-MM-DD)",
+}
+
+
+def parse_datetime(value: str) -> datetime:
+    """Parse ISO 8601; without a zone it is read as UTC."""
+    moment = datetime.fromisoformat(value)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def scalar_lines(kind: Any, v: str, wrong: str) -> list[str] | None:
+    """Return the lines that check and convert the variable ``v`` in place, or ``None`` if ``kind`` is not a scalar."""
+    if kind in (str, int, bool):
+        return [f"if {v}.__class__ is not {kind.__name__}: {wrong}"]
+    if kind is float:  # JSON writes a whole number without a point
+        return [f"if {v}.__class__ is not float:", f"    if {v}.__class__ is not int: {wrong}", f"    {v} = float({v})"]
+    if kind in (date, datetime):
+        lines = [
+            f"if {v}.__class__ is not str: {wrong}",
+            f"try: {v} = {kind.__name__}_from({v})",
+            f"except ValueError: {wrong} from None",
+        ]
+        return [*lines, f"if {v}.tzinfo is None: {v} = {v}.replace(tzinfo=UTC)"] if kind is datetime else lines
+    if is_open_enum(kind):  # a look-up is several times faster than calling the enum
+        return [f"if {v}.__class__ is not str: {wrong}", f"{v} = members_{v}.get({v}) or type_{v}({v})"]
+    return None
+
+
+def is_open_enum(kind: Any) -> bool:
+    """Whether ``kind`` is one of our enums."""
+    return isinstance(kind, type) and issubclass(kind, OpenEnum)
+
+
+def expected(kind: Any) -> str:
+    """Say in words what ``kind`` looks like in JSON."""
+    return "a string" if is_open_enum(kind) else EXPECTED.get(kind, "a value of another shape")
+
+
+def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mapping[str, str] | None = None) -> Structure:
+    """Return ``(data, _) -> instance`` for the attrs class ``cls``, which may be a parametrised generic.
+
+    ``wire_names`` maps a field to its name in the JSON where the two differ.
+    """
+    origin: type[Any] = typing.get_origin(cls) or cls
+    hints = _field_types(cls, origin)
+    fields = [field for field in attrs.fields(origin) if field.name != "extra"]
+    wire = [(wire_names or {}).get(field.name, field.name) for field in fields]
+    variables = [f"v{number}" for number in range(len(fields))]
+    defaults = {
+        name: field.default for name, field in zip(wire, fields, strict=True) if field.default is not attrs.NOTHING
+    }
+    scope: dict[str, Any] = {
+        "Mismatch": Mismatch,
+        "UTC": UTC,
+        "date_from": date.fromisoformat,
+        "datetime_from": datetime.fromisoformat,
+        "new": object.__new__,
+        "cls": origin,
+        "twin": _mutable_twin(origin),
+        "known": frozenset(wire),
+        "all_of": itemgetter(*wire, wire[0]),  # one more than needed: a single one would come without its tuple
+        "defaults": defaults,
+    }
+    body = [
+        "if data.__class__ is not dict: raise Mismatch('an object')",
+        f"try: {', '.join(variables)}, _ = all_of(data)",
+        "except KeyError:",
+        "    for name in known:",
+        "        if name not in data and name not in defaults: raise Mismatch('a value, but it is missing', name) from None",
+        f"    {', '.join(variables)}, _ = all_of(defaults | data)",
+        "    whole = False",
+        f"else: whole = len(data) == {len(wire)}",
+    ]
+    for field, name, variable in zip(fields, wire, variables, strict=True):
+        body += _check_lines(hints[field.name], name, variable, scope, converter)
+    body += [
+        "self = new(twin)",
+        *(f"self.{field.name} = {variable}" for field, variable in zip(fields, variables, strict=True)),
+        "self.extra = {} if whole else {k: v for k, v in data.items() if k not in known}",
+        "self.__class__ = cls",
+        "return self",
+    ]
+    source = "def structure(data, _):\n" + "\n".join(f"    {line}" for line in body)
+    exec(compile(source, f"<structure {origin.__qualname__}>", "exec"), scope)  # noqa: S102  # from our own classes only
+    return typing.cast("Structure", scope["structure"])
+
+
+def _check_lines(hint: Any, wire: str, variable: str, scope: dict[str, Any], converter: cattrs.Converter) -> list[str]:
+    kind, nullable = _without_none(hint)
+    scope[f"type_{variable}"] = kind
+    if is_open_enum(kind):
+        scope[f"members_{variable}"] = kind._value2member_map_
+    lines = scalar_lines(kind, variable, f"raise Mismatch({expected(kind)!r}, {wire!r})")
+    if lines is None:
+        scope[f"hook_{variable}"] = converter.get_structure_hook(kind)
+        lines = [
+            f"try: {variable} = hook_{variable}({variable}, type_{variable})",
+            f"except Mismatch as mismatch: raise mismatch.inside({wire!r})",
+        ]
+    return [f"if {variable} is not None:", *(f"    {line}" for line in lines)] if nullable else lines
+
+
+def _mutable_twin(cls: type[Any]) -> type[Any]:
+    """Return a class with the layout of ``cls`` whose instances can be filled field by field."""
+    slots = tuple(slot for slot in vars(cls)["__slots__"] if slot != "__weakref__")
+    bases = vars(cls).get("__orig_bases__", cls.__bases__)  # a generic cannot be inherited bare
+    # Both, or the interpreter keeps the slow path that the frozen base class asks for.
+    body = {"__slots__": slots, "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    return types.new_class(f"_{cls.__name__}", bases, exec_body=lambda namespace: namespace.update(body))
+
+
+def _field_types(cls: Any, origin: type[Any]) -> dict[str, Any]:
+    """Return each field's type, with the type variables of a generic filled in."""
+    filled = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(cls), strict=False))
+    hints = typing.get_type_hints(origin)
+    return {field.name: _fill(hints[field.name], filled) for field in attrs.fields(origin)}
+
+
+def _fill(hint: Any, filled: Mapping[Any, Any]) -> Any:
+    if isinstance(hint, TypeVar):
+        return filled.get(hint, Any)
+    parameters = getattr(hint, "__parameters__", ())
+    return hint[tuple(filled.get(parameter, Any) for parameter in parameters)] if parameters else hint
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """Return the type without ``None``, and whether ``None`` was allowed."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+        if len(kinds) == 1:
+            return kinds[0], True
+    return hint, False

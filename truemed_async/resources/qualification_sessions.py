@@ -1,0 +1,280 @@
+"""Qualification sessions: get, list, update, and what is built on them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import attrs
+from yarl import URL
+
+from truemed_async._core import arguments
+from truemed_async._core.bulk import Outcome, fan_out, outcome_of
+from truemed_async._core.listing import pages
+from truemed_async._core.stream import Stream
+from truemed_async.endpoints import (
+    GET_QUALIFICATION_SESSION,
+    LIST_QUALIFICATION_SESSIONS,
+    UPDATE_QUALIFICATION_SESSION,
+)
+from truemed_async.errors import DeadlineExceededError, InvalidArgumentError
+from truemed_async.models import Page, QualificationSession, QualificationSessionUpdate, QualificationStatus
+from truemed_async.options import UNSET, RequestOptions, Unset, seconds
+from truemed_async.resources._base import Resource
+
+POLL_FIRST = 1.0
+POLL_LONGEST = 30.0
+
+
+class QualificationSessions(Resource):
+    """Whether shoppers hold a Letter of Medical Necessity for their orders."""
+
+    __slots__ = ()
+
+    async def get(
+        self, qualification_session_id: str, *, options: RequestOptions | None = None
+    ) -> QualificationSession:
+        """Return one qualification session.
+
+        Args:
+            qualification_session_id: Its id, for example ``"qs_abc123"``.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one; nothing was sent.
+            NotFoundError: There is no such session for this API key.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Get Qualification Session Details".
+        """
+        return await self._call(
+            GET_QUALIFICATION_SESSION,
+            path={"qualification_session_id": qualification_session_id},
+            options=options,
+        )
+
+    async def list(
+        self,
+        *,
+        status: QualificationStatus | str | None = None,
+        user_id: str | None = None,
+        expires_at: date | str | None = None,
+        search: str | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        options: RequestOptions | None = None,
+    ) -> Page[QualificationSession]:
+        """Return one page of qualification sessions, sorted by creation.
+
+        To read them all, use :meth:`iter`: pages that are asked for one by one shift while sessions are added.
+
+        Args:
+            status: Only sessions of this status.
+            user_id: Only sessions of this user.
+            expires_at: Only sessions whose Letter of Medical Necessity expires on this day, in UTC: a date, a datetime
+                (a naive one is UTC), or ``"YYYY-MM-DD"``.
+            search: Text to find in user name, e-mail, user_business_id, utm and external_user_id.
+            page: The page, from 1; Truemed's default is 1.
+            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
+                ``.pagination.page_size``.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            BadRequestError: Truemed refused a filter (``ValidationError``).
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "List Qualification Sessions".
+        """
+        return await self._call(
+            LIST_QUALIFICATION_SESSIONS,
+            query={
+                **_filters(status, user_id, expires_at, search),
+                "page": None if page is None else arguments.positive("page", page),
+                "page_size": None if page_size is None else arguments.positive("page_size", page_size),
+            },
+            options=options,
+        )
+
+    def iter(
+        self,
+        *,
+        status: QualificationStatus | str | None = None,
+        user_id: str | None = None,
+        expires_at: date | str | None = None,
+        search: str | None = None,
+        page_size: int = 100,
+        prefetch: int = 4,
+        options: RequestOptions | None = None,
+    ) -> Stream[QualificationSession]:
+        """Iterate over every qualification session that matches.
+
+        Args:
+            status: As in :meth:`list`.
+            user_id: As in :meth:`list`.
+            expires_at: As in :meth:`list`.
+            search: As in :meth:`list`.
+            page_size: Rows to ask for at once, at least 1.
+            prefetch: How many requests may be in flight, at least 1.
+            options: Time-outs, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
+            CallError: A page could not be read; raised while iterating.
+
+        Source: Truemed API reference, "List Qualification Sessions".
+        """
+        filters = _filters(status, user_id, expires_at, search)
+        arguments.positive("page_size", page_size)
+        arguments.positive("prefetch", prefetch)
+
+        async def fetch(page: int, size: int) -> Page[QualificationSession]:
+            query = {**filters, "page": page, "page_size": size}
+            return await self._call(LIST_QUALIFICATION_SESSIONS, query=query, options=options)
+
+        return Stream(pages(fetch, page_size=page_size, key=lambda session: session.qualification_session_id))
+
+    async def update(
+        self,
+        qualification_session_id: str,
+        *,
+        user_id: str | Unset = UNSET,
+        metadata: Mapping[str, Any] | str | Unset = UNSET,
+        success_url: str | URL | Unset = UNSET,
+        failure_url: str | URL | Unset = UNSET,
+        idempotency_key: str | None = None,
+        options: RequestOptions | None = None,
+    ) -> QualificationSessionUpdate:
+        """Change what you keep on a session; fields that are not given stay as they are.
+
+        Nothing can be cleared, so ``None`` is refused. The status is never changed by this.
+
+        Args:
+            qualification_session_id: The session's id.
+            user_id: Your identifier of the user. It can be set only while the session has none.
+            metadata: Your data: a mapping, or a JSON text that holds an object. It travels as JSON text.
+            success_url: Where the customer returns; https, or http on localhost. Stored but without effect once the
+                session is approved or rejected.
+            failure_url: As ``success_url``, for a customer who does not qualify.
+            idempotency_key: Makes repeats harmless: the same key with the same values has one effect. By default a
+                new one is made; give your own where the call may be cancelled or the process may die, and repeat
+                with it. Do not put personal data in it: it is shown in errors.
+            options: Time-outs, retry policy and headers of this call.
+
+        Returns:
+            The session's id and status, and the idempotency key that was used.
+
+        Raises:
+            InvalidArgumentError: An argument was refused, or there is nothing to change; nothing was sent.
+            UserIdAlreadySetError: The session has a ``user_id``; only Truemed's support can correct it.
+            IdempotencyMismatchError: The key was used on this session with other values.
+            NotFoundError: There is no such session for this API key.
+            CallError: Anything else; ``outcome`` says whether the change may have been made, and repeating with the
+                error's ``idempotency_key`` settles it.
+
+        Source: Truemed guide, "Update a Qualification Session".
+        """
+        response = await self._client.send(
+            UPDATE_QUALIFICATION_SESSION,
+            path={"qualification_session_id": qualification_session_id},
+            body=_changes(user_id, metadata, success_url, failure_url),
+            idempotency_key=idempotency_key,
+            options=options,
+        )
+        return attrs.evolve(response.value, idempotency_key=response.idempotency_key)
+
+    def get_many(
+        self,
+        ids: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = 16,
+        ordered: bool = False,
+        options: RequestOptions | None = None,
+    ) -> Stream[Outcome[QualificationSession]]:
+        """Get many sessions at once, ``concurrency`` at a time.
+
+        One that fails, for whatever reason, does not touch the others: each id gives one
+        :class:`~truemed_async.Outcome`.
+
+        Args:
+            ids: The ids, from any iterable or async iterable; it is read only as fast as the outcomes are taken.
+            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
+            ordered: Whether outcomes come in the order of the ids, rather than as they arrive.
+            options: Time-outs, retry policy and headers of each call.
+
+        Raises:
+            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+        """
+        arguments.positive("concurrency", concurrency)
+
+        async def one(qualification_session_id: str) -> Outcome[QualificationSession]:
+            return await outcome_of(qualification_session_id, lambda each: self.get(each, options=options))
+
+        return Stream(fan_out(arguments.ids(ids), one, concurrency=concurrency, ordered=ordered))
+
+    async def wait_until_final(
+        self, qualification_session_id: str, *, timeout: float = 300.0, options: RequestOptions | None = None
+    ) -> QualificationSession:
+        """Poll a session until it is approved or rejected, with growing pauses from 1 to 30 seconds.
+
+        A review by a clinician can take hours: prefer Truemed's webhook where you can receive one.
+
+        Args:
+            qualification_session_id: The session's id.
+            timeout: How long to wait, in seconds.
+            options: Time-outs, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            DeadlineExceededError: The session was not final in time.
+            NotFoundError: There is no such session for this API key.
+            CallError: Anything else that happened on a call.
+
+        Source: Truemed API reference, "Get Qualification Session Details".
+        """
+        clock = self._client.clock
+        deadline = clock.monotonic() + seconds("timeout", timeout)
+        polls, pause = 0, POLL_FIRST
+        while True:
+            session = await self.get(qualification_session_id, options=options)
+            polls += 1
+            if session.status.is_final:
+                return session
+            left = deadline - clock.monotonic()
+            if left <= 0:
+                raise DeadlineExceededError(
+                    f"the session is not final after {timeout} seconds",
+                    endpoint=GET_QUALIFICATION_SESSION.name,
+                    attempts=polls,
+                )
+            await clock.sleep(min(pause, left))
+            pause = min(pause * 2, POLL_LONGEST)
+
+
+def _filters(
+    status: str | None, user_id: str | None, expires_at: date | str | None, search: str | None
+) -> dict[str, str | int | bool | None]:
+    """Check the filters of ``list`` and ``iter``."""
+    return {
+        "status": None if status is None else arguments.text("status", status),
+        "user_id": None if user_id is None else arguments.text("user_id", user_id),
+        "expires_at": None if expires_at is None else arguments.day("expires_at", expires_at),
+        "search": None if search is None else arguments.text("search", search),
+    }
+
+
+def _changes(user_id: object, metadata: object, success_url: object, failure_url: object) -> dict[str, str]:
+    """Check the fields of ``update``, and that there is one."""
+    changes: dict[str, str] = {}
+    if user_id is not UNSET:
+        changes["user_id"] = arguments.text("user_id", user_id)
+    if metadata is not UNSET:
+        changes["metadata"] = arguments.metadata("metadata", metadata)
+    if success_url is not UNSET:
+        changes["success_url"] = arguments.web_url("success_url", success_url)
+    if failure_url is not UNSET:
+        changes["failure_url"] = arguments.web_url("failure_url", failure_url)
+    if not changes:
+        raise InvalidArgumentError("nothing to change: give user_id, metadata, success_url or failure_url")
+    return changes
