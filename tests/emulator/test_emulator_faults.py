@@ -152,12 +152,11 @@ def test_a_fault_that_breaks_is_a_500_in_the_log(emulator, api, caplog):
     assert [seen.status for seen in emulator.requests] == [500]
 
 
-def test_a_fault_that_waits_ends_with_the_emulator(emulator):
+def test_a_fault_that_waits_ends_with_the_emulator(emulator, until):
     emulator.faults.add(Waits())
     connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
     connection.request("GET", "/")
-    while not emulator.requests.in_flight:
-        pass
+    until(lambda: emulator.requests.in_flight)
     emulator.__exit__(None, None, None)
     with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
         connection.getresponse()

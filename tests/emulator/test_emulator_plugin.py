@@ -55,36 +55,39 @@ def python(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
 
 
-def test_gives_each_test_an_emulator(tmp_path, monkeypatch):
-    """In this process, so that its lines are seen to run."""
+@pytest.fixture
+def inner(tmp_path, monkeypatch):
+    """Write a test file and return the arguments that run it with the plugin and no other of this environment."""
     # An installed package registers the plugin by itself, and one plugin cannot be registered twice.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    file = tmp_path / "test_inner_plugin_sync.py"
-    file.write_text(TESTS)
-    options = [
-        "-q",
-        "-p",
-        PLUGIN,
-        "-p",
-        "no:cacheprovider",
-        "--strict-markers",
-        "--rootdir",
-        str(tmp_path),
-        "-c",
-        "/dev/null",
-    ]
-    assert pytest.main([*options, str(file)]) == pytest.ExitCode.OK
+
+    def inner(tests, ini="", plugins=()):
+        (tmp_path / "pytest.ini").write_text(f"[pytest]\naddopts = --strict-markers -p no:cacheprovider\n{ini}")
+        # One name for each, since the first run is in this process and imports its file.
+        file = tmp_path / f"test_inner_{len(plugins)}.py"
+        file.write_text(tests)
+        return ["-q", *(f"-p{plugin}" for plugin in (PLUGIN, *plugins)), "-c", str(tmp_path / "pytest.ini"), str(file)]
+
+    return inner
 
 
-def test_serves_asynchronous_tests(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    file = tmp_path / "test_inner_plugin_async.py"
-    file.write_text(ASYNC_TESTS)
-    options = ["-q", "-p", PLUGIN, "-p", "pytest_asyncio.plugin", "--strict-markers", "--rootdir", str(tmp_path)]
-    config = ["-c", "/dev/null", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
-    done = python("-m", "pytest", *options, *config, str(file), cwd=ROOT)
+def test_gives_each_test_an_emulator(inner):
+    """In this process, so that its lines are seen to run."""
+    assert pytest.main(inner(TESTS)) == pytest.ExitCode.OK
+
+
+def test_serves_asynchronous_tests(inner):
+    ini = "asyncio_mode = auto\nasyncio_default_fixture_loop_scope = function"
+    done = python("-m", "pytest", *inner(ASYNC_TESTS, ini, ["pytest_asyncio.plugin"]), cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
+
+
+def test_exits_though_nobody_stopped_it():
+    """A notebook or a script that forgets to leave the `with` block ends quietly all the same."""
+    code = "from truemed_async.emulator import Emulator; Emulator(sessions=0).__enter__()"
+    done = python("-X", "dev", "-c", code, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_loads_nothing_heavy_until_it_is_used():

@@ -11,14 +11,6 @@ from truemed_async.emulator import Emulator, WireLog, WireRequest
 LIST = "/api/v1/qualification_sessions"
 
 
-def until(condition):
-    """Wait for what happens on the server's side of a connection that nobody answers on."""
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def request(**fields):
     return WireRequest(
         **{
@@ -97,7 +89,7 @@ def test_holds_what_is_no_http(emulator):
     assert emulator.requests.in_flight == 0
 
 
-def test_holds_a_request_whose_client_goes_away_in_the_body(emulator):
+def test_holds_a_request_whose_client_goes_away_in_the_body(emulator, until):
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
         head = f"POST {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b"only this")
@@ -106,7 +98,7 @@ def test_holds_a_request_whose_client_goes_away_in_the_body(emulator):
     assert [seen.status for seen in emulator.requests] == [None]
 
 
-def test_knows_that_nobody_took_the_answer():
+def test_knows_that_nobody_took_the_answer(until):
     with Emulator(sessions=0, latency=0.1) as emulator:
         with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
             connection.sendall(f"GET {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())

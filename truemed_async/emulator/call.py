@@ -19,7 +19,11 @@ class Call:
 
 
 class Problem(Exception):  # noqa: N818 - it is Truemed's error answer on its way out, not a failure of the emulator
-    """An error answer: HTTP `status` and the body `{"error": error, "message": message}`."""
+    """An error answer: HTTP `status` and the body `{"error": error, "message": message}`.
+
+    Truemed publishes the statuses and, for some, the value of `error`: `ValidationError` (400) and
+    `user_id_already_set` (409) are its own; the others, and all messages, are our choice.
+    """
 
     def __init__(self, status: int, error: str, message: str, *, allow: str | None = None) -> None:
         """Keep the parts; `allow` is the value of the Allow header of a 405."""

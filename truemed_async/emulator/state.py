@@ -59,8 +59,8 @@ class State:
     def add(self, **fields: Any) -> str:
         """Add a session with these fields of `QualificationSession` and return its id.
 
-        What is not given: a fresh id, `created_at` now, status `pending`, null for the rest. Datetimes are aware
-        and cut to milliseconds. An id that exists is a ValueError, an unknown field a TypeError.
+        What is not given: a fresh id, `created_at` now, status `pending`, null for the rest. `status` may be
+        one that Truemed does not know. Datetimes are aware and cut to milliseconds. An id that exists is a ValueError, an unknown field a TypeError.
         """
         given: dict[str, Any] = {
             name: utc_milliseconds(value) if isinstance(value, datetime) else value for name, value in fields.items()
