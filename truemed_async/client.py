@@ -52,7 +52,9 @@ class AsyncTruemed:
         InvalidArgumentError: Another argument was refused.
     """
 
-    __slots__ = ("_base_url", "_clock", "_pipeline", "_settings", "_transport", "qualification_sessions")
+    __slots__ = (
+        "__weakref__", "_base_url", "_clock", "_pipeline", "_settings", "_transport", "qualification_sessions",
+    )  # fmt: skip
 
     qualification_sessions: QualificationSessions
     """Whether shoppers hold a Letter of Medical Necessity for their orders."""

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from truemed_async.errors import SyncInAsyncError
 
 if TYPE_CHECKING:
+    from truemed_async._core.transport import Transport
     from truemed_async.client import AsyncTruemed
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ class Runner:
 
     def __init__(self) -> None:
         self._left_behind: list[object] = []
-        self._clients: weakref.WeakSet[AsyncTruemed] = weakref.WeakSet()
+        self._open: set[Transport] = set()
         self._warned = False
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
@@ -51,15 +52,23 @@ class Runner:
 
     def _forget(self) -> None:
         """Start from nothing; in a forked child, keep what the parent uses from being finalised here."""
-        self._left_behind += [getattr(self, "_loop", None), list(self._clients)]
-        self._clients = weakref.WeakSet()
+        self._left_behind += [getattr(self, "_loop", None), self._open]
+        self._open = set()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def track(self, client: AsyncTruemed) -> None:
-        """Close ``client`` when the interpreter exits, if nobody did before."""
-        self._clients.add(client)
+        """Close the connections of ``client`` when it and its copies are gone, or the interpreter exits."""
+        pipeline, transport = client._pipeline, client._transport  # noqa: SLF001  # what a client and its copies share
+        self._open.add(transport)
+        weakref.finalize(pipeline, self._release, transport).atexit = False
+
+    def _release(self, transport: Transport) -> None:
+        """Have a pool closed that nobody can use any more. A finaliser calls this, so it only hands it to the loop."""
+        self._open.discard(transport)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop.create_task, transport.close())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop thread and return its result, with the caller's context variables."""
@@ -107,7 +116,7 @@ class Runner:
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
-        closing = asyncio.run_coroutine_threadsafe(_close_all(list(self._clients)), loop)
+        closing = asyncio.run_coroutine_threadsafe(_close_all(list(self._open)), loop)
         concurrent.futures.wait([closing], EXIT_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(EXIT_SECONDS)
@@ -167,14 +176,14 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
 
 
-async def _close_all(clients: list[AsyncTruemed]) -> None:
+async def _close_all(transports: list[Transport]) -> None:
     """Cancel what still runs, then close the pools."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()  # type: ignore[union-attr]  # the current task is the only one that may be None
     await asyncio.gather(*others, return_exceptions=True)  # type: ignore[arg-type]
-    for client in clients:
-        await client.aclose()
+    for transport in transports:
+        await transport.close()
     await asyncio.get_running_loop().shutdown_asyncgens()
 
 
