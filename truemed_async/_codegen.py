@@ -51,21 +51,21 @@ FOREIGN = ("await ", "async ", "AsyncTruemed", "event loop")
 BODIES = {
     "__init__": [
         "no_session(session)",
-        "super().__init__(AsyncTruemed({arguments}))",
+        "self._async = AsyncTruemed({arguments})",
         "del api_key  # a traceback may show the locals of this frame",
         "runner.track(self._async)",
         "{resources}",
     ],
     "with_options": [
         "copy = object.__new__(type(self))",
-        "SyncFacade.__init__(copy, self._async.with_options({arguments}))",
+        "copy._async = self._async.with_options({arguments})",
         "{copied resources}",
         "return copy",
     ],
     "__aenter__": ["return self"],
     "__aexit__": ["self.close()"],
     "__repr__": ['return f"Truemed(base_url={{self._async.base_url!r}})"'],
-    "__reduce__": ["return self._async.__reduce__()"],
+    "__reduce__": ["self._async.__reduce__()"],
 }
 
 

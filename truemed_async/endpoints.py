@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from truemed_async._core.endpoint import Endpoint, Idempotency
 from truemed_async.models import Page, QualificationSession, QualificationSessionUpdate
 
@@ -26,7 +28,7 @@ UPDATE_QUALIFICATION_SESSION = Endpoint(
     idempotency=Idempotency.KEYED,
 )
 
-ENDPOINTS: tuple[Endpoint[object], ...] = (
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
     GET_QUALIFICATION_SESSION,
     LIST_QUALIFICATION_SESSIONS,
     UPDATE_QUALIFICATION_SESSION,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import enum
 import inspect
 import math
-from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, cast
 
 import attrs
 
-from truemed_async.errors import InvalidArgumentError, CallOutcome
+from truemed_async.errors import CallOutcome, InvalidArgumentError
 
 
 class Unset(enum.Enum):
@@ -89,6 +89,14 @@ class RetryPolicy:
         return value
 
 
+def _timeouts_or_none(value: Timeouts | float | None) -> Timeouts | None:
+    return None if value is None else Timeouts.of(value)
+
+
+def _policy_or_none(value: RetryPolicy | None) -> RetryPolicy | None:
+    return None if value is None else RetryPolicy.of(value)
+
+
 @attrs.frozen(kw_only=True)
 class RequestOptions:
     """Options of one call; what is ``None`` is taken from the client.
@@ -99,8 +107,8 @@ class RequestOptions:
         headers: Further request headers. The key, the content type and framing headers cannot be set here.
     """
 
-    timeout: Timeouts | None = attrs.field(default=None, converter=attrs.converters.optional(Timeouts.of), kw_only=True)
-    retry: RetryPolicy | None = attrs.field(default=None, converter=attrs.converters.optional(RetryPolicy.of))
+    timeout: Timeouts | None = attrs.field(default=None, converter=_timeouts_or_none)
+    retry: RetryPolicy | None = attrs.field(default=None, converter=_policy_or_none)
     headers: Mapping[str, str] | None = attrs.field(default=None, repr=lambda value: repr(list(value or ())))
 
 
@@ -143,7 +151,8 @@ def checked_hooks(hooks: object) -> tuple[Hook, ...]:
     """Return ``hooks`` as a tuple, or refuse what cannot be called as one."""
     if not isinstance(hooks, (list, tuple)):
         raise InvalidArgumentError("hooks must be a list or tuple of callables")
-    for hook in hooks:
+    given = cast("Sequence[Any]", hooks)
+    for hook in given:
         if not callable(hook) or inspect.iscoroutinefunction(hook):
             raise InvalidArgumentError("each hook must be a plain callable that takes one Attempt, not a coroutine")
-    return tuple(hooks)
+    return tuple(given)

@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, cast
 
 from yarl import URL
 
@@ -28,11 +28,11 @@ def identifier(name: str, value: object) -> str:
     return value
 
 
-def idempotency_key(value: str | None) -> str:
+def idempotency_key(value: object) -> str:
     """Return the caller's key, or a new one."""
     if value is None:
         return str(uuid.uuid4())
-    if not isinstance(value, str) or not _KEY.match(value):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(value, str) or not _KEY.match(value):
         raise InvalidArgumentError("idempotency_key must be 1 to 255 printable ASCII characters without blanks")
     return value
 
@@ -90,7 +90,7 @@ def metadata(name: str, value: object) -> str:
             parsed = json.loads(value, parse_constant=_refuse_constant)
             written = text(name, value)
         else:
-            parsed = dict(value) if isinstance(value, Mapping) else None
+            parsed = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else None
             written = json.dumps(parsed, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
             written.encode()
     except (ValueError, TypeError, RecursionError):

@@ -20,7 +20,7 @@ from truemed_async._core.problem import Problem
 from truemed_async._core.request import Request
 from truemed_async._core.response import RawResponse, Response, read
 from truemed_async._core.retry import Decision, RetryQuota, decide
-from truemed_async.errors import AttemptTimeoutError, CallError, DeadlineExceededError, CallOutcome
+from truemed_async.errors import AttemptTimeoutError, CallError, CallOutcome, DeadlineExceededError
 from truemed_async.options import Attempt, Hook, RetryPolicy, Timeouts
 
 
@@ -155,7 +155,7 @@ class _Call:
         )
 
     def _at_deadline(self, problem: Problem, now: float) -> Problem:
-        """An attempt that was cut short because the whole call had no time left is the call's failure."""
+        """Make an attempt that was cut short because the whole call had no time left the call's failure."""
         if problem.error is AttemptTimeoutError and now >= self.deadline:
             return attrs.evolve(problem, error=DeadlineExceededError, reason="no whole answer before the deadline")
         return problem

@@ -1,3 +1,5 @@
+# pyright: reportPrivateUsage=false
+# An error and its problem are two halves of one thing; its boxes are private only to users.
 """What went wrong in one attempt, as a value: the retry decision reads it, and the last one becomes the error."""
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from truemed_async._sensitive import Sensitive
 from truemed_async.errors import (
     APIError,
     CallError,
-    DecodeError,
     CallOutcome,
+    DecodeError,
     PaymentMethodError,
     RateLimitedError,
 )

@@ -11,7 +11,7 @@ import attrs
 import orjson
 from yarl import URL
 
-from truemed_async._core.arguments import identifier, idempotency_key
+from truemed_async._core.arguments import idempotency_key, identifier
 from truemed_async._core.endpoint import Endpoint, Idempotency
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError
@@ -117,16 +117,14 @@ def _encode(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> bytes:
     raise InvalidArgumentError(f"the body of {endpoint.name} holds something that JSON cannot")
 
 
-def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+def checked_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
     """Return further headers, or name the one that is refused."""
     for name, value in headers.items():
-        if not isinstance(name, str) or not _HEADER_NAME.match(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(name, str) or not _HEADER_NAME.match(name):
             raise InvalidArgumentError("a header's name must be an HTTP token")
         if name.lower() in _OWN_HEADERS:
             raise InvalidArgumentError(f"the header {name.lower()} is set by the client")
         # Control characters would end the header; the HTTP library lets blanks at the ends and non-ASCII through.
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or value != value.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidArgumentError(
-                f"the value of header {name.lower()} must be printable ASCII without outer blanks"
-            )
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or value != value.strip():
+            raise InvalidArgumentError(f"header {name.lower()} must be printable ASCII without outer blanks")
     return dict(headers)

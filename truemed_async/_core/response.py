@@ -130,7 +130,7 @@ def _value(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
     except JSONDecodeError:
         return _truncated(raw) if ends_early(raw.body) else _undecodable(raw, "the answer is malformed JSON")
     try:
-        return cast("T", structurer(endpoint.result, endpoint.items)(data))
+        return cast("T", structurer(cast("Any", endpoint.result), endpoint.items)(data))
     except Mismatch as mismatch:
         path, expected = mismatch.path, mismatch.expected
     return _undecodable(raw, f"expected {expected} at {path or 'the top'}", path)
@@ -174,7 +174,7 @@ def _undecodable(raw: RawResponse, reason: str, path: str = "") -> Problem:
 
 def _refusal(raw: RawResponse, endpoint: Endpoint[Any], now: datetime) -> Problem:
     """Classify an error answer: what its body says goes before its status."""
-    body = _parsed(raw.body)
+    body: Any = _parsed(raw.body)
     fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
     code, message, redirect_url = (_text(fields.get(name)) for name in ("error", "message", "redirect_url"))
     error = _error_class(raw.status, code, message, endpoint, has_redirect=redirect_url is not None)
@@ -196,7 +196,7 @@ def _refusal(raw: RawResponse, endpoint: Endpoint[Any], now: datetime) -> Proble
         code=code,
         request_id=raw.request_id,
         message=None if message is None else Sensitive(message),
-        body=None if body is None else Sensitive(body),
+        body=None if body is None else Sensitive(cast("Any", body)),
         redirect_url=None if redirect_url is None else Sensitive(redirect_url),
     )
 

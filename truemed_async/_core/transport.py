@@ -12,7 +12,6 @@ import os
 import platform
 import ssl as ssl_module
 import weakref
-from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -28,11 +27,11 @@ from truemed_async._sensitive import Secret
 from truemed_async._version import __version__
 from truemed_async.errors import (
     AttemptTimeoutError,
+    CallOutcome,
     ClientClosedError,
     ConnectError,
     DisconnectedError,
     InvalidArgumentError,
-    CallOutcome,
     ProtocolError,
     ResponseTooLargeError,
     TLSError,
@@ -103,7 +102,7 @@ class _Connector(aiohttp.TCPConnector):
     """A pool that can be left behind: in a forked child, or with the event loop that it belonged to."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]  # aiohttp's own annotation
         self._pid = os.getpid()
         self._transports: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
 
@@ -114,9 +113,9 @@ class _Connector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's
     ) -> Any:
         connection = await super().connect(req, traces, timeout)
-        transport = connection.transport
-        if transport is not None and getattr(transport, "max_size", 0) > READ_CHUNK:
-            transport.max_size = READ_CHUNK  # type: ignore[attr-defined]  # the standard library's, where it has one
+        transport: Any = connection.transport
+        if getattr(transport, "max_size", 0) > READ_CHUNK:  # of the standard library; other loops have none
+            transport.max_size = READ_CHUNK
         self._transports.add(transport)
         return connection
 

@@ -21,7 +21,7 @@ class Model:
             ``==``, and :meth:`to_dict` writes them back.
     """
 
-    extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
+    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object as JSON-ready data: ISO 8601 strings for times, plain strings for enums, unknown fields too.

@@ -98,28 +98,47 @@ def iso(moment: datetime) -> str:
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
+def _is_sequence(kind: Any) -> bool:
+    return kind in (list, tuple) or typing.get_origin(kind) in (list, tuple)
+
+
+def _is_object(kind: Any) -> bool:
+    return kind is dict or typing.get_origin(kind) in (dict, Mapping)
+
+
+def _exactly(wanted: Any) -> Callable[[Any], bool]:
+    """Match by identity, not by class: a hook for ``str`` would else also answer for the enums, which are strings."""
+    return lambda kind: kind is wanted
+
+
 def _make() -> cattrs.Converter:
     made = cattrs.Converter(detailed_validation=False)
-    # By identity, not by class: a hook for `str` would else also answer for the enums, which are strings.
+
+    def sequence(kind: Any) -> Structure:
+        return _sequence_hook(kind, made)
+
+    def model(kind: Any) -> Structure:
+        return structure_function(kind, made)
+
+    def plain(kind: Any) -> Callable[[Any], dict[str, Any]]:
+        return _unstructure_function(kind, made)
+
+    def plain_list(values: Any) -> list[Any]:
+        return [made.unstructure(value) for value in values]
+
     for scalar in (str, int, float, bool):
-        made.register_structure_hook_func(lambda kind, scalar=scalar: kind is scalar, _scalar_hook(scalar))
-    made.register_structure_hook_func(lambda kind: kind is datetime, _text_hook(datetime, parse_datetime))
-    made.register_structure_hook_func(lambda kind: kind is date, _text_hook(date, date.fromisoformat))
-    made.register_structure_hook_func(
-        lambda kind: kind is dict or typing.get_origin(kind) in (dict, Mapping), _object_hook
-    )
+        made.register_structure_hook_func(_exactly(scalar), _scalar_hook(scalar))
+    made.register_structure_hook_func(_exactly(datetime), _text_hook(datetime, parse_datetime))
+    made.register_structure_hook_func(_exactly(date), _text_hook(date, date.fromisoformat))
+    made.register_structure_hook_func(_is_object, _object_hook)
     made.register_structure_hook_factory(is_open_enum, _enum_hook)
-    made.register_structure_hook_factory(
-        lambda kind: kind in (list, tuple) or typing.get_origin(kind) in (list, tuple),
-        lambda kind: _sequence_hook(kind, made),
-    )
-    made.register_structure_hook_factory(attrs.has, lambda kind: structure_function(kind, made))
-    made.register_unstructure_hook_factory(attrs.has, lambda kind: _unstructure_function(kind, made))
+    made.register_structure_hook_factory(_is_sequence, sequence)
+    made.register_structure_hook_factory(attrs.has, model)
+    made.register_unstructure_hook_factory(attrs.has, plain)
     made.register_unstructure_hook(datetime, iso)
     made.register_unstructure_hook(date, date.isoformat)
-    made.register_unstructure_hook_func(
-        lambda kind: kind is tuple, lambda values: [made.unstructure(v) for v in values]
-    )
+    made.register_unstructure_hook_func(is_open_enum, str)
+    made.register_unstructure_hook_func(_is_sequence, plain_list)
     return made
 
 

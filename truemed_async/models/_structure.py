@@ -95,7 +95,8 @@ def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mappin
     origin: type[Any] = typing.get_origin(cls) or cls
     hints = _field_types(cls, origin)
     fields = [field for field in attrs.fields(origin) if field.name != "extra"]
-    wire = [(wire_names or {}).get(field.name, field.name) for field in fields]
+    renamed: dict[str, str] = {**(wire_names or {})}
+    wire = [renamed.get(field.name, field.name) for field in fields]
     variables = [f"v{number}" for number in range(len(fields))]
     defaults = {
         name: field.default for name, field in zip(wire, fields, strict=True) if field.default is not attrs.NOTHING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from yarl import URL
@@ -182,7 +182,7 @@ class QualificationSessions(Resource):
             idempotency_key=idempotency_key,
             options=options,
         )
-        return attrs.evolve(response.value, idempotency_key=response.idempotency_key)
+        return attrs.evolve(response.value, idempotency_key=cast("str", response.idempotency_key))
 
     def get_many(
         self,
@@ -214,7 +214,11 @@ class QualificationSessions(Resource):
         return Stream(fan_out(arguments.ids(ids), one, concurrency=concurrency, ordered=ordered))
 
     async def wait_until_final(
-        self, qualification_session_id: str, *, timeout: float = 300.0, options: RequestOptions | None = None
+        self,
+        qualification_session_id: str,
+        *,
+        timeout: float = 300.0,  # noqa: ASYNC109  # how long to poll; cancelling a poll midway would say less
+        options: RequestOptions | None = None,
     ) -> QualificationSession:
         """Poll a session until it is approved or rejected, with growing pauses from 1 to 30 seconds.
 

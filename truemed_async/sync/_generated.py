@@ -252,7 +252,7 @@ class Truemed(SyncFacade[AsyncTruemed]):
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         no_session(session)
-        super().__init__(AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context))
+        self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context)
         del api_key  # a traceback may show the locals of this frame
         runner.track(self._async)
         self.qualification_sessions = QualificationSessions(self._async.qualification_sessions)
@@ -266,7 +266,7 @@ class Truemed(SyncFacade[AsyncTruemed]):
     ) -> Self:
         """Return a copy with other defaults. It shares connections, pace and retry budget, and closes with this one."""
         copy = object.__new__(type(self))
-        SyncFacade.__init__(copy, self._async.with_options(timeout=timeout, retry=retry, hooks=hooks))
+        copy._async = self._async.with_options(timeout=timeout, retry=retry, hooks=hooks)
         copy.qualification_sessions = QualificationSessions(copy._async.qualification_sessions)
         return copy
 
@@ -324,4 +324,4 @@ class Truemed(SyncFacade[AsyncTruemed]):
         return f"Truemed(base_url={self._async.base_url!r})"
 
     def __reduce__(self) -> NoReturn:
-        return self._async.__reduce__()
+        self._async.__reduce__()

@@ -25,7 +25,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from truemed_async.errors import SyncInAsyncError
 
@@ -60,7 +60,8 @@ class Runner:
 
     def track(self, client: AsyncTruemed) -> None:
         """Close the connections of ``client`` when it and its copies are gone, or the interpreter exits."""
-        pipeline, transport = client._pipeline, client._transport  # noqa: SLF001  # what a client and its copies share
+        # What a client and its copies share.
+        pipeline, transport = client._pipeline, client._transport  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._open.add(transport)
         weakref.finalize(pipeline, self._release, transport).atexit = False
 
@@ -124,14 +125,14 @@ class Runner:
             loop.close()
 
 
-class _Job:
+class _Job(Generic[T]):
     """One coroutine on its way: ``done`` is fulfilled when its task has ended, clean-up included."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self.done: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> None:
+        self.done: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._loop = loop
         self._coroutine = coroutine
-        self._task: asyncio.Task[Any] | None = None
+        self._task: asyncio.Task[T] | None = None
 
     def start(self) -> None:
         self._loop.call_soon_threadsafe(self._begin, context=contextvars.copy_context())
@@ -140,7 +141,7 @@ class _Job:
         self._task = self._loop.create_task(self._coroutine)
         self._task.add_done_callback(self._finish)
 
-    def _finish(self, task: asyncio.Task[Any]) -> None:
+    def _finish(self, task: asyncio.Task[T]) -> None:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
             self.done.set_result(task.result())
@@ -148,7 +149,7 @@ class _Job:
             self.done.set_exception(error)
 
     def abandon(self) -> None:
-        """The caller was interrupted: cancel the coroutine and wait until it has cleaned up."""
+        """Cancel the coroutine, because the caller was interrupted, and wait until it has cleaned up."""
         if self.done.done():
             return
         self._loop.call_soon_threadsafe(self._cancel)
@@ -178,10 +179,10 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 async def _close_all(transports: list[Transport]) -> None:
     """Cancel what still runs, then close the pools."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
-        task.cancel()  # type: ignore[union-attr]  # the current task is the only one that may be None
-    await asyncio.gather(*others, return_exceptions=True)  # type: ignore[arg-type]
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
     for transport in transports:
         await transport.close()
     await asyncio.get_running_loop().shutdown_asyncgens()
@@ -194,7 +195,7 @@ def _in_ipython() -> bool:
 
 def _spelling(coroutine: Coroutine[Any, Any, Any]) -> str:
     """Name the async method that a coroutine came from, as it is written: ``qualification_sessions.get(…)``."""
-    parts = coroutine.__qualname__.split(".")
+    parts: list[str] = getattr(coroutine, "__qualname__", "call").split(".")
     owner = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in parts[0]).lstrip("_")
     return f"{parts[-1]}(…)" if len(parts) == 1 or owner == "async_truemed" else f"{owner}.{parts[-1]}(…)"
 

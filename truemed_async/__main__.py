@@ -1,0 +1,22 @@
+"""``python -m truemed_async`` and the command ``truemed``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line, by default the process's, and return its exit code."""
+    try:
+        from truemed_async.cli.app import run  # noqa: PLC0415  # the libraries of the extra may be missing
+    except ModuleNotFoundError as error:
+        if error.name not in ("cyclopts", "rich"):
+            raise
+        sys.stderr.write("the command line needs more libraries: pip install 'truemed-async[cli]'\n")
+        return 2
+    return run(sys.argv[1:] if argv is None else argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""``truemed sessions``: list, get, update and export qualification sessions."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+
+import orjson
+from cyclopts import App, Parameter
+
+from truemed_async.cli.exits import exit_code
+from truemed_async.cli.export import Report, Summary, complete_or_partial, export
+from truemed_async.cli.options import AS_GIVEN, CONTEXT, Filters, Text
+from truemed_async.cli.progress import can_move, progress_bar
+from truemed_async.cli.rows import RowFormat, json_line, row_writer
+from truemed_async.cli.streams import Streams
+from truemed_async.cli.tables import details, sessions_table, visible
+from truemed_async.cli.target import Context
+from truemed_async.errors import CallError, InvalidArgumentError, TruemedError
+
+if TYPE_CHECKING:
+    from truemed_async import AsyncTruemed, Model
+
+STDOUT = "-"
+EVERYTHING = Filters()
+
+
+def make_app() -> App:
+    """Return ``truemed sessions``."""
+    app = App(name="sessions", help="Qualification sessions: whether shoppers hold a Letter of Medical Necessity.")
+    app.command(list_sessions, name="list")
+    app.command(get_sessions, name="get")
+    app.command(update_session, name="update")
+    app.command(export_sessions, name="export")
+    return app
+
+
+async def list_sessions(
+    *,
+    filters: Filters = EVERYTHING,
+    page: int = 1,
+    page_size: int = 30,
+    format: Annotated[Literal["table", "json", "jsonl", "csv"] | None, AS_GIVEN] = None,
+    context: Annotated[Context, CONTEXT],
+) -> None:
+    """List one page of sessions. To read them all, use export.
+
+    Args:
+        filters: Which sessions.
+        page: The page, from 1.
+        page_size: Sessions on a page, at least 1; the server may give less.
+        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
+        context: Not an option.
+    """
+    streams = context.streams
+    async with context.target.connect() as client:
+        found = await client.qualification_sessions.list(**filters.given(), page=page, page_size=page_size)
+    match format or ("table" if streams.for_people else "jsonl"):
+        case "table":
+            streams.console().print(sessions_table(found))
+        case "json":
+            streams.line(orjson.dumps([session.to_dict() for session in found], option=orjson.OPT_INDENT_2).decode())
+        case "jsonl" | "csv" as rows:
+            write = row_writer(streams.out, rows)
+            for session in found:
+                write(session)
+    if streams.err.isatty() and found.pagination is not None:
+        at = found.pagination
+        streams.say(f"page {at.current_page:,} of {at.last_page:,}; {at.count:,} sessions in all")
+
+
+async def get_sessions(
+    ids: Annotated[list[str], Parameter(negative="")], /, *, context: Annotated[Context, CONTEXT]
+) -> int:
+    """Show sessions: all fields of each on a terminal, else one JSON document an id, in the order of the ids.
+
+    An id that cannot be read does not hide the others; the exit code is then 1.
+
+    Args:
+        ids: Ids of qualification sessions.
+        context: Not an option.
+    """
+    streams = context.streams
+    failures: list[TruemedError] = []
+    async with (
+        context.target.connect() as client,
+        client.qualification_sessions.get_many(ids, ordered=True) as outcomes,
+    ):
+        number = 0
+        async for outcome in outcomes:
+            number += 1
+            if outcome.error is None:
+                _show(streams, outcome.unwrap())
+                continue
+            failures.append(outcome.error)
+            # What is no id may be anything, for example an e-mail address: it is told by its place.
+            which = outcome.id if isinstance(outcome.error, CallError) else f"argument {number}"
+            streams.say(f"error: {which}: {outcome.error}")
+    return min(map(exit_code, failures), default=0)
+
+
+async def update_session(
+    id: str,
+    /,
+    *,
+    user_id: Text = None,
+    metadata: Text = None,
+    success_url: Text = None,
+    failure_url: Text = None,
+    idempotency_key: Text = None,
+    context: Annotated[Context, CONTEXT],
+) -> None:
+    """Change what you keep on a session; what is not given stays as it is, and nothing can be cleared.
+
+    Args:
+        id: The id of the qualification session.
+        user_id: Your identifier of the user; it can be set only while the session has none.
+        metadata: Your data: the text of a JSON object.
+        success_url: Where the customer returns; https, or http on localhost.
+        failure_url: Where a customer returns who does not qualify.
+        idempotency_key: Makes repeating the same change harmless; by default a new one is made and shown.
+        context: Not an option.
+    """
+    changes = {"user_id": user_id, "metadata": metadata, "success_url": success_url, "failure_url": failure_url}
+    async with context.target.connect() as client:
+        update = await client.qualification_sessions.update(
+            id,
+            **{name: value for name, value in changes.items() if value is not None},
+            idempotency_key=idempotency_key,
+        )
+    _show(context.streams, update)
+
+
+async def export_sessions(
+    *,
+    output: Annotated[str, Parameter(name=("--output", "-o"))],
+    format: Annotated[RowFormat | None, AS_GIVEN] = None,
+    filters: Filters = EVERYTHING,
+    context: Annotated[Context, CONTEXT],
+) -> None:
+    """Write every session to a file.
+
+    The file appears when it is complete; until then, and if something goes wrong, the rows are in FILE.partial. A
+    summary goes to standard error. CSV holds the documented fields as they are: before you open it in a spreadsheet,
+    know that it takes a cell that starts with = + - or @ for a formula. JSONL holds every field that the server sent.
+
+    Args:
+        output: The file; - is standard output.
+        format: csv or jsonl. Default: by the ending of the file, and jsonl for standard output.
+        filters: Which sessions.
+        context: Not an option.
+    """
+    streams, rows = context.streams, format or _format_of(output)
+    async with context.target.connect() as client:
+        with _opened(output, streams) as file, await _progress(client, filters, output, streams) as report:
+            async with client.qualification_sessions.iter(**filters.given()) as sessions:
+                summary = await export(sessions, row_writer(file, rows), report)
+    streams.say(_in_words(summary, output))
+
+
+def _show(streams: Streams, model: "Model") -> None:
+    if streams.for_people:
+        streams.console().print(details(model))
+    else:
+        streams.line(json_line(model))
+
+
+def _format_of(output: str) -> RowFormat:
+    if output == STDOUT:
+        return "jsonl"
+    match Path(output).suffix.lower():
+        case ".csv":
+            return "csv"
+        case ".jsonl":
+            return "jsonl"
+        case _:
+            raise InvalidArgumentError("--output must end in .csv or .jsonl; or give --format csv or --format jsonl")
+
+
+@contextmanager
+def _opened(output: str, streams: Streams) -> Iterator[TextIO]:
+    """Open what is exported to; a file that cannot be opened is an error of the command line."""
+    if output == STDOUT:
+        yield streams.out
+        return
+    with ExitStack() as stack:
+        file = complete_or_partial(
+            Path(output), lambda partial: streams.say(f"unfinished: the rows so far are in {partial}")
+        )
+        try:
+            opened = stack.enter_context(file)
+        except OSError as error:
+            raise InvalidArgumentError(f"--output {output} cannot be written: {error.strerror}") from error
+        yield opened
+
+
+async def _progress(
+    client: "AsyncTruemed", filters: Filters, output: str, streams: Streams
+) -> AbstractContextManager[Report]:
+    """Return a bar where a person can watch it; how many rows there are is asked for only then."""
+    rows_on_screen = output == STDOUT and streams.for_people
+    if rows_on_screen or not can_move(streams.err):
+        return nullcontext(lambda _: None)
+    first = await client.qualification_sessions.list(**filters.given(), page=1, page_size=1)
+    return progress_bar(streams.err, first.pagination.count if first.pagination else None)
+
+
+def _in_words(summary: Summary, output: str) -> str:
+    statuses = ", ".join(f"{visible(status)} {count:,}" for status, count in summary.statuses.items())
+    where = "standard output" if output == STDOUT else output
+    return f"{summary.rows:,} sessions{statuses and f' ({statuses})'} in {summary.seconds:.1f} s to {where}"
