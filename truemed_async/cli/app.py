@@ -93,9 +93,10 @@ def make_app(streams: Streams) -> App:
 
 
 def perform(command: Callable[..., Any], *args: Any, **options: Any) -> int | None:
-    """Call a command, in an event loop if it is a coroutine."""
+    """Call a command, in an event loop if it is a coroutine; the library's own, such as help, are not."""
     result = command(*args, **options)
-    return asyncio.run(result) if inspect.iscoroutine(result) else result
+    code: int | None = asyncio.run(result) if inspect.iscoroutine(result) else result
+    return code
 
 
 def usage(error: CycloptsError, argv: Sequence[str]) -> str:

@@ -10,5 +10,5 @@ INTERRUPTED = 130
 
 
 def exit_code(error: TruemedError) -> int:
-    """Return the code for an error: was it the call, or what was asked for?"""
+    """Return the code for an error: of the call, or of what was asked for."""
     return MISUSED if isinstance(error, (ConfigurationError, InvalidArgumentError)) else FAILED

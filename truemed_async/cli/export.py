@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -44,7 +44,7 @@ async def export(sessions: AsyncIterable[QualificationSession], write: WriteRow,
 
 
 @contextmanager
-def complete_or_partial(path: Path, left: Callable[[Path], object]) -> Iterator[TextIO]:
+def complete_or_partial(path: Path, left: Callable[[Path], object]) -> Generator[TextIO]:
     """Open ``FILE.partial`` for UTF-8 text; it becomes ``FILE`` if the block ends well, else ``left`` is told of it.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -19,7 +19,7 @@ def can_move(stream: TextIO) -> bool:
 
 
 @contextmanager
-def progress_bar(stream: TextIO, total: int | None) -> Iterator[Report]:
+def progress_bar(stream: TextIO, total: int | None) -> Generator[Report]:
     """Draw a bar while the block runs; it is gone afterwards."""
     bar = Progress(
         SpinnerColumn(),

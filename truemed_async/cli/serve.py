@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -52,7 +52,7 @@ async def emulator(
 
 
 @contextmanager
-def _terminated() -> Iterator[asyncio.Event]:
+def _terminated() -> Generator[asyncio.Event]:
     """Set an event when the process is asked to end; Ctrl-C cancels the command by itself."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stop.set))

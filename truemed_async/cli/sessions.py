@@ -1,6 +1,6 @@
 """``truemed sessions``: list, get, update and export qualification sessions."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import orjson
 from cyclopts import App, Parameter
 
+import truemed_async
 from truemed_async.cli.exits import exit_code
 from truemed_async.cli.export import Report, Summary, complete_or_partial, export
 from truemed_async.cli.options import AS_GIVEN, CONTEXT, Filters, Text
@@ -19,7 +20,7 @@ from truemed_async.cli.target import Context
 from truemed_async.errors import CallError, InvalidArgumentError, TruemedError
 
 if TYPE_CHECKING:
-    from truemed_async import AsyncTruemed, Model
+    from truemed_async import AsyncTruemed, Model, Unset
 
 STDOUT = "-"
 EVERYTHING = Filters()
@@ -121,11 +122,13 @@ async def update_session(
         idempotency_key: Makes repeating the same change harmless; by default a new one is made and shown.
         context: Not an option.
     """
-    changes = {"user_id": user_id, "metadata": metadata, "success_url": success_url, "failure_url": failure_url}
     async with context.target.connect() as client:
         update = await client.qualification_sessions.update(
             id,
-            **{name: value for name, value in changes.items() if value is not None},
+            user_id=_given(user_id),
+            metadata=_given(metadata),
+            success_url=_given(success_url),
+            failure_url=_given(failure_url),
             idempotency_key=idempotency_key,
         )
     _show(context.streams, update)
@@ -158,6 +161,10 @@ async def export_sessions(
     streams.say(_in_words(summary, output))
 
 
+def _given(value: str | None) -> "str | Unset":
+    return truemed_async.UNSET if value is None else value
+
+
 def _show(streams: Streams, model: "Model") -> None:
     if streams.for_people:
         streams.console().print(details(model))
@@ -178,7 +185,7 @@ def _format_of(output: str) -> RowFormat:
 
 
 @contextmanager
-def _opened(output: str, streams: Streams) -> Iterator[TextIO]:
+def _opened(output: str, streams: Streams) -> Generator[TextIO]:
     """Open what is exported to; a file that cannot be opened is an error of the command line."""
     if output == STDOUT:
         yield streams.out

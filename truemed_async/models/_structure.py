@@ -94,12 +94,14 @@ def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mappin
     """
     origin: type[Any] = typing.get_origin(cls) or cls
     hints = _field_types(cls, origin)
-    fields = [field for field in attrs.fields(origin) if field.name != "extra"]
-    renamed: dict[str, str] = {**(wire_names or {})}
-    wire = [renamed.get(field.name, field.name) for field in fields]
-    variables = [f"v{number}" for number in range(len(fields))]
+    fields = attrs.fields_dict(origin)
+    names = [name for name in fields if name != "extra"]
+    wire = [(wire_names or {}).get(name, name) for name in names]
+    variables = [f"v{number}" for number in range(len(names))]
     defaults = {
-        name: field.default for name, field in zip(wire, fields, strict=True) if field.default is not attrs.NOTHING
+        on_wire: fields[name].default
+        for name, on_wire in zip(names, wire, strict=True)
+        if fields[name].default is not attrs.NOTHING
     }
     scope: dict[str, Any] = {
         "Mismatch": Mismatch,
@@ -123,11 +125,11 @@ def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mappin
         "    whole = False",
         f"else: whole = len(data) == {len(wire)}",
     ]
-    for field, name, variable in zip(fields, wire, variables, strict=True):
-        body += _check_lines(hints[field.name], name, variable, scope, converter)
+    for name, on_wire, variable in zip(names, wire, variables, strict=True):
+        body += _check_lines(hints[name], on_wire, variable, scope, converter)
     body += [
         "self = new(twin)",
-        *(f"self.{field.name} = {variable}" for field, variable in zip(fields, variables, strict=True)),
+        *(f"self.{name} = {variable}" for name, variable in zip(names, variables, strict=True)),
         "self.extra = {} if whole else {k: v for k, v in data.items() if k not in known}",
         "self.__class__ = cls",
         "return self",
@@ -165,7 +167,7 @@ def _field_types(cls: Any, origin: type[Any]) -> dict[str, Any]:
     """Return each field's type, with the type variables of a generic filled in."""
     filled = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(cls), strict=False))
     hints = typing.get_type_hints(origin)
-    return {field.name: _fill(hints[field.name], filled) for field in attrs.fields(origin)}
+    return {name: _fill(hints[name], filled) for name in attrs.fields_dict(origin)}
 
 
 def _fill(hint: Any, filled: Mapping[Any, Any]) -> Any:

@@ -1,0 +1,60 @@
+"""How the documentation is built: ``sphinx-build -nW -b html docs build``. Nothing is fetched from a network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import endpoint_table  # noqa: E402
+
+from truemed_async import __version__  # noqa: E402
+
+project = "truemed-async"
+author = "The truemed-async developers"
+copyright = "The truemed-async developers"  # noqa: A001
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"truemed-async {version}"
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+# The docstrings of the emulator write code in single backticks, which is plain text's default role in reStructuredText.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_default_options = {"members": True, "show-inheritance": True}
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # fields are described once, in the class: attrs gives them no docstring of their own
+
+nitpick_ignore_regex = [
+    # Other projects' names: their inventories would have to be fetched, and the build must work without a network.
+    ("py:.*", r"(aiohttp|asyncio|collections|concurrent|datetime|enum|ssl|types|yarl)\..*"),
+    # The same, as the docstrings and the signatures of `from __future__ import annotations` shorten them.
+    ("py:class", r"(AsyncGenerator|AsyncIterable|AsyncIterator|Iterable|Iterator|Mapping|Sequence|URL|date|datetime)"),
+    # Type variables are not documented objects.
+    ("py:(class|obj)", r"(.*\.)?[AFKT]"),
+]
+
+
+class EndpointTable(SphinxDirective):
+    """``{endpoints}``: the table of all endpoints, printed from the values that the client uses."""
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(endpoint_table.markdown())
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("endpoints", EndpointTable)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
