@@ -30,14 +30,18 @@ myst_heading_anchors = 3
 
 # The docstrings of the emulator write code in single backticks, which is plain text's default role in reStructuredText.
 default_role = "code"
+autoclass_content = "class"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # fields are described once, in the class: attrs gives them no docstring of their own
 
+nitpick_ignore = [
+    # An alias of two words, which the parameter's description names.
+    ("py:class", "Environment"),
+]
 nitpick_ignore_regex = [
     # Other projects' names: their inventories would have to be fetched, and the build must work without a network.
     ("py:.*", r"(aiohttp|asyncio|collections|concurrent|datetime|enum|ssl|types|yarl)\..*"),
@@ -55,6 +59,13 @@ class EndpointTable(SphinxDirective):
         return self.parse_text_to_nodes(endpoint_table.markdown())
 
 
+def keep_sentences(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Keep napoleon from reading "text: more text" of a field or property as its type and description."""
+    if what in ("attribute", "data", "property"):
+        lines[:0] = ["..", ""]  # an empty comment, so that the first line holds no colon
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("autodoc-process-docstring", keep_sentences, priority=400)  # napoleon has 500
     app.add_directive("endpoints", EndpointTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

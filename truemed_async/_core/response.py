@@ -122,7 +122,7 @@ def _value(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
         return cast("T", None)
     start = raw.body.lstrip()[:1]
     if start not in (b"{", b"["):
-        if not raw.body and not raw.announced:
+        if not raw.body and not raw.announced and raw.status != HTTPStatus.NO_CONTENT:
             return _truncated(raw)
         return _undecodable(raw, "the answer is not JSON")
     try:

@@ -104,7 +104,7 @@ class _Connector(aiohttp.TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]  # aiohttp's own annotation
         self._pid = os.getpid()
-        self._transports: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
+        self._transports: weakref.WeakSet[asyncio.WriteTransport] = weakref.WeakSet()
 
     async def connect(
         self,
@@ -120,12 +120,15 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
     def abandon(self) -> None:
-        """Free the sockets of a loop that no longer runs, and which therefore cannot close them itself."""
+        """Give up connections whose loop does not run, and which therefore cannot be closed as usual."""
         self._closed = True
         if self._pid != os.getpid():
             return
         for transport in self._transports:
-            _release(transport)
+            if self._loop.is_closed():
+                _release(transport)
+            else:  # it stands still: it closes them if it ever goes on
+                transport.abort()
 
     def __del__(self, *args: Any) -> None:
         # A forked child shares the parent's selector: closing here would unregister the parent's sockets.

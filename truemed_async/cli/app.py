@@ -19,8 +19,8 @@ from truemed_async.errors import TruemedError
 HELP = """\
 The Truemed merchant API from the command line.
 
-The API key is read from the environment variable TRUEMED_API_KEY. There is no option for it on purpose: the list of
-processes would show it to everybody on the machine. TRUEMED_ENVIRONMENT and TRUEMED_BASE_URL stand in for --env and
+The API key is read from the environment variable TRUEMED_API_KEY. There is no option for it on purpose: the list of \
+processes would show it to everybody on the machine. TRUEMED_ENVIRONMENT and TRUEMED_BASE_URL stand in for --env and \
 --base-url.
 
 Exit codes: 0 done, 1 a call failed, 2 usage or configuration, 130 Ctrl-C.
@@ -62,9 +62,9 @@ def make_app(streams: Streams) -> App:
         console=Console(file=streams.out),
         exit_on_error=False,
         print_error=False,
-        suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
+    app.meta.suppress_keyboard_interrupt = False
     app.command(sessions.make_app())
     app.command(serve.emulator)
 
@@ -103,6 +103,8 @@ def usage(error: CycloptsError, argv: Sequence[str]) -> str:
     """Say what was wrong with the command line in one line, without repeating values: one may be a key or a name."""
     if isinstance(error, UnusedCliTokensError):
         return "too many arguments; put quotes around a value with blanks in it"
+    if any(word.startswith("--api-key") for word in argv):
+        return "there is no --api-key, which the list of processes would show; set TRUEMED_API_KEY"
     text = " ".join(str(error).split())
     for word in argv:
         name, equals, _ = word.partition("=")

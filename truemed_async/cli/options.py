@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, cast
 
 import attrs
 from cyclopts import Parameter, Token, convert
@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 
 
 def _as_given(kind: Any, words: Sequence[Token]) -> Any:
-    return convert(kind, words)
+    return cast("Callable[..., Any]", convert)(kind, words)
 
 
 # By itself the library takes the word "none" for an option that is not there: a filter for the user "none" would list

@@ -26,8 +26,8 @@ def progress_bar(stream: TextIO, total: int | None) -> Generator[Report]:
         BarColumn(),
         _Count(),
         _Rate(),
-        TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("left"),
         console=Console(file=stream),
         transient=True,
         redirect_stdout=False,  # the data may be going there

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated
 
 import attrs
@@ -55,7 +56,11 @@ async def emulator(
 def _terminated() -> Generator[asyncio.Event]:
     """Set an event when the process is asked to end; Ctrl-C cancels the command by itself."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stop.set))
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield stop
     finally:

@@ -15,7 +15,7 @@ from truemed_async.cli.options import AS_GIVEN, CONTEXT, Filters, Text
 from truemed_async.cli.progress import can_move, progress_bar
 from truemed_async.cli.rows import RowFormat, json_line, row_writer
 from truemed_async.cli.streams import Streams
-from truemed_async.cli.tables import details, sessions_table, visible
+from truemed_async.cli.tables import counted, details, sessions_table, visible
 from truemed_async.cli.target import Context
 from truemed_async.errors import CallError, InvalidArgumentError, TruemedError
 
@@ -58,7 +58,8 @@ async def list_sessions(
         found = await client.qualification_sessions.list(**filters.given(), page=page, page_size=page_size)
     match format or ("table" if streams.for_people else "jsonl"):
         case "table":
-            streams.console().print(sessions_table(found))
+            console = streams.console()
+            console.print(sessions_table(found, console.width))
         case "json":
             streams.line(orjson.dumps([session.to_dict() for session in found], option=orjson.OPT_INDENT_2).decode())
         case "jsonl" | "csv" as rows:
@@ -67,7 +68,7 @@ async def list_sessions(
                 write(session)
     if streams.err.isatty() and found.pagination is not None:
         at = found.pagination
-        streams.say(f"page {at.current_page:,} of {at.last_page:,}; {at.count:,} sessions in all")
+        streams.say(f"page {at.current_page:,} of {at.last_page:,}; {counted(at.count)} in all")
 
 
 async def get_sessions(
@@ -136,7 +137,7 @@ async def update_session(
 
 async def export_sessions(
     *,
-    output: Annotated[str, Parameter(name=("--output", "-o"))],
+    output: Annotated[str, Parameter(allow_leading_hyphen=True)],
     format: Annotated[RowFormat | None, AS_GIVEN] = None,
     filters: Filters = EVERYTHING,
     context: Annotated[Context, CONTEXT],
@@ -154,10 +155,14 @@ async def export_sessions(
         context: Not an option.
     """
     streams, rows = context.streams, format or _format_of(output)
-    async with context.target.connect() as client:
+    async with (
+        context.target.connect() as client,
+        client.qualification_sessions.iter(
+            **filters.given()
+        ) as sessions,  # refuses a bad filter before there is a file
+    ):
         with _opened(output, streams) as file, await _progress(client, filters, output, streams) as report:
-            async with client.qualification_sessions.iter(**filters.given()) as sessions:
-                summary = await export(sessions, row_writer(file, rows), report)
+            summary = await export(sessions, row_writer(file, rows), report)
     streams.say(_in_words(summary, output))
 
 
@@ -215,4 +220,4 @@ async def _progress(
 def _in_words(summary: Summary, output: str) -> str:
     statuses = ", ".join(f"{visible(status)} {count:,}" for status, count in summary.statuses.items())
     where = "standard output" if output == STDOUT else output
-    return f"{summary.rows:,} sessions{statuses and f' ({statuses})'} in {summary.seconds:.1f} s to {where}"
+    return f"{counted(summary.rows)}{statuses and f' ({statuses})'} in {summary.seconds:.2f} s to {where}"

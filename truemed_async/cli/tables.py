@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -14,16 +15,27 @@ if TYPE_CHECKING:
     from truemed_async import Model, QualificationSession
 
 COLUMNS = ("qualification_session_id", "status", "created_at", "expires_at", "user_id", "email")
+GAP = 3  # columns of the terminal between two of the table
 
 
-def sessions_table(sessions: Iterable[QualificationSession]) -> Table:
-    """Return a narrow table, one session a row; times are UTC."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in COLUMNS:
-        table.add_column(name, overflow="fold", no_wrap=name == COLUMNS[0])
-    for session in sessions:
-        table.add_row(*(cell(getattr(session, name)) for name in COLUMNS))
+def sessions_table(sessions: Iterable[QualificationSession], width: int) -> Table:
+    """Return a table of one session a row, with as many columns as fit into ``width``; times are UTC."""
+    rows = [[cell(getattr(session, name)) for name in COLUMNS] for session in sessions]
+    fitting = _fitting([[Text(name) for name in COLUMNS], *rows], width)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, caption_justify="left")
+    for name in COLUMNS[:fitting]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row[:fitting])
+    if fitting < len(COLUMNS):
+        table.caption = f"Too narrow for {', '.join(COLUMNS[fitting:])}."
     return table
+
+
+def _fitting(rows: Sequence[Sequence[Text]], width: int) -> int:
+    """Return how many columns fit side by side, at least one."""
+    widths = [max(text.cell_len for text in column) + GAP for column in zip(*rows, strict=True)]
+    return max(1, len([taken for taken in accumulate(widths) if taken - GAP <= width]))
 
 
 def details(model: Model) -> Table:
@@ -46,3 +58,8 @@ def cell(value: object) -> Text:
 def visible(text: str) -> str:
     """Write control characters as escapes: text of somebody else must not steer the terminal."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def counted(number: int) -> str:
+    """Return how many sessions, in words."""
+    return f"{number:,} session{'' if number == 1 else 's'}"

@@ -1,0 +1,92 @@
+"""Everything that is checked, as nox sessions: `nox` runs them all, `nox -l` lists them."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_missing_interpreters = False
+nox.options.stop_on_first_error = False
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> list[str]:
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+def available(python: str) -> bool:
+    """Whether an interpreter is there; if not, say so where nobody overlooks it."""
+    if python == f"{sys.version_info.major}.{sys.version_info.minor}" or shutil.which(f"python{python}"):
+        return True
+    print(f"\n*** PYTHON {python} IS NOT INSTALLED: THE TESTS DO NOT RUN ON IT ***\n", file=sys.stderr)  # noqa: T201
+    return False
+
+
+@nox.session(python=[python for python in PYTHONS if available(python)])
+def tests(session: nox.Session) -> None:
+    """The whole suite, in random order, with warnings as errors; the last one checks the branch coverage of all."""
+    session.install("-e", ".[cli]", *group("tests"))
+    coverage = {"COVERAGE_FILE": str(Path(session.create_tmp(), ".coverage"))}
+    session.run("coverage", "erase", env=coverage)
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=coverage)
+    session.run("coverage", "combine", "--quiet", env=coverage)
+    if not session.posargs:
+        session.run("coverage", "report", env=coverage)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: rules and format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Mypy and pyright, both strict, and every public name with a complete type."""
+    session.install(".[cli]", *group("tests"), *group("typing"))
+    session.run("mypy")
+    session.run("pyright")
+    # From outside, so that it is the installed package that is looked at.
+    with session.chdir(session.create_tmp()):
+        session.run("pyright", "--ignoreexternal", "--verifytypes", "truemed_async")
+
+
+@nox.session
+def sync(session: nox.Session) -> None:
+    """The generated synchronous client is what the generator writes."""
+    session.install("-e", ".")
+    session.run("python", "-m", "truemed_async._codegen", "--check")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, with every warning an error."""
+    session.install("-e", ".[cli]", *group("docs"))
+    session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The wheel: built, checked, installed alone, and used from another directory."""
+    session.install(*group("build"))
+    out = Path(session.create_tmp(), "dist")
+    shutil.rmtree(out, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(out), env={"SOURCE_DATE_EPOCH": "1767225600"})
+    session.run("twine", "check", "--strict", *map(str, out.iterdir()))
+    (wheel,) = out.glob("*.whl")
+    session.install("--force-reinstall", f"{wheel}[cli]", "pytest", "pytest-asyncio")
+    check = Path("tests", "wheel", "check_wheel.py").resolve()
+    with session.chdir(session.create_tmp()):
+        session.run("python", "-I", str(check), str(wheel))
+
+
+# Not among the default sessions: what takes long, or measures.
+nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "tests"]
+os.environ.pop("PYTHONPATH", None)

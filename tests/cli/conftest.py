@@ -1,0 +1,117 @@
+"""Runs command lines: inside the test, with streams of its own, and as processes with a deadline."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from truemed_async.cli.app import run
+from truemed_async.cli.streams import Streams
+from truemed_async.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+DEADLINE = 30  # seconds after which a process that hangs is ended
+
+
+@attrs.frozen
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings of the machine: no key, a plain terminal of a known width."""
+    for name in list(os.environ):
+        if name.startswith("TRUEMED_") or name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+@pytest.fixture
+def truemed() -> Callable[..., Done]:
+    def truemed(*argv: str, out: io.StringIO | None = None, err: io.StringIO | None = None) -> Done:
+        streams = Streams(io.StringIO() if out is None else out, io.StringIO() if err is None else err)
+        code = run(argv, streams)
+        return Done(code, streams.out.getvalue(), streams.err.getvalue())
+
+    return truemed
+
+
+@pytest.fixture
+def terminal() -> type[Terminal]:
+    return Terminal
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """An emulator without sessions, and the environment variables that lead to it."""
+    with Emulator(sessions=0, max_page_size=50) as emulator:
+        monkeypatch.setenv("TRUEMED_BASE_URL", emulator.url)
+        monkeypatch.setenv("TRUEMED_API_KEY", emulator.api_key)
+        yield emulator
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a command as a process of its own; those that still run at the end of the test are ended."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*argv: str, program: tuple[str, ...] = ("-m", "truemed_async"), **options: Any) -> subprocess.Popen[str]:
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen(
+            [sys.executable, *program, *argv], env=os.environ | {"PYTHONPATH": str(ROOT)}, **(pipes | options)
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def finish() -> Callable[[subprocess.Popen[str]], Done]:
+    def finish(process: subprocess.Popen[str]) -> Done:
+        out, err = process.communicate(timeout=DEADLINE)
+        return Done(process.returncode, out, err)
+
+    return finish
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], None]:
+    """Wait for what another process does and announces nowhere."""
+
+    def until(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    return until

@@ -1,0 +1,259 @@
+"""The frame of all commands: settings, usage errors, exit codes, streams."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import io
+import os
+import runpy
+import sys
+
+import pytest
+
+from truemed_async import __version__
+from truemed_async.__main__ import main
+from truemed_async.cli.app import run
+from truemed_async.cli.streams import Streams
+
+LIST = ("sessions", "list")
+EMULATOR = ("--env", "emulator")
+
+
+class TestSettings:
+    def test_the_key_and_the_server_come_from_the_environment(self, truemed, emulator):
+        emulator.state.add()
+
+        assert len(truemed(*LIST).rows) == 1
+
+    def test_an_option_wins_over_the_environment(self, truemed, emulator, monkeypatch):
+        monkeypatch.setenv("TRUEMED_BASE_URL", "http://127.0.0.1:1")
+
+        assert truemed("--base-url", emulator.url, *LIST).code == 0
+
+    def test_without_a_key_it_is_a_configuration_error(self, truemed):
+        done = truemed("--env", "sandbox", *LIST)
+
+        assert (done.code, done.out) == (2, "")
+        assert "TRUEMED_API_KEY" in done.err
+
+    def test_the_environment_is_of_the_client(self, truemed, monkeypatch):
+        monkeypatch.setenv("TRUEMED_API_KEY", "some-api-key")
+        monkeypatch.setenv("TRUEMED_ENVIRONMENT", "staging")
+
+        assert truemed(*LIST).code == 2
+
+    def test_the_embedded_emulator_ignores_the_settings_of_other_servers(self, truemed, monkeypatch):
+        monkeypatch.setenv("TRUEMED_API_KEY", "ö")
+        monkeypatch.setenv("TRUEMED_ENVIRONMENT", "staging")
+        monkeypatch.setenv("TRUEMED_BASE_URL", "http://127.0.0.1:1")
+
+        assert truemed(*EMULATOR, *LIST).code == 0
+
+    def test_options_may_stand_behind_the_command_too(self, truemed):
+        assert truemed(*LIST, *EMULATOR, "--sessions", "1").code == 0
+
+
+class TestExitCodes:
+    def test_a_failed_call_is_1(self, truemed, emulator, monkeypatch):
+        monkeypatch.setenv("TRUEMED_API_KEY", "another-key")
+
+        done = truemed(*LIST)
+
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith("error: qualification_sessions.list: 401")
+        assert "another-key" not in done.err
+
+    @pytest.mark.parametrize(
+        "argv",
+        [
+            ("nonsense",),
+            ("sessions", "nonsense"),
+            ("--nonsense", *LIST),
+            (*LIST, "--nonsense"),
+            (*LIST, "nonsense"),
+            (*LIST, "--page", "x"),
+            (*LIST, "--page", "none"),
+            (*LIST, "--format", "xml"),
+            (*LIST, "--format", "none"),
+            (*EMULATOR, *LIST, "--page", "0"),
+            (*EMULATOR, *LIST, "--expires-at", "2026-02-30"),
+            ("--env", "staging", *LIST),
+            ("--env", "none", *LIST),
+            ("--sessions", "3", *LIST),
+            ("--env", "sandbox", "--seed", "3", *LIST),
+            (*EMULATOR, "--base-url", "http://127.0.0.1:1", *LIST),
+            (*EMULATOR, "--sessions", "-1", *LIST),
+            (*EMULATOR, "--sessions", "none", *LIST),
+        ],
+    )
+    def test_usage_errors_are_2(self, truemed, argv):
+        done = truemed(*argv)
+
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith("error: ")
+        assert done.err.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        "argv", [("--api-key=hush", *LIST), ("--api-key", "hush", *LIST), (*LIST, "--api-key=hush")]
+    )
+    def test_there_is_no_option_for_the_key(self, truemed, argv):
+        done = truemed(*argv)
+
+        assert done.code == 2
+        assert "TRUEMED_API_KEY" in done.err
+        assert "hush" not in done.err
+
+    @pytest.mark.parametrize("argv", [(*LIST, "--email=hush"), ("--email=hush", *LIST), (*LIST, "hush")])
+    def test_a_usage_error_does_not_repeat_values(self, truemed, argv):
+        done = truemed(*argv)
+
+        assert done.code == 2
+        assert "hush" not in done.err
+
+    def test_ctrl_c_is_130(self, truemed):
+        class Interrupted(io.StringIO):
+            def write(self, text: str) -> int:
+                raise KeyboardInterrupt
+
+        done = truemed(*EMULATOR, *LIST, out=Interrupted())
+
+        assert (done.code, done.err) == (130, "interrupted\n")
+
+    def test_ctrl_c_leaves_an_unfinished_export_as_it_is(self, truemed, tmp_path, monkeypatch):
+        from truemed_async.cli import sessions
+
+        async def interrupted(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(sessions, "export", interrupted)
+        file = tmp_path / "x.csv"
+
+        done = truemed(*EMULATOR, "sessions", "export", "--output", str(file))
+
+        assert done.code == 130
+        assert done.err == f"unfinished: the rows so far are in {file}.partial\ninterrupted\n"
+        assert [path.name for path in tmp_path.iterdir()] == ["x.csv.partial"]
+
+    def test_a_full_disk_is_1(self, truemed):
+        class Full(io.StringIO):
+            def write(self, text: str) -> int:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        done = truemed(*EMULATOR, *LIST, out=Full())
+
+        assert (done.code, done.err) == (1, "error: No space left on device\n")
+
+    def test_a_reader_that_has_seen_enough_is_no_error(self):
+        read, write = os.pipe()
+        os.close(read)
+        with os.fdopen(write, "w", encoding="utf-8") as out:
+            streams = Streams(out, io.StringIO())
+
+            assert run((*EMULATOR, *LIST), streams) == 0
+        assert streams.err.getvalue() == ""
+
+    def test_a_mistake_of_ours_is_not_hidden(self, truemed, monkeypatch):
+        monkeypatch.setattr("truemed_async.cli.sessions.row_writer", None)
+
+        with pytest.raises(TypeError):
+            truemed(*EMULATOR, *LIST)
+
+
+class TestHelp:
+    @pytest.mark.parametrize("argv", [("--help",), (), (*LIST, "--help"), ("sessions",), ("emulator", "-h")])
+    def test_help_goes_to_standard_output(self, truemed, argv):
+        done = truemed(*argv)
+
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith("Usage: truemed")
+
+    def test_it_says_where_the_key_comes_from(self, truemed):
+        assert "TRUEMED_API_KEY" in truemed("--help").out
+
+    def test_internal_parameters_are_not_shown(self, truemed):
+        for argv in (LIST, ("sessions", "get"), ("sessions", "update"), ("sessions", "export"), ("emulator",)):
+            help = truemed(*argv, "--help").out
+            assert "Not an option" not in help
+            assert "context" not in help.lower()
+
+    def test_version(self, truemed):
+        assert truemed("--version").out == f"{__version__}\n"
+
+
+class TestMain:
+    def test_it_runs_its_arguments(self, capsys):
+        assert main([*EMULATOR, *LIST, "--page-size", "1"]) == 0
+        assert capsys.readouterr().out.startswith('{"qualification_session_id"')
+
+    def test_python_m_runs_those_of_the_process(self, capsys, monkeypatch):
+        monkeypatch.setattr(sys, "argv", ["truemed", "--version"])
+        monkeypatch.delitem(sys.modules, "truemed_async.__main__")
+
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module("truemed_async", run_name="__main__")
+
+        assert ended.value.code == 0
+        assert capsys.readouterr().out == f"{__version__}\n"
+
+    @pytest.mark.parametrize("missing", ["cyclopts", "rich"])
+    def test_without_the_extra_it_says_how_to_get_it(self, capsys, monkeypatch, missing):
+        without(missing, monkeypatch)
+
+        assert main(["--help"]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1
+        assert "pip install 'truemed-async[cli]'" in err
+
+    def test_another_missing_module_is_not_the_extra(self, monkeypatch):
+        without("attrs", monkeypatch)
+
+        with pytest.raises(ModuleNotFoundError, match="attrs"):
+            main(["--help"])
+
+
+def without(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import the commands anew, as where the module ``missing`` is not installed."""
+    real = builtins.__import__
+
+    def importing(name, *args, **options):
+        if name.split(".")[0] == missing:
+            raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+        return real(name, *args, **options)
+
+    for name in [name for name in sys.modules if name.startswith("truemed_async.cli")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", importing)
+
+
+class TestStreams:
+    def test_a_pipe_gets_utf_8_and_untouched_line_ends(self, monkeypatch):
+        bytes_out = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_out, encoding="ascii", newline="\r\n"))
+
+        streams = Streams.standard()
+        streams.line("Zoë")
+        streams.out.flush()
+
+        assert bytes_out.getvalue() == "Zoë\n".encode()
+
+    def test_a_terminal_shows_what_it_cannot_write_as_escapes(self, monkeypatch):
+        class Terminal(io.TextIOWrapper):
+            def isatty(self) -> bool:
+                return True
+
+        bytes_out = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", Terminal(bytes_out, encoding="ascii", newline=""))
+
+        streams = Streams.standard()
+        streams.line("Zoë")
+        streams.out.flush()
+
+        assert bytes_out.getvalue() == b"Zo\\xeb\n"
+
+    def test_streams_of_another_kind_are_taken_as_they_are(self, monkeypatch):
+        out = io.StringIO()
+        monkeypatch.setattr(sys, "stdout", out)
+
+        assert Streams.standard().out is out

@@ -1,0 +1,146 @@
+"""Command lines as processes of their own: pipes, signals, terminals."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from truemed_async.emulator import Emulator
+
+EMULATOR = ("--env", "emulator")
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
+
+
+def test_a_pipe_gets_plain_data(start, finish):
+    done = finish(start(*EMULATOR, "sessions", "list", "--page-size", "500"))
+
+    assert (done.code, done.err) == (0, "")
+    assert len(done.rows) == 500
+
+
+def test_data_is_utf_8_whatever_the_locale(start, finish, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+
+    done = finish(start(*EMULATOR, "sessions", "list", "--page-size", "500", encoding="utf-8"))
+
+    assert done.code == 0
+    assert any(not (row["user_name"] or "").isascii() for row in done.rows)
+
+
+@posix
+def test_a_reader_may_leave_early(start, finish):
+    """As `truemed sessions list | head -1`, with more rows than the pipe holds."""
+    process = start(*EMULATOR, "sessions", "export", "--output", "-")
+    json.loads(process.stdout.readline())
+    process.stdout.close()
+
+    assert process.wait(timeout=30) == 0
+    assert process.stderr.read() == ""
+
+
+def test_exit_codes(start, finish):
+    unknown = start(*EMULATOR, "sessions", "get", "qs_unknown")
+    usage = start("sessions", "list", "--page", "x")
+    configuration = start("sessions", "list")
+
+    assert [finish(process).code for process in (unknown, usage, configuration)] == [1, 2, 2]
+
+
+@posix
+def test_ctrl_c_during_an_export(start, finish, until, tmp_path, monkeypatch):
+    file, partial = tmp_path / "all.csv", tmp_path / "all.csv.partial"
+    with Emulator(sessions=5000, latency=0.05, max_page_size=20) as emulator:
+        monkeypatch.setenv("TRUEMED_BASE_URL", emulator.url)
+        monkeypatch.setenv("TRUEMED_API_KEY", emulator.api_key)
+        process = start("sessions", "export", "--output", str(file))
+        until(lambda: partial.exists() and partial.stat().st_size > 0)
+        process.send_signal(signal.SIGINT)
+        done = finish(process)
+
+    assert done.code == 130
+    assert done.err == f"unfinished: the rows so far are in {partial}\ninterrupted\n"
+    assert [path.name for path in tmp_path.iterdir()] == [partial.name]
+    with partial.open(encoding="utf-8", newline="") as opened:
+        assert 0 < len(list(csv.DictReader(opened))) < 5000
+
+
+@posix
+@pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 0, "")])
+def test_the_emulator_serves_until_a_signal(start, finish, number, code, said):
+    process = start("emulator", "--sessions", "3")
+    lines = [process.stdout.readline() for _ in range(3)]
+    url, key = (setting.partition("=")[2] for setting in lines[2].removeprefix("export ").split())
+
+    request = urllib.request.Request(f"{url}/api/v1/qualification_sessions", headers={"x-truemed-api-key": key})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert json.load(answer)["pagination"]["count"] == 3
+    process.send_signal(number)
+    done = finish(process)
+
+    assert (done.code, done.err) == (code, said)
+
+
+@posix
+def test_a_person_sees_a_table_and_a_moving_bar(start, tmp_path):
+    file = tmp_path / "all.jsonl"
+
+    table = on_a_terminal(start, *EMULATOR, "sessions", "list", "--page-size", "2")
+    export = on_a_terminal(start, *EMULATOR, "--sessions", "3000", "sessions", "export", "--output", str(file))
+
+    assert "qualification_session_id" in table
+    assert "{" not in table
+    assert "page 1 of 500; 1,000 sessions in all" in table
+    assert "3,000/3,000" in export
+    assert "\x1b[2K" in export
+    assert "3,000 sessions (" in export.splitlines()[-1]
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 3000
+
+
+def test_help_does_not_wait_for_the_http_library(start, finish):
+    program = """
+import sys
+from truemed_async.__main__ import main
+assert main(["sessions", "list", "--help"]) == 0
+print([name for name in ("aiohttp", "cattrs", "truemed_async.client") if name in sys.modules])
+"""
+    done = finish(start(program=("-c", program)))
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("missing", ["cyclopts", "rich"])
+def test_without_the_extra(start, finish, missing):
+    program = f"import sys; sys.modules[{missing!r}] = None; import truemed_async.__main__ as m; sys.exit(m.main())"
+
+    done = finish(start("--help", program=("-c", program)))
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "the command line needs more libraries: pip install 'truemed-async[cli]'\n"
+
+
+def on_a_terminal(start, *argv: str) -> str:
+    """Run a command on a terminal of its own and return all that it shows."""
+    import pty
+
+    leader, follower = pty.openpty()
+    process: subprocess.Popen[str] = start(*argv, stdin=follower, stdout=follower, stderr=follower)
+    os.close(follower)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            shown += chunk
+    except OSError:
+        pass  # how a terminal says that nobody writes to it any more
+    finally:
+        os.close(leader)
+    assert process.wait(timeout=30) == 0
+    return shown.decode().replace("\r\n", "\n")

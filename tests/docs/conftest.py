@@ -1,0 +1,50 @@
+"""What the examples in the documentation find when they run: an emulator, and the environment variables that name it."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+import truemed_async
+from truemed_async.emulator import Emulator
+
+SHIM = """#!/bin/sh
+exec {python} -m truemed_async "$@"
+"""
+NOTHING = """#!/bin/sh
+exit 0
+"""
+
+
+@pytest.fixture
+def emulator(monkeypatch, tmp_path):
+    """Serve the sessions that examples name, among others, and run in an empty directory."""
+    with Emulator(sessions=120) as emulator:
+        emulator.state.add(qualification_session_id="qs_abc123", status="approved")
+        emulator.state.add(qualification_session_id="qs_def456", status="processing")
+        monkeypatch.setenv("TRUEMED_API_KEY", emulator.api_key)
+        monkeypatch.setenv("TRUEMED_BASE_URL", emulator.url)
+        monkeypatch.delenv("TRUEMED_ENVIRONMENT", raising=False)
+        monkeypatch.chdir(tmp_path)
+        yield emulator
+
+
+@pytest.fixture
+def package_on_path(monkeypatch):
+    """Let other processes import the package that is tested here, installed or not."""
+    before = os.environ.get("PYTHONPATH")
+    here = str(Path(truemed_async.__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", here if before is None else f"{here}{os.pathsep}{before}")
+
+
+@pytest.fixture
+def shell_path(package_on_path, monkeypatch, tmp_path_factory):
+    """Put the command ``truemed`` on the path, and stand-ins that do nothing for those that install and test."""
+    folder = tmp_path_factory.mktemp("bin")
+    for name, text in (("truemed", SHIM.format(python=sys.executable)), ("pip", NOTHING), ("nox", NOTHING)):
+        file = folder / name
+        file.write_text(text)
+        file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
