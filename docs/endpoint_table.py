@@ -22,7 +22,12 @@ def markdown() -> str:
 
 def _rows() -> Iterator[str]:
     for endpoint in ENDPOINTS:
-        cells = (method(endpoint), f"`{endpoint.verb} {endpoint.path}`", result(endpoint), REPEATED[endpoint.idempotency])
+        cells = (
+            method(endpoint),
+            f"`{endpoint.verb} {endpoint.path}`",
+            result(endpoint),
+            REPEATED[endpoint.idempotency],
+        )
         yield f"| {' | '.join(cells)} |"
 
 

@@ -11,7 +11,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from truemed_async.cli.app import run  # noqa: PLC0415  # the libraries of the extra may be missing
     except ModuleNotFoundError as error:
-        if error.name not in ("cyclopts", "rich"):
+        if (error.name or "").partition(".")[0] not in ("cyclopts", "rich"):
             raise
         sys.stderr.write("the command line needs more libraries: pip install 'truemed-async[cli]'\n")
         return 2

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+import truemed_async
 from truemed_async import __version__
 from truemed_async.__main__ import main
 from truemed_async.cli.app import run
@@ -153,6 +154,15 @@ class TestExitCodes:
             assert run((*EMULATOR, *LIST), streams) == 0
         assert streams.err.getvalue() == ""
 
+    def test_a_failure_stays_one_when_the_reader_has_left(self, emulator):
+        read, write = os.pipe()
+        os.close(read)
+        with os.fdopen(write, "w", encoding="utf-8") as out:
+            streams = Streams(out, io.StringIO())
+
+            assert run(("sessions", "get", emulator.state.add(), "qs_unknown"), streams) == 1
+        assert streams.err.getvalue().startswith("error: qs_unknown")
+
     def test_a_mistake_of_ours_is_not_hidden(self, truemed, monkeypatch):
         monkeypatch.setattr("truemed_async.cli.sessions.row_writer", None)
 
@@ -186,12 +196,11 @@ class TestMain:
         assert main([*EMULATOR, *LIST, "--page-size", "1"]) == 0
         assert capsys.readouterr().out.startswith('{"qualification_session_id"')
 
-    def test_python_m_runs_those_of_the_process(self, capsys, monkeypatch):
+    def test_as_a_program_it_runs_those_of_the_process(self, capsys, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["truemed", "--version"])
-        monkeypatch.delitem(sys.modules, "truemed_async.__main__")
 
         with pytest.raises(SystemExit) as ended:
-            runpy.run_module("truemed_async", run_name="__main__")
+            runpy.run_path(str(main.__globals__["__file__"]), run_name="__main__")
 
         assert ended.value.code == 0
         assert capsys.readouterr().out == f"{__version__}\n"
@@ -214,7 +223,7 @@ class TestMain:
 
 
 def without(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Import the commands anew, as where the module ``missing`` is not installed."""
+    """Have the commands imported anew, as where the module ``missing`` is not installed."""
     real = builtins.__import__
 
     def importing(name, *args, **options):
@@ -222,6 +231,7 @@ def without(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
             raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
         return real(name, *args, **options)
 
+    monkeypatch.setattr(truemed_async, "cli", truemed_async.cli)  # so that it is put back too
     for name in [name for name in sys.modules if name.startswith("truemed_async.cli")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", importing)

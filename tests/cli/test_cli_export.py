@@ -116,7 +116,7 @@ def test_the_format_wins_over_the_ending(truemed, tmp_path):
     [
         (("--output", "x.parquet"), ".csv or .jsonl"),
         (("--output", "x"), ".csv or .jsonl"),
-        (("--output", "x.csv", "--format", "parquet"), '"csv", "jsonl"'),
+        (("--output", "x.csv", "--format", "parquet"), "jsonl"),
         (("--output", "x.csv", "--resume"), "--resume"),
         ((), "--output"),
         (("--output", "x.csv", "--expires-at", "soon"), "YYYY-MM-DD"),
@@ -164,14 +164,14 @@ def test_the_file_changes_only_when_the_export_is_complete(truemed, emulator, tm
 
 
 def test_the_summary_counts_by_status(truemed, emulator, tmp_path):
-    for status in ("approved", "pending", "approved", "brand\x1bnew"):
+    for status in ("approved", "pending", "approved", "brand\x1bnew", "pending", "approved"):
         emulator.state.add(status=status)
     file = tmp_path / "x.csv"
 
     done = truemed("sessions", "export", "--output", str(file))
 
     head, _, tail = done.err.partition(" in ")
-    assert head == r"4 sessions (approved 2, brand\x1bnew 1, pending 1)"
+    assert head == r"6 sessions (approved 3, pending 2, brand\x1bnew 1)"
     assert tail.endswith(f" s to {file}\n")
 
 

@@ -13,6 +13,7 @@ import asyncio
 import inspect
 import itertools
 import json
+import logging
 import re
 import signal
 import subprocess
@@ -210,8 +211,6 @@ def tracer(emulator, names):
 @contextmanager
 def quiet(emulator, names):
     """Undo what an example does to logging."""
-    import logging
-
     root, own = logging.getLogger(), logging.getLogger("truemed_async")
     before = root.handlers[:], root.level, own.level
     yield
@@ -249,16 +248,14 @@ async def awaited(coroutine, names, *, with_client):
 def run(chain, emulator):
     """Run an example as the module of its reader would run: top level, with ``await`` where it has one."""
     code, fixtures = compiled(chain), [name for block in chain for name in block.fixtures]
-    names = {"__name__": "__main__"}
-    # Decoding looks names up in the module of a class.
     module = types.ModuleType("docs_example")
-    module.__dict__.update(names, __name__="docs_example")
-    names = module.__dict__
+    names = vars(module)
     with ExitStack() as stack:
+        # A module that can be found: the types of a class's fields are looked up in it.
+        stack.enter_context(pytest.MonkeyPatch.context()).setitem(sys.modules, module.__name__, module)
         for name in fixtures:
             if name not in BUILT_IN:
                 stack.enter_context(FIXTURES[name](emulator, names))
-        stack.enter_context(pytest.MonkeyPatch.context()).setitem(sys.modules, "docs_example", module)
         if code.co_flags & inspect.CO_COROUTINE:
             asyncio.run(awaited(eval(code, names), names, with_client="client" in fixtures))
         else:
@@ -344,8 +341,10 @@ def test_every_fixture_is_used():
     assert used == BUILT_IN | set(FIXTURES)
 
 
-def test_commands_in_text_are_the_exception():
-    """Text blocks are for output and drawings; a command or a program in one would escape the tests."""
+def test_text_blocks_hold_no_programs():
+    """They are for output and drawings; a program in one would escape the tests."""
     for block in EVERY:
         if block.language == "text":
-            assert not re.search(r"^\s*(\$ |import |from \w+ import|async with|await )", block.text, re.MULTILINE), block
+            assert not re.search(r"^\s*(\$ |import |from \w+ import|async with|await )", block.text, re.MULTILINE), (
+                block
+            )

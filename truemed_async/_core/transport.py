@@ -20,6 +20,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict, istr
 from yarl import URL
 
+from truemed_async._core.forks import disarm
 from truemed_async._core.problem import Problem
 from truemed_async._core.request import Request
 from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse
@@ -185,6 +186,8 @@ class Transport:
             raise ClientClosedError(
                 "this client belongs to another event loop, which is still running: make one client per event loop"
             )
+        if self._loop is not None and self._pid != os.getpid():
+            disarm(self._loop)
         if self._connector is not None:
             self._connector.abandon()
         self._loop, self._pid = loop, os.getpid()

@@ -30,12 +30,23 @@ Exit codes: 0 done, 1 a call failed, 2 usage or configuration, 130 Ctrl-C.
 def run(argv: Sequence[str], streams: Streams | None = None) -> int:
     """Run one command line and return its exit code."""
     streams = streams or Streams.standard()
+    code = 0
     try:
-        code: int | None = make_app(streams).meta(argv)
+        code = attempt(argv, streams)
         streams.out.flush()
     except BrokenPipeError:  # the reader has seen enough, as in `truemed sessions list | head -1`
         streams.abandon()
-        return 0
+    except OSError as error:  # files and standard output; the client's own have become a TruemedError
+        streams.abandon()
+        streams.say(f"error: {error.strerror or error}")
+        return FAILED
+    return code
+
+
+def attempt(argv: Sequence[str], streams: Streams) -> int:
+    """Run one command line; what is expected to go wrong becomes a line and an exit code."""
+    try:
+        code: int | None = make_app(streams).meta(argv)
     except KeyboardInterrupt:
         streams.say("interrupted")
         return INTERRUPTED
@@ -45,10 +56,6 @@ def run(argv: Sequence[str], streams: Streams | None = None) -> int:
     except TruemedError as error:
         streams.say(f"error: {error}")
         return exit_code(error)
-    except OSError as error:  # files and standard output; the client's own have become a TruemedError
-        streams.abandon()
-        streams.say(f"error: {error.strerror or error}")
-        return FAILED
     return code or 0
 
 

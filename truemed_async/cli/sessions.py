@@ -56,13 +56,14 @@ async def list_sessions(
     streams = context.streams
     async with context.target.connect() as client:
         found = await client.qualification_sessions.list(**filters.given(), page=page, page_size=page_size)
-    match format or ("table" if streams.for_people else "jsonl"):
+    shape = format or ("table" if streams.for_people else "jsonl")
+    match shape:
         case "table":
             console = streams.console()
             console.print(sessions_table(found, console.width))
         case "json":
             streams.line(orjson.dumps([session.to_dict() for session in found], option=orjson.OPT_INDENT_2).decode())
-        case "jsonl" | "csv" as rows:
+        case rows:
             write = row_writer(streams.out, rows)
             for session in found:
                 write(session)

@@ -27,6 +27,7 @@ import weakref
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from truemed_async._core.forks import disarm
 from truemed_async.errors import SyncInAsyncError
 
 if TYPE_CHECKING:
@@ -46,13 +47,14 @@ class Runner:
         self._left_behind: list[object] = []
         self._open: set[Transport] = set()
         self._warned = False
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)
-        atexit.register(self._at_exit)
+        self.forget()
 
-    def _forget(self) -> None:
-        """Start from nothing; in a forked child, keep what the parent uses from being finalised here."""
-        self._left_behind += [getattr(self, "_loop", None), self._open]
+    def forget(self) -> None:
+        """Start from nothing; in a forked child, keep what the parent uses out of reach."""
+        inherited: asyncio.AbstractEventLoop | None = getattr(self, "_loop", None)
+        if inherited is not None:
+            disarm(inherited)
+        self._left_behind += [inherited, self._open]  # their finalisers would complain of a loop that was never closed
         self._open = set()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,7 +103,7 @@ class Runner:
                 f"a synchronous Truemed call blocks the event loop that runs in this thread: "
                 f"use `await AsyncTruemed(…).{_spelling(coroutine)}` instead",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _start(self) -> asyncio.AbstractEventLoop:
@@ -113,7 +115,8 @@ class Runner:
                 self._loop = loop
             return self._loop
 
-    def _at_exit(self) -> None:
+    def close(self) -> None:
+        """Close all clients and end the thread."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
@@ -201,3 +204,5 @@ def _spelling(coroutine: Coroutine[Any, Any, Any]) -> str:
 
 
 runner = Runner()
+os.register_at_fork(after_in_child=runner.forget)
+atexit.register(runner.close)

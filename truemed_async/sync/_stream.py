@@ -52,6 +52,7 @@ class SyncStream(Iterator[T], Generic[T]):
 
     def close(self) -> None:
         """Stop, and free connections and tasks. May be called again."""
+        self._here = iter(())
         runner.run(self._stream.aclose())
 
     def __enter__(self) -> Self:

@@ -1,0 +1,245 @@
+"""The duties of the loop thread."""
+
+import asyncio
+import contextvars
+import random
+import signal
+import sys
+import threading
+import types
+import warnings
+
+import pytest
+
+from truemed_async import errors
+from truemed_async.sync import _runner
+from truemed_async.sync._runner import Runner, runner
+
+
+@pytest.fixture
+def fresh():
+    """A runner of its own, ended with the test."""
+    made = Runner()
+    yield made
+    made.close()
+
+
+def test_all_calls_share_one_thread(fresh):
+    seen = {fresh.run(thread_of()) for _ in range(5)}
+    assert len(seen) == 1
+    assert threading.get_ident() not in seen
+
+
+async def thread_of():
+    return threading.get_ident()
+
+
+def test_starting_from_many_threads_at_once_starts_one(fresh):
+    gate = threading.Barrier(16)
+    seen = []
+
+    def call():
+        gate.wait()
+        seen.append(fresh.run(thread_of()))
+
+    threads = [threading.Thread(target=call) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(seen) == 16
+    assert len(set(seen)) == 1
+
+
+def test_32_threads_do_not_mix_their_answers(client, ids):
+    wrong = []
+
+    def work(seed):
+        choose = random.Random(seed)
+        for _ in range(25):
+            wanted = choose.choice(ids)
+            if client.qualification_sessions.get(wanted).qualification_session_id != wanted:
+                wrong.append(wanted)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_a_call_from_the_loop_thread_itself_is_refused_and_told_what_to_write(client, ids):
+    async def inside():
+        client.qualification_sessions.get(ids[0])
+
+    with pytest.raises(errors.SyncInAsyncError, match=r"await AsyncTruemed\(…\)\.qualification_sessions\.get\(…\)"):
+        runner.run(inside())
+    with pytest.raises(RuntimeError):
+        runner.run(inside())
+
+
+def test_methods_of_the_client_itself_are_spelled_without_a_resource(client):
+    async def inside():
+        client.close()
+
+    with pytest.raises(errors.SyncInAsyncError, match=r"await AsyncTruemed\(…\)\.aclose\(…\)"):
+        runner.run(inside())
+
+
+async def test_it_works_inside_a_running_loop_and_warns_once(client, ids, monkeypatch):
+    monkeypatch.setattr(runner, "_warned", False)
+    with pytest.warns(RuntimeWarning, match=r"await AsyncTruemed\(…\)\.qualification_sessions\.get") as caught:
+        assert client.qualification_sessions.get(ids[0])
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert client.qualification_sessions.get(ids[0])
+
+
+async def test_a_notebook_hears_no_warning(client, ids, monkeypatch):
+    monkeypatch.setattr(runner, "_warned", False)
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=object))
+    assert client.qualification_sessions.get(ids[0])
+
+
+async def test_ipython_that_is_merely_imported_is_not_a_notebook(client, ids, monkeypatch):
+    monkeypatch.setattr(runner, "_warned", False)
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: None))
+    with pytest.warns(RuntimeWarning):
+        client.qualification_sessions.get(ids[0])
+
+
+def test_context_variables_of_the_caller_are_seen_and_not_changed(fresh):
+    variable = contextvars.ContextVar("variable", default="before")
+    variable.set("mine")
+
+    async def look():
+        seen = variable.get()
+        variable.set("theirs")
+        return seen
+
+    assert fresh.run(look()) == "mine"
+    assert variable.get() == "mine"
+
+
+def test_errors_come_through_as_they_are(fresh):
+    error = LookupError("mine")
+
+    async def fail():
+        raise error
+
+    with pytest.raises(LookupError) as caught:
+        fresh.run(fail())
+    assert caught.value is error
+
+
+def test_a_cancelled_coroutine_raises_cancelled(fresh):
+    async def cancel_itself():
+        asyncio.current_task().cancel()
+        await asyncio.sleep(10)
+
+    with pytest.raises(asyncio.CancelledError):
+        fresh.run(cancel_itself())
+
+
+def interrupt_when(event):
+    """Send this process the signal of Ctrl-C once ``event`` is set."""
+
+    def wait():
+        event.wait(10)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=wait).start()
+
+
+def test_ctrl_c_cancels_waits_for_the_clean_up_and_goes_on(fresh):
+    begun, cleaned = threading.Event(), threading.Event()
+
+    async def work():
+        try:
+            begun.set()
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned.set()
+
+    interrupt_when(begun)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.run(work())
+    assert cleaned.is_set()
+
+
+def test_an_interruption_before_the_coroutine_began_closes_it(fresh, monkeypatch):
+    ran = []
+
+    async def never():
+        ran.append(1)
+
+    def interrupted(job):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_runner._Job, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.run(never())
+    assert not ran
+
+
+def test_uvloop_is_used_where_it_is_installed(monkeypatch):
+    made = []
+    fake = types.SimpleNamespace(new_event_loop=lambda: made.append(asyncio.new_event_loop()) or made[0])
+    monkeypatch.setitem(sys.modules, "uvloop", fake)
+    assert _runner._new_loop() is made[0]
+    made[0].close()
+
+
+def test_without_uvloop_the_standard_loop_is_used(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    loop = _runner._new_loop()
+    assert type(loop).__module__.startswith("asyncio")
+    loop.close()
+
+
+def test_a_runner_that_never_ran_ends_without_a_thread():
+    made = Runner()
+    made.close()
+    assert made._thread is None
+
+
+def test_ending_cancels_what_still_runs():
+    made = Runner()
+    begun, cancelled = threading.Event(), threading.Event()
+
+    async def work():
+        try:
+            begun.set()
+            await asyncio.sleep(30)
+        finally:
+            cancelled.set()
+
+    def call():
+        with pytest.raises(asyncio.CancelledError):
+            made.run(work())
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert begun.wait(10)
+    made.close()
+    thread.join(10)
+    assert cancelled.is_set()
+    assert not thread.is_alive()
+    assert made._loop.is_closed()
+
+
+def test_a_loop_that_cannot_end_does_not_hold_up_the_exit(monkeypatch):
+    monkeypatch.setattr(_runner, "EXIT_SECONDS", 0.05)
+    made = Runner()
+    made.run(asyncio.sleep(0))
+    release = threading.Event()
+    made._loop.call_soon_threadsafe(release.wait)
+    made.close()
+    assert not made._loop.is_closed()
+    release.set()
+    made._thread.join(10)
+    made._loop.close()

@@ -1,0 +1,189 @@
+"""Where to call and as whom: arguments, environment variables, and what is refused without being shown."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+
+import pytest
+from yarl import URL
+
+from truemed_async._core.config import Config, checked_base_url, checked_key, is_loopback
+from truemed_async._sensitive import Secret, Sensitive
+from truemed_async.errors import ConfigurationError
+
+KEY = "canary-key-123456"
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch):
+    for name in ("TRUEMED_API_KEY", "TRUEMED_ENVIRONMENT", "TRUEMED_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def resolve(api_key: object = KEY, environment: str | None = None, base_url: str | URL | None = None) -> Config:
+    return Config.resolve(Sensitive(api_key), environment, base_url)
+
+
+# --- which server -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [
+        (None, "https://api.truemed.com"),
+        ("production", "https://api.truemed.com"),
+        ("sandbox", "https://dev-api.truemed.com"),
+    ],
+)
+def test_the_hosts_are_truemeds(environment, host):
+    """Truemed developer documentation: api.truemed.com is production, dev-api.truemed.com the sandbox."""
+    assert resolve(environment=environment).base_url == host
+
+
+def test_the_environment_variables_are_used_where_nothing_is_given(monkeypatch):
+    monkeypatch.setenv("TRUEMED_API_KEY", "key-from-environment")
+    monkeypatch.setenv("TRUEMED_ENVIRONMENT", "sandbox")
+    found = resolve(None)
+    assert (found.api_key, found.base_url) == ("key-from-environment", "https://dev-api.truemed.com")
+    monkeypatch.setenv("TRUEMED_BASE_URL", "http://localhost:8080")
+    assert resolve(None).base_url == "http://localhost:8080"
+
+
+def test_an_argument_beats_its_environment_variable(monkeypatch):
+    monkeypatch.setenv("TRUEMED_API_KEY", "key-from-environment")
+    monkeypatch.setenv("TRUEMED_ENVIRONMENT", "sandbox")
+    monkeypatch.setenv("TRUEMED_BASE_URL", "http://localhost:8080")
+    found = resolve(KEY, "production", "https://proxy.example/truemed")
+    assert (found.api_key, found.base_url) == (KEY, "https://proxy.example/truemed")
+
+
+def test_empty_environment_variables_count_as_not_set(monkeypatch):
+    monkeypatch.setenv("TRUEMED_ENVIRONMENT", "")
+    monkeypatch.setenv("TRUEMED_BASE_URL", "")
+    assert resolve().base_url == "https://api.truemed.com"
+
+
+@pytest.mark.parametrize("environment", ["staging", "Production", "", "canary"])
+def test_an_unknown_environment_is_refused(environment, monkeypatch):
+    with pytest.raises(ConfigurationError, match="'production' or 'sandbox'") as caught:
+        resolve(environment=environment)
+    assert "canary" not in str(caught.value)
+    if environment:
+        monkeypatch.setenv("TRUEMED_ENVIRONMENT", environment)
+        with pytest.raises(ConfigurationError, match="'production' or 'sandbox'"):
+            resolve()
+
+
+# --- the base URL -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://api.truemed.com", "https://api.truemed.com"),
+        ("https://api.truemed.com/", "https://api.truemed.com"),
+        ("https://gateway.example/truemed/", "https://gateway.example/truemed"),
+        ("https://gateway.example:8443", "https://gateway.example:8443"),
+        ("HTTPS://API.truemed.com", "https://api.truemed.com"),
+        ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("http://localhost", "http://localhost"),
+        ("http://localhost:8080/", "http://localhost:8080"),
+        ("HTTP://LOCALHOST:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://127.8.9.1", "http://127.8.9.1"),
+        ("http://[::1]", "http://[::1]"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_https_anywhere_and_http_on_this_machine_are_accepted(given, used):
+    assert checked_base_url(given) == used
+    assert checked_base_url(URL(given)) == used
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://api.truemed.com", "HTTP://api.truemed.com", "http://localhost.evil", "http://evil.localhost",
+        "http://127.0.0.1.evil", "http://127.0.0.1@evil", "http://localhost:80@evil", "http://2130706433",
+        "http://0x7f000001", "http://0177.0.0.1", "http://127.1", "http://0.0.0.0", "http://[::]", "http://10.0.0.1",
+        "http://[::ffff:10.0.0.1]", "http://[fe80::1]", "http://127.0.0.1%00.evil",
+        "https://user@canary.example", "https://user:canary@h.example", "https://:canary@h.example",
+        "//api.truemed.com", "api.truemed.com", "https:", "https://", "https:///path",
+        "https:api.truemed.com", "https:/api.truemed.com", "ftp://api.truemed.com", "file:///canary",
+        "https://h.example?canary=1", "https://h.example/?", "https://h.example#canary", "https://h.example/#", "",
+        "   ", " https://h.example", "https://h.example ", "https://h.example\n", "https://h.\texample",
+        "https://h.example/a b", "https://h.example/\x00", "https://h.example/\x7f", "https://h.example\\canary",
+        "https://bücher.example", "https://h.example/é", "https://аpi.truemed.com", "https://h.example:99999",
+        "https://h.example:canary", "https://[::1",
+    ],
+)  # fmt: skip
+def test_any_other_base_url_is_refused_without_being_shown(given):
+    with pytest.raises(ConfigurationError, match=r"^base_url ") as caught:
+        checked_base_url(given)
+    assert "canary" not in f"{caught.value!r}"
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [("localhost", True), ("127.0.0.1", True), ("::1", True), ("LOCALHOST", False), ("2130706433", False), ("", False)],
+)
+def test_loopback_is_localhost_or_a_loopback_address(host, here):
+    assert is_loopback(host) is here
+
+
+# --- the key ------------------------------------------------------------------------------------------------------
+
+BAD_KEYS = [
+    "", " ", "\t\n", "canary", "c" * 7, " canary-key-123456", "canary-key-123456 ", "canary-key-123456\n",
+    "canary\r\nkey-123456", "canary\x00key-123456", "canary\x1bkey-123456", "canary\x7fkey-123456", "canary key 123456",
+    "canary-këy-123456", "canary\u00a0key-123456", "\ufeffcanary-key-123456", "“canary-key-123456”", "canary\ud800key-1",
+    b"canary-key-123456", 1234567890, True, ["canary-key-123456"], object(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("given", BAD_KEYS, ids=range(len(BAD_KEYS)))
+def test_a_bad_key_is_refused_and_appears_nowhere(given):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(given)
+    assert str(caught.value).startswith("api_key ")
+    assert "canary" not in f"{caught.value!r} {caught.value.args}"
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    inside = [frame for frame in frames if frame.f_code.co_filename == checked_key.__code__.co_filename]
+    assert len(inside) == 2
+    for frame in inside:
+        assert "canary" not in repr(frame.f_locals)
+
+
+def test_a_missing_key_is_a_configuration_error_that_names_both_ways():
+    with pytest.raises(ConfigurationError, match=r"api_key.*TRUEMED_API_KEY"):
+        resolve(None)
+
+
+def test_a_bad_key_of_the_environment_is_named_by_its_variable(monkeypatch):
+    monkeypatch.setenv("TRUEMED_API_KEY", "canary-key-123456\n")
+    with pytest.raises(ConfigurationError, match=r"^TRUEMED_API_KEY ") as caught:
+        resolve(None)
+    assert "canary" not in str(caught.value)
+
+
+def test_an_empty_key_is_not_replaced_by_the_environments(monkeypatch):
+    monkeypatch.setenv("TRUEMED_API_KEY", KEY)
+    with pytest.raises(ConfigurationError, match="api_key is blank"):
+        resolve("")
+
+
+@pytest.mark.parametrize("given", [KEY, "!" * 8, "~key_+/=.:"])
+def test_a_printable_key_is_kept_as_it_is(given):
+    key = checked_key(Sensitive(given), "api_key")
+    assert type(key) is Secret
+    assert key == given
+
+
+def test_a_configuration_does_not_show_its_key():
+    config = resolve()
+    assert KEY not in repr(config)
+    assert config == resolve("another-key-123456")
+    with pytest.raises(TypeError):
+        pickle.dumps(config)

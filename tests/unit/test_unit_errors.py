@@ -1,0 +1,207 @@
+"""The tree of errors, as it is drawn in the module's docstring, and what an error shows, keeps and hides."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+from typing import Any
+
+import pytest
+
+from truemed_async import errors
+from truemed_async._core.problem import Problem
+from truemed_async._sensitive import Sensitive
+from truemed_async.errors import (
+    APIError,
+    CallError,
+    DecodeError,
+    InvalidArgumentError,
+    PaymentMethodError,
+    RateLimitedError,
+    SyncInAsyncError,
+    TruemedError,
+    UserIdAlreadySetError,
+)
+
+TREE = {
+    "TruemedError": "Exception",
+    "ConfigurationError": "TruemedError",
+    "ClientClosedError": "TruemedError",
+    "SyncInAsyncError": "TruemedError",
+    "InvalidArgumentError": "TruemedError",
+    "CallError": "TruemedError",
+    "TransportError": "CallError",
+    "ConnectError": "TransportError",
+    "TLSError": "ConnectError",
+    "DisconnectedError": "TransportError",
+    "AttemptTimeoutError": "TransportError",
+    "DeadlineExceededError": "TransportError",
+    "ProtocolError": "TransportError",
+    "TruncatedResponseError": "TransportError",
+    "ResponseTooLargeError": "TransportError",
+    "UnexpectedRedirectError": "TransportError",
+    "DecodeError": "CallError",
+    "APIError": "CallError",
+    "BadRequestError": "APIError",
+    "IdempotencyMismatchError": "BadRequestError",
+    "AuthenticationError": "APIError",
+    "PermissionDeniedError": "APIError",
+    "NotFoundError": "APIError",
+    "ConflictError": "APIError",
+    "UserIdAlreadySetError": "ConflictError",
+    "UnprocessableError": "APIError",
+    "PaymentMethodError": "UnprocessableError",
+    "RateLimitedError": "APIError",
+    "ServerError": "APIError",
+    "PaginationDriftError": "TruemedError",
+    "WebhookError": "TruemedError",
+    "SignatureError": "WebhookError",
+    "StaleDeliveryError": "WebhookError",
+    "PayloadError": "WebhookError",
+}
+CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+CALL_ERRORS = [each for each in CLASSES if issubclass(each, CallError)]
+
+
+def test_the_tree_is_the_published_one():
+    assert {each.__name__: each.__bases__[0].__name__ for each in CLASSES} == TREE
+
+
+def test_the_docstring_draws_every_error():
+    drawn = set(re.findall(r"\b[A-Z]\w*Error\b", errors.__doc__ or "")) - {"ServerError", "RuntimeError", "ValueError"}
+    assert drawn == set(TREE) - {"ServerError"}
+    assert "└ ServerError (5xx" in (errors.__doc__ or "")
+
+
+def test_two_of_them_are_also_what_python_would_have_raised():
+    assert issubclass(InvalidArgumentError, ValueError)
+    assert issubclass(SyncInAsyncError, RuntimeError)
+    assert not issubclass(CallError, (ValueError, RuntimeError, OSError))
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_every_error_says_what_it_means(kind):
+    assert kind.__doc__
+
+
+def made(kind: type[CallError], **given: Any) -> CallError:
+    """Return an error as the client raises it, with everything in it."""
+    return Problem(
+        error=kind,
+        reason="it broke",
+        outcome="unknown",
+        status=418,
+        code="Teapot",
+        path="a.b",
+        retry_after=7.0,
+        request_id="r-1",
+        message=Sensitive("canary"),
+        body=Sensitive({"email": "canary"}),
+        redirect_url=Sensitive("https://canary.example/"),
+    ).to_error(
+        **{
+            "endpoint": "qualification_sessions.update",
+            "attempts": 3,
+            "outcome": "unknown",
+            "idempotency_key": "k-1",
+            "retries_suppressed": True,
+            **given,
+        }
+    )
+
+
+@pytest.mark.parametrize("kind", CALL_ERRORS, ids=lambda kind: kind.__name__)
+def test_every_error_of_a_call_says_how_far_it_got(kind):
+    error = made(kind)
+    assert type(error) is kind
+    assert error.endpoint == "qualification_sessions.update"
+    assert error.attempts == 3
+    assert error.outcome == "unknown"
+    assert error.idempotency_key == "k-1"
+    assert error.request_id == "r-1"
+    assert error.retries_suppressed is True
+    if isinstance(error, APIError):
+        assert (error.status, error.code, error.message, error.body) == (418, "Teapot", "canary", {"email": "canary"})
+    if isinstance(error, DecodeError):
+        assert error.path == "a.b"
+    if isinstance(error, RateLimitedError):
+        assert error.retry_after == 7.0
+    if isinstance(error, PaymentMethodError):
+        assert error.redirect_url == "https://canary.example/"
+
+
+@pytest.mark.parametrize("kind", CALL_ERRORS, ids=lambda kind: kind.__name__)
+def test_no_error_shows_what_truemed_said(kind):
+    error = made(kind)
+    assert "canary" not in f"{error} {error!r} {error.args} {vars(error)}"
+
+
+@pytest.mark.parametrize("kind", CALL_ERRORS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickled_error_keeps_its_attributes_and_drops_what_truemed_said(kind, protocol):
+    error = made(kind)
+    error.add_note("order 7")
+    pickled = pickle.dumps(error, protocol)
+    assert b"canary" not in pickled
+    again = pickle.loads(pickled)
+    assert type(again) is kind
+    assert (str(again), again.args) == (str(error), error.args)
+    assert vars(again) == {name: value for name, value in vars(error).items() if not isinstance(value, Sensitive)}
+    assert again.__notes__ == ["order 7"]
+    if isinstance(again, APIError):
+        assert again.message is None
+        assert again.body is None
+    if isinstance(again, PaymentMethodError):
+        assert again.redirect_url is None
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy])
+def test_an_error_can_be_copied(twin):
+    error = made(DecodeError)
+    assert str(twin(error)) == str(error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            {},
+            "request r-1: qualification_sessions.update: it broke (3 attempts; outcome unknown: it may have been applied,"
+            " idempotency_key=k-1, no further retry: the retry budget is used up)",
+        ),
+        (
+            {"attempts": 1, "outcome": "not_sent", "idempotency_key": None, "retries_suppressed": False},
+            "request r-1: qualification_sessions.update: it broke (1 attempt; outcome not_sent: nothing was sent)",
+        ),
+        (
+            {"attempts": 0, "outcome": "rejected", "retries_suppressed": False},
+            "request r-1: qualification_sessions.update: it broke (0 attempts; outcome rejected: it was refused,"
+            " idempotency_key=k-1)",
+        ),
+    ],
+)
+def test_the_text_says_what_happened_and_what_to_do(changes, text):
+    assert str(made(CallError, **changes)) == text
+
+
+def test_an_error_made_by_hand_needs_only_its_endpoint():
+    error = CallError("it broke", endpoint="x.y")
+    assert (error.attempts, error.outcome, error.idempotency_key, error.request_id) == (1, "unknown", None, None)
+    assert str(error) == "x.y: it broke (1 attempt; outcome unknown: it may have been applied)"
+    bare = APIError("it broke", endpoint="x.y")
+    assert (bare.status, bare.code, bare.message, bare.body) == (0, None, None, None)
+    assert PaymentMethodError("it broke", endpoint="x.y").redirect_url is None
+
+
+def test_the_hint_for_a_set_user_id_is_truemeds():
+    """Truemed guide, "Update a Qualification Session": "contact Truemed support"."""
+    assert "Truemed support" in UserIdAlreadySetError.hint
+
+
+def test_other_errors_are_pickled_like_any_exception():
+    for kind in CLASSES:
+        if not issubclass(kind, CallError):
+            again = pickle.loads(pickle.dumps(kind("it broke")))
+            assert (type(again), again.args) == (kind, ("it broke",))
+            assert isinstance(again, TruemedError)

@@ -1,0 +1,56 @@
+"""The holders: what is in them goes over the wire, and nowhere else."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import attrs
+import pytest
+
+from truemed_async._sensitive import MASK, Secret, Sensitive, masked
+
+
+def test_a_secret_is_its_value_and_prints_as_stars():
+    secret = Secret("canary-key")
+    assert secret == "canary-key"
+    assert secret.encode() == b"canary-key"
+    assert str(secret) == "canary-key"  # HTTP libraries write headers with it
+    assert repr(secret) == "'***'"
+    assert repr({"x-truemed-api-key": secret, "all": [secret]}) == "{'x-truemed-api-key': '***', 'all': ['***']}"
+    assert f"{secret!r}" == "'***'"
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_neither_holder_can_be_pickled(protocol):
+    for held in (Secret("canary-key"), Sensitive({"email": "canary"})):
+        with pytest.raises(TypeError) as caught:
+            pickle.dumps(held, protocol)
+        assert "canary" not in str(caught.value)
+
+
+def test_a_secret_can_be_copied_and_stays_one():
+    secret = Secret("canary-key")
+    assert copy.copy(secret) is secret
+    assert copy.deepcopy([secret])[0] is secret
+
+
+def test_a_box_gives_its_value_to_who_asks_and_prints_as_stars():
+    box = Sensitive({"email": "canary"})
+    assert box.value == {"email": "canary"}
+    assert repr(box) == str(box) == f"{box}" == MASK
+    assert not hasattr(box, "__dict__")
+
+
+def test_boxes_stay_closed_inside_other_objects():
+    @attrs.frozen
+    class Holder:
+        body: Sensitive[str]
+
+    assert "canary" not in repr(Holder(Sensitive("canary")))
+    assert "canary" not in repr(attrs.asdict(Holder(Sensitive("canary"))))
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, "None"), ("", "***"), ("canary", "***"), (0, "***")])
+def test_a_masked_field_shows_only_whether_it_is_absent(value, shown):
+    assert masked(value) == shown
