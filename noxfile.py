@@ -30,7 +30,7 @@ def available(python: str) -> bool:
 @nox.session(python=[python for python in PYTHONS if available(python)])
 def tests(session: nox.Session) -> None:
     """The whole suite, in random order, with warnings as errors; the last one checks the branch coverage of all."""
-    session.install("-e", ".[cli]", *group("tests"))
+    session.install("-e", ".[cli]", *group("tests"), *group("docs"))
     coverage = {"COVERAGE_FILE": str(Path(session.create_tmp(), ".coverage"))}
     session.run("coverage", "erase", env=coverage)
     session.run("coverage", "run", "-m", "pytest", *session.posargs, env=coverage)

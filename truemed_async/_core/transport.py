@@ -20,7 +20,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict, istr
 from yarl import URL
 
-from truemed_async._core.forks import disarm
+from truemed_async._core.forks import leave_behind
 from truemed_async._core.problem import Problem
 from truemed_async._core.request import Request
 from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse
@@ -123,8 +123,6 @@ class _Connector(aiohttp.TCPConnector):
     def abandon(self) -> None:
         """Give up connections whose loop does not run, and which therefore cannot be closed as usual."""
         self._closed = True
-        if self._pid != os.getpid():
-            return
         for transport in self._transports:
             if self._loop.is_closed():
                 _release(transport)
@@ -186,10 +184,7 @@ class Transport:
             raise ClientClosedError(
                 "this client belongs to another event loop, which is still running: make one client per event loop"
             )
-        if self._loop is not None and self._pid != os.getpid():
-            disarm(self._loop)
-        if self._connector is not None:
-            self._connector.abandon()
+        self._let_go()
         self._loop, self._pid = loop, os.getpid()
         self._slots = asyncio.Semaphore(self._max_concurrency)
         self._session, self._connector = self._network.session, None
@@ -264,14 +259,22 @@ class Transport:
     async def close(self) -> None:
         """Close the pool; a borrowed session stays open. May be called again."""
         self._closed = True
-        session, connector = self._session, self._connector
-        self._session = self._connector = None
-        if session is None or connector is None:
+        if self._loop is not asyncio.get_running_loop() or self._pid != os.getpid():
+            self._let_go()
+        elif self._session is not None and self._connector is not None:
+            await self._session.close()
+
+    def _let_go(self) -> None:
+        """Drop connections that belong to a loop other than the running one."""
+        if self._loop is None:
             return
-        if self._loop is asyncio.get_running_loop() and self._pid == os.getpid():
-            await session.close()
-        else:
-            connector.abandon()
+        if self._pid != os.getpid():
+            leave_behind(self._loop, self._session)
+        elif self._connector is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._connector.abandon)
+        elif self._connector is not None:
+            self._connector.abandon()
+        self._loop = self._session = self._connector = None
 
 
 def _base_headers(api_key: Secret) -> CIMultiDict[str]:

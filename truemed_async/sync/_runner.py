@@ -27,7 +27,7 @@ import weakref
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from truemed_async._core.forks import disarm
+from truemed_async._core.forks import leave_behind
 from truemed_async.errors import SyncInAsyncError
 
 if TYPE_CHECKING:
@@ -44,20 +44,17 @@ class Runner:
     """The process's loop thread. There is one, :data:`runner`; its state is what a process has only once."""
 
     def __init__(self) -> None:
-        self._left_behind: list[object] = []
         self._open: set[Transport] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._warned = False
         self.forget()
 
     def forget(self) -> None:
-        """Start from nothing; in a forked child, keep what the parent uses out of reach."""
-        inherited: asyncio.AbstractEventLoop | None = getattr(self, "_loop", None)
-        if inherited is not None:
-            disarm(inherited)
-        self._left_behind += [inherited, self._open]  # their finalisers would complain of a loop that was never closed
-        self._open = set()
+        """Start from nothing; in a forked child, what the parent uses is left behind."""
+        if self._loop is not None:
+            leave_behind(self._loop, *self._open)
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = None
         self._thread: threading.Thread | None = None
 
     def track(self, client: AsyncTruemed) -> None:
