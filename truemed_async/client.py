@@ -84,7 +84,7 @@ class AsyncTruemed:
         )
         self._clock = Clock()
         self._pipeline = Pipeline(self._transport, self._clock)
-        self._base_url = config.base_url
+        self._base_url = URL(config.base_url)
         self._settings = Settings(
             timeouts=Timeouts.of(timeout), retry=RetryPolicy.of(retry), hooks=checked_hooks(hooks)
         )
@@ -156,7 +156,7 @@ class AsyncTruemed:
     @property
     def base_url(self) -> str:
         """The server that this client talks to."""
-        return self._base_url
+        return str(self._base_url).rstrip("/")
 
     @property
     def clock(self) -> Clock:
@@ -176,7 +176,7 @@ class AsyncTruemed:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._base_url!r})"
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client holds a key and connections and cannot be pickled: make one in each process")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import http.client
 import json
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+from emulator_wire import Raw
 
 from truemed_async.emulator import Emulator
 
@@ -69,6 +73,25 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def api(emulator: Emulator) -> Api:
     return Api(emulator)
+
+
+@pytest.fixture
+def raw(
+    emulator: Emulator, until: Callable[[Callable[[], object]], None], caplog: pytest.LogCaptureFixture
+) -> Iterator[Raw]:
+    """Speak to the emulator, and afterwards see it in good health: it answers, logged no error and left no task."""
+    thread = emulator._thread
+    assert thread is not None
+    loop, _ = thread._ready.result()
+    with contextlib.ExitStack() as stack:
+        raw = Raw(emulator, stack)
+        yield raw
+        emulator.faults.clear()
+        assert raw.list().status == 200
+    until(lambda: len(asyncio.all_tasks(loop)) == 1)
+    assert emulator.requests.in_flight == 0
+    errors = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert [record.getMessage() for record in errors] == []
 
 
 @pytest.fixture

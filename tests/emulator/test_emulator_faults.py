@@ -8,7 +8,7 @@ import socket
 import pytest
 from aiohttp import web
 
-from truemed_async.emulator import Cut, Fault, Faults
+from truemed_async.emulator import Cut, Fault, Faults, State
 
 
 class Says(Fault):
@@ -78,7 +78,7 @@ class Waits(Fault):
 
 
 def test_keeps_faults_in_order():
-    faults = Faults()
+    faults = Faults(State([], max_page_size=1))
     first = faults.add(Fault())
     second = faults.add(Fault())
     assert list(faults) == [first, second]

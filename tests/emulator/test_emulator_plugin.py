@@ -107,7 +107,7 @@ def test_every_public_name_is_there():
 def test_shares_no_code_with_the_sdk():
     """design.md 4: the SDK and the emulator must not be able to share one mistake."""
     allowed = {"aiohttp", "attrs", "orjson", "pytest", *sys.stdlib_module_names}
-    for file in PACKAGE.glob("*.py"):
+    for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = []
             if isinstance(node, ast.Import):
@@ -122,4 +122,4 @@ def test_shares_no_code_with_the_sdk():
 
 def test_files_stay_readable():
     """design.md: a module fits in a screenful or a few."""
-    assert all(len(file.read_text(encoding="utf-8").splitlines()) < 300 for file in PACKAGE.glob("*.py"))
+    assert all(len(file.read_text(encoding="utf-8").splitlines()) < 300 for file in PACKAGE.rglob("*.py"))

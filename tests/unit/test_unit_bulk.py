@@ -235,7 +235,7 @@ async def test_no_exception_of_a_call_leaves_the_consumer_waiting_or_an_item_los
         return number
 
     with pytest.raises((error, RuntimeError)):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(1):
             await flat(fan_out(range(3), call, concurrency=1, ordered=False))
     assert other_tasks() == 0
 
@@ -255,9 +255,10 @@ async def test_leaving_early_cancels_and_awaits_the_workers():
     calls.let(0)
     stream = fan_out(Endless(), calls, concurrency=4, ordered=False)
     assert await anext(stream) == [0]
-    assert calls.running == 3
+    await settled()
+    assert calls.running == 4
     await stream.aclose()
-    assert (calls.running, calls.cancelled) == (0, 3)
+    assert (calls.running, calls.cancelled) == (0, 4)
     assert other_tasks() == 0
     await stream.aclose()
 

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 import trustme
 from recording import KEY, RecordingServer, answering
+from yarl import URL
 
 from truemed_async import AsyncTruemed, RetryPolicy, errors
 from truemed_async.emulator import Emulator
@@ -160,7 +161,7 @@ def test_a_client_moves_on_over_tls_too(certificates):
     async def once():
         server = await RecordingServer(answering(SESSION)).start(server_context)
         client = holder.setdefault("client", AsyncTruemed(KEY, base_url=server.url, ssl_context=client_context))
-        client._base_url = server.url
+        client._base_url = URL(server.url)
         await client.qualification_sessions.get("qs_1")
         await server.stop()
 

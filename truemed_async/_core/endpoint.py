@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from typing import Any, Generic, Literal, TypeVar
 
 import attrs
@@ -10,6 +11,8 @@ import attrs
 from truemed_async.errors import InvalidArgumentError
 
 T = TypeVar("T")
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 Verb = Literal["GET", "POST"]
 
@@ -29,6 +32,11 @@ def _by_verb(endpoint: Endpoint[Any]) -> Idempotency:
     return Idempotency.SAFE if endpoint.verb == "GET" else Idempotency.UNKEYED
 
 
+def _in_path(endpoint: Endpoint[Any]) -> tuple[str, ...]:
+    """Return the names of the ids in the path."""
+    return tuple(_PLACEHOLDER.findall(endpoint.path))
+
+
 @attrs.frozen
 class Endpoint(Generic[T]):
     """One endpoint of the API; make your own to call one that this library does not know.
@@ -39,6 +47,7 @@ class Endpoint(Generic[T]):
         path: The path, ids as ``{placeholders}``.
         result: What the answer is decoded into: a model, ``dict`` for the JSON as it is, or ``NoneType`` for no body.
         idempotency: By default safe for GET and unkeyed for POST.
+        placeholders: The names of the ids in the path.
         items: For a list, the name under which the answer holds its rows; ``result`` is then ``Page[...]``.
     """
 
@@ -48,6 +57,10 @@ class Endpoint(Generic[T]):
     result: type[T]
     idempotency: Idempotency = attrs.field(default=attrs.Factory(_by_verb, takes_self=True), kw_only=True)
     items: str | None = attrs.field(default=None, kw_only=True)
+
+    placeholders: tuple[str, ...] = attrs.field(
+        default=attrs.Factory(_in_path, takes_self=True), init=False, repr=False, eq=False
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.verb not in ("GET", "POST"):

@@ -15,9 +15,9 @@ def leave_behind(loop: asyncio.AbstractEventLoop, *others: object) -> None:
     list is pointed elsewhere. Finalisers would still complain of what was never closed, so the objects get a reference
     that nobody gives back: they stay until the process ends, and with them everything that they hold.
     """
-    selector = getattr(loop, "_selector", None)
-    backend = getattr(loop, "_get_backend_id", None)  # uvloop's
-    descriptor: int = selector.fileno() if hasattr(selector, "fileno") else backend() if backend is not None else -1
+    # Neither loop says publicly which descriptor it waits on: the standard library's, then uvloop's.
+    ask = getattr(getattr(loop, "_selector", None), "fileno", None) or getattr(loop, "_get_backend_id", None)
+    descriptor: int = -1 if ask is None else ask()
     if descriptor >= 0:
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, descriptor, inheritable=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import attrs
@@ -117,11 +116,7 @@ class _Call:
             seconds = min(self.settings.timeouts.attempt, self.deadline - started)
             raw = await self.transport.send(request, connect=self.settings.timeouts.connect, seconds=seconds)
             now = clock.monotonic()
-            value = (
-                raw
-                if isinstance(raw, Problem)
-                else read(raw, request.endpoint, datetime.fromtimestamp(clock.wall(), UTC))
-            )
+            value = raw if isinstance(raw, Problem) else read(raw, request.endpoint, clock.wall())
             if not isinstance(value, Problem):
                 assert isinstance(raw, RawResponse)
                 self.pacer.succeeded(now)

@@ -16,7 +16,6 @@ from truemed_async._core.endpoint import Endpoint, Idempotency
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # The SDK's own, and those that would change how the message is framed or where it goes.
 _OWN_HEADERS = frozenset(
@@ -54,7 +53,7 @@ class Request:
 
 
 def build(
-    base_url: str,
+    base_url: URL,
     endpoint: Endpoint[Any],
     *,
     path: Mapping[str, str] | None = None,
@@ -71,24 +70,32 @@ def build(
         body = {"idempotency_key": key, **(body or {})}
     if body is not None and endpoint.verb == "GET":
         raise InvalidArgumentError(f"{endpoint.name} is a GET and takes no body")
-    address = base_url + _filled(endpoint.path, path or {}) + _query(query)
     return Request(
         endpoint,
-        URL(address, encoded=True),
+        _address(base_url, _filled(endpoint, path or {}), query),
         None if body is None else Sensitive(_encode(endpoint, body)),
         None if headers is None else checked_headers(headers),
         key,
     )
 
 
-def _filled(template: str, values: Mapping[str, str]) -> str:
+def _filled(endpoint: Endpoint[Any], values: Mapping[str, str]) -> str:
     """Put ids into the path. They pass an allow-list, so nothing is left to escape."""
-    names = _PLACEHOLDER.findall(template)
-    if set(names) != set(values):
+    names, filled = endpoint.placeholders, endpoint.path
+    if len(values) != len(names) or not all(name in values for name in names):
         raise InvalidArgumentError(f"the path needs exactly: {', '.join(names) or 'nothing'}")
     for name in names:
-        template = template.replace(f"{{{name}}}", identifier(name, values[name]))
-    return template
+        filled = filled.replace(f"{{{name}}}", identifier(name, values[name]))
+    return filled
+
+
+def _address(base_url: URL, path: str, query: Query | None) -> URL:
+    """Put the URL together. Everything is encoded already; the base, parsed once, is reused."""
+    prefix = base_url.raw_path.rstrip("/")
+    written = _query(query)
+    if written:
+        return URL(f"{base_url.origin()}{prefix}{path}?{written}", encoded=True)
+    return base_url.with_path(f"{prefix}{path}", encoded=True)
 
 
 def _query(query: Query | None) -> str:
@@ -96,7 +103,7 @@ def _query(query: Query | None) -> str:
     pairs = [
         f"{quote(name, safe='')}={_written(name, value)}" for name, value in (query or {}).items() if value is not None
     ]
-    return f"?{'&'.join(pairs)}" if pairs else ""
+    return "&".join(pairs)
 
 
 def _written(name: str, value: object) -> str:

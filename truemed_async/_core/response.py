@@ -1,4 +1,4 @@
-"""Reads an answer: a typed value, or a :class:`Problem`. Pure: no I/O; the clock comes in as an argument."""
+"""Reads an answer: a typed value, or a :class:`Problem`. Pure: no I/O; the time, seconds since the epoch, comes in."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Response(Generic[T]):
     idempotency_key: str | None
 
 
-def read(raw: RawResponse, endpoint: Endpoint[T], now: datetime) -> T | Problem:
+def read(raw: RawResponse, endpoint: Endpoint[T], now: float) -> T | Problem:
     """Return the answer's value, or what is wrong with it."""
     if 200 <= raw.status < 300:
         return _value(raw, endpoint)
@@ -172,7 +172,7 @@ def _undecodable(raw: RawResponse, reason: str, path: str = "") -> Problem:
     )
 
 
-def _refusal(raw: RawResponse, endpoint: Endpoint[Any], now: datetime) -> Problem:
+def _refusal(raw: RawResponse, endpoint: Endpoint[Any], now: float) -> Problem:
     """Classify an error answer: what its body says goes before its status."""
     body: Any = _parsed(raw.body)
     fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
@@ -237,7 +237,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return how many seconds the server asks to wait, or ``None`` if it does not say so intelligibly.
 
     A date is compared with the answer's own ``Date``, so that a wrong clock on this machine does not matter.
@@ -248,7 +248,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     until = _http_date(value)
     if until is None:
         return None
-    return max(0.0, (until - (_http_date(headers.get("date", "")) or now)).total_seconds())
+    return max(0.0, (until - (_http_date(headers.get("date", "")) or datetime.fromtimestamp(now, UTC))).total_seconds())
 
 
 def _http_date(value: str) -> datetime | None:

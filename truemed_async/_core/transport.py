@@ -12,6 +12,7 @@ import os
 import platform
 import ssl as ssl_module
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -107,18 +108,18 @@ class _Connector(aiohttp.TCPConnector):
         self._pid = os.getpid()
         self._transports: weakref.WeakSet[asyncio.WriteTransport] = weakref.WeakSet()
 
-    async def connect(
+    async def _create_connection(
         self,
         req: aiohttp.ClientRequest,
         traces: list[Any],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's
     ) -> Any:
-        connection = await super().connect(req, traces, timeout)
-        transport: Any = connection.transport
+        protocol: Any = await super()._create_connection(req, traces, timeout)
+        transport = protocol.transport
         if getattr(transport, "max_size", 0) > READ_CHUNK:  # of the standard library; other loops have none
             transport.max_size = READ_CHUNK
         self._transports.add(transport)
-        return connection
+        return protocol
 
     def abandon(self) -> None:
         """Give up connections whose loop does not run, and which therefore cannot be closed as usual."""
@@ -154,7 +155,6 @@ class Transport:
         self._network = network
         self._max_concurrency = max_concurrency
         self._headers = _base_headers(api_key)
-        self._headers_with_body = CIMultiDict(self._headers, **{hdrs.CONTENT_TYPE: "application/json"})
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
@@ -241,15 +241,22 @@ class Transport:
         if self._session is None:
             self._connector = _Connector(limit=0, keepalive_timeout=IDLE_SECONDS)
             self._session = aiohttp.ClientSession(
-                connector=self._connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+                connector=self._connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self._headers,
+                trust_env=False,
             )
         elif self._session.closed:
             raise ClientClosedError("the session that this client borrows is closed")
         return self._session
 
-    def _headers_of(self, request: Request) -> CIMultiDict[str]:
-        headers = self._headers if request.body is None else self._headers_with_body
-        return headers if request.headers is None else CIMultiDict({**headers, **request.headers})
+    def _headers_of(self, request: Request) -> Mapping[str, str]:
+        """Return what this request adds to its session's headers; a borrowed session does not have ours."""
+        headers = CIMultiDict[str]() if self._connector is not None else self._headers.copy()
+        if request.body is not None:
+            headers[hdrs.CONTENT_TYPE] = "application/json"
+        headers.update(request.headers or {})
+        return headers
 
     def _timeout_of(self, connect: float) -> aiohttp.ClientTimeout:
         if self._timeout.sock_connect != connect:

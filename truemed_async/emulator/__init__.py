@@ -11,7 +11,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.faults import Cut, Exchange, Fault, Faults
+    from truemed_async.emulator.faults import (
+        FAULTS,
+        ConnectionFault,
+        Cut,
+        Exchange,
+        Fault,
+        Faults,
+        Handle,
+        Scope,
+        Wire,
+    )
     from truemed_async.emulator.qualification import QualificationSession
     from truemed_async.emulator.routes import ROUTES, Route
     from truemed_async.emulator.server import Emulator
@@ -19,16 +29,21 @@ if TYPE_CHECKING:
     from truemed_async.emulator.wirelog import WireLog, WireRequest
 
 __all__ = [
+    "FAULTS",
     "ROUTES",
+    "ConnectionFault",
     "Cut",
     "Emulator",
     "Exchange",
     "Fault",
     "Faults",
+    "Handle",
     "InvalidTransitionError",
     "QualificationSession",
     "Route",
+    "Scope",
     "State",
+    "Wire",
     "WireLog",
     "WireRequest",
 ]
@@ -41,7 +56,7 @@ def __getattr__(name: str) -> object:
     those that never use the emulator must not pay for aiohttp.
     """
     match name:
-        case "Cut" | "Exchange" | "Fault" | "Faults":
+        case "FAULTS" | "ConnectionFault" | "Cut" | "Exchange" | "Fault" | "Faults" | "Handle" | "Scope" | "Wire":
             home = "faults"
         case "QualificationSession":
             home = "qualification"

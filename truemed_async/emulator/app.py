@@ -2,18 +2,59 @@
 
 import asyncio
 import hmac
+import time
 from collections.abc import Callable
+from typing import Any
 
-import orjson
 from aiohttp import web
 
+from truemed_async.emulator.admin import ADMIN, Admin
 from truemed_async.emulator.call import Call, Problem, invalid
-from truemed_async.emulator.faults import Cut, Exchange, Faults
+from truemed_async.emulator.faults import Cut, Exchange, Faults, Wire
+from truemed_async.emulator.responses import answer, refusal
 from truemed_async.emulator.routes import Found, find_route
 from truemed_async.emulator.state import State
 from truemed_async.emulator.wirelog import API_KEY_HEADER, WireLog, WireRequest
 
 _RECORD = web.RequestKey("record", WireRequest)
+
+
+class Connection(web.RequestHandler):
+    """One connection: it knows how long it was idle, and tells the log what the server answers by itself."""
+
+    __slots__ = ("_app", "answered", "busy", "gone")
+
+    def __init__(self, app: "App", server: web.Server) -> None:
+        """Make a connection that is not open yet."""
+        # No access log: its lines hold the query, and in it what was searched for.
+        options: dict[str, Any] = {"access_log": None}
+        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._app = app
+        self.answered: float | None = None  # when the last request on it was, by the monotonic clock
+        self.busy = False  # whether a request on it is being answered
+        self.gone = asyncio.Event()
+
+    def retire(self) -> None:
+        """Close when the answer that is under way is out, or at once if there is none."""
+        self.close()
+        if not self.busy and self.transport is not None:
+            self.transport.close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wake who waits for the client to go away."""
+        super().connection_lost(exc)
+        self.gone.set()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, or a request whose handling broke."""
+        self._app.failed(request, status)
+        return super().handle_error(request, status, exc, message)
 
 
 class App:
@@ -33,6 +74,7 @@ class App:
         self._state = state
         self._requests = requests
         self._faults = faults
+        self._admin = Admin(faults)
         self._api_key = api_key.encode()
         self._delay = delay
         self._running: set[asyncio.Task[object]] = set()
@@ -40,6 +82,8 @@ class App:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, keeping the log true whatever happens."""
         path, _, query = request.raw_path.partition("?")
+        if path.startswith(ADMIN):
+            return await self._administer(request, path)
         found = find_route(request.method, path)
         route = None if isinstance(found, Problem) else found.route
         record = WireRequest(
@@ -51,6 +95,11 @@ class App:
             authenticated=self._is_authenticated(request),
         )
         request[_RECORD] = record
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        idle = None if connection.answered is None else time.monotonic() - connection.answered
+        exchange = Exchange(request, record, route, self._state, idle, connection.gone)
+        connection.busy = True
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
@@ -58,8 +107,8 @@ class App:
         try:
             # First the log, then the wire: who has the answer can rely on what the log says of the request.
             try:
-                response = await self._respond(Exchange(request, record, route, self._state), found)
-                record.status = response.status
+                response = await self._respond(exchange, found)
+                record.status = response.recorded if isinstance(response, Wire) else response.status
             finally:
                 self._requests.closed()
             await response.prepare(request)
@@ -73,6 +122,8 @@ class App:
         else:
             return response
         finally:
+            connection.answered = time.monotonic()
+            connection.busy = False
             self._running.discard(task)
 
     def failed(self, request: web.BaseRequest, status: int) -> None:
@@ -93,51 +144,61 @@ class App:
             await asyncio.wait(running)
 
     async def _respond(self, exchange: Exchange, found: Found | Problem) -> web.StreamResponse:
-        request = exchange.request
+        try:
+            exchange.record.body = await self._read(exchange.request)
+        except Problem as problem:
+            return refusal(problem)
+        passage = self._faults.passage(exchange)
+        response = await passage.before()
+        if response is None:
+            delay = self._delay()
+            if delay:
+                await asyncio.sleep(delay)
+            try:
+                response = answer(200, self._answer(exchange, found))
+            except Problem as problem:
+                response = refusal(problem)
+        return await passage.after(response)
+
+    async def _read(self, request: web.BaseRequest) -> bytes:
+        """Return the body of a request that is meant for this emulator."""
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            exchange.record.body = await request.read()
+            body = await request.read()
         except web.RequestPayloadError:
-            return _refusal(invalid("the body cannot be read"))
+            raise invalid("the body cannot be read") from None
         except web.HTTPRequestEntityTooLarge:
-            return _refusal(Problem(413, "PayloadTooLarge", "the body is too large"))
+            raise Problem(413, "PayloadTooLarge", "the body is too large") from None
         # A web page can point its own name at 127.0.0.1 (DNS rebinding), but the Host it sends is still that name.
         if request.headers.get("Host", "").lower() not in self.hosts:
-            return _refusal(Problem(421, "MisdirectedRequest", "Host must be the emulator's own address"))
-
-        response = await self._faults.before(exchange)
-        if response is not None:
-            return response
-        delay = self._delay()
-        if delay:
-            await asyncio.sleep(delay)
-        try:
-            response = _json(200, self._answer(exchange, found))
-        except Problem as problem:
-            response = _refusal(problem)
-        return await self._faults.after(exchange, response)
+            raise Problem(421, "MisdirectedRequest", "Host must be the emulator's own address")
+        return body
 
     def _answer(self, exchange: Exchange, found: Found | Problem) -> object:
-        # Truemed documents no answer to a missing or wrong key: the 401 and its body are our choice.
         if not exchange.record.authenticated:
-            raise Problem(401, "Unauthorized", f"{API_KEY_HEADER} is missing or wrong")
+            raise _unauthenticated()
         if isinstance(found, Problem):
             raise found
         if found.route.handler is None:
             raise Problem(501, "NotImplemented", f"the emulator does not answer {found.route.name} yet")
-        with self._state.lock:
-            return found.route.handler(self._state, Call(found.params, exchange.request.query, exchange.record.body))
+        with exchange.state.lock:
+            return found.route.handler(exchange.state, Call(found.params, exchange.request.query, exchange.record.body))
+
+    async def _administer(self, request: web.BaseRequest, path: str) -> web.Response:
+        try:
+            body = await self._read(request)
+            if not self._is_authenticated(request):
+                raise _unauthenticated()
+            return self._admin.answer(request.method, path, body)
+        except Problem as problem:
+            return refusal(problem)
 
     def _is_authenticated(self, request: web.BaseRequest) -> bool:
         given = request.headers.get(API_KEY_HEADER, "")
         return hmac.compare_digest(given.encode(errors="surrogateescape"), self._api_key)
 
 
-def _json(status: int, body: object, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(body), headers=headers, content_type="application/json")
-
-
-def _refusal(problem: Problem) -> web.Response:
-    headers = {"Allow": problem.allow} if problem.allow else None
-    return _json(problem.status, {"error": problem.error, "message": problem.message}, headers)
+def _unauthenticated() -> Problem:
+    # Truemed documents no answer to a missing or wrong key: the 401 and its body are our choice.
+    return Problem(401, "Unauthorized", f"{API_KEY_HEADER} is missing or wrong")

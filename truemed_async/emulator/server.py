@@ -3,21 +3,18 @@
 import asyncio
 import random
 import secrets
+import ssl
 import threading
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self
-
-from aiohttp import web
+from typing import Self
 
 from truemed_async.emulator.app import App
 from truemed_async.emulator.faults import Faults
 from truemed_async.emulator.seed import seed_sessions
+from truemed_async.emulator.serving import Serving
 from truemed_async.emulator.state import State
 from truemed_async.emulator.wirelog import WireLog
-
-# Seconds that a connection gets to end by itself when the emulator stops.
-_GRACE = 0.1
 
 
 class Emulator:
@@ -38,6 +35,7 @@ class Emulator:
         latency: float | tuple[float, float] = 0,
         port: int = 0,
         max_page_size: int = 500,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Seed the state; nothing is served yet.
 
@@ -45,6 +43,7 @@ class Emulator:
         latency: seconds before each answer, or (lowest, highest) of an even, seeded spread.
         port: 0 takes a free one.
         max_page_size: the most that one page holds; a larger `page_size` is cut to it. Truemed does not state its own.
+        tls: speak TLS, with the certificate of this context.
         """
         if sessions < 0 or max_page_size < 1:
             raise ValueError("sessions cannot be negative, and a page holds at least one")
@@ -56,7 +55,7 @@ class Emulator:
         self.api_key = secrets.token_hex(20)
         self.state = State(seed_sessions(sessions, seed), max_page_size=max_page_size)
         self.requests = WireLog()
-        self.faults = Faults()
+        self.faults = Faults(self.state, seed)
         self._app = App(
             state=self.state,
             requests=self.requests,
@@ -64,8 +63,9 @@ class Emulator:
             api_key=self.api_key,
             delay=lambda: spread.uniform(low, high),
         )
+        self._tls = tls
         self._port = port
-        self._serving: _Serving | None = None
+        self._serving: Serving | None = None
         self._thread: _Thread | None = None
 
     def __repr__(self) -> str:
@@ -81,13 +81,13 @@ class Emulator:
     @property
     def url(self) -> str:
         """The base URL, without a slash at its end; RuntimeError before there is one."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
         """Serve in the running loop; RuntimeError when it is serving."""
         if self._serving is not None:
             raise RuntimeError("the emulator is running")
-        self._serving = await _Serving.on(self._port, self._app, self.faults)
+        self._serving = await Serving.on(self._port, self._app, self.faults, self._tls)
         self._port = self._serving.port
         self._app.hosts = frozenset(f"{name}:{self._port}" for name in ("127.0.0.1", "localhost", "[::1]"))
 
@@ -118,62 +118,6 @@ class Emulator:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.end()
-
-
-class _Connection(web.RequestHandler):
-    """One connection: shown to the faults when it opens, and to the log when the server answers by itself."""
-
-    __slots__ = ("_app", "_faults")
-
-    def __init__(self, app: App, faults: Faults, server: web.Server) -> None:
-        # No access log: its lines hold the query, and in it what was searched for.
-        options: dict[str, Any] = {"access_log": None}
-        super().__init__(server, loop=asyncio.get_running_loop(), **options)
-        self._app = app
-        self._faults = faults
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._faults.connected(transport)
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        self._app.failed(request, status)
-        return super().handle_error(request, status, exc, message)
-
-
-class _Serving:
-    """The listening socket and its connections, from bind to close."""
-
-    def __init__(self, app: App, server: web.Server, listener: asyncio.Server) -> None:
-        self._app = app
-        self._server = server
-        self._listener = listener
-
-    @classmethod
-    async def on(cls, port: int, app: App, faults: Faults) -> Self:
-        server = web.Server(app.handle)
-        loop = asyncio.get_running_loop()
-        listener = await loop.create_server(lambda: _Connection(app, faults, server), "127.0.0.1", port)
-        return cls(app, server, listener)
-
-    @property
-    def port(self) -> int:
-        port: int = self._listener.sockets[0].getsockname()[1]
-        return port
-
-    async def close(self) -> None:
-        self._listener.close()
-        await asyncio.sleep(0)  # what was accepted a moment ago becomes a connection that can be closed
-        self._server.pre_shutdown()
-        await self._app.cancel()
-        await self._server.shutdown(_GRACE)
-        await asyncio.sleep(0)  # closed transports let go of their sockets in the next turn of the loop
 
 
 class _Thread:

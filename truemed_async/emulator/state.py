@@ -1,10 +1,13 @@
 """What the emulated Truemed knows, and the moves that happen behind its API."""
 
+import copy
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -13,6 +16,11 @@ from truemed_async.emulator.qualification import Filters, QualificationSession, 
 
 # Filtered listings are kept until something changes, so that reading one page by page filters once.
 _KEPT_LISTINGS = 32
+
+
+Order = Callable[[Sequence[QualificationSession]], list[QualificationSession]]
+# What one write does: put this session in its place, or forget the one with this id.
+Write = QualificationSession | str
 
 
 class InvalidTransitionError(ValueError):
@@ -41,9 +49,14 @@ class State:
         self._sessions = NewestFirst(sessions)
         self._replays: dict[tuple[str, str], Replay] = {}
         self._listings: dict[Filters, list[QualificationSession]] = {}
+        self._order: Order | None = None
+        self._replicas: weakref.WeakSet[Replica] = weakref.WeakSet()
 
     def __repr__(self) -> str:
         return f"<State of {self.count} qualification sessions>"
+
+    def __contains__(self, qualification_session_id: str) -> bool:
+        return qualification_session_id in self._sessions
 
     @property
     def count(self) -> int:
@@ -71,8 +84,7 @@ class State:
         with self.lock:
             if session.id in self._sessions:
                 raise ValueError(f"qualification session {session.id} exists")
-            self._sessions.add(session)
-            self._listings.clear()
+            self._write(session)
         return session.id
 
     def get(self, qualification_session_id: str) -> QualificationSession:
@@ -82,9 +94,11 @@ class State:
     def remove(self, qualification_session_id: str) -> None:
         """Forget the session and its idempotency keys; KeyError when there is none."""
         with self.lock:
-            self._sessions.remove(qualification_session_id)
-            self._listings.clear()
-            self._replays = {at: replay for at, replay in self._replays.items() if at[0] != qualification_session_id}
+            if qualification_session_id not in self:
+                raise KeyError(qualification_session_id)
+            self._write(qualification_session_id)
+            for at in [at for at in self._replays if at[0] == qualification_session_id]:
+                del self._replays[at]
 
     def start_review(self, qualification_session_id: str) -> None:
         """Let the shopper complete the survey: `pending` → `processing`."""
@@ -115,6 +129,9 @@ class State:
     def page(self, filters: Filters, start: int, stop: int) -> tuple[list[QualificationSession], int]:
         """Return the matching sessions at positions `start` to `stop`, newest first, and how many match in all."""
         with self.lock:
+            if self._order is not None:
+                ordered = self._order([session for session in self._sessions if filters.match(session)])
+                return ordered[start:stop], len(ordered)
             if filters == Filters():
                 return self._sessions.slice(start, stop), len(self._sessions)
             found = self._listings.get(filters)
@@ -128,8 +145,7 @@ class State:
     def replace(self, session: QualificationSession) -> None:
         """Put `session` in place of the one with its id; its `created_at` is the same."""
         with self.lock:
-            self._sessions.replace(session)
-            self._listings.clear()
+            self._write(session)
 
     def replay(self, qualification_session_id: str, idempotency_key: str) -> Replay | None:
         """Return what the key was answered before: it is scoped to the session and never forgotten."""
@@ -138,6 +154,50 @@ class State:
     def remember(self, qualification_session_id: str, idempotency_key: str, fingerprint: bytes, answer: object) -> None:
         """Keep the answer for the next request with this key."""
         self._replays[qualification_session_id, idempotency_key] = Replay(fingerprint, answer)
+
+    # What faults use besides: the same sessions, seen in another way.
+
+    def view(self, *, max_page_size: int | None = None, order: Order | None = None) -> Self:
+        """Return this very state, with other limits or another order of what it lists."""
+        view = copy.copy(self)
+        view.max_page_size = max_page_size or self.max_page_size
+        view._order = order or self._order  # noqa: SLF001 - it is one of us
+        return view
+
+    def replica(self, *, behind: int) -> "Replica":
+        """Return a copy that follows this state, always so many writes behind it."""
+        with self.lock:
+            replica = Replica(self._sessions, max_page_size=self.max_page_size, behind=behind)
+            self._replicas.add(replica)
+        return replica
+
+    def _write(self, write: Write) -> None:
+        if isinstance(write, str):
+            self._sessions.remove(write)
+        elif write.id in self._sessions:
+            self._sessions.replace(write)
+        else:
+            self._sessions.add(write)
+        self._listings.clear()
+        for replica in self._replicas:
+            replica.hear(write)
+
+
+class Replica(State):
+    """A copy of a state, a number of writes behind it."""
+
+    def __init__(self, sessions: Iterable[QualificationSession], *, max_page_size: int, behind: int) -> None:
+        """Start with these sessions, and keep this number of writes for later."""
+        super().__init__(sessions, max_page_size=max_page_size)
+        self._behind = behind
+        self._ahead: deque[Write] = deque()
+
+    def hear(self, write: Write) -> None:
+        """Take note of a write, and do those that are due."""
+        with self.lock:
+            self._ahead.append(write)
+            while len(self._ahead) > self._behind:
+                self._write(self._ahead.popleft())
 
 
 def twelve_months_after(moment: datetime) -> datetime:

@@ -61,7 +61,7 @@ class QualificationSessions(SyncFacade[resources.QualificationSessions]):
     ) -> Page[QualificationSession]:
         """Return one page of qualification sessions, sorted by creation.
 
-        To read them all, use :meth:`iter`: pages that are asked for one by one shift while sessions are added.
+        To read them all, use :meth:`iter`: pages asked for one by one shift while sessions come and go.
 
         Args:
             status: Only sessions of this status.

@@ -1,0 +1,344 @@
+"""Connections that are refused, cut or silent, as a socket sees them."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+from emulator_wire import Line, Raw
+
+from truemed_async.emulator import Emulator
+
+RIGHT = Path(__file__).with_name("certificate_right.pem")
+WRONG = Path(__file__).with_name("certificate_wrong.pem")
+UPDATED = {"idempotency_key": "k", "user_id": "u"}
+
+
+@pytest.fixture
+def id(emulator):
+    return emulator.state.add()
+
+
+def is_refused(emulator):
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex(("127.0.0.1", emulator.port)) != 0
+
+
+def context(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def trusting(certificate=RIGHT):
+    return ssl.create_default_context(cafile=certificate)
+
+
+def greet(emulator, client, timeout=5):
+    """Shake hands as a TLS client that was told to reach 127.0.0.1."""
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=timeout) as plain:
+        client.wrap_socket(plain, server_hostname="127.0.0.1").close()
+
+
+def test_refuse_connection(emulator, raw):
+    with emulator.faults.add("refuse_connection") as fault:
+        assert is_refused(emulator)
+        assert is_refused(emulator)
+        assert fault.hits == 0
+    assert raw.list().status == 200
+    assert emulator.requests.count() == 1
+
+
+def test_refuse_connection_closes_idle_connections(emulator, raw):
+    """As a server that goes away: what was in a pool is worth nothing."""
+    line = raw.connect()
+    line.send("GET", "/", keep=True)
+    assert line.sock.recv(10_000)
+    with emulator.faults.add("refuse_connection"):
+        assert line.receive().end == "fin"
+
+
+def test_refuse_connection_ends_by_itself(emulator, until):
+    begin = time.monotonic()
+    emulator.faults.add("refuse_connection", duration=0.2)
+    assert is_refused(emulator)
+    until(lambda: not is_refused(emulator))
+    assert time.monotonic() - begin >= 0.19
+    assert len(emulator.faults) == 0
+
+
+def test_refuse_connection_many_times(emulator, raw):
+    for _ in range(20):
+        with emulator.faults.add("refuse_connection"):
+            assert is_refused(emulator)
+        assert raw.list().status == 200
+
+
+def test_refuse_connection_twice_at_once(emulator):
+    one, two = emulator.faults.add("refuse_connection"), emulator.faults.add("refuse_connection")
+    one.remove()
+    assert is_refused(emulator)
+    two.remove()
+    assert not is_refused(emulator)
+
+
+def test_refuse_connection_from_the_start():
+    emulator = Emulator(sessions=0)
+    fault = emulator.faults.add("refuse_connection")
+    with emulator:
+        assert is_refused(emulator)
+        fault.remove()
+        assert not is_refused(emulator)
+        emulator.faults.add("refuse_connection", duration=60)
+    assert is_refused(emulator)
+
+
+async def test_refuse_connection_in_the_running_loop():
+    """Changed in the loop that serves, it cannot wait for that loop: all the same nobody gets in."""
+    async with Emulator(sessions=0) as emulator:
+        for _ in range(3):
+            fault = emulator.faults.add("refuse_connection")
+            assert is_refused(emulator)
+            fault.remove()
+            assert not is_refused(emulator)  # it waits in the kernel
+            # Before the listener is back: it refuses as soon as it is there.
+            with emulator.faults.add("refuse_connection"):
+                pass
+        fault.remove()
+    async with emulator:
+        emulator.faults.add("refuse_connection")
+        emulator.faults.clear()
+
+
+def test_refuse_connection_while_the_loop_rests():
+    loop = asyncio.new_event_loop()
+    emulator = Emulator(sessions=0)
+    try:
+        loop.run_until_complete(emulator.start())
+        emulator.faults.add("refuse_connection")
+        assert is_refused(emulator)
+        loop.run_until_complete(emulator.stop())
+    finally:
+        loop.close()
+
+
+def test_accept_then_close(emulator, raw):
+    fault = emulator.faults.add("accept_then_close", times=2)
+    assert [raw.connect().receive().end for _ in range(2)] == ["fin", "fin"]
+    assert raw.list().status == 200
+    assert (fault.hits, emulator.requests.count()) == (2, 1)
+
+
+def test_accept_then_close_with_a_reset(emulator, raw):
+    emulator.faults.add("accept_then_close", reset=True, nth=2)
+    lines = [raw.connect() for _ in range(3)]
+    assert lines[1].receive().end == "rst"
+    for line in (lines[0], lines[2]):
+        line.send("GET", "/")
+        assert line.receive().status == 404
+
+
+def test_tls_handshake_stall(emulator, raw, until):
+    """A server without TLS will do: it is never as far as that."""
+    fault = emulator.faults.add("tls_handshake_stall", times=1)
+    with pytest.raises(TimeoutError):
+        greet(emulator, trusting(), timeout=0.2)
+    assert fault.hits == 1
+    assert emulator.requests.count() == 0
+    until(lambda: not emulator._serving.doors)
+
+
+def test_tls_handshake_stall_ends_with_the_emulator():
+    with Emulator(sessions=0) as emulator:
+        emulator.faults.add("tls_handshake_stall")
+        line = socket.create_connection(("127.0.0.1", emulator.port), timeout=5)
+        line.sendall(b"\x16\x03\x01")
+        time.sleep(0.05)
+    with line, contextlib.suppress(ConnectionResetError):  # what it never read makes it a reset
+        assert line.recv(10) == b""
+
+
+def test_tls_bad_certificate(emulator, raw, caplog):
+    fault = emulator.faults.add("tls_bad_certificate", certificate=str(WRONG))
+    with pytest.raises(ssl.SSLCertVerificationError, match="self-signed"):
+        greet(emulator, trusting())
+    with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
+        greet(emulator, trusting(WRONG))
+    assert fault.hits == 2
+    assert emulator.requests.count() == 0
+
+
+def test_tls_bad_certificate_from_a_context(emulator, raw):
+    """Whoever checks nothing gets through, and is answered."""
+    emulator.faults.add("tls_bad_certificate", certificate=context(WRONG), times=1)
+    client = ssl._create_unverified_context()
+    line = raw.connect()
+    with client.wrap_socket(line.sock) as line.sock:
+        line.send("GET", "/api/v1/qualification_sessions")
+        assert line.receive().status == 200
+    assert raw.list().status == 200
+
+
+@pytest.mark.parametrize("certificate", ["/nowhere.pem", __file__])
+def test_tls_bad_certificate_needs_one(emulator, certificate):
+    with pytest.raises(ValueError, match=r"tls_bad_certificate: certificate must name a PEM file"):
+        emulator.faults.add("tls_bad_certificate", certificate=certificate)
+
+
+class TestWithTls:
+    """An emulator that speaks TLS: the same faults, and all others through it."""
+
+    @pytest.fixture
+    def emulator(self):
+        with Emulator(sessions=0, tls=context(RIGHT)) as emulator:
+            yield emulator
+
+    @pytest.fixture
+    def line(self, emulator, raw):
+        line = raw.connect()
+        with trusting().wrap_socket(line.sock, server_hostname="localhost") as line.sock:
+            yield line
+
+    @pytest.fixture
+    def raw(self, emulator):
+        with contextlib.ExitStack() as stack:
+            yield Raw(emulator, stack)
+
+    def test_speaks_it(self, emulator, line):
+        assert emulator.url == f"https://127.0.0.1:{emulator.port}"
+        line.send("GET", "/api/v1/qualification_sessions")
+        assert line.receive().status == 200
+
+    def test_shows_another_certificate(self, emulator):
+        emulator.faults.add("tls_bad_certificate", certificate=str(WRONG), times=1)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            greet(emulator, trusting())
+        greet(emulator, trusting())
+
+    def test_resets(self, emulator, line):
+        id = emulator.state.add()
+        emulator.faults.add("applied_then_reset")
+        line.send("POST", f"/api/v1/qualification_session/{id}/update", UPDATED)
+        # OpenSSL would call any end without a goodbye the same: what is it below TLS?
+        with socket.socket(fileno=line.sock.detach()) as plain:
+            assert Line(emulator, plain).receive().end == "rst"
+        assert emulator.state.get(id).user_id == "u"
+
+    def test_is_shut_to_who_does_not_speak_it(self, emulator, raw, until):
+        assert b"HTTP" not in raw.list().content
+        until(lambda: not emulator._serving.doors)
+
+    def test_stops_at_once_in_the_middle_of_a_handshake(self, emulator, raw):
+        line = raw.connect()
+        line.sock.sendall(b"\x16\x03\x01")
+        time.sleep(0.05)
+        begin = time.monotonic()
+        emulator.__exit__(None, None, None)
+        assert time.monotonic() - begin < 1
+        assert line.receive().content == b""
+
+    def test_stops_at_once_with_a_client_that_does_not_say_goodbye(self, emulator, line):
+        line.send("GET", "/api/v1/qualification_sessions", keep=True)
+        assert line.sock.recv(10)
+        begin = time.monotonic()
+        emulator.__exit__(None, None, None)
+        assert time.monotonic() - begin < 1
+
+
+def test_empty_response(emulator, raw, id):
+    emulator.faults.add("empty_response")
+    received = raw.update(id)
+    assert (received.content, received.end) == (b"", "fin")
+    assert emulator.state.get(id).user_id is None
+    assert emulator.requests[-1].status is None
+
+
+def test_reset_peer(emulator, raw, id):
+    emulator.faults.add("reset_peer")
+    received = raw.update(id)
+    assert (received.content, received.end) == (b"", "rst")
+    assert emulator.state.get(id).user_id is None
+    assert emulator.requests[-1].status is None
+
+
+def test_hang(emulator, raw, id, until):
+    emulator.faults.add("hang")
+    received = raw.update(id, timeout=0.2)
+    assert (received.content, received.end) == (b"", "open")
+    assert emulator.requests.in_flight == 1
+    assert emulator.state.get(id).user_id is None
+
+
+def test_hang_ends_when_the_client_goes_away(emulator, raw, until):
+    fault = emulator.faults.add("hang")
+    line = raw.connect()
+    line.send("GET", "/")
+    until(lambda: fault.hits)
+    line.sock.close()
+    until(lambda: emulator.requests.in_flight == 0)
+    assert emulator.requests[-1].status is None
+
+
+def test_stale_keepalive(emulator, raw, id):
+    """Only a connection that was used before can be stale: a new one is answered."""
+    emulator.faults.add("stale_keepalive", method="POST")
+    assert raw.update(id).status == 200
+    line = raw.connect()
+    line.send("GET", "/", keep=True)
+    assert line.sock.recv(10_000).startswith(b"HTTP/1.1 404 ")
+    line.send("POST", f"/api/v1/qualification_session/{id}/update", {"idempotency_key": "2", "metadata": "{}"})
+    received = line.receive()
+    assert (received.content, received.end) == (b"", "fin")
+    assert emulator.state.get(id).metadata is None
+
+
+def test_stale_keepalive_after_a_while(emulator, raw):
+    fault = emulator.faults.add("stale_keepalive", after=0.1)
+    line = raw.connect()
+    for _ in range(3):
+        line.send("GET", "/", keep=True)
+        assert line.sock.recv(10_000).startswith(b"HTTP/1.1 404 ")
+    time.sleep(0.11)
+    line.send("GET", "/", keep=True)
+    assert line.receive().content == b""
+    assert fault.hits == 1
+
+
+def test_applied_then_reset(emulator, raw, id):
+    emulator.faults.add("applied_then_reset", method="POST", times=1)
+    received = raw.update(id)
+    assert (received.content, received.end) == (b"", "rst")
+    assert emulator.state.get(id).user_id == "u"
+    assert emulator.requests[-1].status is None
+    # The same key again: one effect, and this time the answer to it.
+    assert raw.update(id).status == 200
+
+
+def test_applied_then_hang(emulator, raw, id):
+    emulator.faults.add("applied_then_hang")
+    received = raw.update(id, timeout=0.2)
+    assert (received.content, received.end) == (b"", "open")
+    assert emulator.state.get(id).user_id == "u"
+
+
+@pytest.mark.parametrize(("name", "status"), [("applied_then_500", 500), ("applied_then_400_server_error", 400)])
+def test_applied_then_an_error(emulator, raw, id, name, status):
+    emulator.faults.add(name)
+    received = raw.update(id)
+    assert (received.status, received.json["error"]) == (status, "ServerError")
+    assert emulator.state.get(id).user_id == "u"
+
+
+def test_applied_then_500(emulator, raw, id):
+    """Even a refused request has this answer: the client cannot tell it from one that had its effect."""
+    emulator.faults.add("applied_then_500")
+    assert raw.get("qs_none").status == 500
+
+
+def test_applied_then_400_server_error(emulator, raw, id):
+    emulator.faults.add("applied_then_400_server_error")
+    assert set(raw.update(id).json) == {"error", "message"}

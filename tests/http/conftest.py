@@ -1,0 +1,138 @@
+"""A client over aioresponses: what is tested here is what is asked and how answers are read, nothing of the wire.
+
+aioresponses puts itself in the place of ``ClientSession._request``: connections, time-outs, middlewares and the headers
+that go over the wire do not exist under it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+import aiohttp
+import aioresponses.core
+import attrs
+import pytest
+from aioresponses import CallbackResult, aioresponses as Mocked
+from yarl import URL
+
+from truemed_async import AsyncTruemed
+from truemed_async._core.pipeline import Clock, Pipeline
+
+KEY = "canary-key-123456"
+
+
+class WriterlessResponse(aiohttp.ClientResponse):
+    """What aioresponses 0.7.9 makes its answers of: aiohttp 3.14 asks for a writer that it does not know of."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        given.setdefault("stream_writer", _NothingWritten())
+        super().__init__(*args, **given)
+
+
+class _NothingWritten:
+    output_size = 0
+
+
+class StillClock(Clock):
+    """A clock that only sleep moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return 1.8e9 + self.now
+
+    def random(self) -> float:
+        return 0.5
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+@attrs.frozen
+class Asked:
+    """One request, as it was handed to aiohttp."""
+
+    verb: str
+    url: URL
+    headers: dict[str, str]
+    body: Any
+    options: dict[str, Any]
+
+    @property
+    def path(self) -> str:
+        return self.url.raw_path
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.url.raw_query_string, keep_blank_values=True, strict_parsing=bool(self.url.query)))
+
+
+class Server:
+    """Answers every request from a list, and keeps what was asked; the last answer is repeated."""
+
+    def __init__(self, mocked: Mocked) -> None:
+        self.asked: list[Asked] = []
+        self.answers: list[tuple[int, Any, dict[str, str]]] = [(200, {}, {})]
+        for verb in ("GET", "POST"):
+            mocked.add(re.compile(".*"), method=verb, callback=self._callback_for(verb), repeat=True)
+
+    def answer(self, body: Any, status: int = 200, **headers: str) -> Server:
+        """Add an answer; the first one replaces the empty default."""
+        if self.answers == [(200, {}, {})]:
+            self.answers.clear()
+        self.answers.append((status, body, {name.replace("_", "-"): value for name, value in headers.items()}))
+        return self
+
+    def _callback_for(self, verb: str) -> Any:
+        def callback(url: URL, **options: Any) -> CallbackResult:
+            data = options.pop("data", None)
+            headers = {name.lower(): value for name, value in options.pop("headers").items()}
+            self.asked.append(Asked(verb, url, headers, None if data is None else json.loads(data), options))
+            status, body, given = self.answers[min(len(self.asked), len(self.answers)) - 1]
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            return CallbackResult(status=status, body=content, headers=given)
+
+        return callback
+
+    @property
+    def only(self) -> Asked:
+        """The one request that was made."""
+        (asked,) = self.asked
+        return asked
+
+
+@pytest.fixture
+def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mocked]:
+    monkeypatch.setattr(aioresponses.core, "ClientResponse", WriterlessResponse)
+    with Mocked() as started:
+        yield started
+
+
+@pytest.fixture
+def server(mocked: Mocked) -> Server:
+    return Server(mocked)
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture
+async def client(server: Server, clock: StillClock) -> AsyncIterator[AsyncTruemed]:
+    async with AsyncTruemed(KEY) as made:
+        made._clock = clock
+        made._pipeline = Pipeline(made._transport, clock)
+        yield made

@@ -1,0 +1,310 @@
+"""The package's own rules, read from its sources: which way imports go, and what no file may do."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+import truemed_async
+
+PACKAGE = Path(truemed_async.__file__).parent
+FILES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES = {name.removesuffix(".__init__") if name != "__init__" else "": path for name, path in FILES.items()}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+# From the ground up: a floor may import those below it, and itself. A name stands for itself and what is inside it.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("_sensitive", "_version"),
+    ("errors", "options", "models"),
+    (
+        "_core", "_core.endpoint", "_core.config", "_core.arguments", "_core.request", "_core.response", "_core.problem",
+        "_core.retry", "_core.pacing", "_core.redact", "_core.stream", "_core.bulk", "_core.listing",
+    ),
+    ("_core.pipeline", "_core.transport"),
+    ("endpoints",),
+    ("resources",),
+    ("client",),
+    ("sync",),
+    ("cli",),
+)  # fmt: skip
+# Outside of the building: the lazy front door, the command's entry, the generator, and the emulator.
+DOORS = {"", "__main__", "_codegen"}
+
+
+@attrs.frozen
+class Import:
+    module: str
+    target: str
+    only_types: bool
+    line: int
+
+
+def imports_of(module: str) -> Iterator[Import]:
+    """Yield every import of a module with the full name of what it imports, wherever it stands."""
+    typing_only = {
+        id(inner)
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: a relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield Import(module, name, id(node) in typing_only, node.lineno)
+
+
+def ours(found: Import) -> str | None:
+    """Return the module of this package that an import reaches, or None; `models.Page` is in `models`."""
+    parts = found.target.split(".")
+    if parts[0] != "truemed_async":
+        return None
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[1:length])
+        if name in MODULES:
+            return name
+    raise AssertionError(f"{found}: no such module")
+
+
+def floor_of(module: str) -> int | None:
+    """Return the number of a module's floor; the longest name that covers it counts."""
+    best = max(
+        ((name, number) for number, names in enumerate(FLOORS) for name in names if module == name or module.startswith(f"{name}.")),
+        key=lambda pair: len(pair[0]),
+        default=None,
+    )  # fmt: skip
+    return None if best is None else best[1]
+
+
+EVERY_IMPORT = [found for module in MODULES for found in imports_of(module)]
+INTERNAL = [(found, target) for found in EVERY_IMPORT if (target := ours(found)) is not None]
+
+
+def test_every_module_has_its_floor():
+    unknown = [name for name in MODULES if floor_of(name) is None and name not in DOORS and not inside(name, "emulator")]
+    assert not unknown, f"add to FLOORS: {unknown}"
+    core = [name for name in MODULES if name.startswith("_core.")]
+    assert not [name for name in core if name not in {each for names in FLOORS for each in names}]
+
+
+def inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def test_imports_go_down_and_never_up():
+    wrong = [
+        f"{found.module}:{found.line} imports {target}"
+        for found, target in INTERNAL
+        if not found.only_types and found.module not in DOORS and not inside(found.module, "emulator")
+        if target not in DOORS and not inside(target, "emulator")
+        if (floor_of(target) or 0) > (floor_of(found.module) or 0)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_imports_sync_or_cli():
+    wrong = [
+        f"{found.module}:{found.line} imports {target}"
+        for found, target in INTERNAL
+        for private in ("sync", "cli")
+        if inside(target, private) and not inside(found.module, private)
+        if not (found.module == "" and found.only_types) and not (found.module == "__main__" and private == "cli")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_the_command_line_imports_the_emulator():
+    wrong = [
+        f"{found.module}:{found.line} imports {target}"
+        for found, target in INTERNAL
+        if inside(target, "emulator") and not inside(found.module, "emulator") and not inside(found.module, "cli")
+        if not (found.module == "" and found.only_types)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_emulator_shares_nothing_with_the_sdk():
+    wrong = [
+        f"{found.module}:{found.line} imports {target}"
+        for found, target in INTERNAL
+        if inside(found.module, "emulator") and not inside(target, "emulator")
+    ]
+    assert not wrong, "\n".join(wrong)
+    strings = [
+        f"{name}: {node.value!r}"
+        for name, tree in TREES.items()
+        if inside(name, "emulator")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if node.value.startswith("truemed_async.") and not node.value.startswith("truemed_async.emulator")
+    ]
+    assert not strings, strings
+
+
+def test_aiohttp_is_imported_in_one_file_and_by_the_emulator():
+    """Elsewhere only for types; multidict and yarl come with it and import nothing of it."""
+    wrong = [
+        f"{found.module}:{found.line} imports {found.target}"
+        for found in EVERY_IMPORT
+        if found.target.split(".")[0] == "aiohttp" and not found.only_types
+        if found.module != "_core.transport" and not inside(found.module, "emulator")
+    ]
+    assert not wrong, "\n".join(wrong)
+    assert any(found.target.split(".")[0] == "aiohttp" for found in imports_of("_core.transport"))
+
+
+def test_the_pure_files_do_no_input_output():
+    impure = {"aiohttp", "socket", "ssl", "threading", "subprocess", "time", "requests", "http.client", "urllib.request", "select"}
+    wrong = [
+        f"{found.module}:{found.line} imports {found.target}"
+        for found in EVERY_IMPORT
+        if (floor_of(found.module) or 0) <= 2 and floor_of(found.module) is not None
+        if any(found.target == name or found.target.startswith(f"{name}.") for name in impure)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_there_is_no_circle():
+    edges = {name: {target for found, target in INTERNAL if found.module == name and not found.only_types} for name in MODULES}
+    for name, targets in edges.items():  # a package is there before what is inside it
+        edges[name] = {target for target in targets if target != name and not inside(name, target)}
+    done: set[str] = set()
+
+    def walk(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, f"a circle: {' → '.join([*path[path.index(name):], name])}"
+        if name not in done:
+            for target in sorted(edges[name]):
+                walk(target, (*path, name))
+            done.add(name)
+
+    for name in MODULES:
+        walk(name, ())
+    assert done == set(MODULES)
+
+
+# --- what an import costs -----------------------------------------------------------------------------------------
+
+
+def loaded_by(statement: str) -> set[str]:
+    program = f"import sys\n{statement}\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import truemed_async",
+        "import truemed_async.models",
+        "import truemed_async.errors",
+        "import truemed_async.options",
+        "import truemed_async.endpoints",
+        "from truemed_async import QualificationSession, Timeouts, RetryPolicy, UNSET, Endpoint, Outcome, errors",
+    ],
+)
+def test_what_needs_no_network_imports_no_http_library(statement):
+    loaded = loaded_by(statement)
+    assert "truemed_async" in loaded
+    assert not {name for name in loaded if name.split(".")[0] in ("aiohttp", "asyncio.selector_events", "rich", "cyclopts")}
+
+
+def test_the_client_does_import_it():
+    """The test above would also pass if nothing were loaded at all."""
+    assert "aiohttp" in loaded_by("from truemed_async import AsyncTruemed")
+
+
+def test_the_package_itself_loads_none_of_its_parts():
+    assert {name for name in loaded_by("import truemed_async") if name.startswith("truemed_async.")} == {
+        "truemed_async._version"
+    }
+
+
+# --- what no file does --------------------------------------------------------------------------------------------
+
+MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+MAKERS = {"list", "dict", "set", "bytearray", "deque", "defaultdict", "OrderedDict", "Counter", "WeakSet", "WeakValueDictionary"}
+READ_ONLY = ("Mapping[", "Sequence[", "Collection[", "Set[", "tuple[", "frozenset[")
+
+
+def is_mutable(value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Call):
+        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
+        return name in MAKERS
+    return isinstance(value, MUTABLE)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "_codegen"])
+def test_no_module_keeps_a_container_that_can_change(module):
+    """A table that is typed as read-only is held to that by the type checkers."""
+    scopes = [TREES[module], *(node for node in ast.walk(TREES[module]) if isinstance(node, ast.ClassDef))]
+    wrong = []
+    for statement in (each for scope in scopes for each in scope.body):
+        if isinstance(statement, ast.Assign) and is_mutable(statement.value):
+            names = ", ".join(ast.unparse(target) for target in statement.targets)
+            wrong += [] if names in ("__all__", "__slots__") else [names]
+        elif isinstance(statement, ast.AnnAssign) and is_mutable(statement.value):
+            read_only = ast.unparse(statement.annotation).startswith(READ_ONLY)
+            wrong += [] if read_only else [ast.unparse(statement.target)]
+    assert not wrong, f"annotate as Mapping, Sequence or Set, or make it a tuple or frozenset: {wrong}"
+
+
+def raises_again(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler ends by raising what it caught."""
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and (last.exc is None or ast.unparse(last.exc) == handler.name)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_handler_swallows_a_cancellation_or_an_interrupt(module):
+    wrong = []
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.ExceptHandler):
+            caught = "" if node.type is None else ast.unparse(node.type)
+            broad = node.type is None or any(name in caught for name in ("BaseException", "CancelledError", "KeyboardInterrupt", "GeneratorExit", "SystemExit"))  # fmt: skip
+            if broad and not raises_again(node):
+                wrong.append(f"{module}:{node.lineno} except {caught}")
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
+            told = ast.unparse(node)
+            if "BaseException" in told or "CancelledError" in told:
+                wrong.append(f"{module}:{node.lineno} {told}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_finaliser_does_input_output():
+    """The one that there is only keeps aiohttp's own from running in a forked child."""
+    found = {
+        f"{module}.{kind.name}": node
+        for module, tree in TREES.items()
+        for kind in ast.walk(tree)
+        if isinstance(kind, ast.ClassDef)
+        for node in kind.body
+        if isinstance(node, ast.FunctionDef) and node.name == "__del__"
+    }
+    assert set(found) == {"_core.transport._Connector"}
+    (finaliser,) = found.values()
+    assert [type(statement) for statement in finaliser.body] == [ast.If]
+    calls = {ast.unparse(node.func) for node in ast.walk(finaliser) if isinstance(node, ast.Call)}
+    assert calls == {"os.getpid", "super", "super().__del__"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not inside(name, "cli") and name not in ("__main__", "_codegen")])
+def test_no_file_prints(module):
+    assert not [node.lineno for node in ast.walk(TREES[module]) if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"]
+
+
+def test_every_file_is_found():
+    """Every rule above would hold for a package without files."""
+    assert {"", "client", "_core.transport", "models._structure", "sync._generated", "emulator.routes", "cli"} <= set(MODULES)
+    assert len(INTERNAL) > 100

@@ -1,0 +1,313 @@
+"""What belongs to an endpoint belongs together; the two clients are one; the generated file is what is generated."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import truemed_async
+from truemed_async import AsyncTruemed, Truemed, _codegen, endpoints, resources, sync
+from truemed_async._codegen import CodegenError, Writer
+from truemed_async._core.endpoint import Endpoint
+from truemed_async.emulator.routes import ROUTES
+from truemed_async.endpoints import ENDPOINTS
+
+PACKAGE = Path(truemed_async.__file__).parent
+FIXTURES = Path(__file__).parent / "fixtures"
+KEY = "canary-key-123456"
+VALUES = {name: value for name, value in vars(endpoints).items() if isinstance(value, Endpoint)}
+BY_NAME = pytest.mark.parametrize("endpoint", VALUES.values(), ids=lambda endpoint: endpoint.name)
+
+
+# --- an endpoint and what belongs to it ---------------------------------------------------------------------------
+
+
+def test_every_endpoint_is_in_the_table():
+    missing = [name for name, value in VALUES.items() if value not in ENDPOINTS]
+    assert not missing, f"add to ENDPOINTS in endpoints.py: {missing}"
+    assert len(ENDPOINTS) == len(set(ENDPOINTS)) == len(VALUES)
+
+
+def test_no_two_endpoints_share_a_name_or_a_route():
+    assert len({endpoint.name for endpoint in ENDPOINTS}) == len(ENDPOINTS)
+    assert len({(endpoint.verb, endpoint.path) for endpoint in ENDPOINTS}) == len(ENDPOINTS)
+
+
+@pytest.mark.parametrize(("variable", "endpoint"), VALUES.items())
+def test_the_variable_of_an_endpoint_says_its_name(variable, endpoint):
+    """GET_QUALIFICATION_SESSION is qualification_sessions.get: VERB_NOUN, and the noun plural only for lists."""
+    resource, method = endpoint.name.split(".")
+    assert variable in (f"{method}_{resource}".upper(), f"{method}_{resource.removesuffix('s')}".upper())
+
+
+def uses_of(variable: str) -> list[str]:
+    """Return the resource methods whose source names an endpoint, private functions left out."""
+    found = []
+    for resource, kind in resource_classes(resources).items():
+        for name, method in public_methods(kind):
+            if re.search(rf"\b{variable}\b", inspect.getsource(method)):
+                found.append(f"{resource}.{name}")
+    return found
+
+
+def resource_classes(module: Any) -> dict[str, type]:
+    """Return the resource classes by the client's attribute: QualificationSessions is `qualification_sessions`."""
+    kinds = [getattr(module, name) for name in resources.__all__]
+    return {re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower(): kind for kind in kinds}
+
+
+def public_methods(kind: type) -> list[tuple[str, Callable[..., Any]]]:
+    return [(name, value) for name, value in vars(kind).items() if callable(value) and not name.startswith("_")]
+
+
+@pytest.mark.parametrize(("variable", "endpoint"), VALUES.items())
+def test_every_endpoint_has_one_method_of_its_name(variable, endpoint):
+    resource, method = endpoint.name.split(".")
+    kind = resource_classes(resources).get(resource)
+    assert kind is not None, f"no resource class for {endpoint.name}: add one to resources/"
+    assert inspect.iscoroutinefunction(vars(kind).get(method)), f"{kind.__name__} has no coroutine {method!r}"
+    assert isinstance(getattr(AsyncTruemed(KEY), resource, None), kind), f"the client has no attribute {resource!r}"
+    assert endpoint.name in uses_of(variable), f"{endpoint.name} does not call {variable}"
+
+
+@BY_NAME
+def test_every_endpoint_has_a_synchronous_twin(endpoint):
+    resource, method = endpoint.name.split(".")
+    twin = getattr(getattr(Truemed(KEY), resource, None), method, None)
+    assert twin is not None, f"no synchronous {endpoint.name}: run python -m truemed_async._codegen"
+    assert not inspect.iscoroutinefunction(twin)
+
+
+@BY_NAME
+def test_every_endpoint_is_answered_by_the_emulator(endpoint):
+    found = [route for route in ROUTES if route.name == endpoint.name]
+    assert len(found) == 1, f"add one route {endpoint.name!r} to emulator/routes.py"
+    (route,) = found
+    assert (route.method, route.path) == (endpoint.verb, endpoint.path), f"the emulator has another {endpoint.name}"
+    assert route.handler is not None, f"the emulator answers {endpoint.name} with 501"
+
+
+@BY_NAME
+def test_every_endpoint_has_samples_of_its_page(endpoint):
+    path = FIXTURES / f"{endpoint.name}.json"
+    assert path.exists(), f"no {path.name} in tests/fixtures: write down samples from Truemed's page"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content["endpoint"] == endpoint.name
+    good = [sample for sample in content["samples"] if 200 <= sample["response"]["status"] < 300]
+    assert good, f"{path.name} holds no successful answer"
+    assert len(good) < len(content["samples"]), f"{path.name} holds no error"
+    template = re.sub(r"\{\w+\}", "[A-Za-z0-9_-]+", endpoint.path)
+    for sample in content["samples"]:
+        assert sample["page"].startswith("Truemed "), f"a sample of {path.name} does not name its page"
+        assert sample["about"]
+        assert set(sample["request"]) == {"verb", "path", "query", "body"}
+        assert set(sample["response"]) == {"status", "body"}
+        assert sample["request"]["verb"] == endpoint.verb
+        assert re.fullmatch(template, sample["request"]["path"])
+
+
+def test_there_are_no_samples_of_endpoints_that_do_not_exist():
+    assert {path.stem for path in FIXTURES.glob("*.json")} == {endpoint.name for endpoint in ENDPOINTS}
+
+
+@BY_NAME
+def test_the_method_of_an_endpoint_names_its_source_and_errors(endpoint):
+    resource, method = endpoint.name.split(".")
+    text = inspect.getdoc(getattr(resource_classes(resources)[resource], method)) or ""
+    for section in ("Raises:", "Source: Truemed", "options:"):
+        assert section in text, f"the docstring of {endpoint.name} has no {section!r}"
+
+
+@BY_NAME
+def test_every_placeholder_of_a_path_is_a_parameter_of_the_method(endpoint):
+    resource, method = endpoint.name.split(".")
+    parameters = inspect.signature(getattr(resource_classes(resources)[resource], method)).parameters
+    assert set(re.findall(r"\{(\w+)\}", endpoint.path)) <= set(parameters)
+
+
+# --- the two clients are one --------------------------------------------------------------------------------------
+
+TWINS: dict[str, tuple[type, type]] = {
+    "client": (AsyncTruemed, Truemed),
+    **{
+        name: (kind, getattr(sync, kind.__name__))
+        for name, kind in resource_classes(resources).items()
+    },
+}
+RENAMED = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
+ASYNC_ONLY = {"clock"}
+SPECIAL = ("__init__", "__aenter__", "__aexit__", "__repr__", "__reduce__")
+
+
+def members(kind: type) -> Iterator[str]:
+    for name, value in vars(kind).items():
+        if (callable(value) or isinstance(value, property)) and (not name.startswith("_") or name in SPECIAL):
+            yield name
+
+
+PAIRS = [
+    pytest.param(theirs, name, ours, RENAMED.get(name, name), id=f"{where}.{name}")
+    for where, (theirs, ours) in TWINS.items()
+    for name in members(theirs)
+    if name not in ASYNC_ONLY
+]
+
+
+def plain(member: Any) -> Callable[..., Any]:
+    return member.fget if isinstance(member, property) else member
+
+
+def translated(annotation: Any) -> Any:
+    """Return an annotation of the async world as it reads in the synchronous one."""
+    text = str(annotation).replace("Iterable[str] | AsyncIterable[str]", "Iterable[str]")
+    return re.sub(r"\bStream\[", "SyncStream[", text)
+
+
+@pytest.mark.parametrize(("theirs", "name", "ours", "renamed"), PAIRS)
+def test_a_method_reads_the_same_in_both_worlds(theirs, name, ours, renamed):
+    assert renamed in vars(ours), f"{ours.__name__} has no {renamed}: run python -m truemed_async._codegen"
+    one, two = (inspect.signature(plain(vars(kind)[each])) for kind, each in ((theirs, name), (ours, renamed)))
+    assert list(one.parameters) == list(two.parameters)
+    for left, right in zip(one.parameters.values(), two.parameters.values(), strict=True):
+        assert (left.kind, left.default) == (right.kind, right.default)
+        assert translated(left.annotation) == str(right.annotation)
+    assert translated(one.return_annotation) == str(two.return_annotation)
+    assert isinstance(vars(theirs)[name], property) == isinstance(vars(ours)[renamed], property)
+    assert not inspect.iscoroutinefunction(vars(ours)[renamed])
+
+
+@pytest.mark.parametrize(("theirs", "name", "ours", "renamed"), [pair for pair in PAIRS if "__" not in pair.values[1]])
+def test_a_method_is_documented_in_both_worlds(theirs, name, ours, renamed):
+    one, two = (inspect.getdoc(vars(kind)[each]) for kind, each in ((theirs, name), (ours, renamed)))
+    assert one, f"{theirs.__name__}.{name} has no docstring"
+    assert two, f"{ours.__name__}.{renamed} has no docstring"
+    assert one.split("Args:")[0].split(";")[0] == two.split("Args:")[0].split(";")[0] or name == "aclose"
+    assert not re.search(r"\bawait\b|\basync\b|AsyncTruemed", two)
+
+
+@pytest.mark.parametrize(("theirs", "ours"), TWINS.values(), ids=TWINS)
+def test_the_synchronous_world_has_nothing_of_its_own(theirs, ours):
+    expected = {RENAMED.get(name, name) for name in members(theirs) if name not in ASYNC_ONLY}
+    names = {name for name, value in vars(ours).items() if callable(value) or isinstance(value, property)}
+    assert {name for name in names if not name.startswith("_") or name in RENAMED.values()} <= expected
+
+
+def test_the_clients_have_the_same_resources():
+    assert {name for name in resource_classes(resources) if hasattr(AsyncTruemed(KEY), name)} == set(resource_classes(sync))
+    for name in resource_classes(resources):
+        assert isinstance(getattr(Truemed(KEY), name), getattr(sync, resource_classes(resources)[name].__name__))
+
+
+# --- the generated file -------------------------------------------------------------------------------------------
+
+
+def test_the_committed_file_is_what_the_generator_writes(capsys):
+    assert _codegen.TARGET.read_bytes() == Writer().source().encode()
+    assert _codegen.main(["--check"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_check_fails_and_says_what_to_do_where_the_file_differs(tmp_path, monkeypatch, capsys):
+    target = tmp_path / "_generated.py"
+    monkeypatch.setattr(_codegen, "TARGET", target)
+    target.write_text("# by hand\n", encoding="utf-8")
+    assert _codegen.main(["--check"]) == 1
+    assert "python -m truemed_async._codegen" in capsys.readouterr().err
+    assert target.read_text(encoding="utf-8") == "# by hand\n"
+    assert _codegen.main([]) == 0
+    assert target.read_text(encoding="utf-8") == Writer().source()
+    assert _codegen.main(["--check"]) == 0
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Callable[..., Writer]:
+    """Return a function that copies the package's sources, replaces one text, and gives a writer for the copy."""
+    (tmp_path / "resources").mkdir()
+    for path in (PACKAGE / "client.py", *sorted((PACKAGE / "resources").glob("*.py"))):
+        shutil.copy(path, tmp_path / path.relative_to(PACKAGE))
+
+    def changed(file: str, old: str, new: str) -> Writer:
+        path = tmp_path / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) >= 1, f"{file} has no {old!r}"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return Writer(tmp_path)
+
+    return changed
+
+
+SESSIONS = "resources/qualification_sessions.py"
+METHOD = '''    async def get(
+        self, qualification_session_id: str,'''
+NEW = '    {signature}\n        """Do it."""\n        raise ValueError\n\n'
+
+
+def test_a_copy_of_the_package_gives_the_same_file(package):
+    assert package("client.py", "import ssl", "import ssl").source() == Writer().source()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (SESSIONS, METHOD, NEW.format(signature="def plain(self) -> int:") + METHOD, "plain is neither a coroutine"),
+        (
+            SESSIONS, METHOD, NEW.format(signature="@staticmethod\n    def fixed() -> int:") + METHOD,
+            "fixed is neither a coroutine",
+        ),
+        (SESSIONS, METHOD, NEW.format(signature="async def f(self, *ids: str) -> int:") + METHOD, r"f has \*args"),
+        (SESSIONS, METHOD, NEW.format(signature="async def f(self, **ids: str) -> int:") + METHOD, r"f has \*args"),
+        (SESSIONS, METHOD, NEW.format(signature="async def f(self, id: str, /) -> int:") + METHOD, r"f has \*args"),
+        (SESSIONS, METHOD, NEW.format(signature="async def f(self, id) -> int:") + METHOD, "id has no annotation"),
+        (SESSIONS, METHOD, NEW.format(signature="async def f(self, id: str):") + METHOD, "f has no return annotation"),
+        (
+            SESSIONS, METHOD,
+            NEW.format(signature="async def f(self, ids: AsyncIterable[str]) -> int:") + METHOD, "f takes iterables",
+        ),
+        (
+            SESSIONS, METHOD,
+            NEW.format(signature="def f(self, a: AsyncIterable[str], b: AsyncIterable[str], *, concurrency: int) -> Stream[int]:") + METHOD,
+            "f takes iterables",
+        ),
+        (SESSIONS, METHOD, "    async def f(self) -> int:\n        raise ValueError\n\n" + METHOD, "f has no docstring"),
+        (SESSIONS, '    """Whether shoppers', '    _x = """Whether shoppers', "QualificationSessions has no docstring"),
+        (SESSIONS, "Return one qualification session.", "Use await here.", "says 'await ' and no rule rewords it"),
+        (SESSIONS, "Return one qualification session.", "Needs an event loop.", "says 'event loop' and no rule"),
+        (
+            "client.py", '    """Whether shoppers hold', '    _x = """Whether shoppers hold',
+            "qualification_sessions is not documented",
+        ),
+        (SESSIONS, "class QualificationSessions(", "class Renamed(", "attributes and the resource classes differ"),
+        ("client.py", "An aiohttp session to use; it", "A session to use; it", "rules that apply to nothing: .*An aiohttp"),
+        ("client.py", "async def aclose", "async def shut", "rules that apply to nothing: .*aclose"),
+        ("client.py", "def clock", "def time", "rules that apply to nothing: .*clock"),
+        ("client.py", "def with_options", "def options", "neither a coroutine|rules that apply to nothing"),
+        (SESSIONS, "Iterable[str] | AsyncIterable[str]", "Iterable[str]", "rules that apply to nothing: .*AsyncIterable"),
+    ],
+)  # fmt: skip
+def test_what_the_rules_do_not_cover_is_an_error_and_not_a_guess(package, file, old, new, message):
+    with pytest.raises(CodegenError, match=message):
+        package(file, old, new).source()
+
+
+def test_a_new_method_is_copied_with_its_signature_default_and_docstring(package):
+    new = NEW.format(signature='async def f(self, a: int = 1, *, day: date | None = None, b: str = "x") -> None:')
+    source = package(SESSIONS, METHOD, new + METHOD).source()
+    assert (
+        "    def f(self, a: int = 1, *, day: date | None = None, b: str = 'x') -> None:\n"
+        '        """Do it."""\n'
+        "        self._run(self._async.f(a, day=day, b=b))\n"
+    ) in source
+    assert "_private" not in source
+    compile(source, "generated", "exec")
+
+
+def test_private_methods_stay_private(package):
+    new = NEW.format(signature="async def _private(self, *anything) -> int:")
+    assert package(SESSIONS, METHOD, new + METHOD).source() == Writer().source()

@@ -1,0 +1,207 @@
+"""What goes wrong: every fault has a name, a scope and a count."""
+
+import asyncio
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any, TypeVar, overload
+
+import attrs
+from aiohttp import web
+
+from truemed_async.emulator.faults.base import ConnectionFault, Cut, Exchange, Fault, Wire
+from truemed_async.emulator.faults.connection import RefuseConnection
+from truemed_async.emulator.faults.scope import Handle, Scope
+from truemed_async.emulator.faults.table import FAULTS, Parameter, create, description, parameters
+from truemed_async.emulator.state import State
+
+__all__ = [
+    "FAULTS",
+    "ConnectionFault",
+    "Cut",
+    "Exchange",
+    "Fault",
+    "Faults",
+    "Handle",
+    "Parameter",
+    "Passage",
+    "Scope",
+    "Wire",
+    "description",
+    "parameters",
+]
+
+F = TypeVar("F", bound=Fault)
+
+# Faults out of force that are still listed: their hits may be asked for.
+_KEPT = 100
+
+
+class Faults:
+    """The faults in force, in the order of adding; may be changed from any thread while requests run."""
+
+    def __init__(self, state: State, seed: int = 0) -> None:
+        """Begin without any; all that they draw hangs on `seed`."""
+        self.on_change: Callable[[], None] | None = None  # called after each change, by the thread that made it
+        self._state = state
+        self._seed = seed
+        self._lock = threading.Lock()
+        self._ids = count(1)
+        self._ended: deque[Handle] = deque(maxlen=_KEPT)
+        self._ended_hits = 0
+        # Replaced, never changed: whoever iterates keeps the faults that were in force when it began.
+        self._active: tuple[Handle, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Faults {list(self)}>"
+
+    def __len__(self) -> int:
+        return len(self.active)
+
+    def __iter__(self) -> Iterator[Fault]:
+        return (handle.fault for handle in self.active)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all faults there are."""
+        return tuple(sorted(FAULTS))
+
+    @property
+    def active(self) -> tuple[Handle, ...]:
+        """What is in force, in the order of adding."""
+        for handle in self._active:
+            if handle.fault.is_over:
+                handle.remove()
+        return self._active
+
+    @property
+    def ended(self) -> tuple[Handle, ...]:
+        """The last of those that are no longer in force, in the order of their end."""
+        with self._lock:
+            return tuple(self._ended)
+
+    @property
+    def hits(self) -> int:
+        """How often faults have acted since the last `clear`."""
+        return self._ended_hits + sum(handle.hits for handle in self.active)
+
+    @property
+    def refusal(self) -> RefuseConnection | None:
+        """The fault for which no connection is taken in, if there is one."""
+        return next((fault for fault in self if isinstance(fault, RefuseConnection)), None)
+
+    @overload
+    def add(self, fault: F, /) -> F: ...
+
+    @overload
+    def add(
+        self,
+        fault: str,
+        /,
+        *,
+        method: str | None = None,
+        route: str | None = None,
+        nth: int | None = None,
+        times: int | None = None,
+        probability: float | None = None,
+        when: Callable[[Exchange], object] | None = None,
+        **parameters: Any,
+    ) -> Handle: ...
+
+    def add(self, fault: Fault | str, /, **given: Any) -> Fault | Handle:
+        """Put a fault in force: one by its name, narrowed as `Scope` tells; or one of your own, for everything.
+
+        ValueError for a name, a scope or parameters that there are not.
+        """
+        if isinstance(fault, Fault):
+            if given:
+                raise ValueError(f"only a fault by name is narrowed: not by {', '.join(given)}")
+            self._begin(fault, type(fault).__name__, None, {})
+            return fault
+        narrowed = {field.name: given.pop(field.name) for field in attrs.fields(Scope) if field.name in given}
+        made = create(fault, given)
+        return self._begin(made, fault, Scope.of(made, fault, narrowed), given)
+
+    def _begin(self, fault: Fault, name: str, scope: Scope | None, given: dict[str, Any]) -> Handle:
+        with self._lock:
+            id = next(self._ids)
+        # Each has numbers of its own: adding or removing one does not change what the others draw.
+        fault.begin(self._state, self._draw(id, "fault"))
+        handle = Handle(id, name, fault, scope, given, self._draw(id, "scope"), self._remove)
+        with self._lock:
+            self._active = (*self._active, handle)
+        self._changed()
+        return handle
+
+    def _draw(self, *names: object) -> random.Random:
+        return random.Random(f"{self._seed} {names}")  # noqa: S311 - repeatable on purpose
+
+    def clear(self) -> None:
+        """Let everything go right again, and forget all hits."""
+        for handle in self._active:
+            handle.remove()
+        with self._lock:
+            self._ended.clear()
+            self._ended_hits = 0
+
+    def _remove(self, handle: Handle) -> None:
+        with self._lock:
+            if not handle.active:
+                return
+            handle.active = False
+            self._active = tuple(other for other in self._active if other is not handle)
+            self._ended.append(handle)
+            self._ended_hits += handle.hits
+        self._changed()
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
+
+    # What the server asks.
+
+    def connected(self, transport: asyncio.Transport) -> list[ConnectionFault]:
+        """Let faults act on a new connection; return those that say how to go on with it."""
+        acting = [handle.fault for handle in self.active if handle.takes(None)]
+        for fault in acting:
+            fault.connected(transport)
+        return [fault for fault in acting if isinstance(fault, ConnectionFault)]
+
+    def passage(self, exchange: Exchange) -> "Passage":
+        """Return the way of one exchange through the faults that are in force now."""
+        return Passage(exchange, self.active)
+
+
+class Passage:
+    """The way of one exchange through the faults: each decides once whether it acts on it."""
+
+    def __init__(self, exchange: Exchange, handles: tuple[Handle, ...]) -> None:
+        """Nothing is decided yet: a fault that is never reached has no hit."""
+        self._exchange = exchange
+        self._handles = handles
+        self._decided: dict[int, bool] = {}
+
+    async def before(self) -> web.StreamResponse | None:
+        """Return the first response that a fault puts in place of the handler's."""
+        for handle in self._handles:
+            if self._takes(handle):
+                response = await handle.fault.before(self._exchange)
+                if response is not None:
+                    return response
+        return None
+
+    async def after(self, response: web.StreamResponse) -> web.StreamResponse:
+        """Lead the response through the faults; what one sends in its own bytes is out of reach for the next."""
+        for handle in self._handles:
+            if isinstance(response, Wire):
+                break
+            if self._takes(handle):
+                response = await handle.fault.after(self._exchange, response)
+        return response
+
+    def _takes(self, handle: Handle) -> bool:
+        if handle.id not in self._decided:
+            self._decided[handle.id] = handle.takes(self._exchange)
+        return self._decided[handle.id]

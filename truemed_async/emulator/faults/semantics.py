@@ -1,0 +1,158 @@
+"""Faults of meaning: correct answers that say what one would rather not hear."""
+
+# ruff: noqa: D102 - `Fault` says what each method is for, the class what the fault does
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import attrs
+import orjson
+from aiohttp import web
+from attrs.validators import ge
+
+from truemed_async.emulator.call import Problem, invalid
+from truemed_async.emulator.faults.base import Exchange, Fault, body
+from truemed_async.emulator.faults.status import Answered
+from truemed_async.emulator.qualification import Filters, QualificationSession
+from truemed_async.emulator.responses import answer, refusal
+from truemed_async.emulator.state import Replica, State
+
+
+class OfWrites(Answered):
+    """Concerns what may change something; reading goes on."""
+
+    def selects(self, exchange: Exchange) -> bool:
+        return exchange.request.method == "POST"
+
+
+class KeyReuseMismatch(OfWrites):
+    """A write is refused with 400: its idempotency key was used with another payload."""
+
+    def answer(self) -> web.Response:
+        return refusal(invalid("idempotency_key was used with another payload"))
+
+
+@attrs.define(eq=False)
+class Conflict409(OfWrites):
+    """A write is refused with 409 and this `error`."""
+
+    error: str = "user_id_already_set"
+
+    def answer(self) -> web.Response:
+        return refusal(Problem(409, self.error, "this is in conflict with what is there"))
+
+
+@attrs.define(eq=False)
+class Declined422(OfWrites):
+    """A write is refused with 422: the stored payment method was declined, the customer is to go to `redirect_url`."""
+
+    redirect_url: str = "https://app.truemed.example/payment-method"
+
+    def answer(self) -> web.Response:
+        # Truemed documents the redirect_url; the words beside it are our choice.
+        body = {"error": "payment_method_declined", "message": "the payment method was declined"}
+        return answer(422, {**body, "redirect_url": self.redirect_url})
+
+
+class OfListings(Fault):
+    """Concerns the listing of qualification sessions."""
+
+    def selects(self, exchange: Exchange) -> bool:
+        return exchange.route is not None and exchange.route.name == "qualification_sessions.list"
+
+
+@attrs.define(eq=False)
+class ReplicaLag(OfListings):
+    """A listing is that of `n` writes ago."""
+
+    n: int = attrs.field(default=1, validator=ge(1))
+    _replica: Replica = attrs.field(init=False, repr=False)
+
+    def begin(self, state: State, draw: random.Random) -> None:
+        del draw
+        self._replica = state.replica(behind=self.n)
+
+    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
+        exchange.state = self._replica
+        return None
+
+
+@attrs.define(eq=False)
+class UnstableTies(OfListings):
+    """Sessions with the same `created_at` are in another order on each answer."""
+
+    _draw: random.Random = attrs.field(init=False, factory=random.Random, repr=False)
+
+    def begin(self, state: State, draw: random.Random) -> None:
+        del state
+        self._draw = draw
+
+    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
+        exchange.state = exchange.state.view(order=self._shuffled)
+        return None
+
+    def _shuffled(self, sessions: Sequence[QualificationSession]) -> list[QualificationSession]:
+        # Sorting keeps the order of what is equal: that of the shuffle.
+        unknown = datetime.min.replace(tzinfo=UTC)
+        shuffled = self._draw.sample(sessions, len(sessions))
+        return sorted(shuffled, key=lambda session: session.created_at or unknown, reverse=True)
+
+
+@attrs.define(eq=False)
+class ClampPageSize(OfListings):
+    """A page never holds more than `n`, whatever was asked for."""
+
+    n: int = attrs.field(default=10, validator=ge(1))
+
+    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
+        exchange.state = exchange.state.view(max_page_size=self.n)
+        return None
+
+
+@attrs.define(eq=False)
+class BetweenPages(OfListings, ABC):
+    """Changes what there is after each page of a listing."""
+
+    n: int = attrs.field(default=1, validator=ge(1))
+    _state: State = attrs.field(init=False, repr=False)
+    _draw: random.Random = attrs.field(init=False, repr=False)
+
+    def begin(self, state: State, draw: random.Random) -> None:
+        self._state, self._draw = state, draw
+
+    async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
+        del exchange
+        page: Any = orjson.loads(body(response))
+        listed = [row["qualification_session_id"] for row in page.get("qualification_sessions", ())]
+        # The state that the emulator has, whatever another fault showed the handler.
+        with self._state.lock:
+            self.change(self._state, [id for id in listed if id in self._state][: self.n])
+        return response
+
+    @abstractmethod
+    def change(self, state: State, ids: list[str]) -> None:
+        """Change the state; the ids are the first `n` on the page."""
+
+
+class DeleteBetweenPages(BetweenPages):
+    """After each page of a listing its first `n` sessions are deleted: others slip from the next page to this one."""
+
+    def change(self, state: State, ids: list[str]) -> None:
+        for id in ids:
+            state.remove(id)
+
+
+class InsertBetweenPages(BetweenPages):
+    """After each page of a listing `n` sessions like its first are created: some of this page slip to the next one."""
+
+    def change(self, state: State, ids: list[str]) -> None:
+        for _ in range(self.n if ids else 0):
+            (newest,), _count = state.page(Filters(), 0, 1)
+            fields = attrs.asdict(state.get(ids[0]))
+            fields["qualification_session_id"] = f"qs_{UUID(int=self._draw.getrandbits(128), version=4)}"
+            fields["created_at"] = (newest.created_at or datetime.now(UTC)) + timedelta(milliseconds=1)
+            state.add(**fields)
