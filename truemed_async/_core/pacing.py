@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 FLOOR = 0.5  # requests a second, the slowest
+START = 10.0  # requests a second, where the first refusal comes before anything could be measured
 CUT = 0.7  # of the rate that succeeded
-GROWTH = 1.002  # for each success
+DOUBLING = 2.0  # seconds in which the rate doubles while nothing is refused
+FIRST_DOUBLING = 0.25  # the same after the first refusal, when there is hardly a measurement to go by
 WINDOW = 0.5  # seconds over which the rate of successes is measured
 FORGET = 60.0  # seconds without a refusal after which the limit is lifted
 
@@ -16,17 +20,19 @@ class Pacer:
     """
 
     def __init__(self) -> None:
+        self.regime = 0
+        """Counts the cuts. A turn that was given under an earlier regime is void, and a refusal from then is no news."""
         self._rate: float | None = None
         self._next = 0.0
         self._gate = 0.0
-        self._cut_at = 0.0
         self._refused_at = 0.0
+        self._doubling = FIRST_DOUBLING
         self._window_start = 0.0
         self._succeeded = 0
         self._measured = 0.0
 
     def reserve(self, now: float) -> float:
-        """Return how long the next request has to wait; its place is taken."""
+        """Return how long the next request has to wait; its turn is taken."""
         if self._rate is None and now >= self._gate:
             return 0.0
         start = max(now, self._gate, self._next)
@@ -43,17 +49,26 @@ class Pacer:
             self._measured = self._succeeded / (now - self._window_start)
             self._window_start, self._succeeded = now, 0
         self._succeeded += 1
-        if self._rate is not None:
-            self._rate *= GROWTH
+        # A rate far above what is really sent would only be a surprise later.
+        if self._rate is not None and self._rate < 2 * self._seen(now):
+            self._rate += math.log(2) / self._doubling  # as often as the rate says, so it grows by a constant share
 
-    def refused(self, now: float, *, took: float, retry_after: float | None) -> None:
-        """Note a request that was refused for being one too many; ``took`` is its round trip in seconds."""
+    def refused(self, now: float, *, regime: int, retry_after: float | None) -> None:
+        """Note a request that was refused for being one too many; ``regime`` is that of its turn."""
         self._refused_at = now
         if retry_after is not None:
             self._gate = max(self._gate, now + retry_after)
-        if now - self._cut_at < 2 * took:  # refusals of requests sent before the last cut say nothing new
+        if regime != self.regime:
             return
-        self._cut_at = now
-        elapsed = now - self._window_start
-        measured = max(self._measured if elapsed < WINDOW else 0.0, self._succeeded / max(elapsed, WINDOW))
-        self._rate = max(FLOOR, CUT * (measured if self._rate is None else min(measured or self._rate, self._rate)))
+        self.regime += 1
+        seen = self._seen(now)
+        if self._rate is None:
+            self._doubling, self._rate = FIRST_DOUBLING, max(START, CUT * seen)
+        else:
+            self._doubling, self._rate = DOUBLING, max(FLOOR, CUT * min(seen or self._rate, self._rate))
+        self._next = now + 1 / self._rate
+
+    def _seen(self, now: float) -> float:
+        """Return the rate of successes: of the last full window, or of the present one if that is higher."""
+        fresh = now - self._window_start < 2 * WINDOW
+        return max(self._measured if fresh else 0.0, self._succeeded / max(now - self._window_start, WINDOW))

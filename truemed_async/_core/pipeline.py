@@ -105,13 +105,9 @@ class _Call:
         began = clock.monotonic()
         self.deadline = began + self.settings.timeouts.total
         while True:
-            started = clock.monotonic()
-            wait = self.pacer.reserve(started)
-            if wait:
-                if started + wait >= self.deadline:
-                    return self._error(_PACED_OUT)
-                await clock.sleep(wait)
-                started = clock.monotonic()
+            if not await self._turn():
+                return self._error(_PACED_OUT)
+            started, regime = clock.monotonic(), self.pacer.regime
             self.attempts += 1
             seconds = min(self.settings.timeouts.attempt, self.deadline - started)
             raw = await self.transport.send(request, connect=self.settings.timeouts.connect, seconds=seconds)
@@ -128,7 +124,7 @@ class _Call:
                 )  # fmt: skip
             problem = self._at_deadline(value, now)
             if problem.throttled:
-                self.pacer.refused(now, took=now - started, retry_after=problem.retry_after)
+                self.pacer.refused(now, regime=regime, retry_after=problem.retry_after)
             decision = self._decide(problem, now)
             self._report(started, now, raw, problem, decision.delay)
             if decision.delay is None:
@@ -137,6 +133,19 @@ class _Call:
                 self.worst = "unknown"
             self.paid = decision.cost
             await clock.sleep(decision.delay)
+
+    async def _turn(self) -> bool:
+        """Wait until the pacer lets the next attempt start; ``False`` if that would be after the deadline."""
+        while True:
+            now, regime = self.clock.monotonic(), self.pacer.regime
+            wait = self.pacer.reserve(now)
+            if not wait:
+                return True
+            if now + wait >= self.deadline:
+                return False
+            await self.clock.sleep(wait)
+            if regime == self.pacer.regime:
+                return True
 
     def _decide(self, problem: Problem, now: float) -> Decision:
         return decide(

@@ -81,40 +81,21 @@ class App:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, keeping the log true whatever happens."""
-        path, _, query = request.raw_path.partition("?")
-        if path.startswith(ADMIN):
-            return await self._administer(request, path)
-        found = find_route(request.method, path)
-        route = None if isinstance(found, Problem) else found.route
-        record = WireRequest(
-            method=request.method,
-            path=path,
-            query=query,
-            headers=request.headers.items(),
-            route=None if route is None else route.name,
-            authenticated=self._is_authenticated(request),
-        )
-        request[_RECORD] = record
-        connection = request.protocol
+        connection, task = request.protocol, asyncio.current_task()
         assert isinstance(connection, Connection)
-        idle = None if connection.answered is None else time.monotonic() - connection.answered
-        exchange = Exchange(request, record, route, self._state, idle, connection.gone)
-        connection.busy = True
-        task = asyncio.current_task()
         assert task is not None
+        connection.busy = True
         self._running.add(task)
-        self._requests.opened(record)
         try:
             # First the log, then the wire: who has the answer can rely on what the log says of the request.
-            try:
-                response = await self._respond(exchange, found)
-                record.status = response.recorded if isinstance(response, Wire) else response.status
-            finally:
-                self._requests.closed()
+            administered = request.raw_path.startswith(ADMIN)
+            response = await (self._administer(request) if administered else self._logged(request, connection))
             await response.prepare(request)
             await response.write_eof()
         except (Cut, ConnectionError):
-            record.status = None
+            record = request.get(_RECORD)
+            if record is not None:
+                record.status = None
             if request.transport is not None and not request.transport.is_closing():
                 request.transport.abort()
             # Nobody receives it: the server finds the transport closed and lets go.
@@ -142,6 +123,28 @@ class App:
             task.cancel()
         if running:
             await asyncio.wait(running)
+
+    async def _logged(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        found = find_route(request.method, path)
+        route = None if isinstance(found, Problem) else found.route
+        record = WireRequest(
+            method=request.method,
+            path=path,
+            query=query,
+            headers=request.headers.items(),
+            route=None if route is None else route.name,
+            authenticated=self._is_authenticated(request),
+        )
+        request[_RECORD] = record
+        idle = None if connection.answered is None else time.monotonic() - connection.answered
+        self._requests.opened(record)
+        try:
+            response = await self._respond(Exchange(request, record, route, self._state, idle, connection.gone), found)
+            record.status = response.recorded if isinstance(response, Wire) else response.status
+        finally:
+            self._requests.closed()
+        return response
 
     async def _respond(self, exchange: Exchange, found: Found | Problem) -> web.StreamResponse:
         try:
@@ -185,12 +188,12 @@ class App:
         with exchange.state.lock:
             return found.route.handler(exchange.state, Call(found.params, exchange.request.query, exchange.record.body))
 
-    async def _administer(self, request: web.BaseRequest, path: str) -> web.Response:
+    async def _administer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             body = await self._read(request)
             if not self._is_authenticated(request):
                 raise _unauthenticated()
-            return self._admin.answer(request.method, path, body)
+            return self._admin.answer(request.method, request.raw_path.partition("?")[0], body)
         except Problem as problem:
             return refusal(problem)
 

@@ -61,14 +61,14 @@ class Serving:
             self._listener.close()
         self._socket.close()
         await asyncio.sleep(0)  # what was accepted a moment ago becomes a connection that can be closed
-        transports = [connection.transport for connection in self._server.connections]
+        connections = self._server.connections
+        transports = [connection.transport for connection in connections if connection.transport is not None]
         self._server.pre_shutdown()
         await self._app.cancel()
         await self._server.shutdown(_GRACE)
         # Closing waits until what was written is read, and TLS for the other side to agree: neither may ever happen.
         for transport in transports:
-            if transport is not None:
-                transport.abort()
+            transport.abort()
         await asyncio.gather(*(door.close() for door in list(self.doors)))
         await asyncio.sleep(0)  # closed transports let go of their sockets in the next turn of the loop
 
@@ -161,8 +161,8 @@ class Door(asyncio.Protocol):
         if self._greeting is not None:
             self._greeting.cancel()
             await asyncio.wait([self._greeting])
-        if self._transport is not None:
-            self._transport.abort()
+        assert self._transport is not None
+        self._transport.abort()
 
     async def _greet(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()

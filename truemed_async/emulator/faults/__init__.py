@@ -186,7 +186,7 @@ class Passage:
     async def before(self) -> web.StreamResponse | None:
         """Return the first response that a fault puts in place of the handler's."""
         for handle in self._handles:
-            if self._takes(handle):
+            if handle.acts_before and self._takes(handle):
                 response = await handle.fault.before(self._exchange)
                 if response is not None:
                     return response
@@ -197,7 +197,7 @@ class Passage:
         for handle in self._handles:
             if isinstance(response, Wire):
                 break
-            if self._takes(handle):
+            if handle.acts_after and self._takes(handle):
                 response = await handle.fault.after(self._exchange, response)
         return response
 

@@ -110,7 +110,7 @@ class NullField(AtPath):
 class NullPagination(NullField):
     """A listing whose `pagination` is null."""
 
-    path: str = attrs.field(default="pagination", validator=_is_path)
+    path: str = attrs.field(default="pagination", init=False)
 
 
 @attrs.define(eq=False)

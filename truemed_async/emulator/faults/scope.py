@@ -89,6 +89,9 @@ class Handle:
         self.fault = fault
         self.scope = scope
         self.parameters = parameters
+        # A fault that has nothing to do at a moment is not asked then, so that each hit is one.
+        self.acts_before = type(fault).before is not Fault.before
+        self.acts_after = type(fault).after is not Fault.after
         self.active = True
         self.hits = 0
         self._draw = draw

@@ -35,13 +35,11 @@ class Latency(Fault):
         return None
 
     def _wait(self) -> float:
-        match self.distribution:
-            case "fixed":
-                return self.seconds
-            case "uniform":
-                return max(0, self.seconds + self._draw.uniform(-self.spread, self.spread))
-            case "lognormal":
-                return self.seconds * self._draw.lognormvariate(0, self.spread)
+        if self.distribution == "uniform":
+            return max(0, self.seconds + self._draw.uniform(-self.spread, self.spread))
+        if self.distribution == "lognormal":
+            return self.seconds * self._draw.lognormvariate(0, self.spread)
+        return self.seconds
 
 
 def _trickle(response: web.StreamResponse, size: int, delay: float) -> Wire:

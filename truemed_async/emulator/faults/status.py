@@ -132,13 +132,9 @@ class RateLimit(Answered):
 
     def answer(self) -> web.Response:
         wait = (1 - self._tokens) * self.per / self.n
-        match self.retry_after:
-            case "none":
-                return _refused(429)
-            case "whole":
-                return _refused(429, {"Retry-After": str(math.ceil(wait))})
-            case "exact":
-                return _refused(429, {"Retry-After": f"{wait:.3f}"})
+        if self.retry_after == "none":
+            return _refused(429)
+        return _refused(429, {"Retry-After": str(math.ceil(wait)) if self.retry_after == "whole" else f"{wait:.3f}"})
 
 
 @attrs.define(eq=False)

@@ -1,0 +1,138 @@
+"""Faults over HTTP, for an emulator that runs on its own."""
+
+import socket
+
+import pytest
+
+from truemed_async.emulator import Fault
+
+ADMIN = "/_emulator/faults"
+LIST = "qualification_sessions.list"
+
+
+def test_adds_lists_and_removes(emulator, api):
+    added = api.send("POST", ADMIN, {"name": "status", "code": 503, "retry_after": 1, "method": "GET", "times": 2})
+    described = {"name": "status", "code": 503, "retry_after": 1, "method": "GET", "times": 2, "id": 1}
+    assert (added.status, added.json) == (201, {**described, "active": True, "hits": 0})
+    assert api.list().status == 503
+    listed = api.send("GET", ADMIN)
+    assert listed.status == 200
+    assert listed.json["faults"] == [{**described, "active": True, "hits": 1}]
+    assert listed.json["hits"] == 1
+    assert listed.json["names"] == list(emulator.faults.names)
+    removed = api.send("DELETE", f"{ADMIN}/1")
+    assert (removed.status, removed.content) == (204, b"")
+    assert api.list().status == 200
+    assert api.send("GET", ADMIN).json["faults"] == [{**described, "active": False, "hits": 1}]
+    assert api.send("DELETE", f"{ADMIN}/1").status == 404
+
+
+def test_still_lists_what_has_ended_by_itself(api):
+    api.send("POST", ADMIN, {"name": "status", "code": 503, "nth": 1})
+    assert [api.list().status for _ in range(2)] == [503, 200]
+    (fault,) = api.send("GET", ADMIN).json["faults"]
+    assert (fault["active"], fault["hits"]) == (False, 1)
+
+
+def test_removes_all(emulator, api):
+    for _ in range(3):
+        api.send("POST", ADMIN, {"name": "hang"})
+    assert api.send("DELETE", ADMIN).status == 204
+    assert len(emulator.faults) == 0
+    assert api.send("GET", ADMIN).json["faults"] == []
+
+
+def test_is_under_no_fault_and_in_no_log(emulator, api):
+    emulator.faults.add("hang")
+    emulator.faults.add("clock_skew", when=print)
+    assert api.send("GET", ADMIN).json["faults"][1]["name"] == "clock_skew"
+    assert emulator.requests.count() == emulator.faults.hits == 0
+
+
+def test_shows_the_faults_of_the_process_too(emulator, api):
+    emulator.faults.add(Fault())
+    emulator.faults.add("latency", when=lambda _: False)
+    plain, narrowed = api.send("GET", ADMIN).json["faults"]
+    assert plain == {"id": 1, "name": "Fault", "active": True, "hits": 0}
+    assert "lambda" in narrowed["when"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-truemed-api-key": "wrong"}])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_needs_the_key(emulator, api, headers, method):
+    fault = emulator.faults.add("hang")
+    answer = api.send(method, ADMIN, headers=headers)
+    assert (answer.status, answer.json["error"]) == (401, "Unauthorized")
+    assert fault.active
+
+
+def test_needs_the_right_host(emulator, api):
+    """A web page that points its own name here has no say."""
+    headers = {"Host": "evil.example", "x-truemed-api-key": emulator.api_key}
+    assert api.send("GET", ADMIN, headers=headers).status == 421
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [("PUT", ADMIN, "DELETE, GET, POST"), ("GET", f"{ADMIN}/1", "DELETE"), ("POST", f"{ADMIN}/1", "DELETE")],
+)
+def test_knows_its_methods(emulator, api, method, path, allow):
+    emulator.faults.add("hang")
+    answer = api.send(method, path)
+    assert (answer.status, answer.headers["Allow"]) == (405, allow)
+
+
+@pytest.mark.parametrize("path", ["/_emulator/", "/_emulator/nothing", f"{ADMIN}/2", f"{ADMIN}/x", f"{ADMIN}/"])
+def test_knows_its_paths(emulator, api, path):
+    emulator.faults.add("hang")
+    assert api.send("DELETE", path).status == 404
+    assert len(emulator.faults) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"{", "the body must be JSON"),
+        ([], "the body must be a JSON object"),
+        ({}, "name must be text"),
+        ({"name": 1}, "name must be text"),
+        ({"name": "nonsense"}, "there is no fault 'nonsense'"),
+        ({"name": "latency", "sec": 1}, "latency takes distribution, seconds, spread: not sec"),
+        ({"name": "hang", "route": "x"}, "there is no route 'x'"),
+        ({"name": "hang", "when": "x"}, "cannot come over HTTP"),
+        ({"name": "refuse_connection"}, "needs times, nth or duration"),
+        ({"name": "refuse_connection", "duration": None}, "needs times, nth or duration"),
+        ({"name": "accept_then_close", "reset": True}, "needs times, nth or duration"),
+    ],
+)
+def test_says_what_is_wrong(emulator, api, body, says):
+    answer = api.send("POST", ADMIN, body)
+    assert (answer.status, answer.json["error"]) == (400, "ValidationError")
+    assert says in answer.json["message"]
+    assert len(emulator.faults) == 0
+
+
+def test_refuses_a_body_past_a_mebibyte(api):
+    assert api.send("POST", ADMIN, b"x" * (1024**2 + 1)).status == 413
+
+
+def test_shuts_the_door_for_a_while(emulator, api, until):
+    def answers():
+        try:
+            return api.list().status == 200
+        except ConnectionError:
+            return False
+
+    assert api.send("POST", ADMIN, {"name": "refuse_connection", "duration": 0.2}).status == 201
+    assert not answers()
+    until(answers)
+
+
+def test_a_client_that_goes_away_in_the_body_is_no_error(emulator, api, until, caplog):
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+        head = f"POST {ADMIN} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\nContent-Length: 100\r\n\r\n"
+        connection.sendall(head.encode() + b"only this")
+        until(lambda: emulator._serving._server.connections)
+    until(lambda: not emulator._serving._server.connections)
+    assert api.send("GET", ADMIN).status == 200
+    assert caplog.records == []

@@ -1,0 +1,129 @@
+"""Errors without an effect, always or only sometimes, as a socket sees them."""
+
+import time
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+
+@pytest.fixture
+def id(emulator):
+    return emulator.state.add()
+
+
+def statuses(raw, count):
+    return [raw.list().status for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(400, "BadRequest"), (429, "TooManyRequests"), (500, "ServerError"), (599, "Unknown")]
+)
+def test_status(emulator, raw, id, code, error):
+    emulator.faults.add("status", code=code)
+    received = raw.update(id)
+    assert received.status == code
+    assert received.json == {"error": error, "message": "this answer was made by a fault"}
+    assert received.header("Retry-After") == []
+    assert emulator.state.get(id).user_id is None
+    assert emulator.requests[-1].status == code
+
+
+def test_status_with_words_of_its_own(emulator, raw):
+    emulator.faults.add("status", code=403, error="", message="no", headers={"X-Request-Id": "req_1"})
+    received = raw.list()
+    assert received.json == {"error": "", "message": "no"}
+    assert received.header("X-Request-Id") == ["req_1"]
+
+
+@pytest.mark.parametrize(("given", "sent"), [(7, "7"), (0.5, "0.5"), ("soon", "soon"), (-1, "-1")])
+def test_status_with_retry_after(emulator, raw, given, sent):
+    emulator.faults.add("status", code=503, retry_after=given)
+    assert raw.list().header("Retry-After") == [sent]
+
+
+def test_status_with_a_date_to_retry_after(emulator, raw):
+    emulator.faults.add("status", code=429, retry_after=120, http_date=True)
+    (date,) = raw.list().header("Retry-After")
+    assert 115 < parsedate_to_datetime(date).timestamp() - time.time() < 125
+
+
+@pytest.mark.parametrize(("value", "sent"), [(True, "true"), (False, "false"), ("maybe", "maybe")])
+def test_should_retry(emulator, raw, value, sent):
+    emulator.faults.add("should_retry", value=value, code=500)
+    received = raw.list()
+    assert (received.status, received.header("x-should-retry")) == (500, [sent])
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirect(emulator, raw, id, status):
+    emulator.faults.add("redirect", status=status, target="http://127.0.0.1:1/elsewhere")
+    received = raw.update(id)
+    assert (received.status, received.header("Location")) == (status, ["http://127.0.0.1:1/elsewhere"])
+    assert emulator.state.get(id).user_id is None
+
+
+def test_maintenance_page(emulator, raw):
+    emulator.faults.add("maintenance_page", times=1)
+    received = raw.list()
+    assert (received.status, received.header("Content-Type")) == (503, ["text/html"])
+    assert received.body.startswith(b"<!DOCTYPE html>")
+    assert received.header("Retry-After") == []
+    emulator.faults.add("maintenance_page", retry_after=30)
+    assert raw.list().header("Retry-After") == ["30"]
+
+
+def test_rate_limit(emulator, raw):
+    fault = emulator.faults.add("rate_limit", n=3, per=60)
+    assert statuses(raw, 5) == [200, 200, 200, 429, 429]
+    assert fault.hits == 2
+    (wait,) = raw.list().header("Retry-After")
+    assert 15 <= int(wait) <= 20
+
+
+def test_rate_limit_fills_again(emulator, raw):
+    emulator.faults.add("rate_limit", n=10, burst=1)
+    assert statuses(raw, 2) == [200, 429]
+    time.sleep(0.11)
+    assert statuses(raw, 2) == [200, 429]
+
+
+@pytest.mark.parametrize(("kind", "count"), [("none", 0), ("exact", 1)])
+def test_rate_limit_says_when(emulator, raw, kind, count):
+    emulator.faults.add("rate_limit", n=5, burst=1, retry_after=kind)
+    assert raw.list().status == 200
+    received = raw.list()
+    assert received.status == 429
+    waits = received.header("Retry-After")
+    assert len(waits) == count
+    assert all(0 < float(wait) <= 0.2 for wait in waits)
+
+
+def test_rate_limit_slower_than_one_at_a_time(emulator, raw):
+    emulator.faults.add("rate_limit", n=0.5)
+    assert statuses(raw, 2) == [200, 429]
+
+
+def test_outage(emulator, raw, until):
+    fault = emulator.faults.add("outage", after=0.1, duration=0.2, code=502)
+    assert raw.list().status == 200
+    until(lambda: raw.list().status == 502)
+    until(lambda: raw.list().status == 200)
+    assert fault.hits >= 1
+    assert len(emulator.faults) == 0
+
+
+def test_fail_first(emulator, raw):
+    fault = emulator.faults.add("fail_first", n=2, method="GET")
+    assert statuses(raw, 4) == [503, 503, 200, 200]
+    assert fault.hits == 2
+    assert len(emulator.faults) == 0
+
+
+def test_flaky(emulator, raw):
+    fault = emulator.faults.add("flaky", p=0.5, code=500)
+    seen = statuses(raw, 60)
+    assert set(seen) == {200, 500}
+    assert 15 <= seen.count(500) == fault.hits <= 45
+    emulator.faults.clear()
+    emulator.faults.add("flaky", p=0)
+    assert statuses(raw, 5) == [200] * 5
