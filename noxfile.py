@@ -76,7 +76,7 @@ def docs(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """The wheel: built, checked, installed alone, and used from another directory."""
     session.install(*group("build"))
-    out = Path(session.create_tmp(), "dist")
+    out = Path(session.create_tmp(), "dist").resolve()
     shutil.rmtree(out, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(out), env={"SOURCE_DATE_EPOCH": "1767225600"})
     session.run("twine", "check", "--strict", *map(str, out.iterdir()))

@@ -285,14 +285,3 @@ def test_needs_a_whole_response_to_change():
     with pytest.raises(TypeError, match="a body of bytes, not StringPayload"):
         body(web.Response(body=StringPayload("text")))
     assert body(web.Response()) == b""
-
-
-def test_works_in_the_fixture(truemed_emulator):
-    """The plugin's own emulator, as a test of an application has it."""
-    fault = truemed_emulator.faults.add("applied_then_reset", method="POST", nth=2)
-    one, two, *_ = (session.id for session in truemed_emulator.state.sessions if session.user_id is None)
-    with ExitStack() as stack:
-        raw = Raw(truemed_emulator, stack)
-        assert (raw.update(one).status, raw.update(two).end) == (200, "rst")
-    assert truemed_emulator.state.get(two).user_id == "u"
-    assert fault.hits == 1

@@ -27,6 +27,14 @@ def count(emulator):
 def test_plain(truemed_emulator):
     assert count(truemed_emulator) == 1000
 
+def test_faults(truemed_emulator):
+    fault = truemed_emulator.faults.add("reset_peer", method="GET", nth=2)
+    count(truemed_emulator)
+    with pytest.raises(ConnectionResetError):
+        count(truemed_emulator)
+    count(truemed_emulator)
+    assert fault.hits == truemed_emulator.faults.hits == 1
+
 @pytest.mark.truemed_emulator(sessions=5, max_page_size=7)
 class TestMarked:
     def test_class(self, truemed_emulator):

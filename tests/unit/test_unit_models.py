@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 import pytest
 from attrs.exceptions import FrozenInstanceError
+from cattrs.errors import StructureHandlerNotFoundError
 from hypothesis import given, settings, strategies as st
 from unit_support import fixtures
 
@@ -613,6 +614,17 @@ def test_a_model_without_fields_keeps_everything_as_extra():
 
 def test_a_naive_time_of_ones_own_is_written_as_utc():
     assert converter.unstructure(datetime(2024, 1, 15, 9, 30)) == "2024-01-15T09:30:00Z"  # noqa: DTZ001
+
+
+@attrs.frozen(kw_only=True)
+class Either(Model):
+    value: str | int
+
+
+def test_a_field_of_two_types_is_refused_when_the_model_is_first_used():
+    """Which of them a value is would be a guess."""
+    with pytest.raises(StructureHandlerNotFoundError):
+        structurer(Either)
 
 
 def test_the_same_model_is_compiled_once():

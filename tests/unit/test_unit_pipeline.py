@@ -20,7 +20,9 @@ from unit_support import (
     raw,
     refused,
     timed_out,
+    until,
 )
+from yarl import URL
 
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.pipeline import Clock, Pipeline, Settings
@@ -56,7 +58,7 @@ class World:
         self, endpoint: Endpoint[Any] = SAFE, *, key: str | None = None, body: Any = None, **given: Any
     ) -> Response[Any]:
         made = {"timeouts": Timeouts(), "retry": RetryPolicy(), "hooks": (self.attempts.append,), **given}
-        request = build("https://api.truemed.com", endpoint, key=key, body=body)
+        request = build(URL("https://api.truemed.com"), endpoint, key=key, body=body)
         return await self.pipeline.send(request, Settings(**made))
 
     async def fail(self, *given: Any, **named: Any) -> CallError:
@@ -241,8 +243,7 @@ async def test_a_date_in_retry_after_is_read_with_the_calls_clock():
 async def test_after_a_refusal_the_whole_client_waits_for_the_gate():
     world = World(raw(429, retry_after="7"), OK)
     first, second = asyncio.ensure_future(world.send()), None
-    while len(world.transport.sent) < 1:
-        await asyncio.sleep(0)
+    await until(lambda: world.transport.sent)
     second = asyncio.ensure_future(world.send())
     assert (await first).value == (await second).value == {"a": 1}
     assert len(world.transport.sent) == 3
@@ -389,8 +390,7 @@ async def test_a_cancelled_call_frees_its_slot_and_is_not_swallowed():
     world.transport.script = [refused(), OK]
     world.clock.sleep = sleep  # type: ignore[method-assign]
     call = asyncio.ensure_future(world.send())
-    while not world.transport.sent:
-        await asyncio.sleep(0)
+    await until(lambda: world.transport.sent)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call

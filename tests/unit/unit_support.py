@@ -21,7 +21,7 @@ from truemed_async._core.response import RawResponse
 from truemed_async.errors import AttemptTimeoutError, CallOutcome, ConnectError, DisconnectedError
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC).timestamp()
 
 SAFE = Endpoint("things.get", "GET", "/things", dict)
 KEYED = Endpoint("things.change", "POST", "/things", dict, idempotency=Idempotency.KEYED)
@@ -73,7 +73,7 @@ class FakeClock(Clock):
         return self.now
 
     def wall(self) -> float:
-        return NOW.timestamp() + self.now
+        return NOW + self.now
 
     def random(self) -> float:
         return self.chance
@@ -119,6 +119,15 @@ class FakeTransport:
         if self.took > seconds:
             return timed_out()
         return step() if callable(step) else step
+
+
+async def until(done: Callable[[], object]) -> None:
+    """Let the other tasks run until something has happened; fail if it does not."""
+    for _ in range(1000):
+        if done():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it did not happen")
 
 
 @contextmanager

@@ -149,6 +149,9 @@ ROWS = [
         UNKNOWN,
         ONCE_MORE,
     ),
+    Row(
+        "unexpected_101", raw(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), "ProtocolError", UNKNOWN, NEVER, status=None
+    ),
     Row("html_error_page", json_answer(b"<html>sorry</html>", b"text/html"), "DecodeError", UNKNOWN, NEVER),
     Row("empty_200", json_answer(b""), "DecodeError", UNKNOWN, NEVER),
     Row("unexpected_204", raw(b"HTTP/1.1 204 No Content\r\n\r\n", close=False), "DecodeError", UNKNOWN, NEVER),

@@ -25,6 +25,7 @@ from truemed_async.errors import (
     NotFoundError,
     PaymentMethodError,
     PermissionDeniedError,
+    ProtocolError,
     RateLimitedError,
     ServerError,
     TruncatedResponseError,
@@ -106,6 +107,14 @@ def read(raw: RawResponse, endpoint: Endpoint[T], now: float) -> T | Problem:
     """Return the answer's value, or what is wrong with it."""
     if 200 <= raw.status < 300:
         return _value(raw, endpoint)
+    if raw.status < 200:
+        return Problem(
+            error=ProtocolError,
+            reason=f"the server answered {raw.status}, which is not an answer",
+            outcome="unknown",
+            status=raw.status,
+            request_id=raw.request_id,
+        )
     if 300 <= raw.status < 400:
         return Problem(
             error=UnexpectedRedirectError,
