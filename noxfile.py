@@ -87,6 +87,13 @@ def build(session: nox.Session) -> None:
         session.run("python", "-I", str(check), str(wheel))
 
 
+@nox.session
+def long(session: nox.Session) -> None:
+    """The long runs of which the ordinary suite takes a sample: storms, soaks, bombs, 20,000 moving lists."""
+    session.install("-e", ".[cli]", *group("tests"))
+    session.run("pytest", "-n", "2", "tests/stress", "tests/listing", "tests/security", env={"TRUEMED_LONG": "1"})
+
+
 # Not among the default sessions: what takes long, or measures.
 nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "tests"]
 os.environ.pop("PYTHONPATH", None)

@@ -93,7 +93,9 @@ INTERNAL = [(found, target) for found in EVERY_IMPORT if (target := ours(found))
 
 
 def test_every_module_has_its_floor():
-    unknown = [name for name in MODULES if floor_of(name) is None and name not in DOORS and not inside(name, "emulator")]
+    unknown = [
+        name for name in MODULES if floor_of(name) is None and name not in DOORS and not inside(name, "emulator")
+    ]
     assert not unknown, f"add to FLOORS: {unknown}"
     core = [name for name in MODULES if name.startswith("_core.")]
     assert not [name for name in core if name not in {each for names in FLOORS for each in names}]
@@ -166,7 +168,18 @@ def test_aiohttp_is_imported_in_one_file_and_by_the_emulator():
 
 
 def test_the_pure_files_do_no_input_output():
-    impure = {"aiohttp", "socket", "ssl", "threading", "subprocess", "time", "requests", "http.client", "urllib.request", "select"}
+    impure = {
+        "aiohttp",
+        "socket",
+        "ssl",
+        "threading",
+        "subprocess",
+        "time",
+        "requests",
+        "http.client",
+        "urllib.request",
+        "select",
+    }
     wrong = [
         f"{found.module}:{found.line} imports {found.target}"
         for found in EVERY_IMPORT
@@ -177,13 +190,16 @@ def test_the_pure_files_do_no_input_output():
 
 
 def test_there_is_no_circle():
-    edges = {name: {target for found, target in INTERNAL if found.module == name and not found.only_types} for name in MODULES}
+    edges = {
+        name: {target for found, target in INTERNAL if found.module == name and not found.only_types}
+        for name in MODULES
+    }
     for name, targets in edges.items():  # a package is there before what is inside it
         edges[name] = {target for target in targets if target != name and not inside(name, target)}
     done: set[str] = set()
 
     def walk(name: str, path: tuple[str, ...]) -> None:
-        assert name not in path, f"a circle: {' → '.join([*path[path.index(name):], name])}"
+        assert name not in path, f"a circle: {' → '.join([*path[path.index(name) :], name])}"
         if name not in done:
             for target in sorted(edges[name]):
                 walk(target, (*path, name))
@@ -217,7 +233,9 @@ def loaded_by(statement: str) -> set[str]:
 def test_what_needs_no_network_imports_no_http_library(statement):
     loaded = loaded_by(statement)
     assert "truemed_async" in loaded
-    assert not {name for name in loaded if name.split(".")[0] in ("aiohttp", "asyncio.selector_events", "rich", "cyclopts")}
+    assert not {
+        name for name in loaded if name.split(".")[0] in ("aiohttp", "asyncio.selector_events", "rich", "cyclopts")
+    }
 
 
 def test_the_client_does_import_it():
@@ -234,7 +252,18 @@ def test_the_package_itself_loads_none_of_its_parts():
 # --- what no file does --------------------------------------------------------------------------------------------
 
 MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
-MAKERS = {"list", "dict", "set", "bytearray", "deque", "defaultdict", "OrderedDict", "Counter", "WeakSet", "WeakValueDictionary"}
+MAKERS = {
+    "list",
+    "dict",
+    "set",
+    "bytearray",
+    "deque",
+    "defaultdict",
+    "OrderedDict",
+    "Counter",
+    "WeakSet",
+    "WeakValueDictionary",
+}
 READ_ONLY = ("Mapping[", "Sequence[", "Collection[", "Set[", "tuple[", "frozenset[")
 
 
@@ -299,12 +328,20 @@ def test_no_finaliser_does_input_output():
     assert calls == {"os.getpid", "super", "super().__del__"}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if not inside(name, "cli") and name not in ("__main__", "_codegen")])
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if not inside(name, "cli") and name not in ("__main__", "_codegen")]
+)
 def test_no_file_prints(module):
-    assert not [node.lineno for node in ast.walk(TREES[module]) if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"]
+    assert not [
+        node.lineno
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
+    ]
 
 
 def test_every_file_is_found():
     """Every rule above would hold for a package without files."""
-    assert {"", "client", "_core.transport", "models._structure", "sync._generated", "emulator.routes", "cli"} <= set(MODULES)
+    assert {"", "client", "_core.transport", "models._structure", "sync._generated", "emulator.routes", "cli"} <= set(
+        MODULES
+    )
     assert len(INTERNAL) > 100

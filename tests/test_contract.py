@@ -136,10 +136,7 @@ def test_every_placeholder_of_a_path_is_a_parameter_of_the_method(endpoint):
 
 TWINS: dict[str, tuple[type, type]] = {
     "client": (AsyncTruemed, Truemed),
-    **{
-        name: (kind, getattr(sync, kind.__name__))
-        for name, kind in resource_classes(resources).items()
-    },
+    **{name: (kind, getattr(sync, kind.__name__)) for name, kind in resource_classes(resources).items()},
 }
 RENAMED = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
 ASYNC_ONLY = {"clock"}
@@ -200,7 +197,9 @@ def test_the_synchronous_world_has_nothing_of_its_own(theirs, ours):
 
 
 def test_the_clients_have_the_same_resources():
-    assert {name for name in resource_classes(resources) if hasattr(AsyncTruemed(KEY), name)} == set(resource_classes(sync))
+    assert {name for name in resource_classes(resources) if hasattr(AsyncTruemed(KEY), name)} == set(
+        resource_classes(sync)
+    )
     for name in resource_classes(resources):
         assert isinstance(getattr(Truemed(KEY), name), getattr(sync, resource_classes(resources)[name].__name__))
 
@@ -244,8 +243,8 @@ def package(tmp_path: Path) -> Callable[..., Writer]:
 
 
 SESSIONS = "resources/qualification_sessions.py"
-METHOD = '''    async def get(
-        self, qualification_session_id: str,'''
+METHOD = """    async def get(
+        self, qualification_session_id: str,"""
 NEW = '    {signature}\n        """Do it."""\n        raise ValueError\n\n'
 
 

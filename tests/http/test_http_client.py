@@ -112,7 +112,9 @@ async def test_a_copy_has_other_defaults_and_the_same_connections(client, server
 async def test_a_copy_of_a_copy_keeps_what_is_not_changed(client, server):
     seen: list[Any] = []
     server.answer(b"", 503)
-    copy = client.with_options(retry=RetryPolicy(max_attempts=2), hooks=[seen.append]).with_options(timeout=Timeouts(total=30))
+    copy = client.with_options(retry=RetryPolicy(max_attempts=2), hooks=[seen.append]).with_options(
+        timeout=Timeouts(total=30)
+    )
     with pytest.raises(ServerError) as caught:
         await copy.qualification_sessions.get("qs_1")
     assert caught.value.attempts == len(seen) == 2

@@ -63,7 +63,9 @@ def test_the_callers_key_is_used_as_it_is(value):
     assert arguments.idempotency_key(value) == value
 
 
-@pytest.mark.parametrize("value", ["", " ", "canary key", "canary\n", "canary\x7f", "canaryé", "c" * 256, 1, b"key", True])
+@pytest.mark.parametrize(
+    "value", ["", " ", "canary key", "canary\n", "canary\x7f", "canaryé", "c" * 256, 1, b"key", True]
+)
 def test_a_key_that_could_not_be_repeated_exactly_is_refused(value):
     assert refused(arguments.idempotency_key, value).startswith("idempotency_key must be")
 
@@ -134,7 +136,10 @@ def test_anything_else_is_no_day(value):
 
 @pytest.mark.parametrize(
     "value",
-    [datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), datetime.max.replace(tzinfo=timezone(-timedelta(hours=1)))],
+    [
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=1))),
+        datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))),
+    ],
 )
 def test_a_time_that_has_no_day_in_utc_is_refused(value):
     with pytest.raises(InvalidArgumentError, match="expires_at must be a date"):

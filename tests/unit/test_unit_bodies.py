@@ -29,7 +29,17 @@ VALUES: list[Any] = [
     "2024-13-45T99:99:99Z canary", "brand_new_canary", "2024-06-13T16:03:07.473Z", 1.5, {"a": {"b": [{"canary": 1}]}},
 ]  # fmt: skip
 EDITS = ["drop", "replace", "add", "swap case", "nest", "duplicate row", "literal"]
-LITERALS = [b"123456789012345678901234567890123", b"1e999", b"-0.0", b"NaN", b"canary", b'"\\ud800"', b'"\xff"', b"1.", b"[" * 1100]
+LITERALS = [
+    b"123456789012345678901234567890123",
+    b"1e999",
+    b"-0.0",
+    b"NaN",
+    b"canary",
+    b'"\\ud800"',
+    b'"\xff"',
+    b"1.",
+    b"[" * 1100,
+]
 
 
 def places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
@@ -92,7 +102,10 @@ def test_each_of_ten_thousand_bodies_is_a_value_or_a_problem_that_quotes_nothing
             seen["value"] += 1
             assert isinstance(found, getattr(endpoint.result, "__origin__", endpoint.result))
             assert orjson.loads(orjson.dumps(found.to_dict())) == found.to_dict()
-            assert read(raw(body=orjson.dumps(found.to_dict())), Endpoint("x.y", "GET", "/x", endpoint.result), NOW) == found
+            assert (
+                read(raw(body=orjson.dumps(found.to_dict())), Endpoint("x.y", "GET", "/x", endpoint.result), NOW)
+                == found
+            )
 
     check()
     assert min(seen["value"], seen["DecodeError"], seen["TruncatedResponseError"]) > 200, seen

@@ -50,7 +50,27 @@ def test_a_path_below_the_base_url_is_kept(base):
 
 
 ODD = st.sampled_from(
-    ["..", ".", "/", "%2e%2e", "%2f", "\\", "?", "#", ";", "\n", "\x00", "\ud800", "@", ":", "//", " ", "{x}", "é", "qs_1"]
+    [
+        "..",
+        ".",
+        "/",
+        "%2e%2e",
+        "%2f",
+        "\\",
+        "?",
+        "#",
+        ";",
+        "\n",
+        "\x00",
+        "\ud800",
+        "@",
+        ":",
+        "//",
+        " ",
+        "{x}",
+        "é",
+        "qs_1",
+    ]
 )
 IDS = st.text() | st.lists(ODD | st.text(max_size=3), max_size=4).map("".join) | st.from_regex(r"\A[\w/.%-]{0,12}\Z")
 
@@ -261,7 +281,9 @@ def test_a_request_shows_neither_ids_nor_bodies_nor_header_values():
 # --- headers ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("headers", [{"x-trace": "1"}, {"Accept-Language": "de, en;q=0.5"}, {"x!#$%&'*+.^_`|~": "\x20".join("ab")}])
+@pytest.mark.parametrize(
+    "headers", [{"x-trace": "1"}, {"Accept-Language": "de, en;q=0.5"}, {"x!#$%&'*+.^_`|~": "\x20".join("ab")}]
+)
 def test_further_headers_are_passed_on(headers):
     assert checked_headers(headers) == headers
     assert build(BASE, SAFE, headers=headers).headers == headers
@@ -270,7 +292,9 @@ def test_further_headers_are_passed_on(headers):
 CONTROLS = [chr(code) for code in (*range(32), 127)]
 
 
-@pytest.mark.parametrize("character", [*CONTROLS, "\x80", "\x85", "\xa0", "é", "\u2028", "\U0001f9ea", "\ud800"], ids=ascii)
+@pytest.mark.parametrize(
+    "character", [*CONTROLS, "\x80", "\x85", "\xa0", "é", "\u2028", "\U0001f9ea", "\ud800"], ids=ascii
+)
 def test_a_header_value_with_a_control_or_non_ascii_character_is_refused_by_its_name(character):
     for value in (f"canary{character}x", f"{character}canary", f"canary{character}"):
         with pytest.raises(InvalidArgumentError, match="^header x-trace must be printable ASCII") as caught:

@@ -168,7 +168,7 @@ def test_every_strict_prefix_of_any_json_is_recognised_as_cut_short(value, ascii
     "body",
     [
         b'"' * BODY_LIMIT, b"[" * BODY_LIMIT, b"]" * BODY_LIMIT, b"[" + b"\\" * (BODY_LIMIT - 1),
-        b'["' + b"\\" * (BODY_LIMIT - 2), b'["' + b"a" * (BODY_LIMIT - 2), b'[' + b'"\\' * (BODY_LIMIT // 2),
+        b'["' + b"\\" * (BODY_LIMIT - 2), b'["' + b"a" * (BODY_LIMIT - 2), b"[" + b'"\\' * (BODY_LIMIT // 2),
         b'["' + b'\\"' * (BODY_LIMIT // 2), b'{"a":' * (BODY_LIMIT // 5), b'["",' * (BODY_LIMIT // 4),
     ],
     ids=["quotes", "open", "close", "backslashes", "escapes", "text", "quote-escape", "escaped quotes", "deep", "empty"],
@@ -261,13 +261,21 @@ def test_what_truemed_said_is_kept_for_programs_only():
     error = error_of(found)
     assert isinstance(error, BadRequestError)
     assert (error.status, error.code, error.message, error.body) == (400, "ValidationError", body["message"], body)
-    assert str(error) == "request r-1: x.y: 400 Bad Request, ValidationError (1 attempt; outcome rejected: it was refused)"
+    assert (
+        str(error) == "request r-1: x.y: 400 Bad Request, ValidationError (1 attempt; outcome rejected: it was refused)"
+    )
     assert "canary" not in f"{found!r} {error} {error!r} {error.args} {vars(error)}"
 
 
 @pytest.mark.parametrize(
     ("body", "kept"),
-    [(b"", None), (b"<p>x\xff</p>", "<p>x\ufffd</p>"), (b"[1]", [1]), (b"null", None), (b'{"error": "X', '{"error": "X')],
+    [
+        (b"", None),
+        (b"<p>x\xff</p>", "<p>x\ufffd</p>"),
+        (b"[1]", [1]),
+        (b"null", None),
+        (b'{"error": "X', '{"error": "X'),
+    ],
 )
 def test_the_body_of_an_error_is_parsed_or_text_or_nothing(body, kept):
     error = error_of(problem(raw(400, body)))
@@ -483,5 +491,3 @@ def test_an_answer_shows_neither_its_body_nor_header_values():
     )  # fmt: skip
     assert "canary" not in repr(response)
     assert "['set-cookie']" in repr(response)
-
-

@@ -18,7 +18,9 @@ from truemed_async.options import RetryPolicy
 POLICY = RetryPolicy()
 
 
-def decision(found: Problem, *, repeatable: bool = True, attempt: int = 1, left: float = 60.0, **given: Any) -> Decision:
+def decision(
+    found: Problem, *, repeatable: bool = True, attempt: int = 1, left: float = 60.0, **given: Any
+) -> Decision:
     settings_ = {"policy": POLICY, "quota": RetryQuota(), "random": 0.5, **given}
     return decide(found, attempt=attempt, repeatable=repeatable, left=left, **settings_)
 
@@ -142,9 +144,7 @@ def test_whatever_happens_the_rules_hold(
     outcome, retries, throttled, retry_after, attempt, repeatable, left, random, policy
 ):
     found = problem(outcome, retries=retries, throttled=throttled, retry_after=retry_after)
-    delay = decision(
-        found, attempt=attempt, repeatable=repeatable, left=left, random=random, policy=policy
-    ).delay
+    delay = decision(found, attempt=attempt, repeatable=repeatable, left=left, random=random, policy=policy).delay
     if delay is None:
         return
     assert repeatable or outcome != "unknown"

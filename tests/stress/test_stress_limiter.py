@@ -1,0 +1,129 @@
+"""A thousand tasks against a server that allows 200 requests a second; in virtual time, so it takes no time."""
+
+import asyncio
+import random
+
+import pytest
+from yarl import URL
+
+from truemed_async import AsyncTruemed, Endpoint, RetryPolicy, Timeouts
+from truemed_async._core.pipeline import Clock, Pipeline, Settings
+from truemed_async._core.request import build
+from truemed_async._core.response import RawResponse
+from truemed_async.emulator import Emulator
+
+THING = Endpoint("things.get", "GET", "/things", dict)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time jumps to the next thing that is due."""
+
+    now = 0.0
+
+    def time(self):
+        return self.now
+
+    def _run_once(self):
+        if not self._ready and self._scheduled:
+            self.now = max(self.now, self._scheduled[0]._when)
+        super()._run_once()
+
+
+class LoopClock(Clock):
+    def monotonic(self):
+        return asyncio.get_running_loop().time()
+
+    def wall(self):
+        return asyncio.get_running_loop().time()
+
+
+class Limiter:
+    """A transport in front of a token bucket."""
+
+    def __init__(self, *, rate, burst, retry_after, in_flight=100):
+        self.slots = asyncio.Semaphore(in_flight)
+        self.rate, self.burst, self.retry_after = rate, burst, retry_after
+        self.tokens, self.at = float(burst), 0.0
+        self.served, self.refused = [], []
+        self.random = random.Random(1)
+
+    def bind(self):
+        return self.slots
+
+    async def send(self, request, *, connect, seconds):
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0.005 * self.random.uniform(0.5, 1.5))
+        now = loop.time()
+        self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        if self.tokens >= 1:
+            self.tokens -= 1
+            self.served.append(now)
+            return RawResponse(200, {}, b"{}", True)
+        self.refused.append(now)
+        return RawResponse(429, {} if self.retry_after is None else {"retry-after": str(self.retry_after)}, b"", True)
+
+
+def storm(limiter_options, tasks=1000):
+    """Run the tasks, and return the limiter and how long it took."""
+    loop = VirtualLoop()
+
+    async def run():
+        limiter = Limiter(**limiter_options)
+        pipeline = Pipeline(limiter, LoopClock())
+        settings = Settings(timeouts=Timeouts(), retry=RetryPolicy())
+        request = build(URL("http://127.0.0.1"), THING)
+        calls = (pipeline.send(request, settings) for _ in range(tasks))
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return limiter, loop.time()
+
+    try:
+        return loop.run_until_complete(run())
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize("retry_after", [None, 0, 1])
+@pytest.mark.parametrize("burst", [10, 40, 200])
+def test_few_are_refused_and_none_fails(burst, retry_after):
+    limiter, took = storm({"rate": 200, "burst": burst, "retry_after": retry_after})
+    assert len(limiter.refused) / (len(limiter.served) + len(limiter.refused)) <= 0.15
+    if retry_after != 1:  # a server that asks for a whole second each time gets it
+        assert took <= (2 if burst == 10 else 1.3) * (1000 - burst) / 200
+
+
+def test_where_the_server_lets_a_second_s_worth_through_it_is_nearly_as_fast_as_can_be():
+    _, took = storm({"rate": 200, "burst": 200, "retry_after": None})
+    assert took <= 1.3 * 800 / 200
+
+
+def test_without_pacing_most_would_be_refused(monkeypatch):
+    """The negative control: the same tasks, unpaced, run into the limit and fail."""
+    monkeypatch.setattr("truemed_async._core.pacing.Pacer.reserve", lambda self, now: 0.0)
+    with pytest.raises(Exception, match="429"):
+        storm({"rate": 200, "burst": 10, "retry_after": None})
+
+
+def test_nothing_starts_before_the_gate_opens_and_there_is_no_stampede_after():
+    limiter, _ = storm({"rate": 200, "burst": 10, "retry_after": 2})
+    first = limiter.refused[0]
+    late = [at for at in limiter.served + limiter.refused if first + 0.02 < at < first + 2]
+    assert not late, "a gate of two seconds holds every task of the client"
+    after = [at for at in limiter.served + limiter.refused if first + 2 <= at < first + 2.2]
+    assert len(after) <= 40
+
+
+async def test_a_real_server_with_a_limit_is_respected(amount):
+    tasks = amount(150, 1000)
+    async with Emulator(sessions=5) as emulator:
+        emulator.faults.add("rate_limit", n=200, per=1, burst=50)
+        session = emulator.state.sessions[0].qualification_session_id
+        async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
+            await asyncio.gather(*(client.qualification_sessions.get(session) for _ in range(tasks)))
+        statuses = [request.status for request in emulator.requests]
+    assert statuses.count(200) == tasks
+    if tasks == 1000:
+        assert statuses.count(429) / len(statuses) <= 0.15
