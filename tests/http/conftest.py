@@ -14,10 +14,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import aiohttp
-import aioresponses.core
 import attrs
 import pytest
-from aioresponses import CallbackResult, aioresponses as Mocked
+from aioresponses import CallbackResult, aioresponses
 from yarl import URL
 
 from truemed_async import AsyncTruemed
@@ -82,7 +81,7 @@ class Asked:
 class Server:
     """Answers every request from a list, and keeps what was asked; the last answer is repeated."""
 
-    def __init__(self, mocked: Mocked) -> None:
+    def __init__(self, mocked: aioresponses) -> None:
         self.asked: list[Asked] = []
         self.answers: list[tuple[int, Any, dict[str, str]]] = [(200, {}, {})]
         for verb in ("GET", "POST"):
@@ -114,14 +113,14 @@ class Server:
 
 
 @pytest.fixture
-def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mocked]:
-    monkeypatch.setattr(aioresponses.core, "ClientResponse", WriterlessResponse)
-    with Mocked() as started:
+def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
+    monkeypatch.setattr("aioresponses.core.ClientResponse", WriterlessResponse)
+    with aioresponses() as started:
         yield started
 
 
 @pytest.fixture
-def server(mocked: Mocked) -> Server:
+def server(mocked: aioresponses) -> Server:
     return Server(mocked)
 
 

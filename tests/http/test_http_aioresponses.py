@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
-from aioresponses import aioresponses as Mocked
+from aioresponses import aioresponses
 
 URL = "https://api.truemed.com/"
 
@@ -17,7 +17,7 @@ async def test_with_the_cure_a_mocked_answer_is_read(mocked):
 
 async def test_the_cure_is_still_needed():
     """When this fails, aioresponses works by itself again: take `WriterlessResponse` out of conftest.py."""
-    with Mocked() as uncured:
+    with aioresponses() as uncured:
         uncured.get(URL, payload={"a": 1})
         async with aiohttp.ClientSession() as session:
             with pytest.raises(TypeError, match="stream_writer"):

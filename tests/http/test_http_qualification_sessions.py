@@ -399,10 +399,10 @@ async def test_waiting_ends_with_the_first_error(client, server):
         await client.qualification_sessions.wait_until_final("qs_abc123")
 
 
-@pytest.mark.parametrize("timeout", [0, -1, None, float("inf"), float("nan"), "5", True])
-async def test_waiting_for_ever_is_refused(client, server, timeout):
+@pytest.mark.parametrize("seconds", [0, -1, None, float("inf"), float("nan"), "5", True])
+async def test_waiting_for_ever_is_refused(client, server, seconds):
     with pytest.raises(InvalidArgumentError, match="^timeout "):
-        await client.qualification_sessions.wait_until_final("qs_abc123", timeout=timeout)
+        await client.qualification_sessions.wait_until_final("qs_abc123", timeout=seconds)
     assert server.asked == []
 
 

@@ -167,8 +167,10 @@ def test_an_error_can_be_copied(twin):
     [
         (
             {},
-            "request r-1: qualification_sessions.update: it broke (3 attempts; outcome unknown: it may have been applied,"
-            " idempotency_key=k-1, no further retry: the retry budget is used up)",
+            (
+                "request r-1: qualification_sessions.update: it broke (3 attempts; outcome unknown: it may have been applied,"
+                " idempotency_key=k-1, no further retry: the retry budget is used up)"
+            ),
         ),
         (
             {"attempts": 1, "outcome": "not_sent", "idempotency_key": None, "retries_suppressed": False},
@@ -176,8 +178,10 @@ def test_an_error_can_be_copied(twin):
         ),
         (
             {"attempts": 0, "outcome": "rejected", "retries_suppressed": False},
-            "request r-1: qualification_sessions.update: it broke (0 attempts; outcome rejected: it was refused,"
-            " idempotency_key=k-1)",
+            (
+                "request r-1: qualification_sessions.update: it broke (0 attempts; outcome rejected: it was refused,"
+                " idempotency_key=k-1)"
+            ),
         ),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, pairwise
 
 import pytest
 
@@ -65,7 +65,7 @@ def test_the_first_refusal_counts_even_if_the_clock_has_only_just_started(now):
 def test_turns_are_handed_out_one_after_another():
     pacer = paced(100)
     waits = [pacer.reserve(START) for _ in range(10)]
-    steps = [later - earlier for earlier, later in zip(waits, waits[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(waits)]
     assert waits[0] > 0
     assert steps == pytest.approx([1 / 70] * 9, rel=0.05)
 

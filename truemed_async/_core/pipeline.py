@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import attrs
 
 from truemed_async._core import redact
+from truemed_async._core.ledger import KeyLedger
 from truemed_async._core.pacing import Pacer
 from truemed_async._core.problem import Problem
 from truemed_async._core.request import Request
@@ -72,9 +73,11 @@ class Pipeline:
         self._clock = clock
         self._pacer = Pacer()
         self._quota = RetryQuota()
+        self._keys = KeyLedger()
 
     async def send(self, request: Request, settings: Settings) -> Response[Any]:
         """Return the answer, or raise what became of the call."""
+        self._keys.check(request)
         async with self._transport.bind():
             result = await _Call(request, settings, self._transport, self._clock, self._pacer, self._quota).run()
         if not isinstance(result, CallError):

@@ -166,7 +166,8 @@ class QualificationSessions(Resource):
             The session's id and status, and the idempotency key that was used.
 
         Raises:
-            InvalidArgumentError: An argument was refused, or there is nothing to change; nothing was sent.
+            InvalidArgumentError: An argument was refused, there is nothing to change, or this client has used the key
+                on this session with other values; nothing was sent.
             UserIdAlreadySetError: The session has a ``user_id``; only Truemed's support can correct it.
             IdempotencyMismatchError: The key was used on this session with other values.
             NotFoundError: There is no such session for this API key.

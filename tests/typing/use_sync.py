@@ -1,0 +1,51 @@
+"""How a program without an event loop uses the client, and what its type checker makes of it. Checked, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, assert_type
+
+from truemed_async import (
+    Endpoint,
+    Outcome,
+    Page,
+    QualificationSession,
+    QualificationSessionUpdate,
+    RequestOptions,
+    Response,
+    RetryPolicy,
+    SyncStream,
+    Timeouts,
+    Truemed,
+)
+
+
+def clients() -> None:
+    Truemed("key", environment="production", timeout=Timeouts(total=5), retry=RetryPolicy(), hooks=[print])
+    with Truemed() as client:
+        assert_type(client, Truemed)
+        assert_type(client.with_options(timeout=5), Truemed)
+        assert_type(client.base_url, str)
+    client.close()
+
+
+def calls(client: Truemed) -> None:
+    sessions = client.qualification_sessions
+    assert_type(sessions.get("qs_1", options=RequestOptions(timeout=5)), QualificationSession)
+    assert_type(sessions.list(expires_at=date(2025, 1, 15)), Page[QualificationSession])
+    assert_type(sessions.update("qs_1", metadata={"a": [1]}), QualificationSessionUpdate)
+    assert_type(sessions.wait_until_final("qs_1"), QualificationSession)
+    assert_type(client.send(Endpoint("x.y", "GET", "/x", dict[str, Any])), Response[dict[str, Any]])
+
+
+def streams(client: Truemed, ids: Iterator[str]) -> None:
+    stream = client.qualification_sessions.iter()
+    assert_type(stream, SyncStream[QualificationSession])
+    with stream as same:
+        for session in same:
+            assert_type(session, QualificationSession)
+    stream.close()
+    for outcome in client.qualification_sessions.get_many(ids, ordered=True):
+        assert_type(outcome, Outcome[QualificationSession])
+        assert_type(outcome.unwrap(), QualificationSession)
