@@ -10,6 +10,7 @@ HTTP library.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, Timeouts, Unset
     from truemed_async.sync import SyncStream, Truemed
 
-_WHERE = {
+_WHERE: Mapping[str, str] = {
     "AsyncTruemed": "client",
     "Attempt": "options",
     "Endpoint": "_core.endpoint",

@@ -153,6 +153,6 @@ def checked_hooks(hooks: object) -> tuple[Hook, ...]:
         raise InvalidArgumentError("hooks must be a list or tuple of callables")
     given = cast("Sequence[Any]", hooks)
     for hook in given:
-        if not callable(hook) or inspect.iscoroutinefunction(hook):
+        if not callable(hook) or inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
             raise InvalidArgumentError("each hook must be a plain callable that takes one Attempt, not a coroutine")
     return tuple(given)

@@ -88,7 +88,7 @@ class Server:
             mocked.add(re.compile(".*"), method=verb, callback=self._callback_for(verb), repeat=True)
 
     def answer(self, body: Any, status: int = 200, **headers: str) -> Server:
-        """Add an answer; the first one replaces the empty default."""
+        """Add an answer, or a function from the request to it; the first one replaces the empty default."""
         if self.answers == [(200, {}, {})]:
             self.answers.clear()
         self.answers.append((status, body, {name.replace("_", "-"): value for name, value in headers.items()}))
@@ -100,6 +100,7 @@ class Server:
             headers = {name.lower(): value for name, value in options.pop("headers").items()}
             self.asked.append(Asked(verb, url, headers, None if data is None else json.loads(data), options))
             status, body, given = self.answers[min(len(self.asked), len(self.answers)) - 1]
+            body = body(self.asked[-1]) if callable(body) else body
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             return CallbackResult(status=status, body=content, headers=given)
 

@@ -205,6 +205,8 @@ async def test_async_with_gives_the_client_and_closes_it(server):
 def test_every_public_name_resolves_and_nothing_else_does():
     for name in truemed_async.__all__:
         assert getattr(truemed_async, name) is not None
+    for name in ("emulator", "errors"):  # modules, which an earlier import may have set already
+        assert truemed_async.__getattr__(name) is getattr(truemed_async, name)
     assert dir(truemed_async) == sorted(truemed_async.__all__)
     with pytest.raises(AttributeError, match="no attribute 'canary'"):
         truemed_async.canary  # noqa: B018

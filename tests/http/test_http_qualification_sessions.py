@@ -202,21 +202,29 @@ async def test_a_filter_that_truemed_refuses_is_a_bad_request(client, server):
 # --- iter ---------------------------------------------------------------------------------------------------------
 
 
-def page_of(ids: list[str], number: int, last: int, size: int = 2) -> dict[str, Any]:
-    pagination = {"count": size * last, "current_page": number, "last_page": last, "page_size": size}
-    return {"qualification_sessions": [session(id=id) for id in ids], "pagination": pagination}
+ROWS = [session(id=f"qs_{n}", created_at=f"2024-01-15T09:{59 - n:02d}:00Z") for n in range(25)]
+IDS = [row["qualification_session_id"] for row in ROWS]
 
 
-async def test_iter_goes_through_every_page_with_the_same_filters(client, server):
-    server.answer(page_of(["a", "b"], 1, 2)).answer(page_of(["c"], 2, 2))
-    stream = client.qualification_sessions.iter(
-        status="approved", user_id="u", expires_at="2025-01-15", search="s", page_size=2, prefetch=1
-    )
+def page_of_rows(asked: Any) -> dict[str, Any]:
+    """Return the page that a request asks for, as the documentation of lists describes it."""
+    number, size = int(asked.query["page"]), int(asked.query["page_size"])
+    pagination = {"count": 25, "current_page": number, "last_page": -(-25 // size), "page_size": size}
+    return {"qualification_sessions": ROWS[(number - 1) * size : number * size], "pagination": pagination}
+
+
+@pytest.mark.parametrize("prefetch", [1, 4])
+async def test_iter_goes_through_every_page_with_the_same_filters(client, server, prefetch):
+    """Truemed API reference, "List Qualification Sessions"."""
+    server.answer(page_of_rows)
+    filters = {"status": "approved", "user_id": "u", "expires_at": "2025-01-15", "search": "s"}
+    stream = client.qualification_sessions.iter(**filters, page_size=10, prefetch=prefetch)
     assert server.asked == []
-    assert [each.qualification_session_id async for each in stream] == ["a", "b", "c"]
+    assert [each.qualification_session_id async for each in stream] == IDS
+    assert len(server.asked) >= 3
     for asked in server.asked:
-        assert asked.query.items() >= {"status": "approved", "user_id": "u", "expires_at": "2025-01-15", "search": "s"}.items()  # fmt: skip
-    assert server.asked[0].query["page"] == "1"
+        assert asked.path == "/api/v1/qualification_sessions"
+        assert {name: value for name, value in asked.query.items() if not name.startswith("page")} == filters
 
 
 async def test_iter_asks_for_a_hundred_rows_at_once_unless_told_otherwise(client, server):
@@ -233,12 +241,12 @@ async def test_iter_refuses_a_bad_argument_at_once_and_not_while_iterating(clien
 
 
 async def test_an_error_of_a_page_is_raised_while_iterating_after_the_rows_before_it(client, server):
-    server.answer(page_of(["a", "b"], 1, 2)).answer({"error": "x"}, 404)
+    server.answer(page_of_rows).answer({"error": "x"}, 404)
     found = []
     with pytest.raises(NotFoundError):
-        async for each in client.qualification_sessions.iter(page_size=2, prefetch=1):
+        async for each in client.qualification_sessions.iter(page_size=10, prefetch=1):
             found.append(each.qualification_session_id)
-    assert found == ["a", "b"]
+    assert found == IDS[:10]
 
 
 # --- update -------------------------------------------------------------------------------------------------------

@@ -77,11 +77,13 @@ SESSION = {
     "a_new_field": {EMAIL: [NAME]},
 }
 WHOLE = json.dumps(SESSION).encode()
-PAGE = json.dumps({
-    "qualification_sessions": [SESSION, {**SESSION, "qualification_session_id": "qs_2"}],
-    "pagination": {"count": 2, "current_page": 1, "last_page": 1, "page_size": 100},
-    EMAIL: NAME,
-}).encode()
+PAGE = json.dumps(
+    {
+        "qualification_sessions": [SESSION, {**SESSION, "qualification_session_id": "qs_2"}],
+        "pagination": {"count": 2, "current_page": 1, "last_page": 1, "page_size": 100},
+        EMAIL: NAME,
+    }
+).encode()
 
 
 def wrong(**fields):
@@ -172,20 +174,37 @@ def chain(error: BaseException | None, seen=()) -> list[BaseException]:
     return found
 
 
-def frames(error: BaseException) -> list[traceback.FrameSummary]:
+@attrs.frozen
+class Frame:
+    """One frame of a traceback as a crash reporter sees it."""
+
+    filename: str
+    line: int
+    name: str
+    locals: dict[str, str]
+
+
+def frames(error: BaseException) -> list[Frame]:
     """Every frame of every error of the chain but the test's own, with the ``repr`` of its locals."""
     return [
-        frame
+        Frame(
+            frame.f_code.co_filename,
+            line,
+            frame.f_code.co_name,
+            {name: saferepr(value, maxsize=None) for name, value in frame.f_locals.items()},
+        )
         for each in chain(error)
-        for frame in traceback.StackSummary.extract(traceback.walk_tb(each.__traceback__), capture_locals=True)
-        if Path(frame.filename).parent != HERE
+        for frame, line in traceback.walk_tb(each.__traceback__)
+        if Path(frame.f_code.co_filename).parent != HERE
     ]
 
 
-def is_called(frame: traceback.FrameSummary) -> bool:
+def is_called(frame: Frame) -> bool:
     """Whether it is the frame of the method that the caller called: it holds the caller's arguments."""
     place = Path(frame.filename)
-    return place.parent == PACKAGE / "resources" and place.name != "_base.py" or place == PACKAGE / "sync/_generated.py"
+    return place == PACKAGE / "sync/_generated.py" or (
+        place.parent == PACKAGE / "resources" and place.name != "_base.py"
+    )
 
 
 def foreign(error: BaseException) -> list[str]:
@@ -193,8 +212,8 @@ def foreign(error: BaseException) -> list[str]:
     return [frame.filename for frame in frames(error) if "site-packages" in frame.filename]
 
 
-def shown(frame: traceback.FrameSummary) -> str:
-    return f"{Path(frame.filename).name}:{frame.lineno} {frame.name}: {frame.locals}"
+def shown(frame: Frame) -> str:
+    return f"{Path(frame.filename).name}:{frame.line} {frame.name}: {frame.locals}"
 
 
 _NOT_WALKED = (
@@ -252,11 +271,13 @@ def _pickled(error):
 
 def _unpickled(error):
     back = pickle.loads(pickle.dumps(error))
-    return f"{back} {back!r} {vars(back)} {_attributes(back)} {getattr(back, 'message', None)} {getattr(back, 'body', 0)}"
+    return (
+        f"{back} {back!r} {vars(back)} {_attributes(back)} {getattr(back, 'message', None)} {getattr(back, 'body', 0)}"
+    )
 
 
 def _grouped(error):
-    group = ExceptionGroup("several", [error])
+    group = BaseExceptionGroup("several", [error])
     return f"{group} {group!r} {group.exceptions}" + "".join(traceback.format_exception(group))
 
 
@@ -296,8 +317,6 @@ FRAME_SURFACES: dict[str, Callable[[BaseException], object]] = {
 def below_the_method(error):
     """The frames that the caller's arguments need not be in."""
     return [shown(each) for each in frames(error) if not is_called(each)]
-
-
 
 
 def _raised_from(error):

@@ -6,8 +6,8 @@ import gc
 import io
 import logging
 import pickle
+import time
 import warnings
-from datetime import UTC, datetime
 
 import attrs
 import pytest
@@ -15,6 +15,8 @@ import security_canary as canary
 from matrix import ROWS
 from recording import KEY
 from security_canary import EMAIL, HOSTILE, NAME, OF_SERVER, USER_ID, USER_NAME, Log, found_in, found_in_error, leaks
+
+from yarl import URL
 
 import truemed_async._core.pipeline as pipeline_module
 from truemed_async import AsyncTruemed, Outcome, RequestOptions, RetryPolicy, Timeouts, Truemed, errors
@@ -303,30 +305,38 @@ async def test_a_listing_that_fails_midway_shows_nothing(serve, client_for):
 
 
 def parts_of(client):
-    """The client, what it is made of, and what that is made of."""
-    for owner in (client, client._transport, client._pipeline, client._transport._session, client._transport._connector):
-        yield repr(owner)
-        yield str(owner)
-        yield repr(getattr(owner, "__dict__", {}))
-        for cls in type(owner).__mro__:
-            for name in getattr(cls, "__slots__", ()):
-                yield repr(getattr(owner, name, None))
+    """The client and what it is made of."""
+    transport = client._transport
+    return (client, transport, client._pipeline, transport._network, transport._session, transport._connector)
 
 
-async def test_the_clients_own_objects_show_nothing(serve):
+async def test_the_clients_own_objects_show_nothing(serve, client_for):
     server = await serve(canary.answer(200, canary.WHOLE))
-    client = AsyncTruemed(
-        KEY, base_url=server.url, proxy=f"http://{quote_user(USER_ID)}:{KEY}@127.0.0.1:{server.port}"
-    )
+    client = await client_for(server)
     await client.qualification_sessions.get("qs_1")
-    for text in parts_of(client):
-        assert leaks(text) == []
-    assert leaks("".join(canary.reachable(client._settings, client._pipeline._pacer, client._pipeline._quota))) == []
+    for part in parts_of(client):
+        slots = {
+            name: getattr(part, name, None) for cls in type(part).__mro__ for name in getattr(cls, "__slots__", ())
+        }
+        assert leaks(f"{part} {part!r} {slots} {getattr(part, '__dict__', None)}") == []
     await client.aclose()
     for attempt in (pickle.dumps, canary.copy.copy, canary.copy.deepcopy):
         with pytest.raises(TypeError) as caught:
             attempt(client)
         assert found_in(canary.ERROR_SURFACES, caught.value) == []
+
+
+async def test_a_proxys_password_shows_nowhere(serve, client_for):
+    server = await serve(canary.answer(200, canary.WHOLE))
+    client = await client_for(server, proxy=f"http://{quote_user(USER_ID)}:{KEY}@127.0.0.1:{server.port}")
+    await client.qualification_sessions.get("qs_1")
+    assert server.requests[0].header("proxy-authorization")
+    for part in parts_of(client):
+        assert leaks(f"{part} {part!r}") == []
+    assert leaks(f"{vars(client._transport)} {vars(client._pipeline)}") == []
+    with pytest.raises(errors.InvalidArgumentError) as caught:
+        AsyncTruemed(KEY, proxy=f"ftp://{quote_user(USER_ID)}:{KEY}@127.0.0.1")
+    assert found_in(canary.ERROR_SURFACES, caught.value) == []
 
 
 def quote_user(text):
@@ -336,7 +346,7 @@ def quote_user(text):
 def test_values_of_the_inside_show_nothing():
     config = Config.resolve(Sensitive(KEY), "sandbox", None)
     request = build(
-        "https://api.example",
+        URL("https://api.example"),
         UPDATE_QUALIFICATION_SESSION,
         path={"qualification_session_id": "qs_1"},
         query={"search": USER_ID},
@@ -344,8 +354,8 @@ def test_values_of_the_inside_show_nothing():
         headers={"X-Who": USER_ID},
     )
     raw_response = RawResponse(400, {"X-Who": f"{EMAIL} {NAME} {KEY}"}, canary.told(redirect_url=EMAIL))
-    problem = read(raw_response, GET_QUALIFICATION_SESSION, datetime.now(UTC))
-    network = Network(proxy=f"http://{KEY}:{EMAIL}@127.0.0.1")
+    problem = read(raw_response, GET_QUALIFICATION_SESSION, time.time())
+    network = Network.of(None, f"http://{KEY}:{quote_user(EMAIL)}@127.0.0.1", None)
     options = RequestOptions(headers={"X-Who": f"{USER_ID} {USER_NAME}"})
     for value in (config, request, raw_response, problem, network, options, config.api_key, problem.body):
         surfaces = dict(canary.VALUE_SURFACES)

@@ -1,5 +1,5 @@
 """What a type checker must refuse. Each line is wrong on purpose: an ignore that nothing needs is itself an error."""
-# pyright: reportUnnecessaryTypeIgnoreComment=true, enableTypeIgnoreComments=false
+# pyright: reportUnnecessaryTypeIgnoreComment=true
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ async def on_attempt(attempt: object) -> None:
 
 async def asynchronous(client: AsyncTruemed, session: QualificationSession) -> None:
     sessions = client.qualification_sessions
-    await sessions.update("qs_1", user_id=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await sessions.update("qs_1", metadata=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await sessions.update("qs_1", metadata=[1])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await sessions.update("qs_1", success_url=b"x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await sessions.update("qs_1", status="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    await sessions.get(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await sessions.get(id="qs_1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    await sessions.list("approved")  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
-    await sessions.list(page="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await sessions.list(expires_at=2025)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    sessions.get_many([1, 2])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
-    for _ in sessions.iter():  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+    await sessions.update("qs_1", user_id=None)  # type: ignore[arg-type]
+    await sessions.update("qs_1", metadata=None)  # type: ignore[arg-type]
+    await sessions.update("qs_1", metadata=[1])  # type: ignore[arg-type]
+    await sessions.update("qs_1", success_url=b"x")  # type: ignore[arg-type]
+    await sessions.update("qs_1", status="x")  # type: ignore[call-arg]
+    await sessions.get(7)  # type: ignore[arg-type]
+    await sessions.get(id="qs_1")  # type: ignore[call-arg]
+    await sessions.list("approved")  # type: ignore[call-arg]
+    await sessions.list(page="1")  # type: ignore[arg-type]
+    await sessions.list(expires_at=2025)  # type: ignore[arg-type]
+    sessions.get_many([1, 2])  # type: ignore[list-item]
+    for _ in sessions.iter():  # type: ignore[attr-defined]
         pass
-    session.fee = 1.0  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
-    session.fees  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # noqa: B018
-    session.email.lower()  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
+    session.fee = 1.0  # type: ignore[misc]
+    session.fees  # type: ignore[attr-defined]  # noqa: B018
+    session.email.lower()  # type: ignore[union-attr]
 
 
 def clients() -> None:
-    AsyncTruemed("key", environment="staging")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    AsyncTruemed("key", "sandbox")  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
-    AsyncTruemed("key", timeout=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    AsyncTruemed("key", retry=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    AsyncTruemed("key", ssl_context=False)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    AsyncTruemed("key", hooks=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
-    Timeouts(total=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    RetryPolicy(3)  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
-    Endpoint("x.y", "PUT", "/x", dict[str, Any])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AsyncTruemed("key", environment="staging")  # type: ignore[arg-type]
+    AsyncTruemed("key", "sandbox")  # type: ignore[call-arg]
+    AsyncTruemed("key", timeout=None)  # type: ignore[arg-type]
+    AsyncTruemed("key", retry=3)  # type: ignore[arg-type]
+    AsyncTruemed("key", ssl_context=False)  # type: ignore[arg-type]
+    AsyncTruemed("key", hooks=[1])  # type: ignore[list-item]
+    Timeouts(total=None)  # type: ignore[arg-type]
+    RetryPolicy(3)  # type: ignore[call-arg]
+    Endpoint("x.y", "PUT", "/x", dict[str, Any])  # type: ignore[arg-type]
 
 
 def synchronous(client: Truemed) -> None:
-    client.qualification_sessions.update("qs_1", user_id=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    client.aclose()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    client.qualification_sessions.update("qs_1", user_id=None)  # type: ignore[arg-type]
+    client.aclose()  # type: ignore[attr-defined]

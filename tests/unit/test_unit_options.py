@@ -14,7 +14,7 @@ from attrs.exceptions import FrozenInstanceError
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, Timeouts, Unset, checked_hooks, seconds
 
-NO_SECONDS = [0, -1, float("nan"), float("inf"), -float("inf"), None, True, "5", b"5", [5], 5j, object()]
+NO_SECONDS = [0, -1, float("nan"), float("inf"), -float("inf"), None, True, "5", b"5", [5], 5j, frozenset()]
 
 
 def test_the_defaults_are_five_twenty_and_sixty_seconds_and_three_attempts():

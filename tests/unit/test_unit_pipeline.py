@@ -277,6 +277,22 @@ async def test_a_call_that_was_paced_still_has_its_attempts():
     assert world.clock.slept == pytest.approx([0.1, 0.1], rel=0.1)
 
 
+async def test_a_turn_that_was_given_before_a_cut_is_taken_anew():
+    world = World(raw(429), OK)
+    await world.fail(retry=RetryPolicy(max_attempts=1))
+    pacer, sleep = world.pipeline._pacer, world.clock.sleep
+
+    async def refused_meanwhile(seconds: float) -> None:
+        await sleep(seconds)
+        if len(world.clock.slept) == 1:
+            pacer.refused(world.clock.now, regime=pacer.regime, retry_after=7.0)
+
+    world.clock.sleep = refused_meanwhile  # type: ignore[method-assign]
+    assert (await world.send()).attempts == 1
+    assert world.clock.slept == pytest.approx([0.1, 7.0])
+    assert world.transport.sent[-1].at >= 1007
+
+
 # --- the budget ---------------------------------------------------------------------------------------------------
 
 

@@ -71,7 +71,10 @@ def positive(name: str, value: object) -> int:
 def day(name: str, value: object) -> str:
     """Return ``YYYY-MM-DD`` in UTC from a date, a datetime (a naive one is UTC), or that text."""
     if isinstance(value, datetime):
-        value = value.astimezone(UTC).date() if value.tzinfo is not None else value.date()
+        try:
+            value = value.astimezone(UTC).date() if value.tzinfo is not None else value.date()
+        except OverflowError:  # at the ends of the calendar: said below
+            value = None
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):

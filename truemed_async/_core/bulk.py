@@ -73,18 +73,23 @@ async def fan_out(
     finished: asyncio.Queue[tuple[int, T] | _Crash | None] = asyncio.Queue()
 
     async def work() -> None:
-        try:
-            while True:
-                await room.acquire()
-                async with taking:
-                    number, item = await anext(source)
-                finished.put_nowait((number, await call(item)))
-        except StopAsyncIteration:
-            finished.put_nowait(None)
-        except Exception as error:  # noqa: BLE001  # raised again by the consumer, below
-            finished.put_nowait(_Crash(error))
+        while True:
+            await room.acquire()
+            async with taking:
+                taken = await anext(source, None)
+            if taken is None:
+                return
+            number, item = taken
+            finished.put_nowait((number, await call(item)))
+
+    def ended(worker: asyncio.Task[None]) -> None:
+        """Tell the consumer, however a worker ended, lest it wait for ever."""
+        error = asyncio.CancelledError() if worker.cancelled() else worker.exception()
+        finished.put_nowait(None if error is None else _Crash(error))
 
     workers = [asyncio.create_task(work()) for _ in range(concurrency)]
+    for worker in workers:
+        worker.add_done_callback(ended)
     try:
         async for batch in _ready(finished, len(workers), ordered=ordered):
             yield batch

@@ -34,7 +34,7 @@ def _by_verb(endpoint: Endpoint[Any]) -> Idempotency:
 
 def _in_path(endpoint: Endpoint[Any]) -> tuple[str, ...]:
     """Return the names of the ids in the path."""
-    return tuple(_PLACEHOLDER.findall(endpoint.path))
+    return tuple(dict.fromkeys(_PLACEHOLDER.findall(endpoint.path)))
 
 
 @attrs.frozen

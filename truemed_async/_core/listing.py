@@ -1,36 +1,243 @@
-"""Reads a whole list, page after page."""
+"""Reads a whole list that changes meanwhile, and misses nothing.
+
+The list is sorted, and a page is a slice of it at some moment. **Invariant: every row that has been in the list since
+the start, and stands at or before the last row yielded, has been yielded once.** A page that holds a row at or before
+that one (or is the first page) keeps it: whatever stands between the two stands in the page, too. So windows are
+chosen such that each shares a row with the one before; one that turns out not to (rows before it have left) waits
+until a window further back has filled the gap. Nothing here orders the moments at which the pages were taken:
+windows may be fetched ahead, in any order, and from replicas that lag behind.
+
+Not promised: rows deleted before they are reached, rows added behind the last one yielded, a sort key that changes.
+Where rows of equal key have no stable order, all is read if they fit on a page; if not, ``PaginationDriftError`` is
+raised, provided that the list was otherwise at rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import TypeVar
+import warnings
+from collections.abc import AsyncGenerator, Sequence
+from typing import Generic, TypeVar
 
+from truemed_async._core.listing_ahead import Ahead, FetchPage, Slot
+from truemed_async._core.listing_passed import Answer, Meeting, Passed, Sorting, contradict
+from truemed_async._core.listing_windows import Window, Windows, around
+from truemed_async.errors import PaginationDriftError
 from truemed_async.models import Page
+
+__all__ = ["FetchPage", "Sorting", "complete"]
 
 T = TypeVar("T")
 
-FetchPage = Callable[[int, int], Awaitable[Page[T]]]
-"""``(page, page_size)`` to the page."""
+# Pages that bring nothing and lead nowhere, since the last new row. Going back to the very start takes a few dozen.
+_PATIENCE = 100
+_PROBES = 64  # pages that are asked for when the order of equal rows is in doubt
 
 
-async def pages(fetch: FetchPage[T], *, page_size: int, key: Callable[[T], str]) -> AsyncGenerator[Sequence[T], None]:
-    """Yield the rows of each page in turn, without those that the page before already had.
+async def complete(
+    fetch: FetchPage[T], sorting: Sorting[T], *, page_size: int, prefetch: int
+) -> AsyncGenerator[Sequence[T], None]:
+    """Yield every row of a list once, window by window, in the order of the list.
 
-    The end is read off the page at hand: a total taken from an earlier page misses what was added since.
+    Args:
+        fetch: Reads one page.
+        sorting: How the list is sorted and how its rows are told apart.
+        page_size: Rows to ask for at most. The server may give less; it is asked accordingly from then on.
+        prefetch: How many requests may be in flight.
+
+    Raises:
+        PaginationDriftError: The list is not sorted, or rows may be missing.
     """
-    number, before = 1, frozenset[str]()
-    while True:
-        page = await fetch(number, page_size)
-        here = frozenset(key(item) for item in page)
-        yield [item for item in page if key(item) not in before]
-        if _is_last(page, number, page_size):
-            return
-        number, before = number + 1, here
+    reading = _Reading(fetch, sorting, page_size, prefetch)
+    try:
+        while not reading.ended:
+            yield await reading.advance()
+    finally:
+        await reading.ahead.aclose()
 
 
-def _is_last(page: Page[T], number: int, page_size: int) -> bool:
-    if not page.items:
+class _Reading(Generic[T]):
+    """One listing: where it stands, what it knows of the server, and what to do with a window that arrived."""
+
+    def __init__(self, fetch: FetchPage[T], sorting: Sorting[T], page_size: int, prefetch: int) -> None:
+        self.ended = False
+        self._sorting = sorting
+        self._page_size = page_size
+        self._windows = Windows(page_size)
+        self.ahead = Ahead(fetch, self._windows, prefetch=prefetch)
+        self.passed = Passed[T]()
+        self._index = -1  # of the last row that was read, when it was read: the next window should hold it
+        self._back = 0  # how far the last window was moved back
+        self._again: Window | None = None  # what to read before anything else
+        self._crossing: Answer[T] | None = None  # the page beyond an edge, while the one before is read again
+        self._crowd = (2, 0)  # the most rows of equal key that were at hand, if more than two, and where
+        self._yielded = 0
+        self._totals: set[int | None] = set()
+        self._idle = 0
+        self._warned: set[str] = set()
+
+    async def advance(self) -> list[T]:
+        """Return the new rows of the next window that keeps the invariant."""
+        while True:
+            again, self._again = self._again, None
+            slot = await (self.ahead.read(again) if again else self.ahead.due(self._index))
+            answer = self._received(slot.window, slot.page())
+            self.passed.check(answer)
+            if self._keeps_invariant(slot, answer):
+                return await self._take(answer)
+            self._lose_patience()
+
+    def _received(self, window: Window, page: Page[T]) -> Answer[T]:
+        """Locate the page by what the server says of it, and learn what the server's pages can be."""
+        size, number, total = window.size, window.page, None
+        if page.pagination is not None:
+            size, number, total = page.pagination.page_size, page.pagination.current_page, page.pagination.count
+        if max(size, len(page)) > window.size:
+            self._resize(max(size, len(page)), free=False)
+        elif size < window.size:
+            self._resize(size)
+        self._totals.add(total)
+        self.ahead.total = total
+        return Answer(
+            items=page.items,
+            ids=[self._sorting.id(item) for item in page],
+            keys=[self._sorting.key(item) for item in page],
+            start=0 if window.page == 1 else (number - 1) * size,
+            size=size,
+            total=total,
+            first=window.page == 1,
+        )
+
+    def _resize(self, largest: int, *, free: bool = True) -> None:
+        self._windows.largest = largest
+        self._windows.free = self._windows.free and free
+        self.ahead.forget()
+
+    def _keeps_invariant(self, slot: Slot[T], answer: Answer[T]) -> bool:
+        """Tell whether no row can lie unseen before this page; if not, arrange for what has to be read instead."""
+        if answer.first or not self._windows.overlap:
+            return True
+        match self.passed.meets(answer):
+            case Meeting.SURE:
+                return True
+            case Meeting.TIED:
+                return self._trusts_ties(answer)
+            case Meeting.NONE if answer.start == slot.window.start > self._index:
+                return self._crosses(slot.window, answer)
+            case Meeting.NONE:
+                self._crossing = None
+                if not slot.kept:
+                    # Rows before it have left. Look further back, twice as far each time; this page may fit behind that.
+                    self._back = 2 * self._back or max(1, self._windows.largest // 4)
+                    self._index = max(0, answer.start - self._back)
+                    if answer.size == slot.window.size:
+                        self.ahead.put_back(slot)
+                return False
+
+    def _trusts_ties(self, answer: Answer[T]) -> bool:
+        """Read from before the rows of the last key, if a page can hold them all; else trust that their order is stable."""
+        before = self.passed.before_ties()
+        if before is not None and not self.passed.retried:
+            self.passed.retried = True
+            self._index = before
+            return False
+        if self.passed.page is not None and contradict(self.passed.page.ids, answer.ids):
+            raise _unstable()
         return True
-    if page.pagination is None:
-        return len(page) < page_size
-    return number >= page.pagination.last_page
+
+    def _crosses(self, window: Window, answer: Answer[T]) -> bool:
+        """Step over an index that no window straddles: nothing must have moved, by this page and the one before it.
+
+        They are read in turns: this one, the one before, this one again.
+        """
+        seen = self._crossing
+        if seen and (seen.start, seen.total, seen.ids[:1]) == (answer.start, answer.total, answer.ids[:1]):
+            return True
+        self._crossing = answer
+        self._again = Window(window.page - 1, window.size)
+        return False
+
+    async def _take(self, answer: Answer[T]) -> list[T]:
+        before = self.passed.page
+        new = self.passed.take(answer)
+        if new or before is None or not self._crossing or not _same_edge(before, answer, self._crossing):
+            self._crossing = None
+        if new:
+            self._idle = 0
+        elif answer.end - 1 <= self._index or answer.total is None or answer.end > answer.total:
+            self._lose_patience()  # while a page that leads on, over rows added behind us, is as it should be
+        self._index, self._back = answer.end - 1, 0
+        self._crowd = max(self._crowd, (self.passed.remembered, self._index))
+        self._yielded += len(new)
+        self.ended = await self._is_end(answer)
+        if self.ended:
+            await self._settle(answer.total)
+        else:
+            self._warn(answer)
+        return new
+
+    async def _is_end(self, answer: Answer[T]) -> bool:
+        """Whether the list ended with this page.
+
+        A short page ends it if that answer's total agrees, or nothing follows. A full page does not: the total may
+        have been counted a moment before the rows were read. The next window tells, unless it would start beyond.
+        """
+        agrees = answer.total is not None and answer.end >= answer.total
+        if answer.is_full:
+            return agrees and self._windows.after(self._index).start >= answer.end
+        if agrees or not answer.items:
+            return True
+        window = Window(answer.start // answer.size + 2, answer.size)
+        beyond = (await self.ahead.read(window)).page()
+        if beyond.items and answer.first and answer.total is None:
+            self._resize(len(answer.items))  # the server gives smaller pages and does not say so
+        return not beyond.items
+
+    async def _settle(self, total: int | None) -> None:
+        """At the end of a list at rest that gave fewer rows than it has: look whether equal rows have a stable order.
+
+        Rows may also have come and gone in equal numbers. Two pages that show the same rows in different orders are
+        the proof.
+        """
+        most, index = self._crowd
+        if most <= 2 or total is None or self._totals != {total} or self._yielded >= total:
+            return
+        orders: list[list[str]] = []
+        for probe in range(_PROBES):
+            size = max(2, self._windows.largest - probe % 16)  # a server may order each size in a way of its own
+            page = (await self.ahead.read(around(index, size))).page()
+            order = [self._sorting.id(item) for item in page]
+            if any(contradict(order, other) for other in orders):
+                raise _unstable()
+            orders.append(order)
+
+    def _lose_patience(self) -> None:
+        self._idle += 1
+        if self._idle > _PATIENCE:
+            raise PaginationDriftError(
+                f"{_PATIENCE} pages brought nothing new and led nowhere: they repeat, or rows leave too fast"
+            )
+
+    def _warn(self, answer: Answer[T]) -> None:
+        """Say once what the server's pages cost, and once that rows have no key."""
+        largest, said = self._windows.largest, ""
+        if largest < self._page_size:
+            said = f"the server gives {largest} rows a page instead of {self._page_size}: more requests are needed"
+        if not self._windows.overlap:
+            said = f"{said or f'pages of {largest} rows'}; so they cannot overlap: rows that leave the list while it is read can hide others"  # fmt: skip
+        self._once("size", said)
+        if answer.items and all(key is None for key in answer.keys):
+            self._once("keyless", "rows without a sort key are told apart by id alone: each of their ids is kept")
+
+    def _once(self, topic: str, said: str) -> None:
+        if said and topic not in self._warned:
+            self._warned.add(topic)
+            warnings.warn(f"listing: {said}", RuntimeWarning, stacklevel=2)
+
+
+def _same_edge(before: Answer[T], again: Answer[T], beyond: Answer[T]) -> bool:
+    """Whether a page still ends with the row that it ended with, in a list that is as long as the page beyond said."""
+    return (again.end, again.ids[-1:], again.total) == (before.end, before.ids[-1:], beyond.total)
+
+
+def _unstable() -> PaginationDriftError:
+    return PaginationDriftError("rows with equal sort keys change places between answers: some may be missing")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from truemed_async._core.retry import RETRY_AFTER_LIMIT
+
 FLOOR = 0.5  # requests a second, the slowest
 START = 10.0  # requests a second, where the first refusal comes before anything could be measured
 CUT = 0.7  # of the rate that succeeded
@@ -21,7 +23,7 @@ class Pacer:
 
     def __init__(self) -> None:
         self.regime = 0
-        """Counts the cuts. A turn that was given under an earlier regime is void, and a refusal from then is no news."""
+        """Counts changes of pace. A turn given under an earlier regime is void, and a refusal from then is no news."""
         self._rate: float | None = None
         self._next = 0.0
         self._gate = 0.0
@@ -31,16 +33,15 @@ class Pacer:
         self._succeeded = 0
         self._measured = 0.0
 
-    def reserve(self, now: float) -> float:
-        """Return how long the next request has to wait; its turn is taken."""
-        if self._rate is None and now >= self._gate:
-            return 0.0
+    def reserve(self, now: float, *, until: float = math.inf) -> float | None:
+        """Return how long the next request has to wait, its turn being taken; ``None`` if not before ``until``."""
+        if self._rate is not None and now - self._refused_at > FORGET:
+            self._rate, self._next = None, 0.0
         start = max(now, self._gate, self._next)
+        if start >= until:
+            return None
         if self._rate is not None:
-            if now - self._refused_at > FORGET:
-                self._rate = None
-            else:
-                self._next = start + 1 / self._rate
+            self._next = start + 1 / self._rate
         return start - now
 
     def succeeded(self, now: float) -> None:
@@ -56,11 +57,13 @@ class Pacer:
     def refused(self, now: float, *, regime: int, retry_after: float | None) -> None:
         """Note a request that was refused for being one too many; ``regime`` is that of its turn."""
         self._refused_at = now
+        known, gate = regime != self.regime, self._gate
         if retry_after is not None:
-            self._gate = max(self._gate, now + retry_after)
-        if regime != self.regime:
+            self._gate = max(gate, now + min(retry_after, RETRY_AFTER_LIMIT))
+        if not known or self._gate > gate:
+            self.regime += 1
+        if known:
             return
-        self.regime += 1
         seen = self._seen(now)
         if self._rate is None:
             self._doubling, self._rate = FIRST_DOUBLING, max(START, CUT * seen)

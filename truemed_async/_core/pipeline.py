@@ -107,9 +107,10 @@ class _Call:
         clock, request = self.clock, self.request
         began = clock.monotonic()
         self.deadline = began + self.settings.timeouts.total
+        problem: Problem | None = None
         while True:
             if not await self._turn():
-                return self._error(_PACED_OUT)
+                return self._error(problem or _PACED_OUT)  # what went wrong before says more than the wait
             started, regime = clock.monotonic(), self.pacer.regime
             self.attempts += 1
             seconds = min(self.settings.timeouts.attempt, self.deadline - started)
@@ -140,15 +141,13 @@ class _Call:
     async def _turn(self) -> bool:
         """Wait until the pacer lets the next attempt start; ``False`` if that would be after the deadline."""
         while True:
-            now, regime = self.clock.monotonic(), self.pacer.regime
-            wait = self.pacer.reserve(now)
+            regime = self.pacer.regime
+            wait = self.pacer.reserve(self.clock.monotonic(), until=self.deadline)
             if not wait:
-                return True
-            if now + wait >= self.deadline:
-                return False
+                return wait is not None
             await self.clock.sleep(wait)
             if regime == self.pacer.regime:
-                return True
+                return self.clock.monotonic() < self.deadline
 
     def _decide(self, problem: Problem, now: float) -> Decision:
         return decide(

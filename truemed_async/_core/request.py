@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 import attrs
-import orjson
 from yarl import URL
 
 from truemed_async._core.arguments import idempotency_key, identifier
@@ -67,6 +67,8 @@ def build(
         raise InvalidArgumentError(f"{endpoint.name} takes no idempotency key")
     if endpoint.idempotency is Idempotency.KEYED:
         key = idempotency_key(key)
+        if body is not None and "idempotency_key" in body:
+            raise InvalidArgumentError("give the idempotency key as idempotency_key=…, not inside the body")
         body = {"idempotency_key": key, **(body or {})}
     if body is not None and endpoint.verb == "GET":
         raise InvalidArgumentError(f"{endpoint.name} is a GET and takes no body")
@@ -118,8 +120,9 @@ def _written(name: str, value: object) -> str:
 
 def _encode(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> bytes:
     try:
-        return orjson.dumps(dict(body))
-    except TypeError:
+        # The standard library's: orjson would quietly send NaN and infinity as null.
+        return json.dumps(dict(body), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError):
         pass  # its text may quote the value
     raise InvalidArgumentError(f"the body of {endpoint.name} holds something that JSON cannot")
 

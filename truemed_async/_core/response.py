@@ -57,6 +57,7 @@ _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FINAL = frozenset({409, 422, 501})
 # Answers that say the request was not processed; any other failure that is retried may have had its effect.
 _NOT_PROCESSED = frozenset({425, 429})
+_WITHOUT_BODY = frozenset({204, 205})
 # No such header is documented for this API; these are the usual names.
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
 
@@ -131,7 +132,7 @@ def _value(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
         return cast("T", None)
     start = raw.body.lstrip()[:1]
     if start not in (b"{", b"["):
-        if not raw.body and not raw.announced and raw.status != HTTPStatus.NO_CONTENT:
+        if not raw.body and not raw.announced and raw.status not in _WITHOUT_BODY:
             return _truncated(raw)
         return _undecodable(raw, "the answer is not JSON")
     try:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from truemed_async.emulator.admin import ADMIN, Admin
 from truemed_async.emulator.call import Call, Problem, invalid
-from truemed_async.emulator.faults import Cut, Exchange, Faults, Wire
+from truemed_async.emulator.faults import Cut, Exchange, Faults, Passage, Wire
 from truemed_async.emulator.responses import answer, refusal
 from truemed_async.emulator.routes import Found, find_route
 from truemed_async.emulator.state import State
@@ -151,7 +151,7 @@ class App:
             exchange.record.body = await self._read(exchange.request)
         except Problem as problem:
             return refusal(problem)
-        passage = self._faults.passage(exchange)
+        passage = Passage(exchange, self._faults)
         response = await passage.before()
         if response is None:
             delay = self._delay()

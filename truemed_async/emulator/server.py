@@ -43,7 +43,7 @@ class Emulator:
         latency: seconds before each answer, or (lowest, highest) of an even, seeded spread.
         port: 0 takes a free one.
         max_page_size: the most that one page holds; a larger `page_size` is cut to it. Truemed does not state its own.
-        tls: speak TLS, with the certificate of this context.
+        tls: speak TLS, with the certificate of this context; not in a uvloop.
         """
         if sessions < 0 or max_page_size < 1:
             raise ValueError("sessions cannot be negative, and a page holds at least one")

@@ -24,6 +24,11 @@ class Serving:
 
     def __init__(self, port: int, app: App, faults: Faults, tls: ssl.SSLContext | None) -> None:
         """Take the port; nothing is let in yet."""
+        # Others read from a connection before it can be handed to TLS: its first bytes would be lost.
+        if tls is not None and not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+            raise RuntimeError(
+                "TLS needs a loop of asyncio itself: enter the emulator without async, in its own thread"
+            )
         self.doors: set[Door] = set()
         self._app = app
         self._faults = faults

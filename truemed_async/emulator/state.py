@@ -164,7 +164,7 @@ class State:
         view._order = order or self._order  # noqa: SLF001 - it is one of us
         return view
 
-    def replica(self, *, behind: int) -> "Replica":
+    def replica(self, *, behind: int) -> "State":
         """Return a copy that follows this state, always so many writes behind it."""
         with self.lock:
             replica = Replica(self._sessions, max_page_size=self.max_page_size, behind=behind)

@@ -12,11 +12,11 @@ import attrs
 import cattrs
 import orjson
 
+from truemed_async.models._enums import OpenEnum
 from truemed_async.models._structure import (
     EXPECTED,
     Mismatch,
     Structure,
-    is_open_enum,
     parse_datetime,
     structure_function,
 )
@@ -47,13 +47,10 @@ def _text_hook(kind: Any, parse: Callable[[str], Any]) -> Structure:
     return check
 
 
-def _enum_hook(kind: Any) -> Structure:
-    def check(value: Any, _: Any) -> Any:
-        if value.__class__ is str:
-            return kind(value)
-        raise Mismatch("a string")
-
-    return check
+def _structure_enum(value: Any, kind: Any) -> Any:
+    if value.__class__ is str:
+        return kind(value)
+    raise Mismatch("a string")
 
 
 def _object_hook(value: Any, _: Any) -> dict[str, Any]:
@@ -106,11 +103,6 @@ def _is_object(kind: Any) -> bool:
     return kind is dict or typing.get_origin(kind) in (dict, Mapping)
 
 
-def _exactly(wanted: Any) -> Callable[[Any], bool]:
-    """Match by identity, not by class: a hook for ``str`` would else also answer for the enums, which are strings."""
-    return lambda kind: kind is wanted
-
-
 def _make() -> cattrs.Converter:
     made = cattrs.Converter(detailed_validation=False)
 
@@ -127,17 +119,17 @@ def _make() -> cattrs.Converter:
         return [made.unstructure(value) for value in values]
 
     for scalar in (str, int, float, bool):
-        made.register_structure_hook_func(_exactly(scalar), _scalar_hook(scalar))
-    made.register_structure_hook_func(_exactly(datetime), _text_hook(datetime, parse_datetime))
-    made.register_structure_hook_func(_exactly(date), _text_hook(date, date.fromisoformat))
+        made.register_structure_hook(scalar, _scalar_hook(scalar))
+    made.register_structure_hook(OpenEnum, _structure_enum)  # itself a string, and more particular than the hook above
+    made.register_structure_hook(datetime, _text_hook(datetime, parse_datetime))
+    made.register_structure_hook(date, _text_hook(date, date.fromisoformat))
     made.register_structure_hook_func(_is_object, _object_hook)
-    made.register_structure_hook_factory(is_open_enum, _enum_hook)
     made.register_structure_hook_factory(_is_sequence, sequence)
     made.register_structure_hook_factory(attrs.has, model)
     made.register_unstructure_hook_factory(attrs.has, plain)
     made.register_unstructure_hook(datetime, iso)
     made.register_unstructure_hook(date, date.isoformat)
-    made.register_unstructure_hook_func(is_open_enum, str)
+    made.register_unstructure_hook(OpenEnum, str)
     made.register_unstructure_hook_func(_is_sequence, plain_list)
     return made
 

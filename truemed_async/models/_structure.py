@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Structure = Callable[[Any, Any], Any]
 
+_FACTORY: type[Any] = typing.cast("Any", attrs.Factory)  # a class, whatever its annotation says
+
 
 class Mismatch(Exception):  # noqa: N818  # never leaves the library: it becomes a DecodeError or a PayloadError
     """A value of the wrong shape: where, and what was expected. It never holds the value."""
@@ -98,11 +100,8 @@ def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mappin
     names = [name for name in fields if name != "extra"]
     wire = [(wire_names or {}).get(name, name) for name in names]
     variables = [f"v{number}" for number in range(len(names))]
-    defaults = {
-        on_wire: fields[name].default
-        for name, on_wire in zip(names, wire, strict=True)
-        if fields[name].default is not attrs.NOTHING
-    }
+    required = [wire_name for name, wire_name in zip(names, wire, strict=True) if fields[name].default is attrs.NOTHING]
+    defaults = {wire_name: fields[name].default for name, wire_name in zip(names, wire, strict=True)}
     scope: dict[str, Any] = {
         "Mismatch": Mismatch,
         "UTC": UTC,
@@ -112,16 +111,15 @@ def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mappin
         "cls": origin,
         "twin": _mutable_twin(origin),
         "known": frozenset(wire),
-        "all_of": itemgetter(*wire, wire[0]),  # one more than needed: a single one would come without its tuple
-        "defaults": defaults,
+        "all_of": _getter(wire),
+        "completed": _completer(required, defaults),
     }
+    unpacked = "".join(f"{variable}, " for variable in variables) or "()"
     body = [
         "if data.__class__ is not dict: raise Mismatch('an object')",
-        f"try: {', '.join(variables)}, _ = all_of(data)",
+        f"try: {unpacked} = all_of(data)",
         "except KeyError:",
-        "    for name in known:",
-        "        if name not in data and name not in defaults: raise Mismatch('a value, but it is missing', name) from None",
-        f"    {', '.join(variables)}, _ = all_of(defaults | data)",
+        f"    {unpacked} = all_of(completed(data))",
         "    whole = False",
         f"else: whole = len(data) == {len(wire)}",
     ]
@@ -137,6 +135,30 @@ def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mappin
     source = "def structure(data, _):\n" + "\n".join(f"    {line}" for line in body)
     exec(compile(source, f"<structure {origin.__qualname__}>", "exec"), scope)  # noqa: S102  # from our own classes only
     return typing.cast("Structure", scope["structure"])
+
+
+def _getter(wire: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what takes the values of all names out of a dict; KeyError if one is missing."""
+    if len(wire) > 1:
+        return itemgetter(*wire)  # several times faster than a look-up for each
+    return lambda data: tuple(data[name] for name in wire)
+
+
+def _completer(required: list[str], defaults: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
+    """Return what fills in the defaults of the names that a dict does not have."""
+
+    def completed(data: dict[str, Any]) -> dict[str, Any]:
+        for name in required:
+            if name not in data:
+                raise Mismatch("a value, but it is missing", name)
+        made = {
+            name: default.factory() if isinstance(default, _FACTORY) else default
+            for name, default in defaults.items()
+            if name not in data
+        }
+        return made | data
+
+    return completed
 
 
 def _check_lines(hint: Any, wire: str, variable: str, scope: dict[str, Any], converter: cattrs.Converter) -> list[str]:

@@ -11,7 +11,7 @@ from yarl import URL
 
 from truemed_async._core import arguments
 from truemed_async._core.bulk import Outcome, fan_out, outcome_of
-from truemed_async._core.listing import pages
+from truemed_async._core.listing import Sorting, complete
 from truemed_async._core.stream import Stream
 from truemed_async.endpoints import (
     GET_QUALIFICATION_SESSION,
@@ -23,6 +23,9 @@ from truemed_async.models import Page, QualificationSession, QualificationSessio
 from truemed_async.options import UNSET, RequestOptions, Unset, seconds
 from truemed_async.resources._base import Resource
 
+SORTING = Sorting[QualificationSession](
+    id=lambda session: session.qualification_session_id, key=lambda session: session.created_at
+)
 POLL_FIRST = 1.0
 POLL_LONGEST = 30.0
 
@@ -108,20 +111,31 @@ class QualificationSessions(Resource):
         prefetch: int = 4,
         options: RequestOptions | None = None,
     ) -> Stream[QualificationSession]:
-        """Iterate over every qualification session that matches.
+        """Iterate over every qualification session that matches, without a gap while the list changes.
+
+        Each session that matches from the first request until it is reached comes exactly once, in Truemed's order,
+        whatever is added, removed or moved out of the filter meanwhile. Sessions that are added meanwhile come too,
+        unless the place where they are sorted in has been passed.
 
         Args:
             status: As in :meth:`list`.
             user_id: As in :meth:`list`.
             expires_at: As in :meth:`list`.
             search: As in :meth:`list`.
-            page_size: Rows to ask for at once, at least 1.
-            prefetch: How many requests may be in flight, at least 1.
+            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little: at 100 it
+                takes 1.15 times the requests of plain paging, at 30 about 1.3 times. Below 7 pages cannot overlap:
+                sessions that leave the list then hide others, and a warning says so.
+            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
+                pages are held.
             options: Time-outs, retry policy and headers of each request.
 
         Raises:
             InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
             CallError: A page could not be read; raised while iterating.
+            PaginationDriftError: The pages do not add up to a sorted list, so sessions may be missing.
+
+        Warns:
+            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
 
         Source: Truemed API reference, "List Qualification Sessions".
         """
@@ -133,7 +147,7 @@ class QualificationSessions(Resource):
             query = {**filters, "page": page, "page_size": size}
             return await self._call(LIST_QUALIFICATION_SESSIONS, query=query, options=options)
 
-        return Stream(pages(fetch, page_size=page_size, key=lambda session: session.qualification_session_id))
+        return Stream(complete(fetch, SORTING, page_size=page_size, prefetch=prefetch))
 
     async def update(
         self,

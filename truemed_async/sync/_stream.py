@@ -79,7 +79,7 @@ class Feed(AsyncIterator[Any]):
     """
 
     def __init__(self, items: Iterable[Any], ahead: int) -> None:
-        self.filled = asyncio.Event()
+        self.filled: asyncio.Event = asyncio.Event()
         self._items = iter(items)
         self._ahead = ahead
         self._ready: deque[Any] = deque()

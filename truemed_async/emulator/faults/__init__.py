@@ -1,7 +1,6 @@
 """What goes wrong: every fault has a name, a scope and a count."""
 
 import asyncio
-import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -12,7 +11,6 @@ import attrs
 from aiohttp import web
 
 from truemed_async.emulator.faults.base import ConnectionFault, Cut, Exchange, Fault, Wire
-from truemed_async.emulator.faults.connection import RefuseConnection
 from truemed_async.emulator.faults.scope import Handle, Scope
 from truemed_async.emulator.faults.table import FAULTS, Parameter, create, description, parameters
 from truemed_async.emulator.state import State
@@ -88,9 +86,9 @@ class Faults:
         return self._ended_hits + sum(handle.hits for handle in self.active)
 
     @property
-    def refusal(self) -> RefuseConnection | None:
+    def refusal(self) -> ConnectionFault | None:
         """The fault for which no connection is taken in, if there is one."""
-        return next((fault for fault in self if isinstance(fault, RefuseConnection)), None)
+        return next((fault for fault in self if isinstance(fault, ConnectionFault) and fault.refuses), None)
 
     @overload
     def add(self, fault: F, /) -> F: ...
@@ -127,16 +125,13 @@ class Faults:
     def _begin(self, fault: Fault, name: str, scope: Scope | None, given: dict[str, Any]) -> Handle:
         with self._lock:
             id = next(self._ids)
-        # Each has numbers of its own: adding or removing one does not change what the others draw.
-        fault.begin(self._state, self._draw(id, "fault"))
-        handle = Handle(id, name, fault, scope, given, self._draw(id, "scope"), self._remove)
+        # Each has a seed of its own: adding or removing one does not change what the others draw.
+        fault.begin(self._state, f"{self._seed} {id} fault")
+        handle = Handle(id, name, fault, scope, given, f"{self._seed} {id} scope", self._remove)
         with self._lock:
             self._active = (*self._active, handle)
         self._changed()
         return handle
-
-    def _draw(self, *names: object) -> random.Random:
-        return random.Random(f"{self._seed} {names}")  # noqa: S311 - repeatable on purpose
 
     def clear(self) -> None:
         """Let everything go right again, and forget all hits."""
@@ -169,18 +164,14 @@ class Faults:
             fault.connected(transport)
         return [fault for fault in acting if isinstance(fault, ConnectionFault)]
 
-    def passage(self, exchange: Exchange) -> "Passage":
-        """Return the way of one exchange through the faults that are in force now."""
-        return Passage(exchange, self.active)
-
 
 class Passage:
     """The way of one exchange through the faults: each decides once whether it acts on it."""
 
-    def __init__(self, exchange: Exchange, handles: tuple[Handle, ...]) -> None:
-        """Nothing is decided yet: a fault that is never reached has no hit."""
+    def __init__(self, exchange: Exchange, faults: Faults) -> None:
+        """Begin with the faults that are in force now; one that is never reached has no hit."""
         self._exchange = exchange
-        self._handles = handles
+        self._handles = faults.active
         self._decided: dict[int, bool] = {}
 
     async def before(self) -> web.StreamResponse | None:

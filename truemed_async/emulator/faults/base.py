@@ -51,8 +51,8 @@ class Fault:
     Every method but `begin` runs on the emulator's loop. A method that waits is cancelled when the emulator stops.
     """
 
-    def begin(self, state: State, draw: random.Random) -> None:
-        """Be put in force; what is drawn from `draw` is the same for the same seed and order of adding."""
+    def begin(self, state: State, seed: str) -> None:
+        """Be put in force; `seed` is the same for the same seed of the emulator and order of adding."""
 
     @property
     def is_over(self) -> bool:
@@ -85,9 +85,25 @@ class ConnectionFault(Fault):
     stalls: ClassVar[bool] = False  # the connection is taken in and never read from
 
     @property
+    def remaining(self) -> float | None:
+        """Seconds to the end; None when it does not come by itself."""
+        return None
+
+    @property
     def greeting(self) -> ssl.SSLContext | None:
         """What TLS is spoken with instead of the emulator's own context."""
         return None
+
+
+class Drawing(Fault):
+    """What goes wrong by chance, the same for the same seed."""
+
+    _draw: random.Random
+
+    def begin(self, state: State, seed: str) -> None:
+        """Be put in force."""
+        del state
+        self._draw = random.Random(seed)  # noqa: S311 - repeatable on purpose
 
 
 Ending = Literal["keep", "close", "reset"]

@@ -3,7 +3,6 @@
 # ruff: noqa: D102 - `Fault` says what each method is for, the class what the fault does
 
 import gzip
-import random
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -11,8 +10,7 @@ import attrs
 from aiohttp import web
 from attrs.validators import and_, ge, lt
 
-from truemed_async.emulator.faults.base import Ending, Exchange, Fault, Wire, body, chunk, head, message, plain
-from truemed_async.emulator.state import State
+from truemed_async.emulator.faults.base import Drawing, Ending, Exchange, Fault, Wire, body, chunk, head, message, plain
 
 _CHUNKED = "Transfer-Encoding: chunked"
 
@@ -67,15 +65,10 @@ class PartialHeaders(Broken):
 
 
 @attrs.define(eq=False)
-class GarbageThenClose(Broken):
+class GarbageThenClose(Broken, Drawing):
     """`size` bytes that are no HTTP, then the end."""
 
     size: int = attrs.field(default=64, validator=ge(1))
-    _draw: random.Random = attrs.field(init=False, factory=random.Random, repr=False)
-
-    def begin(self, state: State, draw: random.Random) -> None:
-        del state
-        self._draw = draw
 
     def content(self, response: web.StreamResponse) -> bytes:
         del response

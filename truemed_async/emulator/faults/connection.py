@@ -3,7 +3,6 @@
 # ruff: noqa: D102 - `Fault` says what each method is for, the class what the fault does
 
 import asyncio
-import random
 import ssl
 import time
 
@@ -26,14 +25,13 @@ class RefuseConnection(ConnectionFault):
     duration: float | None = attrs.field(default=None, validator=optional(gt(0)))
     _ends: float | None = attrs.field(default=None, init=False)
 
-    def begin(self, state: State, draw: random.Random) -> None:
-        del state, draw
+    def begin(self, state: State, seed: str) -> None:
+        del state, seed
         if self.duration is not None:
             self._ends = time.monotonic() + self.duration
 
     @property
     def remaining(self) -> float | None:
-        """Seconds to the end; None when it does not come by itself."""
         return None if self._ends is None else max(0, self._ends - time.monotonic())
 
     @property
@@ -67,7 +65,7 @@ def _context(certificate: ssl.SSLContext | str) -> ssl.SSLContext:
 
 @attrs.define(eq=False)
 class TlsBadCertificate(ConnectionFault):
-    """TLS with this `certificate`: a context, or the path of a PEM file; it need not be an emulator with TLS."""
+    """TLS with this `certificate`: a context, or the path of a PEM file; with or without TLS otherwise, but not in a uvloop."""
 
     certificate: ssl.SSLContext | str
     _context: ssl.SSLContext = attrs.field(

@@ -80,7 +80,7 @@ class Handle:
         fault: Fault,
         scope: Scope | None,
         parameters: dict[str, Any],
-        draw: random.Random,
+        seed: str,
         remove: Callable[["Handle"], None],
     ) -> None:
         """Keep the parts; without a scope it acts on everything. `remove` takes it out of force."""
@@ -94,7 +94,7 @@ class Handle:
         self.acts_after = type(fault).after is not Fault.after
         self.active = True
         self.hits = 0
-        self._draw = draw
+        self._draw = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._remove = remove
         self._seen = 0
 

@@ -2,7 +2,6 @@
 
 # ruff: noqa: D102 - `Fault` says what each method is for, the class what the fault does
 
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,11 +14,11 @@ from aiohttp import web
 from attrs.validators import ge
 
 from truemed_async.emulator.call import Problem, invalid
-from truemed_async.emulator.faults.base import Exchange, Fault, body
+from truemed_async.emulator.faults.base import Drawing, Exchange, Fault, body
 from truemed_async.emulator.faults.status import Answered
 from truemed_async.emulator.qualification import Filters, QualificationSession
 from truemed_async.emulator.responses import answer, refusal
-from truemed_async.emulator.state import Replica, State
+from truemed_async.emulator.state import State
 
 
 class OfWrites(Answered):
@@ -70,10 +69,10 @@ class ReplicaLag(OfListings):
     """A listing is that of `n` writes ago."""
 
     n: int = attrs.field(default=1, validator=ge(1))
-    _replica: Replica = attrs.field(init=False, repr=False)
+    _replica: State = attrs.field(init=False, repr=False)
 
-    def begin(self, state: State, draw: random.Random) -> None:
-        del draw
+    def begin(self, state: State, seed: str) -> None:
+        del seed
         self._replica = state.replica(behind=self.n)
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
@@ -81,15 +80,8 @@ class ReplicaLag(OfListings):
         return None
 
 
-@attrs.define(eq=False)
-class UnstableTies(OfListings):
+class UnstableTies(OfListings, Drawing):
     """Sessions with the same `created_at` are in another order on each answer."""
-
-    _draw: random.Random = attrs.field(init=False, factory=random.Random, repr=False)
-
-    def begin(self, state: State, draw: random.Random) -> None:
-        del state
-        self._draw = draw
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         exchange.state = exchange.state.view(order=self._shuffled)
@@ -114,15 +106,15 @@ class ClampPageSize(OfListings):
 
 
 @attrs.define(eq=False)
-class BetweenPages(OfListings, ABC):
+class BetweenPages(OfListings, Drawing, ABC):
     """Changes what there is after each page of a listing."""
 
     n: int = attrs.field(default=1, validator=ge(1))
     _state: State = attrs.field(init=False, repr=False)
-    _draw: random.Random = attrs.field(init=False, repr=False)
 
-    def begin(self, state: State, draw: random.Random) -> None:
-        self._state, self._draw = state, draw
+    def begin(self, state: State, seed: str) -> None:
+        super().begin(state, seed)
+        self._state = state
 
     async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
         del exchange

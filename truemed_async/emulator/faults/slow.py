@@ -3,31 +3,24 @@
 # ruff: noqa: D102 - `Fault` says what each method is for, the class what the fault does
 
 import asyncio
-import random
 from typing import Literal
 
 import attrs
 from aiohttp import web
 from attrs.validators import ge, gt
 
-from truemed_async.emulator.faults.base import Exchange, Fault, Wire, body, head, message
-from truemed_async.emulator.state import State
+from truemed_async.emulator.faults.base import Drawing, Exchange, Fault, Wire, body, head, message
 
 _TICK = 0.02  # seconds between two pieces when a rate is all that is asked for
 
 
 @attrs.define(eq=False)
-class Latency(Fault):
+class Latency(Drawing):
     """The request waits for `seconds`, give or take `spread` (uniform) or as median with sigma `spread` (lognormal)."""
 
     distribution: Literal["fixed", "uniform", "lognormal"] = "fixed"
     seconds: float = attrs.field(default=0.1, validator=ge(0))
     spread: float = attrs.field(default=0, validator=ge(0))
-    _draw: random.Random = attrs.field(init=False, factory=random.Random, repr=False)
-
-    def begin(self, state: State, draw: random.Random) -> None:
-        del state
-        self._draw = draw
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         del exchange

@@ -3,7 +3,6 @@
 # ruff: noqa: D102 - `Fault` says what each method is for, the class what the fault does
 
 import math
-import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from aiohttp import web
 from attrs.validators import and_, ge, gt, le, lt, optional
 
 from truemed_async.emulator.call import Problem
-from truemed_async.emulator.faults.base import Exchange, Fault, http_date
+from truemed_async.emulator.faults.base import Drawing, Exchange, Fault, http_date
 from truemed_async.emulator.faults.content import HTML
 from truemed_async.emulator.responses import refusal
 from truemed_async.emulator.state import State
@@ -155,8 +154,8 @@ class Outage(Failing):
     duration: float = attrs.field(default=1, validator=gt(0))
     _begins: float = attrs.field(init=False, default=0)
 
-    def begin(self, state: State, draw: random.Random) -> None:
-        del state, draw
+    def begin(self, state: State, seed: str) -> None:
+        del state, seed
         self._begins = time.monotonic() + self.delay
 
     @property
@@ -186,15 +185,10 @@ class FailFirst(Failing):
 
 
 @attrs.define(eq=False)
-class Flaky(Failing):
+class Flaky(Failing, Drawing):
     """The status `code` with probability `p`."""
 
     p: float = attrs.field(default=0.5, validator=and_(ge(0), le(1)))
-    _draw: random.Random = attrs.field(init=False, factory=random.Random, repr=False)
-
-    def begin(self, state: State, draw: random.Random) -> None:
-        del state
-        self._draw = draw
 
     def selects(self, exchange: Exchange) -> bool:
         del exchange

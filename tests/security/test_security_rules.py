@@ -1,0 +1,220 @@
+"""Rules that the source itself keeps, read from its syntax trees; each rule is shown to catch what it is for."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import truemed_async
+
+PACKAGE = Path(truemed_async.__file__).parent
+SECRET = re.compile(
+    r"(?<!idempotency_)\b_?(api_?key|secret|digest|signature|hmac|mac|password|token)s?\b(?!_header)", re.IGNORECASE
+)
+TREES = {
+    file.relative_to(PACKAGE).as_posix(): ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.rglob("*.py")
+}
+
+
+def names_in(node):
+    """The names and attributes of an expression, those inside calls and subscripts too."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name):
+            yield each.id
+        elif isinstance(each, ast.Attribute):
+            yield each.attr
+
+
+def is_secret(node):
+    return any(SECRET.fullmatch(name) for name in names_in(node))
+
+
+def comparisons(tree):
+    """`==` takes longer the more of a secret is right; `hmac.compare_digest` does not."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and any(isinstance(operator, (ast.Eq, ast.NotEq)) for operator in node.ops):
+            for side in (node.left, *node.comparators):
+                if is_secret(side) and not (
+                    isinstance(side, ast.Call) and getattr(side.func, "id", "") in ("len", "type")
+                ):
+                    yield node
+
+
+def formatting(tree):
+    """A key that was formatted is plain text, which no mask covers any more."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FormattedValue) and is_secret(node.value):
+            yield node
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in ("format", "format_map", "print", "str", "repr", "join", "ascii"):
+                yield from (node for each in (*node.args, *(word.value for word in node.keywords)) if is_secret(each))
+        if (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, (ast.Mod, ast.Add))
+            and (is_secret(node.left) or is_secret(node.right))
+        ):
+            yield node
+
+
+def logging_calls(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+            if any(module.split(".")[0] in ("logging", "syslog", "traceback", "faulthandler") for module in modules):
+                yield node
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and "logger" in list(names_in(node.func.value))
+        ):
+            yield node
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("print", "breakpoint"):
+            yield node
+
+
+SWITCHES = {
+    "ssl": False, "verify": False, "verify_ssl": False, "check_hostname": False, "allow_redirects": True, "trust_env": True,
+    "follow_redirects": True, "raise_for_status": True,
+}  # fmt: skip
+
+
+def switches(tree):
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.keyword)
+            and node.arg in SWITCHES
+            and getattr(node.value, "value", None) is SWITCHES[node.arg]
+        ):
+            yield node
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                name = getattr(target, "attr", getattr(target, "id", ""))
+                if name in SWITCHES and getattr(node.value, "value", None) is SWITCHES[name]:
+                    yield node
+        if isinstance(node, ast.Attribute) and node.attr in (
+            "CERT_NONE",
+            "CERT_OPTIONAL",
+            "_create_unverified_context",
+        ):
+            yield node
+
+
+def dangerous(tree):
+    """What runs what it reads."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            owner = getattr(getattr(node.func, "value", None), "id", "")
+            if (name in ("eval", "exec", "__import__") and not owner) or (name, owner) in (
+                ("system", "os"),
+                ("popen", "os"),
+            ):
+                yield node
+            if owner in ("pickle", "marshal", "shelve", "yaml", "subprocess"):
+                yield node
+            if any(word.arg == "shell" for word in node.keywords):
+                yield node
+
+
+def chained(tree):
+    """An error raised inside an `except` holds the caught one, and aiohttp's hold the request with its headers."""
+    for handler in (node for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)):
+        for node in ast.walk(handler):
+            if isinstance(node, ast.Raise) and node.exc is not None:
+                yield node
+
+
+RULES = {
+    "comparison of a secret": (
+        comparisons,
+        "if api_key == other: pass\nif hmac.digest(a) != b: pass\nx = self._secret == y",
+    ),
+    "formatting of a secret": (
+        formatting,
+        'f"{api_key}"\nf"{self.api_key!r}"\n"{}".format(api_key)\n"%s" % api_key\n"k=" + client._api_key\nprint(secret)\nstr(api_key)',
+    ),
+    "logging": (
+        logging_calls,
+        'import logging\nfrom logging import getLogger\nlogger.info("x")\nself.logger.debug(1)\nprint(1)',
+    ),
+    "switching a check off": (
+        switches,
+        "f(ssl=False)\nf(verify=False)\nf(allow_redirects=True)\nf(trust_env=True)\nc.check_hostname = False\nssl.CERT_NONE",
+    ),
+    "running what was read": (
+        dangerous,
+        "eval(x)\nexec(x)\npickle.loads(x)\nos.system(x)\nsubprocess.run(x)\nrun(x, shell=True)",
+    ),
+}
+# (rule, file): why it may, and how often.
+ALLOWED = {
+    ("formatting of a secret", "cli/serve.py"): (2, "the made-up key of the emulator, which is there to be copied"),
+    ("logging", "_core/redact.py"): (4, "the one place that logs: the import, the logger, and two lines"),
+    ("running what was read", "models/_structure.py"): (1, "code made from our own classes at import, never from data"),
+}
+
+
+def found(rule):
+    search, _ = RULES[rule]
+    counts = {file: len(list(search(tree))) for file, tree in TREES.items()}
+    return {file: count for file, count in counts.items() if count}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_source_keeps_the_rule(rule):
+    hits = found(rule)
+    for file, count in hits.items():
+        most, _ = ALLOWED.get((rule, file), (0, ""))
+        if rule == "logging" and file.startswith(("cli/", "emulator/", "_codegen")):
+            continue  # programs of their own, which write where their user asked them to
+        lines = [getattr(node, "lineno", 0) for node in RULES[rule][0](TREES[file])]
+        assert count <= most, f"{file}: lines {lines}"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_rule_catches_what_it_is_for(rule):
+    search, example = RULES[rule]
+    lines = {node.value.lineno if isinstance(node, ast.keyword) else node.lineno for node in search(ast.parse(example))}
+    assert lines == set(range(1, example.count("\n") + 2))
+
+
+@pytest.mark.parametrize(("rule", "file"), ALLOWED, ids=" in ".join if False else str)
+def test_no_exception_outlives_its_reason(rule, file):
+    assert file in TREES
+    assert found(rule).get(file)
+
+
+def test_the_transport_never_chains_an_error_of_the_http_library():
+    assert not list(chained(TREES["_core/transport.py"]))
+    assert list(chained(ast.parse("try:\n    f()\nexcept ValueError as error:\n    raise KeyError(error)")))
+
+
+def test_the_http_librarys_client_is_used_in_one_file():
+    """What it raises and prints holds the key; it cannot leave a file that it is not in."""
+    at_runtime = set()
+    for file, tree in TREES.items():
+        skipped = {
+            id(each)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in names_in(node.test)
+            for each in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Import, ast.ImportFrom)) and id(node) not in skipped:
+                modules = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+                if any(module.split(".")[0] == "aiohttp" for module in modules) and not file.startswith("emulator/"):
+                    at_runtime.add(file)
+    assert at_runtime == {"_core/transport.py"}
+
+
+def test_random_numbers_are_no_secrets():
+    """`random` spreads pauses and seeds made-up data; whatever must not be guessed comes from `secrets` or `uuid`."""
+    users = {
+        file
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import) and any(alias.name == "random" for alias in node.names)
+    }
+    assert all(file == "_core/pipeline.py" or file.startswith("emulator/") for file in users)
