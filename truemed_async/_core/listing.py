@@ -166,7 +166,8 @@ class _Reading(Generic[T]):
         elif answer.end - 1 <= self._index or answer.total is None or answer.end > answer.total:
             self._lose_patience()  # while a page that leads on, over rows added behind us, is as it should be
         self._index, self._back = answer.end - 1, 0
-        self._crowd = max(self._crowd, (self.passed.remembered, self._index))
+        crowd = self.passed.remembered
+        self._crowd = max(self._crowd, (crowd, max(0, self._index - crowd // 2)))
         self._yielded += len(new)
         self.ended = await self._is_end(answer)
         if self.ended:

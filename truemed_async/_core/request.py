@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import attrs
+import orjson
 from yarl import URL
 
 from truemed_async._core.arguments import idempotency_key, identifier
@@ -120,10 +121,13 @@ def _written(name: str, value: object) -> str:
 
 def _encode(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> bytes:
     try:
-        # The standard library's: orjson would quietly send NaN and infinity as null.
-        return json.dumps(dict(body), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        written = orjson.dumps(dict(body))
+        if b"null" in written:  # which is also what orjson makes of NaN and infinity
+            json.dumps(body, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         pass  # its text may quote the value
+    else:
+        return written
     raise InvalidArgumentError(f"the body of {endpoint.name} holds something that JSON cannot")
 
 
