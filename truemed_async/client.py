@@ -17,6 +17,7 @@ from truemed_async._core.request import Query, build
 from truemed_async._core.response import Response
 from truemed_async._core.transport import Network, Transport
 from truemed_async._sensitive import Sensitive
+from truemed_async.errors import InvalidArgumentError
 from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, checked_hooks
 from truemed_async.resources import QualificationSessions
 
@@ -140,7 +141,9 @@ class AsyncTruemed:
             ClientClosedError: The client is closed, or belongs to another running event loop.
             CallError: What happened on the call.
         """
-        options = options or _DEFAULT
+        options = _DEFAULT if options is None else options
+        if not isinstance(options, RequestOptions):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+            raise InvalidArgumentError(f"options must be RequestOptions, not {type(options).__name__}")
         request = build(
             self._base_url, endpoint, path=path, query=query, body=body, key=idempotency_key, headers=options.headers
         )

@@ -176,7 +176,8 @@ class APIError(CallError):
 
     Attributes:
         status: The HTTP status.
-        code: Truemed's ``error`` value, for example ``"ValidationError"``, or ``None``.
+        code: Truemed's ``error`` value, for example ``"ValidationError"``; ``None`` if there is none, or if what is
+            there does not look like a code (it is in ``body`` then).
     """
 
     status: int = 0

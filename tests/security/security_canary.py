@@ -136,7 +136,7 @@ HOSTILE = {
         404,
         told(),
         f"Set-Cookie: who={EMAIL}; Path=/",
-        f"Set-Cookie: name=\"{NAME}\"; Expires={EMAIL}",
+        f'Set-Cookie: name="{NAME}"; Expires={EMAIL}',
         f"Set-Cookie: {EMAIL}={NAME}",
         f"Set-Cookie: {NAME}={EMAIL}",
     ),

@@ -15,7 +15,6 @@ import security_canary as canary
 from matrix import ROWS
 from recording import KEY
 from security_canary import EMAIL, HOSTILE, NAME, OF_SERVER, USER_ID, USER_NAME, Log, found_in, found_in_error, leaks
-
 from yarl import URL
 
 import truemed_async._core.pipeline as pipeline_module

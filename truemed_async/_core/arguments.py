@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from yarl import URL
 
-from truemed_async._core.config import is_loopback
+from truemed_async._core.config import has_user, is_loopback
 from truemed_async.errors import InvalidArgumentError
 
 # \Z and not $, which would let a final line break through.
@@ -121,7 +121,7 @@ def web_url(name: str, value: object) -> str:
         parsed.scheme not in ("https", "http") or not parsed.host or not re.match(r"https?://", written, re.IGNORECASE)
     ):
         problem = "must be an absolute https URL"
-    elif parsed.user is not None or "@" in parsed.authority:
+    elif has_user(written):
         problem = "must not hold a user or password"
     elif parsed.scheme == "http" and not is_loopback(parsed.host):
         problem = "must be https (http only on localhost)"

@@ -68,6 +68,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def has_user(url: str) -> bool:
+    """Whether a URL names a user, were it an empty one."""
+    return "@" in url.partition("//")[2].partition("/")[0]
+
+
 def checked_base_url(url: str | URL) -> str:
     """Return the base URL without a trailing slash; https, or http on this machine."""
     text = str(url)
@@ -79,7 +84,7 @@ def checked_base_url(url: str | URL) -> str:
         parsed = URL()
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ConfigurationError("base_url must be an absolute URL such as https://api.truemed.com")
-    if parsed.user is not None or parsed.password is not None or "@" in parsed.authority:
+    if has_user(text):
         raise ConfigurationError("base_url must not hold a user or password")
     if parsed.raw_query_string or parsed.raw_fragment or "?" in text or "#" in text:
         raise ConfigurationError("base_url must not hold a query or a fragment")

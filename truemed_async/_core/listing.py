@@ -124,14 +124,16 @@ class _Reading(Generic[T]):
             case Meeting.NONE if answer.start == slot.window.start > self._index:
                 return self._crosses(slot.window, answer)
             case Meeting.NONE:
-                self._crossing = None
-                if not slot.kept:
-                    # Rows before it have left. Look further back, twice as far each time; this page may fit behind that.
-                    self._back = 2 * self._back or max(1, self._windows.largest // 4)
-                    self._index = max(0, answer.start - self._back)
-                    if answer.size == slot.window.size:
-                        self.ahead.put_back(slot)
+                self._step_back(slot, answer)
                 return False
+
+    def _step_back(self, slot: Slot[T], answer: Answer[T]) -> None:
+        """Look further back, twice as far each time: rows before this page have left. It may fit behind that."""
+        self._crossing = None
+        self._back = 2 * self._back or max(1, self._windows.largest // 4)
+        self._index = max(0, answer.start - self._back)
+        if answer.size == slot.window.size and not slot.kept:
+            self.ahead.put_back(slot)
 
     def _trusts_ties(self, answer: Answer[T]) -> bool:
         """Read from before the rows of the last key, if a page can hold them all; else trust that their order is stable."""
@@ -162,10 +164,12 @@ class _Reading(Generic[T]):
         if new or before is None or not self._crossing or not _same_edge(before, answer, self._crossing):
             self._crossing = None
         if new:
-            self._idle = 0
+            self._idle = self._back = 0
         elif answer.end - 1 <= self._index or answer.total is None or answer.end > answer.total:
             self._lose_patience()  # while a page that leads on, over rows added behind us, is as it should be
-        self._index, self._back = answer.end - 1, 0
+        # Where replicas lag behind, the same steps may fail for ever: without news the next one goes further back.
+        self._back = min(self._back, 8 * self._windows.largest)
+        self._index = answer.end - 1
         crowd = self.passed.remembered
         self._crowd = max(self._crowd, (crowd, max(0, self._index - crowd // 2)))
         self._yielded += len(new)
@@ -203,8 +207,9 @@ class _Reading(Generic[T]):
         if most <= 2 or total is None or self._totals != {total} or self._yielded >= total:
             return
         orders: list[list[str]] = []
+        largest = self._windows.largest
         for probe in range(_PROBES):
-            size = max(2, self._windows.largest - probe % 16)  # a server may order each size in a way of its own
+            size = largest - probe % (1 + largest // 2)  # a server may order each size in a way of its own
             page = (await self.ahead.read(around(index, size))).page()
             order = [self._sorting.id(item) for item in page]
             if any(contradict(order, other) for other in orders):

@@ -57,6 +57,7 @@ _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FINAL = frozenset({409, 422, 501})
 # Answers that say the request was not processed; any other failure that is retried may have had its effect.
 _NOT_PROCESSED = frozenset({425, 429})
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 _WITHOUT_BODY = frozenset({204, 205})
 # No such header is documented for this API; these are the usual names.
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
@@ -186,7 +187,10 @@ def _refusal(raw: RawResponse, endpoint: Endpoint[Any], now: float) -> Problem:
     """Classify an error answer: what its body says goes before its status."""
     body: Any = _parsed(raw.body)
     fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-    code, message, redirect_url = (_text(fields.get(name)) for name in ("error", "message", "redirect_url"))
+    message, redirect_url = _text(fields.get("message")), _text(fields.get("redirect_url"))
+    code = _text(fields.get("error"))
+    if code is not None and not _CODE.match(code):  # it comes from outside, and codes are shown
+        code = None
     error = _error_class(raw.status, code, message, endpoint, has_redirect=redirect_url is not None)
     documented = raw.status == 400 and error is ServerError
     retried = documented or raw.status in _RETRIED
@@ -228,9 +232,9 @@ def _error_class(
 
 
 def _reason(status: int, code: str | None, error: type[APIError]) -> str:
-    """Put the status and the code into words. The code is shown only if it looks like one: it comes from outside."""
+    """Put the status and the code into words."""
     phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "unknown status"
-    shown = f", {code}" if code is not None and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", code) else ""
+    shown = "" if code is None else f", {code}"
     hint = f": {error.hint}" if issubclass(error, UserIdAlreadySetError) else ""
     return f"{status} {phrase}{shown}{hint}"
 

@@ -241,7 +241,7 @@ class QualificationSessions(Resource):
 
         Args:
             qualification_session_id: The session's id.
-            timeout: How long to wait, in seconds.
+            timeout: How long to go on polling, in seconds; the last poll may take its own time-outs longer.
             options: Time-outs, retry policy and headers of each request.
 
         Raises:
