@@ -480,14 +480,16 @@ async def test_a_call_that_ends_with_its_client_shows_nothing(serve, moment, cal
         await asyncio.sleep(30)
 
     server = await serve(script)
-    client = AsyncTruemed(KEY, base_url=server.url)
+    client = AsyncTruemed(KEY, base_url=server.url, timeout=Timeouts(attempt=1))
     task = asyncio.create_task(CALLS[call](client))
     await reached.wait()
     await asyncio.sleep(0.03)
     await client.aclose()
+    closed = asyncio.get_running_loop().time()
     with pytest.raises(errors.ClientClosedError) as caught:
         await task
     assert found_in_error(caught.value) == []
+    assert asyncio.get_running_loop().time() - closed < 0.7, "it ended at once, and not by its time-out"
 
 
 # ---- the tests' own test
