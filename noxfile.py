@@ -50,7 +50,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Mypy and pyright, both strict, and every public name with a complete type."""
-    session.install(".[cli]", *group("tests"), *group("typing"))
+    session.install(".[cli,speed]", *group("tests"), *group("typing"))
     session.run("mypy")
     session.run("pyright")
     # From outside, so that it is the installed package that is looked at.

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from truemed_async.emulator import Emulator
+from truemed_async.emulator import ConnectionFault, Emulator
 
 
 @pytest.fixture
@@ -52,6 +52,16 @@ def test_refuse_connection_many_times(emulator, raw):
         with emulator.faults.add("refuse_connection"):
             assert is_refused(emulator)
         assert raw.list().status == 200
+
+
+def test_refuse_connection_by_a_fault_of_your_own(emulator, raw):
+    class Shut(ConnectionFault):
+        refuses = True
+
+    emulator.faults.add(Shut())
+    assert is_refused(emulator)
+    emulator.faults.clear()
+    assert raw.list().status == 200
 
 
 def test_refuse_connection_twice_at_once(emulator):

@@ -1,6 +1,7 @@
 """Starting, stopping, and what is left afterwards: nothing."""
 
 import asyncio
+import gc
 import http.client
 import socket
 import threading
@@ -173,6 +174,48 @@ def test_stops_at_once_with_connections_open():
         assert connection.recv(1) == b""
         connection.close()
     used.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_leaves_no_socket_of_a_client_that_comes_last(turns):
+    """However far the loop is with taking it in when the emulator ends."""
+
+    async def live():
+        async with Emulator(sessions=0) as emulator:
+            with socket.create_connection(("127.0.0.1", emulator.port), timeout=5):
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+
+    asyncio.run(live())
+    gc.collect()  # an open socket says so when it is collected
+
+
+async def test_serves_in_a_loop_that_has_no_readers(monkeypatch):
+    """The usual loop of Windows, where waiting for a socket is another business."""
+
+    def add_reader(*_):
+        raise NotImplementedError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "add_reader", add_reader)
+    async with Emulator(sessions=0) as emulator, aiohttp.ClientSession(emulator.url, headers=key(emulator)) as session:
+        for _ in range(3):
+            async with session.get(LIST, headers={"Connection": "close"}) as response:
+                assert response.status == 200
+    await asyncio.sleep(0)
+    assert not is_open(emulator.port)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_lets_go_of_a_client_that_is_gone_before_it_is_let_in(monkeypatch):
+    async def connect_accepted_socket(factory, sock):
+        raise OSError("the socket cannot be set up")
+
+    async with Emulator(sessions=0) as emulator:
+        monkeypatch.setattr(asyncio.get_running_loop(), "connect_accepted_socket", connect_accepted_socket)
+        reader, writer = await asyncio.open_connection("127.0.0.1", emulator.port)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_leaves_nothing_after_many_lives():

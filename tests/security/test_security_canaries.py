@@ -156,6 +156,10 @@ async def test_nothing_shows_on_the_command_line(serve, fault, monkeypatch):
         ("sessions", "update", "qs_1", "--metadata", f"{USER_NAME}"),
         ("sessions", "list", "--expires-at", USER_ID),
         ("sessions", "list", f"--page={USER_ID}"),
+        ("sessions", "list", "--page", USER_ID),
+        ("sessions", "list", "--format", USER_ID),
+        ("--env", USER_ID, "sessions", "list"),
+        ("sessions", USER_ID),
         ("sessions", "list", USER_ID, USER_NAME),
         ("--base-url", f"http://{USER_ID}", "sessions", "list"),
         ("--api-key", KEY, "sessions", "list"),
@@ -163,7 +167,7 @@ async def test_nothing_shows_on_the_command_line(serve, fault, monkeypatch):
         ("sessions", "list", "--api-key", KEY),
         ("sessions", f"--unknown={USER_ID}"),
     ],
-    ids=range(11),
+    ids=range(15),
 )
 def test_the_command_line_does_not_repeat_a_refused_value(line, monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", KEY)
@@ -363,6 +367,8 @@ def test_values_of_the_inside_show_nothing():
                 name: surfaces[name]
                 for name in ("repr", "in a container", "copy", "pprint", "rich", "pytest's repr", "hypothesis' repr")
             }
+        if value is problem.body:
+            del surfaces["copy"]  # refused, as pickling is
         if value in (request, raw_response, network, options):
             del surfaces["hypothesis' repr"]  # prints private fields of any attrs class; these are never generated
         assert found_in(surfaces, value) == [], value
@@ -488,8 +494,8 @@ async def test_a_call_that_ends_with_its_client_shows_nothing(serve, moment, cal
     closed = asyncio.get_running_loop().time()
     with pytest.raises(errors.ClientClosedError) as caught:
         await task
-    assert found_in_error(caught.value) == []
-    assert asyncio.get_running_loop().time() - closed < 0.7, "it ended at once, and not by its time-out"
+    seconds = asyncio.get_running_loop().time() - closed
+    assert (found_in_error(caught.value), seconds < 0.7) == ([], True), "nothing shows, and it ended at once"
 
 
 # ---- the tests' own test

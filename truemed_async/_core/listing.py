@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 # Pages that bring nothing and lead nowhere, since the last new row. Going back to the very start takes a few dozen.
 _PATIENCE = 100
-_PROBES = 64  # pages that are asked for when the order of equal rows is in doubt
+_PROBES = 100  # pages that are asked for when the order of equal rows is in doubt
 
 
 async def complete(
@@ -49,7 +49,7 @@ async def complete(
     """
     reading = _Reading(fetch, sorting, page_size, prefetch)
     try:
-        while not reading.ended:
+        while not await reading.has_ended():
             yield await reading.advance()
     finally:
         await reading.ahead.aclose()
@@ -59,7 +59,6 @@ class _Reading(Generic[T]):
     """One listing: where it stands, what it knows of the server, and what to do with a window that arrived."""
 
     def __init__(self, fetch: FetchPage[T], sorting: Sorting[T], page_size: int, prefetch: int) -> None:
-        self.ended = False
         self._sorting = sorting
         self._page_size = page_size
         self._windows = Windows(page_size)
@@ -75,6 +74,17 @@ class _Reading(Generic[T]):
         self._idle = 0
         self._warned: set[str] = set()
 
+    async def has_ended(self) -> bool:
+        """Whether all was read, asked before each window: what it raises or takes time for comes behind the rows so far."""
+        last = self.passed.page
+        if last is None:
+            return False
+        if await self._is_end(last):
+            await self._settle(last.total)
+            return True
+        self._warn(last)
+        return False
+
     async def advance(self) -> list[T]:
         """Return the new rows of the next window that keeps the invariant."""
         while True:
@@ -83,7 +93,7 @@ class _Reading(Generic[T]):
             answer = self._received(slot.window, slot.page())
             self.passed.check(answer)
             if self._keeps_invariant(slot, answer):
-                return await self._take(answer)
+                return self._take(answer)
             self._lose_patience()
 
     def _received(self, window: Window, page: Page[T]) -> Answer[T]:
@@ -158,7 +168,7 @@ class _Reading(Generic[T]):
         self._again = Window(window.page - 1, window.size)
         return False
 
-    async def _take(self, answer: Answer[T]) -> list[T]:
+    def _take(self, answer: Answer[T]) -> list[T]:
         before = self.passed.page
         new = self.passed.take(answer)
         if new or before is None or not self._crossing or not _same_edge(before, answer, self._crossing):
@@ -173,11 +183,6 @@ class _Reading(Generic[T]):
         crowd = self.passed.remembered
         self._crowd = max(self._crowd, (crowd, max(0, self._index - crowd // 2)))
         self._yielded += len(new)
-        self.ended = await self._is_end(answer)
-        if self.ended:
-            await self._settle(answer.total)
-        else:
-            self._warn(answer)
         return new
 
     async def _is_end(self, answer: Answer[T]) -> bool:
@@ -201,15 +206,16 @@ class _Reading(Generic[T]):
         """At the end of a list at rest that gave fewer rows than it has: look whether equal rows have a stable order.
 
         Rows may also have come and gone in equal numbers. Two pages that show the same rows in different orders are
-        the proof.
+        the proof. It is looked for where most rows of equal key were met: on one page again and again, and in turn
+        with it on others, for a server may order each page size in a way of its own.
         """
         most, index = self._crowd
         if most <= 2 or total is None or self._totals != {total} or self._yielded >= total:
             return
-        orders: list[list[str]] = []
         largest = self._windows.largest
-        for probe in range(_PROBES):
-            size = largest - probe % (1 + largest // 2)  # a server may order each size in a way of its own
+        orders: list[list[str]] = []
+        while len(orders) < _PROBES and not (len(orders) >= 16 and all(order == orders[0] for order in orders[::2])):
+            size = largest - (len(orders) // 2 % (1 + largest // 2) if len(orders) % 2 else 0)
             page = (await self.ahead.read(around(index, size))).page()
             order = [self._sorting.id(item) for item in page]
             if any(contradict(order, other) for other in orders):

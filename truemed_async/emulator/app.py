@@ -31,8 +31,8 @@ class Connection(web.RequestHandler):
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._app = app
         self.answered: float | None = None  # when the last request on it was, by the monotonic clock
-        self.busy = False  # whether a request on it is being answered
-        self.gone = asyncio.Event()
+        self.busy: bool = False  # whether a request on it is being answered
+        self.gone: asyncio.Event = asyncio.Event()
 
     def retire(self) -> None:
         """Close when the answer that is under way is out, or at once if there is none."""

@@ -52,10 +52,10 @@ class Emulator:
             raise ValueError("latency is in seconds: not negative, the lowest first")
         spread = random.Random(seed)  # noqa: S311 - repeatable on purpose
         # Made for each emulator and without a prefix: Truemed's keys have none that is known.
-        self.api_key = secrets.token_hex(20)
-        self.state = State(seed_sessions(sessions, seed), max_page_size=max_page_size)
-        self.requests = WireLog()
-        self.faults = Faults(self.state, seed)
+        self.api_key: str = secrets.token_hex(20)
+        self.state: State = State(seed_sessions(sessions, seed), max_page_size=max_page_size)
+        self.requests: WireLog = WireLog()
+        self.faults: Faults = Faults(self.state, seed)
         self._app = App(
             state=self.state,
             requests=self.requests,
@@ -87,7 +87,7 @@ class Emulator:
         """Serve in the running loop; RuntimeError when it is serving."""
         if self._serving is not None:
             raise RuntimeError("the emulator is running")
-        self._serving = await Serving.on(self._port, self._app, self.faults, self._tls)
+        self._serving = Serving(self._port, self._app, self.faults, self._tls)
         self._port = self._serving.port
         self._app.hosts = frozenset(f"{name}:{self._port}" for name in ("127.0.0.1", "localhost", "[::1]"))
 

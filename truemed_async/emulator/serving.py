@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from concurrent.futures import Future
-from typing import Self, cast
+from typing import cast
 
 from aiohttp import web
 
@@ -15,6 +15,8 @@ from truemed_async.emulator.faults import Faults
 
 # Seconds that a connection gets to end by itself when the emulator stops.
 _GRACE = 0.1
+# Connections that wait in the kernel until they are taken in.
+_BACKLOG = 100
 # Seconds that a running loop gets to do what another thread asks of it.
 _PATIENCE = 10
 
@@ -23,7 +25,7 @@ class Serving:
     """The port and its connections, from bind to close."""
 
     def __init__(self, port: int, app: App, faults: Faults, tls: ssl.SSLContext | None) -> None:
-        """Take the port; nothing is let in yet."""
+        """Take the port in the running loop, and listen on it unless a fault forbids it."""
         # Others read from a connection before it can be handed to TLS: its first bytes would be lost.
         if tls is not None and not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
             raise RuntimeError(
@@ -37,18 +39,12 @@ class Serving:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._socket = _bound(port)
-        self._listener: asyncio.Server | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._listening = False
+        self._accepting: asyncio.Task[None] | None = None
+        self._admitting: set[asyncio.Task[None]] = set()
         self._end_of_refusal: asyncio.TimerHandle | None = None
-
-    @classmethod
-    async def on(cls, port: int, app: App, faults: Faults, tls: ssl.SSLContext | None) -> Self:
-        """Begin to serve."""
-        serving = cls(port, app, faults, tls)
-        faults.on_change = serving._faults_changed
-        serving._obey()
-        await serving._settled()
-        return serving
+        faults.on_change = self._faults_changed
+        self._obey()
 
     @property
     def port(self) -> int:
@@ -61,13 +57,10 @@ class Serving:
         self._faults.on_change = None
         if self._end_of_refusal is not None:
             self._end_of_refusal.cancel()
-        await self._settled()
-        if self._listener is not None:
-            self._listener.close()
-        self._socket.close()
-        await asyncio.sleep(0)  # what was accepted a moment ago becomes a connection that can be closed
-        connections = self._server.connections
-        transports = [connection.transport for connection in connections if connection.transport is not None]
+        self._shut()
+        while self._admitting:
+            await asyncio.wait(self._admitting)
+        transports = [connection.transport for connection in self._connections if connection.transport is not None]
         self._server.pre_shutdown()
         await self._app.cancel()
         await self._server.shutdown(_GRACE)
@@ -77,13 +70,13 @@ class Serving:
         await asyncio.gather(*(door.close() for door in list(self.doors)))
         await asyncio.sleep(0)  # closed transports let go of their sockets in the next turn of the loop
 
-    async def _settled(self) -> None:
-        if self._opening is not None:
-            await asyncio.wait([self._opening])
+    @property
+    def _connections(self) -> list[Connection]:
+        return [connection for connection in self._server.connections if isinstance(connection, Connection)]
 
     def _faults_changed(self) -> None:
         """Do what the faults say before the thread that changed them goes on."""
-        if (self._faults.refusal is None) is (self._opening is not None):
+        if (self._faults.refusal is None) is self._listening:
             return
         if not self._loop.is_running() or threading.get_ident() == self._thread:
             self._obey()
@@ -100,27 +93,59 @@ class Serving:
     def _obey(self) -> None:
         """Listen, or refuse connections, as the faults say."""
         refusal = self._faults.refusal
-        if refusal is None and self._opening is None:
-            self._socket.listen(100)  # from here on connections wait in the kernel
-            self._opening = self._loop.create_task(self._open())
-        elif refusal is not None and self._opening is not None:
-            self._opening.cancel()
-            self._opening = None
+        if refusal is None and not self._listening:
+            self._listen()
+        elif refusal is not None and self._listening:
             port = self.port
-            if self._listener is not None:
-                self._listener.close()
-                self._listener = None
-            self._socket.close()
+            self._shut()
             self._socket = _bound(port)
-            for connection in self._server.connections:
-                assert isinstance(connection, Connection)
+            for connection in self._connections:
                 connection.retire()
         if refusal is not None and refusal.remaining is not None:
             self._end_of_refusal = self._loop.call_later(refusal.remaining, self._obey)
 
-    async def _open(self) -> None:
-        self._listener = await self._loop.create_server(self._door, sock=self._socket, start_serving=False)
-        await self._listener.start_serving()
+    # asyncio.Server would do, but it loses the connections that it is just taking in when it is closed.
+
+    def _listen(self) -> None:
+        self._listening = True
+        self._socket.listen(_BACKLOG)
+        try:
+            self._loop.add_reader(self._socket, self._accept)
+        except NotImplementedError:  # the usual loop of Windows
+            self._accepting = self._loop.create_task(self._accept_one_by_one())
+
+    def _shut(self) -> None:
+        if self._accepting is not None:
+            self._accepting.cancel()
+            self._accepting = None
+        elif self._listening:
+            self._loop.remove_reader(self._socket)
+        self._listening = False
+        self._socket.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                accepted, _ = self._socket.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            self._admit(accepted)
+
+    async def _accept_one_by_one(self) -> None:
+        while True:
+            accepted, _ = await self._loop.sock_accept(self._socket)
+            self._admit(accepted)
+
+    def _admit(self, accepted: socket.socket) -> None:
+        task = self._loop.create_task(self._open(accepted))
+        self._admitting.add(task)
+        task.add_done_callback(self._admitting.discard)
+
+    async def _open(self, accepted: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._door, accepted)
+        except OSError:
+            accepted.close()  # the client has gone so early that not even its socket can be set up
 
     def _door(self) -> "Door":
         return Door(Connection(self._app, self._server), self._faults, self._tls, self.doors)
@@ -188,6 +213,7 @@ def _bound(port: int) -> socket.socket:
     try:
         # The port may be in use by connections that are ending; on Windows the option would share it with anybody.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")
+        bound.setblocking(False)
         bound.bind(("127.0.0.1", port))
     except OSError:
         bound.close()

@@ -44,7 +44,7 @@ class State:
 
     def __init__(self, sessions: Iterable[QualificationSession], *, max_page_size: int) -> None:
         """Start with these sessions; a listing never holds more than `max_page_size` of them on one page."""
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.max_page_size = max_page_size
         self._sessions = NewestFirst(sessions)
         self._replays: dict[tuple[str, str], Replay] = {}

@@ -35,8 +35,8 @@ class Broken(Fault, ABC):
 class Complete(Broken):
     """Sends a whole answer, and keeps the connection for the next one."""
 
-    complete = True
-    ending = "keep"
+    complete: ClassVar[bool] = True
+    ending: ClassVar[Ending] = "keep"
 
 
 @attrs.define(eq=False)
@@ -93,8 +93,8 @@ class TruncateBody(Truncated, Broken):
 class ResetInBody(TruncateBody):
     """The connection is reset (RST) after this `fraction` of the body that Content-Length announces."""
 
-    ending = "reset"
-    pause = 0.05  # or the reset could overtake what came before it
+    ending: ClassVar[Ending] = "reset"
+    pause: ClassVar[float] = 0.05  # or the reset could overtake what came before it
 
 
 class TruncateChunked(Truncated, Broken):

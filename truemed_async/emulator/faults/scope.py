@@ -90,10 +90,10 @@ class Handle:
         self.scope = scope
         self.parameters = parameters
         # A fault that has nothing to do at a moment is not asked then, so that each hit is one.
-        self.acts_before = type(fault).before is not Fault.before
-        self.acts_after = type(fault).after is not Fault.after
-        self.active = True
-        self.hits = 0
+        self.acts_before: bool = type(fault).before is not Fault.before
+        self.acts_after: bool = type(fault).after is not Fault.after
+        self.active: bool = True
+        self.hits: int = 0
         self._draw = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._remove = remove
         self._seen = 0
