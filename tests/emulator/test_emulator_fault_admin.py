@@ -123,7 +123,7 @@ def test_shuts_the_door_for_a_while(emulator, api, until):
         except ConnectionError:
             return False
 
-    assert api.send("POST", ADMIN, {"name": "refuse_connection", "duration": 0.2}).status == 201
+    assert api.send("POST", ADMIN, {"name": "refuse_connection", "duration": 0.5}).status == 201
     assert not answers()
     until(answers)
 

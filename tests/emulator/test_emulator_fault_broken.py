@@ -117,7 +117,7 @@ def test_truncate_close_delimited(emulator, raw, id, whole):
 def test_truncate_gzip_clean(emulator, raw, id, whole):
     """All that HTTP says is true: only who finishes the gzip stream finds out."""
     emulator.faults.add("truncate_gzip_clean", fraction=0.7)
-    received = raw.get(id, keep=True, timeout=0.2)
+    received = raw.get(id, keep=True, timeout=0.5)
     assert received.header("Content-Encoding") == ["gzip"]
     assert received.header("Content-Length") == [str(len(received.body))]
     with pytest.raises(EOFError):
@@ -145,7 +145,7 @@ def test_content_length_and_chunked(emulator, raw, id, whole):
 
 def test_extra_bytes_after_body(emulator, raw, id, whole):
     emulator.faults.add("extra_bytes_after_body", extra="HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-    received = raw.get(id, keep=True, timeout=0.2)
+    received = raw.get(id, keep=True, timeout=0.5)
     assert received.header("Content-Length") == [str(len(whole))]
     assert received.body == whole + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
     assert received.end == "open"

@@ -200,7 +200,7 @@ def test_a_fault_is_asked_once(emulator, raw):
 
 def test_ended_between_the_moments_of_a_request(emulator, raw, until):
     """Whoever ends a fault has ended it for the requests that it has not reached."""
-    slow = emulator.faults.add("latency", seconds=0.2)
+    slow = emulator.faults.add("latency", seconds=0.5)
     late = emulator.faults.add("status", code=500)
     line = raw.connect()
     line.send("GET", "/")

@@ -4,6 +4,7 @@ import math
 import time
 
 import pytest
+from emulator_wire import Received
 
 from truemed_async.emulator import Emulator
 
@@ -65,7 +66,7 @@ def test_dribble(emulator, raw, id):
 def test_dribble_byte_by_byte(emulator, raw, id):
     body = raw.get(id).body
     emulator.faults.add("dribble", delay=0)
-    received = raw.get(id, keep=True, timeout=0.3)
+    received = raw.get(id, keep=True, timeout=0.5)
     assert received.body == body
     assert received.end == "open"
 
@@ -76,18 +77,18 @@ def test_bandwidth(emulator, raw, id):
     received, seconds = timed(lambda: raw.get(id))
     assert received.body == body
     assert seconds >= len(received.content) / 2000 * 0.95
-    assert seconds < len(received.content) / 2000 * 2 + 0.5
 
 
 def test_slow_close(emulator, raw, id):
     body = raw.get(id).body
-    emulator.faults.add("slow_close", delay=0.2)
+    emulator.faults.add("slow_close", delay=0.5)
     line = raw.connect()
     line.send("GET", f"/api/v1/qualification_session/{id}", keep=True)
-    first = line.receive(timeout=0.1)
-    assert (first.body, first.end) == (body, "open")
+    first = Received(line.sock.recv(10_000), "open")
+    assert first.body == body
     assert first.header("Content-Length") == []
-    last = line.receive()
+    last, seconds = timed(line.receive)
+    assert seconds > 0.2
     assert (last.content, last.end) == (b"", "fin")
     assert emulator.requests[-1].status == 200
 

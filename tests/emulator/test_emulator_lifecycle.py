@@ -152,7 +152,7 @@ async def test_stops_at_once_while_it_waits_to_answer():
         async with Emulator(sessions=0, latency=60) as emulator:
             requests = [asyncio.create_task(session.get(emulator.url + LIST)) for _ in range(5)]
             async with asyncio.timeout(5):
-                while emulator.requests.in_flight < 5:  # noqa: ASYNC110 - the log has no event to wait for
+                while emulator.requests.in_flight < 5:  # the log has no event to wait for
                     await asyncio.sleep(0.005)
             start = time.monotonic()
         assert time.monotonic() - start < 1

@@ -21,7 +21,7 @@ Row = tuple[Any, str]
 SORTING = Sorting[Row](id=lambda row: row[1], key=lambda row: row[0])
 
 
-@attrs.define
+@attrs.define(slots=False)
 class Server:
     """A list behind a page number and a page size."""
 
@@ -32,6 +32,7 @@ class Server:
     shuffled: random.Random | None = None  # equal keys come in another order each time
     delays: Sequence[int] = (0,)  # how many turns of the loop each answer takes
     stale: Sequence[int] = (0,)  # how many states old each answer is
+    periodic: bool = True  # and whether that goes on in the same way for ever
     changes: dict[int, list[Callable[[Server], object]]] = attrs.Factory(dict)  # before the answer of this number
     asked: list[tuple[int, int]] = attrs.Factory(list)
     answered: int = 0
@@ -96,7 +97,7 @@ class Server:
             self._states.append(list(self._sorted))
         for change in self.changes.get(self.answered, ()):
             change(self)
-        old = self.stale[self.answered % len(self.stale)]
+        old = self.stale[self.answered % len(self.stale)] if self.periodic or self.answered < len(self.stale) else 0
         self.answered += 1
         if any(self.stale):
             self._states.append(list(self._sorted))

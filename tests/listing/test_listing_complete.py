@@ -145,7 +145,7 @@ def test_nothing_is_missed_from_replicas_that_lag_behind(runner, scenario):
 @examples(5_000, 100)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True, clamps=(1000,)))
 def test_nothing_is_missed_where_the_server_does_not_say_how_many_there_are(runner, scenario):
-    check(runner, scenario, pagination=False)
+    check(runner, scenario, pagination=False, periodic=False)
 
 
 @examples(5_000, 100)
@@ -171,7 +171,7 @@ def test_pages_that_cannot_overlap_miss_nothing_while_rows_are_only_added(runner
     server = scenario.server(clamp=size)
     at_first = server.ids
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "listing: .* they cannot overlap", RuntimeWarning)
+        warnings.filterwarnings("ignore", "listing: .*cannot overlap", RuntimeWarning)
         found = runner.run(read(server, scenario.page_size, scenario.prefetch))
     assert len(found) == len(set(found))
     assert set(at_first) <= set(found)

@@ -119,10 +119,15 @@ def dangerous(tree):
 
 
 def chained(tree):
-    """An error raised inside an `except` holds the caught one, and aiohttp's hold the request with its headers."""
+    """An error raised inside an `except` holds the caught one, and aiohttp's hold the request with its headers.
+
+    The caught one itself may go on, with its traceback or without.
+    """
     for handler in (node for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)):
         for node in ast.walk(handler):
             if isinstance(node, ast.Raise) and node.exc is not None:
+                if handler.name and ast.unparse(node.exc) == f"{handler.name}.with_traceback(None)":
+                    continue
                 yield node
 
 

@@ -102,7 +102,7 @@ def test_where_the_server_lets_a_second_s_worth_through_it_is_nearly_as_fast_as_
 
 def test_without_pacing_most_would_be_refused(monkeypatch):
     """The negative control: the same tasks, unpaced, run into the limit and fail."""
-    monkeypatch.setattr("truemed_async._core.pacing.Pacer.reserve", lambda self, now: 0.0)
+    monkeypatch.setattr("truemed_async._core.pacing.Pacer.reserve", lambda self, now, until: 0.0)
     with pytest.raises(Exception, match="429"):
         storm({"rate": 200, "burst": 10, "retry_after": None})
 

@@ -368,7 +368,7 @@ def _strategy(kind: str) -> st.SearchStrategy[Any]:
 
 SESSIONS = st.builds(
     lambda extra, known: {**extra, **known},
-    st.dictionaries(TEXT, JSON, max_size=2),
+    st.dictionaries(TEXT.filter(lambda name: name not in PAGE), JSON, max_size=2),
     st.fixed_dictionaries(
         {name: _strategy(PAGE[name]) for name in REQUIRED},
         optional={name: _strategy(PAGE[name]) for name in NULLABLE},

@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Generic, TypeVar
 
 from truemed_async._core.listing_ahead import Ahead, FetchPage, Slot
-from truemed_async._core.listing_passed import Answer, Meeting, Passed, Sorting, contradict
+from truemed_async._core.listing_passed import NOTHING, Answer, Meeting, Passed, Sorting, contradict
 from truemed_async._core.listing_windows import Window, Windows, around
 from truemed_async.errors import PaginationDriftError
 from truemed_async.models import Page
@@ -68,7 +68,7 @@ class _Reading(Generic[T]):
         self._back = 0  # how far the last window was moved back
         self._again: Window | None = None  # what to read before anything else
         self._crossing: Answer[T] | None = None  # the page beyond an edge, while the one before is read again
-        self._crowd = (2, 0)  # the most rows of equal key that were at hand, if more than two, and where
+        self._crowd = (2, 0)  # the most rows of equal key that were at hand, if more than two, and the last one's index
         self._yielded = 0
         self._totals: set[int | None] = set()
         self._idle = 0
@@ -77,7 +77,7 @@ class _Reading(Generic[T]):
     async def has_ended(self) -> bool:
         """Whether all was read, asked before each window: what it raises or takes time for comes behind the rows so far."""
         last = self.passed.page
-        if last is None:
+        if last is NOTHING:
             return False
         if await self._is_end(last):
             await self._settle(last.total)
@@ -100,9 +100,11 @@ class _Reading(Generic[T]):
         """Locate the page by what the server says of it, and learn what the server's pages can be."""
         size, number, total = window.size, window.page, None
         if page.pagination is not None:
-            size, number, total = page.pagination.page_size, page.pagination.current_page, page.pagination.count
-        if max(size, len(page)) > window.size:
-            self._resize(max(size, len(page)), free=False)
+            said = page.pagination
+            size, number, total = said.page_size or size, said.current_page, said.count
+        size = max(size, len(page))
+        if size > window.size:
+            self._resize(size, free=False)
         elif size < window.size:
             self._resize(size)
         self._totals.add(total)
@@ -126,16 +128,15 @@ class _Reading(Generic[T]):
         """Tell whether no row can lie unseen before this page; if not, arrange for what has to be read instead."""
         if answer.first or not self._windows.overlap:
             return True
-        match self.passed.meets(answer):
-            case Meeting.SURE:
-                return True
-            case Meeting.TIED:
-                return self._trusts_ties(answer)
-            case Meeting.NONE if answer.start == slot.window.start > self._index:
-                return self._crosses(slot.window, answer)
-            case Meeting.NONE:
-                self._step_back(slot, answer)
-                return False
+        meeting = self.passed.meets(answer)
+        if meeting is Meeting.SURE:
+            return True
+        if meeting is Meeting.TIED:
+            return self._trusts_ties(answer)
+        if answer.start == slot.window.start > self._index:
+            return self._crosses(slot.window, answer)
+        self._step_back(slot, answer)
+        return False
 
     def _step_back(self, slot: Slot[T], answer: Answer[T]) -> None:
         """Look further back, twice as far each time: rows before this page have left. It may fit behind that."""
@@ -152,7 +153,7 @@ class _Reading(Generic[T]):
             self.passed.retried = True
             self._index = before
             return False
-        if self.passed.page is not None and contradict(self.passed.page.ids, answer.ids):
+        if contradict(self.passed.page.ids, answer.ids):
             raise _unstable()
         return True
 
@@ -171,7 +172,7 @@ class _Reading(Generic[T]):
     def _take(self, answer: Answer[T]) -> list[T]:
         before = self.passed.page
         new = self.passed.take(answer)
-        if new or before is None or not self._crossing or not _same_edge(before, answer, self._crossing):
+        if new or not self._crossing or not _same_edge(before, answer, self._crossing):
             self._crossing = None
         if new:
             self._idle = self._back = 0
@@ -181,7 +182,7 @@ class _Reading(Generic[T]):
         self._back = min(self._back, 8 * self._windows.largest)
         self._index = answer.end - 1
         crowd = self.passed.remembered
-        self._crowd = max(self._crowd, (crowd, max(0, self._index - crowd // 2)))
+        self._crowd = max(self._crowd, (crowd, self._index))
         self._yielded += len(new)
         return new
 
@@ -207,20 +208,24 @@ class _Reading(Generic[T]):
 
         Rows may also have come and gone in equal numbers. Two pages that show the same rows in different orders are
         the proof. It is looked for where most rows of equal key were met: on one page again and again, and in turn
-        with it on others, for a server may order each page size in a way of its own.
+        with it on others among those rows, for a server may order each page size in a way of its own.
         """
         most, index = self._crowd
         if most <= 2 or total is None or self._totals != {total} or self._yielded >= total:
             return
         largest = self._windows.largest
         orders: list[list[str]] = []
-        while len(orders) < _PROBES and not (len(orders) >= 16 and all(order == orders[0] for order in orders[::2])):
-            size = largest - (len(orders) // 2 % (1 + largest // 2) if len(orders) % 2 else 0)
-            page = (await self.ahead.read(around(index, size))).page()
+        for probe in range(_PROBES):
+            at, size = (
+                (7 * probe % most, largest - probe // 2 % (1 + largest // 2)) if probe % 2 else (most // 2, largest)
+            )
+            page = (await self.ahead.read(around(max(0, index - at), size))).page()
             order = [self._sorting.id(item) for item in page]
             if any(contradict(order, other) for other in orders):
                 raise _unstable()
             orders.append(order)
+            if len(orders) > 32 and all(order == orders[0] for order in orders[::2]):
+                return
 
     def _lose_patience(self) -> None:
         self._idle += 1
@@ -230,18 +235,22 @@ class _Reading(Generic[T]):
             )
 
     def _warn(self, answer: Answer[T]) -> None:
-        """Say once what the server's pages cost, and once that rows have no key."""
-        largest, said = self._windows.largest, ""
+        """Say what the server's pages cost, that they cannot overlap, and that rows have no key: each once."""
+        largest = self._windows.largest
+        said: list[str] = []
         if largest < self._page_size:
-            said = f"the server gives {largest} rows a page instead of {self._page_size}: more requests are needed"
+            said.append(
+                f"the server gives {largest} rows a page instead of {self._page_size}: more requests are needed"
+            )
         if not self._windows.overlap:
-            said = f"{said or f'pages of {largest} rows'}; so they cannot overlap: rows that leave the list while it is read can hide others"  # fmt: skip
-        self._once("size", said)
+            said.append("pages cannot overlap: rows that leave the list while it is read can hide others")
+        if said:
+            self._once(said[-1], "; ".join(said))
         if answer.items and all(key is None for key in answer.keys):
             self._once("keyless", "rows without a sort key are told apart by id alone: each of their ids is kept")
 
     def _once(self, topic: str, said: str) -> None:
-        if said and topic not in self._warned:
+        if topic not in self._warned:
             self._warned.add(topic)
             warnings.warn(f"listing: {said}", RuntimeWarning, stacklevel=2)
 

@@ -70,6 +70,10 @@ class Answer(Generic[T]):
         return len(self.items) >= self.size
 
 
+# Before the first page.
+NOTHING: Answer[Any] = Answer(items=(), ids=(), keys=(), start=0, size=0, total=None, first=False)
+
+
 class Meeting(Enum):
     """How a page touches what was passed."""
 
@@ -88,7 +92,7 @@ class Passed(Generic[T]):
     def __init__(self) -> None:
         self.retried = False
         """Whether a page that covers the rows of the last key from the first on was asked for."""
-        self.page: Answer[T] | None = None
+        self.page: Answer[T] = NOTHING
         """The last page that was taken."""
         self._descends: bool | None = None
         self._last: Comparable | None = None
@@ -116,12 +120,10 @@ class Passed(Generic[T]):
             return Meeting.SURE
         if not any(id in self._ties or id in self._keyless for id in answer.ids):
             return Meeting.NONE
-        return Meeting.SURE if self.page is not None and _continues(self.page, answer) else Meeting.TIED
+        return Meeting.SURE if _continues(self.page, answer) else Meeting.TIED
 
     def before_ties(self) -> int | None:
         """Return the index of the last row before those of the last key, if the last page showed it."""
-        if self.page is None:
-            return None
         keys, start = self.page.keys, self.page.start
         return next((start + at for at in reversed(range(len(keys))) if self._is_behind(keys[at])), None)
 

@@ -1,0 +1,164 @@
+"""Mutation testing: change the code in one place, and see whether a test fails.
+
+``python tests/mutation/run.py`` runs all mutants of the modules below; ``--module``, ``--sample`` and ``--seed`` take
+fewer. A mutant is killed when a test fails or hangs; one that cannot even be imported is not counted. Survivors have to
+be listed, each with a reason, in ``survivors.toml``: one that is not listed is an error, as is a listed one that was
+killed or is no longer made. Mutated code lives in memory only, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import multiprocessing
+import os
+import random
+import sys
+import time
+import tomllib
+from collections import Counter
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+
+# What the tests need is imported once, before the forks; the package itself is not.
+import aiohttp.web
+import aioresponses
+import attrs
+import cattrs
+import orjson
+import pytest
+import pytest_asyncio
+import yarl
+from hypothesis import HealthCheck, Phase, settings
+from mutants import Mutant, mutants
+
+ROOT = Path(__file__).resolve().parents[2]
+LISTED = Path(__file__).with_name("survivors.toml")
+WANTED = 0.90
+SECONDS = 60.0  # for the tests of one mutant; they take about two
+NOT_IMPORTED = 70
+PRELOADED = (aiohttp.web, aioresponses, attrs, cattrs, orjson, pytest_asyncio, yarl)
+
+# The modules, and the unit tests that have to notice a change, those that notice most first.
+TESTS = {
+    "truemed_async._core.retry": ["retry", "mutants_retry", "pipeline"],
+    "truemed_async._core.response": ["response", "mutants_response", "retry", "errors"],
+    "truemed_async._core.request": ["request", "mutants_request", "bodies", "errors"],
+    "truemed_async._core.redact": ["mutants_redact", "pipeline"],
+    "truemed_async._sensitive": ["sensitive", "mutants_redact", "errors"],
+}
+# Those with thousands of examples or megabytes: others of their files test the same rules.
+TOO_LONG = [
+    "request.py::test_no_id_of_fifty_thousand_leaves_its_route",
+    "response.py::test_every_strict_prefix_of_any_json_is_recognised_as_cut_short",
+    "response.py::test_no_retry_after_breaks_the_reading_of_an_answer",
+    "response.py::test_the_largest_hostile_body_is_judged_in_linear_time",
+    "retry.py::test_whatever_happens_the_rules_hold",
+]
+
+
+class _Finder:
+    """Finds the mutant in the place of its module."""
+
+    def __init__(self, module: str, source: str) -> None:
+        self.module, self.source = module, source
+
+    def find_spec(self, name, path=None, target=None):
+        if name != self.module:
+            return None
+        finder = self
+
+        class Loader(SourceFileLoader):
+            def get_code(self, fullname):
+                return compile(finder.source, self.path, "exec", dont_inherit=True)
+
+        file = str(_file(name))
+        return importlib.util.spec_from_file_location(name, file, loader=Loader(name, file))
+
+
+def _file(module: str) -> Path:
+    return ROOT.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def _test(module: str, source: str, tests: list[str]) -> None:
+    """Run the tests of a mutant; the exit code is pytest's."""
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    sys.meta_path.insert(0, _Finder(module, source))
+    try:
+        importlib.import_module(module)
+        importlib.import_module("truemed_async.client")
+    except BaseException:
+        os._exit(NOT_IMPORTED)
+    files = [f"tests/unit/test_unit_{name}.py" for name in tests]
+    without = [f"--deselect=tests/unit/test_unit_{name}" for name in TOO_LONG]
+    plugins = ["-pno:randomly", "-pno:xdist", "-pno:cacheprovider", "--hypothesis-profile=mutation"]
+    plugins.append("-Wignore::pytest.PytestAssertRewriteWarning")  # of what is imported before it
+    os._exit(pytest.main(["-xq", "--tb=no", "--no-header", *plugins, *without, *files]))
+
+
+def fate(module: str, source: str) -> str:
+    """Return what became of a mutant."""
+    tests = [name for name in TESTS[module] if Path(ROOT, f"tests/unit/test_unit_{name}.py").exists()]
+    process = multiprocessing.get_context("fork").Process(target=_test, args=(module, source, tests))
+    process.start()
+    process.join(SECONDS)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        return "killed"
+    return {0: "survived", NOT_IMPORTED: "not imported"}.get(process.exitcode, "killed")
+
+
+def main() -> int:
+    """Run the mutants, and return the exit code."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--module", action="append", choices=list(TESTS), help="only this one; may be repeated")
+    parser.add_argument("--sample", type=int, help="only so many mutants of each module")
+    parser.add_argument("--seed", type=int, default=0, help="which ones a sample takes")
+    given = parser.parse_args()
+
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    calm = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
+    settings.register_profile("mutation", max_examples=50, phases=(Phase.explicit, Phase.generate), **calm)
+    listed = tomllib.loads(LISTED.read_text(encoding="utf-8")) if LISTED.exists() else {}
+    wrong: list[str] = []
+    for module in given.module or TESTS:
+        source = _file(module).read_text(encoding="utf-8")
+        if fate(module, source) != "survived":
+            print(f"the tests of {module} fail without any change")
+            return 2
+        started = time.monotonic()
+        reasons: dict[str, str] = listed.get(module, {})
+        made = list(mutants(module, source))
+        wrong += [f"listed, but no longer made: {module} {name}" for name in reasons.keys() - {m.name for m in made}]
+        chosen: list[Mutant] = made
+        if given.sample is not None and given.sample < len(made):
+            chosen = random.Random(given.seed).sample(made, given.sample)
+        fates: Counter[str] = Counter()
+        for mutant in chosen:
+            found = fate(module, mutant.source)
+            fates[found] += 1
+            if found == "survived" and mutant.name not in reasons:
+                wrong.append(f"survived, and is not listed: {module} {mutant.name}")
+                print(f"  survived: {mutant.name}", flush=True)
+            if found != "survived" and mutant.name in reasons:
+                wrong.append(f"listed, but {found}: {module} {mutant.name}")
+        total = fates["killed"] + fates["survived"]
+        share = fates["killed"] / total if total else 1.0
+        print(
+            f"{module}: {fates['killed']}/{total} killed ({share:.1%}), {fates['survived']} survived, "
+            f"{fates['not imported']} not imported, {time.monotonic() - started:.0f} s",
+            flush=True,
+        )
+        if share < WANTED:
+            wrong.append(f"{module}: {share:.1%} killed, and {WANTED:.0%} are wanted")
+    print("\n".join(wrong))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
