@@ -9,6 +9,7 @@ killed or is no longer made. Mutated code lives in memory only, in a process of 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import importlib.util
 import multiprocessing
@@ -44,7 +45,7 @@ PRELOADED = (aiohttp.web, aioresponses, attrs, cattrs, orjson, pytest_asyncio, y
 TESTS = {
     "truemed_async._core.retry": ["retry", "mutants_retry", "pipeline"],
     "truemed_async._core.response": ["response", "mutants_response", "retry", "errors"],
-    "truemed_async._core.request": ["request", "mutants_request", "bodies", "errors"],
+    "truemed_async._core.request": ["request", "mutants_request", "errors"],
     "truemed_async._core.redact": ["mutants_redact", "pipeline"],
     "truemed_async._sensitive": ["sensitive", "mutants_redact", "errors"],
 }
@@ -55,6 +56,7 @@ TOO_LONG = [
     "response.py::test_no_retry_after_breaks_the_reading_of_an_answer",
     "response.py::test_the_largest_hostile_body_is_judged_in_linear_time",
     "retry.py::test_whatever_happens_the_rules_hold",
+    "request.py::test_every_query_reads_back_as_it_was_given",
 ]
 
 
@@ -94,7 +96,13 @@ def _test(module: str, source: str, tests: list[str]) -> None:
         os._exit(NOT_IMPORTED)
     files = [f"tests/unit/test_unit_{name}.py" for name in tests]
     without = [f"--deselect=tests/unit/test_unit_{name}" for name in TOO_LONG]
-    plugins = ["-pno:randomly", "-pno:xdist", "-pno:cacheprovider", "--hypothesis-profile=mutation"]
+    plugins = [
+        "-pno:randomly",
+        "-pno:xdist",
+        "-pno:cacheprovider",
+        "-pno:unraisableexception",
+        "--hypothesis-profile=mutation",
+    ]
     plugins.append("-Wignore::pytest.PytestAssertRewriteWarning")  # of what is imported before it
     os._exit(pytest.main(["-xq", "--tb=no", "--no-header", *plugins, *without, *files]))
 
@@ -120,6 +128,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="which ones a sample takes")
     given = parser.parse_args()
 
+    gc.freeze()  # what is loaded by now stays: no child needs to look through it
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     calm = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}

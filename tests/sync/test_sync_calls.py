@@ -7,7 +7,8 @@ import threading
 import aiohttp
 import pytest
 
-from truemed_async import Endpoint, QualificationSession, Stream, Truemed, errors
+from truemed_async import Endpoint, QualificationSession, Stream, SyncStream, Truemed, errors
+from truemed_async.sync._stream import Feed
 
 
 def test_the_three_endpoints(client, emulator, ids):
@@ -169,8 +170,6 @@ def test_an_empty_portion_does_not_end_an_iteration():
         yield []
         yield [2, 3]
 
-    from truemed_async import SyncStream
-
     assert list(SyncStream(Stream(portions()))) == [1, 2, 3]
 
 
@@ -179,3 +178,20 @@ def test_no_event_loop_is_left_in_the_callers_thread(client, ids):
     client.qualification_sessions.get(ids[0])
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+async def test_a_feed_waits_for_more_and_ends_when_there_is_none():
+    feed = Feed("ab", ahead=1)
+    feed.fill()
+    assert await anext(feed) == "a"
+    waiting = asyncio.create_task(anext(feed))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    feed.taken(1)
+    feed.fill()
+    feed.filled.set()
+    assert await waiting == "b"
+    feed.taken(1)
+    feed.fill()
+    with pytest.raises(StopAsyncIteration):
+        await anext(feed)

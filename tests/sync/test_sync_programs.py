@@ -86,3 +86,43 @@ def test_ctrl_c_in_a_program_is_an_ordinary_keyboard_interrupt(run_program):
     """
     done = run_program(program)
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
+def test_an_async_client_in_a_forked_child_leaves_the_parent_alone_too(run_program):
+    """A child forked inside a coroutine ends, having used the client or not; the parent's connection still answers."""
+    program = """
+        import asyncio, os, sys, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from truemed_async import AsyncTruemed
+
+        async def main():
+            client = AsyncTruemed()
+            first = await client.qualification_sessions.list(page_size=1)
+            for use in (False, True):
+                child = os.fork()
+                if child == 0:
+                    asyncio.set_event_loop(None)
+                    asyncio._set_running_loop(None)
+                    if use:
+                        loop = asyncio.new_event_loop()
+                        assert loop.run_until_complete(client.qualification_sessions.list(page_size=1)) == first
+                        loop.run_until_complete(client.aclose())
+                    else:
+                        asyncio.new_event_loop().run_until_complete(client.aclose())
+                    os._exit(0)
+                assert os.waitpid(child, 0)[1] == 0
+                assert await client.qualification_sessions.list(page_size=1) == first
+            child = os.fork()
+            if child == 0:
+                del client
+                import gc
+                gc.collect()
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            assert await client.qualification_sessions.list(page_size=1) == first
+            await client.aclose()
+
+        asyncio.run(main())
+        print("well")
+    """
+    assert run_program(program, options=("-W", "ignore")).stdout == "well\n"

@@ -57,6 +57,7 @@ class RecordingServer:
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _tasks: set = field(default_factory=set)
+    _writers: list = field(default_factory=list)
 
     async def start(self, ssl=None):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=ssl)
@@ -69,11 +70,15 @@ class RecordingServer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)  # for the sockets, which close with the loop's next turns
 
     async def _serve(self, reader, writer):
         self.connections += 1
         self.open_connections += 1
         self._tasks.add(asyncio.current_task())
+        self._writers.append(writer)
         try:
             while not writer.is_closing():
                 request = await self._read(reader)

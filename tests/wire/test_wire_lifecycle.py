@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import ssl
+import threading
 import warnings
 from pathlib import Path
 
@@ -10,9 +11,8 @@ import aiohttp
 import pytest
 import trustme
 from recording import KEY, RecordingServer, answering
-from yarl import URL
 
-from truemed_async import AsyncTruemed, RetryPolicy, errors
+from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, errors
 from truemed_async.emulator import Emulator
 
 SESSION = b'{"qualification_session_id": "qs_1", "status": "approved"}'
@@ -153,24 +153,33 @@ def test_a_client_moves_on_when_its_event_loop_has_ended(emulator):
     gc.collect()
 
 
-def test_a_client_moves_on_over_tls_too(certificates):
+@pytest.fixture
+def tls_server(certificates):
+    """A TLS server in a thread of its own, so that it outlives the loops of its clients."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = RecordingServer(answering(SESSION))
+    asyncio.run_coroutine_threadsafe(server.start(certificates[0]), loop).result(10)
+    yield server
+    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def test_a_client_moves_on_over_tls_too(tls_server, certificates):
     """The sockets of the ended loop are freed, without a ResourceWarning, under TLS as well."""
-    server_context, client_context = certificates
-    holder = {}
-
-    async def once():
-        server = await RecordingServer(answering(SESSION)).start(server_context)
-        client = holder.setdefault("client", AsyncTruemed(KEY, base_url=server.url, ssl_context=client_context))
-        client._base_url = URL(server.url)
-        await client.qualification_sessions.get("qs_1")
-        await server.stop()
-
+    client = AsyncTruemed(KEY, base_url=tls_server.url, ssl_context=certificates[1])
+    asyncio.run(client.qualification_sessions.get("qs_1"))
     before = open_files()
     for _ in range(3):
-        asyncio.run(once())
-    asyncio.run(holder["client"].aclose())
+        asyncio.run(client.qualification_sessions.get("qs_1"))
     gc.collect()
     assert open_files() <= before
+    asyncio.run(client.aclose())
+    gc.collect()
+    assert tls_server.connections == 4
 
 
 def test_a_loop_that_merely_stopped_is_left_behind_too(emulator):
@@ -195,6 +204,14 @@ async def test_a_loop_that_still_runs_keeps_its_client(emulator):
     with pytest.raises(errors.ClientClosedError, match="one client per event loop"):
         await asyncio.to_thread(elsewhere)
     await client.aclose()
+
+
+async def test_a_client_may_be_closed_from_another_loop_while_its_own_runs(emulator):
+    client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
+    await client.qualification_sessions.get(first_id(emulator))
+    await asyncio.to_thread(asyncio.run, client.aclose())
+    with pytest.raises(errors.ClientClosedError):
+        await client.qualification_sessions.get(first_id(emulator))
 
 
 def test_a_client_closed_on_another_loop_than_its_own_frees_its_sockets(emulator):
@@ -228,6 +245,26 @@ async def test_a_server_without_tls_fails_the_handshake():
         with pytest.raises(errors.TLSError) as caught:
             await client.with_options(retry=RetryPolicy(max_attempts=1)).qualification_sessions.get("qs_1")
     assert caught.value.outcome == "not_sent"
+
+
+async def test_a_handshake_that_stalls_is_a_connection_that_was_never_made():
+    async def silent(reader, writer):
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    timeout = Timeouts(connect=0.1, attempt=5, total=5)
+    async with server, AsyncTruemed(KEY, base_url=f"https://127.0.0.1:{port}", timeout=timeout) as client:
+        with pytest.raises(errors.ConnectError, match="no connection in time") as caught:
+            await client.with_options(retry=RetryPolicy(max_attempts=1)).qualification_sessions.get("qs_1")
+    assert caught.value.outcome == "not_sent"
+
+
+async def test_options_of_another_type_are_refused(emulator):
+    client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
+    with pytest.raises(errors.InvalidArgumentError, match="RequestOptions"):
+        await client.qualification_sessions.get(first_id(emulator), options={"timeout": 5})
 
 
 async def test_a_proxy_is_used_only_when_given(serve, client_for, monkeypatch):

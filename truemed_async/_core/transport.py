@@ -164,11 +164,6 @@ class Transport:
         self._middlewares = _middlewares(network.session)
         self._timeout = _connect_timeout(0)
 
-    @property
-    def closed(self) -> bool:
-        """Whether :meth:`close` was called."""
-        return self._closed
-
     def bind(self) -> asyncio.Semaphore:
         """Make ready on the running loop, and return the slots that bound how many requests are in flight."""
         loop = asyncio.get_running_loop()
@@ -228,8 +223,6 @@ class Transport:
                 problem = _problem(ProtocolError, "the answer's compression is broken", retries=1)
             else:
                 problem = _problem(TruncatedResponseError, "the answer ended early")
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):  # while the body was read
-            problem = _problem(TruncatedResponseError, "the connection broke inside the answer")
         except aiohttp.ClientError:
             problem = _problem(DisconnectedError, "the connection broke before the answer")
         if self._closed:
