@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 import libcst as cst
+import libcst.matchers as m
 from mutmut.mutation.mutators import mutation_operators, operator_string
 
 
@@ -62,6 +63,12 @@ class _Visitor(cst.CSTVisitor):
             return False  # only declarations
         if isinstance(node, cst.Expr) and isinstance(node.value, (cst.SimpleString, cst.ConcatenatedString)):
             return False  # a docstring
+        if isinstance(node, cst.Call) and m.matches(node.func, m.Name("cast")):
+            for argument in node.args[1:]:
+                argument.visit(self)
+            return False  # read by type checkers alone
+        if m.matches(node, m.Assign(value=m.Call(func=m.Name("TypeVar")))):
+            return False
         if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
             self._where.append(node.name.value)
         where = ".".join(self._where)

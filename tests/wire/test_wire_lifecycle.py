@@ -247,17 +247,12 @@ async def test_a_server_without_tls_fails_the_handshake():
     assert caught.value.outcome == "not_sent"
 
 
-async def test_a_handshake_that_stalls_is_a_connection_that_was_never_made():
-    async def silent(reader, writer):
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    timeout = Timeouts(connect=0.1, attempt=5, total=5)
-    async with server, AsyncTruemed(KEY, base_url=f"https://127.0.0.1:{port}", timeout=timeout) as client:
-        with pytest.raises(errors.ConnectError, match="no connection in time") as caught:
-            await client.with_options(retry=RetryPolicy(max_attempts=1)).qualification_sessions.get("qs_1")
+async def test_a_handshake_that_stalls_is_a_connection_that_was_never_made(serve, client_for):
+    server = await serve(answering(SESSION))  # waits for a request in the clear, which never comes
+    server.url = server.url.replace("http:", "https:")
+    client = await client_for(server, timeout=Timeouts(connect=0.1, attempt=5, total=5))
+    with pytest.raises(errors.ConnectError, match="no connection in time") as caught:
+        await client.with_options(retry=RetryPolicy(max_attempts=1)).qualification_sessions.get("qs_1")
     assert caught.value.outcome == "not_sent"
 
 
