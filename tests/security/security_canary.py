@@ -345,7 +345,6 @@ VALUE_SURFACES: dict[str, Callable[[object], object]] = {
     "pprint": pprint.pformat,
     "rich": pretty_repr,
     "pytest's repr": lambda value: saferepr(value, maxsize=None),
-    "hypothesis' repr": hypothesis_pretty.pretty,
     "local of a traceback": _frame_with,
     "argument of an error": lambda value: (str(ValueError(value)), repr(KeyError(value))),
     "format string": lambda value: f"{value!s:.400}",
@@ -368,6 +367,14 @@ def found_in_error(error: BaseException) -> list[tuple[str, list[str]]]:
     hits += found_in({"locals of every frame": FRAME_SURFACES["locals of every frame"]}, error, OF_SERVER)
     strangers = foreign(error)
     return [*hits, ("frames of other packages", strangers)] if strangers else hits
+
+
+# What a process shows without being asked for a certain object; the tests name how each is come by.
+PROCESS_SURFACES = (
+    "our log", "aiohttp's log", "asyncio's log in debug mode", "any log", "warnings", "hooks", "hooks as dict", "hooks pickled",
+    "client", "tasks", "dump of all stacks", "event loop's exception handler", "unclosed client", "standard error of the command",
+    "standard output of a failed command", "emulator's log", "sync facade",
+)  # fmt: skip
 
 
 class Log(logging.Handler):

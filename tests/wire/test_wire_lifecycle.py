@@ -210,6 +210,8 @@ async def test_a_client_may_be_closed_from_another_loop_while_its_own_runs(emula
     client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
     await client.qualification_sessions.get(first_id(emulator))
     await asyncio.to_thread(asyncio.run, client.aclose())
+    for _ in range(3):  # its own loop closes the sockets, in its next turns
+        await asyncio.sleep(0)
     with pytest.raises(errors.ClientClosedError):
         await client.qualification_sessions.get(first_id(emulator))
 

@@ -1,0 +1,70 @@
+"""What is logged, to the word and the unit, and what the holders say when they refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+from typing import Any
+
+import pytest
+
+from truemed_async._core.redact import level, report
+from truemed_async._sensitive import Secret, Sensitive
+from truemed_async.options import Attempt
+
+
+def attempt(**given: Any) -> Attempt:
+    """Return a success that took 1.25 s, changed as given."""
+    usual: dict[str, Any] = {
+        "endpoint": "things.get", "verb": "GET", "route": "/things", "number": 2, "started_at": 1.0, "elapsed": 1.25,
+        "status": 200, "error": None, "outcome": None, "request_id": "r-1", "retry_in": None,
+    }  # fmt: skip
+    return Attempt(**{**usual, **given})
+
+
+FAILED = {"status": 503, "error": "ServerError", "outcome": "unknown"}
+
+
+def test_a_failed_attempt_is_worth_knowing_of_and_a_success_is_for_debugging():
+    assert level(None) == logging.DEBUG
+    assert level("ServerError") == logging.INFO
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "GET things.get: 200, request r-1, attempt 2, 1250 ms"),
+        (FAILED, "GET things.get: ServerError (503), request r-1, attempt 2, 1250 ms, giving up"),
+        (
+            {**FAILED, "retry_in": 0.5},
+            "GET things.get: ServerError (503), request r-1, attempt 2, 1250 ms, again in 0.50 s",
+        ),
+        ({**FAILED, "retry_in": 0.0}, "GET things.get: ServerError (503), request r-1, attempt 2, 1250 ms, again in 0.00 s"),
+    ],
+)  # fmt: skip
+def test_a_line_gives_the_time_in_milliseconds_and_what_comes_next(caplog, given, message):
+    caplog.set_level(logging.DEBUG)
+    report(attempt(**given), ())
+    (record,) = caplog.records
+    assert record.getMessage() == message
+    assert record.levelno == level(given.get("error"))
+
+
+async def test_a_broken_hook_is_reported_in_words_that_name_this_library():
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    mistake = ZeroDivisionError("mine")
+
+    def broken(_: Attempt) -> None:
+        raise mistake
+
+    report(attempt(), (broken,))
+    assert reported == [{"message": "a truemed_async hook raised", "exception": mistake}]
+
+
+def test_who_pickles_a_holder_is_told_why_that_is_refused():
+    with pytest.raises(TypeError, match="^a secret cannot be pickled$"):
+        pickle.dumps(Secret("canary"))
+    with pytest.raises(TypeError, match="^sensitive data cannot be pickled$"):
+        pickle.dumps(Sensitive("canary"))
