@@ -50,9 +50,9 @@ FOREIGN = ("await ", "async ", "AsyncTruemed", "event loop")
 # Methods of the client whose body is not a call of the async one.
 BODIES = {
     "__init__": [
+        "api_key = boxed(api_key)  # a traceback may show the locals of this frame",
         "no_session(session)",
         "self._async = AsyncTruemed({arguments})",
-        "del api_key  # a traceback may show the locals of this frame",
         "runner.track(self._async)",
         "{resources}",
     ],
@@ -64,7 +64,7 @@ BODIES = {
     ],
     "__aenter__": ["return self"],
     "__aexit__": ["self.close()"],
-    "__repr__": ['return f"Truemed(base_url={{self._async.base_url!r}})"'],
+    "__repr__": ["return shown(self)"],
     "__reduce__": ["self._async.__reduce__()"],
 }
 
@@ -107,7 +107,9 @@ class Writer:
             (False, "truemed_async", "resources"),
             (False, "truemed_async.client", "AsyncTruemed"),
             (False, "truemed_async.sync._base", "SyncFacade"),
+            (False, "truemed_async.sync._base", "boxed"),
             (False, "truemed_async.sync._base", "no_session"),
+            (False, "truemed_async.sync._base", "shown"),
             (False, "truemed_async.sync._runner", "runner"),
             (False, "truemed_async.sync._stream", "SyncStream"),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, NoReturn, Self, TypeVar
+from typing import Generic, NoReturn, Self, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -48,3 +48,8 @@ class Sensitive(Generic[T]):
 def masked(value: object) -> str:
     """Return what ``repr`` shows in the place of a personal value; whether it is absent may be seen."""
     return repr(None) if value is None else MASK
+
+
+def hidden(value: object) -> Sensitive[object]:
+    """Return ``value`` in a box, if it is not in one already."""
+    return cast("Sensitive[object]", value) if isinstance(value, Sensitive) else Sensitive(value)

@@ -16,7 +16,7 @@ from truemed_async._core.pipeline import Clock, Pipeline, Settings
 from truemed_async._core.request import Query, build
 from truemed_async._core.response import Response
 from truemed_async._core.transport import Network, Transport
-from truemed_async._sensitive import Sensitive
+from truemed_async._sensitive import hidden
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, checked_hooks
 from truemed_async.resources import QualificationSessions
@@ -74,7 +74,7 @@ class AsyncTruemed:
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        boxed: Sensitive[object] = Sensitive(api_key)
+        boxed = hidden(api_key)
         del api_key  # a traceback may show the locals of this frame
         config = Config.resolve(boxed, environment, base_url)
         network = Network.of(session, proxy, ssl_context)
@@ -147,6 +147,7 @@ class AsyncTruemed:
         request = build(
             self._base_url, endpoint, path=path, query=query, body=body, key=idempotency_key, headers=options.headers
         )
+        del path, query, body  # a traceback may show the locals of this frame
         settings = self._settings
         if options is not _DEFAULT:
             settings = Settings(
@@ -179,7 +180,8 @@ class AsyncTruemed:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.base_url!r})"
+        made = hasattr(self, "_base_url")  # a debugger may ask for it before the client is made
+        return f"{type(self).__name__}(base_url={self.base_url!r})" if made else f"{type(self).__name__}(…)"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client holds a key and connections and cannot be pickled: make one in each process")

@@ -121,6 +121,13 @@ async def test_a_largest_page_is_learnt_and_said_once(prefetch):
     assert max(size for _, size in server.asked[1:]) <= 30
 
 
+async def test_a_warning_points_at_the_loop_that_iterates():
+    with pytest.warns(RuntimeWarning, match="30 rows a page") as caught:
+        async for _ in Stream(batches(Server(clamp=30).fill(range(200)), 100)):
+            pass
+    assert caught[0].filename == __file__
+
+
 async def test_a_largest_page_that_costs_nothing_is_not_worth_a_word():
     assert len(await read(Server(clamp=30).fill(range(20)), 100)) == 20
 
@@ -178,6 +185,13 @@ async def test_without_totals_an_empty_page_after_a_short_one_ends_the_list():
     assert await read(server, 10, 4) == server.ids
     assert server.most_in_flight == 1
     assert server.asked[-1][0] == server.asked[-2][0] + 1
+
+
+async def test_a_list_that_grows_is_not_taken_for_a_largest_page():
+    server = Server(pagination=False).fill(range(5))
+    server.changes[1] = [lambda server: server.insert_in_front(40)]
+    assert len(await read(server, 10)) >= 5
+    assert max(size for _, size in server.asked[3:]) > 5
 
 
 async def test_a_short_page_is_not_the_end_when_the_server_says_that_there_is_more():

@@ -37,7 +37,7 @@ from mutants import Mutant, mutants
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = Path(__file__).with_name("survivors.toml")
 WANTED = 0.90
-SECONDS = 60.0  # for the tests of one mutant; they take about two
+PATIENCE = 4  # times what the tests take without a change, and as many seconds on top: longer is a hang
 NOT_IMPORTED = 70
 PRELOADED = (aiohttp.web, aioresponses, attrs, cattrs, orjson, pytest_asyncio, yarl)
 
@@ -107,12 +107,12 @@ def _test(module: str, source: str, tests: list[str]) -> None:
     os._exit(pytest.main(["-xq", "--tb=no", "--no-header", *plugins, *without, *files]))
 
 
-def fate(module: str, source: str) -> str:
-    """Return what became of a mutant."""
+def fate(module: str, source: str, patience: float | None = None) -> str:
+    """Return what became of a mutant, for whose tests there are ``patience`` seconds."""
     tests = [name for name in TESTS[module] if Path(ROOT, f"tests/unit/test_unit_{name}.py").exists()]
     process = multiprocessing.get_context("fork").Process(target=_test, args=(module, source, tests))
     process.start()
-    process.join(SECONDS)
+    process.join(patience)
     if process.exitcode is None:
         process.kill()
         process.join()
@@ -137,10 +137,11 @@ def main() -> int:
     wrong: list[str] = []
     for module in given.module or TESTS:
         source = _file(module).read_text(encoding="utf-8")
+        started = time.monotonic()
         if fate(module, source) != "survived":
             print(f"the tests of {module} fail without any change")
             return 2
-        started = time.monotonic()
+        patience = PATIENCE * (time.monotonic() - started + 1)
         reasons: dict[str, str] = listed.get(module, {})
         made = list(mutants(module, source))
         wrong += [f"listed, but no longer made: {module} {name}" for name in reasons.keys() - {m.name for m in made}]
@@ -149,7 +150,7 @@ def main() -> int:
             chosen = random.Random(given.seed).sample(made, given.sample)
         fates: Counter[str] = Counter()
         for mutant in chosen:
-            found = fate(module, mutant.source)
+            found = fate(module, mutant.source, patience)
             fates[found] += 1
             if found == "survived" and mutant.name not in reasons:
                 wrong.append(f"survived, and is not listed: {module} {mutant.name}")

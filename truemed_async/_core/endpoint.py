@@ -12,6 +12,8 @@ from truemed_async.errors import InvalidArgumentError
 
 T = TypeVar("T")
 
+# Words and placeholders only: an id that was put in by hand could leave the route.
+_PATH = re.compile(r"/\Z|(?:/(?:[A-Za-z0-9_~-]|\{[A-Za-z_]\w*\})(?:[A-Za-z0-9._~-]|\{[A-Za-z_]\w*\})*)+\Z")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 Verb = Literal["GET", "POST"]
@@ -65,5 +67,7 @@ class Endpoint(Generic[T]):
     def __attrs_post_init__(self) -> None:
         if self.verb not in ("GET", "POST"):
             raise InvalidArgumentError("an endpoint's verb is GET or POST")
-        if not self.path.startswith("/"):
-            raise InvalidArgumentError("an endpoint's path starts with '/'")
+        if not _PATH.match(self.path):
+            raise InvalidArgumentError(
+                "an endpoint's path is /words and {placeholders}, without escapes, dots or a query"
+            )

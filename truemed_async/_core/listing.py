@@ -200,7 +200,10 @@ class _Reading(Generic[T]):
         window = Window(answer.start // answer.size + 2, answer.size)
         beyond = (await self.ahead.read(window)).page()
         if beyond.items and answer.first and answer.total is None:
-            self._resize(len(answer.items))  # the server gives smaller pages and does not say so
+            # Either the server gives smaller pages and does not say so, or the list has grown since.
+            again = (await self.ahead.read(Window(1, self._windows.largest))).page()
+            if len(again) == len(answer.items):
+                self._resize(len(again))
         return not beyond.items
 
     async def _settle(self, total: int | None) -> None:
@@ -252,7 +255,7 @@ class _Reading(Generic[T]):
     def _once(self, topic: str, said: str) -> None:
         if topic not in self._warned:
             self._warned.add(topic)
-            warnings.warn(f"listing: {said}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"listing: {said}", RuntimeWarning, stacklevel=6)  # the caller's `async for`
 
 
 def _same_edge(before: Answer[T], again: Answer[T], beyond: Answer[T]) -> bool:

@@ -11,6 +11,8 @@ import asyncio
 import os
 import platform
 import ssl as ssl_module
+import sys
+import traceback
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -106,7 +108,7 @@ class _Connector(aiohttp.TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]  # aiohttp's own annotation
         self._pid = os.getpid()
-        self._transports: weakref.WeakSet[asyncio.WriteTransport] = weakref.WeakSet()
+        self._protocols: weakref.WeakSet[Any] = weakref.WeakSet()  # transports cannot all be referenced weakly
 
     async def _create_connection(
         self,
@@ -116,19 +118,25 @@ class _Connector(aiohttp.TCPConnector):
     ) -> Any:
         protocol: Any = await super()._create_connection(req, traces, timeout)
         transport = protocol.transport
-        if getattr(transport, "max_size", 0) > READ_CHUNK:  # of the standard library; other loops have none
+        if getattr(transport, "max_size", 0) > READ_CHUNK:
             transport.max_size = READ_CHUNK
-        self._transports.add(transport)
+        self._protocols.add(protocol)
         return protocol
+
+    def abort(self) -> None:
+        """Break all connections, so that calls in flight end at once."""
+        for protocol in self._protocols:
+            if protocol.transport is not None:
+                protocol.transport.abort()
 
     def abandon(self) -> None:
         """Give up connections whose loop does not run, and which therefore cannot be closed as usual."""
         self._closed = True
-        for transport in self._transports:
-            if self._loop.is_closed():
-                _release(transport)
-            else:  # it stands still: it closes them if it ever goes on
-                transport.abort()
+        if not self._loop.is_closed():  # it stands still, or runs elsewhere: it closes them when it goes on
+            self.abort()
+            return
+        for protocol in self._protocols:
+            _release(protocol.transport)
 
     def __del__(self, *args: Any) -> None:
         # A forked child shares the parent's selector: closing here would unregister the parent's sockets.
@@ -155,6 +163,7 @@ class Transport:
         self._network = network
         self._max_concurrency = max_concurrency
         self._headers = _base_headers(api_key)
+        self._headers_with_body = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
@@ -187,21 +196,8 @@ class Transport:
     async def send(self, request: Request, *, connect: float, seconds: float) -> RawResponse | Problem:
         """Make one attempt of at most ``seconds``, the connection and the whole body included."""
         try:
-            async with (
-                asyncio.timeout(seconds),
-                self._open().request(
-                    request.endpoint.verb,
-                    request.url,
-                    headers=self._headers_of(request),
-                    data=None if request.body is None else request.body.value,
-                    allow_redirects=False,
-                    middlewares=self._middlewares,
-                    proxy=self._network.proxy,
-                    ssl=self._network.ssl_context or True,
-                    timeout=self._timeout_of(connect),
-                ) as response,
-            ):
-                return await _read(response)
+            async with asyncio.timeout(seconds):
+                return await self._exchange(request, connect)
         except aiohttp.ConnectionTimeoutError:
             problem = _problem(ConnectError, "no connection in time", outcome="not_sent")
         except TimeoutError:
@@ -225,9 +221,26 @@ class Transport:
                 problem = _problem(TruncatedResponseError, "the answer ended early")
         except aiohttp.ClientError:
             problem = _problem(DisconnectedError, "the connection broke before the answer")
+        finally:
+            _clear_frames()
         if self._closed:
             raise ClientClosedError("the client was closed during the call")
         return problem
+
+    async def _exchange(self, request: Request, connect: float) -> RawResponse | Problem:
+        async with self._open().request(
+            request.endpoint.verb,
+            request.url,
+            headers=self._headers_of(request),
+            data=None if request.body is None else request.body.value,
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=self._middlewares,
+            proxy=self._network.proxy,
+            ssl=self._network.ssl_context or True,
+            timeout=self._timeout_of(connect),
+        ) as response:
+            return await _read(response)
 
     def _open(self) -> aiohttp.ClientSession:
         """Return the session, making it on first use: it must be made inside the loop that it belongs to."""
@@ -236,7 +249,6 @@ class Transport:
             self._session = aiohttp.ClientSession(
                 connector=self._connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers=self._headers,
                 trust_env=False,
             )
         elif self._session.closed:
@@ -244,12 +256,10 @@ class Transport:
         return self._session
 
     def _headers_of(self, request: Request) -> Mapping[str, str]:
-        """Return what this request adds to its session's headers; a borrowed session does not have ours."""
-        headers = CIMultiDict[str]() if self._connector is not None else self._headers.copy()
-        if request.body is not None:
-            headers[hdrs.CONTENT_TYPE] = "application/json"
-        headers.update(request.headers or {})
-        return headers
+        """Return the request's headers. They are never a session's: aiohttp would send those to a proxy as well."""
+        if request.headers is None:
+            return self._headers if request.body is None else self._headers_with_body
+        return CIMultiDict({**(self._headers if request.body is None else self._headers_with_body), **request.headers})
 
     def _timeout_of(self, connect: float) -> aiohttp.ClientTimeout:
         if self._timeout.sock_connect != connect:
@@ -262,6 +272,8 @@ class Transport:
         if self._loop is not asyncio.get_running_loop() or self._pid != os.getpid():
             self._let_go()
         elif self._session is not None and self._connector is not None:
+            self._connector.abort()
+            await asyncio.sleep(0)  # for the calls in flight to notice
             await self._session.close()
 
     def _let_go(self) -> None:
@@ -275,6 +287,17 @@ class Transport:
         elif self._connector is not None:
             self._connector.abandon()
         self._loop = self._session = self._connector = None
+
+
+def _clear_frames() -> None:
+    """Empty the frames that an exception has left on its way out, aiohttp's among them.
+
+    They hold the URL, the headers and what was received, and a traceback that shows locals would show it: that of a
+    cancelled call, which passes through here untouched.
+    """
+    error = sys.exception()
+    if error is not None:
+        traceback.clear_frames(error.__traceback__)
 
 
 def _base_headers(api_key: Secret) -> CIMultiDict[str]:

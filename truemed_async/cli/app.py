@@ -114,7 +114,8 @@ def usage(error: CycloptsError, argv: Sequence[str]) -> str:
         return "there is no --api-key, which the list of processes would show; set TRUEMED_API_KEY"
     text = " ".join(str(error).split())
     for word in argv:
-        name, equals, _ = word.partition("=")
+        name, equals, value = word.partition("=")
         if equals:
             text = text.replace(word, name)
+        text = text.replace(f'"{value if equals else word}"', "what was given")
     return text

@@ -53,4 +53,6 @@ class Resource:
         body: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> T:
-        return (await self._client.send(endpoint, path=path, query=query, body=body, options=options)).value
+        sending = self._client.send(endpoint, path=path, query=query, body=body, options=options)
+        del path, query, body  # a traceback may show the locals of this frame
+        return (await sending).value

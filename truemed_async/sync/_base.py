@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from truemed_async._core import arguments
 from truemed_async._core.stream import Stream
+from truemed_async._sensitive import Secret, Sensitive
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import Feed, SyncStream
@@ -46,3 +47,14 @@ def no_session(session: object) -> None:
     """Refuse a borrowed session: it belongs to an event loop of the caller, and this client has its own."""
     if session is not None:
         raise InvalidArgumentError("a session belongs to your event loop, and Truemed has its own: use AsyncTruemed")
+
+
+def boxed(api_key: Any) -> Any:
+    """Return the key in a form that prints masked."""
+    return Secret(api_key) if isinstance(api_key, str) else None if api_key is None else Sensitive(api_key)
+
+
+def shown(client: Any) -> str:
+    """Return a client's ``repr``; a debugger may ask for it before the client is made."""
+    made = getattr(client, "_async", None)
+    return f"Truemed(base_url={made.base_url!r})" if made is not None else "Truemed(…)"

@@ -14,7 +14,7 @@ from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import Page, QualificationSession, QualificationSessionUpdate, QualificationStatus
 from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
-from truemed_async.sync._base import SyncFacade, no_session
+from truemed_async.sync._base import SyncFacade, boxed, no_session, shown
 from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import SyncStream
 from types import TracebackType
@@ -263,9 +263,9 @@ class Truemed(SyncFacade[AsyncTruemed]):
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
+        api_key = boxed(api_key)  # a traceback may show the locals of this frame
         no_session(session)
         self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context)
-        del api_key  # a traceback may show the locals of this frame
         runner.track(self._async)
         self.qualification_sessions = QualificationSessions(self._async.qualification_sessions)
 
@@ -333,7 +333,7 @@ class Truemed(SyncFacade[AsyncTruemed]):
         self.close()
 
     def __repr__(self) -> str:
-        return f"Truemed(base_url={self._async.base_url!r})"
+        return shown(self)
 
     def __reduce__(self) -> NoReturn:
         self._async.__reduce__()
