@@ -133,7 +133,7 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     calm = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
     settings.register_profile("mutation", max_examples=50, phases=(Phase.explicit, Phase.generate), **calm)
-    listed = tomllib.loads(LISTED.read_text(encoding="utf-8")) if LISTED.exists() else {}
+    listed = tomllib.loads(LISTED.read_text(encoding="utf-8"))["survivor"]
     wrong: list[str] = []
     for module in given.module or TESTS:
         source = _file(module).read_text(encoding="utf-8")
@@ -142,7 +142,7 @@ def main() -> int:
             print(f"the tests of {module} fail without any change")
             return 2
         patience = PATIENCE * (time.monotonic() - started + 1)
-        reasons: dict[str, str] = listed.get(module, {})
+        reasons = {each["mutant"]: each["reason"] for each in listed if each["module"] == module}
         made = list(mutants(module, source))
         wrong += [f"listed, but no longer made: {module} {name}" for name in reasons.keys() - {m.name for m in made}]
         chosen: list[Mutant] = made

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from truemed_async._core.redact import level, report
-from truemed_async._sensitive import Secret, Sensitive
+from truemed_async._sensitive import Secret, Sensitive, hidden
 from truemed_async.options import Attempt
 
 
@@ -68,3 +68,10 @@ def test_who_pickles_a_holder_is_told_why_that_is_refused():
         pickle.dumps(Secret("canary"))
     with pytest.raises(TypeError, match="^sensitive data cannot be pickled$"):
         pickle.dumps(Sensitive("canary"))
+
+
+def test_a_value_is_boxed_once():
+    box = hidden("canary")
+    assert isinstance(box, Sensitive)
+    assert box.value == "canary"
+    assert hidden(box) is box

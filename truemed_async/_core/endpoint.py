@@ -68,6 +68,4 @@ class Endpoint(Generic[T]):
         if self.verb not in ("GET", "POST"):
             raise InvalidArgumentError("an endpoint's verb is GET or POST")
         if not _PATH.match(self.path):
-            raise InvalidArgumentError(
-                "an endpoint's path is /words and {placeholders}, without escapes, dots or a query"
-            )
+            raise InvalidArgumentError("an endpoint's path starts with '/' and is made of words and {placeholders}")

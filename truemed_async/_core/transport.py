@@ -144,6 +144,10 @@ class _Connector(aiohttp.TCPConnector):
             super().__del__(*args)
 
 
+def _abandon(connector: _Connector, _: aiohttp.ClientSession | None) -> None:
+    connector.abandon()
+
+
 def _release(transport: Any) -> None:
     """Close a transport's socket by hand. Its loop is gone, so its own ``close`` would raise, and not close."""
     inner = getattr(transport, "_ssl_protocol", None)
@@ -283,7 +287,8 @@ class Transport:
         if self._pid != os.getpid():
             leave_behind(self._loop, self._session)
         elif self._connector is not None and self._loop.is_running():
-            self._loop.call_soon_threadsafe(self._connector.abandon)
+            # The session goes along, or it would be finalised before it is closed.
+            self._loop.call_soon_threadsafe(_abandon, self._connector, self._session)
         elif self._connector is not None:
             self._connector.abandon()
         self._loop = self._session = self._connector = None
