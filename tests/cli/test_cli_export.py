@@ -218,3 +218,20 @@ class TestProgress:
         done = truemed(*EMULATOR, "sessions", "export", "--output", "-", out=terminal(), err=terminal())
 
         assert done.err.count("\n") == 1
+
+
+def test_what_a_listing_warns_of_is_a_note_for_people(truemed, emulator, tmp_path):
+    for _ in range(30):
+        emulator.state.add()
+    emulator.state.max_page_size = 5
+    done = truemed("sessions", "export", "--output", str(tmp_path / "x.jsonl"))
+    assert done.code == 0
+    assert done.err.startswith("note: listing: ")
+    assert "cannot overlap" in done.err.splitlines()[0]
+
+
+def test_a_smaller_page_than_asked_for_is_nobodys_concern(truemed, emulator, tmp_path):
+    for _ in range(30):
+        emulator.state.add()
+    emulator.state.max_page_size = 20
+    assert "note" not in truemed("sessions", "export", "--output", str(tmp_path / "x.jsonl")).err

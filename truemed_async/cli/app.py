@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -32,7 +33,14 @@ def run(argv: Sequence[str], streams: Streams | None = None) -> int:
     streams = streams or Streams.standard()
     code = 0
     try:
-        code = attempt(argv, streams)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", RuntimeWarning)
+            # The page size is this program's choice, and the server's answer to it nobody's concern.
+            warnings.filterwarnings(
+                "ignore", "listing: the server gives [0-9]+ rows a page instead of [0-9]+: more requests are needed$"
+            )
+            warnings.showwarning = lambda message, *_: streams.say(f"note: {message}")
+            code = attempt(argv, streams)
         streams.out.flush()
     except BrokenPipeError:  # the reader has seen enough, as in `truemed sessions list | head -1`
         streams.abandon()

@@ -13,6 +13,7 @@ from truemed_async._core import arguments
 from truemed_async._core.bulk import Outcome, fan_out, outcome_of
 from truemed_async._core.listing import Sorting, complete
 from truemed_async._core.stream import Stream
+from truemed_async._sensitive import Sensitive
 from truemed_async.endpoints import (
     GET_QUALIFICATION_SESSION,
     LIST_QUALIFICATION_SESSIONS,
@@ -139,13 +140,16 @@ class QualificationSessions(Resource):
 
         Source: Truemed API reference, "List Qualification Sessions".
         """
-        filters = _filters(status, user_id, expires_at, search)
+        filters = Sensitive(_filters(status, user_id, expires_at, search))
         arguments.positive("page_size", page_size)
         arguments.positive("prefetch", prefetch)
 
         async def fetch(page: int, size: int) -> Page[QualificationSession]:
-            query = {**filters, "page": page, "page_size": size}
-            return await self._call(LIST_QUALIFICATION_SESSIONS, query=query, options=options)
+            return await self._call(
+                LIST_QUALIFICATION_SESSIONS,
+                query={**filters.value, "page": page, "page_size": size},
+                options=options,
+            )
 
         return Stream(complete(fetch, SORTING, page_size=page_size, prefetch=prefetch))
 
