@@ -68,7 +68,7 @@ def sync(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation, with every warning an error."""
-    session.install("-e", ".[cli]", *group("docs"))
+    session.install("-e", ".[cli]", "pytest", *group("docs"))
     session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 

@@ -10,7 +10,7 @@ from unit_support import KEYED, NOW, SAFE, UNKEYED, raw
 
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.problem import Problem
-from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse, read
+from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse, ends_early, read
 from truemed_async.errors import APIError, DecodeError, ProtocolError, TruncatedResponseError, UnexpectedRedirectError
 
 
@@ -74,3 +74,18 @@ def test_a_date_in_retry_after_counts_from_the_time_of_the_answer():
     """Without a `Date` of its own, an answer's time is the time it is read at, which is 09:30:00 here."""
     found = problem(raw(429, retry_after="Sat, 21 Nov 2026 09:30:30 GMT"))
     assert found.retry_after == 30.0
+
+
+@pytest.mark.parametrize(
+    ("body", "early"),
+    [
+        (rb'{"a":"\\"}}', False),  # a backslash that is escaped escapes no quote
+        (rb'["\\","]","a', True),
+        (rb'["\""]]', False),  # a quote that is escaped ends no string
+        (rb'["\"]","', True),
+    ],
+)
+def test_an_escaped_backslash_and_an_escaped_quote_are_told_apart(body, early):
+    """All of these are not JSON; only those that could go on to be are cut short."""
+    assert ends_early(body) is early
+    assert problem(raw(body=body)).error is (TruncatedResponseError if early else DecodeError)

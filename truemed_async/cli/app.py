@@ -39,7 +39,7 @@ def run(argv: Sequence[str], streams: Streams | None = None) -> int:
             warnings.filterwarnings(
                 "ignore", "listing: the server gives [0-9]+ rows a page instead of [0-9]+: more requests are needed$"
             )
-            warnings.showwarning = lambda message, *_: streams.say(f"note: {message}")
+            warnings.showwarning = noting(streams)
             code = attempt(argv, streams)
         streams.out.flush()
     except BrokenPipeError:  # the reader has seen enough, as in `truemed sessions list | head -1`
@@ -49,6 +49,15 @@ def run(argv: Sequence[str], streams: Streams | None = None) -> int:
         streams.say(f"error: {error.strerror or error}")
         return FAILED
     return code
+
+
+def noting(streams: Streams) -> Callable[..., None]:
+    """Return what shows a warning as a note for people, rather than as a line of source."""
+
+    def note(message: object, *_: object, **__: object) -> None:
+        streams.say(f"note: {message}")
+
+    return note
 
 
 def attempt(argv: Sequence[str], streams: Streams) -> int:
