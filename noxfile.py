@@ -94,6 +94,13 @@ def long(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "tests/stress", "tests/listing", "tests/security", env={"TRUEMED_LONG": "1"})
 
 
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Mutants of retry, reading, redaction and URL building: 90 % killed, and every survivor listed with a reason."""
+    session.install("-e", ".[cli]", *group("tests"), *group("mutation"))
+    session.run("python", "tests/mutation/run.py", *session.posargs)
+
+
 # Not among the default sessions: what takes long, or measures.
 nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "tests"]
 os.environ.pop("PYTHONPATH", None)
