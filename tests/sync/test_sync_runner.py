@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import random
 import signal
 import sys
@@ -11,7 +12,7 @@ import warnings
 
 import pytest
 
-from truemed_async import errors
+from truemed_async import AsyncTruemed, errors
 from truemed_async.sync import _runner
 from truemed_async.sync._runner import Runner, runner
 
@@ -243,3 +244,14 @@ def test_a_loop_that_cannot_end_does_not_hold_up_the_exit(monkeypatch):
     release.set()
     made._thread.join(10)
     made._loop.close()
+
+
+def test_a_client_that_was_never_used_is_dropped_without_a_loop():
+    made = Runner()
+    client = AsyncTruemed("a-key-of-mine")
+    made.track(client)
+    assert made._open
+    del client
+    gc.collect()
+    assert not made._open
+    assert made._thread is None

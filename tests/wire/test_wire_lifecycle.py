@@ -14,6 +14,7 @@ import trustme
 from recording import KEY, RecordingServer, answering
 
 from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, errors
+from truemed_async._core.transport import _release
 from truemed_async.emulator import Emulator
 
 SESSION = b'{"qualification_session_id": "qs_1", "status": "approved"}'
@@ -293,6 +294,34 @@ async def test_in_flight_requests_are_bounded():
         async with AsyncTruemed(emulator.api_key, base_url=emulator.url, max_concurrency=3) as client:
             await asyncio.gather(*(client.qualification_sessions.get(each) for each in ids))
         assert emulator.requests.most_in_flight == 3
+
+
+async def test_the_pool_of_another_process_is_not_closed_by_a_finaliser(emulator):
+    """A forked child that merely drops the client must not touch what its parent uses."""
+    client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
+    await client.qualification_sessions.get(first_id(emulator))
+    connector = client._transport._connector
+    connector._pid = 0
+    connector.__del__()
+    assert not connector.closed
+    await client.aclose()
+
+
+def test_a_transport_that_has_let_go_of_its_socket_needs_no_release():
+    _release(object())
+
+
+def test_a_client_of_a_borrowed_session_has_nothing_of_its_own_to_close(emulator):
+    async def once():
+        async with aiohttp.ClientSession() as session:
+            client = AsyncTruemed(emulator.api_key, base_url=emulator.url, session=session)
+            assert await client.qualification_sessions.get(first_id(emulator))
+            return client
+
+    client = asyncio.run(once())
+    asyncio.run(client.aclose())
+    with pytest.raises(errors.ClientClosedError):
+        asyncio.run(client.qualification_sessions.get(first_id(emulator)))
 
 
 async def test_no_warning_from_a_whole_life(emulator):
