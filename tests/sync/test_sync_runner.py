@@ -243,6 +243,8 @@ def test_a_loop_that_cannot_end_does_not_hold_up_the_exit(monkeypatch):
     assert not made._loop.is_closed()
     release.set()
     made._thread.join(10)
+    made._loop.call_soon(made._loop.call_soon, made._loop.call_soon, made._loop.stop)
+    made._loop.run_forever()  # what was given up on is still to be ended
     made._loop.close()
 
 
