@@ -51,7 +51,7 @@ async def test_fault(serve, client_for, row, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("row", [row for row in ROWS if row.name not in ("hang", "dribble")], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 async def test_fault_through_the_sync_facade(serve, row, kind):
     server = await serve(row.script)
     endpoint = KINDS[kind]
