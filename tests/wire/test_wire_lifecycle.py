@@ -324,6 +324,21 @@ def test_a_client_of_a_borrowed_session_has_nothing_of_its_own_to_close(emulator
         asyncio.run(client.qualification_sessions.get(first_id(emulator)))
 
 
+async def test_an_error_that_the_caller_is_handling_keeps_its_frames(emulator):
+    """Only what passes through the client is emptied, not what the caller has at hand when it makes a call."""
+
+    def fail():
+        clue = "what went wrong"
+        raise LookupError(len(clue))
+
+    async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
+        try:
+            fail()
+        except LookupError as error:
+            await client.qualification_sessions.get(first_id(emulator))
+            assert error.__traceback__.tb_next.tb_frame.f_locals == {"clue": "what went wrong"}
+
+
 async def test_no_warning_from_a_whole_life(emulator):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -199,6 +199,7 @@ class Transport:
 
     async def send(self, request: Request, *, connect: float, seconds: float) -> RawResponse | Problem:
         """Make one attempt of at most ``seconds``, the connection and the whole body included."""
+        handled = sys.exception()  # the caller may be dealing with one of its own
         try:
             async with asyncio.timeout(seconds):
                 return await self._exchange(request, connect)
@@ -226,7 +227,7 @@ class Transport:
         except aiohttp.ClientError:
             problem = _problem(DisconnectedError, "the connection broke before the answer")
         finally:
-            _clear_frames()
+            _clear_frames(sys.exception(), handled)
         if self._closed:
             raise ClientClosedError("the client was closed during the call")
         return problem
@@ -294,15 +295,14 @@ class Transport:
         self._loop = self._session = self._connector = None
 
 
-def _clear_frames() -> None:
+def _clear_frames(passing: BaseException | None, handled: BaseException | None) -> None:
     """Empty the frames that an exception has left on its way out, aiohttp's among them.
 
     They hold the URL, the headers and what was received, and a traceback that shows locals would show it: that of a
     cancelled call, which passes through here untouched.
     """
-    error = sys.exception()
-    if error is not None:
-        traceback.clear_frames(error.__traceback__)
+    if passing is not None and passing is not handled:
+        traceback.clear_frames(passing.__traceback__)
 
 
 def _base_headers(api_key: Secret) -> CIMultiDict[str]:
