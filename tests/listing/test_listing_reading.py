@@ -51,7 +51,7 @@ async def test_a_full_page_is_not_taken_for_the_last_because_of_its_total():
     """A total is counted a moment before the rows are read: a row may have been added in between."""
     server = Server().fill(range(10))
     torn = server.says
-    server.says = lambda page, size, total: torn(page, size, 10)  # type: ignore[method-assign]
+    server.says = lambda page, size, total: torn(page, size, 10)
     server.insert(100)
     assert len(await read(server, 10)) == 11
 
@@ -198,12 +198,10 @@ async def test_a_short_page_is_not_the_end_when_the_server_says_that_there_is_mo
     """A page whose rows are cut between the count and the answer: it is read again, from its last row."""
     server = Server().fill(range(45))
     whole = server.answer
-    server.answer = (
-        lambda page, size: (  # type: ignore[method-assign]
-            Page(items=(found := whole(page, size)).items[:-3], pagination=found.pagination)
-            if len(server.asked) == 2
-            else whole(page, size)
-        )
+    server.answer = lambda page, size: (
+        Page(items=(found := whole(page, size)).items[:-3], pagination=found.pagination)
+        if len(server.asked) == 2
+        else whole(page, size)
     )
     assert await read(server, 10) == server.ids
 
@@ -211,7 +209,7 @@ async def test_a_short_page_is_not_the_end_when_the_server_says_that_there_is_mo
 async def test_a_total_that_is_too_large_is_settled_by_an_empty_page():
     server = Server().fill(range(45))
     says = server.says
-    server.says = lambda page, size, total: says(page, size, total + 100)  # type: ignore[method-assign]
+    server.says = lambda page, size, total: says(page, size, total + 100)
     assert await read(server, 10, 4) == server.ids
 
 
@@ -322,9 +320,7 @@ async def test_a_page_that_is_not_sorted_is_an_error(pages):
 async def test_pages_without_end_that_bring_nothing_new_are_an_error():
     server = Server().fill(range(100))
     whole = server.answer
-    server.answer = lambda page, size: Page(  # type: ignore[method-assign]
-        items=whole(1, size).items, pagination=server.says(page, size, 100)
-    )
+    server.answer = lambda page, size: Page(items=whole(1, size).items, pagination=server.says(page, size, 100))
     with pytest.raises(PaginationDriftError, match="brought nothing new"):
         await read(server, 10)
 
@@ -332,7 +328,7 @@ async def test_pages_without_end_that_bring_nothing_new_are_an_error():
 async def test_pages_that_never_overlap_are_an_error():
     server = Server().fill(range(1000))
     whole = server.answer
-    server.answer = lambda page, size: whole(page if page == 1 else page + 2, size)  # type: ignore[method-assign]
+    server.answer = lambda page, size: whole(page if page == 1 else page + 2, size)
     with pytest.raises(PaginationDriftError, match="brought nothing new"):
         await read(server, 10, 4)
 
