@@ -13,6 +13,7 @@ import attrs
 import pytest
 import security_canary as canary
 from matrix import ROWS
+from patience import HURRIED, PATIENT
 from recording import KEY
 from security_canary import EMAIL, HOSTILE, NAME, OF_SERVER, USER_ID, USER_NAME, Log, found_in, found_in_error, leaks
 from yarl import URL
@@ -30,7 +31,6 @@ from truemed_async.emulator import Emulator
 from truemed_async.endpoints import GET_QUALIFICATION_SESSION, UPDATE_QUALIFICATION_SESSION
 
 ONCE_MORE = RetryPolicy(max_attempts=2, base=0.001, cap=0.001)
-TIMEOUTS = Timeouts(connect=1, attempt=0.15, total=20)
 FAULTS = {row.name: row.script for row in ROWS} | HOSTILE
 NO_FAULT = {("200_wrong_date", "update"), ("200_wrong_type", "update")}  # its answer does not have these fields
 QUICK_FAULTS = [name for name in FAULTS if name not in ("hang", "dribble")]
@@ -74,7 +74,9 @@ async def test_nothing_shows_on_any_surface_of_an_error(serve, client_for, fault
     asyncio.get_running_loop().slow_callback_duration = 0  # every callback is reported, with what it was given
     server = await serve(FAULTS[fault])
     attempts = []
-    client = await client_for(server, retry=ONCE_MORE, timeout=TIMEOUTS, hooks=[attempts.append])
+    client = await client_for(
+        server, retry=ONCE_MORE, timeout=PATIENT if fault in QUICK_FAULTS else HURRIED, hooks=[attempts.append]
+    )
     with Log() as log, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         error = await failure_of(client, CALLS[call])
@@ -112,7 +114,7 @@ async def test_nothing_shows_on_any_surface_of_the_sync_facade(serve, fault):
         return None
 
     def use():
-        with Truemed(KEY, base_url=server.url, retry=ONCE_MORE, timeout=TIMEOUTS) as client:
+        with Truemed(KEY, base_url=server.url, retry=ONCE_MORE, timeout=PATIENT) as client:
             error = attempt(client)
             return error, found_in_error(error), leaks(f"{client} {client!r} {client.qualification_sessions!r}")
 

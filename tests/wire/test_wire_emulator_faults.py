@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 import trustme
+from patience import HURRIED, PATIENT, time_for
 
-from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, Truemed, errors
+from truemed_async import AsyncTruemed, RetryPolicy, Truemed, errors
 from truemed_async.emulator import Emulator
 
 RETRY = RetryPolicy(max_attempts=2, base=0.001, cap=0.002)
-TIMEOUTS = Timeouts(connect=0.5, attempt=0.4, total=5)
 
 # What get, list and update end in when the fault strikes every request: an error's name, or None for success.
 ALWAYS = {
@@ -116,7 +116,8 @@ def test_every_named_fault_is_tried(emulator):
 async def test_named_fault(emulator, name):
     session = emulator.state.add(status="approved", created_at=datetime(2020, 1, 1, tzinfo=UTC))
     emulator.faults.add(name, **PARAMETERS.get(name, {}))
-    async with AsyncTruemed(emulator.api_key, base_url=emulator.url, retry=RETRY, timeout=TIMEOUTS) as client:
+    timeout = HURRIED if any(time_for(error) is HURRIED for error in EXPECTED[name]) else PATIENT
+    async with AsyncTruemed(emulator.api_key, base_url=emulator.url, retry=RETRY, timeout=timeout) as client:
         sessions = client.qualification_sessions
         calls = (
             lambda: sessions.get(session),

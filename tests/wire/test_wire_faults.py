@@ -5,6 +5,7 @@ import socket
 
 import pytest
 from matrix import ROWS
+from patience import time_for
 from recording import KEY, RecordingServer, answering
 
 from truemed_async import (
@@ -13,13 +14,11 @@ from truemed_async import (
     Idempotency,
     QualificationSession,
     RetryPolicy,
-    Timeouts,
     Truemed,
     errors,
 )
 
 QUICK = RetryPolicy(base=0.001, cap=0.001)
-TIMEOUTS = Timeouts(connect=1, attempt=0.25, total=20)
 
 READ = Endpoint("things.get", "GET", "/things/{id}", QualificationSession)
 KEYED = Endpoint("things.set", "POST", "/things/{id}", QualificationSession, idempotency=Idempotency.KEYED)
@@ -31,7 +30,7 @@ KINDS = {"read": READ, "keyed": KEYED, "unkeyed": UNKEYED}
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 async def test_fault(serve, client_for, row, kind):
     server = await serve(row.script)
-    client = await client_for(server, retry=QUICK, timeout=TIMEOUTS)
+    client = await client_for(server, retry=QUICK, timeout=time_for(row.error))
     endpoint = KINDS[kind]
     sent = row.sent[list(KINDS).index(kind)]
     with pytest.raises(getattr(errors, row.error)) as caught:
@@ -58,7 +57,7 @@ async def test_fault_through_the_sync_facade(serve, row, kind):
     sent = row.sent[list(KINDS).index(kind)]
 
     def call():
-        with Truemed(KEY, base_url=server.url, retry=QUICK, timeout=TIMEOUTS) as client:
+        with Truemed(KEY, base_url=server.url, retry=QUICK, timeout=time_for(row.error)) as client:
             client.send(endpoint, path={"id": "x"}, body={"a": 1} if endpoint is not READ else None)
 
     with pytest.raises(getattr(errors, row.error)) as caught:
@@ -87,7 +86,7 @@ async def test_a_call_recovers_when_the_fault_passes(serve, client_for, row, kin
         await (row.script if exchange.number == 1 else healthy)(exchange)
 
     server = await serve(script)
-    client = await client_for(server, retry=QUICK, timeout=TIMEOUTS)
+    client = await client_for(server, retry=QUICK, timeout=time_for(row.error))
     if row.sent[list(KINDS).index(kind)] == 1:
         with pytest.raises(getattr(errors, row.error)):
             await client.send(KINDS[kind], path={"id": "x"})
