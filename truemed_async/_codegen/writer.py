@@ -1,0 +1,193 @@
+"""Writes the synchronous classes: signatures, defaults and docstrings are copied, and each body is one line."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from truemed_async._codegen.reading import (
+    CodegenError,
+    Import,
+    Method,
+    Module,
+    attributes_of,
+    fed_parameter_of,
+    forwarded,
+    methods_of,
+    parameters_of,
+    return_type_of,
+    type_variables_of,
+)
+from truemed_async._codegen.rules import BODIES, FOREIGN, HEADER, NAMES, OMITTED, TYPES, WORDING
+
+PACKAGE = Path(__file__).parents[1]
+WIDTH = 120
+
+
+class Writer:
+    """Collects the generated classes, the imports that they need, and which rules were used."""
+
+    def __init__(self, package: Path = PACKAGE) -> None:
+        self.package = package
+        self.unused = {*WORDING, *TYPES, *NAMES, *OMITTED, *BODIES}
+        self.blocks: list[str] = []
+        self.needed: set[Import] = {
+            (False, "truemed_async", "resources"),
+            (False, "truemed_async.client", "AsyncTruemed"),
+            (False, "truemed_async.sync._base", "SyncFacade"),
+            (False, "truemed_async.sync._base", "boxed"),
+            (False, "truemed_async.sync._base", "no_session"),
+            (False, "truemed_async.sync._base", "shown"),
+            (False, "truemed_async.sync._runner", "runner"),
+            (False, "truemed_async.sync._stream", "SyncStream"),
+        }
+
+    def source(self) -> str:
+        """Return the whole file."""
+        modules = [Module(path) for path in sorted((self.package / "resources").glob("[a-z]*.py"))]
+        names = [self._resource(module, node) for module in modules for node in module.classes()]
+        self._client(Module(self.package / "client.py"), names)
+        if self.unused:
+            raise CodegenError(f"rules that apply to nothing: {sorted(self.unused)}")
+        exports = ", ".join(f'"{name}"' for name in [*names, "Truemed"])
+        head = f"{HEADER}\n{self._import_block()}\n__all__ = [{exports}]\n"
+        return "\n\n".join([head, *self.blocks])
+
+    def _import_block(self) -> str:
+        """Write the imports: a line a module, and apart those that only types need."""
+        always, for_types = (
+            {
+                module: sorted(n for t, m, n in self.needed if t is only and m == module)
+                for t, module, _ in self.needed
+                if t is only
+            }
+            for only in (False, True)
+        )
+        always.setdefault("typing", []).append("TYPE_CHECKING")
+        return "\n".join(
+            [*_import_lines(always), "", "if TYPE_CHECKING:", *(f"    {line}" for line in _import_lines(for_types)), ""]
+        )
+
+    def _resource(self, module: Module, node: ast.ClassDef) -> str:
+        lines = [
+            f"class {node.name}(SyncFacade[resources.{node.name}]):",
+            *self._docstring(node),
+            "",
+            "    __slots__ = ()",
+        ]
+        for method in methods_of(node):
+            if not method.name.startswith("_"):
+                lines += ["", *self._method(module, method)]
+        self.blocks.append("\n".join(lines) + "\n")
+        return node.name
+
+    def _client(self, module: Module, resources: list[str]) -> None:
+        node = next(each for each in module.classes() if each.name == "AsyncTruemed")
+        attributes = list(attributes_of(node))
+        if sorted(kind for _, kind, _ in attributes) != sorted(resources):
+            raise CodegenError("the client's attributes and the resource classes differ")
+        slots = ", ".join(f'"{name}"' for name, _, _ in attributes)
+        lines = ["class Truemed(SyncFacade[AsyncTruemed]):", *self._docstring(node), "", f"    __slots__ = ({slots},)"]
+        for name, kind, text in attributes:
+            lines += ["", f"    {name}: {kind}", f'    """{self._reworded(text)}"""']
+        for method in methods_of(node):
+            if method.name in OMITTED:
+                self.unused.discard(method.name)
+            elif method.name in BODIES:
+                self.unused.discard(method.name)
+                lines += ["", *self._special_method(module, method, attributes)]
+            else:
+                lines += ["", *self._method(module, method)]
+        self.blocks.append("\n".join(lines) + "\n")
+
+    def _special_method(self, module: Module, method: Method, attributes: list[tuple[str, str, str]]) -> list[str]:
+        lines = [*self._signature(module, method), *self._docstring(method, required=False)]
+        for template in BODIES[method.name]:
+            if template in ("{resources}", "{copied resources}"):
+                owner = "self" if template == "{resources}" else "copy"
+                lines += [f"        {owner}.{name} = {kind}({owner}._async.{name})" for name, kind, _ in attributes]
+            else:
+                lines.append("        " + template.format(arguments=forwarded(method)))
+        return lines
+
+    def _method(self, module: Module, method: Method) -> list[str]:
+        """Write one public method: the signature as it is, and a body of one line."""
+        lines = [*self._signature(module, method), *self._docstring(method)]
+        returns = return_type_of(method)
+        fed = fed_parameter_of(method)
+        call = f"self._async.{method.name}({forwarded(method, fed)})"
+        if isinstance(method, ast.AsyncFunctionDef):
+            body = f"self._run({call})" if returns == "None" else f"return self._run({call})"
+        elif returns.startswith("Stream["):
+            body = (
+                f"return self._fed_stream(lambda feed: {call}, {fed}, concurrency)"
+                if fed
+                else f"return self._stream({call})"
+            )
+        elif [ast.unparse(each) for each in method.decorator_list] == ["property"]:
+            lines.insert(0, "    @property")
+            body = f"return self._async.{method.name}"
+        else:
+            raise CodegenError(f"{method.name} is neither a coroutine nor a stream nor a property")
+        return [*lines, f"        {body}"]
+
+    def _signature(self, module: Module, method: Method) -> list[str]:
+        parameters = list(parameters_of(method))
+        returns = self._typed(return_type_of(method))
+        parts = [
+            text if kind is None else f"{text}: {self._typed(kind)}{default}" for text, kind, default in parameters
+        ]
+        self._import_names(
+            module, [*(kind for _, kind, _ in parameters if kind), *(d for *_, d in parameters), returns]
+        )
+        if method.name in NAMES:
+            self.unused.discard(method.name)
+        name = NAMES.get(method.name, method.name)
+        line = f"    def {name}({', '.join(parts)}) -> {returns}:"
+        if len(line) <= WIDTH:
+            return [line]
+        return [f"    def {name}(", *(f"        {part}," for part in parts), f"    ) -> {returns}:"]
+
+    def _typed(self, annotation: str) -> str:
+        for old, new in TYPES.items():
+            if old in annotation:
+                self.unused.discard(old)
+                annotation = annotation.replace(old, new)
+        return annotation
+
+    def _import_names(self, module: Module, texts: Iterable[str]) -> None:
+        for text in texts:
+            for node in ast.walk(ast.parse(self._typed(text).removeprefix(" = ") or "None")):
+                if isinstance(node, ast.Name) and node.id in module.origins:
+                    self.needed.add(module.origins[node.id])
+                elif isinstance(node, ast.Name) and node.id in type_variables_of(module.tree):
+                    self.needed.add((False, "truemed_async.client", node.id))
+
+    def _docstring(self, node: ast.ClassDef | Method, *, required: bool = True) -> list[str]:
+        text = ast.get_docstring(node, clean=False)
+        if text is None:
+            if required:
+                raise CodegenError(f"{node.name} has no docstring")
+            return []
+        indent = "    " if isinstance(node, ast.ClassDef) else "        "
+        return [f'{indent}"""{self._reworded(text)}"""']
+
+    def _reworded(self, text: str) -> str:
+        for old, new in WORDING.items():
+            if old in text:
+                self.unused.discard(old)
+                text = text.replace(old, new)
+        allowed = text.replace(WORDING["An aiohttp session to use; it is never closed by this client."], "")
+        allowed = allowed.replace(WORDING["The Truemed merchant API, awaited."], "")
+        for word in FOREIGN:
+            if word in allowed:
+                raise CodegenError(f"a docstring says {word!r} and no rule rewords it: {text.splitlines()[0]!r}")
+        return text
+
+
+def _import_lines(names: Mapping[str | None, list[str]]) -> list[str]:
+    plain = [f"import {name}" for name in names.get(None, [])]
+    return plain + [
+        f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(filter(None, names))
+    ]
