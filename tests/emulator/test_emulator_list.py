@@ -192,4 +192,4 @@ def test_keeps_a_bounded_number_of_listings(emulator, api):
     """A reader with ever new filters costs no ever growing memory."""
     for number in range(40):
         assert api.ids(f"?user_id={number}") == []
-    assert len(emulator.state._listings) <= 32
+    assert len(emulator.state.qualification_sessions.table._listings) <= 32

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from truemed_async.emulator import Emulator, InvalidTransitionError
-from truemed_async.emulator.state import twelve_months_after
+from truemed_async.emulator.clock import twelve_months_after
 
 T0 = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
         Scope,
         Wire,
     )
-    from truemed_async.emulator.qualification import QualificationSession
-    from truemed_async.emulator.routes import ROUTES, Route
+    from truemed_async.emulator.qualification_sessions.model import QualificationSession
+    from truemed_async.emulator.route import Route
+    from truemed_async.emulator.routes import ROUTES
     from truemed_async.emulator.server import Emulator
-    from truemed_async.emulator.state import InvalidTransitionError, State
+    from truemed_async.emulator.state import State
+    from truemed_async.emulator.transition import InvalidTransitionError, Transition
     from truemed_async.emulator.wirelog import WireLog, WireRequest
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Route",
     "Scope",
     "State",
+    "Transition",
     "Wire",
     "WireLog",
     "WireRequest",
@@ -59,12 +62,16 @@ def __getattr__(name: str) -> object:
         case "FAULTS" | "ConnectionFault" | "Cut" | "Exchange" | "Fault" | "Faults" | "Handle" | "Scope" | "Wire":
             home = "faults"
         case "QualificationSession":
-            home = "qualification"
-        case "ROUTES" | "Route":
+            home = "qualification_sessions.model"
+        case "Route":
+            home = "route"
+        case "ROUTES":
             home = "routes"
         case "Emulator":
             home = "server"
-        case "InvalidTransitionError" | "State":
+        case "InvalidTransitionError" | "Transition":
+            home = "transition"
+        case "State":
             home = "state"
         case "WireLog" | "WireRequest":
             home = "wirelog"

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from truemed_async.emulator.admin import ADMIN, Admin
-from truemed_async.emulator.call import Call, Problem, invalid
+from truemed_async.emulator.call import Problem, invalid
 from truemed_async.emulator.faults import Cut, Exchange, Faults, Passage, Wire
 from truemed_async.emulator.responses import answer, refusal
 from truemed_async.emulator.routes import Found, find_route
@@ -158,7 +158,7 @@ class App:
             if delay:
                 await asyncio.sleep(delay)
             try:
-                response = answer(200, self._answer(exchange, found))
+                response = self._answer(exchange, found)
             except Problem as problem:
                 response = refusal(problem)
         return await passage.after(response)
@@ -178,15 +178,18 @@ class App:
             raise Problem(421, "MisdirectedRequest", "Host must be the emulator's own address")
         return body
 
-    def _answer(self, exchange: Exchange, found: Found | Problem) -> object:
+    def _answer(self, exchange: Exchange, found: Found | Problem) -> web.Response:
         if not exchange.record.authenticated:
             raise _unauthenticated()
         if isinstance(found, Problem):
             raise found
-        if found.route.handler is None:
-            raise Problem(501, "NotImplemented", f"the emulator does not answer {found.route.name} yet")
+        route = found.route
+        if route.handler is None:
+            raise Problem(501, "NotImplemented", f"the emulator does not answer {route.name} yet")
+        origin = f"{exchange.request.scheme}://{exchange.request.host}"
+        call = route.call(found.params, exchange.request.query, exchange.record.body, origin)
         with exchange.state.lock:
-            return found.route.handler(exchange.state, Call(found.params, exchange.request.query, exchange.record.body))
+            return answer(route.status, route.handler(exchange.state, call))
 
     async def _administer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:

@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from truemed_async.emulator.qualification import QualificationSession
-from truemed_async.emulator.state import twelve_months_after
+from truemed_async.emulator.clock import twelve_months_after
+from truemed_async.emulator.qualification_sessions.model import QualificationSession
 
 # All times hang on this one, never on the clock: the data of today is the data of tomorrow.
 ANCHOR = datetime(2026, 11, 1, tzinfo=UTC)

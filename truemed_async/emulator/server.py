@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from truemed_async.emulator.app import App
+from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.faults import Faults
 from truemed_async.emulator.seed import seed_sessions
 from truemed_async.emulator.serving import Serving
@@ -54,6 +55,7 @@ class Emulator:
         # Made for each emulator and without a prefix: Truemed's keys have none that is known.
         self.api_key: str = secrets.token_hex(20)
         self.state: State = State(seed_sessions(sessions, seed), max_page_size=max_page_size)
+        self.clock: Clock = self.state.clock
         self.requests: WireLog = WireLog()
         self.faults: Faults = Faults(self.state, seed)
         self._app = App(

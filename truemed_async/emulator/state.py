@@ -2,160 +2,84 @@
 
 import copy
 import threading
-import uuid
-import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Self, TypeVar
 
-import attrs
+from truemed_async.emulator.clock import Clock
+from truemed_async.emulator.payment_sessions.store import PaymentSessions
+from truemed_async.emulator.qualification_sessions.model import QualificationSession
+from truemed_async.emulator.qualification_sessions.store import QualificationSessions
+from truemed_async.emulator.replays import Replays
+from truemed_async.emulator.store import Core, StatusRow, Store
+from truemed_async.emulator.table import Filters, Table
+from truemed_async.emulator.transition import Listener
 
-from truemed_async.emulator.newest_first import NewestFirst
-from truemed_async.emulator.qualification import Filters, QualificationSession, utc_milliseconds
+S = TypeVar("S", bound=StatusRow)
 
-# Filtered listings are kept until something changes, so that reading one page by page filters once.
-_KEPT_LISTINGS = 32
-
-
-Order = Callable[[Sequence[QualificationSession]], list[QualificationSession]]
-# What one write does: put this session in its place, or forget the one with this id.
-Write = QualificationSession | str
-
-
-class InvalidTransitionError(ValueError):
-    """The status of the session does not allow this move."""
-
-
-@attrs.frozen
-class Replay:
-    """The first answer to an idempotency key, and the payload that it answered."""
-
-    fingerprint: bytes
-    answer: object
+# Another order of what is listed.
+Order = Callable[[Sequence[Any]], list[Any]]
 
 
 class State:
-    """Qualification sessions and their life: `pending` → `processing` → `approved` | `rejected`.
+    """All resources, each with its rows and their moves; one lock, one clock, and one list of who is told of moves.
 
-    Sessions are immutable: `get` returns the session as it is now, and every move puts a new one in its place.
-    All methods are safe from any thread. `lock` is held during each request, so a request sees one state.
+    `payment_sessions` and `qualification_sessions` are stores; what this class itself offers
+    (`add`, `get`, `approve` …) is that of the qualification sessions. All methods are safe from any thread. `lock` is
+    held during each request, so a request sees one state.
     """
 
-    def __init__(self, sessions: Iterable[QualificationSession], *, max_page_size: int) -> None:
-        """Start with these sessions; a listing never holds more than `max_page_size` of them on one page."""
-        self.lock: threading.RLock = threading.RLock()
+    def __init__(
+        self, sessions: Iterable[QualificationSession] = (), *, max_page_size: int = 500, clock: Clock | None = None
+    ) -> None:
+        """Start with these qualification sessions; a listing never holds more than `max_page_size` rows on one page."""
+        self._core = Core(clock or Clock())
         self.max_page_size = max_page_size
-        self._sessions = NewestFirst(sessions)
-        self._replays: dict[tuple[str, str], Replay] = {}
-        self._listings: dict[Filters, list[QualificationSession]] = {}
+        self.payment_sessions: PaymentSessions = PaymentSessions(self._core)
+        self.qualification_sessions: QualificationSessions = QualificationSessions(self._core, sessions)
         self._order: Order | None = None
-        self._replicas: weakref.WeakSet[Replica] = weakref.WeakSet()
+        self._replicas: Mapping[str, Table[Any]] = {}
 
     def __repr__(self) -> str:
-        return f"<State of {self.count} qualification sessions>"
-
-    def __contains__(self, qualification_session_id: str) -> bool:
-        return qualification_session_id in self._sessions
+        counts = (f"{store.count} {name.replace('_', ' ')}" for name, store in self.stores.items() if store.count)
+        return f"<State of {', '.join(counts) or 'nothing'}>"
 
     @property
-    def count(self) -> int:
-        """How many sessions there are."""
-        return len(self._sessions)
+    def clock(self) -> Clock:
+        """The time of all this: `clock.advance(seconds)`."""
+        return self._core.clock
 
     @property
-    def sessions(self) -> Sequence[QualificationSession]:
-        """All sessions as they are now, newest first."""
+    def lock(self) -> threading.RLock:
+        """Held during each request and each move."""
+        return self._core.lock
+
+    @property
+    def on_transition(self) -> list[Listener]:
+        """Who is told of each move when it is done, by the thread that made it, under the lock."""
+        return self._core.listeners
+
+    @property
+    def replays(self) -> Replays:
+        """What idempotency keys were answered."""
+        return self._core.replays
+
+    @property
+    def stores(self) -> Mapping[str, Store[Any]]:
+        """Every store by the name of its resource."""
+        stores: tuple[Store[Any], ...] = (self.payment_sessions, self.qualification_sessions)
+        return MappingProxyType({store.name: store for store in stores})
+
+    # What handlers and faults use: the rows, possibly seen in another way.
+
+    def page(self, store: Store[S], filters: Filters[S] | None, start: int, stop: int) -> tuple[Sequence[S], int]:
+        """Return the matching rows at positions `start` to `stop`, newest first, and how many match in all."""
         with self.lock:
-            return tuple(self._sessions)
-
-    def add(self, **fields: Any) -> str:
-        """Add a session with these fields of `QualificationSession` and return its id.
-
-        What is not given: a fresh id, `created_at` now, status `pending`, null for the rest. `status` may be
-        one that Truemed does not know. Datetimes are aware and cut to milliseconds. An id that exists is a ValueError, an unknown field a TypeError.
-        """
-        given: dict[str, Any] = {
-            name: utc_milliseconds(value) if isinstance(value, datetime) else value for name, value in fields.items()
-        }
-        given.setdefault("qualification_session_id", f"qs_{uuid.uuid4()}")
-        given.setdefault("created_at", utc_milliseconds(datetime.now(UTC)))
-        session = QualificationSession(**given)
-        with self.lock:
-            if session.id in self._sessions:
-                raise ValueError(f"qualification session {session.id} exists")
-            self._write(session)
-        return session.id
-
-    def get(self, qualification_session_id: str) -> QualificationSession:
-        """Return the session; KeyError when there is none."""
-        return self._sessions[qualification_session_id]
-
-    def remove(self, qualification_session_id: str) -> None:
-        """Forget the session and its idempotency keys; KeyError when there is none."""
-        with self.lock:
-            if qualification_session_id not in self:
-                raise KeyError(qualification_session_id)
-            self._write(qualification_session_id)
-            for at in [at for at in self._replays if at[0] == qualification_session_id]:
-                del self._replays[at]
-
-    def start_review(self, qualification_session_id: str) -> None:
-        """Let the shopper complete the survey: `pending` → `processing`."""
-        self._move(qualification_session_id, "pending", status="processing")
-
-    def approve(self, qualification_session_id: str) -> None:
-        """Let the review issue a Letter of Medical Necessity, valid for 12 months: `processing` → `approved`."""
-        now = utc_milliseconds(datetime.now(UTC))
-        expires_at = twelve_months_after(now)
-        self._move(
-            qualification_session_id, "processing", status="approved", lmn_reviewed_at=now, expires_at=expires_at
-        )
-
-    def reject(self, qualification_session_id: str) -> None:
-        """Let the review find the shopper ineligible: `processing` → `rejected`."""
-        now = utc_milliseconds(datetime.now(UTC))
-        self._move(qualification_session_id, "processing", status="rejected", lmn_reviewed_at=now)
-
-    def _move(self, id: str, expected: str, **changes: Any) -> None:
-        with self.lock:
-            session = self.get(id)
-            if session.status != expected:
-                raise InvalidTransitionError(f"{id} is {session.status}, not {expected}")
-            self.replace(attrs.evolve(session, **changes))
-
-    # What the handlers use besides `get`; the lock is theirs for the whole request.
-
-    def page(self, filters: Filters, start: int, stop: int) -> tuple[list[QualificationSession], int]:
-        """Return the matching sessions at positions `start` to `stop`, newest first, and how many match in all."""
-        with self.lock:
-            if self._order is not None:
-                ordered = self._order([session for session in self._sessions if filters.match(session)])
-                return ordered[start:stop], len(ordered)
-            if filters == Filters():
-                return self._sessions.slice(start, stop), len(self._sessions)
-            found = self._listings.get(filters)
-            if found is None:
-                found = [session for session in self._sessions if filters.match(session)]
-                if len(self._listings) == _KEPT_LISTINGS:
-                    self._listings.clear()
-                self._listings[filters] = found
-            return found[start:stop], len(found)
-
-    def replace(self, session: QualificationSession) -> None:
-        """Put `session` in place of the one with its id; its `created_at` is the same."""
-        with self.lock:
-            self._write(session)
-
-    def replay(self, qualification_session_id: str, idempotency_key: str) -> Replay | None:
-        """Return what the key was answered before: it is scoped to the session and never forgotten."""
-        return self._replays.get((qualification_session_id, idempotency_key))
-
-    def remember(self, qualification_session_id: str, idempotency_key: str, fingerprint: bytes, answer: object) -> None:
-        """Keep the answer for the next request with this key."""
-        self._replays[qualification_session_id, idempotency_key] = Replay(fingerprint, answer)
-
-    # What faults use besides: the same sessions, seen in another way.
+            table: Table[S] = self._replicas.get(store.name, store.table)
+            if self._order is None:
+                return table.slice(filters, start, stop)
+            ordered: list[S] = self._order(table.matching(filters))
+            return ordered[start:stop], len(ordered)
 
     def view(self, *, max_page_size: int | None = None, order: Order | None = None) -> Self:
         """Return this very state, with other limits or another order of what it lists."""
@@ -164,44 +88,55 @@ class State:
         view._order = order or self._order  # noqa: SLF001 - it is one of us
         return view
 
-    def replica(self, *, behind: int) -> "State":
-        """Return a copy that follows this state, always so many writes behind it."""
+    def replica(self, *, behind: int) -> Self:
+        """Return this state with listings that follow it, each always so many writes behind."""
+        replica = copy.copy(self)
         with self.lock:
-            replica = Replica(self._sessions, max_page_size=self.max_page_size, behind=behind)
-            self._replicas.add(replica)
+            replica._replicas = {  # noqa: SLF001 - it is one of us
+                name: store.table.replica(behind=behind) for name, store in self.stores.items()
+            }
         return replica
 
-    def _write(self, write: Write) -> None:
-        if isinstance(write, str):
-            self._sessions.remove(write)
-        elif write.id in self._sessions:
-            self._sessions.replace(write)
-        else:
-            self._sessions.add(write)
-        self._listings.clear()
-        for replica in self._replicas:
-            replica.hear(write)
+    # The qualification sessions, as before there were others.
 
+    def __contains__(self, qualification_session_id: str) -> bool:
+        return qualification_session_id in self.qualification_sessions
 
-class Replica(State):
-    """A copy of a state, a number of writes behind it."""
+    @property
+    def count(self) -> int:
+        """How many qualification sessions there are."""
+        return self.qualification_sessions.count
 
-    def __init__(self, sessions: Iterable[QualificationSession], *, max_page_size: int, behind: int) -> None:
-        """Start with these sessions, and keep this number of writes for later."""
-        super().__init__(sessions, max_page_size=max_page_size)
-        self._behind = behind
-        self._ahead: deque[Write] = deque()
+    @property
+    def sessions(self) -> Sequence[QualificationSession]:
+        """All qualification sessions as they are now, newest first."""
+        return self.qualification_sessions.rows
 
-    def hear(self, write: Write) -> None:
-        """Take note of a write, and do those that are due."""
-        with self.lock:
-            self._ahead.append(write)
-            while len(self._ahead) > self._behind:
-                self._write(self._ahead.popleft())
+    def add(self, **fields: Any) -> str:
+        """Add a qualification session with these fields of `QualificationSession` and return its id.
 
+        What is not given: a fresh id, `created_at` now, status `pending`, null for the rest. `status` may be
+        one that Truemed does not know. Datetimes are aware and cut to milliseconds. An id that exists is a ValueError,
+        an unknown field a TypeError.
+        """
+        return self.qualification_sessions.add(**fields)
 
-def twelve_months_after(moment: datetime) -> datetime:
-    """Return the same day and time a year later; 28 February when that year has no 29."""
-    if (moment.month, moment.day) == (2, 29):
-        moment = moment.replace(day=28)
-    return moment.replace(year=moment.year + 1)
+    def get(self, qualification_session_id: str) -> QualificationSession:
+        """Return the qualification session; KeyError when there is none."""
+        return self.qualification_sessions.get(qualification_session_id)
+
+    def remove(self, qualification_session_id: str) -> None:
+        """Forget the qualification session and its idempotency keys; KeyError when there is none."""
+        self.qualification_sessions.remove(qualification_session_id)
+
+    def start_review(self, qualification_session_id: str) -> None:
+        """Let the shopper complete the survey: `pending` → `processing`."""
+        self.qualification_sessions.start_review(qualification_session_id)
+
+    def approve(self, qualification_session_id: str) -> None:
+        """Let the review issue a Letter of Medical Necessity, valid for 12 months: `processing` → `approved`."""
+        self.qualification_sessions.approve(qualification_session_id)
+
+    def reject(self, qualification_session_id: str) -> None:
+        """Let the review find the shopper ineligible: `processing` → `rejected`."""
+        self.qualification_sessions.reject(qualification_session_id)

@@ -15,7 +15,7 @@ import attrs
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from truemed_async.emulator.routes import Route
+from truemed_async.emulator.route import Route
 from truemed_async.emulator.state import State
 from truemed_async.emulator.wirelog import WireRequest
 

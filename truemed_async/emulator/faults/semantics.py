@@ -16,9 +16,9 @@ from attrs.validators import ge
 from truemed_async.emulator.call import Problem, invalid
 from truemed_async.emulator.faults.base import Drawing, Exchange, Fault, body
 from truemed_async.emulator.faults.status import Answered
-from truemed_async.emulator.qualification import Filters, QualificationSession
 from truemed_async.emulator.responses import answer, refusal
 from truemed_async.emulator.state import State
+from truemed_async.emulator.store import StatusRow, Store
 
 
 class OfWrites(Answered):
@@ -58,10 +58,10 @@ class Declined422(OfWrites):
 
 
 class OfListings(Fault):
-    """Concerns the listing of qualification sessions."""
+    """Concerns listings."""
 
     def selects(self, exchange: Exchange) -> bool:
-        return exchange.route is not None and exchange.route.name == "qualification_sessions.list"
+        return exchange.route is not None and exchange.route.listing is not None
 
 
 @attrs.define(eq=False)
@@ -81,17 +81,17 @@ class ReplicaLag(OfListings):
 
 
 class UnstableTies(OfListings, Drawing):
-    """Sessions with the same `created_at` are in another order on each answer."""
+    """Rows with the same `created_at` are in another order on each answer."""
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         exchange.state = exchange.state.view(order=self._shuffled)
         return None
 
-    def _shuffled(self, sessions: Sequence[QualificationSession]) -> list[QualificationSession]:
+    def _shuffled(self, rows: Sequence[StatusRow]) -> list[StatusRow]:
         # Sorting keeps the order of what is equal: that of the shuffle.
         unknown = datetime.min.replace(tzinfo=UTC)
-        shuffled = self._draw.sample(sessions, len(sessions))
-        return sorted(shuffled, key=lambda session: session.created_at or unknown, reverse=True)
+        shuffled = self._draw.sample(rows, len(rows))
+        return sorted(shuffled, key=lambda row: row.created_at or unknown, reverse=True)
 
 
 @attrs.define(eq=False)
@@ -117,34 +117,38 @@ class BetweenPages(OfListings, Drawing, ABC):
         self._state = state
 
     async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
-        del exchange
+        route = exchange.route
+        assert route is not None
+        assert route.listing is not None
         page: Any = orjson.loads(body(response))
-        listed = [row["qualification_session_id"] for row in page.get("qualification_sessions", ())]
+        listed: list[str] = [row[route.listing.id] for row in page.get(route.listing.key, ())]
         # The state that the emulator has, whatever another fault showed the handler.
+        store = self._state.stores[route.listing.store]
         with self._state.lock:
-            self.change(self._state, [id for id in listed if id in self._state][: self.n])
+            self.change(store, [id for id in listed if id in store][: self.n])
         return response
 
     @abstractmethod
-    def change(self, state: State, ids: list[str]) -> None:
-        """Change the state; the ids are the first `n` on the page."""
+    def change(self, store: Store[Any], ids: list[str]) -> None:
+        """Change the rows; the ids are the first `n` on the page."""
 
 
 class DeleteBetweenPages(BetweenPages):
-    """After each page of a listing its first `n` sessions are deleted: others slip from the next page to this one."""
+    """After each page of a listing its first `n` rows are deleted: others slip from the next page to this one."""
 
-    def change(self, state: State, ids: list[str]) -> None:
+    def change(self, store: Store[Any], ids: list[str]) -> None:
         for id in ids:
-            state.remove(id)
+            store.remove(id)
 
 
 class InsertBetweenPages(BetweenPages):
-    """After each page of a listing `n` sessions like its first are created: some of this page slip to the next one."""
+    """After each page of a listing `n` rows like its first are created: some of this page slip to the next one."""
 
-    def change(self, state: State, ids: list[str]) -> None:
+    def change(self, store: Store[Any], ids: list[str]) -> None:
         for _ in range(self.n if ids else 0):
-            (newest,), _count = state.page(Filters(), 0, 1)
-            fields = attrs.asdict(state.get(ids[0]))
-            fields["qualification_session_id"] = f"qs_{UUID(int=self._draw.getrandbits(128), version=4)}"
+            (newest,), _count = store.table.slice(None, 0, 1)
+            row = store.get(ids[0])
+            fields: dict[str, Any] = {name: getattr(row, name) for name in attrs.fields_dict(store.kind)}
+            fields[store.id_field] = store.new_id(UUID(int=self._draw.getrandbits(128), version=4))
             fields["created_at"] = (newest.created_at or datetime.now(UTC)) + timedelta(milliseconds=1)
-            state.add(**fields)
+            store.add(**fields)

@@ -1,0 +1,59 @@
+"""The emulator's time: that of this machine, and as much later as a test wants it to be."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+
+class Clock:
+    """What time it is for everything that the emulator does; safe from any thread."""
+
+    def __init__(self, *, ahead: float = 0) -> None:
+        """Begin so many seconds ahead of this machine's clock."""
+        self._ahead = timedelta(seconds=ahead)
+        self._stamped = datetime.min.replace(tzinfo=UTC)
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Clock {self.ahead:g} s ahead>"
+
+    @property
+    def ahead(self) -> float:
+        """How many seconds it is ahead of this machine's clock."""
+        return self._ahead.total_seconds()
+
+    def now(self) -> datetime:
+        """Return the time: aware, in UTC, cut to whole milliseconds."""
+        return utc_milliseconds(datetime.now(UTC) + self._ahead)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; never backwards (ValueError). What ends with time, as holds and letters do, may end by it."""
+        if not seconds >= 0:
+            raise ValueError("time does not go backwards")
+        with self._lock:
+            self._ahead += timedelta(seconds=seconds)
+
+    def stamp(self) -> datetime:
+        """Return a time of creation: now, but later than every other stamp, so that what came later is listed first."""
+        with self._lock:
+            self._stamped = max(self.now(), self._stamped + timedelta(milliseconds=1))
+            return self._stamped
+
+
+def utc_milliseconds(value: datetime) -> datetime:
+    """Return the same moment in UTC, cut to whole milliseconds; a naive datetime is refused with ValueError."""
+    if value.tzinfo is None:
+        raise ValueError("a datetime needs a timezone")
+    value = value.astimezone(UTC)
+    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+def twelve_months_after(moment: datetime) -> datetime:
+    """Return the same day and time a year later; 28 February when that year has no 29."""
+    if (moment.month, moment.day) == (2, 29):
+        moment = moment.replace(day=28)
+    return moment.replace(year=moment.year + 1)
+
+
+def wire_datetime(value: datetime | None) -> str | None:
+    """Return it as Truemed's examples have it: ISO 8601 in UTC with milliseconds, 2024-06-13T16:03:07.473Z."""
+    return None if value is None else value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,20 @@
+"""Where the emulator sends customers: the addresses of the pages that Truemed would host."""
+
+from typing import Final
+
+HOSTED: Final = "/_emulator/hosted"
+
+
+def checkout(origin: str, payment_session_id: str) -> str:
+    """Return where a customer pays."""
+    return f"{origin}{HOSTED}/payment_sessions/{payment_session_id}"
+
+
+def provisioning(origin: str, provision_token_request_id: str) -> str:
+    """Return where a customer leaves a payment method, or answers the survey once more."""
+    return f"{origin}{HOSTED}/provision_requests/{provision_token_request_id}"
+
+
+def repair(origin: str, payment_token: str) -> str:
+    """Return where a customer mends a payment method whose charge failed."""
+    return f"{origin}{HOSTED}/payment_tokens/{payment_token}"

@@ -1,0 +1,69 @@
+"""The routes about payment sessions."""
+
+from typing import Final
+
+from truemed_async.emulator.kinds import Flag, Text
+from truemed_async.emulator.listing import PAGING, listing
+from truemed_async.emulator.payment_sessions import handlers, wire
+from truemed_async.emulator.route import Listing, Parameter, Route
+
+_ONE: Final = "/payments/v1/payment_session/{payment_session_id}"
+
+ROUTES: Final = (
+    Route(
+        name="payment_sessions.create",
+        method="POST",
+        path="/payments/v1/create_payment_session",
+        handler=handlers.create_session,
+        summary="Create Payment Session",
+        body=wire.CREATE,
+        answer=wire.CREATED,
+        faulty="MissingField",
+        faulty_members={"total_amount": "TotalAmountInvalid"},
+        errors={400: ("MissingField", "TotalAmountInvalid")},
+    ),
+    Route(
+        name="payment_sessions.get",
+        method="GET",
+        path=_ONE,
+        handler=handlers.get_session,
+        summary="Get Payment Status",
+        answer=wire.SESSION,
+        errors={404: ("NotFound",)},
+    ),
+    Route(
+        name="payment_sessions.list",
+        method="GET",
+        path="/payments/v1/payment_sessions",
+        handler=handlers.list_sessions,
+        summary="List Payment Sessions",
+        query={
+            **PAGING,
+            "include_order_items": Parameter(Flag(), default=False),
+            "summarize_refunds": Parameter(Flag(), default=False),
+            "search": Parameter(Text()),
+        },
+        answer=listing("payment_sessions", wire.ROW),
+        listing=Listing("payment_sessions", "payment_sessions", "id"),
+    ),
+    Route(
+        name="payment_sessions.capture",
+        method="POST",
+        path=f"{_ONE}/capture",
+    ),
+    Route(
+        name="payment_sessions.void",
+        method="POST",
+        path=f"{_ONE}/void",
+    ),
+    Route(
+        name="payment_sessions.cancel",
+        method="POST",
+        path=f"{_ONE}/cancel",
+    ),
+    Route(
+        name="payment_sessions.refund",
+        method="POST",
+        path="/payments/v1/refund",
+    ),
+)

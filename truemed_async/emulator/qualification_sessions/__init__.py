@@ -1,0 +1,1 @@
+"""Qualification sessions: what one is, its life, and the three endpoints about them."""
