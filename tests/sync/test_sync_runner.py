@@ -13,7 +13,7 @@ import warnings
 import pytest
 
 from truemed_async import AsyncTruemed, errors
-from truemed_async.sync import _runner
+from truemed_async.sync import _job, _loop, _runner
 from truemed_async.sync._runner import Runner, runner
 
 
@@ -26,7 +26,7 @@ def fresh():
 
 
 def test_all_calls_share_one_thread(fresh):
-    seen = {fresh.run(thread_of()) for _ in range(5)}
+    seen = {fresh.run(thread_of) for _ in range(5)}
     assert len(seen) == 1
     assert threading.get_ident() not in seen
 
@@ -41,7 +41,7 @@ def test_starting_from_many_threads_at_once_starts_one(fresh):
 
     def call():
         gate.wait()
-        seen.append(fresh.run(thread_of()))
+        seen.append(fresh.run(thread_of))
 
     threads = [threading.Thread(target=call) for _ in range(16)]
     for thread in threads:
@@ -76,9 +76,9 @@ def test_a_call_from_the_loop_thread_itself_is_refused_and_told_what_to_write(cl
         client.qualification_sessions.get(ids[0])
 
     with pytest.raises(errors.SyncInAsyncError, match=r"await AsyncTruemed\(…\)\.qualification_sessions\.get\(…\)"):
-        runner.run(inside())
+        runner.run(inside)
     with pytest.raises(RuntimeError):
-        runner.run(inside())
+        runner.run(inside)
 
 
 def test_methods_of_the_client_itself_are_spelled_without_a_resource(client):
@@ -86,7 +86,7 @@ def test_methods_of_the_client_itself_are_spelled_without_a_resource(client):
         client.close()
 
     with pytest.raises(errors.SyncInAsyncError, match=r"await AsyncTruemed\(…\)\.aclose\(…\)"):
-        runner.run(inside())
+        runner.run(inside)
 
 
 async def test_it_works_inside_a_running_loop_and_warns_once(client, ids, monkeypatch):
@@ -121,7 +121,7 @@ def test_context_variables_of_the_caller_are_seen_and_not_changed(fresh):
         variable.set("theirs")
         return seen
 
-    assert fresh.run(look()) == "mine"
+    assert fresh.run(look) == "mine"
     assert variable.get() == "mine"
 
 
@@ -132,7 +132,7 @@ def test_errors_come_through_as_they_are(fresh):
         raise error
 
     with pytest.raises(LookupError) as caught:
-        fresh.run(fail())
+        fresh.run(fail)
     assert caught.value is error
 
 
@@ -142,7 +142,7 @@ def test_a_cancelled_coroutine_raises_cancelled(fresh):
         await asyncio.sleep(10)
 
     with pytest.raises(asyncio.CancelledError):
-        fresh.run(cancel_itself())
+        fresh.run(cancel_itself)
 
 
 def interrupt_when(event):
@@ -168,36 +168,45 @@ def test_ctrl_c_cancels_waits_for_the_clean_up_and_goes_on(fresh):
 
     interrupt_when(begun)
     with pytest.raises(KeyboardInterrupt):
-        fresh.run(work())
+        fresh.run(work)
     assert cleaned.is_set()
 
 
-def test_an_interruption_before_the_coroutine_began_closes_it(fresh, monkeypatch):
+def test_an_interruption_before_the_call_is_handed_over_makes_no_call(fresh, monkeypatch):
+    """Whether the loop is known by then or not; a coroutine that was made for nothing would complain."""
     ran = []
 
     async def never():
         ran.append(1)
 
-    def interrupted(job):
+    def interrupted(loop):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_runner._Job, "start", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        fresh.run(never())
+    with monkeypatch.context() as patch:
+        patch.setattr(fresh, "_start", interrupted.__get__(fresh))
+        with pytest.raises(KeyboardInterrupt):
+            fresh.run(never)
+    fresh.run(asyncio.sleep, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(_job.contextvars, "copy_context", interrupted.__get__(fresh))
+        with pytest.raises(KeyboardInterrupt):
+            fresh.run(never)
+    fresh.run(asyncio.sleep, 0)
     assert not ran
+    assert not fresh._jobs
 
 
 def test_uvloop_is_used_where_it_is_installed(monkeypatch):
     made = []
     fake = types.SimpleNamespace(new_event_loop=lambda: made.append(asyncio.new_event_loop()) or made[0])
     monkeypatch.setitem(sys.modules, "uvloop", fake)
-    assert _runner._new_loop() is made[0]
+    assert _loop.new_loop() is made[0]
     made[0].close()
 
 
 def test_without_uvloop_the_standard_loop_is_used(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    loop = _runner._new_loop()
+    loop = _loop.new_loop()
     assert type(loop).__module__.startswith("asyncio")
     loop.close()
 
@@ -220,8 +229,8 @@ def test_ending_cancels_what_still_runs():
             cancelled.set()
 
     def call():
-        with pytest.raises(asyncio.CancelledError):
-            made.run(work())
+        with pytest.raises(SystemExit):  # which ends a thread without a word
+            made.run(work)
 
     thread = threading.Thread(target=call)
     thread.start()
@@ -236,7 +245,7 @@ def test_ending_cancels_what_still_runs():
 def test_a_loop_that_cannot_end_does_not_hold_up_the_exit(monkeypatch):
     monkeypatch.setattr(_runner, "EXIT_SECONDS", 0.05)
     made = Runner()
-    made.run(asyncio.sleep(0))
+    made.run(asyncio.sleep, 0)
     release = threading.Event()
     made._loop.call_soon_threadsafe(release.wait)
     made.close()

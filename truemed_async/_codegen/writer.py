@@ -35,8 +35,8 @@ class Writer:
         self.needed: set[Import] = {
             (False, "truemed_async", "resources"),
             (False, "truemed_async.client", "AsyncTruemed"),
-            (False, "truemed_async.sync._base", "SyncFacade"),
             (False, "truemed_async.sync._base", "boxed"),
+            (False, "truemed_async.sync._base", "fed_stream"),
             (False, "truemed_async.sync._base", "no_session"),
             (False, "truemed_async.sync._base", "shown"),
             (False, "truemed_async.sync._runner", "runner"),
@@ -71,10 +71,13 @@ class Writer:
 
     def _resource(self, module: Module, node: ast.ClassDef) -> str:
         lines = [
-            f"class {node.name}(SyncFacade[resources.{node.name}]):",
+            f"class {node.name}:",
             *self._docstring(node),
             "",
-            "    __slots__ = ()",
+            '    __slots__ = ("_async",)',
+            "",
+            f"    def __init__(self, wrapped: resources.{node.name}) -> None:",
+            "        self._async = wrapped",
         ]
         for method in methods_of(node):
             if not method.name.startswith("_"):
@@ -87,8 +90,8 @@ class Writer:
         attributes = list(attributes_of(node))
         if sorted(kind for _, kind, _ in attributes) != sorted(resources):
             raise CodegenError("the client's attributes and the resource classes differ")
-        slots = ", ".join(f'"{name}"' for name, _, _ in attributes)
-        lines = ["class Truemed(SyncFacade[AsyncTruemed]):", *self._docstring(node), "", f"    __slots__ = ({slots},)"]
+        slots = ", ".join(f'"{name}"' for name in sorted(name for name, _, _ in attributes))
+        lines = ["class Truemed:", *self._docstring(node), "", f'    __slots__ = ("__weakref__", "_async", {slots})']
         for name, kind, text in attributes:
             lines += ["", f"    {name}: {kind}", f'    """{self._reworded(text)}"""']
         for method in methods_of(node):
@@ -118,12 +121,11 @@ class Writer:
         fed = fed_parameter_of(method)
         call = f"self._async.{method.name}({forwarded(method, fed)})"
         if isinstance(method, ast.AsyncFunctionDef):
-            body = f"self._run({call})" if returns == "None" else f"return self._run({call})"
+            running = f"runner.run({', '.join(filter(None, (f'self._async.{method.name}', forwarded(method))))})"
+            body = running if returns == "None" else f"return {running}"
         elif returns.startswith("Stream["):
             body = (
-                f"return self._fed_stream(lambda feed: {call}, {fed}, concurrency)"
-                if fed
-                else f"return self._stream({call})"
+                f"return fed_stream(lambda feed: {call}, {fed}, concurrency)" if fed else f"return SyncStream({call})"
             )
         elif [ast.unparse(each) for each in method.decorator_list] == ["property"]:
             lines.insert(0, "    @property")

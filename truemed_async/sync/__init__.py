@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from truemed_async.sync._generated import QualificationSessions, Truemed
+from truemed_async.sync import _generated
+from truemed_async.sync._generated import *  # noqa: F403  # the client and its resources
 from truemed_async.sync._stream import SyncStream
 
-__all__ = ["QualificationSessions", "SyncStream", "Truemed"]
+__all__ = ["SyncStream"]
+__all__ += _generated.__all__

@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import Any, TypeVar
 
 from truemed_async._core import arguments
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Secret, Sensitive
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import Feed, SyncStream
 
 T = TypeVar("T")
-A = TypeVar("A")
 
 
-class SyncFacade(Generic[A]):
-    """Holds the async object and hands its coroutines to the loop thread."""
-
-    __slots__ = ("__weakref__", "_async")
-
-    def __init__(self, wrapped: A) -> None:
-        self._async = wrapped
-
-    @staticmethod
-    def _run(coroutine: Coroutine[Any, Any, T]) -> T:
-        return runner.run(coroutine)
-
-    @staticmethod
-    def _stream(stream: Stream[T]) -> SyncStream[T]:
-        return SyncStream(stream)
-
-    @staticmethod
-    def _fed_stream(
-        make: Callable[[AsyncIterable[Any]], Stream[T]], items: Iterable[Any], concurrency: int
-    ) -> SyncStream[T]:
-        checked = arguments.ids(items)
-        if isinstance(checked, AsyncIterable):
-            return SyncStream(make(checked))
-        feed = Feed(checked, 2 * arguments.positive("concurrency", concurrency))
-        return SyncStream(make(feed), feed)
+def fed_stream(
+    make: Callable[[AsyncIterable[Any]], Stream[T]], items: Iterable[Any], concurrency: int
+) -> SyncStream[T]:
+    """Return a stream that takes its items from an iterable of the caller's, on the caller's thread."""
+    checked = arguments.ids(items)
+    if isinstance(checked, AsyncIterable):
+        return SyncStream(make(checked), ahead=False)
+    feed = Feed(checked, 2 * arguments.positive("concurrency", concurrency))
+    return SyncStream(make(feed), feed, ahead=False)
 
 
 def no_session(session: object) -> None:

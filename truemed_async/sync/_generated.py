@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from truemed_async import resources
 from truemed_async._core.bulk import Outcome
@@ -12,9 +12,9 @@ from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.request import Query
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
-from truemed_async.models import Page, QualificationSession, QualificationSessionUpdate, QualificationStatus
+from truemed_async.models import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod, Page, Payout, QualificationSession, QualificationSessionUpdate, QualificationStatus, Transaction
 from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
-from truemed_async.sync._base import SyncFacade, boxed, no_session, shown
+from truemed_async.sync._base import boxed, fed_stream, no_session, shown
 from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import SyncStream
 from types import TracebackType
@@ -24,13 +24,248 @@ from yarl import URL
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["QualificationSessions", "Truemed"]
+__all__ = ["CatalogItems", "QualificationSessions", "Reconciliations", "Truemed"]
 
 
-class QualificationSessions(SyncFacade[resources.QualificationSessions]):
+class CatalogItems:
+    """What you sell, and whether it may be paid for with HSA/FSA money."""
+
+    __slots__ = ("_async",)
+
+    def __init__(self, wrapped: resources.CatalogItems) -> None:
+        self._async = wrapped
+
+    def create(
+        self,
+        sku: str,
+        *,
+        name: str,
+        description: str | Unset = UNSET,
+        image_urls: Sequence[str | URL] | Unset = UNSET,
+        url: str | URL | Unset = UNSET,
+        gtin: str | Unset = UNSET,
+        metadata: str | Unset = UNSET,
+        product_id: str | Unset = UNSET,
+        options: RequestOptions | None = None,
+    ) -> CatalogItemCreation:
+        """Add an item to the catalog; Truemed reviews it later, and tells the result by webhook.
+
+        This call takes no idempotency key, so it is never repeated by itself once it may have had its effect. Where an
+        error's ``outcome`` is ``"unknown"``, :meth:`get` by the SKU tells whether the item is there.
+
+        No page at hand shows the table of this request. ``sku``, ``name``, ``description``, ``gtin`` and
+        ``image_urls`` are in Truemed's example; the others are guesses, by the fields of an item. Truemed may want more
+        of them than the two that this library asks for.
+
+        Args:
+            sku: Your SKU, unique in your catalog.
+            name: The product's name.
+            description: The product's description.
+            image_urls: The addresses of its pictures.
+            url: The product's page.
+            gtin: Its Global Trade Item Number.
+            metadata: Text of your own.
+            product_id: Your id of the product that the SKU belongs to.
+            options: Time-outs, retry policy and headers of this call.
+
+        Returns:
+            The answer. No page at hand shows its fields: ``.item`` is the item where the answer holds one.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            ConflictError: The catalog has an item of this SKU.
+            BadRequestError: Truemed refused a field.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Create Catalog Item"; guide, "Managing Your Catalog".
+        """
+        return runner.run(self._async.create, sku, name=name, description=description, image_urls=image_urls, url=url, gtin=gtin, metadata=metadata, product_id=product_id, options=options)
+
+    def get(self, sku: str, *, options: RequestOptions | None = None) -> CatalogItem:
+        """Return one item. It is a POST that changes nothing, and is repeated as a GET is.
+
+        Args:
+            sku: Its SKU.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: The SKU cannot be one; nothing was sent.
+            NotFoundError: There is no such item in the catalog of this API key.
+            DecodeError: The answer holds no item, either by itself or under ``object``: which of the two it is, no
+                page at hand says.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Get Catalog Item Details".
+        """
+        return runner.run(self._async.get, sku, options=options)
+
+    def list(
+        self,
+        *,
+        eligibility: CatalogEligibility | str | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        options: RequestOptions | None = None,
+    ) -> Page[CatalogItem]:
+        """Return one page of the catalog; Truemed does not say in which order.
+
+        To read it all, use :meth:`iter`: pages asked for one by one shift while items come and go.
+
+        Args:
+            eligibility: Only items of this eligibility. The name of the filter is a guess: the page at hand is cut off
+                after ``eligi``. Look at an item of the answer before you rely on it.
+            page: The page, from 1.
+            page_size: Items on a page, at least 1. The server may apply less: see ``.pagination.page_size``. That
+                this list takes ``page`` and ``page_size`` as the others do is a guess, by the ``pagination`` in its
+                answer.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            BadRequestError: Truemed refused a filter.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "List Catalog Items".
+        """
+        return runner.run(self._async.list, eligibility=eligibility, page=page, page_size=page_size, options=options)
+
+    def iter(
+        self,
+        *,
+        eligibility: CatalogEligibility | str | None = None,
+        page_size: int = 100,
+        prefetch: int = 4,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[CatalogItem]:
+        """Iterate over every item of the catalog that matches, without a gap while the catalog changes.
+
+        Each item that matches from the first request until it is reached comes exactly once, in Truemed's order,
+        whatever is added, removed or moved out of the filter meanwhile. Truemed does not state that order, so two
+        things differ from other lists: the order has to be stable (an item that jumps to the front because it was
+        changed may be missed), and the SKU of every item is kept, in about 100 bytes each, for up to a million items.
+
+        Args:
+            eligibility: As in :meth:`list`.
+            page_size: Items to ask for at once, at most; the server may give less. Pages overlap a little. Below 7
+                they cannot: items that leave the list then hide others, and a warning says so.
+            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
+                pages are held.
+            options: Time-outs, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
+            CallError: A page could not be read; raised while iterating.
+            PaginationDriftError: The pages contradict each other, so items may be missing.
+
+        Warns:
+            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
+
+        Source: Truemed API reference, "List Catalog Items".
+        """
+        return SyncStream(self._async.iter(eligibility=eligibility, page_size=page_size, prefetch=prefetch, options=options))
+
+    def update(
+        self,
+        sku: str,
+        *,
+        name: str | Unset = UNSET,
+        description: str | Unset = UNSET,
+        image_urls: Sequence[str | URL] | Unset = UNSET,
+        url: str | URL | Unset = UNSET,
+        gtin: str | Unset | None = UNSET,
+        metadata: str | Unset = UNSET,
+        product_id: str | Unset = UNSET,
+        options: RequestOptions | None = None,
+    ) -> None:
+        """Change an item. What is not given is not sent.
+
+        Truemed's pages contradict each other here. The reference wants the whole item each time (``name``,
+        ``description``, ``image_urls`` and ``url`` besides the SKU) and says that the item is not reviewed anew at
+        once; the guide sends less and says that it is. Give all of them to be right by both.
+
+        This call takes no idempotency key, so it is never repeated by itself once it may have had its effect. Where an
+        error's ``outcome`` is ``"unknown"``, make the same call again: the values end up the same.
+
+        Args:
+            sku: The item's SKU; it cannot be changed.
+            name: The product's name.
+            description: The product's description.
+            image_urls: The addresses of its pictures, all of them.
+            url: The product's page.
+            gtin: Its Global Trade Item Number; ``None`` is sent as null.
+            metadata: Text of your own.
+            product_id: Your id of the product that the SKU belongs to. That it can be sent is a guess: the table at
+                hand is cut off after ``metadata``.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: An argument was refused, or there is nothing to change; nothing was sent.
+            NotFoundError: There is no such item in the catalog of this API key.
+            BadRequestError: Truemed refused a field, or wants more of them.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Update Catalog Item"; guide, "Managing Your Catalog".
+        """
+        runner.run(self._async.update, sku, name=name, description=description, image_urls=image_urls, url=url, gtin=gtin, metadata=metadata, product_id=product_id, options=options)
+
+    def checkout_method(self, skus: Collection[str], *, options: RequestOptions | None = None) -> CheckoutMethod:
+        """Ask whether Truemed should be offered for an item or a cart.
+
+        Truemed looks at what the items are, not at prices, discounts or charges. It is a POST that changes nothing, and
+        is repeated as a GET is. Call it from your server only: it carries the API key.
+
+        The request is a guess. The page at hand says that it holds SKUs and not how; what is sent,
+        ``{"items": [{"sku": …}]}``, is known from third parties only. If Truemed refuses it, give ``client.send`` an
+        :class:`~truemed_async.Endpoint` of your own and the body that Truemed tells you.
+
+        Args:
+            skus: The SKUs of the cart, at least one.
+            options: Time-outs, retry policy and headers of this call.
+
+        Returns:
+            The answer. No page at hand shows its fields: they are in ``extra``.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            BadRequestError: Truemed refused the request.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Truemed Checkout Method".
+        """
+        return runner.run(self._async.checkout_method, skus, options=options)
+
+    def get_many(
+        self,
+        ids: Iterable[str],
+        *,
+        concurrency: int = 16,
+        ordered: bool = False,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[Outcome[CatalogItem]]:
+        """Get many items at once, ``concurrency`` at a time.
+
+        One that fails, for whatever reason, does not touch the others: each SKU gives one
+        :class:`~truemed_async.Outcome`.
+
+        Args:
+            ids: The SKUs, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
+            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
+            ordered: Whether outcomes come in the order of the SKUs, rather than as they arrive.
+            options: Time-outs, retry policy and headers of each call.
+
+        Raises:
+            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+        """
+        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, options=options), ids, concurrency)
+
+
+class QualificationSessions:
     """Whether shoppers hold a Letter of Medical Necessity for their orders."""
 
-    __slots__ = ()
+    __slots__ = ("_async",)
+
+    def __init__(self, wrapped: resources.QualificationSessions) -> None:
+        self._async = wrapped
 
     def get(self, qualification_session_id: str, *, options: RequestOptions | None = None) -> QualificationSession:
         """Return one qualification session.
@@ -46,7 +281,7 @@ class QualificationSessions(SyncFacade[resources.QualificationSessions]):
 
         Source: Truemed API reference, "Get Qualification Session Details".
         """
-        return self._run(self._async.get(qualification_session_id, options=options))
+        return runner.run(self._async.get, qualification_session_id, options=options)
 
     def list(
         self,
@@ -81,7 +316,7 @@ class QualificationSessions(SyncFacade[resources.QualificationSessions]):
 
         Source: Truemed API reference, "List Qualification Sessions".
         """
-        return self._run(self._async.list(status=status, user_id=user_id, expires_at=expires_at, search=search, page=page, page_size=page_size, options=options))
+        return runner.run(self._async.list, status=status, user_id=user_id, expires_at=expires_at, search=search, page=page, page_size=page_size, options=options)
 
     def iter(
         self,
@@ -122,7 +357,7 @@ class QualificationSessions(SyncFacade[resources.QualificationSessions]):
 
         Source: Truemed API reference, "List Qualification Sessions".
         """
-        return self._stream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, page_size=page_size, prefetch=prefetch, options=options))
+        return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, page_size=page_size, prefetch=prefetch, options=options))
 
     def update(
         self,
@@ -165,7 +400,7 @@ class QualificationSessions(SyncFacade[resources.QualificationSessions]):
 
         Source: Truemed guide, "Update a Qualification Session".
         """
-        return self._run(self._async.update(qualification_session_id, user_id=user_id, metadata=metadata, success_url=success_url, failure_url=failure_url, idempotency_key=idempotency_key, options=options))
+        return runner.run(self._async.update, qualification_session_id, user_id=user_id, metadata=metadata, success_url=success_url, failure_url=failure_url, idempotency_key=idempotency_key, options=options)
 
     def get_many(
         self,
@@ -189,7 +424,7 @@ class QualificationSessions(SyncFacade[resources.QualificationSessions]):
         Raises:
             InvalidArgumentError: ``concurrency`` was refused; raised at once.
         """
-        return self._fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, options=options), ids, concurrency)
+        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, options=options), ids, concurrency)
 
     def wait_until_final(
         self,
@@ -215,10 +450,164 @@ class QualificationSessions(SyncFacade[resources.QualificationSessions]):
 
         Source: Truemed API reference, "Get Qualification Session Details".
         """
-        return self._run(self._async.wait_until_final(qualification_session_id, timeout=timeout, options=options))
+        return runner.run(self._async.wait_until_final, qualification_session_id, timeout=timeout, options=options)
 
 
-class Truemed(SyncFacade[AsyncTruemed]):
+class Reconciliations:
+    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout is made of."""
+
+    __slots__ = ("_async",)
+
+    def __init__(self, wrapped: resources.Reconciliations) -> None:
+        self._async = wrapped
+
+    def list_payouts(
+        self,
+        *,
+        start_date: date | str,
+        end_date: date | str,
+        page: int | None = None,
+        page_size: int | None = None,
+        options: RequestOptions | None = None,
+    ) -> Page[Payout]:
+        """Return one page of the payouts of some days; Truemed does not say in which order.
+
+        To read them all, use :meth:`iter_payouts`. The reference page of this endpoint is not at hand: that the answer
+        holds its rows under ``payouts`` is a guess.
+
+        Args:
+            start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
+            end_date: The last day, in UTC; it is included.
+            page: The page, from 1; Truemed's default is 1.
+            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
+                ``.pagination.page_size``.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            BadRequestError: Truemed refused a filter.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
+        """
+        return runner.run(self._async.list_payouts, start_date=start_date, end_date=end_date, page=page, page_size=page_size, options=options)
+
+    def iter_payouts(
+        self,
+        *,
+        start_date: date | str,
+        end_date: date | str,
+        page_size: int = 100,
+        prefetch: int = 4,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[Payout]:
+        """Iterate over every payout of some days, without a gap while payouts are added.
+
+        Each payout that is there from the first request until it is reached comes exactly once, in Truemed's order.
+        Truemed does not state that order: it has to be stable, and the id of every payout is kept.
+
+        Args:
+            start_date: As in :meth:`list_payouts`.
+            end_date: As in :meth:`list_payouts`.
+            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little. Below 7 they
+                cannot: rows that leave the list then hide others, and a warning says so.
+            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
+                pages are held.
+            options: Time-outs, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
+            CallError: A page could not be read; raised while iterating.
+            PaginationDriftError: The pages contradict each other, so payouts may be missing.
+
+        Warns:
+            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
+
+        Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
+        """
+        return SyncStream(self._async.iter_payouts(start_date=start_date, end_date=end_date, page_size=page_size, prefetch=prefetch, options=options))
+
+    def list_transactions(
+        self,
+        *,
+        start_date: date | str,
+        end_date: date | str,
+        payout_ids: Collection[str] | None = None,
+        include_pending_payouts: bool | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        options: RequestOptions | None = None,
+    ) -> Page[Transaction]:
+        """Return one page of the transactions of some days; Truemed does not say in which order.
+
+        To read them all, use :meth:`iter_transactions`.
+
+        Args:
+            start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
+            end_date: The last day, in UTC; it is included.
+            payout_ids: Only transactions of these payouts, at least one.
+            include_pending_payouts: Whether transactions that are not paid out yet come too; Truemed's default is yes.
+            page: The page, from 1; Truemed's default is 1.
+            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
+                ``.pagination.page_size``.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            BadRequestError: Truemed refused a filter.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "List Reconciliation Transactions".
+        """
+        return runner.run(self._async.list_transactions, start_date=start_date, end_date=end_date, payout_ids=payout_ids, include_pending_payouts=include_pending_payouts, page=page, page_size=page_size, options=options)
+
+    def iter_transactions(
+        self,
+        *,
+        start_date: date | str,
+        end_date: date | str,
+        payout_ids: Collection[str] | None = None,
+        include_pending_payouts: bool | None = None,
+        page_size: int = 100,
+        prefetch: int = 4,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[Transaction]:
+        """Iterate over every transaction of some days, without a gap while transactions are added.
+
+        Each transaction that is there from the first request until it is reached comes exactly once, in Truemed's
+        order. Truemed does not state that order: it has to be stable, and what identifies each transaction is kept, in
+        about 100 bytes, for up to a million of them. Days before today are at rest; read more of them in slices.
+
+        Nor is it known under which name a transaction has its id. Rows with a ``transaction_id`` or an ``id`` are told
+        apart by that; others by all that they hold. Two charges of one checkout may be alike in that, and both be real:
+        where rows without an id do not add up to the number that the server states, that is an error and not a guess.
+
+        Args:
+            start_date: As in :meth:`list_transactions`.
+            end_date: As in :meth:`list_transactions`.
+            payout_ids: As in :meth:`list_transactions`.
+            include_pending_payouts: As in :meth:`list_transactions`.
+            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little. Below 7 they
+                cannot: rows that leave the list then hide others, and a warning says so.
+            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
+                pages are held.
+            options: Time-outs, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
+            CallError: A page could not be read; raised while iterating.
+            PaginationDriftError: The pages contradict each other, or rows without an id are alike, so transactions may
+                be missing.
+
+        Warns:
+            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
+
+        Source: Truemed API reference, "List Reconciliation Transactions".
+        """
+        return SyncStream(self._async.iter_transactions(start_date=start_date, end_date=end_date, payout_ids=payout_ids, include_pending_payouts=include_pending_payouts, page_size=page_size, prefetch=prefetch, options=options))
+
+
+class Truemed:
     """The Truemed merchant API, for code without an event loop.
 
     Make one per process and share it: it keeps connections open and is safe to use from any number of
@@ -244,10 +633,16 @@ class Truemed(SyncFacade[AsyncTruemed]):
         InvalidArgumentError: Another argument was refused.
     """
 
-    __slots__ = ("qualification_sessions",)
+    __slots__ = ("__weakref__", "_async", "catalog_items", "qualification_sessions", "reconciliations")
 
     qualification_sessions: QualificationSessions
     """Whether shoppers hold a Letter of Medical Necessity for their orders."""
+
+    catalog_items: CatalogItems
+    """What you sell, and whether it may be paid for with HSA/FSA money."""
+
+    reconciliations: Reconciliations
+    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout is made of."""
 
     def __init__(
         self,
@@ -268,6 +663,8 @@ class Truemed(SyncFacade[AsyncTruemed]):
         self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context)
         runner.track(self._async)
         self.qualification_sessions = QualificationSessions(self._async.qualification_sessions)
+        self.catalog_items = CatalogItems(self._async.catalog_items)
+        self.reconciliations = Reconciliations(self._async.reconciliations)
 
     def with_options(
         self,
@@ -280,6 +677,8 @@ class Truemed(SyncFacade[AsyncTruemed]):
         copy = object.__new__(type(self))
         copy._async = self._async.with_options(timeout=timeout, retry=retry, hooks=hooks)
         copy.qualification_sessions = QualificationSessions(copy._async.qualification_sessions)
+        copy.catalog_items = CatalogItems(copy._async.catalog_items)
+        copy.reconciliations = Reconciliations(copy._async.reconciliations)
         return copy
 
     def send(
@@ -310,7 +709,7 @@ class Truemed(SyncFacade[AsyncTruemed]):
             ClientClosedError: The client is closed.
             CallError: What happened on the call.
         """
-        return self._run(self._async.send(endpoint, path=path, query=query, body=body, idempotency_key=idempotency_key, options=options))
+        return runner.run(self._async.send, endpoint, path=path, query=query, body=body, idempotency_key=idempotency_key, options=options)
 
     @property
     def base_url(self) -> str:
@@ -319,7 +718,7 @@ class Truemed(SyncFacade[AsyncTruemed]):
 
     def close(self) -> None:
         """Close the connections. May be called again; later calls are refused."""
-        self._run(self._async.aclose())
+        runner.run(self._async.aclose)
 
     def __enter__(self) -> Self:
         return self

@@ -4,13 +4,17 @@ One daemon thread runs one event loop for the whole process, started by the firs
 in the field: a loop per call throws the connection pool away and meets sockets of a closed loop; a loop on the
 caller's thread fails in notebooks and makes Django believe that it is in an async context; a thread per call is slow.
 
-- Only the loop thread touches the async client, so a sync client may be used from any number of threads.
+- Only the loop thread touches the async client, so a sync client may be used from any number of threads. The caller
+  hands over a function and its arguments: a coroutine that is made on the loop thread cannot be lost on the way there.
 - A call from the loop thread itself would wait for itself for ever; it is refused.
 - A call from a thread where some loop runs blocks that loop. Notebooks need it, so it works, and warns once.
 - Ctrl-C reaches the waiting thread only. It cancels the coroutine, waits until that has cleaned up, and goes on.
+- Python warns of a fork in a process with threads, and rightly: a lock that one of them holds stays held in the child.
+  So the loop thread ends before a fork, and another goes on with the loop after it. Not if a call is under way: then
+  the process has threads that wait for it anyway.
 - A forked child has no loop thread, maybe a lock that nobody will release, and sockets that its parent uses. It forgets
   all three, closing nothing, and starts afresh with its first call.
-- At exit the clients are closed on their loop; nothing is left to finalisers.
+- At exit the clients are closed on their loop; nothing is left to finalisers. What daemon threads still wait for ends.
 """
 
 from __future__ import annotations
@@ -18,26 +22,29 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
-import contextvars
 import os
 import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from truemed_async._core.forks import leave_behind
-from truemed_async.errors import SyncInAsyncError
+from truemed_async.errors import ClientClosedError, SyncInAsyncError
+from truemed_async.sync._job import Job
+from truemed_async.sync._loop import await_end, new_loop, serve
 
 if TYPE_CHECKING:
     from truemed_async._core.transport import Transport
     from truemed_async.client import AsyncTruemed
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 EXIT_SECONDS = 2.0
-"""How long the interpreter's exit, or an interrupted call, waits for the loop thread."""
+"""How long the interpreter's exit, a fork, or an interrupted call waits for the loop thread."""
 
 
 class Runner:
@@ -45,17 +52,44 @@ class Runner:
 
     def __init__(self) -> None:
         self._open: set[Transport] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._warned = False
-        self.forget()
+        self._ended = False
+        self._start_over()
 
-    def forget(self) -> None:
-        """Start from nothing; in a forked child, what the parent uses is left behind."""
-        if self._loop is not None:
-            leave_behind(self._loop, *self._open)
-        self._lock = threading.Lock()
-        self._loop = None
+    def _start_over(self) -> None:
+        self._lock = threading.Lock()  # held by who starts or ends the thread
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._serving: asyncio.AbstractEventLoop | None = None  # the same loop, while a thread runs it
         self._thread: threading.Thread | None = None
+        self._jobs: set[Job[Any]] = set()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop of this process, if there was a call."""
+        return self._loop
+
+    # --- calls ----------------------------------------------------------------------------------------------------
+
+    def run(self, function: Callable[P, Coroutine[Any, Any, T]], /, *arguments: P.args, **named: P.kwargs) -> T:
+        """Call a coroutine function on the loop thread and return its result; it sees the caller's context variables."""
+        self._check_caller(function)
+        job = Job(function, arguments, named)
+        del arguments, named  # a traceback may show the locals of this frame
+        try:
+            self._jobs.add(job)  # before the look at the loop: see before_fork
+            job.start(self._serving or self._start())
+            return job.done.result()
+        except BaseException:
+            job.abandon(EXIT_SECONDS)
+            raise
+        finally:
+            self._jobs.discard(job)
+            del job  # it holds the error, whose traceback holds this frame
+
+    def post(self, loop: asyncio.AbstractEventLoop | None, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have something done on a loop, if it is still this process's, without waiting. Finalisers may do this."""
+        if loop is not None and loop is self._loop and not loop.is_closed():
+            loop.call_soon_threadsafe(lambda: loop.create_task(function()))
 
     def track(self, client: AsyncTruemed) -> None:
         """Close the connections of ``client`` when it and its copies are gone, or the interpreter exits."""
@@ -65,116 +99,94 @@ class Runner:
         weakref.finalize(pipeline, self._release, transport).atexit = False
 
     def _release(self, transport: Transport) -> None:
-        """Have a pool closed that nobody can use any more. A finaliser calls this, so it only hands it to the loop."""
+        """Have a pool closed that nobody can use any more."""
         self._open.discard(transport)
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._loop.create_task, transport.close())
+        self.post(self._loop, transport.close)
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop thread and return its result, with the caller's context variables."""
-        try:
-            self._check_caller(coroutine)
-            loop = self._loop or self._start()
-        except BaseException:
-            coroutine.close()
-            raise
-        job = _Job(loop, coroutine)
-        try:
-            job.start()
-            return job.done.result()
-        except BaseException:
-            job.abandon()
-            raise
-        finally:
-            del job  # it holds the error, whose traceback holds this frame
-
-    def _check_caller(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        if self._thread is not None and threading.get_ident() == self._thread.ident:
-            raise SyncInAsyncError(
-                f"a synchronous call from the client's own loop thread would wait for itself: "
-                f"use `await AsyncTruemed(…).{_spelling(coroutine)}` there"
-            )
-        if not self._warned and asyncio._get_running_loop() is not None and not _in_ipython():  # noqa: SLF001  # the cheap look
+    def _check_caller(self, function: Callable[..., Any]) -> None:
+        running = asyncio._get_running_loop()  # noqa: SLF001  # the cheap look
+        if running is None:
+            return
+        if running is self._loop:
+            # Greenlets (gevent) share a thread, and with it what asyncio thinks is running there: they may call.
+            if self._thread is not None and threading.get_ident() == self._thread.ident:
+                raise SyncInAsyncError(
+                    f"a synchronous call from the client's own loop thread would wait for itself: "
+                    f"use `await AsyncTruemed(…).{_spelling(function)}` there"
+                )
+        elif not self._warned and not _in_ipython():
             self._warned = True
             warnings.warn(
                 f"a synchronous Truemed call blocks the event loop that runs in this thread: "
-                f"use `await AsyncTruemed(…).{_spelling(coroutine)}` instead",
+                f"use `await AsyncTruemed(…).{_spelling(function)}` instead",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=_frames_of_ours() + 1,
             )
+
+    # --- the thread -----------------------------------------------------------------------------------------------
 
     def _start(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None:
-                loop = _new_loop()
-                self._thread = threading.Thread(target=_serve, args=(loop,), name="truemed-async", daemon=True)
-                self._thread.start()
-                self._loop = loop
-            return self._loop
+            if self._ended:
+                raise ClientClosedError("the interpreter is exiting")
+            if self._serving is None:
+                if self._thread is not None:
+                    self._thread.join()  # it was told to end before a fork
+                    self._thread = None
+                self._loop = loop = self._loop or new_loop()
+                claim = threading.Lock()
+                thread = threading.Thread(target=serve, args=(loop, claim), name="truemed-async", daemon=True)
+                try:
+                    thread.start()
+                except BaseException:  # Ctrl-C: the thread may run, or never begin
+                    if not claim.acquire(blocking=False):
+                        self._thread, self._serving = thread, loop
+                    raise
+                self._thread, self._serving = thread, loop
+            return self._serving
+
+    def before_fork(self) -> None:
+        """End the thread for the moment of a fork, unless somebody waits for it."""
+        if not self._lock.acquire(blocking=False):
+            return  # it is just being started
+        try:
+            # In this order, for a call adds itself to the jobs before it looks for the loop. So either it is seen
+            # here, or it finds no loop, and starts the thread again once this lock is free.
+            loop, self._serving = self._serving, None
+            if self._jobs or threading.current_thread() is self._thread:
+                self._serving = loop
+            elif loop is not None and self._thread is not None:
+                loop.call_soon_threadsafe(loop.stop)
+                await_end(self._thread, EXIT_SECONDS)
+        finally:
+            self._lock.release()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on, unless the old thread is still busy; then the next call does."""
+        if self._serving is None and self._thread is not None and not self._thread.is_alive():
+            self._start()
+
+    def after_fork_in_child(self) -> None:
+        """Start from nothing; what the parent uses is left behind."""
+        inherited = self._loop
+        self._start_over()
+        if inherited is not None:
+            leave_behind(inherited, *self._open)
 
     def close(self) -> None:
-        """Close all clients and end the thread."""
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None:
+        """Close all clients and end the thread, for good: the interpreter exits."""
+        self._ended = True
+        loop, self._serving = self._serving, None
+        if loop is None or self._thread is None:
             return
+        for job in list(self._jobs):
+            job.cancelled = SystemExit  # which ends a daemon thread without a word
         closing = asyncio.run_coroutine_threadsafe(_close_all(list(self._open)), loop)
         concurrent.futures.wait([closing], EXIT_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(EXIT_SECONDS)
-        if not thread.is_alive():
+        self._thread.join(EXIT_SECONDS)
+        if not self._thread.is_alive():
             loop.close()
-
-
-class _Job(Generic[T]):
-    """One coroutine on its way: ``done`` is fulfilled when its task has ended, clean-up included."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> None:
-        self.done: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._loop = loop
-        self._coroutine = coroutine
-        self._task: asyncio.Task[T] | None = None
-
-    def start(self) -> None:
-        self._loop.call_soon_threadsafe(self._begin, context=contextvars.copy_context())
-
-    def _begin(self) -> None:
-        self._task = self._loop.create_task(self._coroutine)
-        self._task.add_done_callback(self._finish)
-
-    def _finish(self, task: asyncio.Task[T]) -> None:
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is None:
-            self.done.set_result(task.result())
-        else:
-            self.done.set_exception(error)
-
-    def abandon(self) -> None:
-        """Cancel the coroutine, because the caller was interrupted, and wait until it has cleaned up."""
-        if self.done.done():
-            return
-        self._loop.call_soon_threadsafe(self._cancel)
-        concurrent.futures.wait([self.done], EXIT_SECONDS)
-
-    def _cancel(self) -> None:
-        if self._task is None:  # interrupted before it began
-            self._coroutine.close()
-            self.done.set_exception(asyncio.CancelledError())
-        else:
-            self._task.cancel()
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """Return a loop, uvloop's where it is installed (extra ``speed``)."""
-    try:
-        import uvloop  # noqa: PLC0415  # optional, and only the first call needs it
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    loop.run_forever()
 
 
 async def _close_all(transports: list[Transport]) -> None:
@@ -193,13 +205,26 @@ def _in_ipython() -> bool:
     return ipython is not None and ipython.get_ipython() is not None
 
 
-def _spelling(coroutine: Coroutine[Any, Any, Any]) -> str:
-    """Name the async method that a coroutine came from, as it is written: ``qualification_sessions.get(…)``."""
-    parts: list[str] = getattr(coroutine, "__qualname__", "call").split(".")
+def _frames_of_ours() -> int:
+    """Return how many frames there are from the one that asks to the last of this package, both included."""
+    count, here = 1, str(Path(__file__).parent)
+    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as `warnings` does
+    while frame.f_back is not None and frame.f_back.f_code.co_filename.startswith(here):
+        frame, count = frame.f_back, count + 1
+    return count
+
+
+def _spelling(function: Callable[..., Any]) -> str:
+    """Name an async method as it is written: ``qualification_sessions.get(…)``."""
+    parts = getattr(function, "__qualname__", "call").split(".")
     owner = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in parts[0]).lstrip("_")
     return f"{parts[-1]}(…)" if len(parts) == 1 or owner == "async_truemed" else f"{owner}.{parts[-1]}(…)"
 
 
 runner = Runner()
-os.register_at_fork(after_in_child=runner.forget)
+os.register_at_fork(
+    before=runner.before_fork,
+    after_in_parent=runner.after_fork_in_parent,
+    after_in_child=runner.after_fork_in_child,
+)
 atexit.register(runner.close)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from truemed_async._core.stream import Stream
+from truemed_async.errors import ClientClosedError
 from truemed_async.sync._runner import runner
 
 T = TypeVar("T")
@@ -17,17 +19,18 @@ T = TypeVar("T")
 class SyncStream(Iterator[T], Generic[T]):
     """What ``iter`` and ``get_many`` of the synchronous client return: ``for item in stream``.
 
-    Work starts with the first item. Leaving the loop early frees everything soon after; ``with`` or :meth:`close`
-    frees it at once.
+    Work starts with the first item. From the second page on, the next page is read while you work on the one before.
+    Leaving the loop early stops the work and frees everything soon after; ``with`` or :meth:`close` does so at once.
+    An error, Ctrl-C included, ends the iteration.
     """
 
-    __slots__ = ("_batches", "_feed", "_here", "_stream")
+    __slots__ = ("__weakref__", "_feed", "_here", "_pump")
 
-    def __init__(self, stream: Stream[T], feed: Feed | None = None) -> None:
-        self._stream = stream
-        self._batches = stream.batches()
+    def __init__(self, stream: Stream[T], feed: Feed | None = None, *, ahead: bool = True) -> None:
+        self._pump = _Pump(stream, feed, ahead=ahead)
         self._feed = feed
         self._here: Iterator[T] = iter(())
+        weakref.finalize(self, self._pump.give_up).atexit = False
 
     def __iter__(self) -> Self:
         return self
@@ -35,25 +38,34 @@ class SyncStream(Iterator[T], Generic[T]):
     def __next__(self) -> T:
         for item in self._here:
             return item
-        return self._next_batch()
+        self._fetch()
+        for item in self._here:  # not `next`: an interruption on its way back would lose the item
+            return item
+        raise StopIteration
 
-    def _next_batch(self) -> T:
+    def _fetch(self) -> None:
+        """Get the next batch that holds something, or nothing at the end."""
         batch: Sequence[T] | None = ()
-        while not batch:  # a page may hold nothing new
-            if self._feed is not None:
-                self._feed.fill()
-            batch = runner.run(_next_of(self._batches, self._feed))
-            if batch is None:
-                raise StopIteration
-        if self._feed is not None:
-            self._feed.taken(len(batch))
-        self._here = iter(batch)
-        return next(self._here)
+        try:
+            while batch is not None and not batch:  # a page may hold nothing new
+                self._pump.check()
+                if self._feed is not None:
+                    self._feed.fill()
+                batch = runner.run(self._pump.take)
+            if batch and self._feed is not None:
+                self._feed.taken(len(batch))
+            self._here = iter(batch or ())
+        except BaseException:
+            self._pump.give_up()  # what was on its way is lost, and nothing may follow what is lost
+            raise
 
     def close(self) -> None:
         """Stop, and free connections and tasks. May be called again."""
         self._here = iter(())
-        runner.run(self._stream.aclose())
+        if self._pump.begun:
+            self._pump.check()
+            runner.run(self._pump.close)
+        self._pump.ended = True
 
     def __enter__(self) -> Self:
         return self
@@ -64,11 +76,64 @@ class SyncStream(Iterator[T], Generic[T]):
         self.close()
 
 
-async def _next_of(batches: AsyncIterator[Sequence[T]], feed: Feed | None) -> Sequence[T] | None:
-    """Return the next batch, or ``None`` at the end."""
-    if feed is not None:
-        feed.filled.set()
-    return await anext(batches, None)
+class _Pump(Generic[T]):
+    """The end of a stream that is on the loop thread: takes its batches, one of them ahead."""
+
+    def __init__(self, stream: Stream[T], feed: Feed | None, *, ahead: bool) -> None:
+        self.ended = False
+        self._stream = stream
+        self._feed = feed
+        self._ahead = ahead
+        self._loop: asyncio.AbstractEventLoop | None = None  # since the first batch
+        self._next: asyncio.Task[Sequence[T] | None] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to stop."""
+        return self._loop is not None and not self.ended
+
+    def check(self) -> None:
+        """Refuse to go on with what the parent of a forked process began: its loop is not here."""
+        if self.begun and self._loop is not runner.loop:
+            raise ClientClosedError("this iteration was begun before the process forked: begin another")
+
+    async def take(self) -> Sequence[T] | None:
+        """Return the next batch, or ``None`` at the end."""
+        if self.ended:
+            return None
+        if self._feed is not None:
+            self._feed.filled.set()
+        first, self._loop = self._loop is None, asyncio.get_running_loop()
+        task, self._next = self._next or asyncio.create_task(self._advance()), None
+        batch = await task
+        if batch is None:
+            self.ended = True
+        elif self._ahead and not first:  # who leaves during the first page has made one request
+            self._next = asyncio.create_task(self._advance())
+            self._next.add_done_callback(_noted)
+        return batch
+
+    async def _advance(self) -> Sequence[T] | None:
+        return await anext(self._stream.batches(), None)
+
+    async def close(self) -> None:
+        """Stop what runs, and wait until it has."""
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.wait([self._next])
+        await self._stream.aclose()
+
+    def give_up(self) -> None:
+        """Stop what runs, soon. A finaliser may call this, from any thread."""
+        if self.begun:
+            self.ended = True
+            runner.post(self._loop, self.close)
+
+
+def _noted(task: asyncio.Task[Any]) -> None:
+    """Keep asyncio from reporting an error that nobody came for."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Feed(AsyncIterator[Any]):

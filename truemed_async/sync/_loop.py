@@ -1,0 +1,66 @@
+"""The event loop of the loop thread, and the end of that thread."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop, uvloop's where it is installed (extra ``speed``)."""
+    try:
+        import uvloop  # noqa: PLC0415  # optional, and only the first call needs it
+    except ImportError:
+        loop = asyncio.new_event_loop()
+    else:
+        loop = uvloop.new_event_loop()
+    loop.set_default_executor(DaemonExecutor())
+    return loop
+
+
+class DaemonExecutor(concurrent.futures.ThreadPoolExecutor):
+    """Looks up host names, each in a daemon thread of its own.
+
+    The threads of an ordinary pool stay, so that Python warns of every fork, and the interpreter waits for them at
+    exit: a name server that does not answer would hold it up. A look-up is rare, for its answer is kept.
+    """
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]:
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        threading.Thread(target=_work, args=(future, fn, args, kwargs), name="truemed-async-dns", daemon=True).start()
+        return future
+
+
+def _work(future: concurrent.futures.Future[Any], function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    if future.set_running_or_notify_cancel():
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  # it is the waiting coroutine's
+            future.set_exception(error)
+
+
+def serve(loop: asyncio.AbstractEventLoop, claim: threading.Lock) -> None:
+    """Run the loop until it is stopped, unless who started this thread was interrupted and gave it up."""
+    if claim.acquire(blocking=False):
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+
+
+def await_end(thread: threading.Thread, seconds: float) -> None:
+    """Wait until a thread is gone, and the kernel no longer counts it.
+
+    Before Python 3.13 ``join`` returns a moment earlier, and a fork counts.
+    """
+    deadline = time.monotonic() + seconds
+    thread.join(seconds)
+    counted = Path(f"/proc/self/task/{thread.native_id}")
+    while counted.exists() and time.monotonic() < deadline:
+        time.sleep(0)
