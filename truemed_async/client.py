@@ -19,7 +19,7 @@ from truemed_async._core.transport import Network, Transport
 from truemed_async._sensitive import hidden
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, checked_hooks
-from truemed_async.resources import QualificationSessions
+from truemed_async.resources import CatalogItems, QualificationSessions, Reconciliations
 
 if TYPE_CHECKING:
     import aiohttp
@@ -54,11 +54,18 @@ class AsyncTruemed:
     """
 
     __slots__ = (
-        "__weakref__", "_base_url", "_clock", "_pipeline", "_settings", "_transport", "qualification_sessions",
+        "__weakref__", "_base_url", "_clock", "_pipeline", "_settings", "_transport", "catalog_items",
+        "qualification_sessions", "reconciliations",
     )  # fmt: skip
 
     qualification_sessions: QualificationSessions
     """Whether shoppers hold a Letter of Medical Necessity for their orders."""
+
+    catalog_items: CatalogItems
+    """What you sell, and whether it may be paid for with HSA/FSA money."""
+
+    reconciliations: Reconciliations
+    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout is made of."""
 
     def __init__(
         self,
@@ -93,6 +100,8 @@ class AsyncTruemed:
 
     def _add_resources(self) -> None:
         self.qualification_sessions = QualificationSessions(self)
+        self.catalog_items = CatalogItems(self)
+        self.reconciliations = Reconciliations(self)
 
     def with_options(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from truemed_async import Outcome, RequestOptions, RetryPolicy
+from truemed_async import Idempotency, Outcome, RequestOptions, RetryPolicy
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.errors import (
     APIError,
@@ -51,13 +52,14 @@ async def test_a_sample_of_truemeds_pages_is_asked_for_and_read(client, server, 
     server.answer(answered["body"], answered["status"])
     body = dict(asked["body"] or {})
     arguments: dict[str, Any] = {"query": asked["query"]} if asked["query"] else {}
-    if "qualification_session_id" in found.path:
-        arguments["path"] = {"qualification_session_id": asked["path"].removeprefix(ROUTE).split("/")[0]}
+    arguments["path"] = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", found.path), asked["path"]).groupdict()
+    if found.idempotency is Idempotency.KEYED:
+        arguments["idempotency_key"] = body.pop("idempotency_key")
     if asked["body"] is not None:
-        arguments |= {"idempotency_key": body.pop("idempotency_key"), "body": body}
-    if answered["status"] == 200:
+        arguments["body"] = body
+    if 200 <= answered["status"] < 300:
         response = await client.send(found, **arguments)
-        assert response.status == 200
+        assert response.status == answered["status"]
         assert response.idempotency_key == (asked["body"] or {}).get("idempotency_key")
     else:
         with pytest.raises(APIError) as caught:

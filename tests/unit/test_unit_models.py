@@ -7,6 +7,7 @@ import json
 import pickle
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
+from types import NoneType
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -18,6 +19,7 @@ from unit_support import fixtures
 
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.models import (
+    CatalogItem,
     Model,
     OpenEnum,
     Page,
@@ -162,15 +164,19 @@ def test_an_object_must_be_an_object(data):
 @pytest.mark.parametrize(("endpoint", "sample"), [pytest.param(e, s, id=f"{e}: {s['about']}") for e, s in fixtures()])
 def test_every_sample_of_truemeds_pages_decodes_and_writes_itself_back(endpoint, sample):
     """Each sample names its page."""
-    if sample["response"]["status"] != 200:
+    if not 200 <= sample["response"]["status"] < 300:
         assert set(sample["response"]["body"]) == {"error", "message"}
         return
     (found,) = [each for each in ENDPOINTS if each.name == endpoint]
     body = sample["response"]["body"]
+    if found.result is NoneType:
+        return
     value: Any = structurer(found.result, found.items)(body)
     if found.items:
         assert [row.to_dict() for row in value] == [at_noon(row) for row in body[found.items]]
     else:
+        if found.result is CatalogItem:
+            body = body.get("object", body)
         assert {k: v for k, v in value.to_dict().items() if k in body} == at_noon(body)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from yarl import URL
 
 from truemed_async._core.config import has_user, is_loopback
 from truemed_async.errors import InvalidArgumentError
+
+T = TypeVar("T")
 
 # \Z and not $, which would let a final line break through.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\Z")
@@ -37,11 +39,11 @@ def idempotency_key(value: object) -> str:
     return value
 
 
-def text(name: str, value: object) -> str:
-    """Return a non-empty string that can be sent."""
+def text(name: str, value: object, *, may_be_empty: bool = False) -> str:
+    """Return a string that can be sent."""
     if not isinstance(value, str):
         raise InvalidArgumentError(f"{name} must be a string, not {type(value).__name__}")
-    if not value:
+    if not value and not may_be_empty:
         raise InvalidArgumentError(f"{name} must not be empty")
     try:
         value.encode()
@@ -59,6 +61,24 @@ def ids(values: Iterable[str] | AsyncIterable[str]) -> Iterable[str] | AsyncIter
     if isinstance(values, (str, bytes)) or not isinstance(values, (Iterable, AsyncIterable)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidArgumentError("ids must be an iterable or async iterable of ids")
     return values
+
+
+def each(name: str, values: object, check: Callable[[str, object], T]) -> list[T]:
+    """Return the checked elements of a collection; a string is one too, of its letters, and never what was meant.
+
+    A lazy iterable is none: through the sync facade it would run on the loop thread.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Collection):
+        raise InvalidArgumentError(f"{name} must be a collection, such as a list, not {type(values).__name__}")
+    return [check(f"{name}[{at}]", value) for at, value in enumerate(cast("Collection[object]", values))]
+
+
+def some(name: str, values: object, check: Callable[[str, object], T]) -> list[T]:
+    """Return the checked elements of a collection that has at least one."""
+    checked = each(name, values, check)
+    if not checked:
+        raise InvalidArgumentError(f"{name} must not be empty")
+    return checked
 
 
 def positive(name: str, value: object) -> int:
@@ -107,8 +127,8 @@ def _refuse_constant(_: str) -> Any:
     raise ValueError
 
 
-def web_url(name: str, value: object) -> str:
-    """Return a page's URL as it was given: https, or http on this machine."""
+def web_url(name: str, value: object, *, http: bool = False) -> str:
+    """Return a page's URL as it was given: https, or http on this machine; with ``http``, http on any."""
     problem = None
     written = str(value) if isinstance(value, (str, URL)) else ""
     try:
@@ -120,10 +140,10 @@ def web_url(name: str, value: object) -> str:
     elif (
         parsed.scheme not in ("https", "http") or not parsed.host or not re.match(r"https?://", written, re.IGNORECASE)
     ):
-        problem = "must be an absolute https URL"
+        problem = f"must be an absolute {'http or ' if http else ''}https URL"
     elif has_user(written):
         problem = "must not hold a user or password"
-    elif parsed.scheme == "http" and not is_loopback(parsed.host):
+    elif parsed.scheme == "http" and not http and not is_loopback(parsed.host):
         problem = "must be https (http only on localhost)"
     if problem is not None:
         raise InvalidArgumentError(f"{name} {problem}")

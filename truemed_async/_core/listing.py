@@ -9,7 +9,8 @@ windows may be fetched ahead, in any order, and from replicas that lag behind.
 
 Not promised: rows deleted before they are reached, rows added behind the last one yielded, a sort key that changes.
 Where rows of equal key have no stable order, all is read if they fit on a page; if not, ``PaginationDriftError`` is
-raised, provided that the list was otherwise at rest.
+raised, provided that the list was otherwise at rest. Where the order of a list is not known, all rows are taken for
+rows of equal key: every id is kept, and that the order is stable, whatever it is, has to be relied on.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Generic, TypeVar
 
 from truemed_async._core.listing_ahead import Ahead, FetchPage, Slot
-from truemed_async._core.listing_passed import NOTHING, Answer, Meeting, Passed, Sorting, contradict
+from truemed_async._core.listing_passed import NOTHING, Answer, Meeting, Passed, Sorting, contradict, unknown
 from truemed_async._core.listing_windows import Window, Windows, around
 from truemed_async.errors import PaginationDriftError
 from truemed_async.models import Page
 
-__all__ = ["FetchPage", "Sorting", "complete"]
+__all__ = ["FetchPage", "Sorting", "complete", "unknown"]
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ class _Reading(Generic[T]):
         self._page_size = page_size
         self._windows = Windows(page_size)
         self.ahead = Ahead(fetch, self._windows, prefetch=prefetch)
-        self.passed = Passed[T]()
+        self.passed = Passed[T](order_is_known=sorting.is_known)
         self._index = -1  # of the last row that was read, when it was read: the next window should hold it
         self._back = 0  # how far the last window was moved back
         self._again: Window | None = None  # what to read before anything else
@@ -238,7 +239,7 @@ class _Reading(Generic[T]):
             )
 
     def _warn(self, answer: Answer[T]) -> None:
-        """Say what the server's pages cost, that they cannot overlap, and that rows have no key: each once."""
+        """Say what the server's pages cost, that they cannot overlap, and that rows lack their key: each once."""
         largest = self._windows.largest
         said: list[str] = []
         if largest < self._page_size:
@@ -249,7 +250,7 @@ class _Reading(Generic[T]):
             said.append("pages cannot overlap: rows that leave the list while it is read can hide others")
         if said:
             self._once(said[-1], "; ".join(said))
-        if answer.items and all(key is None for key in answer.keys):
+        if self._sorting.is_known and answer.items and all(key is None for key in answer.keys):
             self._once("keyless", "rows without a sort key are told apart by id alone: each of their ids is kept")
 
     def _once(self, topic: str, said: str) -> None:

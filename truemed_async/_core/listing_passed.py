@@ -16,12 +16,21 @@ T = TypeVar("T")
 
 # Rows that share one value of the sort key, or have none, are told apart by their ids; so many are remembered.
 MOST_IDS = 10_000
+# And of a list whose order is not known at all, which would be of no use with so few.
+MOST_IDS_OF_UNKNOWN_ORDER = 1_000_000
 
 
 class Comparable(Protocol):
     """What a list can be sorted by."""
 
     def __lt__(self, other: Any, /) -> bool: ...
+
+
+def unknown(_: object) -> None:
+    """Stand for the key of a list whose order Truemed does not state: the ids alone tell what was read.
+
+    All that is relied on then is that the order is stable, whatever it is.
+    """
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +44,11 @@ class Sorting(Generic[T]):
 
     id: Callable[[T], str]
     key: Callable[[T], Comparable | None]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the order of the list is known; if not, every id is kept, in about 100 bytes."""
+        return self.key is not unknown
 
 
 @attrs.frozen
@@ -89,7 +103,8 @@ class Passed(Generic[T]):
     kept until it is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, order_is_known: bool) -> None:
+        self._order_is_known = order_is_known
         self.retried = False
         """Whether a page that covers the rows of the last key from the first on was asked for."""
         self.page: Answer[T] = NOTHING
@@ -132,9 +147,10 @@ class Passed(Generic[T]):
         new = [
             item for item, id, key in zip(answer.items, answer.ids, answer.keys, strict=True) if self._is_new(id, key)
         ]
-        if self.remembered > MOST_IDS:
+        most = MOST_IDS if self._order_is_known else MOST_IDS_OF_UNKNOWN_ORDER
+        if self.remembered > most:
             raise PaginationDriftError(
-                f"more than {MOST_IDS:,} rows have the same sort key or none: they cannot be told apart in bounded memory"
+                f"more than {most:,} rows have the same sort key or none: they cannot be told apart in bounded memory"
             )
         self.page = answer
         return new

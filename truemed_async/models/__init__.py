@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from truemed_async.models._base import Model, Page, Pagination
 from truemed_async.models._enums import OpenEnum
+from truemed_async.models.catalog_items import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod
 from truemed_async.models.qualification_sessions import (
     QualificationSession,
     QualificationSessionUpdate,
     QualificationStatus,
 )
+from truemed_async.models.reconciliations import Payout, Transaction, TransactionType
 
 __all__ = [
+    "CatalogEligibility",
+    "CatalogItem",
+    "CatalogItemCreation",
+    "CheckoutMethod",
     "Model",
     "OpenEnum",
     "Page",
     "Pagination",
+    "Payout",
     "QualificationSession",
     "QualificationSessionUpdate",
     "QualificationStatus",
+    "Transaction",
+    "TransactionType",
 ]

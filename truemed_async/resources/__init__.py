@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from truemed_async.resources.catalog_items import CatalogItems
 from truemed_async.resources.qualification_sessions import QualificationSessions
+from truemed_async.resources.reconciliations import Reconciliations
 
-__all__ = ["QualificationSessions"]
+__all__ = ["CatalogItems", "QualificationSessions", "Reconciliations"]
