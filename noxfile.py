@@ -91,7 +91,8 @@ def build(session: nox.Session) -> None:
 def long(session: nox.Session) -> None:
     """The long runs of which the ordinary suite takes a sample: storms, soaks, bombs, 20,000 moving lists."""
     session.install("-e", ".[cli]", *group("tests"))
-    session.run("pytest", "-n", "2", "tests/stress", "tests/listing", "tests/security", env={"TRUEMED_LONG": "1"})
+    folders = ("tests/frameworks", "tests/listing", "tests/security", "tests/stress")
+    session.run("pytest", "-n", "2", *folders, env={"TRUEMED_LONG": "1"})
 
 
 @nox.session

@@ -41,7 +41,8 @@ SECONDS = 60
 SHELLS = frozenset({"console", "sh"})
 VALIDATED = {"json": json.loads, "toml": tomllib.loads}
 # What Sphinx runs when it builds the documentation; `code-block` is not among them: it would hide an example.
-DIRECTIVES = frozenset({"{endpoints}", "{eval-rst}", "{include}", "{toctree}"})
+# What `literalinclude` shows is run by tests/frameworks.
+DIRECTIVES = frozenset({"{endpoints}", "{eval-rst}", "{include}", "{literalinclude}", "{toctree}"})
 
 FENCE = re.compile(r" *(?P<fence>`{3,}|~{3,})(?P<language>[^\s`]*).*")
 MARK = re.compile(r"\s*<!-- *(?P<name>fixture|continues|exit|output)(?:: *(?P<value>[^>]*?))? *-->\s*")

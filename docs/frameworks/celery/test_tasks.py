@@ -1,0 +1,31 @@
+import os
+
+import pytest
+
+os.environ["TRUEMED_API_KEY"] = "not-a-key-of-anybody"  # for the client made at import
+
+from tasks import attach_user
+
+from truemed_async import Truemed
+
+
+@pytest.fixture
+def truemed(truemed_emulator, monkeypatch):
+    with Truemed(truemed_emulator.api_key, base_url=truemed_emulator.url) as client:
+        monkeypatch.setattr("tasks.truemed", client)
+        yield client
+
+
+def test_a_task_that_is_delivered_twice_has_one_effect(truemed_emulator, truemed):
+    session_id = truemed_emulator.state.add()
+    for _ in range(2):  # without the key, the second would be a UserIdAlreadySetError
+        attach_user.apply((session_id, "user-42"), task_id="job-7", throw=True)
+    assert truemed_emulator.state.get(session_id).user_id == "user-42"
+    assert truemed_emulator.requests.count(method="POST") == 2
+
+
+def test_a_task_is_tried_again(truemed_emulator, truemed):
+    session_id = truemed_emulator.state.add()
+    truemed_emulator.faults.add("status", code=503, method="POST", times=3)  # as often as one call tries
+    assert attach_user.apply((session_id, "user-42")).successful()
+    assert truemed_emulator.state.get(session_id).user_id == "user-42"

@@ -1,0 +1,20 @@
+import pytest
+from fastapi.testclient import TestClient
+from shop import app
+
+
+@pytest.fixture
+def client(truemed_emulator, monkeypatch):
+    monkeypatch.setenv("TRUEMED_API_KEY", truemed_emulator.api_key)
+    monkeypatch.setenv("TRUEMED_BASE_URL", truemed_emulator.url)
+    with TestClient(app) as client:  # `with` runs the lifespan
+        yield client
+
+
+def test_the_status_is_shown(truemed_emulator, client):
+    session_id = truemed_emulator.state.add(status="approved")
+    assert client.get(f"/status/{session_id}").json() == {"status": "approved"}
+
+
+def test_an_unknown_session_is_not_found(client):
+    assert client.get("/status/qs_nobody").status_code == 404

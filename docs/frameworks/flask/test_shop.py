@@ -1,0 +1,19 @@
+import pytest
+from shop import create_app
+
+from truemed_async import Truemed
+
+
+@pytest.fixture
+def client(truemed_emulator):
+    with Truemed(truemed_emulator.api_key, base_url=truemed_emulator.url) as truemed:
+        yield create_app(truemed).test_client()
+
+
+def test_the_status_is_shown(truemed_emulator, client):
+    session_id = truemed_emulator.state.add(status="approved")
+    assert client.get(f"/status/{session_id}").json == {"status": "approved"}
+
+
+def test_an_unknown_session_is_not_found(client):
+    assert client.get("/status/qs_nobody").status_code == 404

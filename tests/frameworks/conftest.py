@@ -1,0 +1,63 @@
+"""Servers, workers and kernels as processes of their own, and an emulator in this one for them to talk to."""
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from frameworks_process import EXAMPLES, Program
+
+import truemed_async
+from truemed_async.emulator import Emulator
+
+HERE = Path(__file__).parent
+LONG = bool(os.environ.get("TRUEMED_LONG"))
+
+
+@pytest.fixture
+def amount():
+    """Choose between the sample and the whole (TRUEMED_LONG=1, the `long` session)."""
+    return lambda sample, whole: whole if LONG else sample
+
+
+@pytest.fixture
+def emulator():
+    with Emulator(sessions=0) as running:
+        yield running
+
+
+@pytest.fixture
+def ids(emulator):
+    """Sessions of every status: an answer that belongs to another request shows."""
+    statuses = ("pending", "processing", "approved", "rejected")
+    return [emulator.state.add(status=statuses[number % 4]) for number in range(40)]
+
+
+@pytest.fixture
+def environment(emulator, tmp_path):
+    """What a process of the user's would have: not what this one has for coverage, pytest or a client of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "TRUEMED_"))}
+    return {
+        **kept,
+        "HOME": str(tmp_path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "TRUEMED_API_KEY": emulator.api_key,
+        "TRUEMED_BASE_URL": emulator.url,
+    }
+
+
+@pytest.fixture
+def start(environment, tmp_path):
+    """Run ``python -m`` beside the example of a page; it ends with the test, whatever happens."""
+    package = Path(truemed_async.__file__).parents[1]
+    with ExitStack() as stack:
+
+        def start(*arguments, example, options=("-X", "dev", "-W", "error"), more=()):
+            path = os.pathsep.join(map(str, (EXAMPLES / example, HERE / "programs", package)))
+            command = [sys.executable, *options, *map(str, arguments)]
+            env = {**environment, "PYTHONPATH": path, **dict(more)}
+            return stack.enter_context(Program(command, env=env, folder=tmp_path))
+
+        yield start
