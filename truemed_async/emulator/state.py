@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
+from truemed_async.emulator.catalog_items.store import CatalogItems
 from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.payment_sessions.store import PaymentSessions
+from truemed_async.emulator.payment_tokens.store import PaymentTokens, ProvisionRequests
 from truemed_async.emulator.qualification_sessions.model import QualificationSession
 from truemed_async.emulator.qualification_sessions.store import QualificationSessions
+from truemed_async.emulator.reconciliations.store import Payouts, Transactions
 from truemed_async.emulator.replays import Replays
 from truemed_async.emulator.store import Core, StatusRow, Store
 from truemed_async.emulator.table import Filters, Table
@@ -24,8 +27,9 @@ Order = Callable[[Sequence[Any]], list[Any]]
 class State:
     """All resources, each with its rows and their moves; one lock, one clock, and one list of who is told of moves.
 
-    `payment_sessions` and `qualification_sessions` are stores; what this class itself offers
-    (`add`, `get`, `approve` …) is that of the qualification sessions. All methods are safe from any thread. `lock` is
+    `payment_sessions`, `payment_tokens`, `provision_requests`, `qualification_sessions`, `catalog_items`,
+    `transactions` and `payouts` are stores; what this class itself offers (`add`, `get`, `approve` …) is that of the
+    qualification sessions. All methods are safe from any thread. `lock` is
     held during each request, so a request sees one state.
     """
 
@@ -35,8 +39,13 @@ class State:
         """Start with these qualification sessions; a listing never holds more than `max_page_size` rows on one page."""
         self._core = Core(clock or Clock())
         self.max_page_size = max_page_size
-        self.payment_sessions: PaymentSessions = PaymentSessions(self._core)
+        self.transactions: Transactions = Transactions(self._core)
+        self.payouts: Payouts = Payouts(self._core, self.transactions)
+        self.payment_tokens: PaymentTokens = PaymentTokens(self._core)
+        self.provision_requests: ProvisionRequests = ProvisionRequests(self._core, self.payment_tokens)
+        self.payment_sessions: PaymentSessions = PaymentSessions(self._core, self.payment_tokens, self.transactions)
         self.qualification_sessions: QualificationSessions = QualificationSessions(self._core, sessions)
+        self.catalog_items: CatalogItems = CatalogItems(self._core)
         self._order: Order | None = None
         self._replicas: Mapping[str, Table[Any]] = {}
 
@@ -67,7 +76,15 @@ class State:
     @property
     def stores(self) -> Mapping[str, Store[Any]]:
         """Every store by the name of its resource."""
-        stores: tuple[Store[Any], ...] = (self.payment_sessions, self.qualification_sessions)
+        stores: tuple[Store[Any], ...] = (
+            self.payment_sessions,
+            self.payment_tokens,
+            self.provision_requests,
+            self.qualification_sessions,
+            self.catalog_items,
+            self.transactions,
+            self.payouts,
+        )
         return MappingProxyType({store.name: store for store in stores})
 
     # What handlers and faults use: the rows, possibly seen in another way.

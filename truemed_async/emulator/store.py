@@ -105,11 +105,15 @@ class Store(Generic[S]):
         with self._core.lock:
             given.setdefault(self.id_field, self.new_id())
             given.setdefault("created_at", self._core.clock.stamp())
-            row = self.kind(**given)
+            return self.insert(self.kind(**given), "added")
+
+    def insert(self, row: S, name: str, origin: Mapping[str, str] = _NOTHING) -> str:
+        """Add a row, tell of it as a move of this name, and return its id; ValueError when the id exists."""
+        with self._core.lock:
             if row.id in self.table:
                 raise ValueError(f"{row.id} exists")
             self.table.put(row)
-            self._tell("added", None, row)
+            self._tell(name, None, row, origin)
         return row.id
 
     def remove(self, id: str) -> None:
@@ -121,6 +125,11 @@ class Store(Generic[S]):
     def new_id(self, drawn: uuid.UUID | None = None) -> str:
         """Return an id for a row that is to be added; `drawn` takes the place of chance."""
         return f"{self.prefix}{drawn or uuid.uuid4()}"
+
+    def load(self, rows: Iterable[S]) -> None:
+        """Have these rows and no others; nobody is told."""
+        with self._core.lock:
+            self.table = Table(rows)
 
     def change(self, id: str, **changes: Any) -> S:
         """Put these fields in place of what the row has, which is no move: nobody is told."""

@@ -10,6 +10,7 @@ from truemed_async.emulator.call import Call, Problem
 from truemed_async.emulator.listing import listed
 from truemed_async.emulator.payment_sessions.model import Filters, LineItem, PaymentSession, itemized
 from truemed_async.emulator.payment_sessions.wire import shown, shown_row
+from truemed_async.emulator.payment_tokens.handlers import existing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,11 +39,19 @@ _KEPT = (
 def create_session(state: State, call: Call) -> object:
     """POST /payments/v1/create_payment_session."""
 
-    def create() -> Mapping[str, object]:
+    def create() -> Mapping[str, object] | Problem:
         items = [_line(item) for item in call.body["order_items"]]
         _require_total(call.body, items)
         fields = {name: call.body[name] for name in _KEPT if name in call.body}
+        if "payment_token" in fields:
+            existing(state, fields["payment_token"])
         id = state.payment_sessions.add(**fields, order_items=items)
+        if "payment_token" in fields:
+            failure = state.payment_sessions.charge_token(id)
+            if failure is not None:
+                # The names beside redirect_url are a guess. What is created stays: the customer may still mend it.
+                more = {"redirect_url": hosted.repair(call.origin, fields["payment_token"])}
+                return Problem(422, failure, "the stored payment method cannot be charged", more=more)
         return {"id": id, "redirect_url": hosted.checkout(call.origin, id)}
 
     return state.replays.once("payment_sessions.create", "", call.body, create)

@@ -32,9 +32,10 @@ def review_rejects(session: PaymentSession, now: datetime) -> PaymentSession:
     return attrs.evolve(session, status="rejected")
 
 
-def review_approves(session: PaymentSession, now: datetime) -> PaymentSession:
-    """Move `processing` → `captured`, or `authorized` when the merchant is to capture."""
+def review_approves(session: PaymentSession, now: datetime, *, payment_token: str | None) -> PaymentSession:
+    """Move `processing` → `captured`, or `authorized` when the merchant is to capture; a token may come with it."""
     require(session, "processing")
+    session = attrs.evolve(session, payment_token=payment_token)
     if session.kind == "authorization":
         return attrs.evolve(session, status="authorized", authorized_on=now, hold_expires_at=now + HOLD_LIFE)
     return attrs.evolve(

@@ -4,7 +4,8 @@ from typing import Final
 
 from truemed_async.emulator.kinds import Flag, Text
 from truemed_async.emulator.listing import PAGING, listing
-from truemed_async.emulator.payment_sessions import handlers, wire
+from truemed_async.emulator.payment_sessions import handlers, money, wire
+from truemed_async.emulator.payment_tokens.model import FAILURES
 from truemed_async.emulator.route import Listing, Parameter, Route
 
 _ONE: Final = "/payments/v1/payment_session/{payment_session_id}"
@@ -20,7 +21,7 @@ ROUTES: Final = (
         answer=wire.CREATED,
         faulty="MissingField",
         faulty_members={"total_amount": "TotalAmountInvalid"},
-        errors={400: ("MissingField", "TotalAmountInvalid")},
+        errors={400: ("MissingField", "TotalAmountInvalid"), 404: ("NotFound",), 422: FAILURES},
     ),
     Route(
         name="payment_sessions.get",
@@ -50,20 +51,48 @@ ROUTES: Final = (
         name="payment_sessions.capture",
         method="POST",
         path=f"{_ONE}/capture",
+        handler=money.capture_session,
+        summary="Capture Session",
+        body=wire.CAPTURE,
+        answer=wire.MADE,
+        faulty="MissingField",
+        faulty_members={"total_amount": "TotalAmountInvalid"},
+        errors={400: ("MissingField", "TotalAmountInvalid", "PaymentSessionDoesNotExist", *money.STATUS_ERRORS)},
     ),
     Route(
         name="payment_sessions.void",
         method="POST",
         path=f"{_ONE}/void",
+        handler=money.void_session,
+        summary="Void Session",
+        body=wire.VOID,
+        answer=wire.MADE,
+        faulty="MissingField",
+        errors={
+            400: ("MissingField", "PaymentSessionDoesNotExist", "SessionCaptured", "SessionPending", "ImmediateCapture")
+        },
     ),
     Route(
         name="payment_sessions.cancel",
         method="POST",
         path=f"{_ONE}/cancel",
+        handler=money.cancel_session,
+        summary="Cancel Payment Session",
+        body=wire.CANCEL,
+        answer=wire.CANCELED,
+        faulty="MissingField",
+        errors={400: ("MissingField", "PaymentSessionDoesNotExist", "SessionProcessing", *money.STATUS_ERRORS)},
     ),
     Route(
         name="payment_sessions.refund",
         method="POST",
         path="/payments/v1/refund",
+        handler=money.refund_session,
+        summary="Create Refund",
+        body=wire.REFUND,
+        answer=wire.REFUNDED,
+        faulty="MissingField",
+        faulty_members={"amount": "AmountInvalid", "payment_id": "InvalidPaymentId"},
+        errors={400: ("MissingField", "AmountInvalid", "InvalidPaymentId", "ChargeDisputed", "NoSessionCaptures")},
     ),
 )

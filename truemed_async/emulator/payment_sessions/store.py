@@ -7,7 +7,10 @@ from typing import Any, ClassVar
 
 from truemed_async.emulator.payment_sessions import moves
 from truemed_async.emulator.payment_sessions.model import LineItem, PaymentSession, Refund
-from truemed_async.emulator.store import Store
+from truemed_async.emulator.payment_tokens.model import Failure
+from truemed_async.emulator.payment_tokens.store import PaymentTokens
+from truemed_async.emulator.reconciliations.store import Transactions
+from truemed_async.emulator.store import Core, Store
 
 
 class PaymentSessions(Store[PaymentSession]):
@@ -23,6 +26,12 @@ class PaymentSessions(Store[PaymentSession]):
 
     name: ClassVar[str] = "payment_sessions"
     kind = PaymentSession
+
+    def __init__(self, core: Core, tokens: PaymentTokens, ledger: Transactions) -> None:
+        """Begin without any; `tokens` are what customers provision, `ledger` is where money is accounted for."""
+        super().__init__(core)
+        self._tokens = tokens
+        self._ledger = ledger
 
     def add(self, **fields: Any) -> str:
         """Add a session with these fields of `PaymentSession` and return its id.
@@ -41,8 +50,26 @@ class PaymentSessions(Store[PaymentSession]):
         self.move("customer_completes", id, moves.customer_completes)
 
     def review_approves(self, id: str) -> None:
-        """Let a letter be issued: `processing` → `captured`, or `authorized` when its kind is that."""
-        self.move("review_approves", id, moves.review_approves)
+        """Let a letter be issued: `processing` → `captured`, or `authorized` when its kind is that.
+
+        A session that tokenizes has its token provisioned then.
+        """
+        with self._core.lock:
+            before = self.get(id)
+            provisions = before.tokenize and before.payment_token is None
+            token = self._tokens.new_id() if provisions else before.payment_token
+            after = self.move("review_approves", id, partial(moves.review_approves, payment_token=token))
+            if provisions:
+                self._tokens.provision(
+                    {"payment_session_id": id},
+                    payment_token=token,
+                    customer_email=after.customer_email,
+                    customer_name=after.customer_name,
+                    metadata=after.metadata,
+                    skus=tuple(item.sku for item in after.order_items if item.sku is not None),
+                )
+            if after.status == "captured":
+                self._ledger.charged(after.id, after.total_amount)
 
     def review_rejects(self, id: str) -> None:
         """Let the review refuse: `processing` → `rejected`."""
@@ -58,11 +85,15 @@ class PaymentSessions(Store[PaymentSession]):
 
     def dispute_opens(self, id: str) -> None:
         """Let the customer dispute a `captured` charge: refunds are refused, the summary is `Disputed`."""
-        self.move("dispute_opens", id, moves.dispute_opens)
+        with self._core.lock:
+            session = self.move("dispute_opens", id, moves.dispute_opens)
+            self._ledger.disputed(id, session.refundable)
 
     def dispute_closes(self, id: str) -> None:
         """Let the dispute end and the charge stand."""
-        self.move("dispute_closes", id, moves.dispute_closes)
+        with self._core.lock:
+            session = self.move("dispute_closes", id, moves.dispute_closes)
+            self._ledger.disputed(id, -session.refundable)
 
     # What the merchant does, through the API or in the dashboard.
 
@@ -77,7 +108,11 @@ class PaymentSessions(Store[PaymentSession]):
         """
         taken = self.get(id).total_amount if amount is None else amount
         step = partial(moves.capture, amount=taken, capture_id=str(uuid.uuid4()))
-        return self.move("capture", id, step)
+        with self._core.lock:
+            session = self.move("capture", id, step)
+            if session.status == "captured":
+                self._ledger.charged(id, taken)
+            return session
 
     def void(self, id: str) -> PaymentSession:
         """Release the hold: `authorized` → `authorization_voided`."""
@@ -94,8 +129,21 @@ class PaymentSessions(Store[PaymentSession]):
             created_at=self._core.clock.now(),
             item_details=item_details,
         )
-        self.move("refund", id, partial(moves.refund, refund=made))
+        with self._core.lock:
+            self.move("refund", id, partial(moves.refund, refund=made))
+            self._ledger.refunded(id, amount)
         return made
+
+    def charge_token(self, id: str) -> Failure | None:
+        """Charge the stored token of a `pending` session, its customer absent; return why that failed, or None."""
+        with self._core.lock:
+            session = self.get(id)
+            assert session.payment_token is not None
+            failure = self._tokens.charge(session.payment_token, id)
+            if failure is None:
+                self.customer_completes(id)
+                self.review_approves(id)
+            return failure
 
 
 def _line(fields: Mapping[str, Any]) -> LineItem:

@@ -62,6 +62,8 @@ CAPTURE: Final = Members({"total_amount": Integer()}, {"idempotency_key": _KEY})
 # `MissingField` is among the errors of the page of void, and nothing else in its body could be missing.
 VOID: Final = Members({"idempotency_key": _KEY})
 MADE: Final = Members({"id": Text()})
+# Nothing of the body of a cancellation is known.
+CANCEL: Final = Members(optional={"idempotency_key": _KEY})
 CANCELED: Final = Members({"id": Text(), "status": Choice(STATUSES)})
 
 REFUND: Final = Members(

@@ -1,0 +1,1 @@
+"""The product catalog: what an item is, its review, and the five endpoints about items."""
