@@ -1,4 +1,4 @@
-"""The emulator's own paths, /_emulator/…: faults over HTTP, for an emulator that runs on its own."""
+"""The emulator's own paths, /_emulator/…: faults over HTTP, for an emulator that runs on its own, and its document."""
 
 from typing import Any, cast
 
@@ -8,10 +8,13 @@ from aiohttp import web
 
 from truemed_async.emulator.call import Problem, invalid
 from truemed_async.emulator.faults import FAULTS, ConnectionFault, Fault, Faults, Handle
+from truemed_async.emulator.openapi import document
 from truemed_async.emulator.responses import answer
+from truemed_async.emulator.routes import ROUTES
 
 ADMIN = "/_emulator/"
 _FAULTS = f"{ADMIN}faults"
+_OPENAPI = f"{ADMIN}openapi.json"
 
 
 class Admin:
@@ -21,14 +24,19 @@ class Admin:
         """Take the faults to manage."""
         self._faults = faults
 
-    def answer(self, method: str, path: str, body: bytes) -> web.Response:
+    def answer(self, method: str, path: str, body: bytes, origin: str) -> web.Response:
         """Answer an authenticated request, or raise `Problem`.
 
+        GET    /_emulator/openapi.json what the API takes and answers
         GET    /_emulator/faults       every fault in force, and the last of those that no longer are
         POST   /_emulator/faults       {"name": …, its scope and parameters}: put one in force
         DELETE /_emulator/faults       take all out of force
         DELETE /_emulator/faults/{id}  take one out of force
         """
+        if path == _OPENAPI:
+            if method != "GET":
+                raise Problem(405, "MethodNotAllowed", "this path has other methods", allow="GET")
+            return answer(200, document(ROUTES, origin))
         if path == _FAULTS:
             match method:
                 case "GET":

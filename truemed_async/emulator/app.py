@@ -3,14 +3,15 @@
 import asyncio
 import hmac
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from aiohttp import web
 
 from truemed_async.emulator.admin import ADMIN, Admin
 from truemed_async.emulator.call import Problem, invalid
 from truemed_async.emulator.faults import Cut, Exchange, Faults, Passage, Wire
+from truemed_async.emulator.pages.site import is_page, visited
 from truemed_async.emulator.responses import answer, refusal
 from truemed_async.emulator.routes import Found, find_route
 from truemed_async.emulator.state import State
@@ -57,6 +58,9 @@ class Connection(web.RequestHandler):
         return super().handle_error(request, status, exc, message)
 
 
+_Answerer: TypeAlias = "Callable[[web.BaseRequest, Connection], Awaitable[web.StreamResponse]]"
+
+
 class App:
     """Answers requests: log, host check, faults, latency, key, handler, faults, in this order."""
 
@@ -88,8 +92,7 @@ class App:
         self._running.add(task)
         try:
             # First the log, then the wire: who has the answer can rely on what the log says of the request.
-            administered = request.raw_path.startswith(ADMIN)
-            response = await (self._administer(request) if administered else self._logged(request, connection))
+            response = await self._of_whom(request)(request, connection)
             await response.prepare(request)
             await response.write_eof()
         except (Cut, ConnectionError):
@@ -186,23 +189,41 @@ class App:
         route = found.route
         if route.handler is None:
             raise Problem(501, "NotImplemented", f"the emulator does not answer {route.name} yet")
-        origin = f"{exchange.request.scheme}://{exchange.request.host}"
-        call = route.call(found.params, exchange.request.query, exchange.record.body, origin)
+        call = route.call(found.params, exchange.request.query, exchange.record.body, _origin(exchange.request))
         with exchange.state.lock:
             return answer(route.status, route.handler(exchange.state, call))
 
-    async def _administer(self, request: web.BaseRequest) -> web.StreamResponse:
+    def _of_whom(self, request: web.BaseRequest) -> _Answerer:
+        """Return who answers: the pages, the emulator's own paths, or the API."""
+        if is_page(request.raw_path.partition("?")[0]):
+            return self._visited
+        return self._administer if request.raw_path.startswith(ADMIN) else self._logged
+
+    async def _visited(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        del connection
+        try:
+            body = await self._read(request)
+            return visited(self._state, request.method, request.raw_path, request.headers, body)
+        except Problem as problem:
+            return refusal(problem)
+
+    async def _administer(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        del connection
         try:
             body = await self._read(request)
             if not self._is_authenticated(request):
                 raise _unauthenticated()
-            return self._admin.answer(request.method, request.raw_path.partition("?")[0], body)
+            return self._admin.answer(request.method, request.raw_path.partition("?")[0], body, _origin(request))
         except Problem as problem:
             return refusal(problem)
 
     def _is_authenticated(self, request: web.BaseRequest) -> bool:
         given = request.headers.get(API_KEY_HEADER, "")
         return hmac.compare_digest(given.encode(errors="surrogateescape"), self._api_key)
+
+
+def _origin(request: web.BaseRequest) -> str:
+    return f"{request.scheme}://{request.host}"
 
 
 def _unauthenticated() -> Problem:

@@ -32,6 +32,11 @@ class Clock:
         with self._lock:
             self._ahead += timedelta(seconds=seconds)
 
+    def restore(self, ahead: float) -> None:
+        """Be so many seconds ahead of this machine's clock, whatever it was before."""
+        with self._lock:
+            self._ahead = timedelta(seconds=ahead)
+
     def stamp(self) -> datetime:
         """Return a time of creation: now, but later than every other stamp, so that what came later is listed first."""
         with self._lock:

@@ -9,10 +9,13 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
+import attrs
+
 from truemed_async.emulator.app import App
 from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.faults import Faults
 from truemed_async.emulator.seed import seed_sessions
+from truemed_async.emulator.seed_merchant import seed_merchant
 from truemed_async.emulator.serving import Serving
 from truemed_async.emulator.state import State
 from truemed_async.emulator.wirelog import WireLog
@@ -32,6 +35,9 @@ class Emulator:
         self,
         *,
         sessions: int = 1000,
+        payment_sessions: int = 0,
+        payment_tokens: int = 0,
+        catalog_items: int = 0,
         seed: int = 0,
         latency: float | tuple[float, float] = 0,
         port: int = 0,
@@ -41,13 +47,15 @@ class Emulator:
         """Seed the state; nothing is served yet.
 
         sessions: how many qualification sessions there are at first; the same for the same `sessions` and `seed`.
+        payment_sessions, payment_tokens, catalog_items: how many of those there are; the same for the same three
+            numbers and `seed`. Payments bring their transactions and payouts.
         latency: seconds before each answer, or (lowest, highest) of an even, seeded spread.
         port: 0 takes a free one.
         max_page_size: the most that one page holds; a larger `page_size` is cut to it. Truemed does not state its own.
         tls: speak TLS, with the certificate of this context; not in a uvloop.
         """
-        if sessions < 0 or max_page_size < 1:
-            raise ValueError("sessions cannot be negative, and a page holds at least one")
+        if min(sessions, payment_sessions, payment_tokens, catalog_items) < 0 or max_page_size < 1:
+            raise ValueError("there cannot be less than none of anything, and a page holds at least one")
         low, high = latency if isinstance(latency, tuple) else (latency, latency)
         if not 0 <= low <= high:
             raise ValueError("latency is in seconds: not negative, the lowest first")
@@ -55,6 +63,11 @@ class Emulator:
         # Made for each emulator and without a prefix: Truemed's keys have none that is known.
         self.api_key: str = secrets.token_hex(20)
         self.state: State = State(seed_sessions(sessions, seed), max_page_size=max_page_size)
+        merchant = seed_merchant(
+            payment_sessions=payment_sessions, payment_tokens=payment_tokens, catalog_items=catalog_items, seed=seed
+        )
+        for name, rows in attrs.asdict(merchant, recurse=False).items():
+            self.state.stores[name].load(rows)
         self.clock: Clock = self.state.clock
         self.requests: WireLog = WireLog()
         self.faults: Faults = Faults(self.state, seed)

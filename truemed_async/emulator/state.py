@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
+from truemed_async.emulator import saved
 from truemed_async.emulator.catalog_items.store import CatalogItems
 from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.payment_sessions.store import PaymentSessions
@@ -86,6 +87,14 @@ class State:
             self.payouts,
         )
         return MappingProxyType({store.name: store for store in stores})
+
+    def dump(self) -> dict[str, Any]:
+        """Return everything that is known, idempotency keys and the clock's lead included, made of what JSON can say."""
+        return saved.dump(self)
+
+    def load(self, dumped: Mapping[str, Any]) -> None:
+        """Know what was dumped, and nothing else; nobody is told. ValueError when it is not of this version."""
+        saved.load(self, dumped)
 
     # What handlers and faults use: the rows, possibly seen in another way.
 

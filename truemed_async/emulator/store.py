@@ -129,7 +129,7 @@ class Store(Generic[S]):
     def load(self, rows: Iterable[S]) -> None:
         """Have these rows and no others; nobody is told."""
         with self._core.lock:
-            self.table = Table(rows)
+            self.table.load(rows)
 
     def change(self, id: str, **changes: Any) -> S:
         """Put these fields in place of what the row has, which is no move: nobody is told."""

@@ -78,6 +78,14 @@ class Table(Generic[R]):
         self._rows.remove(id)
         self._changed(id)
 
+    def load(self, rows: Iterable[R]) -> None:
+        """Have these rows and no others; copies have them at once."""
+        kept = tuple(rows)
+        self._rows = NewestFirst(kept)
+        self._listings.clear()
+        for replica in self._replicas:
+            replica.load(kept)
+
     def replica(self, *, behind: int) -> "Replica[R]":
         """Return a copy that follows this table, always so many writes behind it."""
         replica = Replica(self._rows, behind=behind)
@@ -98,6 +106,11 @@ class Replica(Table[R]):
         super().__init__(rows)
         self._behind = behind
         self._ahead: deque[R | str] = deque()  # the row that is put, or the id of one that is removed
+
+    def load(self, rows: Iterable[R]) -> None:
+        """Have these rows and no others, and forget the writes that were not due."""
+        self._ahead.clear()
+        super().load(rows)
 
     def hear(self, write: R | str) -> None:
         """Take note of a write, and do those that are due."""

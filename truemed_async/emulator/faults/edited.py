@@ -61,8 +61,9 @@ class Edited(Fault, ABC):
         answer = plain(response)
         if not 200 <= answer.status < 300:
             return answer
-        document = orjson.loads(body(answer))
-        if not self.edit(document):
+        content = body(answer)
+        document = orjson.loads(content) if content else None
+        if document is None or not self.edit(document):
             # A test whose fault quietly does nothing proves nothing: better that it fails.
             return refusal(Problem(500, "FaultNotApplicable", f"the answer has no place for {self}"))
         answer.body = self.finish(orjson.dumps(document))

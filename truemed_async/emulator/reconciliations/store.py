@@ -10,9 +10,6 @@ from truemed_async.emulator.reconciliations.model import Payout, Transaction
 from truemed_async.emulator.store import Core, Store
 from truemed_async.emulator.transition import require
 
-# Truemed's fee is 5 % here, in whole cents: made up. That nothing of it comes back with a refund is, too.
-_FEE = 20
-
 
 class Transactions(Store[Transaction]):
     """Transactions and their life: `pending` → `paid_out`. Captures, refunds and disputes add them by themselves."""
@@ -26,8 +23,8 @@ class Transactions(Store[Transaction]):
         """Account for a captured payment of so many cents, and for the fee on it; a free trial leaves no trace."""
         if amount:
             self._enter("charge", amount, payment_session_id)
-        if amount // _FEE:
-            self._enter("truemed_fee", -(amount // _FEE), payment_session_id)
+        if fee_of(amount):
+            self._enter("truemed_fee", -fee_of(amount), payment_session_id)
 
     def refunded(self, payment_session_id: str, amount: int) -> None:
         """Account for cents that went back."""
@@ -68,6 +65,11 @@ class Payouts(Store[Payout]):
             for row in reversed(pending):
                 self._transactions.move("pay_out", row.id, partial(settle, payout_id=id))
             return id
+
+
+def fee_of(amount: int) -> int:
+    """Return Truemed's fee on so many cents: 5 %, which is made up, as is that nothing of it comes back."""
+    return amount // 20
 
 
 def settle(row: Transaction, now: datetime, *, payout_id: str) -> Transaction:
