@@ -6,7 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import AsyncIterable, Callable, Collection, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from yarl import URL
@@ -103,6 +103,38 @@ def day(name: str, value: object) -> str:
         except ValueError:
             pass  # said below
     raise InvalidArgumentError(f"{name} must be a date, a datetime or a valid 'YYYY-MM-DD'")
+
+
+def moment(name: str, value: object) -> datetime:
+    """Return a moment in UTC from a datetime (a naive one is UTC), or a date, which stands for its first moment."""
+    if isinstance(value, datetime):
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            pass  # at the ends of the calendar: said below
+    elif isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    raise InvalidArgumentError(f"{name} must be a datetime or a date")
+
+
+def start(since: object, look_back: object, now: float) -> datetime | None:
+    """Return from which moment on rows are wanted: ``look_back`` before ``since``; ``None`` for all.
+
+    It is refused if it is in the future, ``now`` being seconds since the epoch: no row could be meant. ``since`` alone
+    may be, by as much as clocks differ.
+    """
+    if not isinstance(look_back, timedelta) or look_back < timedelta(0):
+        raise InvalidArgumentError("look_back must be a timedelta >= 0")
+    if since is None:
+        return None
+    latest = moment("since", since)
+    try:
+        earliest = latest - look_back
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
+    if earliest.timestamp() > now:
+        raise InvalidArgumentError("since must not be in the future (a datetime without a zone is read as UTC)")
+    return earliest
 
 
 def metadata(name: str, value: object) -> str:

@@ -20,7 +20,16 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Generic, TypeVar
 
 from truemed_async._core.listing_ahead import Ahead, FetchPage, Slot
-from truemed_async._core.listing_passed import NOTHING, Answer, Meeting, Passed, Sorting, contradict, unknown
+from truemed_async._core.listing_passed import (
+    NOTHING,
+    Answer,
+    Comparable,
+    Meeting,
+    Passed,
+    Sorting,
+    contradict,
+    unknown,
+)
 from truemed_async._core.listing_windows import Window, Windows, around
 from truemed_async.errors import PaginationDriftError
 from truemed_async.models import Page
@@ -35,7 +44,7 @@ _PROBES = 100  # pages that are asked for when the order of equal rows is in dou
 
 
 async def complete(
-    fetch: FetchPage[T], sorting: Sorting[T], *, page_size: int, prefetch: int
+    fetch: FetchPage[T], sorting: Sorting[T], *, page_size: int, prefetch: int, since: Comparable | None = None
 ) -> AsyncGenerator[Sequence[T], None]:
     """Yield every row of a list once, window by window, in the order of the list.
 
@@ -44,14 +53,16 @@ async def complete(
         sorting: How the list is sorted and how its rows are told apart.
         page_size: Rows to ask for at most. The server may give less; it is asked accordingly from then on.
         prefetch: How many requests may be in flight.
+        since: The least sort key that is wanted. A list that descends is read only down to it; one that ascends is
+            read from its beginning. Rows without a key are left out.
 
     Raises:
         PaginationDriftError: The list is not sorted, or rows may be missing.
     """
-    reading = _Reading(fetch, sorting, page_size, prefetch)
+    reading = _Reading(fetch, sorting, page_size, prefetch, since)
     try:
         while not await reading.has_ended():
-            yield await reading.advance()
+            yield sorting.at_least(since, await reading.advance())
     finally:
         await reading.ahead.aclose()
 
@@ -59,8 +70,11 @@ async def complete(
 class _Reading(Generic[T]):
     """One listing: where it stands, what it knows of the server, and what to do with a window that arrived."""
 
-    def __init__(self, fetch: FetchPage[T], sorting: Sorting[T], page_size: int, prefetch: int) -> None:
+    def __init__(
+        self, fetch: FetchPage[T], sorting: Sorting[T], page_size: int, prefetch: int, since: Comparable | None
+    ) -> None:
         self._sorting = sorting
+        self._since = since
         self._page_size = page_size
         self._windows = Windows(page_size)
         self.ahead = Ahead(fetch, self._windows, prefetch=prefetch)
@@ -80,8 +94,16 @@ class _Reading(Generic[T]):
         last = self.passed.page
         if last is NOTHING:
             return False
+        if self._since is not None:
+            self._warn_of_left_out(last)
+        if self.passed.is_before(self._since):
+            # How many rows there are down to here nobody says; a page that held all the equal ones had them all.
+            if self._crowd[0] >= self._windows.largest:
+                await self._settle(last.total)
+            return True
         if await self._is_end(last):
-            await self._settle(last.total)
+            if last.total is not None and self._yielded < last.total:
+                await self._settle(last.total)
             return True
         self._warn(last)
         return False
@@ -208,14 +230,14 @@ class _Reading(Generic[T]):
         return not beyond.items
 
     async def _settle(self, total: int | None) -> None:
-        """At the end of a list at rest that gave fewer rows than it has: look whether equal rows have a stable order.
+        """At the end of a list at rest that may have given too few rows: look whether equal rows have a stable order.
 
         Rows may also have come and gone in equal numbers. Two pages that show the same rows in different orders are
         the proof. It is looked for where most rows of equal key were met: on one page again and again, and in turn
         with it on others among those rows, for a server may order each page size in a way of its own.
         """
         most, index = self._crowd
-        if most <= 2 or total is None or self._totals != {total} or self._yielded >= total:
+        if most <= 2 or total is None or self._totals != {total}:
             return
         largest = self._windows.largest
         orders: list[list[str]] = []
@@ -252,6 +274,10 @@ class _Reading(Generic[T]):
             self._once(said[-1], "; ".join(said))
         if self._sorting.is_known and answer.items and all(key is None for key in answer.keys):
             self._once("keyless", "rows without a sort key are told apart by id alone: each of their ids is kept")
+
+    def _warn_of_left_out(self, answer: Answer[T]) -> None:
+        if None in answer.keys:
+            self._once("left out", "rows without a sort key are left out: they cannot be compared with `since`")
 
     def _once(self, topic: str, said: str) -> None:
         if topic not in self._warned:

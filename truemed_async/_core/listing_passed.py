@@ -45,6 +45,12 @@ class Sorting(Generic[T]):
     id: Callable[[T], str]
     key: Callable[[T], Comparable | None]
 
+    def at_least(self, least: Comparable | None, rows: list[T]) -> list[T]:
+        """Return the rows whose key is at least this; all of them for ``None``."""
+        if least is None:
+            return rows
+        return [row for row in rows if (key := self.key(row)) is not None and not key < least]
+
     @property
     def is_known(self) -> bool:
         """Whether the order of the list is known; if not, every id is kept, in about 100 bytes."""
@@ -136,6 +142,10 @@ class Passed(Generic[T]):
         if not any(id in self._ties or id in self._keyless for id in answer.ids):
             return Meeting.NONE
         return Meeting.SURE if _continues(self.page, answer) else Meeting.TIED
+
+    def is_before(self, least: Comparable | None) -> bool:
+        """Whether no row that is still to come has a key of at least this."""
+        return least is not None and self._descends is True and self._last is not None and self._last < least
 
     def before_ties(self) -> int | None:
         """Return the index of the last row before those of the last key, if the last page showed it."""

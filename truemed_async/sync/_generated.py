@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from truemed_async import resources
 from truemed_async._core.bulk import Outcome
 from truemed_async._core.config import Environment
@@ -12,7 +12,7 @@ from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.request import Query
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
-from truemed_async.models import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod, Page, Payout, QualificationSession, QualificationSessionUpdate, QualificationStatus, Transaction
+from truemed_async.models import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod, Page, Payout, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, Transaction
 from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
 from truemed_async.sync._base import boxed, fed_stream, no_session, shown
 from truemed_async.sync._runner import runner
@@ -325,6 +325,8 @@ class QualificationSessions:
         user_id: str | None = None,
         expires_at: date | str | None = None,
         search: str | None = None,
+        since: date | None = None,
+        look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
         options: RequestOptions | None = None,
@@ -340,6 +342,12 @@ class QualificationSessions:
             user_id: As in :meth:`list`.
             expires_at: As in :meth:`list`.
             search: As in :meth:`list`.
+            since: Only sessions created at this moment or later: a datetime (a naive one is UTC), or a date, which is
+                its first moment in UTC. A list that is newest first is read only down to there, so that a run costs
+                what is new; of one that is oldest first (Truemed does not state which it is) all is read. A session
+                whose ``created_at`` is null does not come, nor does one because it was changed.
+            look_back: How much further back than ``since`` to read, for sessions that became visible late: sessions
+                that an earlier run has seen come again, so tell them apart by their ids.
             page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little: at 100 it
                 takes 1.15 times the requests of plain paging, at 30 about 1.3 times. Below 7 pages cannot overlap:
                 sessions that leave the list then hide others, and a warning says so.
@@ -353,11 +361,12 @@ class QualificationSessions:
             PaginationDriftError: The pages do not add up to a sorted list, so sessions may be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
+            RuntimeWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
+                sessions without ``created_at`` are left out by ``since``.
 
         Source: Truemed API reference, "List Qualification Sessions".
         """
-        return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, page_size=page_size, prefetch=prefetch, options=options))
+        return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, since=since, look_back=look_back, page_size=page_size, prefetch=prefetch, options=options))
 
     def update(
         self,
@@ -605,6 +614,44 @@ class Reconciliations:
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
         return SyncStream(self._async.iter_transactions(start_date=start_date, end_date=end_date, payout_ids=payout_ids, include_pending_payouts=include_pending_payouts, page_size=page_size, prefetch=prefetch, options=options))
+
+    def reconcile(
+        self,
+        *,
+        start_date: date | str,
+        end_date: date | str,
+        look_back: timedelta = timedelta(days=31),
+        concurrency: int = 4,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[ReconciliationRow]:
+        """Iterate over all transactions of some days, each joined with its payout.
+
+        What comes is the full outer join of two lists: the payouts of these days, and the transactions of these days
+        together with those of earlier days that were paid by one of these payouts. Everything is read day by day, so
+        each row tells under which UTC day Truemed lists it. Give the rows to :class:`~truemed_async.ReconciliationCheck`
+        to learn whether they add up.
+
+        A payout of the first days pays for transactions of the days before: ``look_back`` says how far to look for
+        them. Where it is too short, the check tells of payouts that do not add up.
+
+        Args:
+            start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
+            end_date: The last day, in UTC; it is included.
+            look_back: How far before ``start_date`` to look for transactions of these payouts, in whole days.
+            concurrency: How many days are read at once, at least 1. Up to twice as many are held.
+            options: Time-outs, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
+            CallError: A page could not be read; raised while iterating.
+            PaginationDriftError: The pages of a day contradict each other, or rows without an id are alike.
+
+        Warns:
+            RuntimeWarning: The last day is not over, so its rows may still change.
+
+        Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
+        """
+        return SyncStream(self._async.reconcile(start_date=start_date, end_date=end_date, look_back=look_back, concurrency=concurrency, options=options))
 
 
 class Truemed:
