@@ -1,0 +1,175 @@
+"""What a payment is made of: charges, discounts, the lines of an order. All money is in integer cents."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Mapping
+from typing import Any, cast
+
+import attrs
+
+from truemed_async.errors import InvalidArgumentError
+from truemed_async.models._base import Model
+from truemed_async.money import amount
+
+
+def _text(_: object, field: attrs.Attribute[str], value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise InvalidArgumentError(f"{field.name} must be a non-empty string")
+
+
+def _cents(_: object, field: attrs.Attribute[int], value: object) -> None:
+    amount(field.name, value)
+
+
+def _count(_: object, field: attrs.Attribute[int], value: object) -> None:
+    if type(value) is not int or value < 1:
+        raise InvalidArgumentError(f"{field.name} must be a whole number >= 1")
+
+
+def _objects(value: object) -> object:
+    """Take a list for the tuple that is kept; what is neither is refused below."""
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
+
+
+def _details(_: object, field: attrs.Attribute[object], value: object) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(each, Mapping) for each in cast("tuple[object]", value)):
+        raise InvalidArgumentError(f"{field.name} must be a list of mappings")
+
+
+def checked_extra(extra: object, known: Collection[str]) -> dict[str, Any]:
+    """Return undocumented fields; one that has a parameter is refused: which of the two were to be sent?"""
+    if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in cast("Mapping[Any, Any]", extra)):
+        raise InvalidArgumentError("extra must be a mapping from the names of fields")
+    fields = dict(cast("Mapping[str, Any]", extra))
+    taken = [name for name in known if name in fields]
+    if taken:
+        raise InvalidArgumentError(f"extra must not hold {', '.join(taken)}, which this library knows")
+    return fields
+
+
+def _check_extra(part: Model) -> None:
+    checked_extra(part.extra, [field.name for field in attrs.fields(type(part))])
+
+
+@attrs.frozen(kw_only=True)
+class AmountDetails(Model):
+    """Charges and discounts of an order, or of one of its lines. Amounts are integers in cents.
+
+    Truemed's pages contradict each other on the sign of ``total_discounts``: the rule for ``total_amount`` adds it, as
+    if it were negative, and the worked example subtracts it, as if it were positive. This library sends it as you give
+    it. Nor is it shown what a member of ``discounts_details`` looks like, or under which name single charges are
+    given; give those in ``extra``.
+
+    Source: Truemed API reference, "Create Payment Session"; guide on itemized amounts.
+
+    Attributes:
+        total_additional_charges: The sum of shipping, tax and other charges, in cents.
+        total_discounts: The sum of all discounts, in cents. Leave it out where there is none.
+        discounts_details: The single discounts, as plain JSON objects. Leave it out where there is none.
+        extra: Further fields, sent as they are.
+    """
+
+    total_additional_charges: int | None = attrs.field(default=None, validator=attrs.validators.optional(_cents))
+    total_discounts: int | None = attrs.field(default=None, validator=attrs.validators.optional(_cents))
+    discounts_details: tuple[Mapping[str, Any], ...] | None = attrs.field(
+        default=None, converter=_objects, validator=attrs.validators.optional(_details)
+    )
+
+    def __attrs_post_init__(self) -> None:
+        _check_extra(self)
+
+
+@attrs.frozen(kw_only=True)
+class OrderItem(Model):
+    """One line of an order, as it is sent. Amounts are integers in cents.
+
+    Source: Truemed API reference, "Create Payment Session".
+
+    Attributes:
+        name: The product's name, as the customer sees it.
+        price: The price of **one**, in cents: ``1999``, or ``cents("19.99")``.
+        quantity: How many, at least 1.
+        sku: Your SKU.
+        amount_details: Charges and discounts of this line. Leave it out where there are none.
+        extra: Further fields, sent as they are.
+
+    Raises:
+        InvalidArgumentError: A value cannot be one of these; a price that is a float, for example.
+    """
+
+    name: str = attrs.field(validator=_text)
+    price: int = attrs.field(validator=_cents)
+    quantity: int = attrs.field(validator=_count)
+    sku: str | None = attrs.field(default=None, validator=attrs.validators.optional(_text))
+    amount_details: AmountDetails | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.amount_details is not None and not isinstance(self.amount_details, AmountDetails):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+            raise InvalidArgumentError("amount_details must be AmountDetails")
+        _check_extra(self)
+
+
+@attrs.frozen(kw_only=True)
+class NextBillInfo(Model):
+    """What a customer is shown of the first bill after a free trial. Source: Truemed, "Create Payment Session".
+
+    Attributes:
+        total_amount: The next bill's amount, in cents; that it is cents is a guess, by the amounts around it.
+        date: The next bill's date: a date, which is sent as ``YYYY-MM-DD`` (a guess: no page at hand shows the
+            format), or a text, which is sent as it is.
+        extra: Further fields, sent as they are.
+    """
+
+    total_amount: int = attrs.field(validator=_cents)
+    date: datetime.date | str
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.date, datetime.date):
+            _text(None, attrs.fields(NextBillInfo).date, self.date)
+        _check_extra(self)
+
+
+@attrs.frozen(kw_only=True)
+class PaymentSessionItem(Model):
+    """One line of a session's order, as it stands now. Amounts are integers in cents.
+
+    Source: Truemed API reference, "List Payment Sessions"; "payment_session_complete" webhook.
+
+    Attributes:
+        item_id: Truemed's id of the line.
+        name: The product's name.
+        price: The price of one, in cents.
+        quantity: How many.
+        sku: Your SKU.
+        amount_details: Charges and discounts of the line.
+        total_refundable: What can still be refunded, in cents; absent unless captured.
+        quantity_refundable: How many can still be refunded; absent unless captured.
+        total_capturable: What can still be captured, in cents; absent unless the session is authorized.
+        quantity_capturable: How many can still be captured; absent unless the session is authorized.
+    """
+
+    item_id: str | None = None
+    name: str | None = None
+    price: int | None = None
+    quantity: int | None = None
+    sku: str | None = None
+    amount_details: AmountDetails | None = None
+    total_refundable: int | None = None
+    quantity_refundable: int | None = None
+    total_capturable: int | None = None
+    quantity_capturable: int | None = None
+
+
+def to_send(part: Model) -> dict[str, Any]:
+    """Return a part of a request as JSON-ready data: what is ``None`` is left out."""
+    fields = {field.name: getattr(part, field.name) for field in attrs.fields(type(part)) if field.name != "extra"}
+    return {name: _plain(value) for name, value in fields.items() if value is not None} | dict(part.extra)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Model):
+        return to_send(value)
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    return [dict(each) for each in cast("tuple[Mapping[str, Any], ...]", value)] if isinstance(value, tuple) else value

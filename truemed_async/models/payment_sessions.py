@@ -1,0 +1,232 @@
+"""Payment sessions: one checkout each, from the link for the customer to the money. Amounts are integers in cents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from truemed_async._sensitive import masked
+from truemed_async.models._base import Model
+from truemed_async.models._enums import OpenEnum
+from truemed_async.models.payment_amounts import AmountDetails, PaymentSessionItem
+
+
+class PaymentSessionStatus(OpenEnum):
+    """Where a payment session stands. Values that Truemed adds later survive as they come, and say no to everything."""
+
+    PENDING = "pending"
+    """The customer has not completed it yet."""
+    PROCESSING = "processing"
+    """The card was entered and Truemed reviews: tell the customer that the order is placed, and do not fulfil it."""
+    CAPTURED = "captured"
+    """Paid: fulfil the order."""
+    REJECTED = "rejected"
+    """Refused by the review: cancel the order and tell the customer."""
+    CANCELED = "canceled"
+    """Cancelled by you before the card was entered."""
+    AUTHORIZED = "authorized"
+    """A hold is placed (``kind="authorization"``): capture it, or void it."""
+    AUTHORIZATION_VOIDED = "authorization_voided"
+    """The hold was released by a void."""
+    AUTHORIZATION_EXPIRED = "authorization_expired"
+    """The hold had expired when it was captured, and could not be renewed."""
+
+    @property
+    def may_fulfil(self) -> bool:
+        """Whether to ship the order: only when it is captured."""
+        return self is PaymentSessionStatus.CAPTURED
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the money was taken. A refund does not change it: see ``status_summary``."""
+        return self is PaymentSessionStatus.CAPTURED
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the status will not change again. Refunds and disputes do not change it."""
+        return self in _FINAL
+
+
+_FINAL = frozenset(
+    {
+        PaymentSessionStatus.CAPTURED,
+        PaymentSessionStatus.REJECTED,
+        PaymentSessionStatus.CANCELED,
+        PaymentSessionStatus.AUTHORIZATION_VOIDED,
+        PaymentSessionStatus.AUTHORIZATION_EXPIRED,
+    }
+)
+
+
+class PaymentStatusSummary(OpenEnum):
+    """The state of a payment with its refunds and disputes, in Truemed's words.
+
+    Truemed publishes the first five; the page at hand is cut off there. The others were seen in use.
+    """
+
+    INCOMPLETE = "Incomplete"
+    AUTHORIZED = "Authorized"
+    CAPTURED = "Captured"
+    PARTIALLY_CAPTURED = "Partially Captured"
+    REFUNDED = "Refunded"
+    PARTIALLY_REFUNDED = "Partially Refunded"
+    DISPUTED = "Disputed"
+    VOIDED = "Voided"
+    EXPIRED = "Expired"
+    CANCELED = "Canceled"
+    PROCESSING = "Processing"
+    TEST = "Test"
+
+
+class PaymentSessionKind(OpenEnum):
+    """When the money is taken."""
+
+    ONE_TIME_PAYMENT = "one_time_payment"
+    """As soon as Truemed approves: the default."""
+    AUTHORIZATION = "authorization"
+    """When you capture it; until then it is held. Truemed enables this for a merchant on request."""
+
+
+class RefundReason(OpenEnum):
+    """Why money goes back."""
+
+    CUSTOMER_REQUEST = "customer_request"
+    FRAUDULENT = "fraudulent"
+    DUPLICATE_PAYMENT = "duplicate_payment"
+    """The customer checked out more than once for one purchase."""
+
+
+@attrs.frozen(kw_only=True)
+class PaymentSession(Model):
+    """One payment session. Amounts are integers in cents; times are aware, and Truemed sends UTC.
+
+    ``repr`` masks ``customer_email``, ``customer_name``, ``metadata`` and ``payment_token``. Truemed's table of this
+    answer is not at hand whole: what is certain is ``status``; the rest may be missing, and what is not listed here
+    (``refunds`` and ``truemed_fee`` were seen, the fee's unit is not known) is in ``extra``.
+
+    Source: Truemed API reference, "Get Payment Status" and "List Payment Sessions".
+
+    Attributes:
+        id: Its id, as ``create`` returned it.
+        status: Where the payment stands. Fulfil the order only if ``status.may_fulfil``.
+        status_summary: The same with refunds and disputes, which do not change ``status``.
+        kind: When the money is taken.
+        total_amount: The amount that the session was created with, in cents.
+        amount_details: Charges and discounts of the order, as they were given.
+        authorize_amount: What was authorized, in cents.
+        capture_amount: What was captured, in cents.
+        refund_amount: The sum of what was refunded, in cents; only in a list with ``summarize_refunds``. That it is
+            cents is a guess, by the amounts around it.
+        authorized_on: When it was authorized; the same as ``captured_on`` for a one-time payment.
+        captured_on: When it was captured.
+        created_at: When the session was created.
+        customer_email: The customer's e-mail address.
+        customer_name: The customer's name.
+        metadata: Your text, as you gave it.
+        order_items: The lines of the order as they are now; in a list only with ``include_order_items``.
+        payment_token: The stored payment method that the session makes or uses.
+        business_id: Another id of the session; third parties have seen it.
+    """
+
+    id: str = ""
+    status: PaymentSessionStatus
+    status_summary: PaymentStatusSummary | None = None
+    kind: PaymentSessionKind | None = None
+    total_amount: int | None = None
+    amount_details: AmountDetails | None = None
+    authorize_amount: int | None = None
+    capture_amount: int | None = None
+    refund_amount: int | None = None
+    authorized_on: datetime | None = None
+    captured_on: datetime | None = None
+    created_at: datetime | None = None
+    customer_email: str | None = attrs.field(default=None, repr=masked)
+    customer_name: str | None = attrs.field(default=None, repr=masked)
+    metadata: str | None = attrs.field(default=None, repr=masked)
+    order_items: tuple[PaymentSessionItem, ...] | None = None
+    payment_token: str | None = attrs.field(default=None, repr=masked)
+    business_id: str | None = None
+
+    @property
+    def may_fulfil(self) -> bool:
+        """Whether to ship the order: only when it is captured."""
+        return self.status.may_fulfil
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the money was taken. A refund does not change it: see ``status_summary``."""
+        return self.status.is_paid
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the status will not change again."""
+        return self.status.is_final
+
+
+@attrs.frozen(kw_only=True)
+class PaymentSessionCreation(Model):
+    """A new payment session. ``repr`` masks ``redirect_url``. Source: Truemed, "Create Payment Session".
+
+    Attributes:
+        id: The session's id: keep it with the order. The same idempotency key gives the same id.
+        redirect_url: Where to send the customer, or what to put into an iframe. Whether it comes when a stored token is
+            charged is not said.
+        idempotency_key: The key that the request carried.
+    """
+
+    id: str
+    redirect_url: str | None = attrs.field(default=None, repr=masked)
+    idempotency_key: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class PaymentCapture(Model):
+    """The answer to a capture. Source: Truemed, "Capture Session".
+
+    Attributes:
+        id: The id of the **capture**, not of the session. The same idempotency key gives the same id.
+        idempotency_key: The key that the request carried.
+    """
+
+    id: str
+    idempotency_key: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class PaymentVoid(Model):
+    """The answer to a void. Source: Truemed, "Void Session".
+
+    Attributes:
+        id: The id of the **void**, not of the session. The same idempotency key gives the same id.
+        idempotency_key: The key that the request carried.
+    """
+
+    id: str
+    idempotency_key: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class PaymentCancellation(Model):
+    """The answer to a cancellation. Source: Truemed, "Cancel Payment Session"; no page at hand shows its fields.
+
+    Attributes:
+        id: The session's id, if the answer holds it; third parties have seen it.
+        status: Where the session stands, if the answer holds it; third parties have seen it.
+    """
+
+    id: str | None = None
+    status: PaymentSessionStatus | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PaymentRefund(Model):
+    """The answer to a refund. Source: Truemed, "Create Refund".
+
+    Attributes:
+        refund_id: The refund's id; a payment can have several refunds.
+        idempotency_key: The key that the request carried.
+    """
+
+    refund_id: str
+    idempotency_key: str = ""

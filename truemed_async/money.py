@@ -1,0 +1,52 @@
+"""Money: integers in cents. A float cannot hold 19.99, so none is ever taken."""
+
+from __future__ import annotations
+
+import re
+from decimal import Context, Decimal, Inexact, InvalidOperation
+
+from truemed_async.errors import InvalidArgumentError
+
+_CENT = Decimal("0.01")
+_EXACT = Context(prec=18, traps=[Inexact, InvalidOperation])  # raises where it would have to round
+_WRITTEN = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,16})?\Z")
+# What every JSON reader takes in exactly.
+MOST = 2**53 - 1
+
+
+def cents(dollars: str | Decimal) -> int:
+    """Return dollars as integer cents, exactly: ``cents("19.99")`` is ``1999``.
+
+    Args:
+        dollars: A :class:`~decimal.Decimal`, or plain digits with a point: ``"19.99"``, ``"20"``, ``"-5.00"``.
+
+    Raises:
+        InvalidArgumentError: It is a float or an integer (is ``5`` dollars or cents?), holds a fraction of a cent, or
+            is no such amount.
+    """
+    if isinstance(dollars, str) and _WRITTEN.match(dollars):
+        dollars = Decimal(dollars)
+    elif isinstance(dollars, bool | int | float):
+        raise InvalidArgumentError(
+            f'dollars must be a Decimal or a string such as "19.99", not {type(dollars).__name__}'
+        )
+    if not isinstance(dollars, Decimal) or not dollars.is_finite():
+        raise InvalidArgumentError('dollars must be a finite Decimal, or plain digits with a point such as "19.99"')
+    try:
+        return amount("dollars", int(dollars.quantize(_CENT, context=_EXACT).scaleb(2, context=_EXACT)))
+    except (Inexact, InvalidOperation):
+        pass  # said below, without the value in its context
+    raise InvalidArgumentError("dollars must be whole cents, of which there are at most 2**53: round before")
+
+
+def amount(name: str, value: object, *, least: int = -MOST) -> int:
+    """Return an amount in cents, or say what is wrong with it."""
+    if type(value) is not int:
+        raise InvalidArgumentError(
+            f'{name} must be an integer in cents, not {type(value).__name__}: 1999 or cents("19.99") for $19.99'
+        )
+    if not least <= value <= MOST:
+        raise InvalidArgumentError(
+            f"{name} must be {'at least ' + str(least) if value < least else 'at most 2**53'} cents"
+        )
+    return value
