@@ -1,6 +1,7 @@
 """The emulator's time: that of this machine, and as much later as a test wants it to be."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
@@ -9,6 +10,7 @@ class Clock:
 
     def __init__(self, *, ahead: float = 0) -> None:
         """Begin so many seconds ahead of this machine's clock."""
+        self.on_advance: list[Callable[[], None]] = []  # who is told that time has passed
         self._ahead = timedelta(seconds=ahead)
         self._stamped = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.Lock()
@@ -31,6 +33,8 @@ class Clock:
             raise ValueError("time does not go backwards")
         with self._lock:
             self._ahead += timedelta(seconds=seconds)
+        for tell in tuple(self.on_advance):
+            tell()
 
     def restore(self, ahead: float) -> None:
         """Be so many seconds ahead of this machine's clock, whatever it was before."""

@@ -18,6 +18,8 @@ from truemed_async.emulator.seed import seed_sessions
 from truemed_async.emulator.seed_merchant import seed_merchant
 from truemed_async.emulator.serving import Serving
 from truemed_async.emulator.state import State
+from truemed_async.emulator.webhooks.outbox import Outbox
+from truemed_async.emulator.webhooks.sender import Sender
 from truemed_async.emulator.wirelog import WireLog
 
 
@@ -78,6 +80,8 @@ class Emulator:
             api_key=self.api_key,
             delay=lambda: spread.uniform(low, high),
         )
+        self.webhooks: Outbox = Outbox(self.state, seed)
+        self._sender: Sender | None = None
         self._tls = tls
         self._port = port
         self._serving: Serving | None = None
@@ -104,11 +108,15 @@ class Emulator:
             raise RuntimeError("the emulator is running")
         self._serving = Serving(self._port, self._app, self.faults, self._tls)
         self._port = self._serving.port
+        self._sender = Sender(self.webhooks, self.clock)
         self._app.hosts = frozenset(f"{name}:{self._port}" for name in ("127.0.0.1", "localhost", "[::1]"))
 
     async def stop(self) -> None:
         """Stop serving, from the loop that serves; again is harmless. Requests being answered are cut off."""
         serving, self._serving = self._serving, None
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            await sender.stop()
         if serving is not None:
             await serving.close()
 

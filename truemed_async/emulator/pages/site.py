@@ -1,0 +1,88 @@
+"""Which page belongs to which address, and the way of one request of a browser."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from aiohttp import web
+
+from truemed_async.emulator.call import Problem, invalid
+from truemed_async.emulator.hosted import HOSTED
+from truemed_async.emulator.pages import checkout, qualify, stored
+from truemed_async.emulator.pages.visit import Page, Sent, Visit, notice
+from truemed_async.emulator.transition import InvalidTransitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from truemed_async.emulator.state import State
+
+_PAGES: Final[Mapping[str, Page]] = {
+    rf"{HOSTED}/payment_sessions/(?P<id>[^/]+)": checkout.survey,
+    rf"{HOSTED}/payment_sessions/(?P<id>[^/]+)/card": checkout.card,
+    rf"{HOSTED}/payment_sessions/(?P<id>[^/]+)/leave": checkout.leave,
+    rf"{HOSTED}/provision_requests/(?P<id>[^/]+)": stored.survey,
+    rf"{HOSTED}/provision_requests/(?P<id>[^/]+)/card": stored.card,
+    rf"{HOSTED}/payment_tokens/(?P<id>[^/]+)": stored.repair,
+    r"/qualify/(?P<id>[^/]+)": qualify.qualify,
+}
+_STYLE: Final = "/_emulator/style.css"
+
+
+def is_page(path: str) -> bool:
+    """Tell whether a path is one for browsers."""
+    return path == _STYLE or path.startswith((f"{HOSTED}/", "/qualify/"))
+
+
+def visited(state: State, method: str, address: str, headers: Mapping[str, str], body: bytes) -> web.Response:
+    """Answer a browser, or raise `Problem`; `address` is the path with the query, as it came.
+
+    Anybody may look: a shopper has no key. A form is taken from our own pages alone.
+    """
+    if find_spec("jinja2") is None:
+        raise Problem(501, "NotImplemented", "the hosted pages need Jinja: pip install 'truemed-async[emulator]'")
+    from truemed_async.emulator.pages import render  # noqa: PLC0415 - Jinja may be missing
+
+    parts = urlsplit(address)
+    if parts.path == _STYLE:
+        return render.style()
+    page, params = _find(parts.path)
+    if method not in ("GET", "HEAD", "POST"):
+        raise Problem(405, "MethodNotAllowed", "a page is read, or a form is sent to it", allow="GET, HEAD, POST")
+    form = _form(headers, body) if method == "POST" else None
+    visit = Visit(state, address, params, dict(parse_qsl(parts.query)), form)
+    with state.lock:
+        try:
+            found = page(visit)
+        except KeyError:
+            found = notice("There is no such page", "The address is wrong, or the emulator was reset.", status=404)
+        except InvalidTransitionError:
+            found = notice("This cannot be done now", "Something else happened meanwhile.", status=409)
+    if isinstance(found, Sent):
+        return web.Response(status=303, headers={"Location": found.url, "Cache-Control": "no-store"})
+    return render.html(found.template, found.values, status=found.status, framed=found.framed)
+
+
+def require_same_site(headers: Mapping[str, str]) -> None:
+    """Refuse a form that the page of somebody else sent in the name of its visitor."""
+    origin = headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != headers.get("Host"):
+        raise Problem(403, "Forbidden", "forms are taken from the emulator's own pages alone")
+
+
+def _find(path: str) -> tuple[Page, dict[str, str]]:
+    for pattern, page in _PAGES.items():
+        found = re.fullmatch(pattern, path)
+        if found is not None:
+            return page, {name: unquote(value) for name, value in found.groupdict().items()}
+    raise Problem(404, "NotFound", "no such page")
+
+
+def _form(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+    require_same_site(headers)
+    if not headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        raise invalid("a form is application/x-www-form-urlencoded")
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

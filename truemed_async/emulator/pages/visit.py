@@ -1,0 +1,60 @@
+"""What a page is given, and the ways in which it can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+if TYPE_CHECKING:
+    from truemed_async.emulator.state import State
+
+
+@attrs.frozen
+class Visit:
+    """One request of a browser: the state, its path with the query, the parameters of both, and a form if one was sent."""
+
+    state: State
+    address: str
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    form: Mapping[str, str] | None = None
+
+    def field(self, name: str) -> str:
+        """Return what the form says of this, or nothing."""
+        return (self.form or {}).get(name, "")
+
+
+@attrs.frozen
+class Shown:
+    """A page: the name of its template and what the template needs."""
+
+    template: str
+    values: Mapping[str, object]
+    status: int = 200
+    framed: bool = False  # whether a shop may show it in an iframe
+
+
+@attrs.frozen
+class Sent:
+    """The way to another address: a page of ours, or the merchant's."""
+
+    url: str
+
+
+Page: TypeAlias = "Callable[[Visit], Shown | Sent]"
+
+
+def notice(
+    heading: str,
+    explanation: str,
+    *,
+    onward: str | None = None,
+    onward_label: str = "Back to the shop",
+    status: int = 200,
+    framed: bool = False,
+) -> Shown:
+    """Return a page that says something, and perhaps leads on."""
+    values = {"heading": heading, "explanation": explanation, "onward": onward, "onward_label": onward_label}
+    return Shown("notice.html", values, status, framed)

@@ -1,0 +1,109 @@
+"""Sends what is due, one delivery at a time to each endpoint, and tells the outbox what became of it."""
+
+import asyncio
+import secrets
+import time
+from typing import Final
+
+import aiohttp
+
+from truemed_async.emulator.clock import Clock
+from truemed_async.emulator.webhooks.faults import Letter
+from truemed_async.emulator.webhooks.model import Attempt, Delivery
+from truemed_async.emulator.webhooks.outbox import Outbox
+from truemed_async.emulator.webhooks.signing import authentication, masked
+
+_AGENT: Final = "truemed-emulator"
+
+
+class Sender:
+    """Runs in the loop that serves; what is sent does not go through the SDK, nor through its connections."""
+
+    def __init__(self, outbox: Outbox, clock: Clock, *, timeout: float = 10.0) -> None:
+        """Send from now on, in the running loop; an answer that takes longer than `timeout` seconds is none."""
+        self._outbox = outbox
+        self._clock = clock
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None  # there is none until there is something to send
+        outbox.on_news.append(self._told)
+        self._wake()
+
+    async def stop(self) -> None:
+        """Stop; what is under way is cut off and counts as not taken."""
+        self._outbox.on_news.remove(self._told)
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
+
+    def _told(self) -> None:
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._news.set()
+        if self._task is None and self._told in self._outbox.on_news and self._outbox.seconds_left() is not None:
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=self._timeout) as session,
+            asyncio.TaskGroup() as under_way,
+        ):
+            while True:
+                self._news.clear()
+                for delivery in self._outbox.take():
+                    under_way.create_task(self._deliver(session, delivery))
+                try:
+                    async with asyncio.timeout(self._outbox.seconds_left()):
+                        await self._news.wait()
+                except TimeoutError:
+                    continue
+
+    async def _deliver(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
+        """Make one attempt; however it ends, the outbox is told."""
+        at, began = self._clock.now(), time.monotonic()
+        attempt = Attempt(at=at, failure="CancelledError")
+        try:
+            written = self._outbox.write(delivery)
+            if written is None:
+                attempt = Attempt(at=at, failure="lost", fault="drop_until_retry")
+                return
+            letter, fault = written
+            headers = _headers(letter)
+            shown = tuple((name, masked(name, value)) for name, value in headers)
+            status, failure = await _post(session, letter, headers)
+            attempt = Attempt(
+                at=at, seconds=time.monotonic() - began, status=status, failure=failure, headers=shown, fault=fault
+            )
+        finally:
+            self._outbox.done(delivery, attempt)
+
+
+async def _post(
+    session: aiohttp.ClientSession, letter: Letter, headers: list[tuple[str, str]]
+) -> tuple[int | None, str | None]:
+    """Return the status of the answer, or the name of what failed."""
+    try:
+        async with session.post(
+            letter.endpoint.url, data=letter.body, headers=headers, allow_redirects=False
+        ) as response:
+            await response.content.read(1024)
+            return response.status, None
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        return None, type(error).__name__
+
+
+def _headers(letter: Letter) -> list[tuple[str, str]]:
+    endpoint = letter.endpoint
+    headers = [("Content-Type", "application/json"), ("User-Agent", _AGENT)]
+    right = authentication(endpoint.mode, endpoint.secrets, letter.body, letter.at)
+    wrong = authentication(endpoint.mode, [secrets.token_hex(16)], letter.body, letter.at)
+    if letter.forged or letter.doubled:
+        headers.append(wrong)
+    if not letter.forged:
+        headers.append(right)
+    return headers
