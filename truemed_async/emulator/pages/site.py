@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
 
     from truemed_async.emulator.state import State
 
-_PAGES: Final[Mapping[str, Page]] = {
-    rf"{HOSTED}/payment_sessions/(?P<id>[^/]+)": checkout.survey,
-    rf"{HOSTED}/payment_sessions/(?P<id>[^/]+)/card": checkout.card,
-    rf"{HOSTED}/payment_sessions/(?P<id>[^/]+)/leave": checkout.leave,
-    rf"{HOSTED}/provision_requests/(?P<id>[^/]+)": stored.survey,
-    rf"{HOSTED}/provision_requests/(?P<id>[^/]+)/card": stored.card,
-    rf"{HOSTED}/payment_tokens/(?P<id>[^/]+)": stored.repair,
-    r"/qualify/(?P<id>[^/]+)": qualify.qualify,
-}
+_PAGES: Final[Mapping[str, Page]] = MappingProxyType(
+    {
+        rf"{HOSTED}/payment_sessions/(?P<id>[^/]+)": checkout.survey,
+        rf"{HOSTED}/payment_sessions/(?P<id>[^/]+)/card": checkout.card,
+        rf"{HOSTED}/payment_sessions/(?P<id>[^/]+)/leave": checkout.leave,
+        rf"{HOSTED}/provision_requests/(?P<id>[^/]+)": stored.survey,
+        rf"{HOSTED}/provision_requests/(?P<id>[^/]+)/card": stored.card,
+        rf"{HOSTED}/payment_tokens/(?P<id>[^/]+)": stored.repair,
+        r"/qualify/(?P<id>[^/]+)": qualify.qualify,
+    }
+)
 _STYLE: Final = "/_emulator/style.css"
 
 

@@ -1,5 +1,6 @@
 """Payment methods that are stored: a first one, a changed one, and one whose charge failed."""
 
+from types import MappingProxyType
 from typing import Final
 
 from truemed_async.emulator import hosted
@@ -7,12 +8,14 @@ from truemed_async.emulator.pages.choices import NO_TREATMENT, WORKS_ONCE, cards
 from truemed_async.emulator.pages.visit import Sent, Shown, Visit, notice
 from truemed_async.emulator.payment_tokens.model import PaymentToken, ProvisionRequest
 
-_WHY: Final = {
-    "CardExpired": "Your card has expired.",
-    "CardDeclined": "Your card was declined.",
-    "CardRequired": "Some items cannot be paid with HSA or FSA money: an ordinary card is needed, too.",
-    "RequalificationRequired": "Your Letter of Medical Necessity no longer covers this order.",
-}
+_WHY: Final = MappingProxyType(
+    {
+        "CardExpired": "Your card has expired.",
+        "CardDeclined": "Your card was declined.",
+        "CardRequired": "Some items cannot be paid with HSA or FSA money: an ordinary card is needed, too.",
+        "RequalificationRequired": "Your Letter of Medical Necessity no longer covers this order.",
+    }
+)
 
 
 def survey(visit: Visit) -> Shown | Sent:

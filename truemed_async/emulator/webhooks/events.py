@@ -7,6 +7,7 @@ but for the catalog's are those seen in use. Both are listed in docs/emulator.md
 from __future__ import annotations
 
 import uuid
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -29,12 +30,14 @@ QUALIFICATION_SESSION: Final = "qualification_session_complete"
 CATALOG_ITEM: Final = "product_catalog_item_eligibility_updated"
 EVENTS: Final = (PAYMENT_SESSION, PAYMENT_TOKEN, QUALIFICATION_SESSION, CATALOG_ITEM)
 
-_TYPES: Final = {
-    PAYMENT_SESSION: "payment_session.updated",
-    PAYMENT_TOKEN: "payment_token.updated",
-    QUALIFICATION_SESSION: "qualification_status.updated",
-    CATALOG_ITEM: "product_catalog.item.eligibility_updated",
-}
+_TYPES: Final = MappingProxyType(
+    {
+        PAYMENT_SESSION: "payment_session.updated",
+        PAYMENT_TOKEN: "payment_token.updated",
+        QUALIFICATION_SESSION: "qualification_status.updated",
+        CATALOG_ITEM: "product_catalog.item.eligibility_updated",
+    }
+)
 _SPACE: Final = uuid.UUID("5f6f7a0e-94b5-5d0c-8f0a-3a1d6a1c2b11")
 
 
@@ -122,9 +125,11 @@ def _catalog_item(transition: Transition) -> tuple[str, Mapping[str, Any]] | Non
     return CATALOG_ITEM, {"object": told}
 
 
-_TELLERS: Final[Mapping[str, Callable[[Transition], tuple[str, Mapping[str, Any]] | None]]] = {
-    "payment_sessions": _payment_session,
-    "payment_tokens": _payment_token,
-    "qualification_sessions": _qualification_session,
-    "catalog_items": _catalog_item,
-}
+_TELLERS: Final[Mapping[str, Callable[[Transition], tuple[str, Mapping[str, Any]] | None]]] = MappingProxyType(
+    {
+        "payment_sessions": _payment_session,
+        "payment_tokens": _payment_token,
+        "qualification_sessions": _qualification_session,
+        "catalog_items": _catalog_item,
+    }
+)

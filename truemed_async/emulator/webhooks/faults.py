@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
 import attrs
@@ -26,27 +26,33 @@ class Letter:
 
 
 # What each fault does: to a delivery when it is made, or to a letter when it is written.
-_NEW: Final[Mapping[str, tuple[str, Callable[[Delivery, Any], None]]]] = {
-    "duplicate_delivery": ("n", lambda delivery, n: setattr(delivery, "copies", n)),
-    "delay": ("seconds", lambda delivery, by: setattr(delivery, "due", delivery.due + timedelta(seconds=by))),
-    "drop_until_retry": ("n", lambda delivery, n: setattr(delivery, "withheld", n)),
-}
-_WRITTEN: Final[Mapping[str, tuple[str | None, Callable[[Letter, Any], None]]]] = {
-    "bad_signature": (None, lambda letter, _: setattr(letter, "forged", True)),
-    "double_header": (None, lambda letter, _: setattr(letter, "doubled", True)),
-    "stale_timestamp": ("seconds", lambda letter, by: setattr(letter, "at", letter.at - timedelta(seconds=by))),
-    "oversize_body": ("size", lambda letter, size: setattr(letter, "body", letter.body + b" " * size)),
-}
+_NEW: Final[Mapping[str, tuple[str, Callable[[Delivery, Any], None]]]] = MappingProxyType(
+    {
+        "duplicate_delivery": ("n", lambda delivery, n: setattr(delivery, "copies", n)),
+        "delay": ("seconds", lambda delivery, by: setattr(delivery, "due", delivery.due + timedelta(seconds=by))),
+        "drop_until_retry": ("n", lambda delivery, n: setattr(delivery, "withheld", n)),
+    }
+)
+_WRITTEN: Final[Mapping[str, tuple[str | None, Callable[[Letter, Any], None]]]] = MappingProxyType(
+    {
+        "bad_signature": (None, lambda letter, _: setattr(letter, "forged", True)),
+        "double_header": (None, lambda letter, _: setattr(letter, "doubled", True)),
+        "stale_timestamp": ("seconds", lambda letter, by: setattr(letter, "at", letter.at - timedelta(seconds=by))),
+        "oversize_body": ("size", lambda letter, size: setattr(letter, "body", letter.body + b" " * size)),
+    }
+)
 # These need more than the delivery: the queue, or the endpoint.
 REORDER: Final = "reorder"
 ROTATE: Final = "rotate_secret"
-_DEFAULTS: Final[Mapping[str, float]] = {
-    "duplicate_delivery": 1,
-    "delay": 60.0,
-    "drop_until_retry": 1,
-    "stale_timestamp": 8 * 24 * 3600.0,
-    "oversize_body": 2 * 1024 * 1024,
-}
+_DEFAULTS: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "duplicate_delivery": 1,
+        "delay": 60.0,
+        "drop_until_retry": 1,
+        "stale_timestamp": 8 * 24 * 3600.0,
+        "oversize_body": 2 * 1024 * 1024,
+    }
+)
 NAMES: Final = tuple(sorted((*_NEW, *_WRITTEN, REORDER, ROTATE)))
 
 
