@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from truemed_async._core.response import Response
     from truemed_async._core.stream import Stream
     from truemed_async.client import AsyncTruemed
+    from truemed_async.exporting import export_sessions
     from truemed_async.models import (
         CatalogEligibility,
         CatalogItem,
@@ -32,13 +33,18 @@ if TYPE_CHECKING:
         Page,
         Pagination,
         Payout,
+        PayoutCheck,
         QualificationSession,
         QualificationSessionUpdate,
         QualificationStatus,
+        ReconciliationCheck,
+        ReconciliationReport,
+        ReconciliationRow,
         Transaction,
         TransactionType,
     )
     from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, Timeouts, Unset
+    from truemed_async.reports import summarize_sessions
     from truemed_async.sync import SyncStream, Truemed
 
 _WHERE: Mapping[str, str] = {
@@ -55,9 +61,13 @@ _WHERE: Mapping[str, str] = {
     "Page": "models",
     "Pagination": "models",
     "Payout": "models",
+    "PayoutCheck": "models",
     "QualificationSession": "models",
     "QualificationSessionUpdate": "models",
     "QualificationStatus": "models",
+    "ReconciliationCheck": "models",
+    "ReconciliationReport": "models",
+    "ReconciliationRow": "models",
     "RequestOptions": "options",
     "Response": "_core.response",
     "RetryPolicy": "options",
@@ -69,6 +79,8 @@ _WHERE: Mapping[str, str] = {
     "Truemed": "sync",
     "UNSET": "options",
     "Unset": "options",
+    "export_sessions": "exporting",
+    "summarize_sessions": "reports",
 }
 
 __all__ = [
@@ -86,9 +98,13 @@ __all__ = [
     "Page",
     "Pagination",
     "Payout",
+    "PayoutCheck",
     "QualificationSession",
     "QualificationSessionUpdate",
     "QualificationStatus",
+    "ReconciliationCheck",
+    "ReconciliationReport",
+    "ReconciliationRow",
     "RequestOptions",
     "Response",
     "RetryPolicy",
@@ -102,6 +118,8 @@ __all__ = [
     "__version__",
     "emulator",
     "errors",
+    "export_sessions",
+    "summarize_sessions",
 ]
 
 

@@ -10,6 +10,12 @@ from truemed_async.models.qualification_sessions import (
     QualificationSessionUpdate,
     QualificationStatus,
 )
+from truemed_async.models.reconciliation_rows import (
+    PayoutCheck,
+    ReconciliationCheck,
+    ReconciliationReport,
+    ReconciliationRow,
+)
 from truemed_async.models.reconciliations import Payout, Transaction, TransactionType
 
 __all__ = [
@@ -22,9 +28,13 @@ __all__ = [
     "Page",
     "Pagination",
     "Payout",
+    "PayoutCheck",
     "QualificationSession",
     "QualificationSessionUpdate",
     "QualificationStatus",
+    "ReconciliationCheck",
+    "ReconciliationReport",
+    "ReconciliationRow",
     "Transaction",
     "TransactionType",
 ]

@@ -165,7 +165,7 @@ def _renamed(data: Any) -> Any:
     if data.__class__ is dict:
         if "eligibility" not in data and "eligibility_status" in data:
             data = {**data, "eligibility": data["eligibility_status"]}
-        if data.get("image_urls", ()) is None:
+        if data.get("image_urls") is None:
             data = {**data, "image_urls": []}
     return data
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Collection, Iterable, Sequence
-from typing import Any
 
 from yarl import URL
 
@@ -19,10 +18,10 @@ from truemed_async.endpoints import (
     LIST_CATALOG_ITEMS,
     UPDATE_CATALOG_ITEM,
 )
-from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod, Page
 from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import Resource
+from truemed_async.resources._item_fields import item_changes, item_fields
 
 # No page says how this list is sorted.
 SORTING = Sorting[CatalogItem](id=lambda item: item.sku, key=unknown)
@@ -81,7 +80,15 @@ class CatalogItems(Resource):
             CREATE_CATALOG_ITEM,
             body={
                 "sku": arguments.text("sku", sku),
-                **_fields(name, description, image_urls, url, gtin, metadata, product_id),
+                **item_fields(
+                    name=name,
+                    description=description,
+                    image_urls=image_urls,
+                    url=url,
+                    gtin=gtin,
+                    metadata=metadata,
+                    product_id=product_id,
+                ),
             },
             options=options,
         )
@@ -232,7 +239,7 @@ class CatalogItems(Resource):
             UPDATE_CATALOG_ITEM,
             body={
                 "sku": arguments.text("sku", sku),
-                **_changes(
+                **item_changes(
                     name=name,
                     description=description,
                     image_urls=image_urls,
@@ -308,46 +315,3 @@ class CatalogItems(Resource):
 def _filters(eligibility: str | None) -> dict[str, str | int | bool | None]:
     """Check the filters of ``list`` and ``iter``."""
     return {"eligibility": None if eligibility is None else arguments.text("eligibility", eligibility)}
-
-
-def _fields(
-    name: object,
-    description: object,
-    image_urls: object,
-    url: object,
-    gtin: object,
-    metadata: object,
-    product_id: object,
-) -> dict[str, Any]:
-    """Check the fields of an item that were given, and return them in the order of Truemed's table."""
-    fields: dict[str, Any] = {}
-    if description is not UNSET:
-        fields["description"] = arguments.text("description", description, may_be_empty=True)
-    if image_urls is not UNSET:
-        fields["image_urls"] = arguments.each("image_urls", image_urls, _link)
-    if name is not UNSET:
-        fields["name"] = arguments.text("name", name)
-    if url is not UNSET:
-        fields["url"] = _link("url", url)
-    if gtin is not UNSET:
-        fields["gtin"] = None if gtin is None else arguments.text("gtin", gtin)
-    if metadata is not UNSET:
-        fields["metadata"] = arguments.text("metadata", metadata, may_be_empty=True)
-    if product_id is not UNSET:
-        fields["product_id"] = arguments.text("product_id", product_id)
-    return fields
-
-
-def _link(name: str, value: object) -> str:
-    """Check the address of a page or picture of the shop: it may be http, for no secret travels with it."""
-    return arguments.web_url(name, value, http=True)
-
-
-def _changes(**given: object) -> dict[str, Any]:
-    """Check the fields of ``update``, and that there is one."""
-    changes = _fields(**given)
-    if not changes:
-        raise InvalidArgumentError(
-            "nothing to change: give name, description, image_urls, url, gtin, metadata or product_id"
-        )
-    return changes

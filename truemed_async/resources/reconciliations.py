@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import aclosing
-from datetime import date
-
-import orjson
+from collections.abc import Collection
+from datetime import date, timedelta
 
 from truemed_async._core import arguments
-from truemed_async._core.listing import FetchPage, Sorting, complete, unknown
+from truemed_async._core.listing import complete
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Sensitive
 from truemed_async.endpoints import LIST_PAYOUTS_RECONCILIATIONS, LIST_TRANSACTIONS_RECONCILIATIONS
-from truemed_async.errors import InvalidArgumentError, PaginationDriftError
-from truemed_async.models import Page, Payout, Transaction
+from truemed_async.errors import InvalidArgumentError
+from truemed_async.models import Page, Payout, ReconciliationRow, Transaction
 from truemed_async.options import RequestOptions
 from truemed_async.resources._base import Resource
-
-
-def _digest(transaction: Transaction) -> str:
-    """Return what tells a row without an id from others: all that it holds."""
-    return hashlib.sha256(orjson.dumps(transaction.to_dict(), option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-# No page says how these lists are sorted.
-PAYOUTS = Sorting[Payout](id=lambda payout: payout.payout_id, key=unknown)
-TRANSACTIONS = Sorting[Transaction](
-    id=lambda transaction: transaction.transaction_id or _digest(transaction), key=unknown
-)
+from truemed_async.resources._joining import Period, joined
+from truemed_async.resources._telling_apart import PAYOUTS, TRANSACTIONS, counted
 
 
 class Reconciliations(Resource):
@@ -212,41 +198,71 @@ class Reconciliations(Resource):
                 options=options,
             )
 
+        return Stream(counted(fetch, lambda told: complete(told, TRANSACTIONS, page_size=page_size, prefetch=prefetch)))
+
+    def reconcile(
+        self,
+        *,
+        start_date: date | str,
+        end_date: date | str,
+        look_back: timedelta = timedelta(days=31),
+        concurrency: int = 4,
+        options: RequestOptions | None = None,
+    ) -> Stream[ReconciliationRow]:
+        """Iterate over all transactions of some days, each joined with its payout.
+
+        What comes is the full outer join of two lists: the payouts of these days, and the transactions of these days
+        together with those of earlier days that were paid by one of these payouts. Everything is read day by day, so
+        each row tells under which UTC day Truemed lists it. Give the rows to :class:`~truemed_async.ReconciliationCheck`
+        to learn whether they add up.
+
+        A payout of the first days pays for transactions of the days before: ``look_back`` says how far to look for
+        them. Where it is too short, the check tells of payouts that do not add up.
+
+        Args:
+            start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
+            end_date: The last day, in UTC; it is included.
+            look_back: How far before ``start_date`` to look for transactions of these payouts, in whole days.
+            concurrency: How many days are read at once, at least 1. Up to twice as many are held.
+            options: Time-outs, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
+            CallError: A page could not be read; raised while iterating.
+            PaginationDriftError: The pages of a day contradict each other, or rows without an id are alike.
+
+        Warns:
+            RuntimeWarning: The last day is not over, so its rows may still change.
+
+        Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
+        """
+        period = Period.of(_days(start_date, end_date), look_back)
+
+        def payouts_of(day: date) -> Stream[Payout]:
+            return self.iter_payouts(start_date=day, end_date=day, prefetch=1, options=options)
+
+        def transactions_of(day: date, payout_ids: tuple[str, ...] | None) -> Stream[Transaction]:
+            return self.iter_transactions(
+                start_date=day, end_date=day, payout_ids=payout_ids, prefetch=1, options=options
+            )
+
         return Stream(
-            _counted(fetch, lambda told: complete(told, TRANSACTIONS, page_size=page_size, prefetch=prefetch))
+            joined(
+                period,
+                payouts_of,
+                transactions_of,
+                clock=self._client.clock,
+                concurrency=arguments.positive("concurrency", concurrency),
+            )
         )
 
 
-async def _counted(
-    fetch: FetchPage[Transaction], read: Callable[[FetchPage[Transaction]], AsyncGenerator[Sequence[Transaction], None]]
-) -> AsyncGenerator[Sequence[Transaction], None]:
-    """Pass a listing on, and at its end hold rows without an id to the number that the server states."""
-    totals: list[int | None] = [None]
-    found, without_id = 0, False
-
-    async def told(page: int, size: int) -> Page[Transaction]:
-        answer = await fetch(page, size)
-        totals.append(answer.pagination.count if answer.pagination else None)
-        return answer
-
-    async with aclosing(read(told)) as batches:
-        async for batch in batches:
-            found += len(batch)
-            without_id = without_id or any(transaction.transaction_id is None for transaction in batch)
-            yield batch
-    if without_id and found != totals[-1]:
-        counted = "does not count them" if totals[-1] is None else f"counts {totals[-1]:,}"
-        raise PaginationDriftError(
-            f"{found:,} different transactions, some without an id, and the server {counted}: some may be alike"
-        )
-
-
-def _days(start_date: date | str, end_date: date | str) -> dict[str, str | int | bool | None]:
+def _days(start_date: date | str, end_date: date | str) -> dict[str, str]:
     """Check the days, which Truemed requires, and their order."""
     days = {"start_date": arguments.day("start_date", start_date), "end_date": arguments.day("end_date", end_date)}
     if days["end_date"] < days["start_date"]:  # as texts: the year has four digits
         raise InvalidArgumentError("end_date must not lie before start_date")
-    return {**days}
+    return days
 
 
 def _filters(payout_ids: object, include_pending_payouts: object) -> dict[str, str | int | bool | None]:

@@ -1,0 +1,301 @@
+"""The product catalog: the requests that are made, and the answers that are returned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from yarl import URL
+
+from truemed_async import UNSET, RequestOptions
+from truemed_async.errors import (
+    BadRequestError,
+    ConflictError,
+    DecodeError,
+    InvalidArgumentError,
+    NotFoundError,
+    ServerError,
+    TruncatedResponseError,
+)
+from truemed_async.models import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod, Pagination
+
+ITEM = {"sku": "A-1", "name": "Sauna", "eligibility": "eligible_with_lmn", "brand_new": 7}
+FULL: dict[str, Any] = {
+    "name": "Sauna",
+    "description": "Warm.",
+    "image_urls": ["https://shop.example/1.png", URL("http://shop.example/2.png")],
+    "url": URL("https://shop.example/sauna"),
+    "gtin": "00012345600012",
+    "metadata": "shelf 7",
+    "product_id": "p-1",
+}
+ON_THE_WIRE = {
+    **FULL,
+    "image_urls": ["https://shop.example/1.png", "http://shop.example/2.png"],
+    "url": "https://shop.example/sauna",
+}
+
+
+# --- create and update --------------------------------------------------------------------------------------------
+
+
+async def test_create_sends_what_is_given_and_returns_what_comes(client, server):
+    server.answer({"object": ITEM, "note": 1}, 201)
+    made = await client.catalog_items.create("A-1", **FULL)
+    assert isinstance(made, CatalogItemCreation)
+    assert made.item is not None
+    assert made.item.eligibility is CatalogEligibility.ELIGIBLE_WITH_LMN
+    assert made.extra["note"] == 1
+    assert (server.only.verb, server.only.path) == ("POST", "/api/v1/product_catalog/items/create")
+    assert server.only.body == {"sku": "A-1", **ON_THE_WIRE}
+    assert server.only.query == {}
+
+
+async def test_create_needs_a_sku_and_a_name_and_sends_no_more(client, server):
+    await client.catalog_items.create("A-1", name="Sauna", gtin=UNSET)
+    assert server.only.body == {"sku": "A-1", "name": "Sauna"}
+    assert "idempotency_key" not in server.only.body
+
+
+async def test_update_sends_what_is_given_and_returns_nothing(client, server):
+    assert await client.catalog_items.update("A-1", **FULL) is None
+    assert (server.only.verb, server.only.path) == ("POST", "/api/v1/product_catalog/items/update")
+    assert server.only.body == {"sku": "A-1", **ON_THE_WIRE}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sent"),
+    [
+        ({"gtin": None}, {"gtin": None}),
+        ({"description": ""}, {"description": ""}),
+        ({"metadata": ""}, {"metadata": ""}),
+        ({"image_urls": []}, {"image_urls": []}),
+        ({"image_urls": ("https://a.example/x",)}, {"image_urls": ["https://a.example/x"]}),
+        ({"name": "B", "url": UNSET}, {"name": "B"}),
+    ],
+)
+async def test_what_is_not_given_is_not_sent(client, server, changes, sent):
+    await client.catalog_items.update("A-1", **changes)
+    assert server.only.body == {"sku": "A-1", **sent}
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"name": None}, "name must be a string"),
+    ({"name": ""}, "name must not be empty"),
+    ({"name": "\ud800"}, "name holds a lone surrogate"),
+    ({"description": 7}, "description must be a string"),
+    ({"image_urls": "https://a.example/canary"}, "image_urls must be a collection"),
+    ({"image_urls": (each for each in ["https://a.example"])}, "image_urls must be a collection"),
+    ({"image_urls": None}, "image_urls must be a collection"),
+    ({"image_urls": ["https://a.example", "canary"]}, r"image_urls\[1\] must be an absolute http or https URL"),
+    ({"url": "ftp://a.example/canary"}, "url must be an absolute http or https URL"),
+    ({"url": "https://canary:x@a.example"}, "url must not hold a user"),
+    ({"gtin": 12345600012}, "gtin must be a string"),
+    ({"gtin": ""}, "gtin must not be empty"),
+    ({"metadata": {"a": "canary"}}, "metadata must be a string"),
+    ({"product_id": ""}, "product_id must not be empty"),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), REFUSED, ids=range(len(REFUSED)))
+async def test_a_bad_field_is_refused_before_anything_is_sent(client, server, fields, message):
+    for call in (client.catalog_items.create, client.catalog_items.update):
+        with pytest.raises(InvalidArgumentError, match=message) as caught:
+            await call("A-1", **{"name": "Sauna", **fields})
+        assert "canary" not in str(caught.value)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("sku", ["", None, 7, b"A-1", "\ud800"])
+async def test_a_bad_sku_is_refused_before_anything_is_sent(client, server, sku):
+    for calling in (
+        lambda: client.catalog_items.create(sku, name="Sauna"),
+        lambda: client.catalog_items.update(sku, name="Sauna"),
+        lambda: client.catalog_items.get(sku),
+        lambda: client.catalog_items.checkout_method([sku]),
+    ):
+        with pytest.raises(InvalidArgumentError):
+            await calling()
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("sku", ["A/1", "a b", "é-1", "..", "x" * 500])
+async def test_a_sku_is_any_text_for_it_stands_in_no_path(client, server, sku):
+    server.answer({**ITEM, "sku": sku})
+    assert (await client.catalog_items.get(sku)).sku == sku
+    assert server.only.body == {"sku": sku}
+
+
+async def test_an_update_of_nothing_is_refused(client, server):
+    with pytest.raises(InvalidArgumentError, match="nothing to change: give name"):
+        await client.catalog_items.update("A-1", name=UNSET)
+    assert server.asked == []
+
+
+async def test_a_sku_that_is_there_already_is_a_conflict_and_is_not_tried_again(client, server):
+    """Truemed guide, "Managing Your Catalog": a duplicate SKU is answered with 409."""
+    server.answer({"error": "WhateverItIsCalled", "message": "canary"}, 409)
+    with pytest.raises(ConflictError) as caught:
+        await client.catalog_items.create("A-1", name="Sauna")
+    assert type(caught.value) is ConflictError
+    assert (caught.value.code, caught.value.outcome, caught.value.attempts) == ("WhateverItIsCalled", "rejected", 1)
+    assert caught.value.idempotency_key is None
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "outcome"),
+    [
+        (400, "MissingField", BadRequestError, "rejected"),
+        (400, "ServerError", ServerError, "unknown"),
+        (404, "NotFound", NotFoundError, "rejected"),
+        (500, None, ServerError, "unknown"),
+        (503, None, ServerError, "unknown"),
+    ],
+)
+@pytest.mark.parametrize("method", ["create", "update"])
+async def test_a_write_without_a_key_is_never_repeated(client, server, method, status, code, kind, outcome):
+    server.answer({"error": code, "message": "m"}, status)
+    with pytest.raises(kind) as caught:
+        await getattr(client.catalog_items, method)("A-1", name="Sauna")
+    assert (caught.value.attempts, caught.value.outcome, len(server.asked)) == (1, outcome, 1)
+    assert caught.value.endpoint == f"catalog_items.{method}"
+
+
+async def test_a_creation_whose_answer_is_cut_off_may_have_been_made(client, server):
+    server.answer(b'{"object": {"sku": "A-')
+    with pytest.raises(TruncatedResponseError) as caught:
+        await client.catalog_items.create("A-1", name="Sauna")
+    assert (caught.value.outcome, caught.value.attempts) == ("unknown", 1)
+
+
+@pytest.mark.parametrize("body", [{}, b"", {"sku": 7}, [], b"<html>"])
+async def test_whatever_a_successful_update_is_answered_with_does_not_matter(client, server, body):
+    server.answer(body, 200)
+    assert await client.catalog_items.update("A-1", name="Sauna") is None
+
+
+# --- get and checkout method: POSTs that change nothing -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [ITEM, {"object": ITEM}])
+async def test_get_reads_an_item_by_itself_or_in_an_envelope(client, server, body):
+    server.answer(body)
+    found = await client.catalog_items.get("A-1")
+    assert found == CatalogItem(sku="A-1", name="Sauna", eligibility=CatalogEligibility.ELIGIBLE_WITH_LMN)
+    assert found.extra == {"brand_new": 7}
+    assert (server.only.verb, server.only.path) == ("POST", "/api/v1/product_catalog/items/detail")
+    assert server.only.body == {"sku": "A-1"}
+
+
+async def test_get_and_checkout_method_are_repeated_as_a_read_is(client, server):
+    server.answer(b"", 503).answer(ITEM).answer(b"", 503).answer({})
+    assert (await client.catalog_items.get("A-1")).sku == "A-1"
+    assert isinstance(await client.catalog_items.checkout_method(["A-1"]), CheckoutMethod)
+    assert len(server.asked) == 4
+    assert server.asked[0].body == server.asked[1].body
+
+
+async def test_an_answer_without_an_item_names_its_place(client, server):
+    server.answer({"object": {"name": "canary"}})
+    with pytest.raises(DecodeError) as caught:
+        await client.catalog_items.get("A-1")
+    assert caught.value.path == "object.sku"
+
+
+async def test_checkout_method_asks_for_each_sku(client, server):
+    server.answer({"checkout_method": "standard", "eligible_items": []})
+    found = await client.catalog_items.checkout_method(("A-1", "B-2"))
+    assert found.offers_truemed is False
+    assert (server.only.verb, server.only.path) == ("POST", "/api/v1/product_catalog/truemed_checkout_method")
+    assert server.only.body == {"items": [{"sku": "A-1"}, {"sku": "B-2"}]}
+
+
+@pytest.mark.parametrize("skus", [[], (), "A-1", b"A-1", None, 7, iter(["A-1"])])
+async def test_checkout_method_needs_a_collection_of_skus(client, server, skus):
+    with pytest.raises(InvalidArgumentError, match="skus must"):
+        await client.catalog_items.checkout_method(skus)
+    assert server.asked == []
+
+
+async def test_get_many_gives_an_outcome_for_each_sku(client, server):
+    def answer(asked: Any) -> Any:
+        return {"sku": asked.body["sku"]}
+
+    server.answer(answer)
+    outcomes = [each async for each in client.catalog_items.get_many(["A/1", "", "B"], ordered=True)]
+    assert [each.id for each in outcomes] == ["A/1", "", "B"]
+    assert [each.ok for each in outcomes] == [True, False, True]
+    assert outcomes[2].unwrap().sku == "B"
+    assert isinstance(outcomes[1].error, InvalidArgumentError)
+    with pytest.raises(InvalidArgumentError, match="concurrency"):
+        client.catalog_items.get_many(["A"], concurrency=0)
+
+
+# --- list and iter ------------------------------------------------------------------------------------------------
+
+
+async def test_list_returns_one_page(client, server):
+    paging = {"count": 31, "current_page": 2, "last_page": 2, "page_size": 30}
+    server.answer({"data": [ITEM], "pagination": paging})
+    page = await client.catalog_items.list(eligibility=CatalogEligibility.INELIGIBLE, page=2, page_size=30)
+    assert page.pagination == Pagination(**paging)
+    assert [each.sku for each in page] == ["A-1"]
+    assert (server.only.verb, server.only.path) == ("GET", "/api/v1/product_catalog/items/list")
+    assert server.only.query == {"eligibility": "ineligible", "page": "2", "page_size": "30"}
+    assert server.only.body is None
+
+
+async def test_list_asks_for_nothing_that_is_not_given(client, server):
+    server.answer({"data": [], "pagination": None})
+    assert len(await client.catalog_items.list()) == 0
+    assert server.only.query == {}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"page": 0}, {"page_size": 0}, {"page": "1"}, {"page_size": True}, {"eligibility": ""}, {"eligibility": 1}],
+)
+async def test_a_bad_argument_of_list_or_iter_is_refused_at_once(client, server, given):
+    with pytest.raises(InvalidArgumentError):
+        await client.catalog_items.list(**given)
+    if "page" not in given:
+        with pytest.raises(InvalidArgumentError):
+            client.catalog_items.iter(**given)
+    with pytest.raises(InvalidArgumentError, match="prefetch"):
+        client.catalog_items.iter(prefetch=0)
+    assert server.asked == []
+
+
+def pages_of(rows: list[dict[str, Any]], key: str) -> Any:
+    """Answer as a list at rest."""
+
+    def answer(asked: Any) -> Any:
+        page, size = int(asked.query["page"]), int(asked.query["page_size"])
+        said = {"count": len(rows), "current_page": page, "last_page": -(-len(rows) // size), "page_size": size}
+        return {key: rows[(page - 1) * size : page * size], "pagination": said}
+
+    return answer
+
+
+async def test_iter_gives_every_item_once_and_without_a_word_about_missing_keys(client, server):
+    """Warnings are errors here."""
+    rows = [{"sku": f"S{number}"} for number in range(70)]
+    server.answer(pages_of(rows, "data"))
+    found = [each.sku async for each in client.catalog_items.iter(eligibility="eligible", page_size=20)]
+    assert found == [row["sku"] for row in rows]
+    assert {asked.query["eligibility"] for asked in server.asked} == {"eligible"}
+
+
+async def test_every_call_takes_options_of_its_own(client, server):
+    options = RequestOptions(headers={"X-Trace": "t-1"})
+    catalog = client.catalog_items
+    server.answer(ITEM).answer(ITEM).answer(ITEM).answer(ITEM).answer(ITEM).answer({"data": [], "pagination": None})
+    await catalog.create("A", name="B", options=options)
+    await catalog.update("A", name="B", options=options)
+    await catalog.checkout_method(["A"], options=options)
+    await catalog.get("A", options=options)
+    assert [each.ok async for each in catalog.get_many(["A"], options=options)] == [True]
+    await catalog.list(options=options)
+    assert [each async for each in catalog.iter(options=options)] == []
+    assert [asked.headers["x-trace"] for asked in server.asked] == ["t-1"] * 7
