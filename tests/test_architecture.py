@@ -27,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("endpoints",),
     ("resources",),
     ("client",),
+    ("exporting", "reports"),
     ("sync",),
     ("cli",),
     ("_codegen",),

@@ -1,72 +1,47 @@
-"""Writes a whole listing to a file that appears only when it is complete."""
+"""``truemed sessions export``."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Annotated, Any
 
-import os
-import stat
-import time
-from collections import Counter
-from collections.abc import AsyncIterable, Callable, Generator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
-
-import attrs
+import truemed_async
+from truemed_async.cli.options import CONTEXT, EVERYTHING, Filters, Text, moment
+from truemed_async.cli.output import Output, run_export
+from truemed_async.cli.target import Context
 
 if TYPE_CHECKING:
-    from truemed_async import QualificationSession
-    from truemed_async.cli.rows import WriteRow
-
-Report = Callable[[int], object]
-"""Is told the number of rows written so far."""
+    from truemed_async.exporting import Exported
 
 
-@attrs.frozen(kw_only=True)
-class Summary:
-    """What was written: rows, how many of each status (the most frequent first), and how many seconds it took."""
+async def export_sessions(
+    *,
+    output: Output,
+    filters: Filters = EVERYTHING,
+    since: Text = None,
+    context: Annotated[Context, CONTEXT],
+) -> None:
+    """Write every session to a file.
 
-    rows: int
-    statuses: Mapping[str, int]
-    seconds: float
+    The file appears when it is complete; until then, and if something goes wrong, the rows are in FILE.partial, and
+    --resume goes on from there: each session is written once. A summary goes to standard error. CSV holds the
+    documented fields as they are: before you open it in a spreadsheet, know that it takes a cell that starts with
+    = + - or @ for a formula. JSONL holds every field that the server sent.
 
-
-async def export(sessions: AsyncIterable[QualificationSession], write: WriteRow, report: Report) -> Summary:
-    """Write every session, and report after each."""
-    started = time.monotonic()
-    statuses: Counter[str] = Counter()
-    rows = 0
-    async for session in sessions:
-        write(session)
-        statuses[session.status] += 1
-        rows += 1
-        report(rows)
-    return Summary(rows=rows, statuses=dict(statuses.most_common()), seconds=time.monotonic() - started)
-
-
-@contextmanager
-def complete_or_partial(path: Path, left: Callable[[Path], object]) -> Generator[TextIO]:
-    """Open ``FILE.partial`` for UTF-8 text; it becomes ``FILE`` if the block ends well, else ``left`` is told of it.
-
-    Raises:
-        OSError: The file cannot be opened, or ``FILE`` is something that must not be replaced.
+    Args:
+        output: Where to, and how.
+        filters: Which sessions.
+        since: Only sessions created at this moment or later: YYYY-MM-DD, or a time such as 2026-11-01T09:30+01:00; UTC
+            if it names no zone.
+        context: Not an option.
     """
-    _check_replaceable(path)
-    partial = path.with_name(f"{path.name}.partial")
-    file = partial.open("w", encoding="utf-8", newline="")
-    complete = False
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the name without the rows
-        partial.replace(path)
-        complete = True
-    finally:
-        if not complete:
-            left(partial)
+    chosen = {**filters.given(), "since": moment("since", since)}
+    async with context.target.connect() as client:
 
+        async def total() -> int | None:
+            if since is not None:
+                return None  # the server counts those before it too
+            first = await client.qualification_sessions.list(**filters.given(), page=1, page_size=1)
+            return first.pagination.count if first.pagination else None
 
-def _check_replaceable(path: Path) -> None:
-    """Refuse a directory or a device now: at the end the work would be lost, or the device replaced by a file."""
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        raise FileExistsError(None, "it is not a regular file")
+        async def write(to: Any, **options: Any) -> "Exported":
+            return await truemed_async.export_sessions(client, to, **chosen, **options)
+
+        await run_export(write, output, context.streams, noun="session", total=total)

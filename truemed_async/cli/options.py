@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import Annotated, Any, cast
 
 import attrs
 from cyclopts import Parameter, Token, convert
 from cyclopts.validators import Number
+
+from truemed_async.errors import InvalidArgumentError
 
 
 def _as_given(kind: Any, words: Sequence[Token]) -> Any:
@@ -28,7 +31,7 @@ Count = Annotated[int | None, AS_GIVEN, NOT_NEGATIVE]
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
 class Filters:
-    """Which sessions: options of `list` and of `export`.
+    """Which sessions: options of `list`, `export` and `summary`.
 
     Attributes:
         status: Only sessions of this status: pending, processing, approved or rejected.
@@ -45,3 +48,17 @@ class Filters:
     def given(self) -> dict[str, Any]:
         """Return them by the names that the client gives them."""
         return attrs.asdict(self)
+
+
+EVERYTHING = Filters()
+
+
+def moment(option: str, text: str | None) -> date | None:
+    """Return the day or the time that was given; a time without a zone is UTC."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+    except ValueError:
+        pass  # said below
+    raise InvalidArgumentError(f"--{option} must be YYYY-MM-DD, or a time such as 2026-11-01T09:30")

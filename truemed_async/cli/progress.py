@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from truemed_async.cli.export import Report
+Show = Callable[[int], object]
+"""Is told how many rows are done."""
 
 
 def can_move(stream: TextIO) -> bool:
@@ -19,7 +20,7 @@ def can_move(stream: TextIO) -> bool:
 
 
 @contextmanager
-def progress_bar(stream: TextIO, total: int | None) -> Generator[Report]:
+def progress_bar(stream: TextIO, total: int | None) -> Generator[Show]:
     """Draw a bar while the block runs; it is gone afterwards."""
     bar = Progress(
         SpinnerColumn(),

@@ -1,21 +1,19 @@
-"""Writes sessions as rows for programs."""
+"""Writes models as rows for programs."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TextIO
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, TextIO, TypeVar
 
-import attrs
 import orjson
 
-import truemed_async
-
 if TYPE_CHECKING:
-    from truemed_async import Model, QualificationSession
+    from truemed_async.exporting import Table
+    from truemed_async.models import Model
+
+    M = TypeVar("M", bound=Model)
 
 RowFormat = Literal["csv", "jsonl"]
-WriteRow = Callable[["QualificationSession"], object]
 
 
 def json_line(model: Model) -> str:
@@ -23,16 +21,11 @@ def json_line(model: Model) -> str:
     return orjson.dumps(model.to_dict()).decode()
 
 
-def row_writer(file: TextIO, format: RowFormat) -> WriteRow:
-    """Return what writes one session to ``file``, which must not translate line ends.
+def write_rows(file: TextIO, format: RowFormat, table: Table[M], models: Iterable[M]) -> None:
+    """Write models to ``file``, which must not translate line ends, as an export of all columns does."""
+    from truemed_async.exporting.formats import encoding_of  # noqa: PLC0415  # loads the models: not for --help
+    from truemed_async.exporting.projection import projection_of  # noqa: PLC0415
 
-    CSV begins with a header; its columns are the documented fields in their order, and a null is an empty cell. Cells
-    are written as they are: a leading ``=`` or ``@`` is data, and an escape for spreadsheets would change it for
-    every other reader.
-    """
-    if format == "jsonl":
-        return lambda session: file.write(f"{json_line(session)}\n")
-    columns = [field.name for field in attrs.fields(truemed_async.QualificationSession) if field.name != "extra"]
-    table = csv.DictWriter(file, columns, extrasaction="ignore")
-    table.writeheader()
-    return lambda session: table.writerow(session.to_dict())
+    projection = projection_of(table, None, "keep", None)
+    encoding = encoding_of(format, projection.types)
+    file.write((encoding.head + encoding.encode([projection.row(model) for model in models]).value).decode())

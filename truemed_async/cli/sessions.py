@@ -1,29 +1,23 @@
-"""``truemed sessions``: list, get, update and export qualification sessions."""
+"""``truemed sessions``: list, get and update qualification sessions; export and summary have files of their own."""
 
-from collections.abc import Generator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import orjson
 from cyclopts import App, Parameter
 
 import truemed_async
 from truemed_async.cli.exits import exit_code
-from truemed_async.cli.export import Report, Summary, complete_or_partial, export
-from truemed_async.cli.options import AS_GIVEN, CONTEXT, Filters, Text
-from truemed_async.cli.progress import can_move, progress_bar
-from truemed_async.cli.rows import RowFormat, json_line, row_writer
+from truemed_async.cli.export import export_sessions
+from truemed_async.cli.options import AS_GIVEN, CONTEXT, EVERYTHING, Filters, Text
+from truemed_async.cli.rows import json_line, write_rows
 from truemed_async.cli.streams import Streams
-from truemed_async.cli.tables import counted, details, sessions_table, visible
+from truemed_async.cli.summary import summarize_sessions
+from truemed_async.cli.tables import counted, details, sessions_table
 from truemed_async.cli.target import Context
-from truemed_async.errors import CallError, InvalidArgumentError, TruemedError
+from truemed_async.errors import CallError, TruemedError
 
 if TYPE_CHECKING:
-    from truemed_async import AsyncTruemed, Model, Unset
-
-STDOUT = "-"
-EVERYTHING = Filters()
+    from truemed_async import Model, Unset
 
 
 def make_app() -> App:
@@ -33,6 +27,7 @@ def make_app() -> App:
     app.command(get_sessions, name="get")
     app.command(update_session, name="update")
     app.command(export_sessions, name="export")
+    app.command(summarize_sessions, name="summary")
     return app
 
 
@@ -64,12 +59,12 @@ async def list_sessions(
         case "json":
             streams.line(orjson.dumps([session.to_dict() for session in found], option=orjson.OPT_INDENT_2).decode())
         case rows:
-            write = row_writer(streams.out, rows)
-            for session in found:
-                write(session)
+            from truemed_async.exporting import SESSIONS  # noqa: PLC0415  # loads the models: not for --help
+
+            write_rows(streams.out, rows, SESSIONS, found)
     if streams.err.isatty() and found.pagination is not None:
         at = found.pagination
-        streams.say(f"page {at.current_page:,} of {at.last_page:,}; {counted(at.count)} in all")
+        streams.say(f"page {at.current_page:,} of {at.last_page:,}; {counted(at.count, 'session')} in all")
 
 
 async def get_sessions(
@@ -136,37 +131,6 @@ async def update_session(
     _show(context.streams, update)
 
 
-async def export_sessions(
-    *,
-    output: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    format: Annotated[RowFormat | None, AS_GIVEN] = None,
-    filters: Filters = EVERYTHING,
-    context: Annotated[Context, CONTEXT],
-) -> None:
-    """Write every session to a file.
-
-    The file appears when it is complete; until then, and if something goes wrong, the rows are in FILE.partial. A
-    summary goes to standard error. CSV holds the documented fields as they are: before you open it in a spreadsheet,
-    know that it takes a cell that starts with = + - or @ for a formula. JSONL holds every field that the server sent.
-
-    Args:
-        output: The file; - is standard output.
-        format: csv or jsonl. Default: by the ending of the file, and jsonl for standard output.
-        filters: Which sessions.
-        context: Not an option.
-    """
-    streams, rows = context.streams, format or _format_of(output)
-    async with (
-        context.target.connect() as client,
-        client.qualification_sessions.iter(
-            **filters.given()
-        ) as sessions,  # refuses a bad filter before there is a file
-    ):
-        with _opened(output, streams) as file, await _progress(client, filters, output, streams) as report:
-            summary = await export(sessions, row_writer(file, rows), report)
-    streams.say(_in_words(summary, output))
-
-
 def _given(value: str | None) -> "str | Unset":
     return truemed_async.UNSET if value is None else value
 
@@ -176,49 +140,3 @@ def _show(streams: Streams, model: "Model") -> None:
         streams.console().print(details(model))
     else:
         streams.line(json_line(model))
-
-
-def _format_of(output: str) -> RowFormat:
-    if output == STDOUT:
-        return "jsonl"
-    match Path(output).suffix.lower():
-        case ".csv":
-            return "csv"
-        case ".jsonl":
-            return "jsonl"
-        case _:
-            raise InvalidArgumentError("--output must end in .csv or .jsonl; or give --format csv or --format jsonl")
-
-
-@contextmanager
-def _opened(output: str, streams: Streams) -> Generator[TextIO]:
-    """Open what is exported to; a file that cannot be opened is an error of the command line."""
-    if output == STDOUT:
-        yield streams.out
-        return
-    with ExitStack() as stack:
-        file = complete_or_partial(
-            Path(output), lambda partial: streams.say(f"unfinished: the rows so far are in {partial}")
-        )
-        try:
-            opened = stack.enter_context(file)
-        except OSError as error:
-            raise InvalidArgumentError(f"--output {output} cannot be written: {error.strerror}") from error
-        yield opened
-
-
-async def _progress(
-    client: "AsyncTruemed", filters: Filters, output: str, streams: Streams
-) -> AbstractContextManager[Report]:
-    """Return a bar where a person can watch it; how many rows there are is asked for only then."""
-    rows_on_screen = output == STDOUT and streams.for_people
-    if rows_on_screen or not can_move(streams.err):
-        return nullcontext(lambda _: None)
-    first = await client.qualification_sessions.list(**filters.given(), page=1, page_size=1)
-    return progress_bar(streams.err, first.pagination.count if first.pagination else None)
-
-
-def _in_words(summary: Summary, output: str) -> str:
-    statuses = ", ".join(f"{visible(status)} {count:,}" for status, count in summary.statuses.items())
-    where = "standard output" if output == STDOUT else output
-    return f"{counted(summary.rows)}{statuses and f' ({statuses})'} in {summary.seconds:.2f} s to {where}"

@@ -60,6 +60,6 @@ def visible(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def counted(number: int) -> str:
-    """Return how many sessions, in words."""
-    return f"{number:,} session{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return how many there are, in words."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

@@ -1,0 +1,163 @@
+"""Where an export goes and how it is written: the options and the course of every ``export`` command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, cast
+
+import attrs
+from cyclopts import Parameter
+
+from truemed_async.cli.options import AS_GIVEN, Text
+from truemed_async.cli.progress import Show, can_move, progress_bar
+from truemed_async.cli.streams import Streams
+from truemed_async.cli.tables import cell, counted, visible
+from truemed_async.errors import ConfigurationError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from truemed_async.exporting import Exported, Progress
+
+STDOUT = "-"
+SECRET = "TRUEMED_EXPORT_SECRET"  # noqa: S105  # the name of it
+
+Write = Callable[..., Awaitable["Exported"]]
+"""``await write(to, **options)``: exports to a file or a stream, with the options of the exporting functions."""
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class Output:
+    """Options of every export.
+
+    Attributes:
+        output: The file; - is standard output.
+        format: csv, jsonl or parquet. Default: by the ending of the file, and jsonl for standard output.
+        columns: The fields to write, with commas between them, in this order. Default: all.
+        personal: What becomes of e-mail addresses, names, user ids and fields that are not documented: keep, hash
+            (HMAC-SHA256 with the secret in TRUEMED_EXPORT_SECRET or --secret-file) or drop.
+        secret_file: A file that holds the secret of the hashes, 16 bytes or more.
+        resume: Go on with an unfinished export of the same options.
+    """
+
+    output: Annotated[str, Parameter(allow_leading_hyphen=True)]
+    format: Annotated[Literal["csv", "jsonl", "parquet"] | None, AS_GIVEN] = None
+    columns: Text = None
+    personal: Annotated[Literal["keep", "hash", "drop"], AS_GIVEN] = "keep"
+    secret_file: Text = None
+    resume: Annotated[bool, Parameter(negative="")] = False
+
+    def given(self) -> dict[str, Any]:
+        """Return them by the names that the exporting functions give them."""
+        return {
+            "format": self.format,
+            "columns": None if self.columns is None else [name.strip() for name in self.columns.split(",")],
+            "personal": self.personal,
+            "secret": self._secret(),
+            "resume": self.resume,
+        }
+
+    def _secret(self) -> bytes | None:
+        if self.personal != "hash":
+            if self.secret_file is not None:
+                raise InvalidArgumentError("--secret-file is for --personal hash")
+            return None
+        if self.secret_file is not None:
+            try:
+                return Path(self.secret_file).read_bytes().rstrip(b"\r\n")
+            except OSError as error:
+                raise InvalidArgumentError(f"--secret-file cannot be read: {error.strerror}") from error
+        if SECRET not in os.environ:
+            raise ConfigurationError(f"--personal hash needs a secret: set {SECRET}, or give --secret-file")
+        return os.environ[SECRET].encode()
+
+
+async def run_export(
+    write: Write, output: Output, streams: Streams, *, noun: str, total: Callable[[], Awaitable[int | None]]
+) -> None:
+    """Run an export with a bar where a person watches, and say what was written, or what is left of it.
+
+    Args:
+        write: Exports.
+        output: To where, and how.
+        streams: What people see.
+        noun: What a row is called.
+        total: Asks how many rows there are; only where there is a bar.
+    """
+    options = output.given()
+    with _watched(output, streams) as begun, await _bar(output, streams, total) as show:
+
+        def report(progress: Progress) -> None:
+            begun.append(progress)
+            del begun[:-1]
+            show(progress.read)
+
+        exported = await write(_destination(output, streams), on_progress=report, **options)
+    streams.say(_in_words(exported, output, noun))
+
+
+@contextmanager
+def _watched(output: Output, streams: Streams) -> Generator[list[Progress]]:
+    """Say what is left of an export that had begun."""
+    begun: list[Progress] = []
+    partial = Path(f"{output.output}.partial")
+    complete = False
+    try:
+        yield begun
+        complete = True
+    finally:
+        if begun and not complete and output.output != STDOUT and partial.exists():
+            streams.say(
+                f"unfinished: the rows so far are in {partial}; the same command with --resume goes on from there"
+            )
+
+
+def _destination(output: Output, streams: Streams) -> str | BinaryIO:
+    if output.output != STDOUT:
+        return output.output
+    if output.format != "parquet":
+        return cast("BinaryIO", _Text(streams))
+    if streams.for_people:
+        raise InvalidArgumentError("--format parquet is not for a terminal: give --output a file")
+    return streams.out.buffer
+
+
+@attrs.frozen
+class _Text:
+    """Standard output as a binary stream; a terminal shows what it cannot write as escapes."""
+
+    streams: Streams
+
+    def write(self, data: bytes) -> None:
+        self.streams.out.write(data.decode())
+
+    def flush(self) -> None:
+        self.streams.out.flush()
+
+
+async def _bar(
+    output: Output, streams: Streams, total: Callable[[], Awaitable[int | None]]
+) -> AbstractContextManager[Show]:
+    rows_on_screen = output.output == STDOUT and streams.for_people
+    if rows_on_screen or not can_move(streams.err):
+        return nullcontext(lambda _: None)
+    return progress_bar(streams.err, await total())
+
+
+def _in_words(exported: Exported, output: Output, noun: str) -> str:
+    statuses = ", ".join(f"{visible(status)} {count:,}" for status, count in exported.statuses.items())
+    parts = [f"{counted(exported.rows, noun)}{statuses and f' ({statuses})'}"]
+    if exported.resumed:
+        parts.append(f"{exported.resumed:,} of them from the run before")
+    if exported.earliest is not None:
+        parts.append(f"created {_minute(exported.earliest)} to {_minute(exported.latest)} UTC")
+    parts.append(f"{counted(exported.requests, 'request')}, {counted(exported.retries, 'retry', 'retries')}")
+    where = "standard output" if output.output == STDOUT else output.output
+    return f"{', '.join(parts)}, in {exported.seconds:.2f} s to {where}"
+
+
+def _minute(moment: datetime | None) -> str:
+    return cell(moment).plain
