@@ -117,18 +117,19 @@ def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mappin
     unpacked = "".join(f"{variable}, " for variable in variables) or "()"
     body = [
         "if data.__class__ is not dict: raise Mismatch('an object')",
-        f"try: {unpacked} = all_of(data)",
+        f"whole = len(data) == {len(wire)}",
+        f"filled = data if len(data) >= {len(wire)} else completed(data)",  # an exception would cost more than the look
+        f"try: {unpacked} = all_of(filled)",
         "except KeyError:",
         f"    {unpacked} = all_of(completed(data))",
         "    whole = False",
-        f"else: whole = len(data) == {len(wire)}",
     ]
     for name, on_wire, variable in zip(names, wire, variables, strict=True):
         body += _check_lines(hints[name], on_wire, variable, scope, converter)
     body += [
         "self = new(twin)",
         *(f"self.{name} = {variable}" for name, variable in zip(names, variables, strict=True)),
-        "self.extra = {} if whole else {k: v for k, v in data.items() if k not in known}",
+        "self.extra = {} if whole or known.issuperset(data) else {k: v for k, v in data.items() if k not in known}",
         "self.__class__ = cls",
         "return self",
     ]
@@ -146,17 +147,14 @@ def _getter(wire: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 def _completer(required: list[str], defaults: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
     """Return what fills in the defaults of the names that a dict does not have."""
+    plain = {name: default for name, default in defaults.items() if not isinstance(default, _FACTORY)}
+    made = {name: default.factory for name, default in defaults.items() if isinstance(default, _FACTORY)}
 
     def completed(data: dict[str, Any]) -> dict[str, Any]:
         for name in required:
             if name not in data:
                 raise Mismatch("a value, but it is missing", name)
-        made = {
-            name: default.factory() if isinstance(default, _FACTORY) else default
-            for name, default in defaults.items()
-            if name not in data
-        }
-        return made | data
+        return (plain | {name: make() for name, make in made.items()} | data) if made else plain | data
 
     return completed
 
