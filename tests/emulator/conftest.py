@@ -59,6 +59,12 @@ class Api:
         """The ids of one page."""
         return [row["qualification_session_id"] for row in self.list(query).json["qualification_sessions"]]
 
+    def post(self, target: str, body: Any = None) -> Answer:
+        return self.send("POST", target, body)
+
+    def read(self, target: str) -> Answer:
+        return self.send("GET", target)
+
     def update(self, id: str, body: Any) -> Answer:
         return self.send("POST", f"/api/v1/qualification_session/{id}/update", body)
 

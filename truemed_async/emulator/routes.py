@@ -1,5 +1,7 @@
 """Every route that Truemed documents: those that are answered, and those that say 501 until they are."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import attrs
@@ -29,10 +31,22 @@ class Found:
     params: dict[str, str]
 
 
+_FIXED: Final[Mapping[str, tuple[Route, ...]]] = MappingProxyType(
+    {
+        route.path: tuple(other for other in ROUTES if other.path == route.path)
+        for route in ROUTES
+        if "{" not in route.path
+    }
+)
+
+
 def find_route(method: str, path: str) -> Found | Problem:
-    """Return the route of a verb and raw path, or the 404 or 405 to answer."""
+    """Return the route of a verb and raw path, or the 404 or 405 to answer.
+
+    A path that is a route's to the letter is that route's alone: `create` is no payment token.
+    """
     allowed: set[str] = set()
-    for route in ROUTES:
+    for route in _FIXED.get(path, ROUTES):
         params = route.match(path)
         if params is not None:
             if route.method == method:

@@ -1,0 +1,50 @@
+"""Requests about payments, as Truemed's examples have them."""
+
+CREATE = "/payments/v1/create_payment_session"
+REFUND = "/payments/v1/refund"
+LIST = "/payments/v1/payment_sessions"
+
+# The shape of the example on the page of create.
+ORDER = {
+    "total_amount": 600_00,
+    "order_items": [{"sku": "SAUNA-1", "name": "Sauna", "price": 600_00, "quantity": 1}],
+    "success_url": "https://shop.example/thanks?session={{payment_session_id}}",
+    "failure_url": "https://shop.example/cart",
+    "idempotency_key": "order-1",
+    "customer_email": "sam@example.com",
+    "customer_name": "Sam Example",
+}
+
+
+def order(**changes):
+    """An order with these members; one that is None is left out."""
+    return {name: value for name, value in {**ORDER, **changes}.items() if value is not None}
+
+
+def one(id, action=""):
+    return f"/payments/v1/payment_session/{id}{action and '/' + action}"
+
+
+def refused(answer, error, status=400):
+    assert answer.headers["Content-Type"] == "application/json"
+    assert (answer.status, answer.json["error"]) == (status, error), answer.json
+    assert answer.json["message"]
+
+
+def held(emulator, **fields):
+    """A session whose money is held."""
+    state = emulator.state.payment_sessions
+    items = [{"name": "Sauna", "price": 90_00, "quantity": 1, "sku": "S"}]
+    id = state.add(**{"kind": "authorization", "total_amount": 100_00, "order_items": items, **fields})
+    state.customer_completes(id)
+    state.review_approves(id)
+    return id
+
+
+def paid(emulator, **fields):
+    """A session that is captured."""
+    state = emulator.state.payment_sessions
+    id = state.add(**fields)
+    state.customer_completes(id)
+    state.review_approves(id)
+    return id
