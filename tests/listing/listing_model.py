@@ -117,10 +117,10 @@ class Server:
 Reader = Callable[[Server, int], Any]
 
 
-async def read(server: Server, page_size: int, prefetch: int = 1) -> list[str]:
+async def read(server: Server, page_size: int, prefetch: int = 1, sorting: Sorting[Row] = SORTING) -> list[str]:
     """Read it all with the reader that is under test."""
     found: list[str] = []
-    async for batch in complete(server, SORTING, page_size=page_size, prefetch=prefetch):
+    async for batch in complete(server, sorting, page_size=page_size, prefetch=prefetch):
         found += [id for _, id in batch]
     assert len(asyncio.all_tasks()) == 1
     assert server.in_flight == 0
