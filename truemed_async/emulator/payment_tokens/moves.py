@@ -33,23 +33,25 @@ def fail_next_charge(token: PaymentToken, now: datetime, *, failure: Failure) ->
 
 
 def charge_fails(token: PaymentToken, now: datetime, *, payment_session_id: str) -> PaymentToken:
-    """Keep which payment session could not be paid, and why."""
-    return attrs.evolve(token, failure=failure_of(token, now), failed_payment_session_id=payment_session_id)
+    """Keep which payment session could not be paid."""
+    del now
+    return attrs.evolve(token, failed_payment_session_id=payment_session_id)
 
 
 def customer_repairs(token: PaymentToken, now: datetime) -> PaymentToken:
     """Mend what keeps an active token from being charged: a new card, a new letter."""
     require(token, "active")
-    if failure_of(token, now) is None:
-        raise InvalidTransitionError(f"{token.id} can be charged: there is nothing to mend")
-    return attrs.evolve(_renewed(token, now), failure=None, failed_payment_session_id=None, next_action=None)
-
-
-def _renewed(token: PaymentToken, now: datetime) -> PaymentToken:
     failure = failure_of(token, now)
+    if failure is None:
+        raise InvalidTransitionError(f"{token.id} can be charged: there is nothing to mend")
+    return attrs.evolve(_mended(token, failure, now), failed_payment_session_id=None)
+
+
+def _mended(token: PaymentToken, failure: Failure, now: datetime) -> PaymentToken:
+    whole = attrs.evolve(token, failure=None, next_action=None)
     if failure == "RequalificationRequired":
-        return attrs.evolve(token, lmn_expires_at=twelve_months_after(now))
-    return attrs.evolve(token, payment_methods=(new_card(now),))
+        return attrs.evolve(whole, lmn_expires_at=twelve_months_after(now))
+    return attrs.evolve(whole, payment_methods=(new_card(now),))
 
 
 def new_card(now: datetime) -> PaymentMethod:
@@ -80,14 +82,11 @@ def ask(token: PaymentToken, now: datetime, *, request: ProvisionRequest) -> Pay
 def update(token: PaymentToken, now: datetime, *, request: ProvisionRequest) -> PaymentToken:
     """Change an active token as it was asked for, the customer having done what was to do."""
     require(token, "active")
-    changed = attrs.evolve(token, next_action=None, skus=token.skus if request.skus is None else request.skus)
-    match request.next_action:
-        case "HealthSurvey":
-            return attrs.evolve(changed, lmn_expires_at=twelve_months_after(now))
-        case "UpdateCard":
-            return attrs.evolve(changed, payment_methods=(new_card(now),))
-        case None:
-            return changed
+    changed = attrs.evolve(token, skus=token.skus if request.skus is None else request.skus)
+    if request.next_action is None:
+        return changed
+    failure: Failure = "RequalificationRequired" if request.next_action == "HealthSurvey" else "CardRequired"
+    return attrs.evolve(_mended(changed, failure, now), failed_payment_session_id=None)
 
 
 def provision(request: ProvisionRequest, now: datetime, *, payment_token: str) -> ProvisionRequest:
