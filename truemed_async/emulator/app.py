@@ -10,12 +10,13 @@ from aiohttp import web
 
 from truemed_async.emulator.admin import ADMIN, Admin
 from truemed_async.emulator.call import Problem, invalid
-from truemed_async.emulator.faults import Cut, Exchange, Faults, Passage, Wire
+from truemed_async.emulator.faults import Cut, Exchange, Passage, Wire
+from truemed_async.emulator.inspector.desk import Desk
+from truemed_async.emulator.inspector.site import inspected, is_inspector
 from truemed_async.emulator.pages.site import is_page, visited
 from truemed_async.emulator.responses import answer, refusal
 from truemed_async.emulator.routes import Found, find_route
-from truemed_async.emulator.state import State
-from truemed_async.emulator.wirelog import API_KEY_HEADER, WireLog, WireRequest
+from truemed_async.emulator.wirelog import API_KEY_HEADER, WireRequest
 
 _RECORD = web.RequestKey("record", WireRequest)
 
@@ -67,19 +68,17 @@ class App:
     def __init__(
         self,
         *,
-        state: State,
-        requests: WireLog,
-        faults: Faults,
-        api_key: str,
+        desk: Desk,
         delay: Callable[[], float],
     ) -> None:
         """`delay` returns the seconds that the next request has to wait."""
         self.hosts: frozenset[str] = frozenset()  # the values of Host that mean us: known once there is a port
-        self._state = state
-        self._requests = requests
-        self._faults = faults
-        self._admin = Admin(faults)
-        self._api_key = api_key.encode()
+        self._desk = desk
+        self._state = desk.state
+        self._requests = desk.requests
+        self._faults = desk.faults
+        self._admin = Admin(desk.faults)
+        self._api_key = desk.api_key.encode()
         self._delay = delay
         self._running: set[asyncio.Task[object]] = set()
 
@@ -145,6 +144,8 @@ class App:
         try:
             response = await self._respond(Exchange(request, record, route, self._state, idle, connection.gone), found)
             record.status = response.recorded if isinstance(response, Wire) else response.status
+            if isinstance(response, web.Response) and isinstance(response.body, bytes):
+                self._requests.answered(record, response.body)
         finally:
             self._requests.closed()
         return response
@@ -195,7 +196,8 @@ class App:
 
     def _of_whom(self, request: web.BaseRequest) -> _Answerer:
         """Return who answers: the pages, the emulator's own paths, or the API."""
-        if is_page(request.raw_path.partition("?")[0]):
+        path = request.raw_path.partition("?")[0]
+        if is_page(path) or is_inspector(path):
             return self._visited
         return self._administer if request.raw_path.startswith(ADMIN) else self._logged
 
@@ -203,7 +205,10 @@ class App:
         del connection
         try:
             body = await self._read(request)
-            return visited(self._state, request.method, request.raw_path, request.headers, body)
+            sent = (request.method, request.raw_path, request.headers, body)
+            if is_inspector(request.raw_path.partition("?")[0]):
+                return inspected(self._desk, *sent)
+            return visited(self._state, *sent)
         except Problem as problem:
             return refusal(problem)
 

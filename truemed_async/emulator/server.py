@@ -14,6 +14,7 @@ import attrs
 from truemed_async.emulator.app import App
 from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.faults import Faults
+from truemed_async.emulator.inspector.desk import Desk
 from truemed_async.emulator.seed import seed_sessions
 from truemed_async.emulator.seed_merchant import seed_merchant
 from truemed_async.emulator.serving import Serving
@@ -73,14 +74,15 @@ class Emulator:
         self.clock: Clock = self.state.clock
         self.requests: WireLog = WireLog()
         self.faults: Faults = Faults(self.state, seed)
-        self._app = App(
+        self.webhooks: Outbox = Outbox(self.state, seed)
+        desk = Desk(
             state=self.state,
             requests=self.requests,
             faults=self.faults,
+            webhooks=self.webhooks,
             api_key=self.api_key,
-            delay=lambda: spread.uniform(low, high),
         )
-        self.webhooks: Outbox = Outbox(self.state, seed)
+        self._app = App(desk=desk, delay=lambda: spread.uniform(low, high))
         self._sender: Sender | None = None
         self._tls = tls
         self._port = port

@@ -13,6 +13,8 @@ API_KEY_HEADER = "x-truemed-api-key"
 # Never kept, not even for asserts: `authenticated` says all that a test may want to know.
 _SECRET_HEADERS = frozenset({API_KEY_HEADER, "authorization", "cookie"})
 
+_ANSWERS_KEPT = 200
+
 
 def _redacted(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple((name, "REDACTED" if name.lower() in _SECRET_HEADERS else value) for name, value in headers)
@@ -24,6 +26,7 @@ class WireRequest:
 
     `path` and `query` are as on the wire (percent-encoded, without the `?`). `headers` are pairs in their order, as
     many times as sent. `status` is None while there is no answer, and stays None when the request was cut off.
+    `answer` is the body of the answer, of the newest requests only; empty where a fault replaced it.
     `time` is in seconds, comparable with `time.monotonic()` of this process. The repr shows neither body, headers,
     path nor query: any of them can hold what belongs in no log.
     """
@@ -35,6 +38,7 @@ class WireRequest:
     route: str | None
     authenticated: bool
     body: bytes = attrs.field(default=b"", repr=False)
+    answer: bytes = attrs.field(default=b"", repr=False)
     status: int | None = None
     time: float = attrs.field(factory=time.monotonic, repr=False)
 
@@ -53,6 +57,7 @@ class WireLog:
         """Keep at most `size` requests."""
         self._lock = threading.Lock()
         self._kept: deque[WireRequest] = deque(maxlen=size)
+        self._answered: deque[WireRequest] = deque()
         self._counts: Counter[tuple[str | None, str]] = Counter()
         self._in_flight = 0
         self._most_in_flight = 0
@@ -100,6 +105,7 @@ class WireLog:
         """Forget all requests and counts; requests being answered now stay in flight."""
         with self._lock:
             self._kept.clear()
+            self._answered.clear()
             self._counts.clear()
             self._most_in_flight = self._in_flight
 
@@ -110,6 +116,14 @@ class WireLog:
             self._counts[request.route, request.method] += 1
             self._in_flight += 1
             self._most_in_flight = max(self._most_in_flight, self._in_flight)
+
+    def answered(self, request: WireRequest, body: bytes) -> None:
+        """Keep the body of an answer; that of an old one goes, for answers are larger than requests."""
+        with self._lock:
+            request.answer = body
+            self._answered.append(request)
+            if len(self._answered) > _ANSWERS_KEPT:
+                self._answered.popleft().answer = b""
 
     def closed(self) -> None:
         """Take note that one request is no longer being answered."""

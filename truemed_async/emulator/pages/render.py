@@ -35,6 +35,11 @@ def html(
     return web.Response(status=status, text=body, content_type="text/html", charset="utf-8", headers=headers)
 
 
+def fragment(template: str, values: Mapping[str, object]) -> str:
+    """Return a part of a page."""
+    return _environment().get_template(template).render(values)
+
+
 def style() -> web.Response:
     """Return the style sheet of all pages."""
     sheet = files("truemed_async.emulator.pages").joinpath("templates", "style.css").read_text("utf-8")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aiohttp import web
 
-from truemed_async.emulator.call import Problem, invalid
+from truemed_async.emulator.call import Problem
 from truemed_async.emulator.hosted import HOSTED
 from truemed_async.emulator.pages import checkout, qualify, stored
+from truemed_async.emulator.pages.browser import form_of, no_jinja
 from truemed_async.emulator.pages.visit import Page, Sent, Visit, notice
 from truemed_async.emulator.transition import InvalidTransitionError
 
@@ -45,8 +45,7 @@ def visited(state: State, method: str, address: str, headers: Mapping[str, str],
 
     Anybody may look: a shopper has no key. A form is taken from our own pages alone.
     """
-    if find_spec("jinja2") is None:
-        raise Problem(501, "NotImplemented", "the hosted pages need Jinja: pip install 'truemed-async[emulator]'")
+    no_jinja()
     from truemed_async.emulator.pages import render  # noqa: PLC0415 - Jinja may be missing
 
     parts = urlsplit(address)
@@ -55,7 +54,7 @@ def visited(state: State, method: str, address: str, headers: Mapping[str, str],
     page, params = _find(parts.path)
     if method not in ("GET", "HEAD", "POST"):
         raise Problem(405, "MethodNotAllowed", "a page is read, or a form is sent to it", allow="GET, HEAD, POST")
-    form = _form(headers, body) if method == "POST" else None
+    form = form_of(headers, body) if method == "POST" else None
     visit = Visit(state, address, params, dict(parse_qsl(parts.query)), form)
     with state.lock:
         try:
@@ -69,23 +68,9 @@ def visited(state: State, method: str, address: str, headers: Mapping[str, str],
     return render.html(found.template, found.values, status=found.status, framed=found.framed)
 
 
-def require_same_site(headers: Mapping[str, str]) -> None:
-    """Refuse a form that the page of somebody else sent in the name of its visitor."""
-    origin = headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("Host"):
-        raise Problem(403, "Forbidden", "forms are taken from the emulator's own pages alone")
-
-
 def _find(path: str) -> tuple[Page, dict[str, str]]:
     for pattern, page in _PAGES.items():
         found = re.fullmatch(pattern, path)
         if found is not None:
             return page, {name: unquote(value) for name, value in found.groupdict().items()}
     raise Problem(404, "NotFound", "no such page")
-
-
-def _form(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
-    require_same_site(headers)
-    if not headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
-        raise invalid("a form is application/x-www-form-urlencoded")
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
