@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "options", "models"),
     ("_core",),
     ("_core.pipeline", "_core.transport", "_core.forks"),
+    ("webhooks",),
     ("endpoints",),
     ("resources",),
     ("client",),
@@ -152,16 +153,19 @@ def test_the_emulator_shares_nothing_with_the_sdk():
     assert not strings, strings
 
 
-def test_aiohttp_is_imported_in_one_file_and_by_the_emulator():
-    """Elsewhere only for types; multidict and yarl come with it and import nothing of it."""
+def test_aiohttp_is_imported_in_one_file_and_by_servers():
+    """The emulator and the endpoint for aiohttp applications serve with it. Elsewhere only for types; multidict and yarl come with it and import nothing of it."""
     wrong = [
         f"{found.module}:{found.line} imports {found.target}"
         for found in EVERY_IMPORT
         if found.target.split(".")[0] == "aiohttp" and not found.only_types
-        if found.module != "_core.transport" and not inside(found.module, "emulator")
+        if found.module not in ("_core.transport", "webhooks.aiohttp") and not inside(found.module, "emulator")
     ]
     assert not wrong, "\n".join(wrong)
     assert any(found.target.split(".")[0] == "aiohttp" for found in imports_of("_core.transport"))
+    assert [found.target for found in imports_of("webhooks.aiohttp") if found.target.startswith("aiohttp")] == [
+        "aiohttp.web"
+    ]
 
 
 def test_the_pure_files_do_no_input_output():
@@ -224,6 +228,7 @@ def loaded_by(statement: str) -> set[str]:
         "import truemed_async.errors",
         "import truemed_async.options",
         "import truemed_async.endpoints",
+        "import truemed_async.webhooks",
         "from truemed_async import QualificationSession, Timeouts, RetryPolicy, UNSET, Endpoint, Outcome, errors",
     ],
 )
