@@ -30,7 +30,7 @@ def available(python: str) -> bool:
 @nox.session(python=[python for python in PYTHONS if available(python)])
 def tests(session: nox.Session) -> None:
     """The whole suite, in random order, with warnings as errors; the last one checks the branch coverage of all."""
-    session.install("-e", ".[cli]", *group("tests"), *group("docs"))
+    session.install("-e", ".[cli,parquet]", *group("tests"), *group("docs"))
     coverage = {"COVERAGE_FILE": str(Path(session.create_tmp(), ".coverage"))}
     session.run("coverage", "erase", env=coverage)
     session.run("coverage", "run", "-m", "pytest", "-n", "2", *session.posargs, env=coverage)
@@ -90,8 +90,8 @@ def build(session: nox.Session) -> None:
 @nox.session
 def long(session: nox.Session) -> None:
     """The long runs of which the ordinary suite takes a sample: storms, soaks, bombs, 20,000 moving lists."""
-    session.install("-e", ".[cli]", *group("tests"))
-    folders = ("tests/frameworks", "tests/listing", "tests/security", "tests/stress")
+    session.install("-e", ".[cli,parquet]", *group("tests"))
+    folders = ("tests/export", "tests/frameworks", "tests/listing", "tests/security", "tests/stress")
     session.run("pytest", "-n", "2", *folders, env={"TRUEMED_LONG": "1"})
 
 
