@@ -17,7 +17,14 @@ from truemed_async.errors import (
     ServerError,
     TruncatedResponseError,
 )
-from truemed_async.models import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod, Pagination
+from truemed_async.models import (
+    CatalogEligibility,
+    CatalogItem,
+    CatalogItemCreation,
+    CatalogItemUpdate,
+    CheckoutMethod,
+    Pagination,
+)
 
 ITEM = {"sku": "A-1", "name": "Sauna", "eligibility": "eligible_with_lmn", "brand_new": 7}
 FULL: dict[str, Any] = {
@@ -57,8 +64,8 @@ async def test_create_needs_a_sku_and_a_name_and_sends_no_more(client, server):
     assert "idempotency_key" not in server.only.body
 
 
-async def test_update_sends_what_is_given_and_returns_nothing(client, server):
-    assert await client.catalog_items.update("A-1", **FULL) is None
+async def test_update_sends_what_is_given(client, server):
+    assert await client.catalog_items.update("A-1", **FULL) == CatalogItemUpdate()
     assert (server.only.verb, server.only.path) == ("POST", "/api/v1/product_catalog/items/update")
     assert server.only.body == {"sku": "A-1", **ON_THE_WIRE}
 
@@ -169,10 +176,19 @@ async def test_a_creation_whose_answer_is_cut_off_may_have_been_made(client, ser
     assert (caught.value.outcome, caught.value.attempts) == ("unknown", 1)
 
 
-@pytest.mark.parametrize("body", [{}, b"", {"sku": 7}, [], b"<html>"])
-async def test_whatever_a_successful_update_is_answered_with_does_not_matter(client, server, body):
+@pytest.mark.parametrize("body", [{}, {"sku": 7}])
+async def test_an_update_is_answered_with_an_object(client, server, body):
+    """Truemed API reference, "Update Catalog Item": an empty one."""
     server.answer(body, 200)
-    assert await client.catalog_items.update("A-1", name="Sauna") is None
+    assert (await client.catalog_items.update("A-1", name="Sauna")).extra == body
+
+
+@pytest.mark.parametrize("body", [[], b"<html>", b"ok"])
+async def test_a_gateways_page_is_no_success_of_an_update(client, server, body):
+    server.answer(body, 200)
+    with pytest.raises(DecodeError) as caught:
+        await client.catalog_items.update("A-1", name="Sauna")
+    assert (caught.value.attempts, caught.value.outcome) == (1, "unknown")
 
 
 # --- get and checkout method: POSTs that change nothing -----------------------------------------------------------

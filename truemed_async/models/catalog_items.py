@@ -124,6 +124,14 @@ class CatalogItemCreation(Model):
 
 
 @attrs.frozen(kw_only=True)
+class CatalogItemUpdate(Model):
+    """The answer to a change: an empty object; what Truemed adds to it later is in ``extra``.
+
+    Source: Truemed, "Update Catalog Item".
+    """
+
+
+@attrs.frozen(kw_only=True)
 class CheckoutMethod(Model):
     """Whether to offer Truemed for a cart. No page at hand shows the fields of the answer, so all are in ``extra``.
 

@@ -18,7 +18,14 @@ from truemed_async.endpoints import (
     LIST_CATALOG_ITEMS,
     UPDATE_CATALOG_ITEM,
 )
-from truemed_async.models import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod, Page
+from truemed_async.models import (
+    CatalogEligibility,
+    CatalogItem,
+    CatalogItemCreation,
+    CatalogItemUpdate,
+    CheckoutMethod,
+    Page,
+)
 from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import Resource
 from truemed_async.resources._item_fields import item_changes, item_fields
@@ -205,7 +212,7 @@ class CatalogItems(Resource):
         metadata: str | Unset = UNSET,
         product_id: str | Unset = UNSET,
         options: RequestOptions | None = None,
-    ) -> None:
+    ) -> CatalogItemUpdate:
         """Change an item. What is not given is not sent.
 
         Truemed's pages contradict each other here. The reference wants the whole item each time (``name``,
@@ -227,6 +234,9 @@ class CatalogItems(Resource):
                 hand is cut off after ``metadata``.
             options: Time-outs, retry policy and headers of this call.
 
+        Returns:
+            The answer, an empty object.
+
         Raises:
             InvalidArgumentError: An argument was refused, or there is nothing to change; nothing was sent.
             NotFoundError: There is no such item in the catalog of this API key.
@@ -235,7 +245,7 @@ class CatalogItems(Resource):
 
         Source: Truemed API reference, "Update Catalog Item"; guide, "Managing Your Catalog".
         """
-        await self._call(
+        return await self._call(
             UPDATE_CATALOG_ITEM,
             body={
                 "sku": arguments.text("sku", sku),
