@@ -1,55 +1,138 @@
-"""``truemed emulator``: serves the made-up API until it is stopped."""
+"""``truemed emulator``: serves the made-up API, its pages and its webhooks, until it is stopped."""
+
+from __future__ import annotations
 
 import asyncio
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import attrs
+from cyclopts import Parameter
 
 from truemed_async.cli.options import AS_GIVEN, CONTEXT, PORT, Count
+from truemed_async.cli.saved import Saved, read_saved, write_saved
 from truemed_async.cli.target import Context
-from truemed_async.errors import ConfigurationError
+from truemed_async.errors import ConfigurationError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from truemed_async.cli.streams import Streams
+    from truemed_async.emulator import Emulator
+    from truemed_async.emulator.webhooks.model import Delivery, Endpoint
+    from truemed_async.emulator.wirelog import WireRequest
+
+NO_WEBHOOKS: tuple[str, ...] = ()
 
 
 async def emulator(
     *,
     port: Annotated[int, PORT] = 0,
     sessions: Count = None,
+    payment_sessions: Annotated[int, PORT] = 0,
+    payment_tokens: Annotated[int, PORT] = 0,
+    catalog_items: Annotated[int, PORT] = 0,
     seed: Annotated[int | None, AS_GIVEN] = None,
+    state: Annotated[Path | None, AS_GIVEN] = None,
+    seed_file: Annotated[Path | None, AS_GIVEN] = None,
+    webhook: Annotated[tuple[str, ...], Parameter(negative="")] = NO_WEBHOOKS,
+    quiet: bool = False,
     context: Annotated[Context, CONTEXT],
 ) -> None:
     """Serve the Truemed API with made-up data on this machine, until Ctrl-C.
 
+    Its pages are served, too: the inspector at the address itself, and those that shoppers are sent to. Each request
+    and each delivery of a webhook is a line on standard error, without queries and bodies.
+
     Args:
         port: The port; 0 takes a free one.
         sessions: How many qualification sessions there are; 1000 if not given.
+        payment_sessions: How many payment sessions there are at first, with their payouts and transactions.
+        payment_tokens: How many payment tokens there are at first.
+        catalog_items: How many items the catalog holds at first.
         seed: Which made-up data; the same number gives the same data. 0 if not given.
+        state: A file in which everything is kept from one run to the next: data, clock, webhooks and the API key.
+        seed_file: A file that another run kept with --state: start with what is in it, and leave it as it is.
+        webhook: The URL on this machine that webhooks go to, signed; may be given more than once.
+        quiet: Do not show requests and deliveries.
         context: Not an option.
     """
     target, streams = context.target, context.streams
     if target.env is not None or target.base_url is not None:
         raise ConfigurationError("--env and --base-url are for commands that call a server; this one is the server")
+    saved = read_saved(state) or (None if seed_file is None else _required(read_saved(seed_file)))
     server = attrs.evolve(
         target,
         sessions=target.sessions if sessions is None else sessions,
         seed=target.seed if seed is None else seed,
-    ).emulator(port)
+    ).emulator(
+        port,
+        payment_sessions=payment_sessions,
+        payment_tokens=payment_tokens,
+        catalog_items=catalog_items,
+        api_key=saved and saved.api_key,
+    )
+    if saved is not None:
+        saved.into(server)
+    for url in webhook:
+        _register(server, url)
     try:
         await server.start()
     except OSError as error:
         raise ConfigurationError(f"cannot serve on port {port}: {error.strerror}") from error
     try:
         with _terminated() as stop:
-            streams.line(f"url      {server.url}")
-            streams.line(f"api key  {server.api_key}")
-            streams.line(f"export TRUEMED_BASE_URL={server.url} TRUEMED_API_KEY={server.api_key}")
-            streams.out.flush()
+            _introduce(server, streams)
+            if not quiet:
+                _watch(server, streams)
             await stop.wait()
     finally:
         await server.stop()
+        if state is not None:
+            write_saved(state, Saved.of(server))
+
+
+def _required(saved: Saved | None) -> Saved:
+    if saved is None:
+        raise InvalidArgumentError("--seed-file: there is no such file")
+    return saved
+
+
+def _register(server: Emulator, url: str) -> None:
+    if any(endpoint.url == url for endpoint in server.webhooks.endpoints):
+        return
+    try:
+        server.webhooks.register(url)
+    except ValueError as error:
+        raise InvalidArgumentError(f"--webhook: {error}") from error
+
+
+def _introduce(server: Emulator, streams: Streams) -> None:
+    streams.line(f"url      {server.url}")
+    streams.line(f"api key  {server.api_key}")
+    streams.line(f"export TRUEMED_BASE_URL={server.url} TRUEMED_API_KEY={server.api_key}")
+    streams.out.flush()
+    streams.say(f"inspector {server.url}/")
+    for endpoint in server.webhooks.endpoints:
+        streams.say(f"webhook   {endpoint.url} {endpoint.mode}, secret {endpoint.secrets[0]}")
+
+
+def _watch(server: Emulator, streams: Streams) -> None:
+    """Show what comes and goes: no query and no body, for they may hold names."""
+
+    def came(request: WireRequest) -> None:
+        streams.say(f"{server.clock.now():%H:%M:%S} {request.method} {request.path} {request.status or 'cut off'}")
+
+    def went(endpoint: Endpoint | None, delivery: Delivery) -> None:
+        last = delivery.attempts[-1]
+        where = "removed" if endpoint is None else endpoint.url
+        streams.say(f"{last.at:%H:%M:%S} webhook {delivery.event} to {where}: {last.status or last.failure}")
+
+    server.requests.on_answer.append(came)
+    server.webhooks.on_attempt.append(went)
 
 
 @contextmanager

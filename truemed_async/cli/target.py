@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -49,12 +49,13 @@ class Target:
         ):
             yield client
 
-    def emulator(self, port: int = 0) -> Emulator:
-        """Return an emulator, not yet serving."""
+    def emulator(self, port: int = 0, **options: Any) -> Emulator:
+        """Return an emulator, not yet serving; `options` are more of its own."""
         return truemed_async.emulator.Emulator(
             sessions=SESSIONS if self.sessions is None else self.sessions,
             seed=SEED if self.seed is None else self.seed,
             port=port,
+            **options,
         )
 
 

@@ -115,7 +115,7 @@ class App:
         if record is None:
             record = WireRequest(method="", path="", query="", headers=(), route=None, authenticated=False)
             self._requests.opened(record)
-            self._requests.closed()
+            self._requests.closed(record)
         record.status = status
 
     async def cancel(self) -> None:
@@ -147,7 +147,7 @@ class App:
             if isinstance(response, web.Response) and isinstance(response.body, bytes):
                 self._requests.answered(record, response.body)
         finally:
-            self._requests.closed()
+            self._requests.closed(record)
         return response
 
     async def _respond(self, exchange: Exchange, found: Found | Problem) -> web.StreamResponse:

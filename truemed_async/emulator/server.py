@@ -46,6 +46,7 @@ class Emulator:
         port: int = 0,
         max_page_size: int = 500,
         tls: ssl.SSLContext | None = None,
+        api_key: str | None = None,
     ) -> None:
         """Seed the state; nothing is served yet.
 
@@ -56,6 +57,7 @@ class Emulator:
         port: 0 takes a free one.
         max_page_size: the most that one page holds; a larger `page_size` is cut to it. Truemed does not state its own.
         tls: speak TLS, with the certificate of this context; not in a uvloop.
+        api_key: the key to ask for; a new one by default.
         """
         if min(sessions, payment_sessions, payment_tokens, catalog_items) < 0 or max_page_size < 1:
             raise ValueError("there cannot be less than none of anything, and a page holds at least one")
@@ -64,7 +66,7 @@ class Emulator:
             raise ValueError("latency is in seconds: not negative, the lowest first")
         spread = random.Random(seed)  # noqa: S311 - repeatable on purpose
         # Made for each emulator and without a prefix: Truemed's keys have none that is known.
-        self.api_key: str = secrets.token_hex(20)
+        self.api_key: str = api_key or secrets.token_hex(20)
         self.state: State = State(seed_sessions(sessions, seed), max_page_size=max_page_size)
         merchant = seed_merchant(
             payment_sessions=payment_sessions, payment_tokens=payment_tokens, catalog_items=catalog_items, seed=seed

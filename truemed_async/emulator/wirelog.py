@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
 import attrs
@@ -55,6 +55,7 @@ class WireLog:
 
     def __init__(self, size: int = 100_000) -> None:
         """Keep at most `size` requests."""
+        self.on_answer: list[Callable[[WireRequest], None]] = []  # who is told of each request when it was answered
         self._lock = threading.Lock()
         self._kept: deque[WireRequest] = deque(maxlen=size)
         self._answered: deque[WireRequest] = deque()
@@ -125,7 +126,9 @@ class WireLog:
             if len(self._answered) > _ANSWERS_KEPT:
                 self._answered.popleft().answer = b""
 
-    def closed(self) -> None:
-        """Take note that one request is no longer being answered."""
+    def closed(self, request: WireRequest) -> None:
+        """Take note that a request is no longer being answered, and tell those who watch."""
         with self._lock:
             self._in_flight -= 1
+        for tell in tuple(self.on_answer):
+            tell(request)

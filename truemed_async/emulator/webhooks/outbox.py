@@ -7,9 +7,9 @@ import itertools
 import secrets
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import attrs
@@ -38,6 +38,7 @@ class Outbox:
         """Listen to the moves of the state from now on."""
         self.faults: WebhookFaults = WebhookFaults(seed)
         self.on_news: list[Callable[[], None]] = []  # told of each change, under the lock
+        self.on_attempt: list[Callable[[Endpoint | None, Delivery], None]] = []  # told of each, the newest is its last
         self._state = state
         self._endpoints: dict[str, Endpoint] = {}
         self._queues: dict[str, list[tuple[datetime, int, Delivery]]] = {}
@@ -100,6 +101,28 @@ class Outbox:
             self._news()
         return new
 
+    def dump(self) -> list[dict[str, Any]]:
+        """Return the webhooks, secrets included, made of what JSON can say; deliveries are not part of it."""
+        return [
+            {**attrs.asdict(each), "events": each.events and sorted(each.events), "secrets": list(each.secrets)}
+            for each in self.endpoints
+        ]
+
+    def load(self, dumped: Iterable[Mapping[str, Any]]) -> None:
+        """Have the webhooks that were dumped, and no others."""
+        read = [
+            Endpoint(
+                **{**each, "events": each["events"] and frozenset(each["events"]), "secrets": tuple(each["secrets"])}
+            )
+            for each in dumped
+        ]
+        with self._idle:
+            for id in tuple(self._endpoints):
+                self.unregister(id)
+            for endpoint in read:
+                self._endpoints[endpoint.id], self._queues[endpoint.id] = endpoint, []
+            self._news()
+
     # Deliveries.
 
     @property
@@ -160,6 +183,8 @@ class Outbox:
         with self._idle:
             self._busy.discard(delivery.endpoint)
             delivery.attempts.append(attempt)
+            for tell in tuple(self.on_attempt):
+                tell(self._endpoints.get(delivery.endpoint), delivery)
             if delivery.endpoint not in self._endpoints:
                 delivery.state = "given_up"
             elif attempt.taken and not delivery.copies:
