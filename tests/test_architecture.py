@@ -21,7 +21,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 # From the ground up: a floor may import those below it, and itself. A name stands for itself and what is inside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("_sensitive", "_version"),
-    ("errors", "options", "models"),
+    ("errors", "money", "options", "models"),
     ("_core",),
     ("_core.pipeline", "_core.transport", "_core.forks"),
     ("webhooks",),

@@ -17,57 +17,106 @@ from typing import TYPE_CHECKING, Any
 from truemed_async._version import __version__
 
 if TYPE_CHECKING:
-    from truemed_async import emulator, errors
+    from truemed_async import emulator, errors, webhooks
     from truemed_async._core.bulk import Outcome
+    from truemed_async._core.bulk_changes import ChangeOutcome
     from truemed_async._core.endpoint import Endpoint, Idempotency
+    from truemed_async._core.links import PAYMENT_SESSION_ID, qualification_link
     from truemed_async._core.response import Response
     from truemed_async._core.stream import Stream
     from truemed_async.client import AsyncTruemed
-    from truemed_async.exporting import export_sessions
+    from truemed_async.exporting import export_reconciliation, export_sessions
     from truemed_async.models import (
+        AmountDetails,
         CatalogEligibility,
         CatalogItem,
         CatalogItemCreation,
+        CatalogItemUpdate,
         CheckoutMethod,
         Model,
+        NextBillInfo,
+        OrderItem,
         Page,
         Pagination,
+        PaymentCancellation,
+        PaymentCapture,
+        PaymentMethod,
+        PaymentRefund,
+        PaymentSession,
+        PaymentSessionCreation,
+        PaymentSessionItem,
+        PaymentSessionKind,
+        PaymentSessionStatus,
+        PaymentStatusSummary,
+        PaymentToken,
+        PaymentTokenCreation,
+        PaymentTokenNextAction,
+        PaymentTokenUpdate,
+        PaymentVoid,
         Payout,
         PayoutCheck,
+        ProvisionTokenRequest,
         QualificationSession,
         QualificationSessionUpdate,
         QualificationStatus,
         ReconciliationCheck,
         ReconciliationReport,
         ReconciliationRow,
+        RefundReason,
         Transaction,
         TransactionType,
     )
+    from truemed_async.money import cents
     from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, Timeouts, Unset
     from truemed_async.reports import summarize_sessions
+    from truemed_async.resources._qualification_fields import QualificationSessionChange
     from truemed_async.sync import SyncStream, Truemed
 
 _WHERE: Mapping[str, str] = {
+    "AmountDetails": "models",
     "AsyncTruemed": "client",
     "Attempt": "options",
     "CatalogEligibility": "models",
     "CatalogItem": "models",
     "CatalogItemCreation": "models",
+    "CatalogItemUpdate": "models",
+    "ChangeOutcome": "_core.bulk_changes",
     "CheckoutMethod": "models",
     "Endpoint": "_core.endpoint",
     "Idempotency": "_core.endpoint",
     "Model": "models",
+    "NextBillInfo": "models",
+    "OrderItem": "models",
     "Outcome": "_core.bulk",
+    "PAYMENT_SESSION_ID": "_core.links",
     "Page": "models",
     "Pagination": "models",
+    "PaymentCancellation": "models",
+    "PaymentCapture": "models",
+    "PaymentMethod": "models",
+    "PaymentRefund": "models",
+    "PaymentSession": "models",
+    "PaymentSessionCreation": "models",
+    "PaymentSessionItem": "models",
+    "PaymentSessionKind": "models",
+    "PaymentSessionStatus": "models",
+    "PaymentStatusSummary": "models",
+    "PaymentToken": "models",
+    "PaymentTokenCreation": "models",
+    "PaymentTokenNextAction": "models",
+    "PaymentTokenUpdate": "models",
+    "PaymentVoid": "models",
     "Payout": "models",
     "PayoutCheck": "models",
+    "ProvisionTokenRequest": "models",
     "QualificationSession": "models",
+    "QualificationSessionChange": "resources._qualification_fields",
     "QualificationSessionUpdate": "models",
     "QualificationStatus": "models",
     "ReconciliationCheck": "models",
     "ReconciliationReport": "models",
     "ReconciliationRow": "models",
+    "RefundReason": "models",
     "RequestOptions": "options",
     "Response": "_core.response",
     "RetryPolicy": "options",
@@ -79,32 +128,59 @@ _WHERE: Mapping[str, str] = {
     "Truemed": "sync",
     "UNSET": "options",
     "Unset": "options",
+    "cents": "money",
+    "export_reconciliation": "exporting",
     "export_sessions": "exporting",
+    "qualification_link": "_core.links",
     "summarize_sessions": "reports",
 }
 
 __all__ = [
+    "PAYMENT_SESSION_ID",
     "UNSET",
+    "AmountDetails",
     "AsyncTruemed",
     "Attempt",
     "CatalogEligibility",
     "CatalogItem",
     "CatalogItemCreation",
+    "CatalogItemUpdate",
+    "ChangeOutcome",
     "CheckoutMethod",
     "Endpoint",
     "Idempotency",
     "Model",
+    "NextBillInfo",
+    "OrderItem",
     "Outcome",
     "Page",
     "Pagination",
+    "PaymentCancellation",
+    "PaymentCapture",
+    "PaymentMethod",
+    "PaymentRefund",
+    "PaymentSession",
+    "PaymentSessionCreation",
+    "PaymentSessionItem",
+    "PaymentSessionKind",
+    "PaymentSessionStatus",
+    "PaymentStatusSummary",
+    "PaymentToken",
+    "PaymentTokenCreation",
+    "PaymentTokenNextAction",
+    "PaymentTokenUpdate",
+    "PaymentVoid",
     "Payout",
     "PayoutCheck",
+    "ProvisionTokenRequest",
     "QualificationSession",
+    "QualificationSessionChange",
     "QualificationSessionUpdate",
     "QualificationStatus",
     "ReconciliationCheck",
     "ReconciliationReport",
     "ReconciliationRow",
+    "RefundReason",
     "RequestOptions",
     "Response",
     "RetryPolicy",
@@ -116,17 +192,21 @@ __all__ = [
     "Truemed",
     "Unset",
     "__version__",
+    "cents",
     "emulator",
     "errors",
+    "export_reconciliation",
     "export_sessions",
+    "qualification_link",
     "summarize_sessions",
+    "webhooks",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-    if name in ("emulator", "errors"):
+    if name in ("emulator", "errors", "webhooks"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -19,7 +19,13 @@ from truemed_async._core.transport import Network, Transport
 from truemed_async._sensitive import hidden
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, checked_hooks
-from truemed_async.resources import CatalogItems, QualificationSessions, Reconciliations
+from truemed_async.resources import (
+    CatalogItems,
+    PaymentSessions,
+    PaymentTokens,
+    QualificationSessions,
+    Reconciliations,
+)
 
 if TYPE_CHECKING:
     import aiohttp
@@ -55,11 +61,17 @@ class AsyncTruemed:
 
     __slots__ = (
         "__weakref__", "_base_url", "_clock", "_pipeline", "_settings", "_transport", "catalog_items",
-        "qualification_sessions", "reconciliations",
+        "payment_sessions", "payment_tokens", "qualification_sessions", "reconciliations",
     )  # fmt: skip
 
     qualification_sessions: QualificationSessions
     """Whether shoppers hold a Letter of Medical Necessity for their orders."""
+
+    payment_sessions: PaymentSessions
+    """Checkouts: the link for the customer, the state of the payment, captures, voids and refunds."""
+
+    payment_tokens: PaymentTokens
+    """Stored payment methods, for subscriptions."""
 
     catalog_items: CatalogItems
     """What you sell, and whether it may be paid for with HSA/FSA money."""
@@ -100,6 +112,8 @@ class AsyncTruemed:
 
     def _add_resources(self) -> None:
         self.qualification_sessions = QualificationSessions(self)
+        self.payment_sessions = PaymentSessions(self)
+        self.payment_tokens = PaymentTokens(self)
         self.catalog_items = CatalogItems(self)
         self.reconciliations = Reconciliations(self)
 

@@ -24,16 +24,15 @@ def cents(dollars: str | Decimal) -> int:
         InvalidArgumentError: It is a float or an integer (is ``5`` dollars or cents?), holds a fraction of a cent, or
             is no such amount.
     """
-    if isinstance(dollars, str) and _WRITTEN.match(dollars):
-        dollars = Decimal(dollars)
-    elif isinstance(dollars, bool | int | float):
+    if not isinstance(dollars, (str, Decimal)):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
         raise InvalidArgumentError(
             f'dollars must be a Decimal or a string such as "19.99", not {type(dollars).__name__}'
         )
-    if not isinstance(dollars, Decimal) or not dollars.is_finite():
+    exact = Decimal(dollars) if isinstance(dollars, Decimal) or _WRITTEN.match(dollars) else Decimal("NaN")
+    if not exact.is_finite():
         raise InvalidArgumentError('dollars must be a finite Decimal, or plain digits with a point such as "19.99"')
     try:
-        return amount("dollars", int(dollars.quantize(_CENT, context=_EXACT).scaleb(2, context=_EXACT)))
+        return amount("dollars", int(exact.quantize(_CENT, context=_EXACT).scaleb(2, context=_EXACT)))
     except (Inexact, InvalidOperation):
         pass  # said below, without the value in its context
     raise InvalidArgumentError("dollars must be whole cents, of which there are at most 2**53: round before")

@@ -33,6 +33,8 @@ from truemed_async.errors import (
     UnprocessableError,
     UserIdAlreadySetError,
 )
+from truemed_async.errors._documented import DOCUMENTED
+from truemed_async.models import Model
 from truemed_async.models._converter import JSONDecodeError, loads, structurer
 from truemed_async.models._structure import Mismatch
 
@@ -134,9 +136,11 @@ def _value(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
         return cast("T", None)
     start = raw.body.lstrip()[:1]
     if start not in (b"{", b"["):
-        if not raw.body and not raw.announced and raw.status not in _WITHOUT_BODY:
+        if raw.body:
+            return _undecodable(raw, "the answer is not JSON")
+        if not raw.announced and raw.status not in _WITHOUT_BODY:
             return _truncated(raw)
-        return _undecodable(raw, "the answer is not JSON")
+        return _without_fields(raw, endpoint)
     try:
         data = loads(raw.body)
     except JSONDecodeError:
@@ -146,6 +150,17 @@ def _value(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
     except Mismatch as mismatch:
         path, expected = mismatch.path, mismatch.expected
     return _undecodable(raw, f"expected {expected} at {path or 'the top'}", path)
+
+
+def _without_fields(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
+    """Read an answer without a body: where no field is required it is one, for it is not known what some answers hold."""
+    result = cast("Any", endpoint.result)
+    if isinstance(result, type) and issubclass(result, Model):
+        try:
+            return cast("T", structurer(cast("Any", result))({}))
+        except Mismatch:
+            pass  # said below
+    return _undecodable(raw, "the answer is not JSON")
 
 
 _STRING = re.compile(rb'"[^"]*"')
@@ -227,6 +242,10 @@ def _error_class(
         return UserIdAlreadySetError
     if status == 422 and has_redirect:
         return PaymentMethodError
+    if status in (400, 422) and code == "NotFound":  # of a deleted token; with which status, no page at hand says
+        return NotFoundError
+    if status == 400 and code is not None and code in DOCUMENTED:
+        return DOCUMENTED[code]
     # Truemed documents "a 400 validation error" for a reused key and no code of its own, so its words must tell.
     told = f"{code} {message}".lower()
     if status == 400 and endpoint.idempotency is Idempotency.KEYED and "idempotency" in told:

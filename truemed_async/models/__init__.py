@@ -4,7 +4,34 @@ from __future__ import annotations
 
 from truemed_async.models._base import Model, Page, Pagination
 from truemed_async.models._enums import OpenEnum
-from truemed_async.models.catalog_items import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod
+from truemed_async.models.catalog_items import (
+    CatalogEligibility,
+    CatalogItem,
+    CatalogItemCreation,
+    CatalogItemUpdate,
+    CheckoutMethod,
+)
+from truemed_async.models.payment_amounts import AmountDetails, NextBillInfo, OrderItem, PaymentSessionItem
+from truemed_async.models.payment_sessions import (
+    PaymentCancellation,
+    PaymentCapture,
+    PaymentRefund,
+    PaymentSession,
+    PaymentSessionCreation,
+    PaymentSessionKind,
+    PaymentSessionStatus,
+    PaymentStatusSummary,
+    PaymentVoid,
+    RefundReason,
+)
+from truemed_async.models.payment_tokens import (
+    PaymentMethod,
+    PaymentToken,
+    PaymentTokenCreation,
+    PaymentTokenNextAction,
+    PaymentTokenUpdate,
+    ProvisionTokenRequest,
+)
 from truemed_async.models.qualification_sessions import (
     QualificationSession,
     QualificationSessionUpdate,
@@ -19,22 +46,43 @@ from truemed_async.models.reconciliation_rows import (
 from truemed_async.models.reconciliations import Payout, Transaction, TransactionType
 
 __all__ = [
+    "AmountDetails",
     "CatalogEligibility",
     "CatalogItem",
     "CatalogItemCreation",
+    "CatalogItemUpdate",
     "CheckoutMethod",
     "Model",
+    "NextBillInfo",
     "OpenEnum",
+    "OrderItem",
     "Page",
     "Pagination",
+    "PaymentCancellation",
+    "PaymentCapture",
+    "PaymentMethod",
+    "PaymentRefund",
+    "PaymentSession",
+    "PaymentSessionCreation",
+    "PaymentSessionItem",
+    "PaymentSessionKind",
+    "PaymentSessionStatus",
+    "PaymentStatusSummary",
+    "PaymentToken",
+    "PaymentTokenCreation",
+    "PaymentTokenNextAction",
+    "PaymentTokenUpdate",
+    "PaymentVoid",
     "Payout",
     "PayoutCheck",
+    "ProvisionTokenRequest",
     "QualificationSession",
     "QualificationSessionUpdate",
     "QualificationStatus",
     "ReconciliationCheck",
     "ReconciliationReport",
     "ReconciliationRow",
+    "RefundReason",
     "Transaction",
     "TransactionType",
 ]

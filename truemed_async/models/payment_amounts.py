@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Collection, Mapping
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -27,19 +27,28 @@ def _count(_: object, field: attrs.Attribute[int], value: object) -> None:
         raise InvalidArgumentError(f"{field.name} must be a whole number >= 1")
 
 
-def _objects(value: object) -> object:
-    """Take a list for the tuple that is kept; what is neither is refused below."""
-    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
+def _day(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if isinstance(value, dt.datetime) or not isinstance(value, (dt.date, str)) or not value:
+        raise InvalidArgumentError(f"{field.name} must be a date, or a non-empty string")
 
 
-def _details(_: object, field: attrs.Attribute[object], value: object) -> None:
-    if not isinstance(value, tuple) or not all(isinstance(each, Mapping) for each in cast("tuple[object]", value)):
-        raise InvalidArgumentError(f"{field.name} must be a list of mappings")
+def _part(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, AmountDetails):
+        raise InvalidArgumentError(f"{field.name} must be AmountDetails(…), not {type(value).__name__}")
+
+
+def _objects(values: Sequence[Mapping[str, Any]] | None) -> tuple[Mapping[str, Any], ...] | None:
+    """Return the tuple that is kept of a list of JSON objects."""
+    if values is None:
+        return None
+    if not isinstance(values, (list, tuple)) or not all(isinstance(each, Mapping) for each in values):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        raise InvalidArgumentError("discounts_details must be a list of mappings")
+    return tuple(values)
 
 
 def checked_extra(extra: object, known: Collection[str]) -> dict[str, Any]:
-    """Return undocumented fields; one that has a parameter is refused: which of the two were to be sent?"""
-    if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in cast("Mapping[Any, Any]", extra)):
+    """Return undocumented fields; one that has a parameter is refused, for it is not clear which of the two is meant."""
+    if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in cast("Any", extra)):
         raise InvalidArgumentError("extra must be a mapping from the names of fields")
     fields = dict(cast("Mapping[str, Any]", extra))
     taken = [name for name in known if name in fields]
@@ -72,9 +81,7 @@ class AmountDetails(Model):
 
     total_additional_charges: int | None = attrs.field(default=None, validator=attrs.validators.optional(_cents))
     total_discounts: int | None = attrs.field(default=None, validator=attrs.validators.optional(_cents))
-    discounts_details: tuple[Mapping[str, Any], ...] | None = attrs.field(
-        default=None, converter=_objects, validator=attrs.validators.optional(_details)
-    )
+    discounts_details: tuple[Mapping[str, Any], ...] | None = attrs.field(default=None, converter=_objects)
 
     def __attrs_post_init__(self) -> None:
         _check_extra(self)
@@ -102,11 +109,9 @@ class OrderItem(Model):
     price: int = attrs.field(validator=_cents)
     quantity: int = attrs.field(validator=_count)
     sku: str | None = attrs.field(default=None, validator=attrs.validators.optional(_text))
-    amount_details: AmountDetails | None = None
+    amount_details: AmountDetails | None = attrs.field(default=None, validator=_part)
 
     def __attrs_post_init__(self) -> None:
-        if self.amount_details is not None and not isinstance(self.amount_details, AmountDetails):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
-            raise InvalidArgumentError("amount_details must be AmountDetails")
         _check_extra(self)
 
 
@@ -122,11 +127,9 @@ class NextBillInfo(Model):
     """
 
     total_amount: int = attrs.field(validator=_cents)
-    date: datetime.date | str
+    date: dt.date | str = attrs.field(validator=_day)
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.date, datetime.date):
-            _text(None, attrs.fields(NextBillInfo).date, self.date)
         _check_extra(self)
 
 
@@ -170,6 +173,6 @@ def to_send(part: Model) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Model):
         return to_send(value)
-    if isinstance(value, datetime.date):
+    if isinstance(value, dt.date):
         return value.isoformat()
     return [dict(each) for each in cast("tuple[Mapping[str, Any], ...]", value)] if isinstance(value, tuple) else value

@@ -118,7 +118,7 @@ class PaymentTokenUpdate(Model):
 
         Truemed's page writes the absence of an action as "None"; should that come as a text, it is one too.
         """
-        return self.next_action is not None and self.next_action != "None"
+        return str(self.next_action) != "None"  # the null and the text
 
 
 @attrs.frozen(kw_only=True)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
+from truemed_async._core import arguments
 from truemed_async._core.endpoint import Endpoint
+from truemed_async._core.listing import Sorting, complete
+from truemed_async._core.listing_passed import Comparable
 from truemed_async._core.pipeline import Clock
 from truemed_async._core.request import Query
 from truemed_async._core.response import Response
+from truemed_async._core.stream import Stream
+from truemed_async._sensitive import Sensitive
+from truemed_async.models import Page
 from truemed_async.options import RequestOptions
 
 T = TypeVar("T")
@@ -56,3 +62,24 @@ class Resource:
         sending = self._client.send(endpoint, path=path, query=query, body=body, options=options)
         del path, query, body  # a traceback may show the locals of this frame
         return (await sending).value
+
+    def _every(
+        self,
+        endpoint: Endpoint[Page[T]],
+        filters: Query,
+        sorting: Sorting[T],
+        *,
+        page_size: int,
+        prefetch: int,
+        since: Comparable | None = None,
+        options: RequestOptions | None,
+    ) -> Stream[T]:
+        """Return all rows of a list, of those whose sort key is at least ``since``."""
+        asked = Sensitive(filters)
+        arguments.positive("page_size", page_size)
+        arguments.positive("prefetch", prefetch)
+
+        async def fetch(page: int, size: int) -> Page[T]:
+            return await self._call(endpoint, query={**asked.value, "page": page, "page_size": size}, options=options)
+
+        return Stream(complete(fetch, sorting, page_size=page_size, prefetch=prefetch, since=since))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from truemed_async import resources
 from truemed_async._core.bulk import Outcome
+from truemed_async._core.bulk_changes import ChangeOutcome
 from truemed_async._core.config import Environment
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.request import Query
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
-from truemed_async.models import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod, Page, Payout, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, Transaction
+from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
 from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
+from truemed_async.resources._qualification_fields import QualificationSessionChange
 from truemed_async.sync._base import boxed, fed_stream, no_session, shown
 from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import SyncStream
@@ -24,7 +26,7 @@ from yarl import URL
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["CatalogItems", "QualificationSessions", "Reconciliations", "Truemed"]
+__all__ = ["CatalogItems", "PaymentSessions", "PaymentTokens", "QualificationSessions", "Reconciliations", "Truemed"]
 
 
 class CatalogItems:
@@ -176,7 +178,7 @@ class CatalogItems:
         metadata: str | Unset = UNSET,
         product_id: str | Unset = UNSET,
         options: RequestOptions | None = None,
-    ) -> None:
+    ) -> CatalogItemUpdate:
         """Change an item. What is not given is not sent.
 
         Truemed's pages contradict each other here. The reference wants the whole item each time (``name``,
@@ -198,6 +200,9 @@ class CatalogItems:
                 hand is cut off after ``metadata``.
             options: Time-outs, retry policy and headers of this call.
 
+        Returns:
+            The answer, an empty object.
+
         Raises:
             InvalidArgumentError: An argument was refused, or there is nothing to change; nothing was sent.
             NotFoundError: There is no such item in the catalog of this API key.
@@ -206,7 +211,7 @@ class CatalogItems:
 
         Source: Truemed API reference, "Update Catalog Item"; guide, "Managing Your Catalog".
         """
-        runner.run(self._async.update, sku, name=name, description=description, image_urls=image_urls, url=url, gtin=gtin, metadata=metadata, product_id=product_id, options=options)
+        return runner.run(self._async.update, sku, name=name, description=description, image_urls=image_urls, url=url, gtin=gtin, metadata=metadata, product_id=product_id, options=options)
 
     def checkout_method(self, skus: Collection[str], *, options: RequestOptions | None = None) -> CheckoutMethod:
         """Ask whether Truemed should be offered for an item or a cart.
@@ -251,6 +256,621 @@ class CatalogItems:
             ids: The SKUs, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
             concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
             ordered: Whether outcomes come in the order of the SKUs, rather than as they arrive.
+            options: Time-outs, retry policy and headers of each call.
+
+        Raises:
+            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+        """
+        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, options=options), ids, concurrency)
+
+
+class PaymentSessions:
+    """Checkouts: the link for the customer, the state of the payment, captures, voids and refunds.
+
+    All money is in integer cents: ``1999``, or ``cents("19.99")``; a float is refused.
+    """
+
+    __slots__ = ("_async",)
+
+    def __init__(self, wrapped: resources.PaymentSessions) -> None:
+        self._async = wrapped
+
+    def create(
+        self,
+        *,
+        total_amount: int,
+        order_items: Sequence[OrderItem],
+        success_url: str | URL,
+        failure_url: str | URL | Unset = UNSET,
+        amount_details: AmountDetails | Unset = UNSET,
+        customer_email: str | Unset = UNSET,
+        customer_name: str | Unset = UNSET,
+        customer_state: str | Unset = UNSET,
+        metadata: Mapping[str, Any] | str | Unset = UNSET,
+        kind: PaymentSessionKind | str | Unset = UNSET,
+        tokenize: bool | Unset = UNSET,
+        payment_token: str | Unset = UNSET,
+        display_next_bill_info: NextBillInfo | Unset = UNSET,
+        use_iframe: bool | Unset = UNSET,
+        idempotency_key: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        options: RequestOptions | None = None,
+    ) -> PaymentSessionCreation:
+        """Start a checkout, or charge a stored token. What is not given is not sent.
+
+        Keep the idempotency key with the cart: the same key with the same cart gives the same session, so a double
+        click makes one. A changed cart needs a new key, and the old session should be cancelled.
+
+        Args:
+            total_amount: What the customer pays, in cents, with all charges and discounts. If any ``amount_details``
+                is given, here or on an item, it has to be the sum of all parts. 0 is for a free trial: with
+                ``tokenize`` and ``display_next_bill_info``.
+            order_items: The lines of the cart; they decide about eligibility.
+            success_url: Where the customer returns after paying; https, or http on localhost. In it,
+                ``{{payment_session_id}}`` is replaced with the session's id; no other placeholder is.
+            failure_url: Where the customer returns otherwise. Make it a generic page.
+            amount_details: Charges and discounts of the whole order. Truemed's reference calls it required, its guide
+                optional. Discounts may be written as negative or as positive amounts: the pages contradict each other,
+                and they are sent as you write them.
+            customer_email: The customer's e-mail address.
+            customer_name: The customer's name.
+            customer_state: The customer's US state, two letters. A guess: only third parties are known to send it.
+            metadata: Your own text, which comes back with the session and its webhooks. A mapping is sent as JSON.
+            kind: ``"one_time_payment"``, which is Truemed's default, or ``"authorization"``: the money is held until you
+                :meth:`capture` or :meth:`void` it. Truemed enables that for a merchant on request.
+            tokenize: Whether to store the payment method, too: the token comes by webhook.
+            payment_token: A stored token to charge, without the customer.
+            display_next_bill_info: What the customer is shown of the next bill.
+            use_iframe: Whether ``redirect_url`` is to be put into an iframe.
+            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
+                cancelled or the process may die, and repeat with it. Do not put personal data in it: it is shown in
+                errors.
+            extra: Further fields of the body that this library does not know.
+            options: Time-outs, retry policy and headers of this call.
+
+        Returns:
+            The session's id, where to send the customer, and the idempotency key that was used.
+
+        Raises:
+            InvalidArgumentError: An argument was refused, the amounts do not add up (the text shows the arithmetic), or
+                this client has used the key with other values; nothing was sent.
+            PaymentMethodError: The stored token could not be charged: send the customer to its ``redirect_url``.
+            NotFoundError: The token was deleted.
+            MissingFieldError: Truemed wants a field more.
+            CallError: Anything else; ``outcome`` says whether the session may have been made, and repeating with the
+                error's ``idempotency_key`` settles it.
+
+        Source: Truemed API reference, "Create Payment Session".
+        """
+        return runner.run(self._async.create, total_amount=total_amount, order_items=order_items, success_url=success_url, failure_url=failure_url, amount_details=amount_details, customer_email=customer_email, customer_name=customer_name, customer_state=customer_state, metadata=metadata, kind=kind, tokenize=tokenize, payment_token=payment_token, display_next_bill_info=display_next_bill_info, use_iframe=use_iframe, idempotency_key=idempotency_key, extra=extra, options=options)
+
+    def get(self, payment_session_id: str, *, options: RequestOptions | None = None) -> PaymentSession:
+        """Return one payment session.
+
+        Fulfil the order only if its ``may_fulfil`` is true, which is when it is captured.
+
+        Args:
+            payment_session_id: Its id, as :meth:`create` returned it.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one; nothing was sent.
+            NotFoundError: There is no such session for this API key.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Get Payment Status"; its path is known from third parties.
+        """
+        return runner.run(self._async.get, payment_session_id, options=options)
+
+    def list(
+        self,
+        *,
+        search: str | None = None,
+        include_order_items: bool | None = None,
+        summarize_refunds: bool | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        extra: Mapping[str, str | int | bool] | None = None,
+        options: RequestOptions | None = None,
+    ) -> Page[PaymentSession]:
+        """Return one page of payment sessions of every status, newest first.
+
+        To read them all, use :meth:`iter`: pages asked for one by one shift while sessions come.
+
+        Args:
+            search: Text to find. That the filter has this name, and that it looks at id, e-mail and name, is a guess.
+            include_order_items: Whether each session has its ``order_items``.
+            summarize_refunds: Whether each session has its ``refund_amount``.
+            page: The page, from 1; Truemed's default is 1.
+            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
+                ``.pagination.page_size``.
+            extra: Further query parameters. Truemed has filters by status, kind and date; the page at hand does not
+                show their names.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            BadRequestError: Truemed refused a filter.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "List Payment Sessions".
+        """
+        return runner.run(self._async.list, search=search, include_order_items=include_order_items, summarize_refunds=summarize_refunds, page=page, page_size=page_size, extra=extra, options=options)
+
+    def iter(
+        self,
+        *,
+        search: str | None = None,
+        include_order_items: bool | None = None,
+        summarize_refunds: bool | None = None,
+        since: date | None = None,
+        look_back: timedelta = timedelta(minutes=5),
+        page_size: int = 100,
+        prefetch: int = 4,
+        extra: Mapping[str, str | int | bool] | None = None,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[PaymentSession]:
+        """Iterate over every payment session that matches, newest first, without a gap while the list changes.
+
+        Each session that matches from the first request until it is reached comes exactly once, whatever is added or
+        moved out of the filter meanwhile.
+
+        Args:
+            search: As in :meth:`list`.
+            include_order_items: As in :meth:`list`.
+            summarize_refunds: As in :meth:`list`.
+            since: Only sessions created at this moment or later: a datetime (a naive one is UTC), or a date, which is
+                its first moment in UTC. The list is read only down to there, so that a run costs what is new. A session
+                whose ``created_at`` is null does not come, nor does one because it was changed.
+            look_back: How much further back than ``since`` to read, for sessions that became visible late: sessions
+                that an earlier run has seen come again, so tell them apart by their ids.
+            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little: at 100 it
+                takes 1.15 times the requests of plain paging, at 30 about 1.3 times. Below 7 pages cannot overlap:
+                sessions that leave the list then hide others, and a warning says so.
+            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
+                pages are held.
+            extra: As in :meth:`list`.
+            options: Time-outs, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
+            CallError: A page could not be read; raised while iterating.
+            PaginationDriftError: The pages do not add up to a sorted list, or a session has no id, so sessions may be
+                missing.
+
+        Warns:
+            RuntimeWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
+                sessions without ``created_at`` are left out by ``since``.
+
+        Source: Truemed API reference, "List Payment Sessions".
+        """
+        return SyncStream(self._async.iter(search=search, include_order_items=include_order_items, summarize_refunds=summarize_refunds, since=since, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
+
+    def capture(
+        self,
+        payment_session_id: str,
+        *,
+        total_amount: int,
+        idempotency_key: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        options: RequestOptions | None = None,
+    ) -> PaymentCapture:
+        """Take money that is held: for a session of ``kind="authorization"`` that is ``authorized``.
+
+        The same key gives the same capture. What became of the session comes by webhook, too. When the hold has expired
+        and cannot be renewed, this fails and the session is ``authorization_expired``.
+
+        Args:
+            payment_session_id: The session's id.
+            total_amount: How much to take, in cents: at most what the session was created with. Truemed's page also
+                refuses less than the sum of the items, although it allows less than the created amount. To take more,
+                void and create anew.
+            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
+                cancelled or the process may die, and repeat with it. It is shown in errors.
+            extra: Further fields of the body that this library does not know: capturing single items, for example.
+            options: Time-outs, retry policy and headers of this call.
+
+        Returns:
+            The capture's own id, and the idempotency key that was used.
+
+        Raises:
+            InvalidArgumentError: An argument was refused, or this client has used the key on this session with other
+                values; nothing was sent.
+            TotalAmountInvalidError: The amount does not fit the session.
+            PaymentSessionDoesNotExistError: There is no such session for this API key.
+            SessionPendingError: The customer has not finished.
+            SessionCapturedError: It is captured already, by another key.
+            SessionVoidedError: The hold was released.
+            SessionExpiredError: The hold expired and could not be renewed.
+            MissingFieldError: Truemed wants a field more.
+            CallError: Anything else; ``outcome`` says whether the money may have been taken, and repeating with the
+                error's ``idempotency_key`` settles it.
+
+        Source: Truemed API reference, "Capture Session".
+        """
+        return runner.run(self._async.capture, payment_session_id, total_amount=total_amount, idempotency_key=idempotency_key, extra=extra, options=options)
+
+    def void(
+        self,
+        payment_session_id: str,
+        *,
+        idempotency_key: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        options: RequestOptions | None = None,
+    ) -> PaymentVoid:
+        """Release money that is held: for a session of ``kind="authorization"`` that is ``authorized``.
+
+        The same key gives the same void. What became of the session comes by webhook, too.
+
+        Args:
+            payment_session_id: The session's id.
+            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
+                cancelled or the process may die, and repeat with it. It is shown in errors.
+            extra: Further fields of the body that this library does not know.
+            options: Time-outs, retry policy and headers of this call.
+
+        Returns:
+            The void's own id, and the idempotency key that was used.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            PaymentSessionDoesNotExistError: There is no such session for this API key.
+            SessionCapturedError: It is captured: :meth:`refund` it instead.
+            SessionPendingError: There is no hold yet: :meth:`cancel` it instead.
+            ImmediateCaptureError: It is no authorization.
+            MissingFieldError: Truemed wants a field more.
+            CallError: Anything else; ``outcome`` says whether the hold may have been released, and repeating with the
+                error's ``idempotency_key`` settles it.
+
+        Source: Truemed API reference, "Void Session".
+        """
+        return runner.run(self._async.void, payment_session_id, idempotency_key=idempotency_key, extra=extra, options=options)
+
+    def cancel(
+        self,
+        payment_session_id: str,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        options: RequestOptions | None = None,
+    ) -> PaymentCancellation:
+        """End a session that is ``pending``, because its cart changed or the customer takes too long.
+
+        The customer then sees a page that leads to ``failure_url``, and the session is ``canceled``. No key is known
+        for this call, so it is never repeated by itself once it may have had its effect: where an error's ``outcome``
+        is ``"unknown"``, :meth:`get` tells.
+
+        Args:
+            payment_session_id: The session's id.
+            extra: Fields of the body; this library knows of none, and sends no body without them.
+            options: Time-outs, retry policy and headers of this call.
+
+        Returns:
+            The answer. No page at hand shows its fields: they may all be missing.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            NotFoundError: There is no such session for this API key.
+            BadRequestError: It is not pending; the values of ``code`` are not shown on the page at hand.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Cancel Payment Session"; its path is known from third parties.
+        """
+        return runner.run(self._async.cancel, payment_session_id, extra=extra, options=options)
+
+    def refund(
+        self,
+        payment_session_id: str,
+        *,
+        amount: int,
+        reason: RefundReason | str,
+        item_details: Sequence[Mapping[str, Any]] | Unset | None = UNSET,
+        idempotency_key: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        options: RequestOptions | None = None,
+    ) -> PaymentRefund:
+        """Give money back, for a session that is ``captured``; a payment can have several refunds.
+
+        Each refund has its own key: a second refund under the key of the first would be the first one again, so this
+        client refuses a key that it has used with other values.
+
+        Args:
+            payment_session_id: The session's id; it travels as ``payment_id``.
+            amount: How much to give back, in cents: at most what can still be refunded.
+            reason: ``"customer_request"``, ``"fraudulent"`` or ``"duplicate_payment"`` (the customer checked out more
+                than once for one purchase).
+            item_details: The items that are refunded, as plain JSON objects: no page at hand shows their fields.
+            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
+                cancelled or the process may die, and repeat with it. It is shown in errors.
+            extra: Further fields of the body that this library does not know.
+            options: Time-outs, retry policy and headers of this call.
+
+        Returns:
+            The refund's id, and the idempotency key that was used.
+
+        Raises:
+            InvalidArgumentError: An argument was refused, or this client has used the key with other values; nothing
+                was sent.
+            AmountInvalidError: The amount is more than what can still be refunded.
+            InvalidPaymentIdError: There is no such payment.
+            ChargeDisputedError: The customer disputes the charge.
+            NoSessionCapturesError: No money was taken.
+            MissingFieldError: Truemed wants a field more.
+            CallError: Anything else; ``outcome`` says whether the refund may have been made, and repeating with the
+                error's ``idempotency_key`` settles it.
+
+        Source: Truemed API reference, "Create Refund"; its path is known from third parties.
+        """
+        return runner.run(self._async.refund, payment_session_id, amount=amount, reason=reason, item_details=item_details, idempotency_key=idempotency_key, extra=extra, options=options)
+
+    def get_many(
+        self,
+        ids: Iterable[str],
+        *,
+        concurrency: int = 16,
+        ordered: bool = False,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[Outcome[PaymentSession]]:
+        """Get many payment sessions at once, ``concurrency`` at a time.
+
+        One that fails, for whatever reason, does not touch the others: each id gives one
+        :class:`~truemed_async.Outcome`.
+
+        Args:
+            ids: The ids, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
+            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
+            ordered: Whether outcomes come in the order of the ids, rather than as they arrive.
+            options: Time-outs, retry policy and headers of each call.
+
+        Raises:
+            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+        """
+        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, options=options), ids, concurrency)
+
+
+class PaymentTokens:
+    """Stored payment methods, for subscriptions; to charge one, give it to ``payment_sessions.create``."""
+
+    __slots__ = ("_async",)
+
+    def __init__(self, wrapped: resources.PaymentTokens) -> None:
+        self._async = wrapped
+
+    def create(
+        self,
+        *,
+        order_items: Sequence[OrderItem] | Unset = UNSET,
+        success_url: str | URL | Unset = UNSET,
+        metadata: Mapping[str, Any] | str | Unset = UNSET,
+        extra: Mapping[str, Any] | None = None,
+        options: RequestOptions | None = None,
+    ) -> PaymentTokenCreation:
+        """Begin to store a payment method of a customer who is present. It returns no token.
+
+        Send the customer to ``redirect_url``. The token comes by the webhook ``payment_token_updated``, or from
+        :meth:`get_provision_request`. (For a new customer, create a payment session with ``tokenize=True`` instead.)
+
+        Truemed's table of this request is not at hand: which fields it requires, and which it has besides these, give
+        in ``extra``. No idempotency key is known for it, so it is never repeated by itself once it may have had its
+        effect; a second request does no harm but for a second link.
+
+        Args:
+            order_items: What the customer subscribes to. The name is a guess, by :meth:`update`.
+            success_url: Where the customer returns; https, or http on localhost.
+            metadata: Your own text, which comes back with the request and its webhook. A mapping is sent as JSON.
+            extra: Further fields of the body that this library does not know.
+            options: Time-outs, retry policy and headers of this call.
+
+        Returns:
+            The request's id, and where to send the customer.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            BadRequestError: Truemed refused the request.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Create Payment Token"; its path is known from third parties.
+        """
+        return runner.run(self._async.create, order_items=order_items, success_url=success_url, metadata=metadata, extra=extra, options=options)
+
+    def get(self, payment_token: str, *, options: RequestOptions | None = None) -> PaymentToken:
+        """Return one token: whose it is, and when its cards and letters expire.
+
+        Args:
+            payment_token: The token.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: The token cannot be one; nothing was sent.
+            NotFoundError: There is no such token for this API key.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Retrieve Payment Token"; its path is known from third parties.
+        """
+        return runner.run(self._async.get, payment_token, options=options)
+
+    def list(
+        self,
+        *,
+        email: str | None = None,
+        name: str | None = None,
+        card_expires_before: date | str | None = None,
+        lmn_expires_before: date | str | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
+        extra: Mapping[str, str | int | bool] | None = None,
+        options: RequestOptions | None = None,
+    ) -> Page[PaymentToken]:
+        """Return one page of tokens, newest first.
+
+        To read them all, use :meth:`iter`: pages asked for one by one shift while tokens come and go.
+
+        Args:
+            email: Only tokens of customers whose e-mail address holds this text.
+            name: Only tokens of customers whose name holds this text.
+            card_expires_before: Only tokens with a card that expires in this month or before: a date, a datetime (a
+                naive one is UTC), or ``"YYYY-MM"``.
+            lmn_expires_before: Only tokens with a Letter of Medical Necessity that expires on this day, in UTC, or
+                before: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
+            page: The page, from 1; Truemed's default is 1.
+            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
+                ``.pagination.page_size``.
+            extra: Further query parameters. Truemed's guide speaks of filters that its reference does not have.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; nothing was sent.
+            BadRequestError: Truemed refused a filter.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "List Payment Tokens"; its path is known from third parties.
+        """
+        return runner.run(self._async.list, email=email, name=name, card_expires_before=card_expires_before, lmn_expires_before=lmn_expires_before, page=page, page_size=page_size, extra=extra, options=options)
+
+    def iter(
+        self,
+        *,
+        email: str | None = None,
+        name: str | None = None,
+        card_expires_before: date | str | None = None,
+        lmn_expires_before: date | str | None = None,
+        since: date | None = None,
+        look_back: timedelta = timedelta(minutes=5),
+        page_size: int = 100,
+        prefetch: int = 4,
+        extra: Mapping[str, str | int | bool] | None = None,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[PaymentToken]:
+        """Iterate over every token that matches, newest first, without a gap while tokens come and go.
+
+        Each token that matches from the first request until it is reached comes exactly once, whatever is added,
+        deleted or moved out of the filter meanwhile.
+
+        Args:
+            email: As in :meth:`list`.
+            name: As in :meth:`list`.
+            card_expires_before: As in :meth:`list`.
+            lmn_expires_before: As in :meth:`list`.
+            since: Only tokens created at this moment or later: a datetime (a naive one is UTC), or a date, which is its
+                first moment in UTC. The list is read only down to there, so that a run costs what is new. A token whose
+                ``created_at`` is null does not come, nor does one because it was changed.
+            look_back: How much further back than ``since`` to read, for tokens that became visible late: tokens that
+                an earlier run has seen come again.
+            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little: at 100 it
+                takes 1.15 times the requests of plain paging, at 30 about 1.3 times. Below 7 pages cannot overlap:
+                tokens that leave the list then hide others, and a warning says so.
+            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
+                pages are held.
+            extra: As in :meth:`list`.
+            options: Time-outs, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
+            CallError: A page could not be read; raised while iterating.
+            PaginationDriftError: The pages do not add up to a sorted list, so tokens may be missing.
+
+        Warns:
+            RuntimeWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
+                tokens without ``created_at`` are left out by ``since``.
+
+        Source: Truemed API reference, "List Payment Tokens"; its path is known from third parties.
+        """
+        return SyncStream(self._async.iter(email=email, name=name, card_expires_before=card_expires_before, lmn_expires_before=lmn_expires_before, since=since, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
+
+    def update(
+        self,
+        payment_token: str,
+        *,
+        update_card_info: bool | Unset = UNSET,
+        order_items: Sequence[OrderItem] | Unset = UNSET,
+        extra: Mapping[str, Any] | None = None,
+        options: RequestOptions | None = None,
+    ) -> PaymentTokenUpdate:
+        """Change the cards or the items of a token, with the customer present.
+
+        Where ``needs_customer`` is true on the answer, send the customer to its ``redirect_url``: until the webhook
+        ``payment_token_updated`` says that it is done, charging the token may fail.
+
+        Truemed's table of this request is cut off after these two fields; give others in ``extra``. No idempotency key
+        is known for it, so it is never repeated by itself once it may have had its effect.
+
+        Args:
+            payment_token: The token.
+            update_card_info: Whether the customer is to enter new cards.
+            order_items: What the customer subscribes to from now on; the customer may have to qualify anew.
+            extra: Further fields of the body that this library does not know.
+            options: Time-outs, retry policy and headers of this call.
+
+        Returns:
+            What the customer has to do, if anything, and the request's id.
+
+        Raises:
+            InvalidArgumentError: An argument was refused, or there is nothing to change; nothing was sent.
+            NotFoundError: There is no such token for this API key.
+            BadRequestError: Truemed refused the request.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Update Payment Token"; its path is known from third parties.
+        """
+        return runner.run(self._async.update, payment_token, update_card_info=update_card_info, order_items=order_items, extra=extra, options=options)
+
+    def delete(self, payment_token: str, *, options: RequestOptions | None = None) -> None:
+        """Delete a token for good: charging it then fails with :class:`~truemed_async.errors.NotFoundError`.
+
+        The body of this call must be empty, so it takes no idempotency key and is never repeated by itself once it may
+        have had its effect. Where an error's ``outcome`` is ``"unknown"``, delete it again: ``NotFoundError`` then
+        means that it is done.
+
+        Args:
+            payment_token: The token.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: The token cannot be one; nothing was sent.
+            NotFoundError: There is no such token for this API key.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Delete Payment Token"; its path is known from third parties.
+        """
+        runner.run(self._async.delete, payment_token, options=options)
+
+    def get_provision_request(
+        self,
+        provision_token_request_id: str,
+        *,
+        options: RequestOptions | None = None,
+    ) -> ProvisionTokenRequest:
+        """Return what became of a request to make or change a token, should its webhook have been missed.
+
+        Args:
+            provision_token_request_id: The id that :meth:`create` or :meth:`update` returned.
+            options: Time-outs, retry policy and headers of this call.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one; nothing was sent.
+            NotFoundError: There is no such request for this API key.
+            CallError: Anything else that happened on the call.
+
+        Source: Truemed API reference, "Retrieve Provision Token Request"; its path is known from third parties.
+        """
+        return runner.run(self._async.get_provision_request, provision_token_request_id, options=options)
+
+    def get_many(
+        self,
+        ids: Iterable[str],
+        *,
+        concurrency: int = 16,
+        ordered: bool = False,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[Outcome[PaymentToken]]:
+        """Get many tokens at once, ``concurrency`` at a time.
+
+        One that fails, for whatever reason, does not touch the others: each token gives one
+        :class:`~truemed_async.Outcome`.
+
+        Args:
+            ids: The tokens, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
+            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
+            ordered: Whether outcomes come in the order of the tokens, rather than as they arrive.
             options: Time-outs, retry policy and headers of each call.
 
         Raises:
@@ -417,6 +1037,8 @@ class QualificationSessions:
         *,
         concurrency: int = 16,
         ordered: bool = False,
+        unique: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[Outcome[QualificationSession]]:
         """Get many sessions at once, ``concurrency`` at a time.
@@ -428,12 +1050,52 @@ class QualificationSessions:
             ids: The ids, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
             concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
             ordered: Whether outcomes come in the order of the ids, rather than as they arrive.
+            unique: Whether an id that was there before is left out. The last 100,000 different ids are remembered,
+                in about 15 MiB; one that comes again later than that is asked for again.
+            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
+                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
+                ``ids`` has no length. What it raises ends the iteration.
             options: Time-outs, retry policy and headers of each call.
 
         Raises:
-            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+            InvalidArgumentError: An argument was refused; raised at once.
         """
-        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, options=options), ids, concurrency)
+        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
+
+    def update_many(
+        self,
+        changes: Iterable[QualificationSessionChange],
+        *,
+        run_id: str | None = None,
+        concurrency: int = 16,
+        ordered: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[ChangeOutcome[QualificationSessionChange, QualificationSessionUpdate]]:
+        """Make many changes at once, ``concurrency`` at a time; changes of one session may overtake each other.
+
+        One that fails, a bad value included, does not touch the others: each change gives one
+        :class:`~truemed_async.ChangeOutcome`, with the idempotency key that it went out with. With a ``run_id`` the
+        keys are the same each time: after a crash run the same changes again, all of them, under the same ``run_id``,
+        and each has its effect once. How long Truemed remembers keys is not documented: do so soon.
+
+        Args:
+            changes: The changes, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
+            run_id: Your name of this run, for example ``"relabel-2026-11-21"``. Each key is made of it, the session's
+                id and the values, whatever the order: the same change twice in a run is one change, and a change with
+                other values is another. By default keys are random. A change's own ``idempotency_key`` goes first.
+            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
+            ordered: Whether outcomes come in the order of the changes, rather than as they arrive.
+            progress: As in :meth:`get_many`.
+            options: Time-outs, retry policy and headers of each call.
+
+        Raises:
+            InvalidArgumentError: An argument was refused, raised at once; or what ``changes`` holds is no
+                :class:`~truemed_async.QualificationSessionChange`, raised while iterating.
+
+        Source: Truemed guide, "Update a Qualification Session".
+        """
+        return fed_stream(lambda feed: self._async.update_many(feed, run_id=run_id, concurrency=concurrency, ordered=ordered, progress=progress, options=options), changes, concurrency)
 
     def wait_until_final(
         self,
@@ -680,10 +1342,16 @@ class Truemed:
         InvalidArgumentError: Another argument was refused.
     """
 
-    __slots__ = ("__weakref__", "_async", "catalog_items", "qualification_sessions", "reconciliations")
+    __slots__ = ("__weakref__", "_async", "catalog_items", "payment_sessions", "payment_tokens", "qualification_sessions", "reconciliations")
 
     qualification_sessions: QualificationSessions
     """Whether shoppers hold a Letter of Medical Necessity for their orders."""
+
+    payment_sessions: PaymentSessions
+    """Checkouts: the link for the customer, the state of the payment, captures, voids and refunds."""
+
+    payment_tokens: PaymentTokens
+    """Stored payment methods, for subscriptions."""
 
     catalog_items: CatalogItems
     """What you sell, and whether it may be paid for with HSA/FSA money."""
@@ -710,6 +1378,8 @@ class Truemed:
         self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context)
         runner.track(self._async)
         self.qualification_sessions = QualificationSessions(self._async.qualification_sessions)
+        self.payment_sessions = PaymentSessions(self._async.payment_sessions)
+        self.payment_tokens = PaymentTokens(self._async.payment_tokens)
         self.catalog_items = CatalogItems(self._async.catalog_items)
         self.reconciliations = Reconciliations(self._async.reconciliations)
 
@@ -724,6 +1394,8 @@ class Truemed:
         copy = object.__new__(type(self))
         copy._async = self._async.with_options(timeout=timeout, retry=retry, hooks=hooks)
         copy.qualification_sessions = QualificationSessions(copy._async.qualification_sessions)
+        copy.payment_sessions = PaymentSessions(copy._async.payment_sessions)
+        copy.payment_tokens = PaymentTokens(copy._async.payment_tokens)
         copy.catalog_items = CatalogItems(copy._async.catalog_items)
         copy.reconciliations = Reconciliations(copy._async.reconciliations)
         return copy
