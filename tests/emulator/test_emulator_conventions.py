@@ -93,7 +93,7 @@ def test_takes_the_key_in_any_case_of_its_header(emulator, api, name):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nowhere", LIST + "/", "/api/v1/qualification_session/", "/api/v1/qualification_session/a/b"]
+    "path", ["/nowhere", LIST + "/", "/api/v1/qualification_session/", "/api/v1/qualification_session/a/b"]
 )
 def test_answers_404_to_an_unknown_path(emulator, api, path):
     """reference-get-qualification-session.txt: "404 Not Found Error"; truemed-api.md 1.4: error and message."""

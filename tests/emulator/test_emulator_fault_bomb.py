@@ -95,7 +95,7 @@ def test_the_emulator_stops_though_nobody_reads(until):
     with Emulator(sessions=0) as emulator:
         emulator.faults.add("bomb", encoding="identity", size=2**32)
         line = socket.create_connection(("127.0.0.1", emulator.port), timeout=5)
-        line.sendall(f"GET / HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
+        line.sendall(f"GET /nowhere HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
         assert line.recv(100)
     with line:
         try:

@@ -32,7 +32,7 @@ def test_refuse_connection(emulator, raw):
 def test_refuse_connection_closes_idle_connections(emulator, raw):
     """As a server that goes away: what was in a pool is worth nothing."""
     line = raw.connect()
-    line.send("GET", "/", keep=True)
+    line.send("GET", "/nowhere", keep=True)
     assert line.sock.recv(10_000)
     with emulator.faults.add("refuse_connection"):
         assert line.receive().end == "fin"
@@ -154,7 +154,7 @@ def test_hang(emulator, raw, id, until):
 def test_hang_ends_when_the_client_goes_away(emulator, raw, until):
     fault = emulator.faults.add("hang")
     line = raw.connect()
-    line.send("GET", "/")
+    line.send("GET", "/nowhere")
     until(lambda: fault.hits)
     line.sock.close()
     until(lambda: emulator.requests.in_flight == 0)
@@ -166,7 +166,7 @@ def test_stale_keepalive(emulator, raw, id):
     emulator.faults.add("stale_keepalive", method="POST")
     assert raw.update(id).status == 200
     line = raw.connect()
-    line.send("GET", "/", keep=True)
+    line.send("GET", "/nowhere", keep=True)
     assert line.sock.recv(10_000).startswith(b"HTTP/1.1 404 ")
     line.send("POST", f"/api/v1/qualification_session/{id}/update", {"idempotency_key": "2", "metadata": "{}"})
     received = line.receive()
@@ -178,10 +178,10 @@ def test_stale_keepalive_after_a_while(emulator, raw):
     fault = emulator.faults.add("stale_keepalive", after=0.5)
     line = raw.connect()
     for _ in range(3):
-        line.send("GET", "/", keep=True)
+        line.send("GET", "/nowhere", keep=True)
         assert line.sock.recv(10_000).startswith(b"HTTP/1.1 404 ")
     time.sleep(0.51)
-    line.send("GET", "/", keep=True)
+    line.send("GET", "/nowhere", keep=True)
     assert line.receive().content == b""
     assert fault.hits == 1
 

@@ -167,7 +167,7 @@ def test_connections_are_counted_apart(emulator, raw):
     fault = emulator.faults.add("accept_then_close", nth=2)
     line = raw.connect()
     for _ in range(3):
-        line.send("GET", "/", keep=True)
+        line.send("GET", "/nowhere", keep=True)
         assert line.sock.recv(10_000)
     assert fault.hits == 0
     assert raw.connect().receive().content == b""
@@ -203,7 +203,7 @@ def test_ended_between_the_moments_of_a_request(emulator, raw, until):
     slow = emulator.faults.add("latency", seconds=0.5)
     late = emulator.faults.add("status", code=500)
     line = raw.connect()
-    line.send("GET", "/")
+    line.send("GET", "/nowhere")
     until(lambda: slow.hits)
     late.remove()
     assert line.receive().status == 404

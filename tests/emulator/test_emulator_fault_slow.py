@@ -108,8 +108,8 @@ def test_a_slow_answer_ends_with_the_emulator():
     with Emulator(sessions=0) as emulator:
         emulator.faults.add("dribble", delay=60)
         connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
-        connection.request("GET", "/")
+        connection.request("GET", "/nowhere")
         assert connection.sock.recv(10) == b"H"
         begin = time.monotonic()
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 10
     connection.close()

@@ -122,7 +122,7 @@ def test_cuts_after_the_effect(emulator, api):
 def test_sends_what_the_fault_wrote(emulator):
     emulator.faults.add(HalfAnswer())
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
-        connection.sendall(f"GET / HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
+        connection.sendall(f"GET /nowhere HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
         received = b"".join(iter(lambda: connection.recv(1000), b""))
     assert received == b"HTTP/1.1 200 OK\r\nContent-Len"
     assert [seen.status for seen in emulator.requests] == [None]
@@ -155,7 +155,7 @@ def test_a_fault_that_breaks_is_a_500_in_the_log(emulator, api, caplog):
 def test_a_fault_that_waits_ends_with_the_emulator(emulator, until):
     emulator.faults.add(Waits())
     connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
-    connection.request("GET", "/")
+    connection.request("GET", "/nowhere")
     until(lambda: emulator.requests.in_flight)
     emulator.__exit__(None, None, None)
     with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
