@@ -1,0 +1,72 @@
+"""A client whose transport is a list: what would be sent is kept, what is answered is given. No network, no waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+from multidict import CIMultiDict
+
+from truemed_async import AsyncTruemed
+from truemed_async._core.pipeline import Clock, Pipeline
+from truemed_async._core.request import Request
+from truemed_async._core.response import RawResponse
+
+KEY = "canary-key-123456"
+
+
+class NoWait(Clock):
+    """A clock whose pauses take no time."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+@attrs.define
+class Wire:
+    """In the place of the transport; the last answer is repeated."""
+
+    answers: list[tuple[int, Any]]
+    sent: list[Request] = attrs.Factory(list)
+
+    @asynccontextmanager
+    async def bind(self) -> AsyncIterator[None]:
+        yield
+
+    async def send(self, request: Request, **_: Any) -> RawResponse:
+        self.sent.append(request)
+        status, body = self.answers[min(len(self.sent), len(self.answers)) - 1]
+        content = b"" if body is None else json.dumps(body).encode()
+        return RawResponse(status, CIMultiDict(), content, announced=True)
+
+    @property
+    def only(self) -> Request:
+        (request,) = self.sent
+        return request
+
+    @property
+    def body(self) -> Any:
+        """What the one request carries."""
+        return json.loads(self.only.body.value)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What the one request asks for."""
+        return dict(self.only.url.query)
+
+    @property
+    def line(self) -> str:
+        """The one request's verb and path."""
+        return f"{self.only.endpoint.verb} {self.only.url.path}"
+
+
+def answering(*answers: Any) -> tuple[AsyncTruemed, Wire]:
+    """Return a client, and the wire that answers it: bodies with 200, or ``(status, body)``."""
+    client = AsyncTruemed(KEY)
+    wire = Wire([each if isinstance(each, tuple) else (200, each) for each in answers])
+    client._pipeline = Pipeline(wire, NoWait())
+    return client, wire
