@@ -163,7 +163,7 @@ def plain(member: Any) -> Callable[..., Any]:
 
 def translated(annotation: Any) -> Any:
     """Return an annotation of the async world as it reads in the synchronous one."""
-    text = str(annotation).replace("Iterable[str] | AsyncIterable[str]", "Iterable[str]")
+    text = re.sub(r"Iterable\[(\w+)\] \| AsyncIterable\[\1\]", r"Iterable[\1]", str(annotation))
     return re.sub(r"\bStream\[", "SyncStream[", text)
 
 

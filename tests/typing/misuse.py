@@ -26,6 +26,8 @@ async def asynchronous(client: AsyncTruemed, session: QualificationSession) -> N
     await sessions.list(page="1")  # type: ignore[arg-type]
     await sessions.list(expires_at=2025)  # type: ignore[arg-type]
     sessions.get_many([1, 2])  # type: ignore[list-item]
+    sessions.update_many([{"user_id": "u"}])  # type: ignore[list-item]
+    sessions.iter(since="2026-01-01")  # type: ignore[arg-type]
     for _ in sessions.iter():  # type: ignore[attr-defined]
         pass
     session.fee = 1.0  # type: ignore[misc]

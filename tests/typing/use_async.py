@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import NoneType
 from typing import Any, Literal, assert_type
 
@@ -16,6 +16,7 @@ from truemed_async import (
     UNSET,
     AsyncTruemed,
     Attempt,
+    ChangeOutcome,
     Endpoint,
     Idempotency,
     Model,
@@ -23,6 +24,7 @@ from truemed_async import (
     Page,
     Pagination,
     QualificationSession,
+    QualificationSessionChange,
     QualificationSessionUpdate,
     QualificationStatus,
     RequestOptions,
@@ -112,6 +114,17 @@ async def streams(client: AsyncTruemed, ids: AsyncIterator[str]) -> None:
         assert_type(outcome.unwrap(), QualificationSession)
     found = [each.unwrap() async for each in client.qualification_sessions.get_many(("a", "b"))]
     assert_type(found, list[QualificationSession])
+
+    def progress(done: int, failed: int, total: int | None) -> None: ...
+
+    client.qualification_sessions.get_many(ids, unique=True, progress=progress)
+    client.qualification_sessions.iter(since=date(2026, 1, 1), look_back=timedelta(hours=1))
+    changes = [QualificationSessionChange("qs_1", user_id="u", metadata={"a": [1]}, success_url=URL("https://x"))]
+    async for made in client.qualification_sessions.update_many(changes, run_id="r", progress=progress):
+        assert_type(made, ChangeOutcome[QualificationSessionChange, QualificationSessionUpdate])
+        assert_type(made.change, QualificationSessionChange)
+        assert_type(made.idempotency_key, str | None)
+        assert_type(made.unwrap(), QualificationSessionUpdate)
 
 
 async def own_endpoints(client: AsyncTruemed) -> None:

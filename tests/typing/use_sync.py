@@ -7,10 +7,12 @@ from datetime import date
 from typing import Any, assert_type
 
 from truemed_async import (
+    ChangeOutcome,
     Endpoint,
     Outcome,
     Page,
     QualificationSession,
+    QualificationSessionChange,
     QualificationSessionUpdate,
     RequestOptions,
     Response,
@@ -49,3 +51,6 @@ def streams(client: Truemed, ids: Iterator[str]) -> None:
     for outcome in client.qualification_sessions.get_many(ids, ordered=True):
         assert_type(outcome, Outcome[QualificationSession])
         assert_type(outcome.unwrap(), QualificationSession)
+    changes = (QualificationSessionChange(each, user_id="u") for each in ids)
+    for made in client.qualification_sessions.update_many(changes, run_id="r"):
+        assert_type(made, ChangeOutcome[QualificationSessionChange, QualificationSessionUpdate])

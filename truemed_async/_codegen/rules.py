@@ -28,7 +28,13 @@ WORDING: Mapping[str, str] = {
     "; a borrowed session stays open": "",
 }
 # Types of the async signatures that differ in the synchronous ones.
-TYPES: Mapping[str, str] = {"Stream[": "SyncStream[", "Iterable[str] | AsyncIterable[str]": "Iterable[str]"}
+TYPES: Mapping[str, str] = {
+    "Stream[": "SyncStream[",
+    "Iterable[str] | AsyncIterable[str]": "Iterable[str]",
+    "Iterable[QualificationSessionChange] | AsyncIterable[QualificationSessionChange]": (
+        "Iterable[QualificationSessionChange]"
+    ),
+}
 NAMES: Mapping[str, str] = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
 # Methods of the client that the facade does not have: what resources use, and what it writes for itself.
 OMITTED: frozenset[str] = frozenset({"clock", "_add_resources"})

@@ -56,10 +56,10 @@ def text(name: str, value: object, *, may_be_empty: bool = False) -> str:
     return value
 
 
-def ids(values: Iterable[str] | AsyncIterable[str]) -> Iterable[str] | AsyncIterable[str]:
-    """Return an iterable of ids; a string is one too, of its letters, and never what was meant."""
+def ids(values: Iterable[T] | AsyncIterable[T], name: str = "ids") -> Iterable[T] | AsyncIterable[T]:
+    """Return an iterable of ids, or of what else; a string is one too, of its letters, and never what was meant."""
     if isinstance(values, (str, bytes)) or not isinstance(values, (Iterable, AsyncIterable)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidArgumentError("ids must be an iterable or async iterable of ids")
+        raise InvalidArgumentError(f"{name} must be an iterable or async iterable of {name}")
     return values
 
 

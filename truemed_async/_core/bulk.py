@@ -40,6 +40,9 @@ class Outcome(Generic[T]):
         return cast("T", self.value)
 
 
+_TURN = 1000  # items that are passed over before others get a turn on the event loop
+
+
 @attrs.frozen
 class _Crash:
     """An exception that is not one id's failure; it ends the whole."""
@@ -55,19 +58,26 @@ async def outcome_of(item: str, call: Callable[[str], Awaitable[T]]) -> Outcome[
         return Outcome(id=item, error=error)
 
 
+def every(_: object) -> bool:
+    """Want each item."""
+    return True
+
+
 async def fan_out(
     items: Iterable[K] | AsyncIterable[K],
     call: Callable[[K], Awaitable[T]],
     *,
     concurrency: int,
     ordered: bool,
+    wanted: Callable[[K], bool] = every,
 ) -> AsyncGenerator[list[T], None]:
     """Yield the results of ``call`` over ``items`` in batches of whatever is ready.
 
     Items are taken lazily, never more than twice ``concurrency`` ahead of what the consumer has taken, so neither a
-    slow consumer nor an endless iterator fills memory. Ending the generator cancels and awaits the workers.
+    slow consumer nor an endless iterator fills memory. Items that are not ``wanted`` are passed over. Ending the
+    generator cancels and awaits the workers.
     """
-    source = _numbered(items)
+    source = _numbered(items, wanted)
     taking = asyncio.Lock()
     room = asyncio.Semaphore(2 * concurrency)
     finished: asyncio.Queue[tuple[int, T] | _Crash | None] = asyncio.Queue()
@@ -130,14 +140,22 @@ async def _ready(
             yield batch
 
 
-async def _numbered(items: Iterable[K] | AsyncIterable[K]) -> AsyncGenerator[tuple[int, K], None]:
-    number = 0
+async def _numbered(
+    items: Iterable[K] | AsyncIterable[K], wanted: Callable[[K], bool]
+) -> AsyncGenerator[tuple[int, K], None]:
+    number = passed_over = 0
     if isinstance(items, AsyncIterable):
         iterator: AsyncIterator[K] = aiter(items)
         async for item in iterator:
-            yield number, item
-            number += 1
+            if wanted(item):
+                yield number, item
+                number += 1
     else:
         for item in items:
-            yield number, item
-            number += 1
+            if wanted(item):
+                yield number, item
+                number += 1
+            else:
+                passed_over += 1
+                if passed_over % _TURN == 0:
+                    await asyncio.sleep(0)

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, cast
 
 import attrs
 from yarl import URL
 
 from truemed_async._core import arguments
-from truemed_async._core.bulk import Outcome, fan_out, outcome_of
-from truemed_async._core.listing import Sorting, complete
+from truemed_async._core.bulk import Outcome
+from truemed_async._core.bulk_changes import ChangeOutcome
+from truemed_async._core.listing import Sorting
 from truemed_async._core.stream import Stream
-from truemed_async._sensitive import Sensitive
 from truemed_async.endpoints import (
     GET_QUALIFICATION_SESSION,
     LIST_QUALIFICATION_SESSIONS,
     UPDATE_QUALIFICATION_SESSION,
 )
-from truemed_async.errors import DeadlineExceededError, InvalidArgumentError
 from truemed_async.models import Page, QualificationSession, QualificationSessionUpdate, QualificationStatus
-from truemed_async.options import UNSET, RequestOptions, Unset, seconds
+from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import Resource
+from truemed_async.resources._bulk import change_each, get_each
+from truemed_async.resources._polling import poll
+from truemed_async.resources._qualification_fields import QualificationSessionChange, changed_fields, filters
 
 SORTING = Sorting[QualificationSession](
     id=lambda session: session.qualification_session_id, key=lambda session: session.created_at
 )
-POLL_FIRST = 1.0
-POLL_LONGEST = 30.0
 
 
 class QualificationSessions(Resource):
@@ -94,7 +95,7 @@ class QualificationSessions(Resource):
         return await self._call(
             LIST_QUALIFICATION_SESSIONS,
             query={
-                **_filters(status, user_id, expires_at, search),
+                **filters(status, user_id, expires_at, search),
                 "page": None if page is None else arguments.positive("page", page),
                 "page_size": None if page_size is None else arguments.positive("page_size", page_size),
             },
@@ -149,19 +150,15 @@ class QualificationSessions(Resource):
 
         Source: Truemed API reference, "List Qualification Sessions".
         """
-        filters = Sensitive(_filters(status, user_id, expires_at, search))
-        start = arguments.start(since, look_back, self._client.clock.wall())
-        arguments.positive("page_size", page_size)
-        arguments.positive("prefetch", prefetch)
-
-        async def fetch(page: int, size: int) -> Page[QualificationSession]:
-            return await self._call(
-                LIST_QUALIFICATION_SESSIONS,
-                query={**filters.value, "page": page, "page_size": size},
-                options=options,
-            )
-
-        return Stream(complete(fetch, SORTING, page_size=page_size, prefetch=prefetch, since=start))
+        return self._every(
+            LIST_QUALIFICATION_SESSIONS,
+            filters(status, user_id, expires_at, search),
+            SORTING,
+            since=arguments.start(since, look_back, self._client.clock.wall()),
+            page_size=page_size,
+            prefetch=prefetch,
+            options=options,
+        )
 
     async def update(
         self,
@@ -207,7 +204,7 @@ class QualificationSessions(Resource):
         response = await self._client.send(
             UPDATE_QUALIFICATION_SESSION,
             path={"qualification_session_id": qualification_session_id},
-            body=_changes(user_id, metadata, success_url, failure_url),
+            body=changed_fields(user_id, metadata, success_url, failure_url),
             idempotency_key=idempotency_key,
             options=options,
         )
@@ -219,6 +216,8 @@ class QualificationSessions(Resource):
         *,
         concurrency: int = 16,
         ordered: bool = False,
+        unique: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> Stream[Outcome[QualificationSession]]:
         """Get many sessions at once, ``concurrency`` at a time.
@@ -230,17 +229,68 @@ class QualificationSessions(Resource):
             ids: The ids, from any iterable or async iterable; it is read only as fast as the outcomes are taken.
             concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
             ordered: Whether outcomes come in the order of the ids, rather than as they arrive.
+            unique: Whether an id that was there before is left out. The last 100,000 different ids are remembered,
+                in about 15 MiB; one that comes again later than that is asked for again.
+            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
+                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
+                ``ids`` has no length. What it raises ends the iteration.
             options: Time-outs, retry policy and headers of each call.
 
         Raises:
-            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+            InvalidArgumentError: An argument was refused; raised at once.
         """
-        arguments.positive("concurrency", concurrency)
+        return get_each(
+            lambda each: self.get(each, options=options),
+            ids,
+            concurrency=concurrency,
+            ordered=ordered,
+            unique=unique,
+            progress=progress,
+        )
 
-        async def one(qualification_session_id: str) -> Outcome[QualificationSession]:
-            return await outcome_of(qualification_session_id, lambda each: self.get(each, options=options))
+    def update_many(
+        self,
+        changes: Iterable[QualificationSessionChange] | AsyncIterable[QualificationSessionChange],
+        *,
+        run_id: str | None = None,
+        concurrency: int = 16,
+        ordered: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
+        options: RequestOptions | None = None,
+    ) -> Stream[ChangeOutcome[QualificationSessionChange, QualificationSessionUpdate]]:
+        """Make many changes at once, ``concurrency`` at a time; changes of one session may overtake each other.
 
-        return Stream(fan_out(arguments.ids(ids), one, concurrency=concurrency, ordered=ordered))
+        One that fails, a bad value included, does not touch the others: each change gives one
+        :class:`~truemed_async.ChangeOutcome`, with the idempotency key that it went out with. With a ``run_id`` the
+        keys are the same each time: after a crash run the same changes again, all of them, under the same ``run_id``,
+        and each has its effect once. How long Truemed remembers keys is not documented: do so soon.
+
+        Args:
+            changes: The changes, from any iterable or async iterable; it is read only as fast as the outcomes are taken.
+            run_id: Your name of this run, for example ``"relabel-2026-11-21"``. Each key is made of it, the session's
+                id and the values, whatever the order: the same change twice in a run is one change, and a change with
+                other values is another. By default keys are random. A change's own ``idempotency_key`` goes first.
+            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
+            ordered: Whether outcomes come in the order of the changes, rather than as they arrive.
+            progress: As in :meth:`get_many`.
+            options: Time-outs, retry policy and headers of each call.
+
+        Raises:
+            InvalidArgumentError: An argument was refused, raised at once; or what ``changes`` holds is no
+                :class:`~truemed_async.QualificationSessionChange`, raised while iterating.
+
+        Source: Truemed guide, "Update a Qualification Session".
+        """
+        return change_each(
+            changes,
+            QualificationSessionChange,
+            UPDATE_QUALIFICATION_SESSION,
+            partial(self.update, options=options),
+            run_id=run_id,
+            concurrency=concurrency,
+            ordered=ordered,
+            progress=progress,
+        )
 
     async def wait_until_final(
         self,
@@ -266,48 +316,11 @@ class QualificationSessions(Resource):
 
         Source: Truemed API reference, "Get Qualification Session Details".
         """
-        clock = self._client.clock
-        deadline = clock.monotonic() + seconds("timeout", timeout)
-        polls, pause = 0, POLL_FIRST
-        while True:
-            session = await self.get(qualification_session_id, options=options)
-            polls += 1
-            if session.status.is_final:
-                return session
-            left = deadline - clock.monotonic()
-            if left <= 0:
-                raise DeadlineExceededError(
-                    f"the session is not final after {timeout} seconds",
-                    endpoint=GET_QUALIFICATION_SESSION.name,
-                    attempts=polls,
-                )
-            await clock.sleep(min(pause, left))
-            pause = min(pause * 2, POLL_LONGEST)
-
-
-def _filters(
-    status: str | None, user_id: str | None, expires_at: date | str | None, search: str | None
-) -> dict[str, str | int | bool | None]:
-    """Check the filters of ``list`` and ``iter``."""
-    return {
-        "status": None if status is None else arguments.text("status", status),
-        "user_id": None if user_id is None else arguments.text("user_id", user_id),
-        "expires_at": None if expires_at is None else arguments.day("expires_at", expires_at),
-        "search": None if search is None else arguments.text("search", search),
-    }
-
-
-def _changes(user_id: object, metadata: object, success_url: object, failure_url: object) -> dict[str, str]:
-    """Check the fields of ``update``, and that there is one."""
-    changes: dict[str, str] = {}
-    if user_id is not UNSET:
-        changes["user_id"] = arguments.text("user_id", user_id)
-    if metadata is not UNSET:
-        changes["metadata"] = arguments.metadata("metadata", metadata)
-    if success_url is not UNSET:
-        changes["success_url"] = arguments.web_url("success_url", success_url)
-    if failure_url is not UNSET:
-        changes["failure_url"] = arguments.web_url("failure_url", failure_url)
-    if not changes:
-        raise InvalidArgumentError("nothing to change: give user_id, metadata, success_url or failure_url")
-    return changes
+        return await poll(
+            lambda: self.get(qualification_session_id, options=options),
+            lambda session: session.status.is_final,
+            what="the session",
+            seconds_left=timeout,
+            clock=self._client.clock,
+            endpoint=GET_QUALIFICATION_SESSION,
+        )

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from typing import Any, TypeVar
 
 from truemed_async._core import arguments
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Secret, Sensitive
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.sync._stream import Feed, SyncStream
+from truemed_async.sync._stream import Feed, SizedFeed, SyncStream
 
 T = TypeVar("T")
 
 
-def fed_stream(
-    make: Callable[[AsyncIterable[Any]], Stream[T]], items: Iterable[Any], concurrency: int
-) -> SyncStream[T]:
+def fed_stream(make: Callable[[Any], Stream[T]], items: Any, concurrency: int) -> SyncStream[T]:
     """Return a stream that takes its items from an iterable of the caller's, on the caller's thread."""
-    checked = arguments.ids(items)
-    if isinstance(checked, AsyncIterable):
-        return SyncStream(make(checked), ahead=False)
-    feed = Feed(checked, 2 * arguments.positive("concurrency", concurrency))
+    if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
+        return SyncStream(make(items), ahead=False)  # an async iterable, or refused there
+    feed = _feed(items, 2 * arguments.positive("concurrency", concurrency))
     return SyncStream(make(feed), feed, ahead=False)
+
+
+def _feed(items: Iterable[Any], ahead: int) -> Feed:
+    return SizedFeed(items, ahead, len(items)) if isinstance(items, Sized) else Feed(items, ahead)
 
 
 def no_session(session: object) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from truemed_async._core.bulk import every
 from truemed_async._core.stream import Stream
 from truemed_async.errors import ClientClosedError
 from truemed_async.sync._runner import runner
 
 T = TypeVar("T")
+
+LOOK_SECONDS = 0.25
+"""How often the loop thread looks whether an iteration was abandoned."""
 
 
 class SyncStream(Iterator[T], Generic[T]):
@@ -30,7 +34,7 @@ class SyncStream(Iterator[T], Generic[T]):
         self._pump = _Pump(stream, feed, ahead=ahead)
         self._feed = feed
         self._here: Iterator[T] = iter(())
-        weakref.finalize(self, self._pump.give_up).atexit = False
+        self._pump.consumer = weakref.ref(self)
 
     def __iter__(self) -> Self:
         return self
@@ -54,18 +58,19 @@ class SyncStream(Iterator[T], Generic[T]):
                 batch = runner.run(self._pump.take)
             if batch and self._feed is not None:
                 self._feed.taken(len(batch))
+            if self._pump.report is not None:
+                self._pump.report(batch or ())
             self._here = iter(batch or ())
         except BaseException:
-            self._pump.give_up()  # what was on its way is lost, and nothing may follow what is lost
+            self._pump.given_up = True  # what was on its way is lost, and nothing may follow what is lost
             raise
 
     def close(self) -> None:
         """Stop, and free connections and tasks. May be called again."""
         self._here = iter(())
-        if self._pump.begun:
+        if not self._pump.given_up:
             self._pump.check()
             runner.run(self._pump.close)
-        self._pump.ended = True
 
     def __enter__(self) -> Self:
         return self
@@ -77,57 +82,65 @@ class SyncStream(Iterator[T], Generic[T]):
 
 
 class _Pump(Generic[T]):
-    """The end of a stream that is on the loop thread: takes its batches, one of them ahead."""
+    """The end of a stream that is on the loop thread: takes its batches, one of them ahead.
+
+    It looks now and then whether anybody still iterates. A finaliser would tell at once, but it would run where the
+    iterator is dropped, and an interruption (Ctrl-C) that falls into a finaliser is lost.
+    """
 
     def __init__(self, stream: Stream[T], feed: Feed | None, *, ahead: bool) -> None:
-        self.ended = False
+        self.given_up = False
+        self.consumer: weakref.ref[SyncStream[T]] | None = None
         self._stream = stream
+        self._batches, self.report = stream.unreported()  # the caller's function belongs on the caller's thread
         self._feed = feed
         self._ahead = ahead
         self._loop: asyncio.AbstractEventLoop | None = None  # since the first batch
+        self._look: asyncio.TimerHandle | None = None
         self._next: asyncio.Task[Sequence[T] | None] | None = None
-
-    @property
-    def begun(self) -> bool:
-        """Whether there is something to stop."""
-        return self._loop is not None and not self.ended
+        self._closing: asyncio.Task[None] | None = None
 
     def check(self) -> None:
         """Refuse to go on with what the parent of a forked process began: its loop is not here."""
-        if self.begun and self._loop is not runner.loop:
+        if self._loop is not None and self._loop is not runner.loop and not self.given_up:
             raise ClientClosedError("this iteration was begun before the process forked: begin another")
 
     async def take(self) -> Sequence[T] | None:
         """Return the next batch, or ``None`` at the end."""
-        if self.ended:
+        if self.given_up:
             return None
         if self._feed is not None:
             self._feed.filled.set()
         first, self._loop = self._loop is None, asyncio.get_running_loop()
+        if first:
+            self._look_again()
         task, self._next = self._next or asyncio.create_task(self._advance()), None
         batch = await task
         if batch is None:
-            self.ended = True
+            await self.close()
         elif self._ahead and not first:  # who leaves during the first page has made one request
             self._next = asyncio.create_task(self._advance())
             self._next.add_done_callback(_noted)
         return batch
 
     async def _advance(self) -> Sequence[T] | None:
-        return await anext(self._stream.batches(), None)
+        return await anext(self._batches, None)
+
+    def _look_again(self) -> None:
+        if self.given_up or self.consumer is None or self.consumer() is None:
+            self._closing = asyncio.create_task(self.close())
+        else:
+            self._look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look_again)
 
     async def close(self) -> None:
         """Stop what runs, and wait until it has."""
+        self.given_up = True
+        if self._look is not None:
+            self._look.cancel()
         if self._next is not None:
             self._next.cancel()
             await asyncio.wait([self._next])
         await self._stream.aclose()
-
-    def give_up(self) -> None:
-        """Stop what runs, soon. A finaliser may call this, from any thread."""
-        if self.begun:
-            self.ended = True
-            runner.post(self._loop, self.close)
 
 
 def _noted(task: asyncio.Task[Any]) -> None:
@@ -150,6 +163,11 @@ class Feed(AsyncIterator[Any]):
         self._ready: deque[Any] = deque()
         self._outstanding = 0
         self._exhausted = False
+        self._wanted: Callable[[Any], bool] = every
+
+    def keep_only(self, wanted: Callable[[Any], bool]) -> None:
+        """Take only the items for which this is true; who takes them here must not leave out any."""
+        self._wanted = wanted
 
     def fill(self) -> None:
         """Take items until enough are outstanding. Called on the caller's thread."""
@@ -158,7 +176,8 @@ class Feed(AsyncIterator[Any]):
                 item = next(self._items)
             except StopIteration:
                 self._exhausted = True
-            else:
+                return
+            if self._wanted(item):
                 self._ready.append(item)
                 self._outstanding += 1
 
@@ -173,3 +192,14 @@ class Feed(AsyncIterator[Any]):
             self.filled.clear()
             await self.filled.wait()
         return self._ready.popleft()
+
+
+class SizedFeed(Feed):
+    """A feed from an iterable that has a length."""
+
+    def __init__(self, items: Iterable[Any], ahead: int, length: int) -> None:
+        super().__init__(items, ahead)
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
