@@ -32,6 +32,7 @@ from aiohttp.test_utils import TestServer
 
 from truemed_async import AsyncTruemed, Truemed
 from truemed_async.emulator import Cut, Fault
+from truemed_async.webhooks import sign
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -144,6 +145,28 @@ def lost_answers(emulator, names):
 
 
 @contextmanager
+def moving_list(emulator, names):
+    """Take a session away after each page. Paging by hand then misses some that were there all along; `iter` none."""
+    emulator.faults.add("delete_between_pages")
+    yield
+    stayed = {session.qualification_session_id for session in emulator.state.sessions}
+    by_hand = "requests" in names
+    assert stayed
+    assert (not stayed <= set(names["ids"])) is by_hand
+
+
+@contextmanager
+def delivery(emulator, names):
+    """Deliver the end of a qualification session."""
+    data = {"qualification_session_id": "qs_abc123", "status": "approved"}
+    envelope = {"webhook_delivery_id": "wd_1", "event_type": "qualification_session_complete", "data": data}
+    names["SECRET"] = "whsec-of-a-page"
+    names["body"] = json.dumps(envelope).encode()
+    names["headers"] = sign(names["body"], names["SECRET"])
+    yield
+
+
+@contextmanager
 def payment_sessions(emulator, names):
     emulator.faults.add(PaymentSessions())
     yield
@@ -219,7 +242,9 @@ def quiet(emulator, names):
 
 
 FIXTURES = {
+    "delivery": delivery,
     "lost-answers": lost_answers,
+    "moving-list": moving_list,
     "payment-sessions": payment_sessions,
     "quiet": quiet,
     "served": served,
