@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import AsyncIterable, Callable, Iterable, Sized
 from typing import Any, TypeVar
 
 from truemed_async._core import arguments
@@ -14,7 +14,9 @@ from truemed_async.sync._stream import Feed, SizedFeed, SyncStream
 T = TypeVar("T")
 
 
-def fed_stream(make: Callable[[Any], Stream[T]], items: Any, concurrency: int) -> SyncStream[T]:
+def fed_stream(
+    make: Callable[[Any], Stream[T]], items: Iterable[Any] | AsyncIterable[Any], concurrency: int
+) -> SyncStream[T]:
     """Return a stream that takes its items from an iterable of the caller's, on the caller's thread."""
     if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
         return SyncStream(make(items), ahead=False)  # an async iterable, or refused there
