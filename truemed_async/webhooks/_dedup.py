@@ -36,6 +36,7 @@ class DedupStore(Protocol):
 
     They may be called from several threads at once, and each must be atomic for all processes that share the store.
     :class:`AsyncReceiver` calls them in a worker thread, so they may block; it also takes an :class:`AsyncDedupStore`.
+    If it has an attribute ``retention`` too, a ``timedelta``, receivers check that it remembers for long enough.
     """
 
     def claim(self, key: str, owner: str) -> Claim:
