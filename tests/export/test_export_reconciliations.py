@@ -1,0 +1,180 @@
+"""A month's payouts and transactions in a file, from an emulator that keeps books."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from truemed_async import AsyncTruemed, export_reconciliation
+from truemed_async.emulator import Emulator
+from truemed_async.errors import InvalidArgumentError, ServerError
+
+COLUMNS = [
+    "listed_on",
+    "in_period",
+    "type",
+    "transaction_id",
+    "amount_cents",
+    "payout_id",
+    "payout_listed_on",
+    "payout_arrival_date",
+    "payout_amount_cents",
+]
+
+
+@pytest.fixture(scope="module")
+def books():
+    """Two payouts of October, the first for September too, and what November will pay for."""
+    with Emulator(sessions=0) as emulator:
+        transactions, payouts = emulator.state.transactions, emulator.state.payouts
+
+        def enter(month: int, day: int, amount: int, type: str = "charge") -> None:
+            transactions.add(created_at=datetime(2024, month, day, 23, 59, tzinfo=UTC), amount=amount, type=type)
+
+        enter(9, 29, 10_000)
+        enter(9, 30, -500, "truemed_fee")
+        enter(10, 1, 2_000)
+        payouts.pay_out(payout_id="po_1", arrival_date=date(2024, 10, 5))
+        for day in range(6, 26):
+            enter(10, day, 1999)
+        enter(10, 26, -1999, "refund")
+        payouts.pay_out(payout_id="po_2", arrival_date=date(2024, 10, 28))
+        enter(10, 30, 700)
+        payouts.pay_out(payout_id="po_3", arrival_date=date(2024, 11, 4))
+        enter(10, 31, 50)
+        yield emulator
+
+
+@pytest.fixture
+async def client(books):
+    async with AsyncTruemed(books.api_key, base_url=books.url) as made:
+        yield made
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+async def test_a_month_in_a_file_adds_up_to_its_payouts(client, tmp_path):
+    done = await export_reconciliation(client, tmp_path / "october.csv", month="2024-10")
+    rows = rows_of(tmp_path / "october.csv")
+    assert list(rows[0]) == COLUMNS
+    assert len(rows) == done.exported.rows == 2 + 1 + 21 + 2
+    assert done.report.agrees
+    for payout, amount in (("po_1", 11_500), ("po_2", 19 * 1999)):
+        paid = [row for row in rows if row["payout_id"] == payout]
+        assert {row["payout_amount_cents"] for row in paid} == {str(amount)}
+        assert sum(int(row["amount_cents"]) for row in paid) == amount
+    assert [row["listed_on"] for row in rows if row["in_period"] == "false"] == ["2024-09-29", "2024-09-30"]
+    assert (done.report.pending, done.report.pending_cents) == (1, 50)
+    assert (done.report.paid_elsewhere, done.report.paid_elsewhere_cents) == (1, 700)
+
+
+async def test_days_are_dates_and_never_shifted(client, tmp_path):
+    """The last minute of a day in UTC is the next day further east, and stays what it is."""
+    await export_reconciliation(client, tmp_path / "days.jsonl", start_date="2024-10-31", end_date="2024-10-31")
+    (row,) = map(json.loads, (tmp_path / "days.jsonl").read_text().splitlines())
+    assert row["listed_on"] == "2024-10-31"
+    assert row["created_at"] == "2024-10-31T23:59:00.000Z"
+
+
+async def test_jsonl_holds_what_the_server_sent_unless_it_may_be_personal(client, tmp_path):
+    for personal, more in (("keep", {"created_at", "payment_session_id"}), ("drop", set())):
+        path = tmp_path / f"{personal}.jsonl"
+        await export_reconciliation(client, path, month="2024-10", personal=personal)
+        assert more == json.loads(path.read_text().splitlines()[0]).keys() & {"created_at", "payment_session_id"}
+
+
+async def test_columns_can_be_chosen(client):
+    to = io.BytesIO()
+    await export_reconciliation(client, to, month="2024-10", format="csv", columns=["amount_cents", "payout_id"])
+    assert to.getvalue().splitlines()[:2] == [b"amount_cents,payout_id", b"10000,po_1"]
+
+
+async def test_parquet_has_cents_as_integers_and_days_as_dates(client, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
+    await export_reconciliation(client, tmp_path / "october.parquet", month="2024-10")
+    table = parquet.read_table(tmp_path / "october.parquet")
+    assert table.column_names == COLUMNS
+    assert {str(table.schema.field(name).type) for name in COLUMNS if name.endswith("_cents")} == {"int64"}
+    assert {str(table.schema.field(name).type) for name in ("listed_on", "payout_arrival_date")} == {"date32[day]"}
+
+
+async def test_looking_back_too_little_is_told(client):
+    done = await export_reconciliation(client, io.BytesIO(), month="2024-10", look_back=timedelta(1))
+    assert [(each.payout_id, each.difference_cents) for each in done.report.mismatches] == [("po_1", 10_000)]
+    assert not done.report.agrees
+
+
+async def test_an_unfinished_export_goes_on_where_it_ended(client, books, tmp_path):
+    whole, path = tmp_path / "whole.csv", tmp_path / "october.csv"
+    await export_reconciliation(client, whole, month="2024-10")
+
+    def stop(progress: Any) -> None:
+        if progress.rows >= 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await export_reconciliation(client, path, month="2024-10", on_progress=stop)
+    assert not path.exists()
+    with pytest.raises(InvalidArgumentError, match="other filters"):
+        await export_reconciliation(client, path, month="2024-09", resume=True)
+    done = await export_reconciliation(client, path, month="2024-10", resume=True)
+    assert done.exported.resumed >= 10
+    assert done.report.agrees, "the check sees the rows of the run before, too"
+    assert path.read_bytes() == whole.read_bytes()
+
+
+async def test_an_error_leaves_no_file(client, books, tmp_path):
+    with (
+        books.faults.add("status", code=501, route="reconciliations.list_transactions", nth=5),
+        pytest.raises(ServerError),
+    ):
+        await export_reconciliation(client, tmp_path / "october.csv", month="2024-10")
+    assert not (tmp_path / "october.csv").exists()
+
+
+DAY = date(2024, 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "give either month, or start_date and end_date"),
+        ({"start_date": DAY}, "give either month"),
+        ({"end_date": DAY}, "give either month"),
+        ({"month": "2024-10", "start_date": DAY}, "give either month"),
+        ({"month": "2024-10", "end_date": DAY}, "give either month"),
+        ({"month": "2024-13"}, "month must be a valid 'YYYY-MM'"),
+        ({"month": "2024-00"}, "month must be"),
+        ({"month": "0000-10"}, "month must be"),
+        ({"month": "2024-1"}, "month must be"),
+        ({"month": "2024-10\n"}, "month must be"),
+        ({"month": 202410}, "month must be"),
+        ({"start_date": DAY, "end_date": "2024-09-30"}, "end_date must not lie before"),
+        ({"month": "2024-10", "look_back": timedelta(-1)}, "look_back must be"),
+        ({"month": "2024-10", "concurrency": 0}, "concurrency must be"),
+        ({"month": "2024-10", "columns": ["amount"]}, "columns must be some of these"),
+        ({"month": "2024-10", "secret": "canary"}, "secret is for personal='hash' alone"),
+    ],
+)
+async def test_a_bad_argument_is_refused_before_anything_is_read(client, books, tmp_path, given, message):
+    before = len(books.requests)
+    with pytest.raises(InvalidArgumentError, match=message):
+        await export_reconciliation(client, tmp_path / "october.csv", **given)
+    assert len(books.requests) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("month", "days"), [("2024-02", 29), ("2023-02", 28), ("2024-12", 31), ("2024-04", 30)])
+async def test_a_month_has_its_days(client, books, month, days):
+    before = len(books.requests)
+    await export_reconciliation(client, io.BytesIO(), month=month, look_back=timedelta(0))
+    assert len(books.requests) - before == 2 * days
