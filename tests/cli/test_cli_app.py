@@ -8,6 +8,7 @@ import io
 import os
 import runpy
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -122,19 +123,20 @@ class TestExitCodes:
         assert (done.code, done.err) == (130, "interrupted\n")
 
     def test_ctrl_c_leaves_an_unfinished_export_as_it_is(self, truemed, tmp_path, monkeypatch):
-        from truemed_async.cli import sessions
-
-        async def interrupted(*_):
+        def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(sessions, "export", interrupted)
+        monkeypatch.setattr(import_module("truemed_async.exporting.export"), "_write", interrupted)
         file = tmp_path / "x.csv"
 
         done = truemed(*EMULATOR, "sessions", "export", "--output", str(file))
 
         assert done.code == 130
-        assert done.err == f"unfinished: the rows so far are in {file}.partial\ninterrupted\n"
-        assert [path.name for path in tmp_path.iterdir()] == ["x.csv.partial"]
+        assert done.err == (
+            f"unfinished: the rows so far are in {file}.partial; the same command with --resume goes on from there\n"
+            "interrupted\n"
+        )
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv.partial", "x.csv.partial.journal"]
 
     def test_a_full_disk_is_1(self, truemed):
         class Full(io.StringIO):
@@ -164,7 +166,7 @@ class TestExitCodes:
         assert streams.err.getvalue().startswith("error: qs_unknown")
 
     def test_a_mistake_of_ours_is_not_hidden(self, truemed, monkeypatch):
-        monkeypatch.setattr("truemed_async.cli.sessions.row_writer", None)
+        monkeypatch.setattr("truemed_async.cli.sessions.write_rows", None)
 
         with pytest.raises(TypeError):
             truemed(*EMULATOR, *LIST)

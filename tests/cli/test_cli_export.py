@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hmac
 import io
 import json
+import sys
+from datetime import UTC, datetime
 
 import attrs
 import pytest
 
 from truemed_async import QualificationSession
+from truemed_async.cli.app import run
+from truemed_async.cli.streams import Streams
 from truemed_async.emulator import Fault
 
 EMULATOR = ("--env", "emulator")
@@ -114,10 +119,17 @@ def test_the_format_wins_over_the_ending(truemed, tmp_path):
 @pytest.mark.parametrize(
     ("options", "allowed"),
     [
-        (("--output", "x.parquet"), ".csv or .jsonl"),
-        (("--output", "x"), ".csv or .jsonl"),
-        (("--output", "x.csv", "--format", "parquet"), "jsonl"),
-        (("--output", "x.csv", "--resume"), "--resume"),
+        (("--output", "x.xlsx"), ".csv, .jsonl or .parquet"),
+        (("--output", "x"), ".csv, .jsonl or .parquet"),
+        (("--output", "x.csv", "--format", "xml"), "jsonl"),
+        (("--output", "-", "--resume"), "a stream cannot be resumed"),
+        (("--output", "x.csv", "--columns", "status,nobody"), "columns must be some of these"),
+        (("--output", "x.csv", "--personal", "mask"), "hash"),
+        (("--output", "x.csv", "--personal", "hash"), "TRUEMED_EXPORT_SECRET"),
+        (("--output", "x.csv", "--personal", "hash", "--secret-file", "none"), "--secret-file cannot be read: No such"),
+        (("--output", "x.csv", "--secret-file", "none"), "--secret-file is for --personal hash"),
+        (("--output", "x.csv", "--since", "soon"), "--since must be YYYY-MM-DD"),
+        (("--output", "x.csv", "--since", "2024-02-30"), "--since must be YYYY-MM-DD"),
         ((), "--output"),
         (("--output", "x.csv", "--expires-at", "soon"), "YYYY-MM-DD"),
         (("--output", "x.csv", "--status", ""), "status must not be empty"),
@@ -138,7 +150,7 @@ def test_a_place_that_cannot_be_written_is_a_usage_error(truemed, tmp_path):
         done = truemed(*EMULATOR, "sessions", "export", "--format", "csv", "--output", str(place))
 
         assert done.code == 2
-        assert f"--output {place} cannot be written: " in done.err
+        assert f"{place} cannot be written: " in done.err
     assert not list(tmp_path.iterdir())
 
 
@@ -152,7 +164,7 @@ def test_the_file_changes_only_when_the_export_is_complete(truemed, emulator, tm
     done = truemed("sessions", "export", "--output", str(file))
 
     assert (done.code, done.out) == (1, "")
-    assert done.err.splitlines()[0] == f"unfinished: the rows so far are in {partial}"
+    assert done.err.splitlines()[0] == unfinished(partial)
     assert done.err.splitlines()[1].startswith("error: qualification_sessions.list: 403")
     assert file.read_text() == "before"
     assert len(partial.read_text().splitlines()) == 50
@@ -163,6 +175,124 @@ def test_the_file_changes_only_when_the_export_is_complete(truemed, emulator, tm
     assert not partial.exists()
 
 
+def unfinished(partial):
+    return f"unfinished: the rows so far are in {partial}; the same command with --resume goes on from there"
+
+
+def test_it_can_be_resumed(truemed, emulator, tmp_path):
+    for number in range(120):
+        emulator.state.add(status="processing", created_at=datetime(2024, 1, 1, 10, number % 60, tzinfo=UTC))
+    emulator.faults.add(FromPage2(403))
+    file, other = tmp_path / "x.csv", tmp_path / "y.csv"
+    assert truemed("sessions", "export", "--output", str(file)).code == 1
+    emulator.faults.clear()
+
+    done = truemed("sessions", "export", "--output", str(file), "--resume")
+
+    assert done.code == 0
+    assert (
+        "120 sessions (processing 120), 50 of them from the run before, created 2024-01-01 10:00 to 2024-" in done.err
+    )
+    assert truemed("sessions", "export", "--output", str(other)).code == 0
+    assert file.read_bytes() == other.read_bytes()
+
+
+def test_a_changed_resume_is_a_usage_error(truemed, emulator, tmp_path):
+    for _ in range(60):
+        emulator.state.add()
+    emulator.faults.add(FromPage2(403))
+    file = tmp_path / "x.csv"
+    assert truemed("sessions", "export", "--output", str(file)).code == 1
+
+    done = truemed("sessions", "export", "--output", str(file), "--resume", "--user-id", "hush")
+
+    assert (done.code, done.err) == (
+        2,
+        f"error: {file}.partial was begun with other filters: resume with the same, or export anew\n",
+    )
+
+
+def test_chosen_columns(truemed):
+    done = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--columns", "status, created_at")
+
+    assert {tuple(row) for row in done.rows} == {("status", "created_at")}
+
+
+@pytest.mark.parametrize("place", ["file", "variable"])
+def test_hashed_with_a_secret_that_is_not_an_argument(truemed, tmp_path, monkeypatch, place):
+    options = ("--output", "-", "--personal", "hash", "--columns", "email")
+    if place == "file":
+        (tmp_path / "secret").write_text("a secret of tests\n")
+        options = (*options, "--secret-file", str(tmp_path / "secret"))
+    else:
+        monkeypatch.setenv("TRUEMED_EXPORT_SECRET", "a secret of tests")
+
+    rows = truemed(*EMULATOR, "sessions", "export", *options).rows
+    plain = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--columns", "email").rows
+
+    expected = [
+        row["email"] and hmac.new(b"a secret of tests", row["email"].encode(), "sha256").hexdigest() for row in plain
+    ]
+    assert [row["email"] for row in rows] == expected
+
+
+def test_dropped(truemed):
+    done = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--personal", "drop")
+
+    assert not {"email", "user_name", "user_id", "user_business_id"} & set(done.rows[0])
+
+
+@pytest.mark.parametrize(
+    ("since", "count"), [("2024-01-02", 2), ("2024-01-02T10:30", 1), ("2024-01-02T12:00+02:00", 2)]
+)
+def test_since(truemed, emulator, terminal, since, count):
+    for day, minute in ((1, 0), (2, 0), (2, 30)):
+        emulator.state.add(created_at=datetime(2024, 1, day, 10, minute, tzinfo=UTC))
+
+    done = truemed("sessions", "export", "--output", "-", "--since", since, err=terminal())
+
+    assert len(done.rows) == count
+    assert f"{count}/?" in done.err  # the server does not say how many there are since then
+
+
+def test_parquet(truemed, tmp_path):
+    import pyarrow.parquet
+
+    assert truemed(*EMULATOR, "sessions", "export", "--output", str(tmp_path / "x.parquet")).code == 0
+
+    assert pyarrow.parquet.read_table(tmp_path / "x.parquet").num_rows == 1000
+
+
+def test_parquet_to_standard_output(truemed):
+    import pyarrow.parquet
+
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="utf-8")
+    streams = Streams(out, io.StringIO())
+
+    assert run((*EMULATOR, "sessions", "export", "--output", "-", "--format", "parquet"), streams) == 0
+
+    assert pyarrow.parquet.read_table(io.BytesIO(raw.getvalue())).num_rows == 1000
+
+
+def test_parquet_is_not_for_a_terminal(truemed, terminal):
+    done = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--format", "parquet", out=terminal())
+
+    assert (done.code, done.out) == (2, "")
+    assert "not for a terminal" in done.err
+
+
+def test_without_the_extra_it_says_how_to_get_it(truemed, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
+
+    done = truemed(*EMULATOR, "sessions", "export", "--output", str(tmp_path / "x.parquet"))
+
+    assert done.code == 2
+    assert done.err == "error: parquet needs one more library: pip install 'truemed-async[parquet]'\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_summary_counts_by_status(truemed, emulator, tmp_path):
     for status in ("approved", "pending", "approved", "brand\x1bnew", "pending", "approved"):
         emulator.state.add(status=status)
@@ -170,13 +300,14 @@ def test_the_summary_counts_by_status(truemed, emulator, tmp_path):
 
     done = truemed("sessions", "export", "--output", str(file))
 
-    head, _, tail = done.err.partition(" in ")
-    assert head == r"6 sessions (approved 3, pending 2, brand\x1bnew 1)"
+    head, _, tail = done.err.partition(", in ")
+    assert head.startswith(r"6 sessions (approved 3, pending 2, brand\x1bnew 1), created 20")
+    assert head.endswith(" UTC, 1 request, 0 retries")
     assert tail.endswith(f" s to {file}\n")
 
 
 def test_the_summary_of_nothing(truemed, emulator):
-    assert truemed("sessions", "export", "--output", "-").err.startswith("0 sessions in ")
+    assert truemed("sessions", "export", "--output", "-").err.startswith("0 sessions, 1 request, 0 retries, in ")
 
 
 class TestProgress:

@@ -61,13 +61,16 @@ def test_ctrl_c_during_an_export(start, finish, until, tmp_path, monkeypatch):
         monkeypatch.setenv("TRUEMED_BASE_URL", emulator.url)
         monkeypatch.setenv("TRUEMED_API_KEY", emulator.api_key)
         process = start("sessions", "export", "--output", str(file))
-        until(lambda: partial.exists() and partial.stat().st_size > 0)
+        until(lambda: partial.exists() and partial.stat().st_size > 2000)  # the header, and rows
         process.send_signal(signal.SIGINT)
         done = finish(process)
 
     assert done.code == 130
-    assert done.err == f"unfinished: the rows so far are in {partial}\ninterrupted\n"
-    assert [path.name for path in tmp_path.iterdir()] == [partial.name]
+    assert done.err == (
+        f"unfinished: the rows so far are in {partial}; the same command with --resume goes on from there\n"
+        "interrupted\n"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [partial.name, f"{partial.name}.journal"]
     with partial.open(encoding="utf-8", newline="") as opened:
         assert 0 < len(list(csv.DictReader(opened))) < 5000
 

@@ -88,11 +88,9 @@ async def run_export(
         total: Asks how many rows there are; only where there is a bar.
     """
     options = output.given()
-    with _watched(output, streams) as begun, await _bar(output, streams, total) as show:
+    with _watched(output, streams), await _bar(output, streams, total) as show:
 
         def report(progress: Progress) -> None:
-            begun.append(progress)
-            del begun[:-1]
             show(progress.read)
 
         exported = await write(_destination(output, streams), on_progress=report, **options)
@@ -100,19 +98,19 @@ async def run_export(
 
 
 @contextmanager
-def _watched(output: Output, streams: Streams) -> Generator[list[Progress]]:
-    """Say what is left of an export that had begun."""
-    begun: list[Progress] = []
+def _watched(output: Output, streams: Streams) -> Generator[None]:
+    """Say what is left of an export that was not refused and did not end."""
     partial = Path(f"{output.output}.partial")
-    complete = False
     try:
-        yield begun
-        complete = True
-    finally:
-        if begun and not complete and output.output != STDOUT and partial.exists():
+        yield
+    except (InvalidArgumentError, ConfigurationError):
+        raise
+    except BaseException:
+        if output.output != STDOUT and partial.exists():
             streams.say(
                 f"unfinished: the rows so far are in {partial}; the same command with --resume goes on from there"
             )
+        raise
 
 
 def _destination(output: Output, streams: Streams) -> str | BinaryIO:

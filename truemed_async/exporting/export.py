@@ -125,7 +125,7 @@ async def export(
         OSError: A row could not be written, for example because the disk is full.
     """
     boxed_secret = cast("Sensitive[bytes | str | None]", boxed(secret))
-    choice = hidden(dict(chosen_by or {}))
+    choice = hidden(dict(chosen_by)) if chosen_by else None
     del secret, chosen_by  # a traceback may show the locals of this frame
     started = time.monotonic()
     check_personal(personal)
@@ -143,7 +143,7 @@ async def export(
     else:
         shown = {"version": VERSION, "server": client.base_url, "rows": table.name, "format": form}
         written = {"columns": [*projection.types, *(["*"] if projection.whole else [])], "personal": personal}
-        unseen = {"filters": choice, "secret": key or Sensitive(b"")}
+        unseen = {"filters": choice, "secret": key}
         sink = Partial(path, encoding, Parameters(shown=shown | written, hidden=unseen), resume=resume)
     with closing(sink):
         await in_thread(sink.open)

@@ -19,11 +19,11 @@ class Parameters:
     Attributes:
         shown: What may be read by anybody: server, format, columns.
         hidden: What may not: the filters, which may name a person, and the secret of hashes. Only a slow, salted hash
-            of each is written, so that trying all likely values is hard work.
+            of each is written, so that trying all likely values is hard work. ``None`` is none given.
     """
 
     shown: Mapping[str, Any]
-    hidden: Mapping[str, Sensitive[bytes]]
+    hidden: Mapping[str, Sensitive[bytes] | None]
 
     def record(self, salt: str) -> dict[str, Any]:
         """Return what is written beside an unfinished file."""
@@ -41,5 +41,7 @@ def hidden(value: object) -> Sensitive[bytes]:
     return Sensitive(orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str))
 
 
-def _fingerprint(value: Sensitive[bytes], salt: str) -> str:
+def _fingerprint(value: Sensitive[bytes] | None, salt: str) -> str | None:
+    if value is None:
+        return None
     return hashlib.scrypt(value.value, salt=salt.encode(), n=2**14, r=8, p=1, dklen=16).hex()

@@ -1,0 +1,109 @@
+"""`sessions summary`, inside the test."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree as ET
+
+import pytest
+from rich.text import Text
+
+EMULATOR = ("--env", "emulator")
+
+
+@pytest.fixture
+def some(emulator):
+    for status, day in (("approved", 1), ("approved", 2), ("pending", 2), ("brand\x1bnew", 2)):
+        emulator.state.add(status=status, created_at=datetime(2024, 1, day, tzinfo=UTC))
+    soon = datetime.now(UTC) + timedelta(days=45)
+    emulator.state.add(status="approved", created_at=datetime(2024, 1, 3, tzinfo=UTC), expires_at=soon)
+    return emulator
+
+
+def test_a_pipe_gets_json(truemed, some):
+    done = truemed("sessions", "summary")
+
+    assert (done.code, done.err) == (0, "")
+    told = json.loads(done.out)
+    assert told["statuses"] == {"approved": 3, "pending": 1, "brand\x1bnew": 1}
+    assert told["days"]["2024-01-02"] == {"approved": 1, "pending": 1, "brand\x1bnew": 1}
+    assert told["expiring_within_days"] == {"30": 0, "60": 1, "90": 1}
+
+
+def test_csv_is_one_table(truemed, some):
+    done = truemed("sessions", "summary", "--format", "csv")
+
+    rows = list(csv.DictReader(io.StringIO(done.out, newline="")))
+    assert {"count": "status", "of": "", "status": "approved", "sessions": "3"} in rows
+    assert {"count": "created_on", "of": "2024-01-01", "status": "approved", "sessions": "1"} in rows
+    assert {"count": "expiring_within_days", "of": "60", "status": "approved", "sessions": "1"} in rows
+    assert len(rows) == 3 + 5 + 3
+
+
+def test_a_terminal_gets_a_chart(truemed, terminal, some, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    done = truemed("sessions", "summary", out=terminal())
+
+    lines = [Text.from_ansi(line).plain.rstrip() for line in done.out.splitlines()]
+    assert lines[0] == "5 sessions"
+    bars = {match[1]: len(match[2]) for line in lines if (match := re.fullmatch(r"(\S+(?: \S+)*) +\d+  +(█*)", line))}
+    assert bars["approved"] == bars["2024-01-02"] == 44
+    assert bars["pending"] == bars["2024-01-01"] == 15
+    assert r"brand\x1bnew" in bars
+    assert max(map(len, lines)) <= 80
+    assert "approved Letters that expire" in lines
+
+
+def test_nothing_is_a_chart_too(truemed, emulator):
+    done = truemed("sessions", "summary", "--format", "chart")
+
+    assert done.code == 0
+    assert done.out.startswith("0 sessions")
+    assert "█" not in done.out
+
+
+def test_of_many_days_the_last_are_drawn(truemed):
+    done = truemed(*EMULATOR, "sessions", "summary", "--format", "chart")
+
+    assert len(re.findall(r"^2026-\d\d-\d\d ", done.out, re.MULTILINE)) == 31
+    assert "the last 31 of 90 days" in done.out
+
+
+def test_a_narrow_terminal(truemed, terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+
+    assert truemed(*EMULATOR, "sessions", "summary", out=terminal()).code == 0
+
+
+def test_the_same_as_a_picture(truemed, some, tmp_path):
+    file = tmp_path / "x.svg"
+
+    done = truemed("sessions", "summary", "--svg", str(file))
+
+    assert json.loads(done.out)["sessions"] == 5
+    picture = file.read_text(encoding="utf-8")
+    shown = "".join(ET.fromstring(picture).itertext()).replace("\xa0", " ")
+    assert "5 sessions" in shown
+    assert "2024-01-02" in shown
+    assert "█" in shown
+    assert "in 60 days" in shown
+    assert set(re.findall(r"https?://[^\"]*", picture)) == {"http://www.w3.org/2000/svg"}
+
+
+@pytest.mark.parametrize(("name", "options"), [("--svg", ("--svg", "/missing/x.svg")), ("--since", ("--since", "x"))])
+def test_usage_errors(truemed, some, name, options):
+    done = truemed("sessions", "summary", *options)
+
+    assert done.code == 2
+    assert f"{name} " in done.err
+
+
+def test_filters_and_since(truemed, some):
+    done = truemed("sessions", "summary", "--status", "approved", "--since", "2024-01-02")
+
+    assert json.loads(done.out)["statuses"] == {"approved": 2}

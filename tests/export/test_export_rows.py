@@ -1,0 +1,389 @@
+"""What an export writes: formats, columns, personal values, streams, the summary; and what it refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import sys
+from datetime import UTC, date, datetime
+
+import attrs
+import pytest
+
+import truemed_async.exporting
+from truemed_async import Model, QualificationSession, Stream, export_sessions
+from truemed_async._sensitive import masked
+from truemed_async.emulator import Fault
+from truemed_async.errors import ConfigurationError, InvalidArgumentError, PermissionDeniedError
+from truemed_async.exporting import SESSIONS, Progress, Table, export, parquet
+
+FIELDS = [field.name for field in attrs.fields(QualificationSession) if field.name != "extra"]
+PERSONAL = ["email", "user_business_id", "user_id", "user_name"]
+SECRET = b"sixteen bytes or more"
+EVERY_FORMAT = pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+
+
+def hash_of(value):
+    return hmac.new(SECRET, value.encode(), hashlib.sha256).hexdigest()
+
+
+class More(Fault):
+    """Adds a field that nobody knows."""
+
+    async def after(self, exchange, response):
+        from aiohttp import web
+
+        data = json.loads(response.body)
+        for row in data["qualification_sessions"]:
+            row["brand_new"] = [1]
+        return web.json_response(data)
+
+
+class TestFormats:
+    async def test_all_formats_hold_the_same(self, client, tmp_path, rows_of):
+        paths = [tmp_path / f"x.{format}" for format in ("csv", "jsonl", "parquet")]
+        for path in paths:
+            await export_sessions(client, path)
+        in_csv, in_jsonl, in_parquet = map(rows_of, paths)
+
+        expected = [session.to_dict() async for session in client.qualification_sessions.iter()]
+        assert in_jsonl == expected
+        assert in_csv == [
+            {name: "" if value is None else str(value) for name, value in row.items()} for row in expected
+        ]
+        models = [session async for session in client.qualification_sessions.iter()]
+        assert in_parquet == [{name: getattr(model, name) for name in FIELDS} for model in models]
+
+    async def test_parquet_has_types(self, client, tmp_path):
+        import pyarrow.parquet
+
+        await export_sessions(client, tmp_path / "x.parquet")
+
+        schema = pyarrow.parquet.read_schema(tmp_path / "x.parquet")
+        assert schema.names == FIELDS
+        assert {str(schema.field(name).type) for name in FIELDS if name.endswith("_at")} == {"timestamp[us, tz=UTC]"}
+        assert str(schema.field("fee").type) == "double"
+        assert {str(schema.field(name).type) for name in ("status", *PERSONAL)} == {"string"}
+
+    async def test_row_groups_are_the_same_whatever_the_pages_were(self, client, tmp_path, monkeypatch):
+        import pyarrow.parquet
+
+        monkeypatch.setattr(parquet, "GROUP", 50)
+        for size in (20, 100):
+            await export_sessions(client, tmp_path / f"{size}.parquet", page_size=size)
+
+        assert (tmp_path / "20.parquet").read_bytes() == (tmp_path / "100.parquet").read_bytes()
+        read = pyarrow.parquet.ParquetFile(tmp_path / "20.parquet").metadata
+        assert [read.row_group(number).num_rows for number in range(read.num_row_groups)] == [50, 50, 20]
+
+    @EVERY_FORMAT
+    async def test_no_sessions_are_a_file_too(self, client, tmp_path, format, rows_of):
+        done = await export_sessions(client, tmp_path / f"x.{format}", search="nobody at all")
+
+        assert rows_of(tmp_path / f"x.{format}") == []
+        assert (done.rows, done.statuses, done.earliest, done.latest) == (0, {}, None, None)
+
+    async def test_the_format_wins_over_the_ending(self, client, tmp_path):
+        await export_sessions(client, tmp_path / "x.csv", format="jsonl")
+
+        assert (tmp_path / "x.csv").read_text(encoding="utf-8").startswith("{")
+
+    async def test_unknown_fields_are_in_jsonl_alone(self, emulator, client, tmp_path, rows_of):
+        emulator.faults.add(More())
+        for format in ("csv", "jsonl", "parquet"):
+            await export_sessions(client, tmp_path / f"x.{format}")
+            assert ("brand_new" in rows_of(tmp_path / f"x.{format}")[0]) is (format == "jsonl")
+
+    async def test_and_not_where_they_could_be_personal(self, emulator, client, tmp_path, rows_of):
+        emulator.faults.add(More())
+        for options in ({"personal": "drop"}, {"personal": "hash", "secret": SECRET}, {"columns": FIELDS}):
+            await export_sessions(client, tmp_path / "x.jsonl", **options)
+            assert "brand_new" not in rows_of(tmp_path / "x.jsonl")[0]
+
+    async def test_without_the_extra_it_says_how_to_get_it(self, client, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+        monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
+
+        with pytest.raises(ConfigurationError, match=r"pip install 'truemed-async\[parquet\]'"):
+            await export_sessions(client, tmp_path / "x.parquet")
+        assert not list(tmp_path.iterdir())
+
+    async def test_another_missing_module_is_not_the_extra(self, client, tmp_path, monkeypatch):
+        def missing(name):
+            raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+
+        monkeypatch.setattr(parquet, "import_module", missing)
+
+        with pytest.raises(ModuleNotFoundError, match="numpy"):
+            await export_sessions(client, tmp_path / "x.parquet")
+
+
+class TestColumns:
+    @EVERY_FORMAT
+    async def test_the_chosen_ones_in_their_order(self, client, tmp_path, format, rows_of):
+        await export_sessions(client, tmp_path / f"x.{format}", columns=("status", "qualification_session_id"))
+
+        assert {tuple(row) for row in rows_of(tmp_path / f"x.{format}")} == {("status", "qualification_session_id")}
+
+    @pytest.mark.parametrize(
+        "columns", [[], ["nobody"], ["extra"], ["status", "status"], "status", 7, ["status", None], [["status"]]]
+    )
+    async def test_others_are_refused(self, client, tmp_path, columns):
+        with pytest.raises((InvalidArgumentError, TypeError), match=r"columns must be|unhashable"):
+            await export_sessions(client, tmp_path / "x.csv", columns=columns)
+        assert not list(tmp_path.iterdir())
+
+
+class TestPersonal:
+    def test_what_is_personal(self):
+        assert sorted(SESSIONS.personal) == PERSONAL
+
+    @EVERY_FORMAT
+    async def test_dropped(self, client, tmp_path, format, rows_of):
+        await export_sessions(client, tmp_path / f"x.{format}", personal="drop")
+
+        assert list(rows_of(tmp_path / f"x.{format}")[0]) == [name for name in FIELDS if name not in PERSONAL]
+
+    async def test_a_dropped_column_cannot_be_chosen(self, client, tmp_path):
+        with pytest.raises(InvalidArgumentError, match="columns must be some of these"):
+            await export_sessions(client, tmp_path / "x.csv", personal="drop", columns=["email"])
+
+    @EVERY_FORMAT
+    async def test_hashed(self, emulator, client, tmp_path, format, rows_of, yesterday):
+        emulator.state.add(email="ada@example.com", user_name=None, user_id="u-1", created_at=yesterday(1))
+        path = tmp_path / f"x.{format}"
+
+        await export_sessions(client, path, personal="hash", secret=SECRET)
+
+        row = rows_of(path)[-1]
+        assert list(row) == FIELDS
+        assert (row["email"], row["user_id"]) == (hash_of("ada@example.com"), hash_of("u-1"))
+        assert row["user_name"] in (None, "")
+        assert row["status"] == "pending"
+        assert b"ada@" not in path.read_bytes()
+
+    async def test_hashes_are_the_same_in_each_run_and_others_with_another_secret(self, client, tmp_path, rows_of):
+        emails = []
+        for secret in (SECRET, SECRET.decode(), b"another secret, as long"):
+            await export_sessions(client, tmp_path / "x.jsonl", personal="hash", secret=secret, columns=["email"])
+            emails.append([row["email"] for row in rows_of(tmp_path / "x.jsonl")])
+
+        assert emails[0] == emails[1]
+        assert not (set(emails[0]) & set(emails[2])) - {None}
+
+    @pytest.mark.parametrize(
+        ("options", "match"),
+        [
+            ({"personal": "hash"}, "needs a secret"),
+            ({"personal": "hash", "secret": 7}, "needs a secret"),
+            ({"personal": "hash", "secret": b"fifteen bytes.."}, "at least 16 bytes"),
+            ({"personal": "keep", "secret": SECRET}, "for personal='hash' alone"),
+            ({"personal": "drop", "secret": SECRET}, "for personal='hash' alone"),
+            ({"personal": "mask"}, "personal must be"),
+            ({"format": "xml"}, "format must be 'csv', 'jsonl' or 'parquet'"),
+            ({"status": ""}, "status must not be empty"),
+            ({"since": "2026-01-01"}, "since must be a datetime or a date"),
+            ({"page_size": 0}, "page_size"),
+        ],
+    )
+    async def test_what_is_refused_leaves_no_file(self, emulator, client, tmp_path, options, match):
+        with pytest.raises(InvalidArgumentError, match=match) as caught:
+            await export_sessions(client, tmp_path / "x.csv", **options)
+
+        assert not list(tmp_path.iterdir())
+        assert not emulator.requests
+        assert "fifteen" not in str(caught.value)
+
+    async def test_a_file_without_an_ending_needs_a_format(self, client, tmp_path):
+        with pytest.raises(InvalidArgumentError, match=r"must end in \.csv, \.jsonl or \.parquet"):
+            await export_sessions(client, tmp_path / "x.txt")
+
+    async def test_no_traceback_shows_a_person(self, emulator, client, tmp_path, monkeypatch):
+        """Neither of the filters, nor of the rows, where a write fails."""
+        emulator.state.add(email="canary@example.com", user_id="canary", user_name="canary")
+
+        def refuse(*_):
+            raise OSError("full")
+
+        monkeypatch.setattr(truemed_async.exporting.sinks.Journal, "add", refuse)
+        with pytest.raises((OSError, InvalidArgumentError)) as first:
+            await export_sessions(client, tmp_path / "x.csv", user_id="canary", search="canary")
+        monkeypatch.undo()
+        out = io.BytesIO()
+        out.write = refuse_rows
+        with pytest.raises(OSError, match="full") as second:
+            await export_sessions(client, out, user_id="canary", search="canary", personal="keep", format="csv")
+
+        for caught in (first, second):
+            frames, shown = caught.value.__traceback__, []
+            while frames:
+                if "truemed_async" in frames.tb_frame.f_code.co_filename:
+                    shown.append(repr(frames.tb_frame.f_locals))
+                frames = frames.tb_next
+            assert shown
+            assert "canary" not in "".join(shown)
+
+
+def refuse_rows(data):
+    if b"canary" in data:
+        del data
+        raise OSError("full")
+
+
+class TestStreams:
+    @EVERY_FORMAT
+    async def test_the_same_bytes_as_in_a_file(self, client, tmp_path, format):
+        out = io.BytesIO()
+
+        done = await export_sessions(client, out, format=format)
+        await export_sessions(client, tmp_path / f"x.{format}")
+
+        assert out.getvalue() == (tmp_path / f"x.{format}").read_bytes()
+        assert (done.rows, done.resumed) == (120, 0)
+
+    async def test_a_stream_gets_jsonl(self, client):
+        out = io.BytesIO()
+
+        await export_sessions(client, out)
+
+        assert len([json.loads(line) for line in out.getvalue().splitlines()]) == 120
+
+    async def test_a_stream_cannot_be_resumed(self, client):
+        with pytest.raises(InvalidArgumentError, match="a stream cannot be resumed"):
+            await export_sessions(client, io.BytesIO(), resume=True)
+
+
+class TestFilters:
+    async def test_they_reach_the_server(self, emulator, client):
+        wanted = emulator.state.add(
+            status="approved", user_id="u", user_name="Ada", expires_at=datetime(2027, 5, 1, 12, tzinfo=UTC)
+        )
+        out = io.BytesIO()
+
+        await export_sessions(client, out, status="approved", user_id="u", search="ada", expires_at=date(2027, 5, 1))
+
+        assert [json.loads(line)["qualification_session_id"] for line in out.getvalue().splitlines()] == [wanted]
+
+    async def test_since_is_exact(self, emulator, client, yesterday):
+        for session in emulator.state.sessions:
+            emulator.state.remove(session.qualification_session_id)
+        for number in range(4):
+            emulator.state.add(qualification_session_id=f"qs_{number}", created_at=yesterday(2, number))
+        out = io.BytesIO()
+
+        await export_sessions(client, out, since=yesterday(2, 2))
+
+        ids = [json.loads(line)["qualification_session_id"] for line in out.getvalue().splitlines()]
+        assert ids == ["qs_3", "qs_2"]
+
+
+class TestSummary:
+    async def test_it_counts(self, emulator, client, tmp_path):
+        done = await export_sessions(client, tmp_path / "x.csv")
+
+        sessions = emulator.state.sessions
+        assert sum(done.statuses.values()) == done.rows == 120
+        assert list(done.statuses.values()) == sorted(done.statuses.values(), reverse=True)
+        created = [session.created_at for session in sessions]
+        assert (done.earliest, done.latest) == (min(created), max(created))
+        assert (done.requests, done.retries) == (len(emulator.requests), 0)
+        assert done.seconds > 0
+
+    async def test_it_counts_retries_and_other_hooks_go_on(self, emulator, client, tmp_path):
+        emulator.faults.add("status", code=503, retry_after=0, times=1)
+        attempts = []
+
+        done = await export_sessions(client.with_options(hooks=[attempts.append]), tmp_path / "x.csv")
+
+        assert (done.requests, done.retries) == (len(attempts), 1)
+
+    async def test_sessions_without_a_time_have_no_span(self, emulator, client, tmp_path):
+        emulator.state.add(created_at=None)
+
+        assert (await export_sessions(client, tmp_path / "x.csv")).rows == 121
+
+    async def test_progress(self, client, tmp_path):
+        seen = []
+
+        await export_sessions(client, tmp_path / "x.csv", page_size=50, on_progress=seen.append)
+
+        assert seen[0] == Progress(read=0, rows=0)
+        assert seen[-1] == Progress(read=120, rows=120)
+        assert [each.rows for each in seen] == sorted({each.rows for each in seen})
+
+    async def test_an_error_of_a_call_is_the_caller_s(self, emulator, client, tmp_path):
+        emulator.faults.add("status", code=403)
+
+        with pytest.raises(PermissionDeniedError):
+            await export_sessions(client, tmp_path / "x.csv")
+
+
+# --- rows of another kind -----------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Address(Model):
+    street: str | None = attrs.field(default=None, repr=masked)
+
+
+@attrs.frozen(kw_only=True)
+class Item(Model):
+    sku: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Order(Model):
+    id: str
+    total: int
+    paid: bool
+    day: date | None = None
+    items: tuple[Item, ...] = ()
+    address: Address | None = None
+
+
+ORDERS = Table(model=Order, id="id", status=None, created_at=None)
+SOME = [
+    Order(id="a", total=1999, paid=True, day=date(2024, 2, 29), items=(Item(sku="=1"),), address=Address(street="S 1")),
+    Order(id="b", total=-5, paid=False),
+]
+
+
+async def of_orders():
+    yield SOME[:1]
+    yield SOME
+
+
+class TestAnotherTable:
+    def test_what_holds_something_personal_is_personal(self):
+        assert ORDERS.personal == {"address"}
+        assert ORDERS.name == "Order"
+
+    async def test_csv_has_json_where_there_is_no_plain_value(self, client, tmp_path, rows_of):
+        done = await export(client, lambda _: Stream(of_orders()), ORDERS, tmp_path / "x.csv")
+
+        assert rows_of(tmp_path / "x.csv")[0] == {
+            "id": "a", "total": "1999", "paid": "true", "day": "2024-02-29", "items": '[{"sku":"=1"}]',
+            "address": '{"street":"S 1"}',
+        }  # fmt: skip
+        assert (done.statuses, done.earliest, done.requests) == ({}, None, 0)
+
+    async def test_parquet_has_the_types(self, client, tmp_path, rows_of):
+        import pyarrow.parquet
+
+        await export(client, lambda _: Stream(of_orders()), ORDERS, tmp_path / "x.parquet", personal="drop")
+
+        schema = pyarrow.parquet.read_schema(tmp_path / "x.parquet")
+        assert [str(kind) for kind in schema.types] == ["string", "int64", "bool", "date32[day]", "string"]
+        assert rows_of(tmp_path / "x.parquet")[0] == {
+            "id": "a", "total": 1999, "paid": True, "day": date(2024, 2, 29), "items": '[{"sku":"=1"}]'
+        }  # fmt: skip
+
+    async def test_what_is_no_text_is_hashed_as_json(self, client, tmp_path, rows_of):
+        path = tmp_path / "x.jsonl"
+        await export(client, lambda _: Stream(of_orders()), ORDERS, path, personal="hash", secret=SECRET)
+
+        first, *_, last = rows_of(path)
+        assert first["address"] == hash_of('{"street":"S 1"}')
+        assert last["address"] is None
