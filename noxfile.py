@@ -92,7 +92,8 @@ def long(session: nox.Session) -> None:
     """The long runs of which the ordinary suite takes a sample: storms, soaks, bombs, 20,000 moving lists."""
     session.install("-e", ".[cli,parquet]", *group("tests"))
     folders = ("tests/export", "tests/frameworks", "tests/listing", "tests/security", "tests/stress")
-    session.run("pytest", "-n", "2", *folders, env={"TRUEMED_LONG": "1"})
+    long = (*folders, "tests/emulator/test_emulator_openapi.py")
+    session.run("pytest", "-n", "2", *long, env={"TRUEMED_LONG": "1"})
 
 
 @nox.session

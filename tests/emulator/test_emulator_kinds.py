@@ -4,7 +4,19 @@ from datetime import date
 
 import pytest
 
-from truemed_async.emulator.kinds import Anything, Choice, Day, Flag, Integer, Many, Members, Month, Nullable, Text, Unfit
+from truemed_async.emulator.kinds import (
+    Anything,
+    Choice,
+    Day,
+    Flag,
+    Integer,
+    Many,
+    Members,
+    Month,
+    Nullable,
+    Text,
+    Unfit,
+)
 
 PERSON = Members({"name": Text(shortest=1)}, {"age": Nullable(Integer(0)), "tags": Many(Text())})
 

@@ -115,7 +115,8 @@ def test_filters_payouts_by_arrival(emulator, api):
 
 @pytest.mark.parametrize("path", [PAYOUTS, TRANSACTIONS])
 @pytest.mark.parametrize(
-    "query", ["", "?start_date=2026-01-01", "?end_date=2026-01-01", "?start_date=x&end_date=2026-01-01", ALL + "&page=0"]
+    "query",
+    ["", "?start_date=2026-01-01", "?end_date=2026-01-01", "?start_date=x&end_date=2026-01-01", ALL + "&page=0"],
 )
 def test_needs_both_days(api, path, query):
     """truemed-api.md R2: start_date and end_date are required."""

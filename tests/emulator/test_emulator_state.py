@@ -30,7 +30,9 @@ def test_gets_and_removes(state):
     id = state.add(user_id="u")
     assert state.count == 1
     assert state.get(id).user_id == "u"
+    assert id in state
     state.remove(id)
+    assert id not in state
     assert state.count == 0
     for miss in (state.get, state.remove, state.approve):
         with pytest.raises(KeyError):

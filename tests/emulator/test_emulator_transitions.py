@@ -134,7 +134,11 @@ def test_tokenizes_no_token(emulator, api, heard):
     token = emulator.state.payment_tokens.add()
     api.post(CREATE, order(tokenize=True, payment_token=token))
     assert emulator.state.payment_tokens.count == 1
-    assert [move.after for move in heard if move.resource == "payment_sessions"] == ["pending", "processing", "captured"]
+    assert [move.after for move in heard if move.resource == "payment_sessions"] == [
+        "pending",
+        "processing",
+        "captured",
+    ]
 
 
 def test_tells_of_the_other_resources(emulator, heard):

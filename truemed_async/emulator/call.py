@@ -44,12 +44,6 @@ class Problem(Exception):  # noqa: N818 - it is Truemed's error answer on its wa
         problem.body = dict(body)
         return problem
 
-    @property
-    def error(self) -> str:
-        """What Truemed's clients tell problems by."""
-        error: str = self.body["error"]
-        return error
-
 
 def invalid(message: str) -> Problem:
     """Return the 400 that Truemed answers when a request cannot be processed."""

@@ -37,8 +37,8 @@ class Transition:
     before, after: the statuses; `before` is None for what is new. They are equal when something else changed.
     at: when, by the emulator's clock.
     row: the row as it is now, immutable.
-    origin: what brought it about, where that is told by id: `payment_session_id`, `failed_payment_session_id` or
-        `provision_token_request_id` for a payment token.
+    origin: by which `payment_session_id`, `failed_payment_session_id` or `provision_token_request_id` it came about;
+    told of payment tokens.
     """
 
     resource: str
