@@ -29,7 +29,7 @@ def html(
     headers = {
         "Content-Security-Policy": f"{policy}; connect-src 'self'" if live else policy,
         "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
     }
     return web.Response(status=status, text=body, content_type="text/html", charset="utf-8", headers=headers)

@@ -1,0 +1,167 @@
+"""The same shop in Django: ordinary views, the synchronous client. One file, so that nothing is hidden in a project."""
+
+import os
+import uuid
+from html import escape
+
+import django
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import get_token
+from django.urls import path
+from django.views.decorators.http import require_GET, require_POST
+from orders import Orders
+
+from truemed_async import OrderItem, Truemed
+from truemed_async.errors import PaymentMethodError
+from truemed_async.webhooks import Event, PaymentSessionUpdated, PaymentTokenUpdated, Receiver, SQLiteDedupStore
+from truemed_async.webhooks.django import webhook_endpoint
+
+SHOP = os.environ["SHOP_URL"]  # where customers' browsers find this shop
+DATABASE = os.environ["SHOP_DATABASE"]
+PRICE = 120_00  # cents
+MAT = OrderItem(name="Acupressure mat", sku="mat-1", price=PRICE, quantity=1)
+
+settings.configure(
+    ALLOWED_HOSTS=["127.0.0.1", "localhost"],
+    ROOT_URLCONF=__name__,
+    SECRET_KEY=uuid.uuid4().hex,  # nothing here is signed with it; a real shop keeps one
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
+)
+django.setup()
+
+truemed = Truemed()  # reads TRUEMED_API_KEY; one for the process, forks included
+orders = Orders(DATABASE)
+
+
+def told(event: Event) -> None:
+    """Truemed tells of a change: only `captured` is money."""
+    match event:
+        case PaymentSessionUpdated(data=session) if session.payment_session_id is not None:
+            if session.status.may_fulfil:
+                orders.settle(session.payment_session_id, "fulfilled")
+            elif session.status.is_final:
+                orders.settle(session.payment_session_id, "refused")
+        case PaymentTokenUpdated(data=token) if token.payment_session_id is not None:
+            orders.keep_token(token.payment_session_id, token.payment_token)
+
+
+receiver = Receiver(told, secrets=os.environ["TRUEMED_WEBHOOK_SECRET"], store=SQLiteDedupStore(f"{DATABASE}.webhooks"))
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Each page view is a new cart, with the id of the order that it may become."""
+    cart = uuid.uuid4()
+    buttons = {"": "Buy", "iframe": "Buy without leaving", "subscribe": "Buy, and again next month"}
+    forms = "".join(
+        button(request, "/buy", label, f'<input type="hidden" name="order_id" value="{cart}">', how)
+        for how, label in buttons.items()
+    )
+    return page("Acupressure mat", f"<p>$120.00, payable with HSA or FSA money.</p>{forms}")
+
+
+@require_POST
+def buy(request: HttpRequest) -> HttpResponse:
+    """A second click sends the same key with the same cart, and so finds the same payment session."""
+    order, how = str(uuid.UUID(request.POST["order_id"])), request.POST.get("how", "")
+    orders.begin(order)
+    session = truemed.payment_sessions.create(
+        total_amount=PRICE,
+        order_items=[MAT],
+        success_url=f"{SHOP}/orders/{order}?session={{{{payment_session_id}}}}",
+        failure_url=f"{SHOP}/orders/{order}",
+        tokenize=how == "subscribe",
+        use_iframe=how == "iframe",
+        idempotency_key=order,
+    )
+    orders.started(order, session.id, session.redirect_url)
+    return go(f"/orders/{order}/frame" if how == "iframe" else session.redirect_url)
+
+
+@require_GET
+def frame(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
+    """The checkout inside this page; Truemed says where to go when it is over."""
+    order = found(order_id)
+    script = """addEventListener("message", (event) => {
+        const frame = document.querySelector("iframe");
+        if (event.source === frame.contentWindow && event.data.redirect_url) location.href = event.data.redirect_url;
+    });"""
+    iframe = f'<iframe title="Checkout" src="{escape(order["redirect_url"])}" width="100%" height="700"></iframe>'
+    return page("Checkout", f"{iframe}<script>{script}</script>")
+
+
+@require_GET
+def show(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
+    """What the shop knows; the customer's coming back proves nothing, so it changes nothing."""
+    order = found(order_id)
+    words = {"open": "We wait for the payment.", "fulfilled": "Paid and on its way.", "refused": "Not paid."}
+    again = button(request, f"/orders/{order_id}/again", "Buy again now")
+    cancel = button(request, f"/orders/{order_id}/cancel", "Cancel")
+    offered = (again if order["payment_token"] else "") + (cancel if order["state"] == "open" else "")
+    return page("Your order", f'<p id="state" data-state="{order["state"]}">{words[order["state"]]}</p>{offered}')
+
+
+@require_POST
+def again(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
+    """Charge the stored payment method. Where that fails, Truemed's page mends it, and the customer tries again."""
+    order, renewal = found(order_id), str(uuid.uuid4())
+    orders.begin(renewal)
+    try:
+        session = truemed.payment_sessions.create(
+            total_amount=PRICE,
+            order_items=[MAT],
+            success_url=f"{SHOP}/orders/{order_id}",
+            failure_url=f"{SHOP}/orders/{order_id}",
+            payment_token=order["payment_token"],
+            idempotency_key=renewal,
+        )
+    except PaymentMethodError as error:
+        return go(error.redirect_url or f"/orders/{order_id}")
+    orders.started(renewal, session.id, None)
+    return go(f"/orders/{renewal}")
+
+
+@require_POST
+def cancel(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
+    """Cancel before the card is entered; the webhook closes the order."""
+    truemed.payment_sessions.cancel(found(order_id)["payment_session_id"])
+    return go(f"/orders/{order_id}")
+
+
+def found(order_id: uuid.UUID) -> dict[str, str]:
+    order = orders.get(str(order_id))
+    if order is None:
+        raise Http404
+    return dict(order)
+
+
+def button(request: HttpRequest, action: str, label: str, fields: str = "", how: str = "") -> str:
+    csrf = f'<input type="hidden" name="csrfmiddlewaretoken" value="{get_token(request)}">'
+    return (
+        f'<form method="post" action="{action}">{csrf}{fields}<button name="how" value="{how}">{label}</button></form>'
+    )
+
+
+def go(url: str) -> HttpResponse:
+    return HttpResponseRedirect(url, status=303)
+
+
+def page(title: str, body: str) -> HttpResponse:
+    return HttpResponse(
+        f'<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
+        f'<title>{title}</title><link rel="icon" href="data:,"><main><h1>{title}</h1>{body}</main></html>'
+    )
+
+
+urlpatterns = [
+    path("", home),
+    path("buy", buy),
+    path("orders/<uuid:order_id>", show),
+    path("orders/<uuid:order_id>/frame", frame),
+    path("orders/<uuid:order_id>/again", again),
+    path("orders/<uuid:order_id>/cancel", cancel),
+    path("webhooks/truemed", webhook_endpoint(receiver)),
+]
+app = get_wsgi_application()
