@@ -1,0 +1,175 @@
+"""Payment sessions and tokens as objects."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from truemed_async import (
+    PaymentMethod,
+    PaymentSession,
+    PaymentSessionStatus,
+    PaymentToken,
+    PaymentTokenUpdate,
+    ProvisionTokenRequest,
+)
+from truemed_async.endpoints import ENDPOINTS
+from truemed_async.models._converter import structurer
+from truemed_async.models._structure import Mismatch
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+RESULTS = {endpoint.name: endpoint for endpoint in ENDPOINTS if endpoint.name.startswith("payment_")}
+ANSWERS = [
+    pytest.param(name, sample["response"]["body"], id=f"{name}: {sample['about']}")
+    for name in sorted(RESULTS)
+    for sample in json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))["samples"]
+    if sample["response"]["status"] == 200
+]
+CANARIES = {
+    "customer_email": "canary@example.com",
+    "customer_name": "Canary Name",
+    "metadata": "canary metadata",
+    "payment_token": "ptok_canary",
+    "redirect_url": "https://app.truemed.com/canary",
+}
+
+
+def read(kind: Any, **data: Any) -> Any:
+    return structurer(kind)(data)
+
+
+@pytest.mark.parametrize(("name", "body"), ANSWERS)
+def test_an_answer_survives_being_read_and_written(name, body):
+    endpoint = RESULTS[name]
+    found = structurer(endpoint.result, endpoint.items)(body)
+    rows = found.items if endpoint.items else [found]
+    wanted = body[endpoint.items] if endpoint.items else [body]
+    for row, want in zip(rows, wanted, strict=True):
+        written = row.to_dict()
+        again = type(row).__name__
+        assert structurer(type(row))(json.loads(json.dumps(written, default=str))) == row, again
+        assert moments(subset(written, want)) == moments(want)
+
+
+def subset(written: Any, want: Any) -> Any:
+    """What of the written object was in the answer: fields that it lacked are null in the object."""
+    if isinstance(want, dict):
+        return {key: subset(written[key], value) for key, value in want.items()}
+    if isinstance(want, list):
+        return [subset(left, right) for left, right in zip(written, want, strict=True)]
+    return written
+
+
+def moments(value: Any) -> Any:
+    """Times compare as times: 473 milliseconds may be written as 473000 microseconds."""
+    if isinstance(value, dict):
+        return {key: moments(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [moments(each) for each in value]
+    if isinstance(value, str) and value.endswith("Z") and "T" in value:
+        return datetime.fromisoformat(value)
+    return value
+
+
+@pytest.mark.parametrize("kind", [endpoint.result for endpoint in RESULTS.values() if endpoint.items is None])
+def test_no_repr_shows_what_is_personal(kind):
+    if kind is type(None):
+        return
+    base = {"id": "x", "status": "pending", "refund_id": "x", "provision_token_request_id": "x"}
+    shown = repr(read(kind, **base, **CANARIES, a_new_field={"who": "canary"}))
+    assert "canary" not in shown.lower()
+
+
+STATUSES = {
+    "pending": (False, False),
+    "processing": (False, False),
+    "captured": (True, True),
+    "rejected": (False, True),
+    "canceled": (False, True),
+    "authorized": (False, False),
+    "authorization_voided": (False, True),
+    "authorization_expired": (False, True),
+}
+
+
+def test_every_status_is_known_by_truemeds_name():
+    assert {str(status) for status in PaymentSessionStatus} == set(STATUSES)
+
+
+@pytest.mark.parametrize(("status", "expected"), STATUSES.items())
+def test_a_status_says_what_to_do(status, expected):
+    session = read(PaymentSession, status=status)
+    for each in (session, session.status):
+        assert (each.may_fulfil, each.is_final) == expected
+        assert each.is_paid is each.may_fulfil
+
+
+@pytest.mark.parametrize("status", ["refunded", "Captured", "captured ", "", "CAPTURED"])
+def test_a_status_that_is_not_known_says_no_to_everything(status):
+    session = read(PaymentSession, status=status)
+    assert session.status == status
+    assert not session.status.is_known
+    assert (session.may_fulfil, session.is_paid, session.is_final) == (False, False, False)
+
+
+def test_a_status_that_was_pickled_still_says_yes():
+    assert pickle.loads(pickle.dumps(PaymentSessionStatus.CAPTURED)).may_fulfil
+    assert PaymentSessionStatus("captured").may_fulfil
+
+
+def test_a_session_is_read_from_its_status_alone():
+    assert read(PaymentSession, status="pending").id == ""
+
+
+def test_fields_that_no_page_shows_are_kept():
+    session = read(PaymentSession, status="captured", truemed_fee="$38.00", refunds=[{"amount": 1}])
+    assert session.extra == {"truemed_fee": "$38.00", "refunds": [{"amount": 1}]}
+    assert session.to_dict()["truemed_fee"] == "$38.00"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("total_amount", 19.99), ("capture_amount", "1999"), ("refund_amount", True), ("authorized_on", "soon")],
+)
+def test_money_and_times_are_read_strictly(field, value):
+    with pytest.raises(Mismatch) as caught:
+        read(PaymentSession, status="captured", **{field: value})
+    assert caught.value.path == field
+
+
+def test_times_are_aware():
+    token = read(PaymentToken, payment_token="t", created_at="2024-01-15T09:30:00", lmn_expires_at=None)
+    assert token.created_at == datetime(2024, 1, 15, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"brand": "visa", "last4": "4242", "exp_month": 9, "exp_year": 2027}, ("visa", "4242", 9, 2027)),
+        ({"exp_month": "09", "exp_year": "2027"}, (None, None, 9, 2027)),
+        ({"last4": 4242, "exp_month": True, "exp_year": "soon", "brand": None}, (None, None, None, None)),
+        ({"exp_month": "٩", "exp_year": "99999"}, (None, None, None, None)),
+        ({}, (None, None, None, None)),
+    ],
+)
+def test_a_card_is_read_by_names_that_are_guesses_and_never_fails(fields, expected):
+    card = read(PaymentMethod, **fields)
+    assert (card.brand, card.last4, card.exp_month, card.exp_year) == expected
+    assert card.extra == fields
+
+
+@pytest.mark.parametrize(
+    ("action", "needed"), [("HealthSurvey", True), ("Other", True), (None, False), ("None", False)]
+)
+def test_a_change_says_whether_the_customer_has_to_act(action, needed):
+    assert read(PaymentTokenUpdate, next_action=action).needs_customer is needed
+
+
+def test_a_request_is_provisioned_when_there_is_a_token():
+    assert not read(ProvisionTokenRequest, payment_token=None).is_provisioned
+    assert read(ProvisionTokenRequest, payment_token="t").is_provisioned
