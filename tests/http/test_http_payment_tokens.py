@@ -1,0 +1,210 @@
+"""Payment tokens: the requests that are made, and the answers that are returned."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from truemed_async import (
+    OrderItem,
+    PaymentToken,
+    PaymentTokenCreation,
+    PaymentTokenNextAction,
+    PaymentTokenUpdate,
+    ProvisionTokenRequest,
+    errors,
+)
+from truemed_async.errors import InvalidArgumentError, NotFoundError
+
+TOKEN = {"payment_token": "ptok_1", "created_at": "2024-01-15T09:30:00Z", "payment_methods": [{"last4": "4242"}]}
+ROUTE = "/api/v1/payment_tokens"
+BOX = OrderItem(name="Box", price=2999, quantity=1)
+BOX_ON_THE_WIRE = {"name": "Box", "price": 2999, "quantity": 1}
+
+
+async def test_create_returns_a_request_and_no_token(client, server):
+    server.answer({"provision_token_request_id": "ptr_1", "redirect_url": "https://app.truemed.com/p/1"})
+    made = await client.payment_tokens.create(
+        order_items=[BOX],
+        success_url="https://shop.example/account",
+        metadata={"customer": 17},
+        extra={"customer_email": "jane@example.com"},
+    )
+    assert made == PaymentTokenCreation(provision_token_request_id="ptr_1", redirect_url="https://app.truemed.com/p/1")
+    assert (server.only.verb, server.only.path) == ("POST", f"{ROUTE}/create")
+    assert server.only.body == {
+        "order_items": [BOX_ON_THE_WIRE],
+        "success_url": "https://shop.example/account",
+        "metadata": '{"customer":17}',
+        "customer_email": "jane@example.com",
+    }
+
+
+async def test_create_sends_an_object_even_when_it_has_no_fields(client, server):
+    server.answer({"provision_token_request_id": "ptr_1"})
+    assert (await client.payment_tokens.create()).redirect_url is None
+    assert server.only.body == {}
+
+
+async def test_get_asks_for_one_token_and_returns_it(client, server):
+    server.answer(TOKEN)
+    found = await client.payment_tokens.get("ptok_1")
+    assert isinstance(found, PaymentToken)
+    assert found.created_at == datetime(2024, 1, 15, 9, 30, tzinfo=UTC)
+    assert found.payment_methods is not None
+    assert found.payment_methods[0].last4 == "4242"
+    assert (server.only.verb, server.only.path, server.only.body) == ("GET", f"{ROUTE}/ptok_1", None)
+
+
+async def test_get_many_gives_an_outcome_for_each_token(client, server):
+    server.answer(lambda asked: {**TOKEN, "payment_token": asked.path.rsplit("/")[-1]})
+    outcomes = [each async for each in client.payment_tokens.get_many(["a", "b", ".."], ordered=True)]
+    assert [each.ok for each in outcomes] == [True, True, False]
+    assert outcomes[1].unwrap().payment_token == "b"
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"card_expires_before": "2027-12"}, {"card_expires_before": "2027-12"}),
+        ({"card_expires_before": date(2027, 1, 31)}, {"card_expires_before": "2027-01"}),
+        (
+            {"card_expires_before": datetime(2027, 1, 31, 23, tzinfo=timezone(-timedelta(hours=8)))},
+            {"card_expires_before": "2027-02"},
+        ),
+        ({"lmn_expires_before": date(2025, 2, 1)}, {"lmn_expires_before": "2025-02-01"}),
+        ({"lmn_expires_before": "2025-02-01"}, {"lmn_expires_before": "2025-02-01"}),
+        ({"email": "jane@", "name": "Jane D"}, {"email": "jane@", "name": "Jane D"}),
+        ({"page": 2, "page_size": 10, "extra": {"x": 1}}, {"page": "2", "page_size": "10", "x": "1"}),
+        ({}, {}),
+    ],
+)
+async def test_list_asks_for_one_page(client, server, given, sent):
+    server.answer({"payment_tokens": [TOKEN], "pagination": None})
+    page = await client.payment_tokens.list(**given)
+    assert [each.payment_token for each in page] == ["ptok_1"]
+    assert (server.only.verb, server.only.path, server.only.query) == ("GET", ROUTE, sent)
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ({"card_expires_before": "2027-13"}, "card_expires_before must be a date, a datetime or a valid 'YYYY-MM'"),
+        ({"card_expires_before": "2027-1"}, "card_expires_before must be"),
+        ({"card_expires_before": "0000-01"}, "card_expires_before must be"),
+        ({"card_expires_before": 2027}, "card_expires_before must be"),
+        ({"lmn_expires_before": "2027-02-30"}, "lmn_expires_before must be a date"),
+        ({"email": ""}, "email must not be empty"),
+        ({"name": 7}, "name must be a string"),
+        ({"page_size": 0}, "page_size must be a whole number"),
+        ({"extra": {"email": "x"}}, "extra must not hold email"),
+    ],
+)
+async def test_list_and_iter_refuse_what_cannot_be_meant(client, server, filters, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        await client.payment_tokens.list(**filters)
+    with pytest.raises(InvalidArgumentError, match=message):
+        client.payment_tokens.iter(**filters)
+    assert server.asked == []
+
+
+async def test_iter_reads_the_list_with_its_filters_down_to_a_moment(client, server):
+    def row(number: int) -> dict[str, Any]:
+        return {"payment_token": f"t{number}", "created_at": f"2024-01-{number:02}T00:00:00Z"}
+
+    server.answer({"payment_tokens": [row(3), row(2), row(1)], "pagination": None})
+    found = client.payment_tokens.iter(name="Jane", since=date(2024, 1, 2), look_back=timedelta(0), prefetch=1)
+    assert [each.payment_token async for each in found] == ["t3", "t2"]
+    assert {asked.query["name"] for asked in server.asked} == {"Jane"}
+
+
+async def test_update_says_what_the_customer_has_to_do(client, server):
+    server.answer(
+        {
+            "next_action": "HealthSurvey",
+            "redirect_url": "https://app.truemed.com/p/2",
+            "provision_token_request_id": "r",
+        }
+    )
+    done = await client.payment_tokens.update("ptok_1", order_items=[BOX], extra={"success_url": "https://a.example"})
+    assert done == PaymentTokenUpdate(
+        next_action=PaymentTokenNextAction.HEALTH_SURVEY,
+        redirect_url="https://app.truemed.com/p/2",
+        provision_token_request_id="r",
+    )
+    assert done.needs_customer
+    assert (server.only.verb, server.only.path) == ("POST", f"{ROUTE}/ptok_1/update")
+    assert server.only.body == {"order_items": [BOX_ON_THE_WIRE], "success_url": "https://a.example"}
+
+
+async def test_update_is_done_when_nothing_is_left_to_do(client, server):
+    server.answer({"next_action": None, "redirect_url": None, "provision_token_request_id": "r"})
+    assert not (await client.payment_tokens.update("ptok_1", update_card_info=True)).needs_customer
+    assert server.only.body == {"update_card_info": True}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda tokens: tokens.create(order_items=[{}]), r"order_items\[0\] must be OrderItem"),
+        (lambda tokens: tokens.create(success_url="https://a.example/{x}"), "success_url has braces"),
+        (lambda tokens: tokens.create(metadata=7), "metadata must be a string"),
+        (lambda tokens: tokens.create(extra={"metadata": "x"}), "extra must not hold metadata"),
+        (lambda tokens: tokens.update("ptok_1"), "nothing to change: give update_card_info, order_items or extra"),
+        (lambda tokens: tokens.update("ptok_1", extra={}), "nothing to change"),
+        (lambda tokens: tokens.update("ptok_1", update_card_info=1), "update_card_info must be True or False"),
+        (lambda tokens: tokens.update("../x", update_card_info=True), "payment_token must be"),
+        (lambda tokens: tokens.get(""), "payment_token must be"),
+        (lambda tokens: tokens.delete("a/b"), "payment_token must be"),
+        (lambda tokens: tokens.get_provision_request(".."), "provision_token_request_id must be"),
+    ],
+)
+async def test_what_cannot_be_meant_is_refused_before_anything_is_sent(client, server, call, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        await call(client.payment_tokens)
+    assert server.asked == []
+
+
+async def test_delete_sends_no_body_and_returns_nothing(client, server):
+    server.answer(b"", 204)
+    assert await client.payment_tokens.delete("ptok_1") is None
+    assert (server.only.verb, server.only.path, server.only.body) == ("POST", f"{ROUTE}/ptok_1/delete", None)
+
+
+async def test_delete_of_a_token_that_is_gone_is_not_found(client, server):
+    server.answer({"error": "NotFound", "message": "x"}, 404)
+    with pytest.raises(NotFoundError):
+        await client.payment_tokens.delete("ptok_1")
+
+
+@pytest.mark.parametrize("token", [None, "ptok_1"])
+async def test_get_provision_request_says_whether_there_is_a_token(client, server, token):
+    server.answer({"payment_token": token, "metadata": "customer 17"})
+    found = await client.payment_tokens.get_provision_request("ptr_1")
+    assert found == ProvisionTokenRequest(payment_token=token, metadata="customer 17")
+    assert found.is_provisioned is (token is not None)
+    assert (server.only.verb, server.only.path) == ("GET", f"{ROUTE}/provision_request/ptr_1")
+
+
+WRITES = {
+    "create": lambda tokens: tokens.create(),
+    "update": lambda tokens: tokens.update("ptok_1", update_card_info=True),
+    "delete": lambda tokens: tokens.delete("ptok_1"),
+}
+
+
+@pytest.mark.parametrize("call", WRITES)
+async def test_a_write_without_a_key_is_not_repeated_once_it_may_have_had_its_effect(client, server, call):
+    server.answer({"error": "ServerError", "message": "x"}, 400)
+    with pytest.raises(errors.ServerError) as caught:
+        await WRITES[call](client.payment_tokens)
+    assert (caught.value.outcome, caught.value.idempotency_key, len(server.asked)) == ("unknown", None, 1)
+
+
+@pytest.mark.parametrize("call", WRITES)
+async def test_a_write_without_a_key_is_repeated_when_it_certainly_had_no_effect(client, server, clock, call):
+    server.answer({}, 429).answer({"provision_token_request_id": "ptr_1"})
+    await WRITES[call](client.payment_tokens)
+    assert len(server.asked) == 2
