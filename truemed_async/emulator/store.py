@@ -113,7 +113,7 @@ class Store(Generic[S]):
             if row.id in self.table:
                 raise ValueError(f"{row.id} exists")
             self.table.put(row)
-            self._tell(name, None, row, origin)
+            self._tell(name, None, row, self._core.clock.now(), origin)
         return row.id
 
     def remove(self, id: str) -> None:
@@ -145,12 +145,13 @@ class Store(Generic[S]):
         """
         with self._core.lock:
             before = self.get(id)
-            after = step(before, self._core.clock.now())
+            now = self._core.clock.now()
+            after = step(before, now)
             self.table.put(after)
-            self._tell(name, before.status, after, origin)
+            self._tell(name, before.status, after, now, origin)
             return after
 
-    def _tell(self, name: str, before: str | None, row: S, origin: Mapping[str, str] = _NOTHING) -> None:
+    def _tell(self, name: str, before: str | None, row: S, at: datetime, origin: Mapping[str, str]) -> None:
         self._core.tell(
             Transition(
                 resource=self.name,
@@ -158,7 +159,7 @@ class Store(Generic[S]):
                 name=name,
                 before=before,
                 after=row.status,
-                at=self._core.clock.now(),
+                at=at,
                 row=row,
                 origin=origin,
             )

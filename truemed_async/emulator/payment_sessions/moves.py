@@ -1,6 +1,7 @@
 """The moves of a payment session, pure: the session and the time in, the session as it then is out."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 
@@ -76,13 +77,21 @@ def void(session: PaymentSession, now: datetime, *, void_id: str) -> PaymentSess
     return attrs.evolve(session, status="authorization_voided", void_id=void_id)
 
 
-def refund(session: PaymentSession, now: datetime, *, refund: Refund) -> PaymentSession:
+def refund(
+    session: PaymentSession,
+    now: datetime,
+    *,
+    refund_id: str,
+    amount: int,
+    reason: str,
+    item_details: list[dict[str, Any]] | None,
+) -> PaymentSession:
     """Give money of a `captured` session back: its status stays, its summary tells."""
-    del now
     require(session, "captured")
-    if not 0 < refund.amount <= session.refundable:
-        raise InvalidTransitionError(f"{session.id} has {session.refundable} cents to refund, not {refund.amount}")
-    return attrs.evolve(session, refunds=(*session.refunds, refund))
+    if not 0 < amount <= session.refundable:
+        raise InvalidTransitionError(f"{session.id} has {session.refundable} cents to refund, not {amount}")
+    made = Refund(refund_id=refund_id, amount=amount, reason=reason, created_at=now, item_details=item_details)
+    return attrs.evolve(session, refunds=(*session.refunds, made))
 
 
 def dispute_opens(session: PaymentSession, now: datetime) -> PaymentSession:

@@ -122,17 +122,13 @@ class PaymentSessions(Store[PaymentSession]):
         self, id: str, amount: int, reason: str = "customer_request", item_details: list[dict[str, Any]] | None = None
     ) -> Refund:
         """Give cents of a `captured` session back; more than is left is an InvalidTransitionError."""
-        made = Refund(
-            refund_id=str(uuid.uuid4()),
-            amount=amount,
-            reason=reason,
-            created_at=self._core.clock.now(),
-            item_details=item_details,
+        step = partial(
+            moves.refund, refund_id=str(uuid.uuid4()), amount=amount, reason=reason, item_details=item_details
         )
         with self._core.lock:
-            self.move("refund", id, partial(moves.refund, refund=made))
+            session = self.move("refund", id, step)
             self._ledger.refunded(id, amount)
-        return made
+            return session.refunds[-1]
 
     def charge_token(self, id: str) -> Failure | None:
         """Charge the stored token of a `pending` session, its customer absent; return why that failed, or None."""
