@@ -1,0 +1,106 @@
+"""A page of 500 sessions, from bytes to typed objects. The base is ``orjson.loads`` to dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+import server
+import suite
+
+from truemed_async._core.response import RawResponse, read
+from truemed_async.endpoints import LIST_QUALIFICATION_SESSIONS
+
+GROUP = "decode"
+PAGES = 20
+BODY = server.page(1, 500, 10_000)
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+FIELDS: dict[str, Any] = {
+    "qualification_session_id": str,
+    "status": Status,
+    "charge_group_created_at": datetime | None,
+    "created_at": datetime | None,
+    "customer_status": str | None,
+    "eligible_amount": float | None,
+    "email": str | None,
+    "expires_at": datetime | None,
+    "fee": float | None,
+    "lmn_reviewed_at": datetime | None,
+    "session_type": str | None,
+    "skus_param": str | None,
+    "source": str | None,
+    "stripe_invoice_id": str | None,
+    "stripe_invoice_number": str | None,
+    "stripe_invoice_paid_at": datetime | None,
+    "user_business_id": str | None,
+    "user_id": str | None,
+    "user_name": str | None,
+}
+
+
+def with_pydantic() -> Callable[[bytes], Any]:
+    import pydantic
+
+    session = pydantic.create_model("Session", **{name: (kind, ...) for name, kind in FIELDS.items()})
+    pagination = pydantic.create_model(
+        "Pagination", **{name: (int, ...) for name in ("count", "current_page", "last_page", "page_size")}
+    )
+    page = pydantic.create_model("Page", qualification_sessions=(list[session], ...), pagination=(pagination, ...))
+    return page.model_validate_json
+
+
+def with_mashumaro() -> Callable[[bytes], Any]:
+    from mashumaro.mixins.orjson import DataClassORJSONMixin
+
+    session = dataclass(type("Session", (DataClassORJSONMixin,), {"__annotations__": FIELDS}))
+    names = ("count", "current_page", "last_page", "page_size")
+    pagination = dataclass(type("Pagination", (DataClassORJSONMixin,), {"__annotations__": dict.fromkeys(names, int)}))
+    members = {"qualification_sessions": list[session], "pagination": pagination}
+    return dataclass(type("Page", (DataClassORJSONMixin,), {"__annotations__": members})).from_json
+
+
+def ours(body: bytes) -> Any:
+    """As a call does it: refusing what is wrong, keeping what is unknown."""
+    return read(RawResponse(200, {}, body), LIST_QUALIFICATION_SESSIONS, 0.0)
+
+
+def measure(rounds: int) -> list[suite.Figure]:
+    decoders: dict[str, Callable[[bytes], Any]] = {"orjson.loads": orjson.loads, "truemed-async": ours}
+    makers = {"pydantic": with_pydantic, "mashumaro": with_mashumaro}
+    decoders |= {name: makers[name]() for name in suite.installed(*makers)}
+    sessions = ours(BODY).items
+    assert len(sessions) == 500
+    assert sessions[1].created_at is not None
+
+    def repeated(decode: Callable[[bytes], Any]) -> Callable[[], int]:
+        def work() -> int:
+            for _ in range(PAGES):
+                decode(BODY)
+            return PAGES
+
+        return work
+
+    times = suite.cpu_in_turns({name: repeated(decode) for name, decode in decoders.items()}, 3 * rounds)
+    suite.show(times, 1e3, "ms")
+    figures = [
+        suite.ratio(
+            times, "truemed-async", "orjson.loads", group=GROUP, what="page of 500 / orjson.loads to dicts", target=2.3
+        )
+    ]
+    return figures + [
+        suite.ratio(times, "truemed-async", peer, group=GROUP, what=f"page of 500 / {peer}", target=1.0)
+        for peer in makers
+        if peer in times
+    ]
