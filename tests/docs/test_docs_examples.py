@@ -22,6 +22,7 @@ import textwrap
 import tomllib
 import types
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import aiohttp
@@ -241,7 +242,30 @@ def quiet(emulator, names):
     root.handlers[:], root.level, own.level = before
 
 
+@contextmanager
+def books(emulator, names):
+    """Two payouts of October 2024, the first for September too, and what November will pay for."""
+    transactions, payouts = emulator.state.transactions, emulator.state.payouts
+
+    def enter(month, day, amount, type="charge"):
+        transactions.add(created_at=datetime(2024, month, day, 23, 59, tzinfo=UTC), amount=amount, type=type)
+
+    enter(9, 29, 10_000)
+    enter(9, 30, -500, "truemed_fee")
+    enter(10, 1, 2_000)
+    payouts.pay_out(payout_id="po_1", arrival_date=date(2024, 10, 5))
+    for day in range(6, 26):
+        enter(10, day, 1999)
+    enter(10, 26, -1999, "refund")
+    payouts.pay_out(payout_id="po_2", arrival_date=date(2024, 10, 28))
+    enter(10, 30, 700)
+    payouts.pay_out(payout_id="po_3", arrival_date=date(2024, 11, 4))
+    enter(10, 31, 50)
+    yield
+
+
 FIXTURES = {
+    "books": books,
     "delivery": delivery,
     "lost-answers": lost_answers,
     "moving-list": moving_list,

@@ -71,7 +71,7 @@ class CatalogItems:
             options: Time-outs, retry policy and headers of this call.
 
         Returns:
-            The answer. No page at hand shows its fields: ``.item`` is the item where the answer holds one.
+            The answer, of which no page at hand shows the fields; ``.item`` is the item where there is one.
 
         Raises:
             InvalidArgumentError: An argument was refused; nothing was sent.
@@ -228,7 +228,7 @@ class CatalogItems:
             options: Time-outs, retry policy and headers of this call.
 
         Returns:
-            The answer. No page at hand shows its fields: they are in ``extra``.
+            The answer, of which no page at hand shows the fields; they are in ``extra``.
 
         Raises:
             InvalidArgumentError: An argument was refused; nothing was sent.
