@@ -59,9 +59,9 @@ def captured(number=1):
 
 def signed(body, secret=SECRET, **options):
     """Return the headers of a signed delivery, among those that any request has."""
-    return {"Host": "shop.example", "Content-Type": "application/json", **sign(body, secret, **options)}
+    return {"Content-Type": "application/json", **sign(body, secret, **options)}
 
 
 def carrying(secret=SECRET):
     """Return the headers of an unsigned delivery."""
-    return {"Host": "shop.example", "X-Truemed-Api-Key": secret}
+    return {"X-Truemed-Api-Key": secret}

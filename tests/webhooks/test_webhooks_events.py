@@ -243,7 +243,9 @@ def test_a_signed_event_is_known_by_its_delivery_id():
 
 
 def test_an_id_that_no_store_would_take_is_digested():
-    keys = {read(enveloped(PAYMENT_SESSION, "payment_session.updated", "w" * length)).dedup_key for length in (300, 301)}
+    keys = {
+        read(enveloped(PAYMENT_SESSION, "payment_session.updated", "w" * length)).dedup_key for length in (300, 301)
+    }
     assert len(keys) == 2
     assert all(len(key) < 256 for key in keys)
 
@@ -302,7 +304,9 @@ FIELDS = sorted({*PAYMENT_SESSION, *PAYMENT_TOKEN, *QUALIFICATION_SESSION, *CATA
 NAMES = [name for *_, name in NAMED]
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), JSON | st.sampled_from(NAMES), max_size=8), st.sampled_from([None, *NAMES]))
+@given(
+    st.dictionaries(st.sampled_from(FIELDS), JSON | st.sampled_from(NAMES), max_size=8), st.sampled_from([None, *NAMES])
+)
 def test_any_json_is_an_event_or_our_error(value, event_type):
     try:
         event = read_flat(value, event_type=event_type)

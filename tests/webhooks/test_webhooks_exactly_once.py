@@ -23,7 +23,7 @@ SAMPLE = {"memory": 2_000, "sqlite": 300}
 WORKERS = 8
 
 
-class Closed(Exception):
+class ClosedError(Exception):
     """The crash of a handler."""
 
 
@@ -61,7 +61,7 @@ class Plan:
         with self.lock:
             if self.rng.random() < 0.1:
                 self.crashes += 1
-                raise Closed
+                raise ClosedError
             self.effects[event.delivery_id] += 1
 
     def check(self):

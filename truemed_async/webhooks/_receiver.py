@@ -22,7 +22,7 @@ from truemed_async.errors import InvalidArgumentError, SignatureError, StaleDeli
 from truemed_async.webhooks._dedup import AsyncDedupStore, Claim, DedupStore, MemoryDedupStore
 from truemed_async.webhooks._events import Event, UnknownEvent
 from truemed_async.webhooks._receipt import Receipt, ReceiptHook, Result, report
-from truemed_async.webhooks._verify import CLOCK_SKEW, REDELIVERED, REPLAYED, Mode, Verifier
+from truemed_async.webhooks._verify import CLOCK_SKEW, REDELIVERED, REPLAYED, Mode, Verifier, checked
 
 S = TypeVar("S", bound=DedupStore | AsyncDedupStore)
 
@@ -103,13 +103,9 @@ class _Core(Generic[S]):
         report(receipt, self._hooks)
         return receipt
 
-    def _opened(self, body: bytes, headers: Mapping[str, str]) -> Event | Receipt:
+    def _opened(self, given: Sensitive[tuple[bytes, Mapping[str, str]]]) -> Event | Receipt:
         """Return the event to handle, or what became of the delivery already."""
-        if not isinstance(body, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidArgumentError(
-                f"body must be the raw bytes of the request, before any parsing, not {type(body).__name__}"
-            )
-        opened = self._verifier.open(body, headers, self._clock())
+        opened = self._verifier.open(checked(given), self._clock())
         if isinstance(opened, UnknownEvent):
             return Receipt(result=Result.UNKNOWN_EVENT, event=opened)
         if isinstance(opened, Event):
@@ -176,10 +172,11 @@ class Receiver(_Core[DedupStore]):
         Nothing that your handler or the store raises comes out: it is logged, and in :attr:`Receipt.error`.
 
         Raises:
-            InvalidArgumentError: ``body`` is not ``bytes``.
+            InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is no mapping.
         """
-        opened = self._opened(body, headers)
-        del body, headers
+        given = Sensitive((body, headers))
+        del body, headers  # a traceback may show this frame
+        opened = self._opened(given)
         return self._told(opened if isinstance(opened, Receipt) else self._taken(self._course(opened)))
 
     def _taken(self, course: Generator[_Step, Any, Receipt]) -> Receipt:
@@ -230,10 +227,11 @@ class AsyncReceiver(_Core[DedupStore | AsyncDedupStore]):
         of the event loop breaks it off, and then it is given back.
 
         Raises:
-            InvalidArgumentError: ``body`` is not ``bytes``.
+            InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is no mapping.
         """
-        opened = self._opened(body, headers)
-        del body, headers
+        given = Sensitive((body, headers))
+        del body, headers  # a traceback may show this frame
+        opened = self._opened(given)
         if isinstance(opened, Receipt):
             return self._told(opened)
         task = asyncio.create_task(self._handled(opened))

@@ -65,20 +65,24 @@ def verify_and_parse(
             400: Truemed will repeat it.
         InvalidArgumentError: The body is not ``bytes``, a secret is empty, or an option is none of those above.
     """
-    boxed = Sensitive[object](secrets)
-    del secrets
+    given, boxed = Sensitive((body, headers)), Sensitive[object](secrets)
+    del body, headers, secrets  # a traceback may show this frame
     verifier = Verifier.of(boxed, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
-    if not isinstance(body, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidArgumentError(
-            f"body must be the raw bytes of the request, before any parsing, not {type(body).__name__}"
-        )
-    if not hasattr(headers, "items"):
-        raise InvalidArgumentError(f"headers must be a mapping of names to values, not {type(headers).__name__}")
-    result = verifier.open(body, headers, datetime.now(UTC))
-    del body, headers
+    result = verifier.open(checked(given), datetime.now(UTC))
     if isinstance(result, Event):
         return result
     raise result
+
+
+def checked(given: Sensitive[tuple[bytes, Mapping[str, str]]]) -> Sensitive[tuple[bytes, Mapping[str, str]]]:
+    """Return a body and headers in their box, if they are what they have to be."""
+    if not isinstance(given.value[0], bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgumentError(
+            f"body must be the raw bytes of the request, before any parsing, not {type(given.value[0]).__name__}"
+        )
+    if not hasattr(given.value[1], "items"):
+        raise InvalidArgumentError(f"headers must be a mapping of names to values, not {type(given.value[1]).__name__}")
+    return given
 
 
 @attrs.frozen(kw_only=True)
@@ -106,8 +110,9 @@ class Verifier:
             raise InvalidArgumentError(f"secrets must be a string or a sequence of strings: {keys}")
         return cls(keys=keys, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
 
-    def open(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Event | WebhookError:
-        """Return the event, or the error to raise; none of its frames is in a traceback."""
+    def open(self, given: Sensitive[tuple[bytes, Mapping[str, str]]], now: datetime) -> Event | WebhookError:
+        """Return the event of a body and headers, or the error to raise; none of its frames is in a traceback."""
+        body, headers = given.value
         if len(body) > BODY_LIMIT:
             return PayloadError(f"the body is larger than {BODY_LIMIT} bytes")
         if self.mode == "unsigned":

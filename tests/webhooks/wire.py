@@ -1,0 +1,222 @@
+"""Requests as bytes on a socket, and applications of each framework on servers that people run."""
+
+import asyncio
+import contextlib
+import email
+import queue
+import select
+import socket
+import threading
+import types
+
+import django
+import uvicorn
+from aiohttp import web
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
+from django.test import override_settings
+from django.urls import path
+from fastapi import FastAPI
+from flask import Flask, request as flask_request
+from starlette.applications import Starlette
+from werkzeug.serving import make_server
+
+from truemed_async.webhooks import AsyncReceiver, Receiver
+from truemed_async.webhooks.aiohttp import webhook_endpoint as aiohttp_endpoint
+from truemed_async.webhooks.django import webhook_endpoint as django_endpoint
+from truemed_async.webhooks.flask import webhook_endpoint as flask_endpoint
+from truemed_async.webhooks.starlette import webhook_endpoint as starlette_endpoint
+
+PATIENCE = 60
+"""Seconds until a server counts as hanging; the machine may be busy."""
+ROUTE, READ_BEFORE = "/webhooks/truemed", "/read-before"
+
+
+# ---- requests
+
+
+def head(*headers, method="POST", route=ROUTE):
+    """Write a request's head; headers are pairs, and may come twice."""
+    lines = [f"{method} {route} HTTP/1.1", "Host: localhost", "Connection: close"]
+    return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers), "", ""]).encode()
+
+
+def post(body, headers, route=ROUTE):
+    """Write a whole request."""
+    return head(*headers.items(), ("Content-Length", len(body)), route=route) + body
+
+
+def chunk(data):
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+def answer_to(port, data, more=()):
+    """Send bytes, then as many of ``more`` as the server waits for, and return the status and body of its answer."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has answered and gone
+            connection.sendall(data)
+            for each in more:
+                if select.select([connection], [], [], 0)[0]:
+                    break
+                connection.sendall(each)
+        return read_answer(connection)
+
+
+def read_answer(connection):
+    """Read one answer; the server may want to read on, so its end is not waited for unless nothing else tells it."""
+    with connection.makefile("rb") as stream:
+        status = int(stream.readline().split()[1])
+        headers = email.message_from_bytes(b"".join(iter(stream.readline, b"\r\n")))
+        if status == 204:
+            return status, b""
+        if headers["Transfer-Encoding"] == "chunked":
+            assert stream.readline() == b"0\r\n"
+            return status, b""
+        return status, stream.read(int(headers["Content-Length"]))
+
+
+# ---- servers: each a context manager that yields a port
+
+
+def listening():
+    return socket.create_server(("127.0.0.1", 0))
+
+
+@contextlib.contextmanager
+def in_thread(run, stop):
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def serve_aiohttp(app):
+    sock, started = listening(), queue.Queue()
+
+    async def serve():
+        stopped = asyncio.Event()
+        started.put((asyncio.get_running_loop(), stopped))
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.SockSite(runner, sock).start()
+        await stopped.wait()
+        await runner.cleanup()
+
+    def stop():
+        loop, stopped = started.get(timeout=PATIENCE)
+        loop.call_soon_threadsafe(stopped.set)
+
+    with in_thread(lambda: asyncio.run(serve()), stop):
+        yield sock.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serve_uvicorn(app):
+    config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=5)
+    server, sock = uvicorn.Server(config), listening()
+    with sock, in_thread(lambda: server.run(sockets=[sock]), lambda: setattr(server, "should_exit", True)):
+        yield sock.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serve_werkzeug(app):
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    with in_thread(server.serve_forever, server.shutdown):
+        yield server.server_port
+    server.server_close()
+
+
+# ---- applications
+
+
+def aiohttp_app(receiver):
+    endpoint = aiohttp_endpoint(receiver)
+
+    async def read_before(request):
+        await request.read()
+        return await endpoint(request)
+
+    app = web.Application()
+    app.router.add_post(ROUTE, endpoint)
+    app.router.add_post(READ_BEFORE, read_before)
+    return serve_aiohttp(app)
+
+
+def starlette_app(receiver, kind=Starlette):
+    endpoint = starlette_endpoint(receiver)
+
+    async def read_before(request):
+        await request.body()
+        return await endpoint(request)
+
+    app = kind()
+    app.add_route(ROUTE, endpoint, methods=["POST"])
+    app.add_route(READ_BEFORE, read_before, methods=["POST"])
+    return serve_uvicorn(app)
+
+
+def fastapi_app(receiver):
+    return starlette_app(receiver, FastAPI)
+
+
+def flask_app(receiver):
+    endpoint = flask_endpoint(receiver)
+
+    def read_before():
+        flask_request.get_data()
+        return endpoint()
+
+    app = Flask("shop")
+    app.add_url_rule(ROUTE, view_func=endpoint, methods=["POST"])
+    app.add_url_rule(READ_BEFORE, view_func=read_before, methods=["POST"])
+    return serve_werkzeug(app)
+
+
+@contextlib.contextmanager
+def django_app(receiver, serve, make_application):
+    if not settings.configured:
+        settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="of these tests", LOGGING_CONFIG=None, MIDDLEWARE=[
+            "django.middleware.csrf.CsrfViewMiddleware",
+        ])  # fmt: skip
+        django.setup()
+    endpoint = django_endpoint(receiver)
+
+    async def read_before_async(request):
+        assert request.body
+        return await endpoint(request)
+
+    def read_before(request):
+        assert request.body
+        return endpoint(request)
+
+    before = read_before_async if isinstance(receiver, AsyncReceiver) else read_before
+    before.csrf_exempt = True
+    urls = types.ModuleType("urls")
+    urls.urlpatterns = [path(ROUTE[1:], endpoint), path(READ_BEFORE[1:], before)]
+    with override_settings(ROOT_URLCONF=urls), serve(make_application()) as port:
+        yield port
+
+
+def django_wsgi_app(receiver):
+    return django_app(receiver, serve_werkzeug, get_wsgi_application)
+
+
+def django_asgi_app(receiver):
+    return django_app(receiver, serve_uvicorn, get_asgi_application)
+
+
+APPS = {
+    "aiohttp": (AsyncReceiver, aiohttp_app),
+    "starlette": (AsyncReceiver, starlette_app),
+    "fastapi": (AsyncReceiver, fastapi_app),
+    "flask": (Receiver, flask_app),
+    "django on wsgi": (Receiver, django_wsgi_app),
+    "django on asgi": (AsyncReceiver, django_asgi_app),
+    "django on asgi, ordinary view": (Receiver, django_asgi_app),
+}
