@@ -35,6 +35,20 @@ async def asynchronous(client: AsyncTruemed, session: QualificationSession) -> N
     session.email.lower()  # type: ignore[union-attr]
 
 
+async def books(client: AsyncTruemed) -> None:
+    items, books = client.catalog_items, client.reconciliations
+    await items.create("A-1")  # type: ignore[call-arg]
+    await items.create("A-1", name="B", gtin=None)  # type: ignore[arg-type]
+    await items.create("A-1", name="B", metadata={"a": 1})  # type: ignore[arg-type]
+    await items.update("A-1", image_urls=7)  # type: ignore[arg-type]
+    await items.update("A-1", name=None)  # type: ignore[arg-type]
+    await items.checkout_method(sku="A-1")  # type: ignore[call-arg]
+    await books.list_payouts(start_date="2026-10-01")  # type: ignore[call-arg]
+    await books.list_transactions("2026-10-01", "2026-10-31")  # type: ignore[call-arg]
+    books.iter_transactions(start_date=1, end_date=2)  # type: ignore[arg-type]
+    books.reconcile(start_date="2026-10-01", end_date="2026-10-31", look_back=31)  # type: ignore[arg-type]
+
+
 def clients() -> None:
     AsyncTruemed("key", environment="staging")  # type: ignore[arg-type]
     AsyncTruemed("key", "sandbox")  # type: ignore[call-arg]

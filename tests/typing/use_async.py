@@ -16,23 +16,36 @@ from truemed_async import (
     UNSET,
     AsyncTruemed,
     Attempt,
+    CatalogEligibility,
+    CatalogItem,
+    CatalogItemCreation,
+    CatalogItemUpdate,
     ChangeOutcome,
+    CheckoutMethod,
     Endpoint,
     Idempotency,
     Model,
     Outcome,
     Page,
     Pagination,
+    Payout,
+    PayoutCheck,
     QualificationSession,
     QualificationSessionChange,
     QualificationSessionUpdate,
     QualificationStatus,
+    ReconciliationCheck,
+    ReconciliationReport,
+    ReconciliationRow,
     RequestOptions,
     Response,
     RetryPolicy,
     Stream,
     Timeouts,
+    Transaction,
+    TransactionType,
     Unset,
+    export_reconciliation,
 )
 from truemed_async.errors import APIError, CallError, DecodeError, PaymentMethodError, RateLimitedError, TruemedError
 
@@ -125,6 +138,54 @@ async def streams(client: AsyncTruemed, ids: AsyncIterator[str]) -> None:
         assert_type(made.change, QualificationSessionChange)
         assert_type(made.idempotency_key, str | None)
         assert_type(made.unwrap(), QualificationSessionUpdate)
+
+
+async def catalog(client: AsyncTruemed, options: RequestOptions) -> None:
+    items = client.catalog_items
+    made = await items.create("A-1", name="Sauna", image_urls=[URL("https://a.example/1"), "https://a.example/2"])
+    assert_type(made, CatalogItemCreation)
+    assert_type(made.item, CatalogItem | None)
+    assert_type(await items.update("A-1", gtin=None, url=UNSET, options=options), CatalogItemUpdate)
+    item = await items.get("A-1")
+    assert_type(item, CatalogItem)
+    assert_type(item.eligibility, CatalogEligibility | None)
+    assert_type(item.is_reviewed, bool)
+    assert_type(item.image_urls, tuple[str, ...])
+    if item.eligibility is not None:
+        assert_type(item.eligibility.needs_letter, bool)
+    method = await items.checkout_method({"A-1", "B-2"})
+    assert_type(method, CheckoutMethod)
+    assert_type(method.offers_truemed, bool | None)
+    assert_type(await items.list(eligibility=CatalogEligibility.PENDING, page=1), Page[CatalogItem])
+    assert_type(items.iter(eligibility="eligible"), Stream[CatalogItem])
+    assert_type(items.get_many(["A-1"]), Stream[Outcome[CatalogItem]])
+
+
+async def reconciliations(client: AsyncTruemed) -> None:
+    books = client.reconciliations
+    page = await books.list_payouts(start_date="2026-10-01", end_date=date(2026, 10, 31))
+    assert_type(page, Page[Payout])
+    assert_type([each.amount for each in page], list[int | None])
+    rows = books.iter_transactions(start_date="2026-10-01", end_date="2026-10-31", payout_ids=("po_1",))
+    assert_type(rows, Stream[Transaction])
+    async for row in rows:
+        assert_type(row.type, TransactionType)
+        assert_type(row.payout_id, str | None)
+    check = ReconciliationCheck()
+    async for joined in books.reconcile(
+        start_date="2026-10-01", end_date="2026-10-31", look_back=timedelta(60), concurrency=2
+    ):
+        assert_type(joined, ReconciliationRow)
+        assert_type(joined.amount_cents, int | None)
+        assert_type(joined.listed_on, date | None)
+        check.add(joined)
+    assert_type(check.report(), ReconciliationReport)
+    done = await export_reconciliation(client, "october.csv", month="2026-10", columns=["amount_cents"])
+    assert_type(done.report.agrees, bool)
+    assert_type(done.exported.rows, int)
+    for payout in done.report.mismatches:
+        assert_type(payout, PayoutCheck)
+        assert_type(payout.difference_cents, int | None)
 
 
 async def own_endpoints(client: AsyncTruemed) -> None:

@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any, assert_type
 
 from truemed_async import (
+    CatalogItem,
+    CatalogItemUpdate,
     ChangeOutcome,
     Endpoint,
     Outcome,
@@ -14,6 +16,7 @@ from truemed_async import (
     QualificationSession,
     QualificationSessionChange,
     QualificationSessionUpdate,
+    ReconciliationRow,
     RequestOptions,
     Response,
     RetryPolicy,
@@ -54,3 +57,12 @@ def streams(client: Truemed, ids: Iterator[str]) -> None:
     changes = (QualificationSessionChange(each, user_id="u") for each in ids)
     for made in client.qualification_sessions.update_many(changes, run_id="r"):
         assert_type(made, ChangeOutcome[QualificationSessionChange, QualificationSessionUpdate])
+
+
+def catalog_and_reconciliations(client: Truemed) -> None:
+    assert_type(client.catalog_items.get("A-1"), CatalogItem)
+    assert_type(client.catalog_items.update("A-1", name="B"), CatalogItemUpdate)
+    for item in client.catalog_items.iter():
+        assert_type(item, CatalogItem)
+    rows = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-31")
+    assert_type(rows, SyncStream[ReconciliationRow])

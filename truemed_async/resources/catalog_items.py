@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Sequence
 
 from yarl import URL
 
 from truemed_async._core import arguments
-from truemed_async._core.bulk import Outcome, fan_out, outcome_of
+from truemed_async._core.bulk import Outcome
 from truemed_async._core.listing import Sorting, complete, unknown
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Sensitive
@@ -28,6 +28,7 @@ from truemed_async.models import (
 )
 from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import Resource
+from truemed_async.resources._bulk import get_each
 from truemed_async.resources._item_fields import item_changes, item_fields
 
 # No page says how this list is sorted.
@@ -298,6 +299,8 @@ class CatalogItems(Resource):
         *,
         concurrency: int = 16,
         ordered: bool = False,
+        unique: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> Stream[Outcome[CatalogItem]]:
         """Get many items at once, ``concurrency`` at a time.
@@ -309,17 +312,23 @@ class CatalogItems(Resource):
             ids: The SKUs, from any iterable or async iterable; it is read only as fast as the outcomes are taken.
             concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
             ordered: Whether outcomes come in the order of the SKUs, rather than as they arrive.
+            unique: Whether a SKU that was there before is left out. The last 100,000 different ones are remembered.
+            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
+                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
+                ``ids`` has no length. What it raises ends the iteration.
             options: Time-outs, retry policy and headers of each call.
 
         Raises:
-            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+            InvalidArgumentError: An argument was refused; raised at once.
         """
-        arguments.positive("concurrency", concurrency)
-
-        async def one(sku: str) -> Outcome[CatalogItem]:
-            return await outcome_of(sku, lambda each: self.get(each, options=options))
-
-        return Stream(fan_out(arguments.ids(ids), one, concurrency=concurrency, ordered=ordered))
+        return get_each(
+            lambda each: self.get(each, options=options),
+            ids,
+            concurrency=concurrency,
+            ordered=ordered,
+            unique=unique,
+            progress=progress,
+        )
 
 
 def _filters(eligibility: str | None) -> dict[str, str | int | bool | None]:
