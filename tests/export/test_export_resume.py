@@ -438,6 +438,22 @@ async def test_a_full_disk_leaves_what_can_be_resumed(client, tmp_path, format, 
     assert path.read_bytes() == await whole(client, path)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the names of open files, as Linux tells them")
+@EVERY_FORMAT
+async def test_the_rows_are_on_the_disk_before_the_name(client, tmp_path, format, monkeypatch):
+    done = []
+    sync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda number: (done.append(Path(f"/proc/self/fd/{number}").resolve().name), sync(number))
+    )
+    monkeypatch.setattr(Path, "replace", lambda path, to: (done.append(path.name), replace(path, to)))
+
+    await export_sessions(client, tmp_path / f"x.{format}")
+
+    whole = "x.parquet.partial.converting" if format == "parquet" else f"x.{format}.partial"
+    assert done[-2:] == [whole, whole]
+
+
 async def test_a_cancelled_export_can_be_resumed(client, tmp_path):
     path = tmp_path / "x.csv"
     begun = asyncio.Event()

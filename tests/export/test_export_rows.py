@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import io
 import json
+import subprocess
 import sys
 from datetime import UTC, date, datetime
 
@@ -387,3 +388,13 @@ class TestAnotherTable:
         first, *_, last = rows_of(path)
         assert first["address"] == hash_of('{"street":"S 1"}')
         assert last["address"] is None
+
+
+def test_it_needs_neither_the_command_line_s_libraries_nor_parquet_s():
+    program = "import sys; from truemed_async import export_sessions, summarize_sessions; print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "truemed_async" in loaded
+    assert not loaded & {"rich", "cyclopts", "pyarrow"}
