@@ -35,7 +35,7 @@ from truemed_async.errors import (
     UnprocessableError,
     UserIdAlreadySetError,
 )
-from truemed_async.models import QualificationSession
+from truemed_async.models import PaymentCancellation, QualificationSession
 
 RETRIED = None  # as often as the policy allows
 NEVER = 0
@@ -68,6 +68,33 @@ def test_a_list_may_be_the_whole_answer():
 @pytest.mark.parametrize("body", [b"", b"{}", b"anything"])
 def test_an_endpoint_without_a_result_reads_nothing(body):
     assert read(raw(204, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b' {"a": 1}'])
+def test_an_endpoint_without_a_result_takes_any_answer_of_the_api(body):
+    assert read(raw(200, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
+
+
+def test_a_page_of_somebody_else_is_no_answer_even_where_nothing_is_read():
+    found = problem(raw(200, b"<html>sign in to the network"), Endpoint("x.y", "POST", "/x", NoneType))
+    assert (found.error, found.reason) == (DecodeError, "the answer is not JSON")
+
+
+@pytest.mark.parametrize(("status", "announced"), [(200, True), (204, False), (205, False)])
+def test_an_answer_without_a_body_is_one_where_no_field_is_required(status, announced):
+    found = read(raw(status, b"", announced=announced), Endpoint("x.y", "POST", "/x", PaymentCancellation), NOW)
+    assert found == PaymentCancellation()
+
+
+@pytest.mark.parametrize("result", [QualificationSession, dict, list])
+def test_an_answer_without_a_body_is_none_where_one_is_due(result):
+    found = problem(raw(200, b"", announced=True), Endpoint("x.y", "POST", "/x", result))
+    assert (found.error, found.reason) == (DecodeError, "the answer is not JSON")
+
+
+def test_an_answer_that_may_have_been_cut_is_not_taken_for_one_without_fields():
+    found = problem(raw(200, b"", announced=False), Endpoint("x.y", "POST", "/x", PaymentCancellation))
+    assert found.error is TruncatedResponseError
 
 
 @pytest.mark.parametrize("status", [204, 205])

@@ -132,9 +132,9 @@ def read(raw: RawResponse, endpoint: Endpoint[T], now: float) -> T | Problem:
 
 
 def _value(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
-    if endpoint.result is NoneType:
-        return cast("T", None)
     start = raw.body.lstrip()[:1]
+    if endpoint.result is NoneType and (start in (b"", b"{", b"[") or raw.status in _WITHOUT_BODY):
+        return cast("T", None)  # what is no JSON is somebody else's page
     if start not in (b"{", b"["):
         if raw.body:
             return _undecodable(raw, "the answer is not JSON")
