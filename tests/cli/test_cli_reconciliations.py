@@ -59,6 +59,12 @@ def test_what_does_not_add_up_is_told_and_makes_the_exit_code_1(truemed, books, 
     assert told in done.err.splitlines()
 
 
+def test_a_person_sees_how_many_rows_there_are_so_far(truemed, books, terminal, tmp_path):
+    done = truemed(*EXPORT, "--month", "2024-10", "--output", str(tmp_path / "october.csv"), err=terminal())
+    assert done.code == 0
+    assert "/?" in done.err
+
+
 def test_columns_and_format_are_those_of_every_export(truemed, books):
     done = truemed(*EXPORT, "--month", "2024-10", "--output", "-", "--format", "csv", "--columns", "amount_cents,type")
     assert done.out.splitlines()[:2] == ["amount_cents,type", "1000,charge"]

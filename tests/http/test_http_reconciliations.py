@@ -300,6 +300,19 @@ async def test_reconcile_gives_a_row_that_two_days_list_once(client, server):
     assert [(each.transaction_id, each.listed_on) async for each in stream] == [("txn_1", date(2026, 10, 1))]
 
 
+async def test_reconcile_keeps_rows_without_an_id_that_two_days_list(client, server):
+    """They may be alike and both be real; if they are not, the sums say so."""
+
+    def answer(asked: Any) -> Any:
+        rows = [] if asked.path.endswith("/payouts") else [{"type": "charge", "amount": 5}]
+        return page_of(asked, rows, asked.path.rpartition("/")[2])
+
+    server.answer(answer)
+    rows = [row async for row in client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-02")]
+    assert [(row.listed_on, row.amount_cents) for row in rows] == [(date(2026, 10, 1), 5), (date(2026, 10, 2), 5)]
+    assert rows[0].key != rows[1].key
+
+
 @pytest.mark.parametrize("concurrency", [1, 3, 50])
 async def test_reconcile_gives_the_same_however_many_days_are_read_at_once(client, server, concurrency):
     days = [f"2026-10-{day:02}" for day in range(1, 32)]
