@@ -37,7 +37,7 @@ CALLS = {
 }  # fmt: skip
 # Answers of which no field is required, so that none can be missing; and one of which nothing is read at all.
 NO_FAULT = {
-    "payment_sessions.cancel": {"empty_200", "unexpected_204"},
+    "payment_sessions.cancel": {"empty_200", "unexpected_204", "wrong_shape"},
     "payment_tokens.update": {"empty_200", "unexpected_204", "wrong_shape"},
     "payment_tokens.delete": {
         "empty_200", "unexpected_204", "wrong_shape", "close_delimited_empty", "truncate_gzip_clean",
