@@ -88,11 +88,26 @@ def build(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The example shops and the emulator's pages in a headless Chromium, with axe-core looking for barriers."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        print("\n*** CHROMIUM IS NOT INSTALLED: THE PAGES ARE NOT TESTED ***\n", file=sys.stderr)  # noqa: T201
+        return
+    session.install("-e", ".[cli]", *group("browser"))
+    tmp = Path(session.create_tmp()).resolve()
+    session.run("npm", "install", "--silent", "--prefix", str(tmp), "axe-core@>=4.10", external=True)
+    axe = tmp / "node_modules" / "axe-core" / "axe.min.js"
+    environment = {"TRUEMED_CHROMIUM": chromium, "TRUEMED_AXE": str(axe)}
+    session.run("pytest", "-n", "2", "tests/browser", *session.posargs, env=environment)
+
+
+@nox.session
 def long(session: nox.Session) -> None:
     """The long runs of which the ordinary suite takes a sample: storms, soaks, bombs, 20,000 moving lists."""
     session.install("-e", ".[cli,parquet]", *group("tests"))
-    folders = ("tests/export", "tests/frameworks", "tests/listing", "tests/security", "tests/stress")
-    long = (*folders, "tests/emulator/test_emulator_openapi.py")
+    folders = ("tests/bulk", "tests/export", "tests/frameworks", "tests/listing", "tests/security", "tests/stress")
+    long = (*folders, "tests/emulator/test_emulator_openapi.py", "tests/wire/test_wire_payment_faults.py")
     session.run("pytest", "-n", "2", *long, env={"TRUEMED_LONG": "1"})
 
 
@@ -103,6 +118,14 @@ def mutation(session: nox.Session) -> None:
     session.run("python", "tests/mutation/run.py", *session.posargs)
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure, beside the targets and the peers; writes the table of docs/performance.md. Fails if a target is missed."""
+    session.install("-e", ".[speed]", *group("bench"))
+    arguments = session.posargs or ["--docs", "--json", str(Path(session.create_tmp(), "figures.json"))]
+    session.run("python", "tests/benchmarks/run.py", *arguments)
+
+
 # Not among the default sessions: what takes long, or measures.
-nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "tests"]
+nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "browser", "tests"]
 os.environ.pop("PYTHONPATH", None)
