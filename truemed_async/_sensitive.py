@@ -36,7 +36,7 @@ class Sensitive(Generic[T]):
     __slots__ = ("value",)
 
     def __init__(self, value: T) -> None:
-        self.value = value
+        self.value: T = value
 
     def __repr__(self) -> str:
         return MASK

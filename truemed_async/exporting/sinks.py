@@ -50,7 +50,7 @@ class Pipe:
 
     def __init__(self, stream: BinaryIO, encoding: Encoding) -> None:
         self.kept: set[bytes] = set()
-        self.tally = Tally()
+        self.tally: Tally = Tally()
         self._stream = stream
         self._convert = encoding.convert
         self._head = encoding.head
@@ -89,7 +89,7 @@ class Partial:
 
     def __init__(self, path: Path, encoding: Encoding, parameters: Parameters, *, resume: bool) -> None:
         self.kept: set[bytes] = set()
-        self.tally = Tally()
+        self.tally: Tally = Tally()
         self._path = path
         self._partial = partial_of(path)
         self._encoding = encoding
