@@ -30,6 +30,7 @@ import attrs
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from docs_webhooks import webhooks
 
 from truemed_async import AsyncTruemed, Truemed
 from truemed_async.emulator import Cut, Fault
@@ -273,6 +274,7 @@ FIXTURES = {
     "quiet": quiet,
     "served": served,
     "tracer": tracer,
+    "webhooks": webhooks,
 }
 # Known to the runner itself: `client` is an open client, of the kind that the example's code takes.
 BUILT_IN = frozenset({"client", "pytest", "server"})

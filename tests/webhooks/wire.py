@@ -132,6 +132,18 @@ def serve_werkzeug(app):
     server.server_close()
 
 
+@contextlib.contextmanager
+def serve_django(urlpatterns, serve, make_application):
+    if not settings.configured:
+        middleware = ["django.middleware.csrf.CsrfViewMiddleware"]
+        settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="of tests", LOGGING_CONFIG=None, MIDDLEWARE=middleware)
+        django.setup()
+    urls = types.ModuleType("urls")
+    urls.urlpatterns = urlpatterns
+    with override_settings(ROOT_URLCONF=urls), serve(make_application()) as port:
+        yield port
+
+
 # ---- applications
 
 
@@ -178,13 +190,7 @@ def flask_app(receiver):
     return serve_werkzeug(app)
 
 
-@contextlib.contextmanager
 def django_app(receiver, serve, make_application):
-    if not settings.configured:
-        settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="of these tests", LOGGING_CONFIG=None, MIDDLEWARE=[
-            "django.middleware.csrf.CsrfViewMiddleware",
-        ])  # fmt: skip
-        django.setup()
     endpoint = django_endpoint(receiver)
 
     async def read_before_async(request):
@@ -197,10 +203,7 @@ def django_app(receiver, serve, make_application):
 
     before = read_before_async if isinstance(receiver, AsyncReceiver) else read_before
     before.csrf_exempt = True
-    urls = types.ModuleType("urls")
-    urls.urlpatterns = [path(ROUTE[1:], endpoint), path(READ_BEFORE[1:], before)]
-    with override_settings(ROOT_URLCONF=urls), serve(make_application()) as port:
-        yield port
+    return serve_django([path(ROUTE[1:], endpoint), path(READ_BEFORE[1:], before)], serve, make_application)
 
 
 def django_wsgi_app(receiver):

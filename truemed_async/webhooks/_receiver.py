@@ -169,7 +169,7 @@ class Receiver(_Core[DedupStore]):
     def receive(self, body: bytes, headers: Mapping[str, str]) -> Receipt:
         """Take one delivery in and return how to answer it.
 
-        Nothing that your handler or the store raises comes out: it is logged, and in :attr:`Receipt.error`.
+        Nothing that your handler or the store raises comes out: it is logged, and in the receipt.
 
         Raises:
             InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is no mapping.
@@ -222,7 +222,7 @@ class AsyncReceiver(_Core[DedupStore | AsyncDedupStore]):
     async def receive(self, body: bytes, headers: Mapping[str, str]) -> Receipt:
         """Take one delivery in and return how to answer it.
 
-        Nothing that your handler or the store raises comes out: it is logged, and in :attr:`Receipt.error`. An event
+        Nothing that your handler or the store raises comes out: it is logged, and in the receipt. An event
         that was begun is handled to its end, even if this call is cancelled because Truemed has hung up; only the end
         of the event loop breaks it off, and then it is given back.
 
