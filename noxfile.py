@@ -107,7 +107,12 @@ def long(session: nox.Session) -> None:
     """The long runs of which the ordinary suite takes a sample: storms, soaks, bombs, 20,000 moving lists."""
     session.install("-e", ".[cli,parquet]", *group("tests"))
     folders = ("tests/bulk", "tests/export", "tests/frameworks", "tests/listing", "tests/security", "tests/stress")
-    long = (*folders, "tests/webhooks", "tests/emulator/test_emulator_openapi.py", "tests/wire/test_wire_payment_faults.py")
+    long = (
+        *folders,
+        "tests/webhooks",
+        "tests/emulator/test_emulator_openapi.py",
+        "tests/wire/test_wire_payment_faults.py",
+    )
     session.run("pytest", "-n", "2", *long, env={"TRUEMED_LONG": "1"})
 
 

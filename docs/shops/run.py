@@ -24,7 +24,7 @@ def main(kind: str = "fastapi") -> None:
             "SHOP_DATABASE": f"{folder}/shop.sqlite",
         }
         sys.path.insert(0, str(HERE))
-        print(f"shop       {shop}/\ninspector  {emulator.url}/", flush=True)
+        print(f"url        {shop}/\ninspector  {emulator.url}/", flush=True)
         serve(kind, listener)
 
 

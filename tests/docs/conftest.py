@@ -10,8 +10,11 @@ import pytest
 import truemed_async
 from truemed_async.emulator import Emulator
 
-SHIM = """#!/bin/sh
+TRUEMED = """#!/bin/sh
 exec {python} -m truemed_async "$@"
+"""
+PYTHON = """#!/bin/sh
+exec {python} "$@"
 """
 NOTHING = """#!/bin/sh
 exit 0
@@ -43,7 +46,11 @@ def package_on_path(monkeypatch):
 def shell_path(package_on_path, monkeypatch, tmp_path_factory):
     """Put the command ``truemed`` on the path, and stand-ins that do nothing for those that install and test."""
     folder = tmp_path_factory.mktemp("bin")
-    for name, text in (("truemed", SHIM.format(python=sys.executable)), ("pip", NOTHING), ("nox", NOTHING)):
+    # The commands of the pages are those of somebody who stands in a clone of the repository.
+    Path("docs").symlink_to(Path(__file__).parents[2] / "docs")
+    programs = {"truemed": TRUEMED, "python": PYTHON}
+    shims = {name: text.format(python=sys.executable) for name, text in programs.items()}
+    for name, text in {**shims, "pip": NOTHING, "nox": NOTHING}.items():
         file = folder / name
         file.write_text(text)
         file.chmod(file.stat().st_mode | stat.S_IXUSR)

@@ -1,0 +1,110 @@
+"""A headless Chromium, the example shops and the emulator as processes, and axe-core to look for barriers."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[2]
+SHOPS = ROOT / "docs" / "shops"
+PICTURES = os.environ.get("TRUEMED_SCREENSHOTS")  # where to put a picture of each page, if anywhere
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTHS = {"wide": (1200, 900), "narrow": (390, 844)}
+PAGE_LIMIT = 50_000
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=os.environ["TRUEMED_CHROMIUM"], args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    return Path(os.environ["TRUEMED_AXE"]).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def page(browser):
+    """A page that may only talk to this machine, and of which no complaint goes unseen."""
+    context = browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 900})  # axe is a script of ours
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    complaints, elsewhere = [], []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: elsewhere.append(request.url) if not is_local(request.url) else None)
+    yield page
+    context.close()
+    assert (complaints, elsewhere) == ([], [])
+
+
+def is_local(url):
+    parts = urlsplit(url)
+    return parts.scheme in ("data", "about", "blob") or parts.hostname == "127.0.0.1"
+
+
+@contextmanager
+def running(*command):
+    """A process that says where it is on its first lines; it ends with the block, whatever happens."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture(scope="session", params=["fastapi", "django"])
+def shop(request):
+    """The addresses of a shop and of its emulator's inspector."""
+    with running(SHOPS / "run.py", request.param) as process:
+        lines = [process.stdout.readline().split() for _ in range(2)]
+        assert [line[0] for line in lines] == ["url", "inspector"]
+        yield tuple(line[1].rstrip("/") for line in lines)
+
+
+@pytest.fixture(scope="session")
+def emulator():
+    """The address of an emulator with something of everything in it."""
+    seeded = ("--sessions", "40", "--payment-sessions", "40", "--payment-tokens", "10", "--catalog-items", "10")
+    with running("-m", "truemed_async", "emulator", "--webhook", "http://127.0.0.1:9/", "--quiet", *seeded) as process:
+        yield process.stdout.readline().split()[1]
+
+
+@pytest.fixture
+def examine(page, axe, request):
+    """Look at the page as it stands: barriers, weight, and whether it fits a phone."""
+
+    def examine(name):
+        for width, (x, y) in WIDTHS.items():
+            page.set_viewport_size({"width": x, "height": y})
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
+            page.evaluate(axe)
+            found = page.evaluate("axe.run()")["violations"]
+            assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+            if PICTURES:
+                page.screenshot(path=Path(PICTURES, f"{name}-{width}.png"))
+        page.set_viewport_size(dict(zip(("width", "height"), WIDTHS["wide"], strict=True)))
+        weight = page.evaluate(
+            "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
+            ".filter((each) => !each.name.includes('?news')).reduce((sum, each) => sum + each.decodedBodySize, 0)"
+        )
+        assert 0 < weight < PAGE_LIMIT, f"{name} weighs {weight} bytes"
+
+    return examine
