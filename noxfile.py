@@ -106,7 +106,15 @@ def browser(session: nox.Session) -> None:
 def long(session: nox.Session) -> None:
     """The long runs of which the ordinary suite takes a sample: storms, soaks, bombs, 20,000 moving lists."""
     session.install("-e", ".[cli,parquet]", *group("tests"))
-    folders = ("tests/bulk", "tests/export", "tests/frameworks", "tests/listing", "tests/security", "tests/stress")
+    folders = (
+        "tests/bulk",
+        "tests/export",
+        "tests/frameworks",
+        "tests/listing",
+        "tests/security",
+        "tests/stress",
+        "tests/sync",
+    )
     long = (
         *folders,
         "tests/webhooks",

@@ -1,14 +1,46 @@
-"""An emulator, a synchronous client of it, and programs in processes of their own."""
+"""Servers, a synchronous client, and programs in processes of their own."""
 
 import os
+import signal
+import ssl
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
+import trustme
+from serving import KEY, LONG, Server
 
 from truemed_async import Truemed
 from truemed_async.emulator import Emulator
+
+STRICT = ("-X", "dev", "-W", "error")
+
+# What every program begins with; with the loop of the standard library, uvloop cannot be imported.
+PRELUDE = '''
+import faulthandler, logging, sys
+faulthandler.enable()
+# In the development mode asyncio reports what is slow, as everything is on a busy machine.
+logging.getLogger("asyncio").addFilter(lambda record: not record.msg.startswith("Executing"))
+if {loop!r} == "asyncio":
+    sys.modules["uvloop"] = None
+
+def tasks_left():
+    """Count the tasks that are left on the loop thread, once what was dropped has had the time to be noticed."""
+    import asyncio, gc, time
+    from truemed_async.sync._runner import runner
+
+    async def others():
+        return len(asyncio.all_tasks()) - 1
+
+    gc.collect()
+    until = time.monotonic() + 10
+    while runner.run(others) and time.monotonic() < until:
+        time.sleep(0.05)
+    return runner.run(others)
+
+'''
 
 
 @pytest.fixture
@@ -29,22 +61,74 @@ def ids(emulator):
 
 
 @pytest.fixture
-def run_program(emulator, tmp_path):
-    """Run a program against the emulator, with every warning an error, and a watchdog."""
+def server():
+    with Server() as running:
+        yield running
 
-    def run(source, *, timeout=30, expect=0, options=("-X", "dev", "-W", "error")):
+
+@pytest.fixture
+def tls_server(tmp_path):
+    """A server with a certificate; ``authority`` is the file of who signed it."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with Server(context) as running:
+        running.authority = tmp_path / "authority.pem"
+        authority.cert_pem.write_to_path(running.authority)
+        yield running
+
+
+@pytest.fixture
+def amount():
+    """Choose between a sample and, with TRUEMED_LONG=1 (the `long` session), the whole."""
+    return lambda sample, whole: whole if LONG else sample
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop(request):
+    """Which event loop the programs' loop thread runs."""
+    return request.param
+
+
+@pytest.fixture
+def run_program(tmp_path):
+    """Run a program against a server, with every warning an error, and a watchdog.
+
+    Ctrl-C is sent to it each time that the server waits, if ``interrupt`` says so.
+    """
+
+    def run(source, of, *, timeout=60, expect=0, options=STRICT, loop="asyncio", interrupt=False, key=None, **extra):
         script = tmp_path / "program.py"
-        script.write_text(textwrap.dedent(source), encoding="utf-8")
-        done = subprocess.run(
+        prelude = PRELUDE.format(loop=loop)
+        script.write_text(prelude + textwrap.dedent(source), encoding="utf-8")
+        key = key or getattr(of, "api_key", KEY)
+        environment = {**os.environ, "TRUEMED_API_KEY": key, "TRUEMED_BASE_URL": of.url, **extra}
+        process = subprocess.Popen(
             [sys.executable, *options, str(script)],
-            env={**os.environ, "TRUEMED_API_KEY": emulator.api_key, "TRUEMED_BASE_URL": emulator.url},
+            env=environment,
             cwd=tmp_path,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
-            check=False,
         )
-        assert done.returncode == expect, done.stderr
-        return done
+        if interrupt:
+            threading.Thread(target=_interrupt, args=(process, of.reached), daemon=True).start()
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it says where it hangs
+            out, err = process.communicate(timeout=10)
+        finally:
+            process.kill()
+            process.wait(10)
+        assert process.returncode == expect, out + err
+        return out, err
 
     return run
+
+
+def _interrupt(process, reached):
+    while process.poll() is None:
+        if reached.wait(0.1):
+            reached.clear()
+            process.send_signal(signal.SIGINT)

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextvars
+import threading
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
+NOTICE_SECONDS = 0.25
+"""How long a signal may wait that comes in the very moment in which its thread falls asleep; it wakes no sleeper."""
+
 
 class Job(Generic[T]):
-    """A coroutine function and its arguments; ``done`` is fulfilled when its task has ended, clean-up included."""
+    """A coroutine function and its arguments; it has ended when its task has, clean-up included."""
 
-    __slots__ = ("_arguments", "_function", "_loop", "_named", "_task", "cancelled", "done")
+    __slots__ = (
+        "_arguments",
+        "_done",
+        "_error",
+        "_function",
+        "_loop",
+        "_named",
+        "_task",
+        "_value",
+        "cancelled",
+        "ended",
+    )
 
     def __init__(
         self, function: Callable[..., Coroutine[Any, Any, T]], arguments: tuple[Any, ...], named: Mapping[str, Any]
     ) -> None:
-        self.done: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self.ended = False
         self.cancelled: type[BaseException] = asyncio.CancelledError
         """What the caller gets when the task is cancelled."""
         self._function = function
@@ -27,11 +41,33 @@ class Job(Generic[T]):
         self._named = named
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[T] | None = None
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self._done = threading.Lock()  # the cheapest thing to wait for: released at the end
+        self._done.acquire()
+
+    # --- on the caller's thread -----------------------------------------------------------------------------------
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand it to the loop, with the caller's context variables."""
         self._loop = loop
         loop.call_soon_threadsafe(self._begin, loop, context=contextvars.copy_context())
+
+    def result(self) -> T:
+        """Wait for the end and return the value, or raise the error."""
+        while not self.ended:
+            self._done.acquire(timeout=NOTICE_SECONDS)
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._value)
+
+    def abandon(self, seconds: float) -> None:
+        """Cancel it if it has not ended, because the caller was interrupted, and wait until it has cleaned up."""
+        if self._loop is not None and not self.ended:
+            self._loop.call_soon_threadsafe(self._cancel)
+            self._done.acquire(timeout=seconds)
+
+    # --- on the loop thread ---------------------------------------------------------------------------------------
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._task = loop.create_task(self._call())
@@ -41,20 +77,18 @@ class Job(Generic[T]):
         return await self._function(*self._arguments, **self._named)
 
     def _finish(self, task: asyncio.Task[T]) -> None:
-        error = self.cancelled() if task.cancelled() else task.exception()
-        if error is None:
-            self.done.set_result(task.result())
-        else:
-            self.done.set_exception(error)
-
-    def abandon(self, seconds: float) -> None:
-        """Cancel it if it has not ended, because the caller was interrupted, and wait until it has cleaned up."""
-        if self._loop is not None and not self.done.done():
-            self._loop.call_soon_threadsafe(self._cancel)
-            concurrent.futures.wait([self.done], seconds)
+        self._task = None  # or it would end on the caller's thread, where its finalisers may swallow a Ctrl-C
+        self._error = self.cancelled() if task.cancelled() else task.exception()
+        if self._error is None:
+            self._value = task.result()
+        self._end()
 
     def _cancel(self) -> None:
-        if self._task is None:  # interrupted before it was handed over
-            self.done.set_exception(self.cancelled())
-        else:
+        if self._task is not None:
             self._task.cancel()
+        elif not self.ended:  # interrupted before it was handed over
+            self._end()
+
+    def _end(self) -> None:
+        self.ended = True
+        self._done.release()

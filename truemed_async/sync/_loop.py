@@ -2,28 +2,65 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import concurrent.futures
+import functools
+import select
+import socket
 import threading
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+
+from truemed_async.errors import ConfigurationError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """Return a loop, uvloop's where it is installed (extra ``speed``)."""
+    """Return a loop, uvloop's where it is installed (extra ``speed``).
+
+    Where gevent or eventlet has replaced threads, the loop runs in a greenlet, and has to wait as greenlets do. The
+    standard library's does, by their ``select``; uvloop, which waits in C, would stop them all.
+    """
+    greenlets = _is_replaced(_thread.start_new_thread)
+    if greenlets != _is_replaced(select.select):
+        raise ConfigurationError(
+            "gevent or eventlet has replaced only one of threads and select: call monkey.patch_all() without exceptions"
+        )
+    loop = None if greenlets else _uvloop()
+    loop = loop or asyncio.new_event_loop()
+    loop.set_default_executor(DaemonExecutor())
+    return loop
+
+
+def _is_replaced(function: object) -> bool:
+    return not isinstance(function, types.BuiltinFunctionType)
+
+
+def _uvloop() -> asyncio.AbstractEventLoop | None:
     try:
         import uvloop  # noqa: PLC0415  # optional, and only the first call needs it
     except ImportError:
-        loop = asyncio.new_event_loop()
-    else:
-        loop = uvloop.new_event_loop()
-    loop.set_default_executor(DaemonExecutor())
-    return loop
+        return None
+
+    class Loop(uvloop.Loop):
+        """One that looks names up in our threads. A child, forked while libuv has threads of its own, may crash at exit."""
+
+        async def getaddrinfo(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+        ) -> list[Any]:
+            ask = functools.partial(socket.getaddrinfo, host, port, family, type, proto)
+            try:
+                return ask(flags | socket.AI_NUMERICHOST)  # for an address there is nothing to look up
+            except socket.gaierror:
+                return await self.run_in_executor(None, ask, flags)
+
+    return Loop()
 
 
 class DaemonExecutor(concurrent.futures.ThreadPoolExecutor):
@@ -57,10 +94,10 @@ def serve(loop: asyncio.AbstractEventLoop, claim: threading.Lock) -> None:
 def await_end(thread: threading.Thread, seconds: float) -> None:
     """Wait until a thread is gone, and the kernel no longer counts it.
 
-    Before Python 3.13 ``join`` returns a moment earlier, and a fork counts.
+    Before Python 3.13 ``join`` returns a moment earlier, and a fork counts. (A greenlet is counted with its thread.)
     """
     deadline = time.monotonic() + seconds
     thread.join(seconds)
     counted = Path(f"/proc/self/task/{thread.native_id}")
-    while counted.exists() and time.monotonic() < deadline:
+    while thread.native_id != threading.get_native_id() and counted.exists() and time.monotonic() < deadline:
         time.sleep(0)

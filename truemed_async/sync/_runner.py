@@ -53,7 +53,8 @@ class Runner:
     def __init__(self) -> None:
         self._open: set[Transport] = set()
         self._warned = False
-        self._ended = False
+        self.ended = False
+        """Whether the interpreter is exiting: all is closed."""
         self._start_over()
 
     def _start_over(self) -> None:
@@ -78,7 +79,7 @@ class Runner:
         try:
             self._jobs.add(job)  # before the look at the loop: see before_fork
             job.start(self._serving or self._start())
-            return job.done.result()
+            return job.result()
         except BaseException:
             job.abandon(EXIT_SECONDS)
             raise
@@ -88,7 +89,7 @@ class Runner:
 
     def post(self, loop: asyncio.AbstractEventLoop | None, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have something done on a loop, if it is still this process's, without waiting. Finalisers may do this."""
-        if loop is not None and loop is self._loop and not loop.is_closed():
+        if loop is not None and loop is self._loop and not self.ended:
             loop.call_soon_threadsafe(lambda: loop.create_task(function()))
 
     def track(self, client: AsyncTruemed) -> None:
@@ -127,7 +128,7 @@ class Runner:
 
     def _start(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._ended:
+            if self.ended:
                 raise ClientClosedError("the interpreter is exiting")
             if self._serving is None:
                 if self._thread is not None:
@@ -175,9 +176,11 @@ class Runner:
 
     def close(self) -> None:
         """Close all clients and end the thread, for good: the interpreter exits."""
-        self._ended = True
+        self.ended = True
         loop, self._serving = self._serving, None
         if loop is None or self._thread is None:
+            if self._loop is not None and self._thread is None:
+                self._loop.close()  # its thread could not be started
             return
         for job in list(self._jobs):
             job.cancelled = SystemExit  # which ends a daemon thread without a word

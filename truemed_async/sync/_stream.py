@@ -91,7 +91,6 @@ class _Pump(Generic[T]):
     def __init__(self, stream: Stream[T], feed: Feed | None, *, ahead: bool) -> None:
         self.given_up = False
         self.consumer: weakref.ref[SyncStream[T]] | None = None
-        self._stream = stream
         self._batches, self.report = stream.unreported()  # the caller's function belongs on the caller's thread
         self._feed = feed
         self._ahead = ahead
@@ -127,6 +126,8 @@ class _Pump(Generic[T]):
         return await anext(self._batches, None)
 
     def _look_again(self) -> None:
+        if runner.ended:
+            return  # it closes what is left
         if self.given_up or self.consumer is None or self.consumer() is None:
             self._closing = asyncio.create_task(self.close())
         else:
@@ -140,7 +141,7 @@ class _Pump(Generic[T]):
         if self._next is not None:
             self._next.cancel()
             await asyncio.wait([self._next])
-        await self._stream.aclose()
+        await self._batches.aclose()
 
 
 def _noted(task: asyncio.Task[Any]) -> None:

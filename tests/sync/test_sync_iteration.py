@@ -1,0 +1,231 @@
+"""Iterators for synchronous callers: a page a crossing, one page ahead, and no work for nobody."""
+
+import asyncio
+import contextvars
+import gc
+import threading
+import time
+
+import pytest
+
+from truemed_async import Stream, SyncStream, Truemed, errors
+from truemed_async.sync import _stream
+from truemed_async.sync._runner import runner
+
+
+@pytest.fixture
+def plain(server):
+    with Truemed("a-key-of-mine", base_url=server.url) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Abandoned iterations are noticed at once."""
+    monkeypatch.setattr(_stream, "LOOK_SECONDS", 0.005)
+
+
+def settles(condition):
+    until = time.monotonic() + 20
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.002)
+    return condition()
+
+
+class Source:
+    """A stream whose batches can be watched."""
+
+    def __init__(self, *, batches=10, size=3, fail_at=None):
+        self.made = 0
+        self.closed = threading.Event()
+        self.stream = SyncStream(Stream(self._batches(batches, size, fail_at)))
+
+    async def _batches(self, batches, size, fail_at):
+        try:
+            for number in range(batches):
+                await asyncio.sleep(0)
+                if number == fail_at:
+                    raise LookupError(number)
+                self.made += 1
+                yield [number * size + each for each in range(size)]
+        finally:
+            await asyncio.sleep(0)
+            self.closed.set()
+
+
+@pytest.fixture
+def crossings(monkeypatch):
+    """Count how often a caller goes to the loop thread."""
+    made = []
+
+    def run(function, /, *arguments, **named):
+        made.append(function.__name__)
+        return original(function, *arguments, **named)
+
+    original = runner.run
+    monkeypatch.setattr(runner, "run", run)
+    return made
+
+
+def test_a_page_a_crossing_and_not_an_item(plain, server, crossings):
+    assert len(list(plain.qualification_sessions.iter(page_size=100))) == 500
+    assert len(crossings) == server.pages + 1, "one for each page, and one that finds the end"
+
+
+def test_one_batch_ahead_and_no_more():
+    """The first page is asked for alone: who wanted only its first item has cost one request."""
+    source = Source()
+    assert source.made == 0
+    assert [next(source.stream) for _ in range(3)] == [0, 1, 2]
+    runner.run(asyncio.sleep, 0.02)
+    assert source.made == 1
+    next(source.stream)
+    assert settles(lambda: source.made == 3)
+    runner.run(asyncio.sleep, 0.02)
+    assert source.made == 3
+    assert list(source.stream) == list(range(4, 30))
+    assert source.closed.is_set()
+
+
+def test_what_is_read_ahead_is_there_when_it_is_wanted(plain, server):
+    """While the caller works on a page, the next arrives, with one request in flight as well."""
+    iteration = plain.qualification_sessions.iter(page_size=100, prefetch=1)
+    [next(iteration) for _ in range(101)]
+    assert settles(lambda: server.pages == 3)
+    server.stall_from = 1
+    assert [next(iteration).qualification_session_id for _ in range(150)][-1] == "qs_250"
+
+
+def test_an_error_comes_after_the_items_before_it_and_ends_the_iteration():
+    source = Source(fail_at=3)
+    taken = []
+    with pytest.raises(LookupError):
+        for each in source.stream:
+            taken.append(each)
+    assert taken == list(range(9))
+    assert list(source.stream) == []
+    assert source.closed.is_set()
+
+
+def test_an_error_that_was_read_ahead_and_never_wanted_is_not_reported(caplog):
+    source = Source(fail_at=2)
+    [next(source.stream) for _ in range(4)]
+    assert settles(source.closed.is_set)
+    source.stream.close()
+    del source
+    gc.collect()
+    runner.run(asyncio.sleep, 0)
+    gc.collect()
+    assert not caplog.records
+
+
+def leave_by_break(source):
+    for each in source.stream:
+        if each == 4:
+            break
+
+
+def leave_by_exception(source):
+    with pytest.raises(ZeroDivisionError):
+        for each in source.stream:
+            1 / (4 - each)
+
+
+def leave_in_a_cycle(source):
+    next(source.stream)
+    kept = [source.stream]
+    kept.append(kept)
+
+
+def leave_in_another_thread(source):
+    thread = threading.Thread(target=leave_by_break, args=(source,))
+    thread.start()
+    thread.join(20)
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [leave_by_break, leave_by_exception, leave_in_a_cycle, leave_in_another_thread],
+    ids=lambda each: each.__name__,
+)
+def test_an_iteration_that_was_left_is_closed_soon(leave):
+    source = Source()
+    leave(source)
+    del source.stream
+    gc.collect()
+    assert settles(source.closed.is_set)
+    assert source.made <= 3
+
+
+def test_an_iteration_that_is_only_paused_is_not_closed():
+    source = Source()
+    next(source.stream)
+    runner.run(asyncio.sleep, 0.05)
+    assert not source.closed.is_set()
+    assert len(list(source.stream)) == 29
+
+
+@pytest.mark.parametrize("taken", [0, 2, 5])
+def test_with_and_close_free_at_once(taken):
+    source = Source()
+    with source.stream as stream:
+        assert [next(stream) for _ in range(taken)] == list(range(taken))
+    assert source.closed.is_set() or not taken
+    assert list(stream) == []
+    stream.close()
+
+
+def test_closing_ends_a_request_that_is_under_way(plain, server):
+    server.stall_from = 3
+    with plain.qualification_sessions.iter(page_size=50, prefetch=1) as sessions:
+        [next(sessions) for _ in range(60)]
+        assert server.reached.wait(20)
+    assert plain.qualification_sessions.get("qs_1")
+    assert server.wire.connections == 2, "the connection that waited was given up"
+
+
+def test_what_was_lost_on_the_way_ends_the_iteration(monkeypatch):
+    """An interruption after a batch was taken and before it was handed out: to go on would leave a gap."""
+    source = Source()
+    next(source.stream)
+    original = runner.run
+
+    def interrupted(function, /, *arguments, **named):
+        original(function, *arguments, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "run", interrupted)
+        taken = []
+        with pytest.raises(KeyboardInterrupt):
+            for each in source.stream:
+                taken.append(each)
+    assert taken == [1, 2]
+    assert list(source.stream) == []
+    assert settles(source.closed.is_set)
+
+
+def test_the_callers_context_is_seen_by_every_page():
+    variable = contextvars.ContextVar("variable")
+    variable.set("first")
+    seen = []
+
+    async def batches():
+        for number in range(3):
+            seen.append(variable.get())
+            yield [number]
+
+    stream = SyncStream(Stream(batches()), ahead=False)
+    next(stream)
+    variable.set("second")
+    list(stream)
+    assert seen == ["first", "second", "second"]
+
+
+def test_an_error_of_the_server_in_the_middle(plain, server):
+    server.failing_from = 3
+    taken = []
+    with pytest.raises(errors.BadRequestError):
+        for each in plain.qualification_sessions.iter(page_size=50):
+            taken.append(each)
+    assert 50 < len(taken) < 150
