@@ -245,6 +245,8 @@ class CatalogItems:
         *,
         concurrency: int = 16,
         ordered: bool = False,
+        unique: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[Outcome[CatalogItem]]:
         """Get many items at once, ``concurrency`` at a time.
@@ -256,12 +258,16 @@ class CatalogItems:
             ids: The SKUs, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
             concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
             ordered: Whether outcomes come in the order of the SKUs, rather than as they arrive.
+            unique: Whether a SKU that was there before is left out. The last 100,000 different ones are remembered.
+            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
+                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
+                ``ids`` has no length. What it raises ends the iteration.
             options: Time-outs, retry policy and headers of each call.
 
         Raises:
-            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+            InvalidArgumentError: An argument was refused; raised at once.
         """
-        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, options=options), ids, concurrency)
+        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
 
 class PaymentSessions:
