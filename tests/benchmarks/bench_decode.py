@@ -55,7 +55,7 @@ def with_pydantic() -> Callable[[bytes], Any]:
 
     session = pydantic.create_model("Session", **{name: (kind, ...) for name, kind in FIELDS.items()})
     pagination = pydantic.create_model(
-        "Pagination", **{name: (int, ...) for name in ("count", "current_page", "last_page", "page_size")}
+        "Pagination", **dict.fromkeys(("count", "current_page", "last_page", "page_size"), (int, ...))
     )
     page = pydantic.create_model("Page", qualification_sessions=(list[session], ...), pagination=(pagination, ...))
     return page.model_validate_json

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
-from collections.abc import Awaitable, Callable
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -19,35 +24,46 @@ GROUP = "get"
 CALLS, AT_ONCE = 400, 10
 ID = "qs_00000001-1c8e-4c47-9a5b-2f1f5f0e7d11"
 GET, LIST = f"/api/v1/qualification_session/{ID}", "/api/v1/qualification_sessions?page=1&page_size=100"
+GENERATED = "openapi-python-client"
 Call = Callable[[], Awaitable[Any]]
 
 
 class Contender:
-    """A loop with a client of one kind."""
+    """A process with a loop and a client of one kind: what one leaves in memory must not help or slow another."""
 
-    def __init__(self, stack: contextlib.ExitStack, make: Callable[..., Any], loop_factory: Any = None) -> None:
-        self.runner = stack.enter_context(asyncio.Runner(loop_factory=loop_factory))
-        self.inside = contextlib.AsyncExitStack()
-        self.get: Call
-        self.list: Call
-        self.get, self.list = self.runner.run(make(self.inside))
-        stack.callback(lambda: self.runner.run(self.inside.aclose()))
+    def __init__(self, stack: contextlib.ExitStack, name: str, url: str, loop: str = "asyncio") -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, name, url, loop], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        stack.callback(self.process.communicate, timeout=60)
 
-    def work(self, call: Call, calls: int, at_once: int) -> Callable[[], int]:
-        async def run() -> None:
-            left = iter(range(calls))
+    def measure(self, what: str, calls: int, at_once: int) -> float:
+        """Return CPU seconds a call."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{what} {calls} {at_once}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
 
-            async def worker() -> None:
+
+async def contend(name: str, url: str) -> None:
+    """What a contender's process does: measure whenever it is told to."""
+    async with contextlib.AsyncExitStack() as inside:
+        made = generated.load().asynchronous(url, ID) if name == GENERATED else contenders(url)[name]
+        get, list_ = await made(inside)
+        for line in sys.stdin:
+            what, calls, at_once = line.split()
+            left = iter(range(int(calls)))
+            call = {"get": get, "list": list_}[what]
+
+            async def worker(left: Iterator[int] = left, call: Call = call) -> None:
                 for _ in left:
                     await call()
 
-            await asyncio.gather(*(worker() for _ in range(at_once)))
-
-        def work() -> int:
-            self.runner.run(run())
-            return calls
-
-        return work
+            gc.collect()
+            started = time.process_time()
+            await asyncio.gather(*(worker() for _ in range(int(at_once))))
+            print((time.process_time() - started) / int(calls), flush=True)
 
 
 def contenders(url: str) -> dict[str, Callable[..., Any]]:
@@ -87,23 +103,26 @@ def contenders(url: str) -> dict[str, Callable[..., Any]]:
 
 
 def measure(rounds: int) -> list[suite.Figure]:
+    peers = suite.installed("httpx", "uvloop", "openapi_python_client")
     with suite.server() as url, suite.awake(), contextlib.ExitStack() as stack:
-        makers = contenders(url)
-        peers = suite.installed("httpx", "uvloop")
-        made = {name: Contender(stack, make) for name, make in makers.items() if name != "httpx" or "httpx" in peers}
+        made = {name: Contender(stack, name, url) for name in ("aiohttp", "truemed-async")}
+        if "httpx" in peers:
+            made["httpx"] = Contender(stack, "httpx", url)
+        if "openapi_python_client" in peers:
+            made[GENERATED] = Contender(stack, GENERATED, url)
         if "uvloop" in peers:
-            import uvloop
-
-            made["truemed-async on uvloop"] = Contender(stack, makers["truemed-async"], uvloop.new_event_loop)
-            made["aiohttp on uvloop"] = Contender(stack, makers["aiohttp"], uvloop.new_event_loop)
-        client = generated.load()
-        if client is not None:
-            made["openapi-python-client"] = Contender(stack, client.asynchronous(url, ID))
-        gets = suite.cpu_in_turns({n: each.work(each.get, CALLS, AT_ONCE) for n, each in made.items()}, 3 * rounds)
-        lists = suite.cpu_in_turns({n: each.work(each.list, CALLS // 8, 1) for n, each in made.items()}, 2 * rounds)
-    print("  get, ten at a time", file=suite.sys.stderr)
+            made |= {
+                f"{name} on uvloop": Contender(stack, name, url, "uvloop") for name in ("aiohttp", "truemed-async")
+            }
+        gets, lists = (
+            suite.measured_in_turns(
+                {name: partial(each.measure, what, calls, at_once) for name, each in made.items()}, 3 * rounds
+            )
+            for what, calls, at_once in (("get", CALLS, AT_ONCE), ("list", CALLS // 8, 1))
+        )
+    print("  get, ten at a time", file=sys.stderr)
     suite.show(gets)
-    print("  list of 100, one at a time", file=suite.sys.stderr)
+    print("  list of 100, one at a time", file=sys.stderr)
     suite.show(lists)
     ours = "truemed-async"
     figures = [
@@ -114,13 +133,20 @@ def measure(rounds: int) -> list[suite.Figure]:
         what = "get on uvloop / aiohttp + orjson on asyncio"
         figures.append(suite.ratio(gets, f"{ours} on uvloop", "aiohttp", group=GROUP, what=what, target=0.85))
     figures += [
-        suite.ratio(
-            gets, peer, ours, group=GROUP, what=f"{peer} / get, 10 in flight", target=4.0, at_most=False
-        )
-        for peer in ("httpx", "openapi-python-client")
+        suite.ratio(gets, peer, ours, group=GROUP, what=f"{peer} / get, 10 in flight", target=4.0, at_most=False)
+        for peer in ("httpx", GENERATED)
         if peer in gets
     ]
-    if "openapi-python-client" in lists:
+    if GENERATED in lists:
         what = "list of 100 / openapi-python-client"
-        figures.append(suite.ratio(lists, ours, "openapi-python-client", group=GROUP, what=what, target=0.35))
+        figures.append(suite.ratio(lists, ours, GENERATED, group=GROUP, what=what, target=0.35))
     return figures
+
+
+if __name__ == "__main__":
+    if sys.argv[3] == "uvloop":
+        import uvloop
+
+        uvloop.run(contend(sys.argv[1], sys.argv[2]))
+    else:
+        asyncio.run(contend(sys.argv[1], sys.argv[2]))

@@ -44,7 +44,7 @@ def _operation(name: str, parameters: list[dict[str, Any]], answer: str) -> dict
 
 
 def document() -> dict[str, Any]:
-    numbers = dict.fromkeys(("count", "current_page", "last_page", "page_size"), {"type": "integer"})
+    numbers = {key: {"type": "integer"} for key in ("count", "current_page", "last_page", "page_size")}
     rows = {"type": "array", "items": {"$ref": "#/components/schemas/Session"}}
     page = {"qualification_sessions": rows, "pagination": {"$ref": "#/components/schemas/Pagination"}}
     id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -56,9 +56,7 @@ def document() -> dict[str, Any]:
             "/api/v1/qualification_session/{id}": _operation("get_session", [id], "Session"),
             "/api/v1/qualification_sessions": _operation("list_sessions", query, "Page"),
         },
-        "components": {
-            "schemas": {"Session": _object(SESSION), "Pagination": _object(numbers), "Page": _object(page)}
-        },
+        "components": {"schemas": {"Session": _object(SESSION), "Pagination": _object(numbers), "Page": _object(page)}},
     }
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -60,18 +61,27 @@ class Figure:
 Times = Mapping[str, list[float]]
 
 
-def in_turns(contenders: Mapping[str, Callable[[], int]], rounds: int, clock: Callable[[], float]) -> Times:
-    """Run each contender once a round, after one round that does not count; return seconds per unit of work."""
+def measured_in_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> Times:
+    """Have each contender measure once a round, after one round that does not count."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
-        for name, work in contenders.items():
-            gc.collect()
-            started = clock()
-            units = work()
-            took = (clock() - started) / units
+        for name, measure in contenders.items():
+            took = measure()
             if number:
                 times[name].append(took)
     return times
+
+
+def in_turns(contenders: Mapping[str, Callable[[], int]], rounds: int, clock: Callable[[], float]) -> Times:
+    """Run each contender once a round; return seconds per unit of work."""
+
+    def timed(work: Callable[[], int]) -> float:
+        gc.collect()
+        started = clock()
+        units = work()
+        return (clock() - started) / units
+
+    return measured_in_turns({name: partial(timed, work) for name, work in contenders.items()}, rounds)
 
 
 def cpu_in_turns(contenders: Mapping[str, Callable[[], int]], rounds: int) -> Times:
@@ -101,7 +111,11 @@ def show(times: Times, scale: float = 1e6, unit: str = "µs") -> None:
 def server(*, rows: int = 10_000, latency: float = 0.0, jitter: float = 0.0) -> Iterator[str]:
     """Run the server in a process and on a core of its own, and yield its URL."""
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "server.py"), *map(str, ("--rows", rows, "--latency", latency, "--jitter", jitter))],
+        [
+            sys.executable,
+            str(HERE / "server.py"),
+            *map(str, ("--rows", rows, "--latency", latency, "--jitter", jitter)),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
+from itertools import repeat
+from operator import length_hint
 from typing import Any
 
 import attrs
@@ -60,21 +62,19 @@ def _object_hook(value: Any, _: Any) -> dict[str, Any]:
 
 
 def _sequence_hook(kind: Any, converter: cattrs.Converter) -> Structure:
-    container: Callable[[list[Any]], Any] = typing.get_origin(kind) or kind
+    container: Callable[[Iterable[Any]], Any] = typing.get_origin(kind) or kind
     item: Any = (*typing.get_args(kind), Any)[0]
     hook = converter.get_structure_hook(item)
 
     def structure(values: Any, _: Any) -> Any:
         if values.__class__ is not list:
             raise Mismatch("a list")
-        done: list[Any] = []
-        append = done.append
+        rest = iter(values)
         try:
-            for value in values:
-                append(hook(value, item))
+            return container(map(hook, rest, repeat(item)))
         except Mismatch as mismatch:
-            raise mismatch.inside(f"[{len(done)}]")  # noqa: B904  # the same exception, a step further out
-        return done if container is list else container(done)
+            at = len(values) - length_hint(rest) - 1
+            raise mismatch.inside(f"[{at}]")  # noqa: B904  # the same exception, a step further out
 
     return structure
 

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
+import orjson
 
 from truemed_async.models._enums import OpenEnum
 
@@ -61,22 +62,37 @@ def parse_datetime(value: str) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def scalar_lines(kind: Any, v: str, wrong: str) -> list[str] | None:
-    """Return the lines that check and convert the variable ``v`` in place, or ``None`` if ``kind`` is not a scalar."""
+def scalar_lines(kind: Any, v: str, wrong: str, *, nullable: bool = False) -> list[str] | None:
+    """Return the lines that check and convert the variable ``v`` in place, or ``None`` if ``kind`` is not a scalar.
+
+    What is mostly right is done first and looked at afterwards: with a page of values each look counts.
+    """
+    unless_null = f" and {v} is not None" if nullable else ""
     if kind in (str, int, bool):
-        return [f"if {v}.__class__ is not {kind.__name__}: {wrong}"]
+        return [f"if {v}.__class__ is not {kind.__name__}{unless_null}: {wrong}"]
     if kind is float:  # JSON writes a whole number without a point
-        return [f"if {v}.__class__ is not float:", f"    if {v}.__class__ is not int: {wrong}", f"    {v} = float({v})"]
+        return [
+            f"if {v}.__class__ is not float{unless_null}:",
+            f"    if {v}.__class__ is not int: {wrong}",
+            f"    {v} = float({v})",
+        ]
     if kind in (date, datetime):
         lines = [
-            f"if {v}.__class__ is not str: {wrong}",
             f"try: {v} = {kind.__name__}_from({v})",
-            f"except ValueError: {wrong} from None",
+            f"except (ValueError, TypeError): {wrong} from None",  # TypeError: of anything but a string
         ]
-        return [*lines, f"if {v}.tzinfo is None: {v} = {v}.replace(tzinfo=UTC)"] if kind is datetime else lines
-    if is_open_enum(kind):  # a look-up is several times faster than calling the enum
-        return [f"if {v}.__class__ is not str: {wrong}", f"{v} = members_{v}.get({v}) or type_{v}({v})"]
-    return None
+        if kind is datetime:
+            lines.append(f"if {v}.tzinfo is None: {v} = {v}.replace(tzinfo=UTC)")
+    elif is_open_enum(kind):  # a look-up is several times faster than calling the enum
+        lines = [
+            f"try: {v} = members_{v}[{v}]",
+            "except (KeyError, TypeError):",
+            f"    if {v}.__class__ is not str: {wrong} from None",
+            f"    {v} = type_{v}({v})",
+        ]
+    else:
+        return None
+    return [f"if {v} is not None:", *(f"    {line}" for line in lines)] if nullable else lines
 
 
 def is_open_enum(kind: Any) -> bool:
@@ -141,7 +157,9 @@ def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mappin
 def _getter(wire: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     """Return what takes the values of all names out of a dict; KeyError if one is missing."""
     if len(wire) > 1:
-        return itemgetter(*wire)  # several times faster than a look-up for each
+        # Several times faster than a look-up for each; and the parser gives all objects the same key strings, which
+        # are found by identity, in half the time.
+        return itemgetter(*orjson.loads(orjson.dumps(dict.fromkeys(wire))))
     return lambda data: tuple(data[name] for name in wire)
 
 
@@ -164,13 +182,14 @@ def _check_lines(hint: Any, wire: str, variable: str, scope: dict[str, Any], con
     scope[f"type_{variable}"] = kind
     if is_open_enum(kind):
         scope[f"members_{variable}"] = kind._value2member_map_
-    lines = scalar_lines(kind, variable, f"raise Mismatch({expected(kind)!r}, {wire!r})")
-    if lines is None:
-        scope[f"hook_{variable}"] = converter.get_structure_hook(kind)
-        lines = [
-            f"try: {variable} = hook_{variable}({variable}, type_{variable})",
-            f"except Mismatch as mismatch: raise mismatch.inside({wire!r})",
-        ]
+    lines = scalar_lines(kind, variable, f"raise Mismatch({expected(kind)!r}, {wire!r})", nullable=nullable)
+    if lines is not None:
+        return lines
+    scope[f"hook_{variable}"] = converter.get_structure_hook(kind)
+    lines = [
+        f"try: {variable} = hook_{variable}({variable}, type_{variable})",
+        f"except Mismatch as mismatch: raise mismatch.inside({wire!r})",
+    ]
     return [f"if {variable} is not None:", *(f"    {line}" for line in lines)] if nullable else lines
 
 
