@@ -13,7 +13,7 @@ from recording import answering
 from security_bombs import BLOCK, BOMBS, CLIENT
 from security_canary import EMAIL, NAME, OF_SERVER, leaks
 
-from truemed_async import Endpoint, RetryPolicy, errors
+from truemed_async import Endpoint, Model, RetryPolicy, errors
 from truemed_async._core.problem import Problem
 from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse, read
 from truemed_async.endpoints import ENDPOINTS, GET_QUALIFICATION_SESSION
@@ -22,7 +22,7 @@ LONG = bool(os.environ.get("TRUEMED_LONG"))
 BOMB_MIB = 512 if LONG else 64
 BODIES = 200_000 if LONG else 20_000
 PEAK_MIB = 24
-SECONDS = 2.0  # on a busy machine; by itself each takes less than 0.2
+SECONDS = 10.0  # on a busy machine; by itself each takes less than 0.2
 ONCE = RetryPolicy(max_attempts=1)
 
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from /proc")
@@ -183,9 +183,9 @@ ANY = Endpoint("any", "GET", "/", dict)
 
 def timed(body, status=200, endpoint=ANY):
     raw = RawResponse(status, {}, body, True)
-    started = time.perf_counter()
+    started = time.thread_time()
     result = read(raw, endpoint, time.time())
-    return result, time.perf_counter() - started
+    return result, time.thread_time() - started
 
 
 MB = 1_000_000
@@ -218,7 +218,7 @@ DEEP = {
 def test_a_megabyte_of_anything_is_read_quickly(shape, status):
     result, seconds = timed(DEEP[shape], status)
     assert isinstance(result, Problem) or shape in ("keys", "one key", "digits", "exponent", "fraction")
-    assert seconds < 0.5
+    assert seconds < 2, "of this thread's work: a second look at each byte would take minutes"
 
 
 @pytest.mark.parametrize("shape", ["quotes", "strings", "strings and brackets", "backslashes", "open brackets"])
@@ -233,7 +233,7 @@ def test_the_largest_body_that_does_not_parse_does_not_hold_the_event_loop_up(sh
     }
     body = (b"[" + pattern[shape] * (BODY_LIMIT // len(pattern[shape])))[:BODY_LIMIT]
     _, seconds = timed(body)
-    assert seconds < 2
+    assert seconds < 8
 
 
 NUMBERS = [
@@ -336,9 +336,9 @@ def test_a_mutated_answer_is_a_value_or_a_problem():
     slowest = 0.0
     for _ in range(BODIES):
         raw, endpoint = mutated(choose), choose.choice((*ENDPOINTS, ANY))
-        started = time.perf_counter()
+        started = time.thread_time()
         result = read(raw, endpoint, 1_790_000_000.0)
-        slowest = max(slowest, time.perf_counter() - started)
+        slowest = max(slowest, time.thread_time() - started)
         if isinstance(result, Problem):
             problems += 1
             assert issubclass(result.error, errors.CallError)
@@ -348,10 +348,10 @@ def test_a_mutated_answer_is_a_value_or_a_problem():
         else:
             values += 1
             assert raw.status // 100 == 2
-            if endpoint is not ANY:
+            if isinstance(result, Model):
                 assert leaks(repr(result), OF_SERVER) == [] or EMAIL in str(
                     raw.body.decode(errors="replace").split('"status"')[1:]
                 )
                 json.dumps(result.to_dict())
     assert min(values, problems) > BODIES / 50
-    assert slowest < 0.25
+    assert slowest < 2
