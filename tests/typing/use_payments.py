@@ -20,7 +20,6 @@ from truemed_async import (
     Page,
     PaymentCancellation,
     PaymentCapture,
-    PaymentMethod,
     PaymentRefund,
     PaymentSession,
     PaymentSessionCreation,
@@ -35,6 +34,7 @@ from truemed_async import (
     PaymentVoid,
     ProvisionTokenRequest,
     RefundReason,
+    StoredPaymentMethod,
     Stream,
     SyncStream,
     Truemed,
@@ -108,7 +108,7 @@ async def asynchronous(client: AsyncTruemed) -> None:
     assert_type(await tokens.create(order_items=CART, success_url="https://x", metadata={}), PaymentTokenCreation)
     token = await tokens.get("t")
     assert_type(token, PaymentToken)
-    assert_type(token.payment_methods, tuple[PaymentMethod, ...] | None)
+    assert_type(token.payment_methods, tuple[StoredPaymentMethod, ...] | None)
     assert_type(
         await tokens.list(card_expires_before="2027-12", lmn_expires_before=date(2027, 1, 1)), Page[PaymentToken]
     )

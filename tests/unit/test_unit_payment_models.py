@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from truemed_async import (
-    PaymentMethod,
     PaymentSession,
     PaymentSessionStatus,
     PaymentToken,
     PaymentTokenUpdate,
     ProvisionTokenRequest,
+    StoredPaymentMethod,
 )
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.models._converter import structurer
@@ -158,7 +158,7 @@ def test_times_are_aware():
     ],
 )
 def test_a_card_is_read_by_names_that_are_guesses_and_never_fails(fields, expected):
-    card = read(PaymentMethod, **fields)
+    card = read(StoredPaymentMethod, **fields)
     assert (card.brand, card.last4, card.exp_month, card.exp_year) == expected
     assert card.extra == fields
 

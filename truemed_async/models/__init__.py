@@ -25,12 +25,12 @@ from truemed_async.models.payment_sessions import (
     RefundReason,
 )
 from truemed_async.models.payment_tokens import (
-    PaymentMethod,
     PaymentToken,
     PaymentTokenCreation,
     PaymentTokenNextAction,
     PaymentTokenUpdate,
     ProvisionTokenRequest,
+    StoredPaymentMethod,
 )
 from truemed_async.models.qualification_sessions import (
     QualificationSession,
@@ -60,7 +60,6 @@ __all__ = [
     "Pagination",
     "PaymentCancellation",
     "PaymentCapture",
-    "PaymentMethod",
     "PaymentRefund",
     "PaymentSession",
     "PaymentSessionCreation",
@@ -83,6 +82,7 @@ __all__ = [
     "ReconciliationReport",
     "ReconciliationRow",
     "RefundReason",
+    "StoredPaymentMethod",
     "Transaction",
     "TransactionType",
 ]

@@ -19,7 +19,7 @@ class PaymentTokenNextAction(OpenEnum):
 
 
 @attrs.frozen(kw_only=True)
-class PaymentMethod(Model):
+class StoredPaymentMethod(Model):
     """A card behind a token. Truemed says that its last digits and expiry are shown, and no page at hand shows how.
 
     All fields are in ``extra``. The properties read the names that third parties have seen, and are ``None`` where
@@ -78,7 +78,7 @@ class PaymentToken(Model):
     customer_email: str | None = attrs.field(default=None, repr=masked)
     customer_name: str | None = attrs.field(default=None, repr=masked)
     lmn_expires_at: datetime | None = None
-    payment_methods: tuple[PaymentMethod, ...] | None = None
+    payment_methods: tuple[StoredPaymentMethod, ...] | None = None
 
 
 @attrs.frozen(kw_only=True)

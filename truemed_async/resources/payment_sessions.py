@@ -386,7 +386,7 @@ class PaymentSessions(Resource):
             options: Time-outs, retry policy and headers of this call.
 
         Returns:
-            The answer. No page at hand shows its fields: they may all be missing.
+            The answer, of which no page at hand shows the fields; they may all be missing.
 
         Raises:
             InvalidArgumentError: An argument was refused; nothing was sent.

@@ -551,7 +551,7 @@ class PaymentSessions:
             options: Time-outs, retry policy and headers of this call.
 
         Returns:
-            The answer. No page at hand shows its fields: they may all be missing.
+            The answer, of which no page at hand shows the fields; they may all be missing.
 
         Raises:
             InvalidArgumentError: An argument was refused; nothing was sent.
@@ -1348,7 +1348,15 @@ class Truemed:
         InvalidArgumentError: Another argument was refused.
     """
 
-    __slots__ = ("__weakref__", "_async", "catalog_items", "payment_sessions", "payment_tokens", "qualification_sessions", "reconciliations")
+    __slots__ = {  # with what `help` says of each
+        "__weakref__": "",
+        "_async": "",
+        "catalog_items": "What you sell, and whether it may be paid for with HSA/FSA money.",
+        "payment_sessions": "Checkouts: the link for the customer, the state of the payment, captures, voids and refunds.",
+        "payment_tokens": "Stored payment methods, for subscriptions.",
+        "qualification_sessions": "Whether shoppers hold a Letter of Medical Necessity for their orders.",
+        "reconciliations": "What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout is made of.",
+    }
 
     qualification_sessions: QualificationSessions
     """Whether shoppers hold a Letter of Medical Necessity for their orders."""
