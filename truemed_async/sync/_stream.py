@@ -66,7 +66,7 @@ class SyncStream(Iterator[T], Generic[T]):
             raise
 
     def close(self) -> None:
-        """Stop, and free connections and tasks. May be called again."""
+        """Stop, and free connections. May be called again."""
         self._here = iter(())
         if not self._pump.given_up:
             self._pump.check()
