@@ -3,19 +3,18 @@
 Every row meets a write with a key and one without, in turn, through both clients; ``TRUEMED_LONG=1`` takes all of each.
 """
 
-import asyncio
 import json
 import os
 
 import pytest
 from matrix import ROWS
 from patience import time_for
-from recording import KEY, answering
+from recording import answering
+from through import error_of
 
-from truemed_async import OrderItem, RetryPolicy, Truemed, errors
+from truemed_async import OrderItem, errors
 
 LONG = bool(os.environ.get("TRUEMED_LONG"))
-QUICK = RetryPolicy(base=0.001, cap=0.001)
 CART = {
     "total_amount": 1999,
     "order_items": [OrderItem(name="Sauna", price=1999, quantity=1)],
@@ -55,27 +54,6 @@ def cases():
             for name in fit if LONG else [fit[at % len(fit)]]:
                 for sync in (False, True) if LONG else [(at // len(names) + kind) % 2 == 0]:
                     yield pytest.param(row, name, sync, id=f"{row.name}-{name}-{'sync' if sync else 'async'}")
-
-
-async def error_of(client_for, server, call, time, *, sync):
-    """Make the call through one of the two clients, and return what it raises, or None."""
-    if not sync:
-        client = await client_for(server, retry=QUICK, timeout=time)
-        try:
-            await call(client)
-        except errors.CallError as error:
-            return error
-        return None
-
-    def use():
-        with Truemed(KEY, base_url=server.url, retry=QUICK, timeout=time) as client:
-            try:
-                call(client)
-            except errors.CallError as error:
-                return error
-            return None
-
-    return await asyncio.to_thread(use)
 
 
 @pytest.mark.parametrize(("row", "name", "sync"), list(cases()))
