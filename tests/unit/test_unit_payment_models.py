@@ -44,36 +44,13 @@ def read(kind: Any, **data: Any) -> Any:
 
 
 @pytest.mark.parametrize(("name", "body"), ANSWERS)
-def test_an_answer_survives_being_read_and_written(name, body):
+def test_what_was_written_is_read_as_the_same(name, body):
     endpoint = RESULTS[name]
     found = structurer(endpoint.result, endpoint.items)(body)
-    rows = found.items if endpoint.items else [found]
-    wanted = body[endpoint.items] if endpoint.items else [body]
-    for row, want in zip(rows, wanted, strict=True):
-        written = row.to_dict()
-        again = type(row).__name__
-        assert structurer(type(row))(json.loads(json.dumps(written, default=str))) == row, again
-        assert moments(subset(written, want)) == moments(want)
-
-
-def subset(written: Any, want: Any) -> Any:
-    """What of the written object was in the answer: fields that it lacked are null in the object."""
-    if isinstance(want, dict):
-        return {key: subset(written[key], value) for key, value in want.items()}
-    if isinstance(want, list):
-        return [subset(left, right) for left, right in zip(written, want, strict=True)]
-    return written
-
-
-def moments(value: Any) -> Any:
-    """Times compare as times: 473 milliseconds may be written as 473000 microseconds."""
-    if isinstance(value, dict):
-        return {key: moments(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [moments(each) for each in value]
-    if isinstance(value, str) and value.endswith("Z") and "T" in value:
-        return datetime.fromisoformat(value)
-    return value
+    for row in found.items if endpoint.items else [found]:
+        again = structurer(type(row))(json.loads(json.dumps(row.to_dict())))
+        assert again == row
+        assert again.extra == row.extra
 
 
 @pytest.mark.parametrize("kind", [endpoint.result for endpoint in RESULTS.values() if endpoint.items is None])
