@@ -53,9 +53,9 @@ def test_its_sessions_are_those_that_were_asked_for(truemed, monkeypatch, argv):
     monkeypatch.setattr(truemed_async.emulator, "Emulator", Watched, raising=False)
 
     assert truemed(*argv, out=Signalled(signal.SIGTERM)).code == 0
-    assert made == [
-        {"sessions": 3, "seed": 4, "port": 0} if len(argv) > 1 else {"sessions": 1000, "seed": 0, "port": 0}
-    ]
+    (options,) = made
+    assert (options["sessions"], options["seed"]) == ((3, 4) if len(argv) > 1 else (1000, 0))
+    assert options["port"] == options["payment_sessions"] == options["payment_tokens"] == options["catalog_items"] == 0
 
 
 def test_a_port_that_is_taken_is_a_configuration_error(truemed):

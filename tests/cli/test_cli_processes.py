@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,13 +83,15 @@ def test_the_emulator_serves_until_a_signal(start, finish, number, code, said):
     lines = [process.stdout.readline() for _ in range(3)]
     url, key = (setting.partition("=")[2] for setting in lines[2].removeprefix("export ").split())
 
-    request = urllib.request.Request(f"{url}/api/v1/qualification_sessions", headers={"x-truemed-api-key": key})
+    path = "/api/v1/qualification_sessions"
+    request = urllib.request.Request(f"{url}{path}?search=sam", headers={"x-truemed-api-key": key})
     with urllib.request.urlopen(request, timeout=10) as answer:
-        assert json.load(answer)["pagination"]["count"] == 3
+        assert json.load(answer)["pagination"]["count"] == 0
     process.send_signal(number)
     done = finish(process)
 
-    assert (done.code, done.err) == (code, said)
+    shown = rf"inspector {re.escape(url)}/\n\d\d:\d\d:\d\d GET {path} 200\n{said}"
+    assert (done.code, bool(re.fullmatch(shown, done.err))) == (code, True), done.err
 
 
 @posix

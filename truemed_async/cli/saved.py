@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 import orjson
+from attrs.validators import instance_of
 
 from truemed_async.errors import InvalidArgumentError
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 class Saved:
     """Everything that an emulator knows; the secrets in it open nothing else."""
 
-    api_key: str = attrs.field(repr=False)
-    webhooks: list[dict[str, Any]] = attrs.field(repr=False)
-    state: Mapping[str, Any] = attrs.field(repr=False)
+    api_key: str = attrs.field(repr=False, validator=instance_of(str))
+    webhooks: Mapping[str, Any] = attrs.field(repr=False, validator=instance_of(dict))
+    state: Mapping[str, Any] = attrs.field(repr=False, validator=instance_of(dict))
 
     @classmethod
     def of(cls, emulator: Emulator) -> Self:
@@ -34,21 +35,21 @@ class Saved:
         try:
             emulator.state.load(self.state)
             emulator.webhooks.load(self.webhooks)
-        except (KeyError, TypeError, ValueError) as error:
-            raise _unreadable() from error
+        except ValueError:
+            raise _unreadable() from None
 
 
-def read_saved(path: Path | None) -> Saved | None:
-    """Return what a file holds, or None when there is no such file."""
+def read_saved(path: Path | None, option: str) -> Saved | None:
+    """Return what the file of an option holds, or None when there is no such file."""
     if path is None or not path.exists():
         return None
     try:
-        held = cast("dict[str, Any]", orjson.loads(path.read_bytes()))
-        return Saved(api_key=str(held["api_key"]), webhooks=held["webhooks"], state=held["state"])
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise _unreadable() from error
+        held = orjson.loads(path.read_bytes())
+        return Saved(api_key=held["api_key"], webhooks=held["webhooks"], state=held["state"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise _unreadable() from None
     except OSError as error:
-        raise InvalidArgumentError(f"--state cannot be read: {error.strerror}") from error
+        raise InvalidArgumentError(f"{option} cannot be read: {error.strerror}") from error
 
 
 def write_saved(path: Path, saved: Saved) -> None:

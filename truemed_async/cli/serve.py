@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 from cyclopts import Parameter
 
-from truemed_async.cli.options import AS_GIVEN, CONTEXT, PORT, Count
+from truemed_async.cli.options import AS_GIVEN, CONTEXT, NOT_NEGATIVE, PORT, Count
 from truemed_async.cli.saved import Saved, read_saved, write_saved
 from truemed_async.cli.target import Context
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
@@ -32,9 +32,9 @@ async def emulator(
     *,
     port: Annotated[int, PORT] = 0,
     sessions: Count = None,
-    payment_sessions: Annotated[int, PORT] = 0,
-    payment_tokens: Annotated[int, PORT] = 0,
-    catalog_items: Annotated[int, PORT] = 0,
+    payment_sessions: Annotated[int, NOT_NEGATIVE] = 0,
+    payment_tokens: Annotated[int, NOT_NEGATIVE] = 0,
+    catalog_items: Annotated[int, NOT_NEGATIVE] = 0,
     seed: Annotated[int | None, AS_GIVEN] = None,
     state: Annotated[Path | None, AS_GIVEN] = None,
     seed_file: Annotated[Path | None, AS_GIVEN] = None,
@@ -63,7 +63,7 @@ async def emulator(
     target, streams = context.target, context.streams
     if target.env is not None or target.base_url is not None:
         raise ConfigurationError("--env and --base-url are for commands that call a server; this one is the server")
-    saved = read_saved(state) or (None if seed_file is None else _required(read_saved(seed_file)))
+    saved = read_saved(state, "--state") or (None if seed_file is None else _required(seed_file))
     server = attrs.evolve(
         target,
         sessions=target.sessions if sessions is None else sessions,
@@ -77,6 +77,7 @@ async def emulator(
     )
     if saved is not None:
         saved.into(server)
+    # Webhooks of the file that are asked for again are the same ones.
     for url in webhook:
         _register(server, url)
     try:
@@ -84,6 +85,8 @@ async def emulator(
     except OSError as error:
         raise ConfigurationError(f"cannot serve on port {port}: {error.strerror}") from error
     try:
+        if state is not None:
+            _keep(state, server)  # now, lest it turn out at the end that nothing can be kept
         with _terminated() as stop:
             _introduce(server, streams)
             if not quiet:
@@ -92,10 +95,18 @@ async def emulator(
     finally:
         await server.stop()
         if state is not None:
-            write_saved(state, Saved.of(server))
+            _keep(state, server)
 
 
-def _required(saved: Saved | None) -> Saved:
+def _keep(state: Path, server: Emulator) -> None:
+    try:
+        write_saved(state, Saved.of(server))
+    except OSError as error:
+        raise ConfigurationError(f"--state cannot be written: {error.strerror}") from error
+
+
+def _required(seed_file: Path) -> Saved:
+    saved = read_saved(seed_file, "--seed-file")
     if saved is None:
         raise InvalidArgumentError("--seed-file: there is no such file")
     return saved
@@ -123,13 +134,20 @@ def _introduce(server: Emulator, streams: Streams) -> None:
 def _watch(server: Emulator, streams: Streams) -> None:
     """Show what comes and goes: no query and no body, for they may hold names."""
 
+    def say(line: str) -> None:
+        try:
+            streams.say(line)
+        except BrokenPipeError:  # nobody reads any more: serve on, in silence
+            server.requests.on_answer.remove(came)
+            server.webhooks.on_attempt.remove(went)
+
     def came(request: WireRequest) -> None:
-        streams.say(f"{server.clock.now():%H:%M:%S} {request.method} {request.path} {request.status or 'cut off'}")
+        say(f"{server.clock.now():%H:%M:%S} {request.method} {request.path} {request.status or 'cut off'}")
 
     def went(endpoint: Endpoint | None, delivery: Delivery) -> None:
         last = delivery.attempts[-1]
         where = "removed" if endpoint is None else endpoint.url
-        streams.say(f"{last.at:%H:%M:%S} webhook {delivery.event} to {where}: {last.status or last.failure}")
+        say(f"{last.at:%H:%M:%S} webhook {delivery.event} to {where}: {last.status or last.failure}")
 
     server.requests.on_answer.append(came)
     server.webhooks.on_attempt.append(went)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from aiohttp import web
 
-from truemed_async.emulator.admin import ADMIN, Admin
+from truemed_async.emulator.admin.site import ADMIN, STATE, administered
 from truemed_async.emulator.call import Problem, invalid
 from truemed_async.emulator.faults import Cut, Exchange, Passage, Wire
 from truemed_async.emulator.inspector.desk import Desk
@@ -18,6 +18,8 @@ from truemed_async.emulator.responses import answer, refusal
 from truemed_async.emulator.routes import Found, find_route
 from truemed_async.emulator.wirelog import API_KEY_HEADER, WireRequest
 
+_MOST_OF_A_REQUEST = 1024**2
+_MOST_OF_A_STATE = 256 * 1024**2
 _RECORD = web.RequestKey("record", WireRequest)
 
 
@@ -77,7 +79,6 @@ class App:
         self._state = desk.state
         self._requests = desk.requests
         self._faults = desk.faults
-        self._admin = Admin(desk.faults)
         self._api_key = desk.api_key.encode()
         self._delay = delay
         self._running: set[asyncio.Task[object]] = set()
@@ -167,20 +168,22 @@ class App:
                 response = refusal(problem)
         return await passage.after(response)
 
-    async def _read(self, request: web.BaseRequest) -> bytes:
-        """Return the body of a request that is meant for this emulator."""
+    async def _read(self, request: web.BaseRequest, most: int = _MOST_OF_A_REQUEST) -> bytes:
+        """Return the body, up to so many bytes, of a request that is meant for this emulator."""
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            body = await request.read()
+            body = bytearray()
+            while chunk := await request.content.readany():
+                body += chunk
+                if len(body) > most:
+                    raise Problem(413, "PayloadTooLarge", "the body is too large")
         except web.RequestPayloadError:
             raise invalid("the body cannot be read") from None
-        except web.HTTPRequestEntityTooLarge:
-            raise Problem(413, "PayloadTooLarge", "the body is too large") from None
         # A web page can point its own name at 127.0.0.1 (DNS rebinding), but the Host it sends is still that name.
         if request.headers.get("Host", "").lower() not in self.hosts:
             raise Problem(421, "MisdirectedRequest", "Host must be the emulator's own address")
-        return body
+        return bytes(body)
 
     def _answer(self, exchange: Exchange, found: Found | Problem) -> web.Response:
         if not exchange.record.authenticated:
@@ -215,12 +218,18 @@ class App:
     async def _administer(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
         del connection
         try:
-            body = await self._read(request)
+            body = await self._read(request, self._most(request))
             if not self._is_authenticated(request):
                 raise _unauthenticated()
-            return self._admin.answer(request.method, request.raw_path.partition("?")[0], body, _origin(request))
+            path = request.raw_path.partition("?")[0]
+            return administered(self._desk, request.method, path, body, _origin(request))
         except Problem as problem:
             return refusal(problem)
+
+    def _most(self, request: web.BaseRequest) -> int:
+        """Return how large a body may be: a whole state is larger than any request, but not from just anybody."""
+        whole = request.raw_path == STATE and self._is_authenticated(request)
+        return _MOST_OF_A_STATE if whole else _MOST_OF_A_REQUEST
 
     def _is_authenticated(self, request: web.BaseRequest) -> bool:
         given = request.headers.get(API_KEY_HEADER, "")

@@ -3,6 +3,10 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
+
+# Beyond that, dates would leave the calendar.
+_FARTHEST: Final = timedelta(days=365_000)
 
 
 class Clock:
@@ -11,7 +15,7 @@ class Clock:
     def __init__(self, *, ahead: float = 0) -> None:
         """Begin so many seconds ahead of this machine's clock."""
         self.on_advance: list[Callable[[], None]] = []  # who is told that time has passed
-        self._ahead = timedelta(seconds=ahead)
+        self._ahead = _lead(ahead)
         self._stamped = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.Lock()
 
@@ -28,24 +32,35 @@ class Clock:
         return utc_milliseconds(datetime.now(UTC) + self._ahead)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass; never backwards (ValueError). What ends with time, as holds and letters do, may end by it."""
+        """Let time pass; what ends with time, as holds and letters do, may end by it.
+
+        ValueError: it would go backwards, or be more than 1,000 years ahead.
+        """
         if not seconds >= 0:
             raise ValueError("time does not go backwards")
         with self._lock:
-            self._ahead += timedelta(seconds=seconds)
+            self._ahead = _lead(self.ahead + seconds)
         for tell in tuple(self.on_advance):
             tell()
 
     def restore(self, ahead: float) -> None:
         """Be so many seconds ahead of this machine's clock, whatever it was before."""
+        lead = _lead(ahead)
         with self._lock:
-            self._ahead = timedelta(seconds=ahead)
+            self._ahead = lead
 
     def stamp(self) -> datetime:
         """Return a time of creation: now, but later than every other stamp, so that what came later is listed first."""
         with self._lock:
             self._stamped = max(self.now(), self._stamped + timedelta(milliseconds=1))
             return self._stamped
+
+
+def _lead(seconds: float) -> timedelta:
+    # Not a number fails the comparison, too.
+    if not abs(seconds) <= _FARTHEST.total_seconds():
+        raise ValueError("the clock is at most 1,000 years ahead")
+    return timedelta(seconds=seconds)
 
 
 def utc_milliseconds(value: datetime) -> datetime:

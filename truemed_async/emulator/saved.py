@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from truemed_async.emulator.state import State
 
 _VERSION: Final = 1
-_CONVERTER: Final = make_converter()
+_CONVERTER: Final = make_converter(detailed_validation=False)
 
 
 def dump(state: State) -> dict[str, Any]:
@@ -29,15 +29,20 @@ def dump(state: State) -> dict[str, Any]:
 
 
 def load(state: State, saved: Mapping[str, Any]) -> None:
-    """Put what was saved in place of everything that the state holds; ValueError when it is not of this version."""
+    """Put what was saved in place of everything that the state holds.
+
+    ValueError when it is not of this version, or is broken: then nothing is changed.
+    """
     if saved.get("version") != _VERSION:
         raise ValueError(f"a saved state of version {_VERSION} is needed")
-    # All of it is read before any of it is used: a broken file changes nothing.
-    replays = _CONVERTER.structure(saved["replays"], list[Replay])
-    rows = {
-        name: [_CONVERTER.structure(row, store.kind) for row in saved[name]] for name, store in state.stores.items()
-    }
-    ahead = float(saved["clock"]["ahead"])
+    try:
+        replays = _CONVERTER.structure(saved["replays"], list[Replay])
+        rows = {
+            name: [_CONVERTER.structure(row, store.kind) for row in saved[name]] for name, store in state.stores.items()
+        }
+        ahead = float(saved["clock"]["ahead"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("this is no saved state") from error
     with state.lock:
         state.clock.restore(ahead)
         state.replays.clear()

@@ -31,7 +31,8 @@ class Emulator:
         with Emulator() as emulator: ...          # in a thread of its own
 
     `url` and `api_key` are what a client needs; `requests` is the log of what reached the server, `state` what
-    Truemed knows, `faults` what goes wrong. It can be entered again after it has ended: state, key and log stay.
+    Truemed knows, `faults` what goes wrong, `webhooks` where it tells of moves, `clock` the time. It can be entered
+    again after it has ended: state, key, log and what is to be delivered stay.
     """
 
     def __init__(
@@ -119,10 +120,12 @@ class Emulator:
         """Stop serving, from the loop that serves; again is harmless. Requests being answered are cut off."""
         serving, self._serving = self._serving, None
         sender, self._sender = self._sender, None
-        if sender is not None:
-            await sender.stop()
-        if serving is not None:
-            await serving.close()
+        try:
+            if sender is not None:
+                await sender.stop()
+        finally:
+            if serving is not None:
+                await serving.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

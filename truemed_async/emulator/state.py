@@ -96,6 +96,13 @@ class State:
         """Know what was dumped, and nothing else; nobody is told. ValueError when it is not of this version."""
         saved.load(self, dumped)
 
+    def reset(self) -> None:
+        """Know nothing: no rows and no idempotency keys. Nobody is told, and the time stays what it is."""
+        with self.lock:
+            self.replays.clear()
+            for store in self.stores.values():
+                store.load(())
+
     # What handlers and faults use: the rows, possibly seen in another way.
 
     def page(self, store: Store[S], filters: Filters[S] | None, start: int, stop: int) -> tuple[Sequence[S], int]:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import overload
 
 import attrs
@@ -92,6 +93,11 @@ class WireLog:
     def most_in_flight(self) -> int:
         """The largest number of requests that were being answered at one moment since the last `clear`."""
         return self._most_in_flight
+
+    def newest(self, number: int) -> Sequence[WireRequest]:
+        """Return the last requests, the newest first, and at most so many."""
+        with self._lock:
+            return tuple(islice(reversed(self._kept), number))
 
     def count(self, *, route: str | None = None, method: str | None = None) -> int:
         """Return how many requests came in: all, or those of a route (by its name), of a method, or of both."""

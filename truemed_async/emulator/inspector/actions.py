@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
-from truemed_async.emulator.inspector.panels import moves_of
+from truemed_async.emulator.moves import make
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.catalog_items.model import Eligibility
     from truemed_async.emulator.inspector.desk import Desk
     from truemed_async.emulator.webhooks.model import Mode
 
@@ -18,20 +17,7 @@ Form = Mapping[str, str]
 
 def move(desk: Desk, form: Form) -> None:
     """Let a row make a move that its status allows."""
-    resource, id, name = form["resource"], form["id"], form["move"]
-    store = desk.state.stores[resource]
-    if name not in moves_of(resource, store.get(id).status):
-        raise ValueError("its status does not allow this any more")
-    if name == "refund":
-        session = desk.state.payment_sessions.get(id)
-        desk.state.payment_sessions.refund(id, session.refundable)
-    else:
-        getattr(store, name)(id)
-
-
-def review(desk: Desk, form: Form) -> None:
-    """Let the review decide about an item of the catalog."""
-    desk.state.catalog_items.review(form["id"], cast("Eligibility", form["eligibility"]))
+    make(desk.state, form)
 
 
 def advance(desk: Desk, form: Form) -> None:
@@ -40,14 +26,9 @@ def advance(desk: Desk, form: Form) -> None:
 
 
 def reset(desk: Desk, form: Form) -> None:
-    """Forget all rows, requests, deliveries and faults; the webhooks stay registered."""
+    """Begin anew, but for the webhooks."""
     del form
-    for store in desk.state.stores.values():
-        store.load(())
-    desk.requests.clear()
-    desk.webhooks.clear()
-    desk.webhooks.faults.clear()
-    desk.faults.clear()
+    desk.reset()
 
 
 def register(desk: Desk, form: Form) -> None:
@@ -98,7 +79,6 @@ ACTIONS: Final[Mapping[str, Callable[[Desk, Form], None]]] = MappingProxyType(
         action.__name__.replace("_", "-"): action
         for action in (
             move,
-            review,
             advance,
             reset,
             register,

@@ -1,4 +1,4 @@
-"""All that the inspector looks at and acts on."""
+"""All that the inspector and the emulator's own paths look at and act on."""
 
 import attrs
 
@@ -17,3 +17,11 @@ class Desk:
     faults: Faults
     webhooks: Outbox
     api_key: str = attrs.field(repr=False)
+
+    def reset(self) -> None:
+        """Forget all rows, idempotency keys, requests, deliveries and faults; the webhooks stay registered."""
+        self.state.reset()
+        self.requests.clear()
+        self.webhooks.clear()
+        self.webhooks.faults.clear()
+        self.faults.clear()

@@ -1,149 +1,148 @@
-"""What each panel shows: plain values for the templates, the newest first, and no more than a page of 50 kB holds."""
+"""What each panel shows: plain values for the templates, the newest first, and no more of them than it is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import orjson
 
-if TYPE_CHECKING:
-    from truemed_async.emulator.inspector.desk import Desk
+from truemed_async.emulator.moves import moves_of
 
-_MOST: Final = 25
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from truemed_async.emulator.inspector.desk import Desk
+    from truemed_async.emulator.webhooks.model import Delivery
+
 _LONGEST: Final = 4_000  # of one body
 _LONGEST_IN_ALL: Final = 20_000
-
-# The buttons of a row: which moves its status allows.
-_MOVES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
-    {
-        "payment_sessions": MappingProxyType(
-            {
-                "pending": ("customer_completes", "cancel"),
-                "processing": ("review_approves", "review_rejects"),
-                "authorized": ("capture", "void", "hold_expires", "bank_renews"),
-                "captured": ("refund", "dispute_opens", "dispute_closes"),
-            }
-        ),
-        "payment_tokens": MappingProxyType(
-            {"active": ("fail_next_charge", "lmn_expires", "customer_repairs", "delete")}
-        ),
-        "provision_requests": MappingProxyType({"pending": ("customer_completes",)}),
-        "qualification_sessions": MappingProxyType({"pending": ("start_review",), "processing": ("approve", "reject")}),
-    }
-)
+_LONGEST_IN_A_LINE: Final = 200
+_ATTEMPTS: Final = 10
 
 
 @attrs.frozen
 class Panel:
-    """One page of the inspector: its address, its name, its template, and what that needs."""
+    """One page of the inspector: its address, its name, its template, and what that needs to show so many rows."""
 
     slug: str
     name: str
     template: str
-    values: Callable[[Desk], Mapping[str, object]]
+    values: Callable[[Desk, int], Mapping[str, object]]
 
 
-def moves_of(resource: str, status: str) -> tuple[str, ...]:
-    """Return the moves that a row of this status can make."""
-    return _MOVES.get(resource, {}).get(status, ())
-
-
-def _rows(desk: Desk, resource: str, *columns: str) -> dict[str, object]:
+def _rows(desk: Desk, most: int, resource: str, *columns: str) -> dict[str, object]:
     store = desk.state.stores[resource]
+    newest, count = store.table.slice(None, 0, most)
     rows = [
         {
             "id": row.id,
-            "status": row.status,
-            "cells": [_cell(getattr(row, column)) for column in columns],
+            "name": _line(row.id),
+            "status": _line(row.status),
+            "cells": [_line(getattr(row, column)) for column in columns],
             "moves": moves_of(resource, row.status),
         }
-        for row in store.rows[:_MOST]
+        for row in newest
     ]
-    return {"resource": resource, "columns": columns, "rows": rows, "count": store.count}
+    return {"resource": resource, "columns": columns, "rows": rows, "count": count}
 
 
-def _cell(value: object) -> str:
-    return "" if value is None else str(value)
+def _line(value: object) -> str:
+    """Return a value in one line that is not too long."""
+    text = "" if value is None else str(value)
+    return text if len(text) <= _LONGEST_IN_A_LINE else f"{text[:_LONGEST_IN_A_LINE]}…"
 
 
-def _payments(desk: Desk) -> dict[str, object]:
-    tables = {
-        "Payment sessions": _rows(desk, "payment_sessions", "total_amount", "kind", "status_summary", "created_at")
-    }
-    return {"tables": tables}
+def _headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(_line(name), _line(value)) for name, value in headers]
 
 
-def _tokens(desk: Desk) -> dict[str, object]:
+def _payments(desk: Desk, most: int) -> dict[str, object]:
+    columns = ("total_amount", "kind", "status_summary", "created_at")
+    return {"tables": {"Payment sessions": _rows(desk, most, "payment_sessions", *columns)}}
+
+
+def _tokens(desk: Desk, most: int) -> dict[str, object]:
     return {
         "tables": {
-            "Payment tokens": _rows(desk, "payment_tokens", "failure", "lmn_expires_at", "created_at"),
-            "Provision requests": _rows(desk, "provision_requests", "payment_token", "next_action", "created_at"),
+            "Payment tokens": _rows(desk, most, "payment_tokens", "failure", "lmn_expires_at", "created_at"),
+            "Provision requests": _rows(desk, most, "provision_requests", "payment_token", "next_action", "created_at"),
         }
     }
 
 
-def _qualification(desk: Desk) -> dict[str, object]:
+def _qualification(desk: Desk, most: int) -> dict[str, object]:
     columns = ("user_id", "source", "expires_at", "created_at")
-    return {"tables": {"Qualification sessions": _rows(desk, "qualification_sessions", *columns)}}
+    return {"tables": {"Qualification sessions": _rows(desk, most, "qualification_sessions", *columns)}}
 
 
-def _catalog(desk: Desk) -> dict[str, object]:
-    return {"tables": {"Catalog items": _rows(desk, "catalog_items", "name", "reviewed_at", "created_at")}}
+def _catalog(desk: Desk, most: int) -> dict[str, object]:
+    return {"tables": {"Catalog items": _rows(desk, most, "catalog_items", "name", "reviewed_at", "created_at")}}
 
 
-def _requests(desk: Desk) -> dict[str, object]:
-    newest = list(desk.requests)[: -_MOST - 1 : -1]
+def _requests(desk: Desk, most: int) -> dict[str, object]:
     reader = Reader()
     shown = [
         {
-            "method": request.method,
-            "path": request.path,
-            "query": request.query,
-            "route": request.route,
+            "method": _line(request.method),
+            "path": _line(request.path),
+            "query": _line(request.query),
             "status": request.status,
-            "headers": request.headers,
+            "headers": _headers(request.headers),
             "body": reader.read(request.body),
             "answer": reader.read(request.answer),
         }
-        for request in newest
+        for request in desk.requests.newest(most)
     ]
     return {"requests": shown, "count": desk.requests.count()}
 
 
-def _webhooks(desk: Desk) -> dict[str, object]:
-    now, reader = desk.state.clock.now(), Reader()
-    deliveries = [
+def _webhooks(desk: Desk, most: int) -> dict[str, object]:
+    now, reader, deliveries = desk.state.clock.now(), Reader(), desk.webhooks.deliveries
+    shown = [
         {
             "id": delivery.id,
             "event": delivery.event,
-            "resource_id": delivery.resource_id,
+            "resource_id": _line(delivery.resource_id),
             "state": delivery.state,
             "in": _in_words(delivery.due - now) if delivery.state == "waiting" else "",
             "body": reader.read(delivery.body),
-            "attempts": [
-                {
-                    "at": attempt.at,
-                    "outcome": attempt.status or attempt.failure,
-                    "milliseconds": round(attempt.seconds * 1000),
-                    "fault": attempt.fault,
-                    "headers": attempt.headers,
-                }
-                for attempt in delivery.attempts
-            ],
+            "attempts": _attempts(delivery),
         }
-        for delivery in desk.webhooks.deliveries[:_MOST]
+        for delivery in deliveries[:most]
+    ]
+    endpoints = [
+        {"id": each.id, "url": _line(each.url), "mode": each.mode, "secret": _line(each.secrets[0])}
+        for each in desk.webhooks.endpoints
     ]
     faults = [{"name": fault.name, "hits": fault.hits} for fault in desk.webhooks.faults.active]
-    return {"endpoints": desk.webhooks.endpoints, "deliveries": deliveries, "webhook_faults": faults}
+    return {
+        "endpoints": endpoints[:most],
+        "registered": len(endpoints),
+        "deliveries": shown,
+        "count": len(deliveries),
+        "webhook_faults": faults[:most],
+    }
 
 
-def _faults(desk: Desk) -> dict[str, object]:
-    active = [{"id": fault.id, "name": fault.name, "hits": fault.hits} for fault in desk.faults.active]
-    return {"faults": active}
+def _attempts(delivery: Delivery) -> list[dict[str, object]]:
+    return [
+        {
+            "at": attempt.at,
+            "outcome": attempt.status or attempt.failure,
+            "milliseconds": round(attempt.seconds * 1000),
+            "fault": attempt.fault,
+            "headers": _headers(attempt.headers),
+        }
+        for attempt in delivery.attempts[-_ATTEMPTS:]
+    ]
+
+
+def _faults(desk: Desk, most: int) -> dict[str, object]:
+    active = [{"id": fault.id, "name": _line(fault.name), "hits": fault.hits} for fault in desk.faults.active]
+    return {"faults": active[:most], "count": len(active)}
 
 
 def _in_words(left: timedelta) -> str:
@@ -161,13 +160,17 @@ class Reader:
 
     def read(self, body: bytes) -> str:
         """Return a body as a person reads it."""
-        try:
-            text = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
-        except orjson.JSONDecodeError:
-            text = body.decode("utf-8", "replace")
+        text = _indented(body) if len(body) <= _LONGEST_IN_ALL else body[:_LONGEST].decode("utf-8", "replace")
         shown = text[: min(_LONGEST, self._left)]
         self._left -= len(shown)
-        return shown if shown == text else f"{shown}\n… {len(text) - len(shown):,} more characters"
+        return shown if len(body) <= _LONGEST_IN_ALL and shown == text else f"{shown}\n… of {len(body):,} bytes in all"
+
+
+def _indented(body: bytes) -> str:
+    try:
+        return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
+    except orjson.JSONDecodeError:
+        return body.decode("utf-8", "replace")
 
 
 def choices(desk: Desk) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 INSPECTOR: Final = "/_emulator/inspector"
 _DO: Final = f"{INSPECTOR}/do/"
-_PATHS: Final = {"/": PANELS[0].slug} | {f"{INSPECTOR}/{panel.slug}": panel.slug for panel in PANELS}
+_PATHS: Final[Mapping[str, Panel]] = MappingProxyType(
+    {"/": PANELS[0]} | {f"{INSPECTOR}/{panel.slug}": panel for panel in PANELS}
+)
+# How many rows are shown: the first number with which the changing part is light enough for a page under 50 kB.
+_ROWS: Final = (25, 20, 15, 10, 5, 2, 1)
+_HEAVIEST: Final = 36_000
 
 
 def is_inspector(path: str) -> bool:
@@ -35,17 +40,17 @@ def inspected(desk: Desk, method: str, address: str, headers: Mapping[str, str],
     Whoever can reach this machine's loopback may look and press: forms are taken from our own pages alone.
     """
     no_jinja()
-    parts = urlsplit(address)
-    if parts.path.startswith(_DO):
+    path, _, query = address.partition("?")
+    if path.startswith(_DO):
         if method != "POST":
             raise Problem(405, "MethodNotAllowed", "a button sends a form", allow="POST")
-        return _done(desk, parts.path.removeprefix(_DO), form_of(headers, body))
-    panel = next((panel for panel in PANELS if panel.slug == _PATHS.get(parts.path)), None)
+        return _done(desk, path.removeprefix(_DO), form_of(headers, body))
+    panel = _PATHS.get(path)
     if panel is None:
         raise Problem(404, "NotFound", "no such page")
     if method not in ("GET", "HEAD"):
         raise Problem(405, "MethodNotAllowed", "this page is read", allow="GET, HEAD")
-    return _news(desk, panel, headers) if parts.query == "news" else _whole(desk, panel)
+    return _news(desk, panel, headers) if query == "news" else _whole(desk, panel)
 
 
 def _whole(desk: Desk, panel: Panel) -> web.Response:
@@ -60,18 +65,27 @@ def _whole(desk: Desk, panel: Panel) -> web.Response:
             "now": desk.state.clock.now(),
             "ahead": round(desk.state.clock.ahead),
             "api_key": desk.api_key,
+            "live": _changing(desk, panel),
             **choices(desk),
-            **panel.values(desk),
         }
     return html("inspector.html", values, live=True)
 
 
-def _news(desk: Desk, panel: Panel, headers: Mapping[str, str]) -> web.Response:
-    """Return the part of a panel that changes, or nothing when it is as the browser has it."""
+def _changing(desk: Desk, panel: Panel) -> str:
+    """Return the part of a panel that changes: HTML, and as many rows as fit."""
     from truemed_async.emulator.pages.render import fragment  # noqa: PLC0415 - Jinja may be missing
 
+    for most in _ROWS:
+        text = fragment(panel.template, {"do": _DO, "panel": panel, **panel.values(desk, most)})
+        if len(text.encode()) <= _HEAVIEST:
+            return text
+    return fragment(panel.template, {"do": _DO, "panel": panel, **panel.values(desk, 0)})
+
+
+def _news(desk: Desk, panel: Panel, headers: Mapping[str, str]) -> web.Response:
+    """Return the part of a panel that changes, or nothing when it is as the browser has it."""
     with desk.state.lock:
-        text = fragment(panel.template, {"do": _DO, "panel": panel, **panel.values(desk)})
+        text = _changing(desk, panel)
     tag = f'"{hashlib.sha256(text.encode()).hexdigest()}"'
     if headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers={"ETag": tag})

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from truemed_async.emulator.call import Problem, invalid
 
@@ -15,8 +15,8 @@ def no_jinja() -> None:
 
 def form_of(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
     """Return the fields of a form; one that the page of somebody else sent in the name of its visitor is refused."""
-    origin = headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("Host"):
+    origin, host = headers.get("Origin"), headers.get("Host")
+    if origin not in (None, f"http://{host}", f"https://{host}"):
         raise Problem(403, "Forbidden", "forms are taken from the emulator's own pages alone")
     if not headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
         raise invalid("a form is application/x-www-form-urlencoded")

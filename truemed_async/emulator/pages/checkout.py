@@ -6,8 +6,17 @@ Truemed shows the shopper success from `processing` on, whatever the review deci
 from typing import Final
 
 from truemed_async.emulator import hosted
-from truemed_async.emulator.pages.choices import NO_TREATMENT, WORKS_ONCE, cards, check, decide, problem_of
-from truemed_async.emulator.pages.visit import Sent, Shown, Visit, notice
+from truemed_async.emulator.pages.choices import (
+    NO_TREATMENT,
+    WORKS_ONCE,
+    cards,
+    check_card,
+    check_review,
+    check_survey,
+    decide,
+    wear_out,
+)
+from truemed_async.emulator.pages.visit import Sent, Shown, Visit, notice, outward
 from truemed_async.emulator.payment_sessions.model import PaymentSession
 
 _OPEN: Final = "pending"
@@ -27,7 +36,7 @@ def survey(visit: Visit) -> Shown | Sent:
             onward=f"{hosted.checkout('', session.id)}/leave",
             framed=session.use_iframe,
         )
-    problem = check(visit, condition=True)
+    problem = check_survey(visit)
     if problem:
         return _page("survey.html", session, hosted.checkout("", session.id), problem)
     return Sent(f"{hosted.checkout('', session.id)}/card")
@@ -41,15 +50,15 @@ def card(visit: Visit) -> Shown | Sent:
     action = f"{hosted.checkout('', session.id)}/card"
     if visit.form is None:
         return _page("card.html", session, action)
-    problem = check(visit, card=True, review=True) or problem_of(visit.field("card"))
+    problem = check_review(visit) or check_card(visit, stored=session.tokenize) or _check_both(visit)
     if problem:
         return _page("card.html", session, action, problem)
     visit.state.payment_sessions.customer_completes(session.id)
     sessions = visit.state.payment_sessions
     decide(visit, session.id, approve=sessions.review_approves, reject=sessions.review_rejects)
     payment_token = sessions.get(session.id).payment_token
-    if payment_token is not None and visit.field("card") == WORKS_ONCE:
-        visit.state.payment_tokens.fail_next_charge(payment_token)
+    if payment_token is not None:
+        wear_out(visit, payment_token)
     return _back(session, success=True)
 
 
@@ -58,18 +67,23 @@ def leave(visit: Visit) -> Shown | Sent:
     return _back(visit.state.payment_sessions.get(visit.params["id"]), success=False)
 
 
+def _check_both(visit: Visit) -> str | None:
+    open_ended = visit.field("card") == WORKS_ONCE and visit.field("review") == "later"
+    return "This card is stored by the review: let it decide now." if open_ended else None
+
+
 def _over(session: PaymentSession) -> Shown:
     if session.status == "canceled":
         return notice(
             "This checkout has timed out",
             "The shop has cancelled it. Nothing was charged.",
-            onward=session.url(success=False),
+            onward=outward(session.url(success=False)),
             framed=session.use_iframe,
         )
     return notice(
         "This checkout is complete",
         "The card was entered already.",
-        onward=session.url(success=True),
+        onward=outward(session.url(success=True)),
         framed=session.use_iframe,
     )
 
@@ -77,9 +91,9 @@ def _over(session: PaymentSession) -> Shown:
 def _back(session: PaymentSession, *, success: bool) -> Shown | Sent:
     """Send the shopper to the merchant's page, or tell the page around the iframe to do that."""
     heading = "Thank you" if success else "You have left the checkout"
-    url = session.url(success=success)
+    url = outward(session.url(success=success))
     if url is None:
-        return notice(heading, "The shop gave no address to go back to.", framed=session.use_iframe)
+        return notice(heading, "The shop gave no address that a browser can go back to.", framed=session.use_iframe)
     if session.use_iframe:
         return Shown("framed.html", {"heading": heading, "success": success, "onward": url}, framed=True)
     return Sent(url)

@@ -22,19 +22,28 @@ def cards(*, stored: bool) -> list[tuple[str, str]]:
     return [*_CARDS, _STORED] if stored else list(_CARDS)
 
 
-def check(visit: Visit, *, condition: bool = False, card: bool = False, review: bool = False) -> str | None:
-    """Return what is wrong with the choices of a form, if anything is."""
-    asked = (
-        (condition, "condition", _CONDITIONS, "Answer the question about your health."),
-        (card, "card", tuple(name for name, _ in cards(stored=True)), "Choose a card."),
-        (review, "review", _REVIEWS, "Choose what the review decides."),
-    )
-    return next((problem for is_asked, name, of, problem in asked if is_asked and visit.field(name) not in of), None)
+def check_survey(visit: Visit) -> str | None:
+    """Return what is wrong with the answers of the survey, if anything is."""
+    return None if visit.field("condition") in _CONDITIONS else "Answer the question about your health."
 
 
-def problem_of(card: str) -> str | None:
-    """Return what the bank says of a card, if it is not well."""
+def check_review(visit: Visit) -> str | None:
+    """Return what is wrong with what the review is to decide, if anything is."""
+    return None if visit.field("review") in _REVIEWS else "Choose what the review decides."
+
+
+def check_card(visit: Visit, *, stored: bool) -> str | None:
+    """Return what is wrong with the choice of a card, or what the bank says of it, if it is not well."""
+    card = visit.field("card")
+    if card not in dict(cards(stored=stored)):
+        return "Choose a card."
     return "The card was declined. Nothing was charged: choose another card." if card == DECLINED else None
+
+
+def wear_out(visit: Visit, payment_token: str) -> None:
+    """Let the next charge fail where a card was chosen that works once."""
+    if visit.field("card") == WORKS_ONCE:
+        visit.state.payment_tokens.fail_next_charge(payment_token)
 
 
 def decide(visit: Visit, id: str, *, approve: Callable[[str], None], reject: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
@@ -48,14 +48,15 @@ def visited(state: State, method: str, address: str, headers: Mapping[str, str],
     no_jinja()
     from truemed_async.emulator.pages import render  # noqa: PLC0415 - Jinja may be missing
 
-    parts = urlsplit(address)
-    if parts.path == _STYLE:
+    path, _, query = address.partition("?")
+    allowed = ("GET", "HEAD") if path == _STYLE else ("GET", "HEAD", "POST")
+    if method not in allowed:
+        raise Problem(405, "MethodNotAllowed", "a page is read, or a form is sent to it", allow=", ".join(allowed))
+    if path == _STYLE:
         return render.style()
-    page, params = _find(parts.path)
-    if method not in ("GET", "HEAD", "POST"):
-        raise Problem(405, "MethodNotAllowed", "a page is read, or a form is sent to it", allow="GET, HEAD, POST")
+    page, params = _find(path)
     form = form_of(headers, body) if method == "POST" else None
-    visit = Visit(state, address, params, dict(parse_qsl(parts.query)), form)
+    visit = Visit(state, address, params, dict(parse_qsl(query)), form)
     with state.lock:
         try:
             found = page(visit)

@@ -4,9 +4,10 @@ from types import MappingProxyType
 from typing import Final
 
 from truemed_async.emulator import hosted
-from truemed_async.emulator.pages.choices import NO_TREATMENT, WORKS_ONCE, cards, check, problem_of
-from truemed_async.emulator.pages.visit import Sent, Shown, Visit, notice
+from truemed_async.emulator.pages.choices import NO_TREATMENT, cards, check_card, check_survey, wear_out
+from truemed_async.emulator.pages.visit import Sent, Shown, Visit, notice, outward
 from truemed_async.emulator.payment_tokens.model import PaymentToken, ProvisionRequest
+from truemed_async.emulator.payment_tokens.moves import failure_of
 
 _WHY: Final = MappingProxyType(
     {
@@ -28,7 +29,7 @@ def survey(visit: Visit) -> Shown | Sent:
         return Sent(f"{address}/card")
     if visit.form is None:
         return _survey(address)
-    problem = check(visit, condition=True)
+    problem = check_survey(visit)
     if problem:
         return _survey(address, problem)
     if visit.field("condition") == NO_TREATMENT:
@@ -48,11 +49,11 @@ def card(visit: Visit) -> Shown | Sent:
     heading = "Your new card" if request.updates else "Your card for later orders"
     if visit.form is None:
         return _card(heading, "It is stored; nothing is charged now.", action)
-    problem = check(visit, card=True) or problem_of(visit.field("card"))
+    problem = check_card(visit, stored=True)
     if problem:
         return _card(heading, "It is stored; nothing is charged now.", action, problem)
     payment_token = visit.state.provision_requests.customer_completes(request.id)
-    _wear_out(visit, payment_token)
+    wear_out(visit, payment_token)
     return _onward(request.success_url)
 
 
@@ -60,23 +61,22 @@ def repair(visit: Visit) -> Shown | Sent:
     """Take a card, or the survey, where a stored payment method could not be charged."""
     token = visit.state.payment_tokens.get(visit.params["id"])
     action = hosted.repair("", token.id)
-    failure = token.failure or ("RequalificationRequired" if token.failed_payment_session_id else None)
-    if token.status != "active" or failure is None:
+    failure = failure_of(token, visit.state.clock.now()) if token.status == "active" else None
+    if failure is None:
         return notice("There is nothing to do", "This payment method can be charged, or was deleted.")
     if failure == "RequalificationRequired":
-        problem = None if visit.form is None else check(visit, condition=True)
+        problem = None if visit.form is None else check_survey(visit)
         if visit.form is None or problem:
             return _survey(action, problem)
         if visit.field("condition") == NO_TREATMENT:
             return _ineligible(None)
     else:
-        problem = None if visit.form is None else check(visit, card=True) or problem_of(visit.field("card"))
+        problem = None if visit.form is None else check_card(visit, stored=True)
         if visit.form is None or problem:
             return _card("Your payment failed", f"{_WHY[failure]} Choose another card.", action, problem)
     url = _of_failed_session(visit, token)
     visit.state.payment_tokens.customer_repairs(token.id)
-    if visit.field("card"):
-        _wear_out(visit, token.id)
+    wear_out(visit, token.id)
     return _onward(url)
 
 
@@ -88,23 +88,21 @@ def _of_failed_session(visit: Visit, token: PaymentToken) -> str | None:
     return visit.state.payment_sessions.get(id).url(success=True)
 
 
-def _wear_out(visit: Visit, payment_token: str) -> None:
-    if visit.field("card") == WORKS_ONCE:
-        visit.state.payment_tokens.fail_next_charge(payment_token)
-
-
 def _provisioned(request: ProvisionRequest) -> Shown:
-    return notice("This is done already", "The payment method is stored.", onward=request.success_url)
+    return notice("This is done already", "The payment method is stored.", onward=outward(request.success_url))
 
 
 def _ineligible(failure_url: str | None) -> Shown:
     return notice(
-        "This is not eligible", "General health alone cannot be paid with HSA or FSA money.", onward=failure_url
+        "This is not eligible",
+        "General health alone cannot be paid with HSA or FSA money.",
+        onward=outward(failure_url),
     )
 
 
 def _onward(url: str | None) -> Shown | Sent:
-    return Sent(url) if url else notice("Thank you", "The payment method is stored. You can close this page.")
+    there = outward(url)
+    return Sent(there) if there else notice("Thank you", "The payment method is stored. You can close this page.")
 
 
 def _survey(action: str, problem: str | None = None) -> Shown:

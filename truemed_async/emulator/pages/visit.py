@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+from urllib.parse import quote
 
 import attrs
 
@@ -44,6 +45,18 @@ class Sent:
 
 
 Page: TypeAlias = "Callable[[Visit], Shown | Sent]"
+
+# What a URL may hold as it is; the rest is escaped, so that it can stand in a header.
+_IN_A_URL: Final = "!#$%&'()*+,/:;=?@[]~"
+_LONGEST_URL: Final = 4_000
+_SCRIPTS: Final = ("javascript:", "data:", "vbscript:")
+
+
+def outward(url: str | None) -> str | None:
+    """Return the merchant's URL as a browser can be sent there, or None: there is none, or it would run as a script."""
+    escaped = quote(url or "", safe=_IN_A_URL)
+    usable = 0 < len(escaped) <= _LONGEST_URL and not escaped.lower().startswith(_SCRIPTS)
+    return escaped if usable else None
 
 
 def notice(

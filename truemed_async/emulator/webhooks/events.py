@@ -51,8 +51,12 @@ class Event:
     transition: Transition
 
     def delivery_id(self, endpoint: str, number: int) -> str:
-        """Return the id of its delivery: the same for the same event and endpoint, however often it is sent."""
-        return f"whd_{uuid.uuid5(_SPACE, f'{endpoint} {number} {self.name} {self.transition.id}').hex}"
+        """Return the id of its delivery, which hangs on the event and the endpoint alone, however often it is sent.
+
+        The time keeps apart what two runs with the same saved webhooks number alike.
+        """
+        move = self.transition
+        return f"whd_{uuid.uuid5(_SPACE, f'{endpoint} {number} {self.name} {move.id} {move.at.isoformat()}').hex}"
 
     def body(self, delivery_id: str | None) -> Mapping[str, Any]:
         """Return what is sent: in the envelope of signed webhooks, or flat without a delivery id."""
@@ -80,8 +84,10 @@ def _payment_session(transition: Transition) -> tuple[str, Mapping[str, Any]] | 
         "created_at": wire_datetime(session.created_at),
         "order_items": shown_items(session),
     }
+    # One that is captured at once tells from the beginning what that will be.
+    planned = session.total_amount if session.kind == "one_time_payment" else None
     given = {
-        "capture_amount": session.capture_amount,
+        "capture_amount": planned if session.capture_amount is None else session.capture_amount,
         "metadata": session.metadata,
         "payment_token": session.payment_token,
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType, TracebackType
@@ -10,6 +12,7 @@ from typing import Any, Final, Self
 
 import attrs
 
+from truemed_async.emulator.faults.table import require
 from truemed_async.emulator.webhooks.events import EVENTS
 from truemed_async.emulator.webhooks.model import Delivery, Endpoint
 
@@ -25,62 +28,66 @@ class Letter:
     doubled: bool = False  # whether a wrong one goes before the right one
 
 
+@attrs.frozen
+class _Parameter:
+    """What a fault may be told: a number, whole or not, up to the most that makes sense."""
+
+    name: str
+    default: float
+    most: float
+    kind: type[int | float] = int
+
+
+_COPIES: Final = _Parameter("n", 1, 1000)
+_SECONDS: Final = _Parameter("seconds", 60.0, 365 * 24 * 3600.0, float)
+
 # What each fault does: to a delivery when it is made, or to a letter when it is written.
-_NEW: Final[Mapping[str, tuple[str, Callable[[Delivery, Any], None]]]] = MappingProxyType(
+_NEW: Final[Mapping[str, Callable[[Delivery, Any], None]]] = MappingProxyType(
     {
-        "duplicate_delivery": ("n", lambda delivery, n: setattr(delivery, "copies", n)),
-        "delay": ("seconds", lambda delivery, by: setattr(delivery, "due", delivery.due + timedelta(seconds=by))),
-        "drop_until_retry": ("n", lambda delivery, n: setattr(delivery, "withheld", n)),
+        "duplicate_delivery": lambda delivery, n: setattr(delivery, "copies", n),
+        "delay": lambda delivery, seconds: setattr(delivery, "due", delivery.due + timedelta(seconds=seconds)),
+        "drop_until_retry": lambda delivery, n: setattr(delivery, "withheld", n),
     }
 )
-_WRITTEN: Final[Mapping[str, tuple[str | None, Callable[[Letter, Any], None]]]] = MappingProxyType(
+_WRITTEN: Final[Mapping[str, Callable[[Letter, Any], None]]] = MappingProxyType(
     {
-        "bad_signature": (None, lambda letter, _: setattr(letter, "forged", True)),
-        "double_header": (None, lambda letter, _: setattr(letter, "doubled", True)),
-        "stale_timestamp": ("seconds", lambda letter, by: setattr(letter, "at", letter.at - timedelta(seconds=by))),
-        "oversize_body": ("size", lambda letter, size: setattr(letter, "body", letter.body + b" " * size)),
+        "bad_signature": lambda letter, _: setattr(letter, "forged", True),
+        "double_header": lambda letter, _: setattr(letter, "doubled", True),
+        "stale_timestamp": lambda letter, seconds: setattr(letter, "at", letter.at - timedelta(seconds=seconds)),
+        "oversize_body": lambda letter, size: setattr(letter, "body", letter.body + b" " * size),
     }
 )
 # These need more than the delivery: the queue, or the endpoint.
 REORDER: Final = "reorder"
 ROTATE: Final = "rotate_secret"
-_DEFAULTS: Final[Mapping[str, float]] = MappingProxyType(
+DROP: Final = "drop_until_retry"
+_PARAMETERS: Final[Mapping[str, _Parameter]] = MappingProxyType(
     {
-        "duplicate_delivery": 1,
-        "delay": 60.0,
-        "drop_until_retry": 1,
-        "stale_timestamp": 8 * 24 * 3600.0,
-        "oversize_body": 2 * 1024 * 1024,
+        "duplicate_delivery": _COPIES,
+        "delay": _SECONDS,
+        DROP: _COPIES,
+        "stale_timestamp": attrs.evolve(_SECONDS, default=8 * 24 * 3600.0),
+        "oversize_body": _Parameter("size", 2 * 1024 * 1024, 64 * 1024 * 1024),
     }
 )
 NAMES: Final = tuple(sorted((*_NEW, *_WRITTEN, REORDER, ROTATE)))
+_KEPT: Final = 100  # out of force and still listed: their hits may be asked for
 
 
+@attrs.define(eq=False, kw_only=True)
 class WebhookFault:
     """A fault in force: how often it acted, and the way to end it, which a `with` block does, too."""
 
-    def __init__(
-        self,
-        name: str,
-        parameter: float | None,
-        event: str | None,
-        times: int | None,
-        probability: float,
-        draw: random.Random,
-        remove: Callable[[WebhookFault], None],
-    ) -> None:
-        """Keep the parts; `remove` takes it out of force."""
-        self.name = name
-        self.parameter = parameter
-        self.event = event
-        self.times = times
-        self.probability = probability
-        self.hits: int = 0
-        self._draw = draw
-        self._remove = remove
-
-    def __repr__(self) -> str:
-        return f"<{self.name}: {self.hits} hits>"
+    id: int
+    name: str
+    parameters: Mapping[str, float]
+    event: str | None
+    times: int | None
+    probability: float
+    hits: int = 0
+    active: bool = True
+    _draw: random.Random = attrs.field(repr=False)
+    _remove: Callable[[WebhookFault], None] = attrs.field(repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +96,11 @@ class WebhookFault:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.remove()
+
+    @property
+    def parameter(self) -> float | None:
+        """The number that it goes by, if it does."""
+        return next(iter(self.parameters.values()), None)
 
     def remove(self) -> None:
         """Take the fault out of force; again is harmless."""
@@ -105,17 +117,28 @@ class WebhookFault:
 
 
 class WebhookFaults:
-    """The faults of webhooks that are in force. Not safe from several threads: the outbox holds its lock."""
+    """The faults of webhooks, those in force in the order of adding; may be changed from any thread."""
 
     def __init__(self, seed: int) -> None:
         """Begin without any; chance is drawn from the seed."""
-        self._draw = random.Random(f"webhooks {seed}")  # noqa: S311 - repeatable on purpose
-        self._active: list[WebhookFault] = []
+        self._seed = seed
+        self._ids = itertools.count(1)
+        self._ended: deque[WebhookFault] = deque(maxlen=_KEPT)
+        # Replaced, never changed: whoever iterates keeps those that were in force when it began.
+        self._active: tuple[WebhookFault, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<WebhookFaults {list(self._active)}>"
 
     @property
     def active(self) -> tuple[WebhookFault, ...]:
         """Those in force, the first that was added first."""
-        return tuple(self._active)
+        return self._active
+
+    @property
+    def ended(self) -> tuple[WebhookFault, ...]:
+        """The last of those that are no longer in force, in the order of their end."""
+        return tuple(self._ended)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,6 +148,7 @@ class WebhookFaults:
     def add(
         self,
         name: str,
+        /,
         *,
         event: str | None = None,
         times: int | None = None,
@@ -147,40 +171,71 @@ class WebhookFaults:
             raise ValueError(f"there is no webhook fault {name!r}; there are {', '.join(NAMES)}")
         if event not in (None, *EVENTS):
             raise ValueError(f"there is no event {event!r}; there are {', '.join(EVENTS)}")
+        require(times, int | None, f"{name}: times")
+        require(probability, float, f"{name}: probability")
         if not 0 < probability <= 1 or (times is not None and times < 1):
             raise ValueError("probability is above 0 and at most 1, times at least 1")
-        known = (_NEW.get(name) or _WRITTEN.get(name) or (None, None))[0]
-        if not parameters.keys() <= {known} or any(value < 0 for value in parameters.values()):
-            raise ValueError(f"{name} takes {known or 'no parameter'}, not negative")
-        parameter = next(iter(parameters.values()), _DEFAULTS.get(name))
-        fault = WebhookFault(name, parameter, event, times, probability, self._draw, self._end)
-        self._active.append(fault)
+        id = next(self._ids)
+        fault = WebhookFault(
+            id=id,
+            name=name,
+            parameters=_checked(name, parameters),
+            event=event,
+            times=times,
+            probability=probability,
+            # Each has a seed of its own: adding or removing one does not change what the others draw.
+            draw=random.Random(f"{self._seed} {id} webhook fault"),  # noqa: S311 - repeatable on purpose
+            remove=self._end,
+        )
+        self._active = (*self._active, fault)
         return fault
 
     def clear(self) -> None:
-        """Take all out of force."""
-        self._active.clear()
+        """Take all out of force, and forget those that were."""
+        for fault in self._active:
+            self._end(fault)
+        self._ended.clear()
 
-    def strike_new(self, delivery: Delivery) -> frozenset[str]:
-        """Change a delivery that was just made; return the names of the faults that did, and of those left to do."""
+    def strike_new(self, delivery: Delivery, *, reorder: bool) -> frozenset[str]:
+        """Change a delivery that was just made; return the names of the faults that did, and of those left to do.
+
+        reorder: whether it may be one that is overtaken; the one that overtakes is not.
+        """
         struck: set[str] = set()
-        for fault in self.active:
-            if fault.name in _WRITTEN or not fault.takes(delivery.event):
+        for fault in self._active:
+            if fault.name in _WRITTEN or (fault.name == REORDER and not reorder) or not fault.takes(delivery.event):
                 continue
             struck.add(fault.name)
             if fault.name in _NEW:
-                _NEW[fault.name][1](delivery, fault.parameter)
+                _NEW[fault.name](delivery, fault.parameter)
         return frozenset(struck)
 
     def strike_letter(self, delivery: Delivery, letter: Letter) -> str | None:
         """Change a letter that was just written; return the names of the faults that did."""
         struck: list[str] = []
-        for fault in self.active:
+        for fault in self._active:
             if fault.name in _WRITTEN and fault.takes(delivery.event):
                 struck.append(fault.name)
-                _WRITTEN[fault.name][1](letter, fault.parameter)
+                _WRITTEN[fault.name](letter, fault.parameter)
         return ", ".join(struck) or None
 
     def _end(self, fault: WebhookFault) -> None:
-        if fault in self._active:
-            self._active.remove(fault)
+        if fault.active:
+            fault.active = False
+            self._active = tuple(other for other in self._active if other is not fault)
+            self._ended.append(fault)
+
+
+def _checked(name: str, given: Mapping[str, float]) -> Mapping[str, float]:
+    """Return the parameter of a fault, as it was given or as it is by default."""
+    known = _PARAMETERS.get(name)
+    unknown = sorted(given.keys() - ({known.name} if known else set()))
+    if unknown:
+        raise ValueError(f"{name} takes {known.name if known else 'no parameter'}: not {', '.join(unknown)}")
+    if known is None:
+        return {}
+    value = given.get(known.name, known.default)
+    require(value, known.kind, f"{name}: {known.name}")
+    if not 0 <= value <= known.most:
+        raise ValueError(f"{name}: {known.name} is from 0 to {known.most:g}")
+    return {known.name: value}

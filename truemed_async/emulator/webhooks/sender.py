@@ -9,8 +9,8 @@ import aiohttp
 
 from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.webhooks.faults import Letter
-from truemed_async.emulator.webhooks.model import Attempt, Delivery
-from truemed_async.emulator.webhooks.outbox import Outbox
+from truemed_async.emulator.webhooks.model import Attempt
+from truemed_async.emulator.webhooks.outbox import Outbox, Sending
 from truemed_async.emulator.webhooks.signing import authentication, masked
 
 _AGENT: Final = "truemed-emulator"
@@ -19,11 +19,10 @@ _AGENT: Final = "truemed-emulator"
 class Sender:
     """Runs in the loop that serves; what is sent does not go through the SDK, nor through its connections."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, *, timeout: float = 10.0) -> None:
-        """Send from now on, in the running loop; an answer that takes longer than `timeout` seconds is none."""
+    def __init__(self, outbox: Outbox, clock: Clock) -> None:
+        """Send from now on, in the running loop."""
         self._outbox = outbox
         self._clock = clock
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None  # there is none until there is something to send
@@ -34,11 +33,13 @@ class Sender:
         """Stop; what is under way is cut off and counts as not taken."""
         self._outbox.on_news.remove(self._told)
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.result()
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait([task])
+        self._outbox.put_back()
+        if not task.cancelled():
+            task.result()
 
     def _told(self) -> None:
         self._loop.call_soon_threadsafe(self._wake)
@@ -49,47 +50,53 @@ class Sender:
             self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
+        # A connection each: one that was kept could be closed by the merchant just when it is used again.
+        connector = aiohttp.TCPConnector(force_close=True)
         async with (
-            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=self._timeout) as session,
+            aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
             asyncio.TaskGroup() as under_way,
         ):
             while True:
                 self._news.clear()
-                for delivery in self._outbox.take():
-                    under_way.create_task(self._deliver(session, delivery))
+                for sending in self._outbox.take():
+                    under_way.create_task(self._attempt(session, sending))
                 try:
                     async with asyncio.timeout(self._outbox.seconds_left()):
                         await self._news.wait()
                 except TimeoutError:
                     continue
 
-    async def _deliver(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
+    async def _attempt(self, session: aiohttp.ClientSession, sending: Sending) -> None:
         """Make one attempt; however it ends, the outbox is told."""
         at, began = self._clock.now(), time.monotonic()
-        attempt = Attempt(at=at, failure="CancelledError")
+        attempt = Attempt(at=at, failure="cut off")
         try:
-            written = self._outbox.write(delivery)
-            if written is None:
-                attempt = Attempt(at=at, failure="lost", fault="drop_until_retry")
+            if sending.letter is None:
+                attempt = Attempt(at=at, failure="lost", fault=sending.fault)
                 return
-            letter, fault = written
-            headers = _headers(letter)
+            headers = _headers(sending.letter)
             shown = tuple((name, masked(name, value)) for name, value in headers)
-            status, failure = await _post(session, letter, headers)
+            status, failure = await _post(session, sending.letter, headers, self._outbox.timeout)
             attempt = Attempt(
-                at=at, seconds=time.monotonic() - began, status=status, failure=failure, headers=shown, fault=fault
+                at=at,
+                seconds=time.monotonic() - began,
+                status=status,
+                failure=failure,
+                headers=shown,
+                fault=sending.fault,
             )
         finally:
-            self._outbox.done(delivery, attempt)
+            self._outbox.done(sending.delivery, attempt)
 
 
 async def _post(
-    session: aiohttp.ClientSession, letter: Letter, headers: list[tuple[str, str]]
+    session: aiohttp.ClientSession, letter: Letter, headers: list[tuple[str, str]], seconds: float
 ) -> tuple[int | None, str | None]:
     """Return the status of the answer, or the name of what failed."""
+    url, timeout = letter.endpoint.url, aiohttp.ClientTimeout(total=seconds)
     try:
         async with session.post(
-            letter.endpoint.url, data=letter.body, headers=headers, allow_redirects=False
+            url, data=letter.body, headers=headers, allow_redirects=False, timeout=timeout
         ) as response:
             await response.content.read(1024)
             return response.status, None

@@ -1,0 +1,103 @@
+"""Which moves there are behind the API, by resource: what a person or a program outside of this process may ask for."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from truemed_async.emulator.catalog_items.model import ELIGIBILITIES
+from truemed_async.emulator.kinds import Choice, Integer, Kind, Members, Text
+from truemed_async.emulator.payment_sessions.model import REASONS
+from truemed_async.emulator.payment_tokens.model import FAILURES
+from truemed_async.emulator.transition import InvalidTransitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from truemed_async.emulator.state import State
+
+
+@attrs.frozen
+class Move:
+    """The name of a store's method, the statuses that allow it, none for all; and what it may be told."""
+
+    name: str
+    statuses: tuple[str, ...] = ()
+    takes: Members = attrs.field(factory=Members)
+
+
+_AMOUNT: Final[Mapping[str, Kind]] = MappingProxyType({"amount": Integer(1)})
+_ALL: Final[Mapping[str, tuple[Move, ...]]] = MappingProxyType(
+    {
+        "payment_sessions": (
+            Move("customer_completes", ("pending",)),
+            Move("cancel", ("pending",)),
+            Move("review_approves", ("processing",)),
+            Move("review_rejects", ("processing",)),
+            Move("capture", ("authorized",), Members(optional=_AMOUNT)),
+            Move("void", ("authorized",)),
+            Move("hold_expires", ("authorized",)),
+            Move("bank_renews", ("authorized",)),
+            Move("refund", ("captured",), Members(optional={**_AMOUNT, "reason": Choice(REASONS)})),
+            Move("dispute_opens", ("captured",)),
+            Move("dispute_closes", ("captured",)),
+        ),
+        "payment_tokens": (
+            Move("fail_next_charge", ("active",), Members(optional={"failure": Choice(FAILURES)})),
+            Move("lmn_expires", ("active",)),
+            Move("customer_repairs", ("active",)),
+            Move("delete", ("active",)),
+        ),
+        "provision_requests": (Move("customer_completes", ("pending",)),),
+        "qualification_sessions": (
+            Move("start_review", ("pending",)),
+            Move("approve", ("processing",)),
+            Move("reject", ("processing",)),
+        ),
+        "catalog_items": (Move("review", takes=Members({"eligibility": Choice(ELIGIBILITIES)})),),
+        "payouts": (Move("pay_out"),),
+    }
+)
+_ASKED: Final = Members({"resource": Choice(tuple(_ALL)), "move": Text(1)})
+_WHOSE: Final = Members({"id": Text(1)})
+
+
+def moves_of(resource: str, status: str) -> tuple[str, ...]:
+    """Return the moves that a row of this status can make without being told more."""
+    moves = _ALL.get(resource, ())
+    return tuple(move.name for move in moves if status in move.statuses)
+
+
+def make(state: State, asked: Mapping[str, Any]) -> Any:
+    """Let a row move: `resource`, `id`, `move` and what that takes; return the row as it then is.
+
+    A payout has no `id` yet. ValueError: there is no such resource or move, or it takes something else. KeyError: no
+    such row. InvalidTransitionError: its status does not allow it.
+    """
+    _ASKED.check(asked, "")
+    resource = asked["resource"]
+    move = next((move for move in _ALL[resource] if move.name == asked["move"]), None)
+    if move is None:
+        raise ValueError(f"{resource} have {', '.join(move.name for move in _ALL[resource])}")
+    if resource == "payouts":
+        return _pay_out(state)
+    _WHOSE.check(asked, "")
+    move.takes.check(asked, "")
+    store, id = state.stores[resource], asked["id"]
+    known = {**move.takes.required, **move.takes.optional}
+    options = {name: value for name, value in asked.items() if name in known}
+    with state.lock:
+        if move.name == "refund":
+            options.setdefault("amount", state.payment_sessions.get(id).refundable)
+        getattr(store, move.name)(id, **options)
+        return store.get(id)
+
+
+def _pay_out(state: State) -> Any:
+    with state.lock:
+        id = state.payouts.pay_out()
+        if id is None:
+            raise InvalidTransitionError("no transaction is pending: there is nothing to pay out")
+        return state.payouts.get(id)
