@@ -1,19 +1,17 @@
 """The duties of the loop thread."""
 
 import asyncio
-import concurrent.futures
 import contextvars
 import gc
 import random
 import signal
-import socket
 import sys
 import threading
+import time
 import types
 import warnings
 
 import pytest
-import uvloop
 
 from truemed_async import AsyncTruemed, errors
 from truemed_async.sync import _job, _loop, _runner
@@ -199,47 +197,85 @@ def test_an_interruption_before_the_call_is_handed_over_makes_no_call(fresh, mon
     assert not fresh._jobs
 
 
-def test_uvloop_is_used_where_it_is_installed():
-    loop = _loop.new_loop()
-    assert isinstance(loop, uvloop.Loop)
-    loop.close()
+@pytest.fixture
+def starting(monkeypatch):
+    """Interrupt the start of the next thread, before or after it began; return the threads."""
+
+    def interrupt(error, *, begun):
+        def start(thread):
+            threads.append(thread)
+            claim = thread._args[1]
+            monkeypatch.setattr(threading.Thread, "start", original)
+            if begun:
+                original(thread)
+                assert wait_until(claim.locked)
+            raise error
+
+        monkeypatch.setattr(threading.Thread, "start", start)
+        return threads
+
+    original = threading.Thread.start
+    threads = []
+    return interrupt
 
 
-@pytest.fixture(params=["uvloop", "asyncio"])
-def one_loop(request, monkeypatch):
-    """The loop of a loop thread, of each kind."""
-    if request.param == "asyncio":
-        monkeypatch.setitem(sys.modules, "uvloop", None)
-    loop = _loop.new_loop()
-    yield loop
-    loop.close()
+def wait_until(condition):
+    until = time.monotonic() + 20
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.001)
+    return condition()
 
 
-def test_an_address_needs_no_thread_and_a_name_one_that_ends(one_loop, monkeypatch):
-    def look_up(name):
-        found = one_loop.run_until_complete(one_loop.getaddrinfo(name, 80, type=socket.SOCK_STREAM))
-        return {entry[4][0] for entry in found}
-
-    before = threading.active_count()
-    assert look_up("127.0.0.1") == {"127.0.0.1"}
-    assert "127.0.0.1" in look_up("localhost")
-
-    def fail(*arguments, **named):
-        raise socket.gaierror(socket.EAI_NONAME, "no such name")
-
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
-    with pytest.raises(socket.gaierror):
-        look_up("name.invalid")
-    for thread in threading.enumerate():
-        if thread.name == "truemed-async-dns":
-            thread.join(10)
-    assert threading.active_count() == before
+def test_ctrl_c_while_the_thread_starts_leaves_it_to_the_next_call(fresh, starting):
+    threads = starting(KeyboardInterrupt(), begun=True)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.run(thread_of)
+    assert fresh.run(thread_of) == threads[0].ident
 
 
-def test_work_that_was_cancelled_before_it_began_is_not_done():
-    future = concurrent.futures.Future()
-    future.cancel()
-    _loop._work(future, pytest.fail, ("it was done",), {})
+def test_ctrl_c_before_the_thread_has_started_leaves_none(fresh, starting):
+    """It may begin later all the same, and then ends at once: it must not run the loop as well."""
+    threads = starting(KeyboardInterrupt(), begun=False)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.run(thread_of)
+    other = fresh.run(thread_of)
+    threads[0].daemon = True
+    threads[0].start()
+    threads[0].join(20)
+    assert not threads[0].is_alive()
+    assert fresh.run(thread_of) == other != threads[0].ident
+
+
+def test_a_thread_that_cannot_be_started_is_an_error_and_no_leak(starting):
+    made = Runner()
+    starting(RuntimeError("can't start new thread"), begun=False)
+    with pytest.raises(RuntimeError, match="can't start"):
+        made.run(thread_of)
+    made.close()
+    assert made.loop.is_closed()
+
+
+def test_an_interruption_of_the_greenlet_that_runs_the_loop_reaches_who_waits(fresh):
+    """Only among greenlets can it hit the loop thread."""
+    fresh.run(thread_of)
+    begun = threading.Event()
+
+    async def wait():
+        begun.set()
+        await asyncio.sleep(60)
+
+    def interrupt():
+        begun.wait(20)
+
+        def hit():
+            raise KeyboardInterrupt
+
+        fresh.loop.call_soon_threadsafe(hit)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        fresh.run(wait)
+    assert fresh.run(thread_of)
 
 
 @pytest.mark.parametrize("module", ["_thread.start_new_thread", "select.select"])

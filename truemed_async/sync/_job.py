@@ -83,6 +83,12 @@ class Job(Generic[T]):
             self._value = task.result()
         self._end()
 
+    def interrupt(self) -> None:
+        """Cancel it, and interrupt the caller."""
+        self.cancelled = KeyboardInterrupt
+        if self._loop is not None:
+            self._loop.call_soon(self._cancel)
+
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()

@@ -84,11 +84,21 @@ def _work(future: concurrent.futures.Future[Any], function: Callable[..., Any], 
             future.set_exception(error)
 
 
-def serve(loop: asyncio.AbstractEventLoop, claim: threading.Lock) -> None:
-    """Run the loop until it is stopped, unless who started this thread was interrupted and gave it up."""
-    if claim.acquire(blocking=False):
-        asyncio.set_event_loop(loop)
-        loop.run_forever()
+def serve(loop: asyncio.AbstractEventLoop, claim: threading.Lock, interrupt: Callable[[], None]) -> None:
+    """Run the loop until it is stopped, unless who started this thread was interrupted and gave it up.
+
+    A greenlet may be hit by the Ctrl-C that is meant for its thread: ``interrupt`` passes it on.
+    """
+    if not claim.acquire(blocking=False):
+        return
+    asyncio.set_event_loop(loop)
+    while True:
+        try:
+            loop.run_forever()
+        except KeyboardInterrupt:
+            interrupt()
+        else:
+            return
 
 
 def await_end(thread: threading.Thread, seconds: float) -> None:

@@ -136,7 +136,9 @@ class Runner:
                     self._thread = None
                 self._loop = loop = self._loop or new_loop()
                 claim = threading.Lock()
-                thread = threading.Thread(target=serve, args=(loop, claim), name="truemed-async", daemon=True)
+                thread = threading.Thread(
+                    target=serve, args=(loop, claim, self._interrupt), name="truemed-async", daemon=True
+                )
                 try:
                     thread.start()
                 except BaseException:  # Ctrl-C: the thread may run, or never begin
@@ -145,6 +147,10 @@ class Runner:
                     raise
                 self._thread, self._serving = thread, loop
             return self._serving
+
+    def _interrupt(self) -> None:
+        for job in list(self._jobs):
+            job.interrupt()
 
     def before_fork(self) -> None:
         """End the thread for the moment of a fork, unless somebody waits for it."""
