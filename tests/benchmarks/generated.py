@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import suite
 
 NAME = "generated_client"
+WHERE = "BENCH_GENERATED"
 TEXT, MOMENT, NUMBER = (
     {"type": ["string", "null"]},
     {"type": ["string", "null"], "format": "date-time"},
@@ -88,16 +90,27 @@ class Generated:
 
 @cache
 def load() -> Generated | None:
-    """Generate the client and import it; ``None`` where the generator is not installed."""
-    if not suite.installed("openapi_python_client"):
+    """Import the client that was generated for this run; ``None`` where the generator is not installed."""
+    folder = os.environ.get(WHERE)
+    if folder is None:
         return None
-    folder = Path(tempfile.mkdtemp(prefix="bench-generated-"))
-    (folder / "openapi.json").write_text(json.dumps(document()), encoding="utf-8")
-    (folder / "config.yml").write_text("post_hooks: []\n", encoding="utf-8")
-    subprocess.run(
-        [sys.executable, "-m", "openapi_python_client", "generate", "--path", "openapi.json", "--config", "config.yml",
-         "--meta", "none", "--output-path", NAME],
-        cwd=folder, capture_output=True, timeout=120, check=True,
-    )  # fmt: skip
-    sys.path.insert(0, str(folder))
+    sys.path.insert(0, folder)
     return Generated()
+
+
+@contextlib.contextmanager
+def written() -> Iterator[None]:
+    """Generate the client for this process and those that it starts."""
+    if not suite.installed("openapi_python_client"):
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "openapi.json").write_text(json.dumps(document()), encoding="utf-8")
+        Path(folder, "config.yml").write_text("post_hooks: []\n", encoding="utf-8")
+        subprocess.run(
+            [sys.executable, "-m", "openapi_python_client", "generate", "--path", "openapi.json", "--config",
+             "config.yml", "--meta", "none", "--output-path", NAME],
+            cwd=folder, capture_output=True, timeout=120, check=True,
+        )  # fmt: skip
+        os.environ[WHERE] = folder
+        yield
