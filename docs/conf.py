@@ -45,6 +45,8 @@ nitpick_ignore = [
     ("py:class", "Format"),
     ("py:class", "Personal"),
     ("py:class", "Report"),
+    # What the changes of every kind have in common; QualificationSessionChange is the public one.
+    ("py:class", "truemed_async._core.bulk_changes.Change"),
 ]
 nitpick_ignore_regex = [
     # Other projects' names: their inventories would have to be fetched, and the build must work without a network.
@@ -54,7 +56,7 @@ nitpick_ignore_regex = [
     # What the emulator's own routes and stores are made of; in their signatures, and not public.
     ("py:class", r"truemed_async\.emulator\.(call|kinds|replays|table|store)\..*|Handler|Kind|Listing|Members|Parameter"),
     # Type variables are not documented objects.
-    ("py:(class|obj)", r"(.*\.)?[AFKMST]"),
+    ("py:(class|obj)", r"(.*\.)?[ACFKMST]"),
 ]
 
 

@@ -86,8 +86,8 @@ class WebhookFault:
     probability: float
     hits: int = 0
     active: bool = True
-    _draw: random.Random = attrs.field(repr=False)
-    _remove: Callable[[WebhookFault], None] = attrs.field(repr=False)
+    _draw: random.Random = attrs.field(repr=False, alias="draw")
+    _remove: Callable[[WebhookFault], None] = attrs.field(repr=False, alias="remove")
 
     def __enter__(self) -> Self:
         return self

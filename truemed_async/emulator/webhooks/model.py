@@ -95,7 +95,7 @@ class Delivery:
     created_at: datetime
     body: bytes = attrs.field(repr=False)
     due: datetime
-    attempts: list[Attempt] = attrs.field(factory=list)
+    attempts: list[Attempt] = attrs.Factory(list[Attempt])
     state: DeliveryState = "waiting"
     copies: int = 0  # how often it is sent again although it was taken
     withheld: int = 0  # how many attempts are lost on their way
