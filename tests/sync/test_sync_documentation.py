@@ -51,12 +51,16 @@ def test_a_method_knows_its_name_module_and_source(kind, name, function):
     assert f"def {name}(" in inspect.getsource(function)
 
 
+def unspaced(text):
+    """Python 3.13 breaks long signatures into lines."""
+    return re.sub(r"\s+", "", text)
+
+
 @pytest.mark.parametrize(("kind", "name", "function"), METHODS)
 def test_help_shows_each_method_with_its_signature_and_documentation(kind, name, function):
     text = "\n".join(line.removeprefix(" |  ").strip() for line in rendered(kind).splitlines())
     if not isinstance(vars(kind)[name], property):
-        signature = f"{name}{inspect.signature(function)}"
-        assert f"{signature}\n" in text
+        assert unspaced(f"{name}{inspect.signature(function)}") in unspaced(text)
     for line in inspect.getdoc(function).splitlines():
         assert line.strip() in text
 
