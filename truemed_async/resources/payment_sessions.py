@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ import attrs
 from yarl import URL
 
 from truemed_async._core import arguments, payment_arguments
-from truemed_async._core.bulk import Outcome, fan_out, outcome_of
+from truemed_async._core.bulk import Outcome
 from truemed_async._core.listing import Sorting
 from truemed_async._core.request import Query
 from truemed_async._core.stream import Stream
@@ -40,6 +40,7 @@ from truemed_async.models import (
 )
 from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import Resource
+from truemed_async.resources._bulk import get_each
 from truemed_async.resources._payment_fields import CAPTURE, NOTHING, REFUND, SESSION, body
 
 
@@ -462,6 +463,8 @@ class PaymentSessions(Resource):
         *,
         concurrency: int = 16,
         ordered: bool = False,
+        unique: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> Stream[Outcome[PaymentSession]]:
         """Get many payment sessions at once, ``concurrency`` at a time.
@@ -473,17 +476,23 @@ class PaymentSessions(Resource):
             ids: The ids, from any iterable or async iterable; it is read only as fast as the outcomes are taken.
             concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
             ordered: Whether outcomes come in the order of the ids, rather than as they arrive.
+            unique: Whether an id that was there before is left out. The last 100,000 different ones are remembered.
+            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
+                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
+                ``ids`` has no length. What it raises ends the iteration.
             options: Time-outs, retry policy and headers of each call.
 
         Raises:
-            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+            InvalidArgumentError: An argument was refused; raised at once.
         """
-        arguments.positive("concurrency", concurrency)
-
-        async def one(payment_session_id: str) -> Outcome[PaymentSession]:
-            return await outcome_of(payment_session_id, lambda each: self.get(each, options=options))
-
-        return Stream(fan_out(arguments.ids(ids), one, concurrency=concurrency, ordered=ordered))
+        return get_each(
+            lambda each: self.get(each, options=options),
+            ids,
+            concurrency=concurrency,
+            ordered=ordered,
+            unique=unique,
+            progress=progress,
+        )
 
 
 def _filters(

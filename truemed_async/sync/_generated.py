@@ -614,6 +614,8 @@ class PaymentSessions:
         *,
         concurrency: int = 16,
         ordered: bool = False,
+        unique: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[Outcome[PaymentSession]]:
         """Get many payment sessions at once, ``concurrency`` at a time.
@@ -625,12 +627,16 @@ class PaymentSessions:
             ids: The ids, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
             concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
             ordered: Whether outcomes come in the order of the ids, rather than as they arrive.
+            unique: Whether an id that was there before is left out. The last 100,000 different ones are remembered.
+            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
+                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
+                ``ids`` has no length. What it raises ends the iteration.
             options: Time-outs, retry policy and headers of each call.
 
         Raises:
-            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+            InvalidArgumentError: An argument was refused; raised at once.
         """
-        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, options=options), ids, concurrency)
+        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
 
 class PaymentTokens:
@@ -866,6 +872,8 @@ class PaymentTokens:
         *,
         concurrency: int = 16,
         ordered: bool = False,
+        unique: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[Outcome[PaymentToken]]:
         """Get many tokens at once, ``concurrency`` at a time.
@@ -877,12 +885,16 @@ class PaymentTokens:
             ids: The tokens, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
             concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
             ordered: Whether outcomes come in the order of the tokens, rather than as they arrive.
+            unique: Whether a token that was there before is left out. The last 100,000 different ones are remembered.
+            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
+                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
+                ``ids`` has no length. What it raises ends the iteration.
             options: Time-outs, retry policy and headers of each call.
 
         Raises:
-            InvalidArgumentError: ``concurrency`` was refused; raised at once.
+            InvalidArgumentError: An argument was refused; raised at once.
         """
-        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, options=options), ids, concurrency)
+        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
 
 class QualificationSessions:
