@@ -53,8 +53,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def truemed() -> Callable[..., Done]:
-    def truemed(*argv: str, out: io.StringIO | None = None, err: io.StringIO | None = None) -> Done:
-        streams = Streams(io.StringIO() if out is None else out, io.StringIO() if err is None else err)
+    def truemed(
+        *argv: str, out: io.StringIO | None = None, err: io.StringIO | None = None, source: io.StringIO | None = None
+    ) -> Done:
+        streams = Streams(
+            io.StringIO() if out is None else out,
+            io.StringIO() if err is None else err,
+            io.StringIO() if source is None else source,
+        )
         code = run(argv, streams)
         return Done(code, streams.out.getvalue(), streams.err.getvalue())
 

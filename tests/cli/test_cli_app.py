@@ -166,7 +166,7 @@ class TestExitCodes:
         assert streams.err.getvalue().startswith("error: qs_unknown")
 
     def test_a_mistake_of_ours_is_not_hidden(self, truemed, monkeypatch):
-        monkeypatch.setattr("truemed_async.cli.sessions.write_rows", None)
+        monkeypatch.setattr("truemed_async.cli.showing.write_rows", None)
 
         with pytest.raises(TypeError):
             truemed(*EMULATOR, *LIST)

@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from rich.console import Console
 
 from truemed_async import __version__
-from truemed_async.cli import reconciliations, serve, sessions
+from truemed_async.cli import catalog, payments, reconciliations, serve, sessions, tokens
 from truemed_async.cli.exits import FAILED, INTERRUPTED, MISUSED, exit_code
 from truemed_async.cli.options import AS_GIVEN, Count, Text
 from truemed_async.cli.streams import Streams
@@ -90,6 +90,9 @@ def make_app(streams: Streams) -> App:
     )
     app.meta.suppress_keyboard_interrupt = False
     app.command(sessions.make_app())
+    app.command(payments.make_app())
+    app.command(tokens.make_app())
+    app.command(catalog.make_app())
     app.command(reconciliations.make_app())
     app.command(serve.emulator)
 

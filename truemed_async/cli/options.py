@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import attrs
 from cyclopts import Parameter, Token, convert
 from cyclopts.validators import Number
 
+import truemed_async
 from truemed_async.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from truemed_async import Unset
+
+T = TypeVar("T")
 
 
 def _as_given(kind: Any, words: Sequence[Token]) -> Any:
@@ -51,6 +57,11 @@ class Filters:
 
 
 EVERYTHING = Filters()
+
+
+def given(value: T | None) -> T | Unset:
+    """Return what was given, or that nothing was."""
+    return truemed_async.UNSET if value is None else value
 
 
 def moment(option: str, text: str | None) -> date | None:

@@ -13,10 +13,11 @@ from rich.console import Console
 
 @attrs.frozen
 class Streams:
-    """Standard output for data, standard error for everything that is said about it."""
+    """Standard output for data, standard error for everything that is said about it, and who is asked."""
 
     out: TextIO
     err: TextIO
+    source: TextIO | None = attrs.field(factory=lambda: sys.stdin)
 
     @classmethod
     def standard(cls) -> Streams:

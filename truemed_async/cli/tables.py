@@ -1,4 +1,4 @@
-"""Draws sessions as tables for people."""
+"""Draws models as tables for people."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from truemed_async import Model, QualificationSession
+    from truemed_async import Model
 
-COLUMNS = ("qualification_session_id", "status", "created_at", "expires_at", "user_id", "email")
 GAP = 3  # columns of the terminal between two of the table
 
 
-def sessions_table(sessions: Iterable[QualificationSession], width: int) -> Table:
-    """Return a table of one session a row, with as many columns as fit into ``width``; times are UTC."""
-    rows = [[cell(getattr(session, name)) for name in COLUMNS] for session in sessions]
-    fitting = _fitting([[Text(name) for name in COLUMNS], *rows], width)
+def models_table(models: Iterable[Model], columns: Sequence[str], width: int) -> Table:
+    """Return a table of one object a row, with as many columns as fit into ``width``; times are UTC."""
+    rows = [[cell(getattr(model, name)) for name in columns] for model in models]
+    fitting = _fitting([[Text(name) for name in columns], *rows], width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, caption_justify="left")
-    for name in COLUMNS[:fitting]:
+    for name in columns[:fitting]:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*row[:fitting])
-    if fitting < len(COLUMNS):
-        table.caption = f"Too narrow for {', '.join(COLUMNS[fitting:])}."
+    if fitting < len(columns):
+        table.caption = f"Too narrow for {', '.join(columns[fitting:])}."
     return table
 
 

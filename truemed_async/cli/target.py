@@ -31,17 +31,21 @@ class Target:
     sessions: int | None = None
     seed: int | None = None
 
+    def check(self) -> None:
+        """Refuse options that contradict each other."""
+        if self.env != "emulator" and (self.sessions, self.seed) != (None, None):
+            raise ConfigurationError("--sessions and --seed are for --env emulator")
+        if self.env == "emulator" and self.base_url is not None:
+            raise ConfigurationError("--base-url and --env emulator name two different servers: give one of them")
+
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[AsyncTruemed]:
         """Open a client, and for ``--env emulator`` the server too."""
+        self.check()
         if self.env != "emulator":
-            if (self.sessions, self.seed) != (None, None):
-                raise ConfigurationError("--sessions and --seed are for --env emulator")
             async with truemed_async.AsyncTruemed(environment=self.env, base_url=self.base_url) as client:
                 yield client
             return
-        if self.base_url is not None:
-            raise ConfigurationError("--base-url and --env emulator name two different servers: give one of them")
         # Each setting of the client is given, so that the environment variables of another server have no say.
         async with (
             self.emulator() as emulator,

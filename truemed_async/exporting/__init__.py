@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from truemed_async.exporting.export import Exported, Progress, export
 from truemed_async.exporting.formats import Format
+from truemed_async.exporting.listings import CATALOG, PAYMENTS, TOKENS
 from truemed_async.exporting.personal import Personal
 from truemed_async.exporting.reconciliations import RECONCILIATION, ReconciliationExport, export_reconciliation
 from truemed_async.exporting.sessions import SESSIONS, export_sessions
 from truemed_async.exporting.table import Table
 
 __all__ = [
+    "CATALOG",
+    "PAYMENTS",
     "RECONCILIATION",
     "SESSIONS",
+    "TOKENS",
     "Exported",
     "Format",
     "Personal",

@@ -1,0 +1,111 @@
+"""`tokens`: stored payment methods."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+BOX = '{"name": "Box", "price": "29.99", "quantity": 1, "sku": "BOX"}'
+
+
+@pytest.fixture
+def tokens(emulator):
+    return emulator.state.payment_tokens
+
+
+def test_a_request_is_made_and_followed(truemed, emulator):
+    (made,) = truemed(
+        *("tokens", "create", "--item", BOX, "--success-url", "https://shop.example/account", "--metadata", "17")
+    ).rows
+    assert made["redirect_url"].startswith(emulator.url)
+    id = made["provision_token_request_id"]
+    assert emulator.state.provision_requests.get(id).skus == ("BOX",)
+
+    (waiting,) = truemed("tokens", "provision-request", id).rows
+    assert waiting == {"payment_token": None, "metadata": "17"}
+    token = emulator.state.provision_requests.customer_completes(id)
+    assert truemed("tokens", "provision-request", id).rows[0]["payment_token"] == token
+
+
+def test_a_request_needs_nothing(truemed, emulator):
+    assert truemed("tokens", "create").code == 0
+
+
+def test_get_gives_one_document_a_token(truemed, tokens):
+    known = tokens.add(customer_name="Sam")
+
+    done = truemed("tokens", "get", known, "nobody")
+
+    assert done.code == 1
+    assert [row["customer_name"] for row in done.rows] == ["Sam"]
+
+
+def test_list_takes_every_filter(truemed, terminal, tokens):
+    tokens.add(
+        payment_token="tok_1",
+        customer_email="none@example.com",
+        customer_name="Sam",
+        lmn_expires_at=datetime(2027, 1, 1, tzinfo=UTC),
+        payment_methods=[{"exp_year": 2027, "exp_month": 3}],
+    )
+    tokens.add(customer_email="none@example.com", customer_name="Sam")
+    filters = ("--email", "none", "--name", "sam")
+    expiring = ("--card-expires-before", "2027-03", "--lmn-expires-before", "2027-01-01")
+
+    assert len(truemed("tokens", "list", *filters).rows) == 2
+    done = truemed("tokens", "list", *filters, *expiring, "--format", "csv")
+    assert done.out.splitlines()[1].startswith("tok_1,")
+    person = truemed("tokens", "list", *filters, *expiring, out=terminal(), err=terminal())
+    assert "tok_1" in person.out
+    assert person.err == "page 1 of 1; 1 token in all\n"
+
+
+def test_a_change_shows_what_the_customer_has_to_do(truemed, tokens):
+    token = tokens.add(skus=("BOX",))
+
+    (nothing,) = truemed("tokens", "update", token, "--item", BOX).rows
+    (card,) = truemed("tokens", "update", token, "--update-card-info").rows
+
+    assert nothing["next_action"] is None
+    assert card["next_action"] == "UpdateCard"
+    assert truemed("tokens", "update", token).code == 2
+
+
+def test_a_token_is_deleted_when_that_is_agreed_to(truemed, terminal, tokens):
+    token = tokens.add()
+    delete = ("tokens", "delete", token)
+
+    assert truemed(*delete).code == 2
+    assert truemed(*delete, err=terminal(), source=terminal("n\n")).code == 1
+    assert tokens.get(token).status == "active"
+
+    done = truemed(*delete, err=terminal(), source=terminal("y\n"))
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "Delete the payment token for good? [y/N] "
+    assert tokens.get(token).status == "deleted"
+    assert truemed(*delete, "--yes").code == 1
+
+
+def test_a_deletion_is_seen_first(truemed, emulator):
+    (shown,) = truemed("tokens", "delete", "tok", "--dry-run").rows
+
+    assert shown["url"] == f"{emulator.url}/api/v1/payment_tokens/tok/delete"
+    assert len(emulator.requests) == 0
+
+
+@pytest.mark.parametrize(
+    ("route", "argv", "told"),
+    [
+        ("create", ("create",), "the same command makes another link"),
+        ("update", ("update", "tok_1", "--update-card-info"), "the same command asks for the same change"),
+        ("delete", ("delete", "tok_1", "--yes"), "the same command settles it"),
+    ],
+)
+def test_an_open_outcome_says_how_to_settle_it(truemed, emulator, tokens, route, argv, told):
+    tokens.add(payment_token="tok_1")
+    with emulator.faults.add("applied_then_reset", route=f"payment_tokens.{route}"):
+        done = truemed("tokens", *argv)
+
+    assert done.code == 1
+    assert f"it may have been done: {told}" in done.err
