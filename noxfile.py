@@ -30,7 +30,7 @@ def available(python: str) -> bool:
 @nox.session(python=[python for python in PYTHONS if available(python)])
 def tests(session: nox.Session) -> None:
     """The whole suite, in random order, with warnings as errors; the last one checks the branch coverage of all."""
-    session.install("-e", ".[cli,parquet]", *group("tests"), *group("docs"))
+    session.install("-e", ".[cli,parquet]", *group("tests"))
     coverage = {"COVERAGE_FILE": str(Path(session.create_tmp(), ".coverage"))}
     session.run("coverage", "erase", env=coverage)
     session.run("coverage", "run", "-m", "pytest", "-n", "2", *session.posargs, env=coverage)
@@ -67,9 +67,11 @@ def sync(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation, with every warning an error."""
-    session.install("-e", ".[cli]", "pytest", *group("docs"))
-    session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+    """The documentation, with every warning an error, and with everything that is public in it."""
+    session.install("-e", ".[cli]", *group("tests"), *group("docs"))
+    built = Path("docs", "_build", "html").resolve()
+    session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", str(built))
+    session.run("pytest", "tests/docs/test_docs_built.py", env={"TRUEMED_DOCS": str(built)})
 
 
 @nox.session
