@@ -32,7 +32,7 @@ class Fields:
     """
 
     description: Text = None
-    image_url: Annotated[tuple[str, ...], Parameter(negative="")] = NO_IMAGES
+    image_url: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = NO_IMAGES
     url: Text = None
     gtin: Text = None
     metadata: Text = None

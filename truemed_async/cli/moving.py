@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from truemed_async.cli.streams import Streams
     from truemed_async.cli.target import Context
 
-FLAG = Parameter(negative="")
+FLAG = Parameter(negative="", show_default=False)
 
 Call = Callable[["AsyncTruemed", "str | None"], Awaitable["Model | None"]]
 """``await call(client, idempotency_key)`` makes the change; one that takes no key leaves it alone."""

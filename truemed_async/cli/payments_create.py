@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from truemed_async import AmountDetails, AsyncTruemed, NextBillInfo, PaymentSessionCreation, Unset
 
 NO_ITEMS: tuple[str, ...] = ()
-ITEMS = Parameter(name="--item", negative="")
+ITEMS = Parameter(name="--item", negative="", show_default=False)
 
 
 @Parameter(name="*")
