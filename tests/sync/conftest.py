@@ -36,9 +36,9 @@ def tasks_left():
 
     gc.collect()
     until = time.monotonic() + 10
-    while runner.run(others) and time.monotonic() < until:
+    while (count := runner.run(others)) and time.monotonic() < until:
         time.sleep(0.05)
-    return runner.run(others)
+    return count
 
 '''
 

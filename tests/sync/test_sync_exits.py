@@ -67,6 +67,24 @@ def test_a_daemon_thread_in_the_middle_of_a_call_is_ended_without_a_word(run_pro
     assert run_program(program, server, loop=loop) == ("", "")
 
 
+def test_daemon_threads_that_call_all_the_time_are_ended_without_a_word(run_program, server, loop):
+    program = """
+        import threading
+        from truemed_async import Truemed
+        client = Truemed()
+        def work():
+            while True:
+                client.qualification_sessions.get("qs_1")
+                calls.release()
+        calls = threading.Semaphore(0)
+        for _ in range(8):
+            threading.Thread(target=work, daemon=True).start()
+        for _ in range(50):
+            calls.acquire()
+    """
+    assert run_program(program, server, loop=loop) == ("", "")
+
+
 def test_a_thread_that_is_not_a_daemon_is_waited_for(run_program, server):
     program = """
         import threading

@@ -130,7 +130,7 @@ done.set()
 for thread in threads: thread.join()
 print("well", wrong)
 """
-    forks = amount(10, 50)
+    forks = amount(6, 50)
     out, err = run_forks(
         program.replace("FORKS", str(forks)), server, loop=loop, options=THREADED, timeout=amount(90, 300)
     )

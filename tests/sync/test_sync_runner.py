@@ -298,7 +298,9 @@ def test_a_runner_that_never_ran_ends_without_a_thread():
     assert made._thread is None
 
 
-def test_ending_cancels_what_still_runs():
+@pytest.mark.parametrize(("daemon", "error"), [(False, asyncio.CancelledError), (True, SystemExit)])
+def test_ending_cancels_what_still_runs(daemon, error):
+    """A daemon thread has to end without a word."""
     made = Runner()
     begun, cancelled = threading.Event(), threading.Event()
 
@@ -310,10 +312,10 @@ def test_ending_cancels_what_still_runs():
             cancelled.set()
 
     def call():
-        with pytest.raises(SystemExit):  # which ends a thread without a word
+        with pytest.raises(error):
             made.run(work)
 
-    thread = threading.Thread(target=call)
+    thread = threading.Thread(target=call, daemon=daemon)
     thread.start()
     assert begun.wait(10)
     made.close()

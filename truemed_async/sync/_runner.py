@@ -82,6 +82,8 @@ class Runner:
             return job.result()
         except BaseException:
             job.abandon(EXIT_SECONDS)
+            if self.ended and threading.current_thread().daemon:
+                sys.exit()  # the interpreter exits: a daemon thread ends without a word
             raise
         finally:
             self._jobs.discard(job)
@@ -188,8 +190,6 @@ class Runner:
             if self._loop is not None and self._thread is None:
                 self._loop.close()  # its thread could not be started
             return
-        for job in list(self._jobs):
-            job.cancelled = SystemExit  # which ends a daemon thread without a word
         closing = asyncio.run_coroutine_threadsafe(_close_all(list(self._open)), loop)
         concurrent.futures.wait([closing], EXIT_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
