@@ -7,7 +7,6 @@ import random
 import signal
 import sys
 import threading
-import time
 import types
 import warnings
 
@@ -195,64 +194,6 @@ def test_an_interruption_before_the_call_is_handed_over_makes_no_call(fresh, mon
     fresh.run(asyncio.sleep, 0)
     assert not ran
     assert not fresh._jobs
-
-
-@pytest.fixture
-def starting(monkeypatch):
-    """Interrupt the start of the next thread, before or after it began; return the threads."""
-
-    def interrupt(error, *, begun):
-        def start(thread):
-            threads.append(thread)
-            claim = thread._args[1]
-            monkeypatch.setattr(threading.Thread, "start", original)
-            if begun:
-                original(thread)
-                assert wait_until(claim.locked)
-            raise error
-
-        monkeypatch.setattr(threading.Thread, "start", start)
-        return threads
-
-    original = threading.Thread.start
-    threads = []
-    return interrupt
-
-
-def wait_until(condition):
-    until = time.monotonic() + 20
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.001)
-    return condition()
-
-
-def test_ctrl_c_while_the_thread_starts_leaves_it_to_the_next_call(fresh, starting):
-    threads = starting(KeyboardInterrupt(), begun=True)
-    with pytest.raises(KeyboardInterrupt):
-        fresh.run(thread_of)
-    assert fresh.run(thread_of) == threads[0].ident
-
-
-def test_ctrl_c_before_the_thread_has_started_leaves_none(fresh, starting):
-    """It may begin later all the same, and then ends at once: it must not run the loop as well."""
-    threads = starting(KeyboardInterrupt(), begun=False)
-    with pytest.raises(KeyboardInterrupt):
-        fresh.run(thread_of)
-    other = fresh.run(thread_of)
-    threads[0].daemon = True
-    threads[0].start()
-    threads[0].join(20)
-    assert not threads[0].is_alive()
-    assert fresh.run(thread_of) == other != threads[0].ident
-
-
-def test_a_thread_that_cannot_be_started_is_an_error_and_no_leak(starting):
-    made = Runner()
-    starting(RuntimeError("can't start new thread"), begun=False)
-    with pytest.raises(RuntimeError, match="can't start"):
-        made.run(thread_of)
-    made.close()
-    assert made.loop.is_closed()
 
 
 def test_an_interruption_of_the_greenlet_that_runs_the_loop_reaches_who_waits(fresh):

@@ -89,11 +89,6 @@ class Runner:
             self._jobs.discard(job)
             del job  # it holds the error, whose traceback holds this frame
 
-    def post(self, loop: asyncio.AbstractEventLoop | None, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have something done on a loop, if it is still this process's, without waiting. Finalisers may do this."""
-        if loop is not None and loop is self._loop and not self.ended:
-            loop.call_soon_threadsafe(lambda: loop.create_task(function()))
-
     def track(self, client: AsyncTruemed) -> None:
         """Close the connections of ``client`` when it and its copies are gone, or the interpreter exits."""
         # What a client and its copies share.
@@ -102,9 +97,11 @@ class Runner:
         weakref.finalize(pipeline, self._release, transport).atexit = False
 
     def _release(self, transport: Transport) -> None:
-        """Have a pool closed that nobody can use any more."""
+        """Have a pool closed that nobody can use any more. A finaliser calls this, so it only hands it to the loop."""
         self._open.discard(transport)
-        self.post(self._loop, transport.close)
+        loop = self._loop
+        if loop is not None and not self.ended:
+            loop.call_soon_threadsafe(lambda: loop.create_task(transport.close()))
 
     def _check_caller(self, function: Callable[..., Any]) -> None:
         running = asyncio._get_running_loop()  # noqa: SLF001  # the cheap look

@@ -1,0 +1,88 @@
+"""The start of the loop thread, when it is interrupted or fails."""
+
+import threading
+import time
+
+import pytest
+
+from truemed_async.sync._runner import Runner
+
+
+@pytest.fixture
+def fresh():
+    """A runner of its own, ended with the test."""
+    made = Runner()
+    yield made
+    made.close()
+
+
+async def thread_of():
+    return threading.get_ident()
+
+
+@pytest.fixture
+def starting(monkeypatch):
+    """Interrupt the start of the next thread, before or after it began; return the threads."""
+
+    def interrupt(error, *, begun):
+        def start(thread):
+            threads.append(thread)
+            claim = thread._args[1]
+            monkeypatch.setattr(threading.Thread, "start", original)
+            if begun:
+                original(thread)
+                assert wait_until(claim.locked)
+            raise error
+
+        monkeypatch.setattr(threading.Thread, "start", start)
+        return threads
+
+    original = threading.Thread.start
+    threads = []
+    return interrupt
+
+
+def wait_until(condition):
+    until = time.monotonic() + 20
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.001)
+    return condition()
+
+
+def test_an_interruption_that_comes_as_the_call_ends_changes_nothing(fresh):
+    fresh.run(thread_of)
+    job = _job.Job(thread_of, (), {})
+    job.start(fresh.loop)
+    ended = job.result()
+    fresh.loop.call_soon_threadsafe(job._cancel)
+    fresh.run(asyncio.sleep, 0)
+    assert job.result() == ended
+
+
+def test_ctrl_c_while_the_thread_starts_leaves_it_to_the_next_call(fresh, starting):
+    threads = starting(KeyboardInterrupt(), begun=True)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.run(thread_of)
+    assert fresh.run(thread_of) == threads[0].ident
+
+
+def test_ctrl_c_before_the_thread_has_started_leaves_none(fresh, starting):
+    """It may begin later all the same, and then ends at once: it must not run the loop as well."""
+    threads = starting(KeyboardInterrupt(), begun=False)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.run(thread_of)
+    other = fresh.run(thread_of)
+    threads[0].daemon = True
+    threads[0].start()
+    threads[0].join(20)
+    assert not threads[0].is_alive()
+    assert fresh.run(thread_of) == other != threads[0].ident
+
+
+def test_a_thread_that_cannot_be_started_is_an_error_and_no_leak(starting):
+    made = Runner()
+    starting(RuntimeError("can't start new thread"), begun=False)
+    with pytest.raises(RuntimeError, match="can't start"):
+        made.run(thread_of)
+    made.close()
+    assert made.loop.is_closed()
