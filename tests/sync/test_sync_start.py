@@ -1,10 +1,12 @@
 """The start of the loop thread, when it is interrupted or fails."""
 
+import asyncio
 import threading
 import time
 
 import pytest
 
+from truemed_async.sync import _job
 from truemed_async.sync._runner import Runner
 
 
