@@ -161,6 +161,7 @@ ALLOWED = {
     ("formatting of a secret", "emulator/webhooks/outbox.py"): (1, "a made-up secret of the emulator, when it is made"),
     ("comparison of a secret", "webhooks/_verify.py"): (2, "of the caller's own, as it is configured, with itself"),
     ("formatting of a secret", "cli/output.py"): (1, "the name of an environment variable"),
+    ("formatting of a secret", "webhooks/_verify.py"): (1, "its type, where it is no text"),
     ("formatting of a secret", "exporting/sinks.py"): (2, "the digests of rows, one after another"),
     ("comparison of a secret", "emulator/webhooks/model.py"): (2, "with itself: whether it has blanks around it"),
     ("comparison of a secret", "_core/ledger.py"): (2, "of two bodies of the caller's own; nobody else can time it"),

@@ -15,10 +15,11 @@ from truemed_async.webhooks._dedup import LEASE, RETENTION, Claim, duration
 _WAIT = 30.0
 """Seconds to wait for another process's transaction; each takes about a millisecond."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS truemed_deliveries (key TEXT PRIMARY KEY, owner TEXT NOT NULL, ends REAL NOT NULL, done INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS truemed_deliveries_ends ON truemed_deliveries (ends);
-"""
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS truemed_deliveries"
+    " (key TEXT PRIMARY KEY, owner TEXT NOT NULL, ends REAL NOT NULL, done INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS truemed_deliveries_ends ON truemed_deliveries (ends)",
+)
 
 
 class SQLiteDedupStore:
@@ -52,9 +53,11 @@ class SQLiteDedupStore:
         self._lease = duration("lease", lease)
         self._kept = duration("retention", retention)
         self._clock = clock
-        with closing(self._connect()) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")  # kept in the file: readers and a writer do not wait
-            connection.executescript(_SCHEMA)
+        # No write-ahead log: two processes that switch to it at once do not wait for each other, and one fails; and with
+        # a connection for each call it gains nothing.
+        with self._transaction() as connection:
+            for statement in _SCHEMA:
+                connection.execute(statement)
 
     @property
     def retention(self) -> timedelta:
@@ -93,10 +96,7 @@ class SQLiteDedupStore:
             connection.execute("DELETE FROM truemed_deliveries WHERE key = ? AND owner = ? AND NOT done", (key, owner))
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None)
-        # A power cut may undo the last transactions: then an event comes twice, and none is lost.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
+        return sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None)
 
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection, None, None]:
