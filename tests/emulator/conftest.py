@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from emulator_wire import Raw
+from merchant import Merchant
 
 from truemed_async.emulator import Emulator
 
@@ -79,6 +80,14 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def api(emulator: Emulator) -> Api:
     return Api(emulator)
+
+
+@pytest.fixture
+def merchant() -> Iterator[Merchant]:
+    """A receiver of webhooks."""
+    merchant = Merchant()
+    yield merchant
+    merchant.close()
 
 
 @pytest.fixture

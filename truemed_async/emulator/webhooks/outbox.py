@@ -47,7 +47,8 @@ class Outbox:
         self.faults: WebhookFaults = WebhookFaults(seed)
         self.timeout: float = 10.0  # seconds that a merchant has to answer; Truemed's own are not known
         self.on_news: list[Callable[[], None]] = []  # told of each change, under the lock
-        self.on_attempt: list[Callable[[Endpoint | None, Delivery], None]] = []  # told of each, the newest is its last
+        # Told of each attempt, which is the last one of its delivery, under the lock.
+        self.on_attempt: list[Callable[[Endpoint | None, Delivery], None]] = []
         self._state = state
         self._lanes: dict[str, Lane] = {}
         self._deliveries: dict[str, Delivery] = {}
@@ -187,8 +188,11 @@ class Outbox:
             firsts = [due for due in free if due is not None]
             return max(0.0, (min(firsts) - self._state.clock.now()).total_seconds()) if firsts else None
 
-    def done(self, delivery: Delivery, attempt: Attempt) -> None:
-        """Take note of an attempt, and put the delivery back where it has to be sent again."""
+    def done(self, delivery: Delivery, attempt: Attempt) -> list[Exception]:
+        """Take note of an attempt, and put the delivery back where it has to be sent again.
+
+        Return what was raised by those who were told.
+        """
         with self._idle:
             delivery.attempts.append(attempt)
             lane = self._lanes.get(delivery.endpoint)
@@ -197,9 +201,9 @@ class Outbox:
             else:
                 lane.under_way = None
                 self._settle(lane, delivery)
-            for tell in tuple(self.on_attempt):
-                tell(None if lane is None else lane.endpoint, delivery)
+            raised = self._tell(None if lane is None else lane.endpoint, delivery)
             self._news()
+            return raised
 
     def put_back(self) -> None:
         """Let what was taken and never attempted wait again: nobody is sending any more."""
@@ -208,6 +212,15 @@ class Outbox:
                 if lane.under_way is not None:
                     lane.queue.put(lane.under_way)
                     lane.under_way = None
+
+    def _tell(self, endpoint: Endpoint | None, delivery: Delivery) -> list[Exception]:
+        raised: list[Exception] = []
+        for tell in tuple(self.on_attempt):
+            try:
+                tell(endpoint, delivery)
+            except Exception as error:  # noqa: BLE001 - it is not lost, and stops no other delivery
+                raised.append(error)
+        return raised
 
     def _settle(self, lane: Lane, delivery: Delivery) -> None:
         if not delivery.taken:

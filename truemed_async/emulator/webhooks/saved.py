@@ -27,6 +27,6 @@ def read(dumped: Mapping[str, Any]) -> tuple[list[Endpoint], list[Delivery]]:
     try:
         endpoints = _CONVERTER.structure(dumped["endpoints"], list[Endpoint])
         deliveries = _CONVERTER.structure(dumped["deliveries"], list[Delivery])
-    except (AttributeError, KeyError, TypeError) as error:
+    except Exception as error:  # the library raises just that where a word is none of those there are
         raise ValueError("these are no saved webhooks") from error
     return endpoints, deliveries

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from io import BytesIO
 from typing import Final
 
 import aiohttp
@@ -33,13 +34,10 @@ class Sender:
         """Stop; what is under way is cut off and counts as not taken."""
         self._outbox.on_news.remove(self._told)
         task, self._task = self._task, None
-        if task is None:
-            return
-        task.cancel()
-        await asyncio.wait([task])
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
         self._outbox.put_back()
-        if not task.cancelled():
-            task.result()
 
     def _told(self) -> None:
         self._loop.call_soon_threadsafe(self._wake)
@@ -86,7 +84,8 @@ class Sender:
                 fault=sending.fault,
             )
         finally:
-            self._outbox.done(sending.delivery, attempt)
+            for error in self._outbox.done(sending.delivery, attempt):
+                self._loop.call_exception_handler({"message": "told of a webhook's attempt", "exception": error})
 
 
 async def _post(
@@ -96,7 +95,7 @@ async def _post(
     url, timeout = letter.endpoint.url, aiohttp.ClientTimeout(total=seconds)
     try:
         async with session.post(
-            url, data=letter.body, headers=headers, allow_redirects=False, timeout=timeout
+            url, data=BytesIO(letter.body), headers=headers, allow_redirects=False, timeout=timeout
         ) as response:
             await response.content.read(1024)
             return response.status, None
