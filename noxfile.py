@@ -33,7 +33,7 @@ def tests(session: nox.Session) -> None:
     session.install("-e", ".[cli,parquet]", *group("tests"))
     coverage = {"COVERAGE_FILE": str(Path(session.create_tmp(), ".coverage"))}
     session.run("coverage", "erase", env=coverage)
-    session.run("coverage", "run", "-m", "pytest", "-n", "2", *session.posargs, env=coverage)
+    session.run("coverage", "run", "-m", "pytest", "-n", "3", *session.posargs, env=coverage)
     session.run("coverage", "combine", "--quiet", env=coverage)
     if not session.posargs:
         session.run("coverage", "report", env=coverage)
