@@ -257,7 +257,7 @@ class Transport:
                 trust_env=False,
             )
         elif self._session.closed:
-            raise ClientClosedError("the session that this client borrows is closed")
+            raise ClientClosedError("the session of this client is closed")
         return self._session
 
     def _headers_of(self, request: Request) -> Mapping[str, str]:
