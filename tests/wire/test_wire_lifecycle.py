@@ -135,7 +135,7 @@ async def test_a_closed_borrowed_session_is_a_clear_error(serve):
     session = aiohttp.ClientSession()
     await session.close()
     client = AsyncTruemed(KEY, base_url=server.url, session=session)
-    with pytest.raises(errors.ClientClosedError, match="borrows is closed"):
+    with pytest.raises(errors.ClientClosedError, match="session of this client is closed"):
         await client.qualification_sessions.get("qs_1")
 
 
