@@ -96,7 +96,7 @@ def browser(session: nox.Session) -> None:
     if chromium is None:
         print("\n*** CHROMIUM IS NOT INSTALLED: THE PAGES ARE NOT TESTED ***\n", file=sys.stderr)  # noqa: T201
         return
-    session.install("-e", ".[cli]", *group("browser"))
+    session.install("-e", ".[cli]", *group("tests"), *group("browser"))
     tmp = Path(session.create_tmp()).resolve()
     session.run("npm", "install", "--silent", "--prefix", str(tmp), "axe-core@>=4.10", external=True)
     axe = tmp / "node_modules" / "axe-core" / "axe.min.js"
