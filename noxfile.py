@@ -67,11 +67,11 @@ def sync(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation, with every warning an error, and with everything that is public in it."""
-    session.install("-e", ".[cli]", *group("tests"), *group("docs"))
+    """The documentation: every warning an error, everything public in it, every example run."""
+    session.install("-e", ".[cli,parquet]", *group("tests"), *group("docs"))
     built = Path("docs", "_build", "html").resolve()
     session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", str(built))
-    session.run("pytest", "tests/docs/test_docs_built.py", env={"TRUEMED_DOCS": str(built)})
+    session.run("pytest", "-n", "3", "tests/docs", *session.posargs, env={"TRUEMED_DOCS": str(built)})
 
 
 @nox.session

@@ -10,8 +10,8 @@ import pytest
 import truemed_async
 from truemed_async.emulator import Emulator
 
-# They look at what the `docs` session has built.
-collect_ignore = [] if "TRUEMED_DOCS" in os.environ else ["test_docs_built.py"]
+# What looks at the built documentation, and the examples, each a program or several, belong to the `docs` session.
+collect_ignore = [] if "TRUEMED_DOCS" in os.environ else ["test_docs_built.py", "test_docs_examples.py"]
 
 TRUEMED = """#!/bin/sh
 exec {python} -m truemed_async "$@"
