@@ -88,3 +88,16 @@ def test_a_thread_that_cannot_be_started_is_an_error_and_no_leak(starting):
         made.run(thread_of)
     made.close()
     assert made.loop.is_closed()
+
+
+async def test_an_interrupt_that_comes_when_the_call_has_ended_changes_nothing():
+    async def answer():
+        return 1
+
+    job = _job.Job(answer, (), {})
+    job.start(asyncio.get_running_loop())
+    while not job.ended:
+        await asyncio.sleep(0)
+    job.interrupt()
+    await asyncio.sleep(0)
+    assert job.result() == 1
