@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import signal
 import socket
+import stat
+import time
+import urllib.request
 
 import pytest
 
@@ -83,3 +88,210 @@ def test_usage_errors(truemed, argv):
 
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("error: ")
+
+
+@pytest.fixture
+def serve(start, until):
+    """Start the command as a process; return it with the URL and the key that it prints."""
+
+    def serve(*argv):
+        process = start("emulator", "--sessions", "0", *argv)
+        url, key, _ = (process.stdout.readline().split()[-1] for _ in range(3))
+        return process, url, key
+
+    return serve
+
+
+@pytest.fixture
+def ask():
+    def ask(url, key, method="GET", body=None):
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, content, {"x-truemed-api-key": key}, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read() or b"null")
+
+    return ask
+
+
+@pytest.fixture
+def stopped(finish):
+    def stopped(process):
+        process.send_signal(signal.SIGTERM)
+        return finish(process)
+
+    return stopped
+
+
+@pytest.fixture
+def nowhere():
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{free.getsockname()[1]}/webhooks"
+
+
+class TestWhatIsKept:
+    def test_is_there_the_next_time(self, serve, ask, stopped, tmp_path, nowhere):
+        file = tmp_path / "state.json"
+        process, url, key = serve("--state", str(file), "--payment-sessions", "3", "--webhook", nowhere)
+        session, *_ = ask(f"{url}/payments/v1/payment_sessions", key)["payment_sessions"]
+        ask(f"{url}/_emulator/clock", key, "POST", {"advance": 7200})
+        item = {"sku": "S", "name": "Mat"}
+        ask(f"{url}/api/v1/product_catalog/items/create", key, "POST", item)
+        review = {"resource": "catalog_items", "id": "S", "move": "review", "eligibility": "eligible"}
+        ask(f"{url}/_emulator/transitions", key, "POST", review)
+        webhooks = ask(f"{url}/_emulator/webhooks", key)
+        (delivery,) = ask(f"{url}/_emulator/deliveries", key)["deliveries"]
+        assert stopped(process).code == 0
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert not list(tmp_path.glob("*.new"))
+
+        # The same key and webhook; --payment-sessions adds nothing to what was kept.
+        process, url, same_key = serve("--state", str(file), "--payment-sessions", "9", "--webhook", nowhere)
+        assert same_key == key
+        rows = ask(f"{url}/payments/v1/payment_sessions", key)["payment_sessions"]
+        assert (len(rows), rows[0]) == (3, session)
+        assert ask(f"{url}/_emulator/clock", key)["ahead"] == 7200
+        assert ask(f"{url}/_emulator/webhooks", key) == webhooks
+        (kept,) = ask(f"{url}/_emulator/deliveries", key)["deliveries"]
+        assert (kept["id"], kept["state"]) == (delivery["id"], "waiting")
+        assert stopped(process).code == 0
+
+    def test_of_another_run_is_where_this_one_begins(self, serve, ask, stopped, tmp_path):
+        seed, file = tmp_path / "seed.json", tmp_path / "state.json"
+        process, *_ = serve("--state", str(seed), "--catalog-items", "2")
+        stopped(process)
+        before = seed.read_bytes()
+        for count in (2, 3):
+            process, url, key = serve("--seed-file", str(seed), "--state", str(file))
+            items = f"{url}/api/v1/product_catalog/items"
+            assert ask(f"{items}/list", key)["pagination"]["count"] == count
+            ask(f"{items}/create", key, "POST", {"sku": f"S{count}", "name": "Mat"})
+            stopped(process)
+        assert seed.read_bytes() == before
+
+    def test_is_written_at_the_beginning_too(self, serve, until, tmp_path):
+        file = tmp_path / "state.json"
+        serve("--state", str(file))
+        until(file.exists)
+
+    @pytest.mark.parametrize("option", ["--state", "--seed-file"])
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "",
+            "{",
+            "[]",
+            "{}",
+            '{"api_key": 1, "webhooks": {}, "state": {}}',
+            '{"api_key": "k", "webhooks": [], "state": {}}',
+            '{"api_key": "k", "webhooks": {}, "state": {"version": 0}}',
+            '{"api_key": "k", "webhooks": {}, "state": {"version": 1}}',
+        ],
+    )
+    def test_is_refused_when_it_is_something_else(self, truemed, tmp_path, option, content):
+        file = tmp_path / "state.json"
+        file.write_text(content)
+        done = truemed("emulator", option, str(file))
+        assert (done.code, done.out) == (2, "")
+        assert done.err == "error: the file is not what `truemed emulator --state` writes\n"
+        assert file.read_text() == content
+
+    def test_is_refused_when_its_webhooks_lead_elsewhere(self, truemed, tmp_path):
+        file = tmp_path / "state.json"
+        assert truemed("emulator", "--state", str(file), out=Signalled(signal.SIGTERM)).code == 0
+        held = json.loads(file.read_text())
+        held["webhooks"]["endpoints"] = [{"id": "w", "url": "https://evil.example/", "secrets": ["s"], "events": None}]
+        file.write_text(json.dumps(held))
+        assert truemed("emulator", "--state", str(file)).code == 2
+
+    @pytest.mark.parametrize("option", ["--state", "--seed-file"])
+    def test_is_refused_when_it_cannot_be_read(self, truemed, tmp_path, option):
+        done = truemed("emulator", option, str(tmp_path))
+        assert (done.code, done.err) == (2, f"error: {option} cannot be read: Is a directory\n")
+
+    def test_needs_a_place(self, truemed, tmp_path):
+        done = truemed("emulator", "--state", str(tmp_path / "nowhere" / "state.json"))
+        assert (done.code, done.out) == (2, "")
+        assert done.err == "error: --state cannot be written: No such file or directory\n"
+
+    def test_needs_the_file_to_begin_with(self, truemed, tmp_path):
+        done = truemed("emulator", "--seed-file", str(tmp_path / "seed.json"))
+        assert (done.code, done.err) == (2, "error: --seed-file: there is no such file\n")
+
+
+class TestWhatIsShown:
+    def test_is_each_request_and_each_delivery(self, serve, ask, stopped, until, nowhere):
+        process, url, key = serve("--webhook", nowhere, "--catalog-items", "1")
+        (item,) = ask(f"{url}/api/v1/product_catalog/items/list?page=1", key)["data"]
+        review = {"resource": "catalog_items", "id": item["sku"], "move": "review", "eligibility": "eligible"}
+        ask(f"{url}/_emulator/transitions", key, "POST", review)
+        (endpoint,) = ask(f"{url}/_emulator/webhooks", key)["webhooks"]
+        until(lambda: ask(f"{url}/_emulator/deliveries", key)["deliveries"][0]["attempts"])
+        first, second, third, fourth = stopped(process).err.splitlines()
+        assert first == f"inspector {url}/"
+        assert second == f"webhook   {nowhere} signed, secret {endpoint['secrets'][0]}"
+        assert re.fullmatch(r"\d\d:\d\d:\d\d GET /api/v1/product_catalog/items/list 200", third)
+        told = rf"\d\d:\d\d:\d\d webhook product_catalog_item_eligibility_updated to {nowhere}: ClientConnectorError"
+        assert re.fullmatch(told, fourth)
+
+    def test_is_nothing_when_it_is_to_be_quiet(self, serve, ask, stopped):
+        process, url, key = serve("--quiet")
+        ask(f"{url}/api/v1/product_catalog/items/list", key)
+        assert stopped(process).err == f"inspector {url}/\n"
+
+    def test_is_nothing_when_nobody_reads_any_more(self, serve, ask, stopped):
+        process, url, key = serve()
+        assert process.stderr.readline().startswith("inspector ")
+        process.stderr.close()
+        for _ in range(2):
+            assert ask(f"{url}/api/v1/product_catalog/items/list", key)["data"] == []
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) in (0, 120)  # 120: the interpreter itself could not write to it at its end
+
+    def test_is_that_a_webhook_was_removed_and_a_request_cut_off(self, truemed, monkeypatch):
+        """Seen from inside: what comes to those who are told."""
+        from truemed_async.cli import serve as module
+        from truemed_async.cli.streams import Streams
+        from truemed_async.emulator import Emulator
+
+        err = io.StringIO()
+        with Emulator(sessions=0) as server:
+            module._watch(server, Streams(io.StringIO(), err))
+            server.faults.add("empty_response", times=1)
+            with pytest.raises(OSError):
+                urllib.request.urlopen(f"{server.url}/api/v1/qualification_sessions", timeout=10)
+            with socket.create_server(("127.0.0.1", 0)) as hangs:
+                endpoint = server.webhooks.register(f"http://127.0.0.1:{hangs.getsockname()[1]}/")
+                server.state.approve(server.state.add(status="processing"))
+                accepted, _ = hangs.accept()
+                server.webhooks.unregister(endpoint.id)
+                accepted.close()
+                assert server.webhooks.wait_until_idle(10)
+                (delivery,) = server.webhooks.deliveries
+                while not delivery.attempts:
+                    time.sleep(0.005)
+            with server.state.lock:
+                cut, removed = err.getvalue().splitlines()
+        assert cut.endswith(" GET /api/v1/qualification_sessions cut off")
+        assert re.search(r" webhook qualification_session_complete to removed: Server|Client", removed)
+
+
+@pytest.mark.parametrize("url", ["https://shop.example/", "nonsense"])
+def test_a_webhook_of_elsewhere_is_refused(truemed, url):
+    done = truemed("emulator", "--webhook", url)
+    assert (done.code, done.err) == (
+        2,
+        "error: --webhook: a webhook of the emulator is an http or https URL of this machine\n",
+    )
+
+
+@pytest.mark.parametrize("option", ["--payment-sessions", "--payment-tokens", "--catalog-items"])
+def test_there_is_not_less_than_none(truemed, option):
+    assert truemed("emulator", option, "-1").code == 2
+
+
+def test_more_than_there_are_ports(serve, ask, stopped):
+    process, url, key = serve("--catalog-items", "66000")
+    assert ask(f"{url}/api/v1/product_catalog/items/list", key)["pagination"]["count"] == 66000
+    stopped(process)
