@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from recording import Exchange
 
 BODY = b'{"qualification_session_id": "qs_1", "status": "approved"}'
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+# Each answer ends its connection, and says so: else the next attempt may find a kept one just as it goes away.
+HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n"
 
 
 @dataclass(frozen=True)
