@@ -31,23 +31,30 @@ if TYPE_CHECKING:
     from truemed_async.emulator.state import State
     from truemed_async.emulator.store import Store
     from truemed_async.emulator.transition import InvalidTransitionError, Transition
+    from truemed_async.emulator.webhooks.faults import WebhookFault, WebhookFaults
+    from truemed_async.emulator.webhooks.model import Attempt, Delivery, Endpoint
+    from truemed_async.emulator.webhooks.outbox import Outbox
     from truemed_async.emulator.wirelog import WireLog, WireRequest
 
 __all__ = [
     "FAULTS",
     "ROUTES",
+    "Attempt",
     "CatalogItem",
     "CatalogItems",
     "Clock",
     "ConnectionFault",
     "Cut",
+    "Delivery",
     "Emulator",
+    "Endpoint",
     "Exchange",
     "Fault",
     "Faults",
     "Handle",
     "InvalidTransitionError",
     "LineItem",
+    "Outbox",
     "PaymentMethod",
     "PaymentSession",
     "PaymentSessions",
@@ -67,6 +74,8 @@ __all__ = [
     "Transaction",
     "Transactions",
     "Transition",
+    "WebhookFault",
+    "WebhookFaults",
     "Wire",
     "WireLog",
     "WireRequest",
@@ -108,6 +117,12 @@ _HOMES: Final[Mapping[str, str]] = MappingProxyType(
         "Store": "store",
         "InvalidTransitionError": "transition",
         "Transition": "transition",
+        "WebhookFault": "webhooks.faults",
+        "WebhookFaults": "webhooks.faults",
+        "Attempt": "webhooks.model",
+        "Delivery": "webhooks.model",
+        "Endpoint": "webhooks.model",
+        "Outbox": "webhooks.outbox",
         "WireLog": "wirelog",
         "WireRequest": "wirelog",
     }

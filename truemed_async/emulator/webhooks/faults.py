@@ -86,8 +86,12 @@ class WebhookFault:
     probability: float
     hits: int = 0
     active: bool = True
-    _draw: random.Random = attrs.field(repr=False, alias="draw")
+    _seed: str = attrs.field(repr=False, alias="seed")
     _remove: Callable[[WebhookFault], None] = attrs.field(repr=False, alias="remove")
+    _draw: random.Random = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._draw = random.Random(self._seed)  # noqa: S311 - repeatable on purpose
 
     def __enter__(self) -> Self:
         return self
@@ -184,7 +188,7 @@ class WebhookFaults:
             times=times,
             probability=probability,
             # Each has a seed of its own: adding or removing one does not change what the others draw.
-            draw=random.Random(f"{self._seed} {id} webhook fault"),  # noqa: S311 - repeatable on purpose
+            seed=f"{self._seed} {id} webhook fault",
             remove=self._end,
         )
         self._active = (*self._active, fault)

@@ -8,20 +8,18 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import attrs
 import orjson
 
+from truemed_async.emulator.state import State
+from truemed_async.emulator.transition import Transition
 from truemed_async.emulator.webhooks import saved
 from truemed_async.emulator.webhooks.events import Event, event_of
 from truemed_async.emulator.webhooks.faults import DROP, REORDER, ROTATE, Letter, WebhookFaults
 from truemed_async.emulator.webhooks.model import Attempt, Delivery, Endpoint, Mode
 from truemed_async.emulator.webhooks.queue import Lane
-
-if TYPE_CHECKING:
-    from truemed_async.emulator.state import State
-    from truemed_async.emulator.transition import Transition
 
 # Truemed repeats with backoff for up to 7 days; its steps are not known.
 RETRY_AFTER: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600))
