@@ -119,6 +119,7 @@ def long(session: nox.Session) -> None:
     )
     long = (
         *folders,
+        "tests/unit",
         "tests/webhooks",
         "tests/emulator/test_emulator_openapi.py",
         "tests/wire/test_wire_payment_faults.py",

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 import pytest
 from hypothesis import given, settings, strategies as st
-from unit_support import KEYED, SAFE, UNKEYED
+from unit_support import KEYED, SAFE, UNKEYED, examples
 from yarl import URL
 
 from truemed_async._core.endpoint import Endpoint, Idempotency
@@ -75,9 +75,9 @@ ODD = st.sampled_from(
 IDS = st.text() | st.lists(ODD | st.text(max_size=3), max_size=4).map("".join) | st.from_regex(r"\A[\w/.%-]{0,12}\Z")
 
 
-@settings(max_examples=2_000)
+@settings(max_examples=examples(400, 2_000))
 @given(st.lists(IDS, min_size=25, max_size=25))
-def test_no_id_of_fifty_thousand_leaves_its_route(values):
+def test_no_id_leaves_its_route(values):
     for value in values:
         try:
             request = build(BASE, GET_QUALIFICATION_SESSION, path={"qualification_session_id": value})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings, strategies as st
 from multidict import CIMultiDict
-from unit_support import KEYED, NOW, SAFE, UNKEYED, ends_within, fixtures, raw
+from unit_support import KEYED, NOW, SAFE, UNKEYED, ends_within, examples, fixtures, raw
 
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.problem import Problem
@@ -183,7 +183,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=examples(250, 1_000))
 @given(st.lists(JSON, min_size=1) | st.dictionaries(st.text('"\\[]{}'), JSON, min_size=1), st.booleans(), st.data())
 def test_every_strict_prefix_of_any_json_is_recognised_as_cut_short(value, ascii_only, data):
     document = json.dumps(value, ensure_ascii=ascii_only).encode()

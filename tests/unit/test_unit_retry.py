@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from unit_support import NOW, SAFE, disconnected, problem, raw, refused
+from unit_support import NOW, SAFE, disconnected, examples, problem, raw, refused
 
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.problem import Problem
@@ -126,7 +126,7 @@ OUTCOMES = st.sampled_from(["not_sent", "unknown", "rejected"])
 SECONDS = st.floats(0, 1e6)
 
 
-@settings(max_examples=5000)
+@settings(max_examples=examples(1_000, 5_000))
 @given(
     outcome=OUTCOMES,
     retries=st.sampled_from([None, 0, 1]),
