@@ -156,6 +156,13 @@ class TestBackoff:
         pass_time(emulator, WEEK)
         assert len(merchant.letters) == len(delivery.attempts) == len(waits) + 1
 
+    def test_goes_on_by_itself_as_time_passes(self, emulator, merchant, endpoint):
+        emulator.webhooks.faults.add("delay", seconds=0.2)
+        emulator.state.approve(emulator.state.add(status="processing"))
+        assert len(merchant.wait(1)) == 1
+        (delivery,) = emulator.webhooks.deliveries
+        assert emulator.clock.now() - delivery.created_at >= timedelta(seconds=0.2)
+
     def test_sends_the_same_body_and_signs_anew(self, emulator, merchant, endpoint, happen):
         merchant.plan = [500, 500]
         happen()
