@@ -52,9 +52,15 @@ nitpick_ignore_regex = [
     # Other projects' names: their inventories would have to be fetched, and the build must work without a network.
     ("py:.*", r"(_pytest|aiohttp|asyncio|collections|concurrent|datetime|decimal|enum|os|sqlite3|ssl|types|yarl)\..*"),
     # The same, as the docstrings and the signatures of `from __future__ import annotations` shorten them.
-    ("py:class", r"(AsyncGenerator|AsyncIterable|AsyncIterator|Iterable|Iterator|Mapping|Sequence|URL|date|datetime|timedelta|Decimal)"),
+    (
+        "py:class",
+        r"(AsyncGenerator|AsyncIterable|AsyncIterator|Iterable|Iterator|Mapping|Sequence|URL|date|datetime|timedelta|Decimal)",
+    ),
     # What the emulator's own routes and stores are made of; in their signatures, and not public.
-    ("py:class", r"truemed_async\.emulator\.(call|kinds|replays|table|store)\..*|Handler|Kind|Listing|Members|Parameter"),
+    (
+        "py:class",
+        r"truemed_async\.emulator\.(call|kinds|replays|table|store)\..*|Handler|Kind|Listing|Members|Parameter",
+    ),
     # Type variables are not documented objects.
     ("py:(class|obj)", r"(.*\.)?[ACFKMST]"),
 ]

@@ -16,8 +16,8 @@ _WAIT = 30.0
 """Seconds to wait for another process's transaction; each takes about a millisecond."""
 
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS truemed_deliveries"
-    " (key TEXT PRIMARY KEY, owner TEXT NOT NULL, ends REAL NOT NULL, done INTEGER NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS truemed_deliveries
+    (key TEXT PRIMARY KEY, owner TEXT NOT NULL, ends REAL NOT NULL, done INTEGER NOT NULL) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS truemed_deliveries_ends ON truemed_deliveries (ends)",
 )
 
