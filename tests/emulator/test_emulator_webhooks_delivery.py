@@ -313,8 +313,9 @@ class TestTheEndOfTheEmulator:
             (sending,) = emulator.webhooks.take()
             assert emulator.webhooks.waiting == 1
         async with emulator:
-            while sending.delivery.state == "waiting":
-                await asyncio.sleep(0.001)
+            async with asyncio.timeout(10):
+                while sending.delivery.state == "waiting":
+                    await asyncio.sleep(0.001)
         assert outcomes(sending.delivery) == [204]
 
     def test_nothing_is_sent_when_nothing_is_registered(self, emulator):
@@ -331,8 +332,9 @@ class TestTheEndOfTheEmulator:
             emulator.webhooks.on_attempt.append(broken)
             for _ in range(2):
                 emulator.state.approve(emulator.state.add(status="processing"))
-            while emulator.webhooks.waiting:
-                await asyncio.sleep(0.001)
+            async with asyncio.timeout(10):
+                while emulator.webhooks.waiting:
+                    await asyncio.sleep(0.001)
         assert {delivery.state for delivery in emulator.webhooks.deliveries} == {"delivered"}
         assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError] * 2
 
