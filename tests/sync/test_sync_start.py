@@ -101,3 +101,9 @@ async def test_an_interrupt_that_comes_when_the_call_has_ended_changes_nothing()
     job.interrupt()
     await asyncio.sleep(0)
     assert job.result() == 1
+
+
+def test_an_interruption_before_the_call_was_handed_over_is_what_its_caller_gets():
+    job = _job.Job(thread_of, (), {})
+    job.interrupt()
+    assert (job.cancelled, job.ended) == (KeyboardInterrupt, False)
