@@ -308,7 +308,7 @@ async def test_the_journal_holds_nothing_personal(client, tmp_path):
 
     written = journal_of(path).read_text(encoding="utf-8")
 
-    assert not [each for each in ("ada", "example.com", "user-42", SECRET, SECRET.encode().hex()) if each in written]
+    assert not [each for each in ("ada@", "example.com", "user-42", SECRET, SECRET.encode().hex()) if each in written]
     other = tmp_path / "y.csv"
     await stopped(client, other, rows=0, search="ada@example.com", user_id="user-42", personal="hash", secret=SECRET)
     first, second = (orjson.loads(journal_of(each).read_bytes().splitlines()[0]) for each in (path, other))

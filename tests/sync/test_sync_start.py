@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from truemed_async.sync import _job
+from truemed_async.sync import _job, _loop
 from truemed_async.sync._runner import Runner
 
 
@@ -107,3 +107,15 @@ def test_an_interruption_before_the_call_was_handed_over_is_what_its_caller_gets
     job = _job.Job(thread_of, (), {})
     job.interrupt()
     assert (job.cancelled, job.ended) == (KeyboardInterrupt, False)
+
+
+def test_a_thread_that_the_kernel_still_counts_is_waited_for(monkeypatch):
+    """What Python before 3.13 does after a join, without leaving it to chance: here it is counted until time is up."""
+    living, ended = threading.Thread(target=(release := threading.Event()).wait, args=(20,)), []
+    living.start()
+    monkeypatch.setattr(living, "join", lambda _: None)
+    monkeypatch.setattr(_loop.time, "sleep", ended.append)
+    _loop.await_end(living, 0.01)
+    release.set()
+    threading.Thread.join(living, 20)
+    assert ended
