@@ -5,6 +5,7 @@ import contextvars
 import gc
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -229,3 +230,11 @@ def test_an_error_of_the_server_in_the_middle(plain, server):
         for each in plain.qualification_sessions.iter(page_size=50):
             taken.append(each)
     assert 50 < len(taken) < 150
+
+
+def test_nobody_looks_any_more_when_the_interpreter_is_at_its_end(monkeypatch):
+    """The runner closes what is left; a task that is made then would never run."""
+    pump = Source().stream._pump
+    monkeypatch.setattr(_stream, "runner", SimpleNamespace(ended=True))
+    pump._look_again()
+    assert (pump._look, pump._closing) == (None, None)
