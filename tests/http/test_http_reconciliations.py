@@ -91,7 +91,7 @@ PACIFIC = timezone(timedelta(hours=-8))
     [
         (date(2026, 10, 1), "2026-10-01"),
         ("2026-10-01", "2026-10-01"),
-        (datetime(2026, 10, 1, 23, 59), "2026-10-01"),  # noqa: DTZ001
+        (datetime(2026, 10, 1, 23, 59), "2026-10-01"),  # noqa: DTZ001 - naive on purpose: it is UTC
         (datetime(2026, 10, 1, 23, 59, tzinfo=UTC), "2026-10-01"),
         (datetime(2026, 9, 30, 16, 0, tzinfo=PACIFIC), "2026-10-01"),
     ],

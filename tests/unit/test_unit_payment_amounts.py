@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import attrs
+import orjson
 import pytest
 from hypothesis import assume, given, strategies as st
 
 from truemed_async import AmountDetails, NextBillInfo, OrderItem
 from truemed_async._core.amounts import check_sum
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.models._converter import dumps, loads
 from truemed_async.models.payment_amounts import to_send
 
 MONEY = st.integers(0, 10**7)
@@ -136,7 +136,7 @@ def test_a_part_is_sent_as_it_was_given():
         extra={"additional_charges_details": [{"name": "tax", "amount": 5}]},
     )
     sent = to_send(OrderItem(name="Sauna", price=100, quantity=1, sku="S", amount_details=parts, extra={"brand": "B"}))
-    assert loads(dumps(sent)) == {
+    assert orjson.loads(orjson.dumps(sent)) == {
         "name": "Sauna",
         "price": 100,
         "quantity": 1,

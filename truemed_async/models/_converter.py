@@ -150,8 +150,3 @@ def structurer(kind: Any, items: str | None = None) -> Callable[[Any], Any]:
 
 
 loads: Callable[[bytes], Any] = orjson.loads
-
-
-def dumps(value: Any) -> bytes:
-    """Write JSON-ready data as bytes."""
-    return orjson.dumps(value)
