@@ -45,7 +45,7 @@ nitpick_ignore = [
     ("py:class", "Format"),
     ("py:class", "Personal"),
     ("py:class", "Report"),
-    # What the changes of every kind have in common; QualificationSessionChange is the public one.
+    # What the changes of every kind have in common; QualificationSessionUpdateParams is the public one.
     ("py:class", "truemed_async._core.bulk_changes.Change"),
 ]
 nitpick_ignore_regex = [

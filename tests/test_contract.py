@@ -41,10 +41,17 @@ def test_no_two_endpoints_share_a_name_or_a_route():
 
 
 @pytest.mark.parametrize(("variable", "endpoint"), VALUES.items())
-def test_the_variable_of_an_endpoint_says_its_name(variable, endpoint):
-    """GET_QUALIFICATION_SESSION is qualification_sessions.get: VERB_NOUN, and the noun plural only for lists."""
+def test_endpoint_constant_is_named_after_its_method(variable, endpoint):
+    """``qualification_sessions.get`` is ``GET_QUALIFICATION_SESSION``, and plural only for lists.
+
+    A method whose name has a noun of its own, such as ``list_payouts``, names the constant alone: ``LIST_PAYOUTS``.
+    """
     resource, method = endpoint.name.split(".")
-    assert variable in (f"{method}_{resource}".upper(), f"{method}_{resource.removesuffix('s')}".upper())
+    if "_" in method:
+        expected = method.upper()
+    else:
+        expected = f"{method}_{resource if method == 'list' else resource.removesuffix('s')}".upper()
+    assert variable == expected, f"rename {variable} to {expected} in endpoints.py"
 
 
 def uses_of(variable: str) -> list[str]:

@@ -19,7 +19,7 @@ from truemed_async._version import __version__
 if TYPE_CHECKING:
     from truemed_async import emulator, errors, webhooks
     from truemed_async._core.bulk import Outcome
-    from truemed_async._core.bulk_changes import ChangeOutcome
+    from truemed_async._core.bulk_changes import UpdateOutcome
     from truemed_async._core.endpoint import Endpoint, Idempotency
     from truemed_async._core.links import PAYMENT_SESSION_ID, qualification_link
     from truemed_async._core.response import Response
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from truemed_async.money import cents
     from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, Timeouts, Unset
     from truemed_async.reports import summarize_sessions
-    from truemed_async.resources._qualification_fields import QualificationSessionChange
+    from truemed_async.resources._qualification_fields import QualificationSessionUpdateParams
     from truemed_async.sync import SyncStream, Truemed
 
 _WHERE: Mapping[str, str] = {
@@ -80,7 +80,7 @@ _WHERE: Mapping[str, str] = {
     "CatalogItem": "models",
     "CatalogItemCreation": "models",
     "CatalogItemUpdate": "models",
-    "ChangeOutcome": "_core.bulk_changes",
+    "UpdateOutcome": "_core.bulk_changes",
     "CheckoutMethod": "models",
     "Endpoint": "_core.endpoint",
     "Idempotency": "_core.endpoint",
@@ -109,7 +109,7 @@ _WHERE: Mapping[str, str] = {
     "PayoutCheck": "models",
     "ProvisionTokenRequest": "models",
     "QualificationSession": "models",
-    "QualificationSessionChange": "resources._qualification_fields",
+    "QualificationSessionUpdateParams": "resources._qualification_fields",
     "QualificationSessionUpdate": "models",
     "QualificationStatus": "models",
     "ReconciliationCheck": "models",
@@ -145,7 +145,6 @@ __all__ = [
     "CatalogItem",
     "CatalogItemCreation",
     "CatalogItemUpdate",
-    "ChangeOutcome",
     "CheckoutMethod",
     "Endpoint",
     "Idempotency",
@@ -173,8 +172,8 @@ __all__ = [
     "PayoutCheck",
     "ProvisionTokenRequest",
     "QualificationSession",
-    "QualificationSessionChange",
     "QualificationSessionUpdate",
+    "QualificationSessionUpdateParams",
     "QualificationStatus",
     "ReconciliationCheck",
     "ReconciliationReport",
@@ -191,6 +190,7 @@ __all__ = [
     "TransactionType",
     "Truemed",
     "Unset",
+    "UpdateOutcome",
     "__version__",
     "cents",
     "emulator",

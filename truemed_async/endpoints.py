@@ -127,7 +127,7 @@ DELETE_PAYMENT_TOKEN = Endpoint(
     "/api/v1/payment_tokens/{payment_token}/delete",
     NoneType,
 )
-GET_PROVISION_REQUEST_PAYMENT_TOKEN = Endpoint(
+GET_PROVISION_REQUEST = Endpoint(
     "payment_tokens.get_provision_request",
     "GET",
     "/api/v1/payment_tokens/provision_request/{provision_token_request_id}",
@@ -160,21 +160,21 @@ UPDATE_CATALOG_ITEM = Endpoint(
     "/api/v1/product_catalog/items/update",
     CatalogItemUpdate,  # an empty object: anything else that says 200, such as a gateway's page, is no success
 )
-CHECKOUT_METHOD_CATALOG_ITEMS = Endpoint(
+CHECKOUT_METHOD = Endpoint(
     "catalog_items.checkout_method",
     "POST",
     "/api/v1/product_catalog/truemed_checkout_method",
     CheckoutMethod,
     idempotency=Idempotency.SAFE,
 )
-LIST_PAYOUTS_RECONCILIATIONS = Endpoint(
+LIST_PAYOUTS = Endpoint(
     "reconciliations.list_payouts",
     "GET",
     "/api/v1/reconciliation/payouts",
     Page[Payout],
     items="payouts",  # a guess: no page at hand shows it
 )
-LIST_TRANSACTIONS_RECONCILIATIONS = Endpoint(
+LIST_TRANSACTIONS = Endpoint(
     "reconciliations.list_transactions",
     "GET",
     "/api/v1/reconciliation/transactions",
@@ -198,12 +198,12 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     LIST_PAYMENT_TOKENS,
     UPDATE_PAYMENT_TOKEN,
     DELETE_PAYMENT_TOKEN,
-    GET_PROVISION_REQUEST_PAYMENT_TOKEN,
+    GET_PROVISION_REQUEST,
     CREATE_CATALOG_ITEM,
     GET_CATALOG_ITEM,
     LIST_CATALOG_ITEMS,
     UPDATE_CATALOG_ITEM,
-    CHECKOUT_METHOD_CATALOG_ITEMS,
-    LIST_PAYOUTS_RECONCILIATIONS,
-    LIST_TRANSACTIONS_RECONCILIATIONS,
+    CHECKOUT_METHOD,
+    LIST_PAYOUTS,
+    LIST_TRANSACTIONS,
 )

@@ -49,3 +49,11 @@ def amount(name: str, value: object, *, least: int = -MOST) -> int:
             f"{name} must be {'at least ' + str(least) if value < least else 'at most 2**53'} cents"
         )
     return value
+
+
+def format_dollars(cents: int | None) -> str:
+    """Format cents as dollars, exactly: ``-123405`` is ``-$1,234.05``, and ``None`` is ``unknown``."""
+    if cents is None:
+        return "unknown"
+    whole, rest = divmod(abs(cents), 100)
+    return f"{'-' if cents < 0 else ''}${whole:,}.{rest:02}"

@@ -39,7 +39,7 @@ def told(event: Event) -> None:
     """Truemed tells of a change: only `captured` is money."""
     match event:
         case PaymentSessionUpdated(data=session) if session.payment_session_id is not None:
-            if session.status.may_fulfil:
+            if session.status.may_fulfill:
                 orders.settle(session.payment_session_id, "fulfilled")
             elif session.status.is_final:
                 orders.settle(session.payment_session_id, "refused")

@@ -45,7 +45,7 @@ async def told(event: Event) -> None:
     """Truemed tells of a change: only `captured` is money."""
     match event:
         case PaymentSessionUpdated(data=session) if session.payment_session_id is not None:
-            if session.status.may_fulfil:
+            if session.status.may_fulfill:
                 await asyncio.to_thread(orders.settle, session.payment_session_id, "fulfilled")
             elif session.status.is_final:
                 await asyncio.to_thread(orders.settle, session.payment_session_id, "refused")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, strategies as st
 from yarl import URL
 
-from truemed_async import AsyncTruemed, QualificationSessionChange, RetryPolicy, Timeouts
+from truemed_async import AsyncTruemed, QualificationSessionUpdateParams, RetryPolicy, Timeouts
 from truemed_async._core.bulk_changes import derived_key
 from truemed_async.endpoints import UPDATE_QUALIFICATION_SESSION
 from truemed_async.errors import (
@@ -41,7 +41,7 @@ def free(emulator):
 
 
 def changes_of(ids):
-    return [QualificationSessionChange(each, user_id=f"user of {each}") for each in ids]
+    return [QualificationSessionUpdateParams(each, user_id=f"user of {each}") for each in ids]
 
 
 def users(emulator, ids):
@@ -103,13 +103,13 @@ async def test_a_failure_stays_its_own_and_carries_its_key(client, free, emulato
 @pytest.mark.parametrize(
     "change",
     [
-        QualificationSessionChange("../x", user_id="me"),
-        QualificationSessionChange(None, user_id="me"),
-        QualificationSessionChange("qs_1"),
-        QualificationSessionChange("qs_1", user_id=""),
-        QualificationSessionChange("qs_1", metadata={"x": float("nan")}),
-        QualificationSessionChange("qs_1", success_url="ftp://x"),
-        QualificationSessionChange("qs_1", user_id="me", idempotency_key="a b"),
+        QualificationSessionUpdateParams("../x", user_id="me"),
+        QualificationSessionUpdateParams(None, user_id="me"),
+        QualificationSessionUpdateParams("qs_1"),
+        QualificationSessionUpdateParams("qs_1", user_id=""),
+        QualificationSessionUpdateParams("qs_1", metadata={"x": float("nan")}),
+        QualificationSessionUpdateParams("qs_1", success_url="ftp://x"),
+        QualificationSessionUpdateParams("qs_1", user_id="me", idempotency_key="a b"),
     ],
     ids=["id", "no id", "nothing", "empty", "metadata", "url", "key"],
 )
@@ -125,7 +125,7 @@ async def test_a_change_that_cannot_be_made_is_an_outcome_and_nothing_is_sent(em
 
 async def test_a_key_of_the_callers_goes_first(emulator, client, free):
     (one,) = free(1)
-    change = QualificationSessionChange(one, user_id="me", idempotency_key="mine")
+    change = QualificationSessionUpdateParams(one, user_id="me", idempotency_key="mine")
     (outcome,) = await outcomes_of(client, [change], run_id="run-1")
     assert outcome.idempotency_key == "mine"
     assert keys_sent(emulator)[one] == ["mine"]
@@ -133,7 +133,7 @@ async def test_a_key_of_the_callers_goes_first(emulator, client, free):
 
 async def test_all_fields_are_sent(emulator, client, free):
     (one,) = free(1)
-    change = QualificationSessionChange(
+    change = QualificationSessionUpdateParams(
         one,
         user_id="me",
         metadata={"b": 1, "a": "ü"},
@@ -169,14 +169,14 @@ async def test_what_is_wrong_with_the_whole_is_said_at_once(client, sync_client,
 
 
 async def test_what_is_no_change_ends_the_whole(client):
-    with pytest.raises(InvalidArgumentError, match="must be QualificationSessionChange objects, not dict"):
+    with pytest.raises(InvalidArgumentError, match="must be QualificationSessionUpdateParams objects, not dict"):
         await outcomes_of(client, [{"qualification_session_id": "qs_1", "user_id": "me"}])
 
 
 def test_what_a_change_would_write_is_masked():
-    change = QualificationSessionChange("qs_1", user_id="jane@example.com", metadata={"name": "Jane"})
+    change = QualificationSessionUpdateParams("qs_1", user_id="jane@example.com", metadata={"name": "Jane"})
     assert repr(change) == (
-        "QualificationSessionChange(idempotency_key=None, qualification_session_id='qs_1', user_id=***, metadata=***, "
+        "QualificationSessionUpdateParams(idempotency_key=None, qualification_session_id='qs_1', user_id=***, metadata=***, "
         "success_url=UNSET, failure_url=UNSET)"
     )
 
@@ -185,13 +185,13 @@ def test_what_a_change_would_write_is_masked():
 
 
 async def test_without_a_run_id_keys_are_new_each_time(emulator, client, free):
-    change = QualificationSessionChange(free(1)[0], metadata="{}")
+    change = QualificationSessionUpdateParams(free(1)[0], metadata="{}")
     found = [*await outcomes_of(client, [change, change]), *await outcomes_of(client, [change])]
     assert len({uuid.UUID(outcome.idempotency_key) for outcome in found}) == 3
 
 
 def key(run="run-1", id="qs_1", **fields):
-    change = QualificationSessionChange(id, **(fields or {"user_id": "me"}))
+    change = QualificationSessionUpdateParams(id, **(fields or {"user_id": "me"}))
     return derived_key(run, UPDATE_QUALIFICATION_SESSION, id, change.fields())
 
 
@@ -264,12 +264,12 @@ async def test_a_repeated_run_has_each_effect_once(emulator, free, amount):
 
 PROGRAM = """
     import asyncio, os, signal, sys
-    from truemed_async import AsyncTruemed, QualificationSessionChange, RetryPolicy
+    from truemed_async import AsyncTruemed, QualificationSessionUpdateParams, RetryPolicy
 
     async def main():
         run_id, last = sys.argv[1], int(sys.argv[2])
         ids = sys.stdin.read().split()
-        changes = (QualificationSessionChange(each, user_id=f"user of {each}") for each in ids)
+        changes = (QualificationSessionUpdateParams(each, user_id=f"user of {each}") for each in ids)
         done = 0
         async with AsyncTruemed(retry=RetryPolicy(base=0.001, cap=0.004, max_attempts=2)) as client:
             async for outcome in client.qualification_sessions.update_many(changes, run_id=run_id, concurrency=8):
@@ -320,9 +320,9 @@ def test_a_run_after_a_crash_has_each_effect_once(emulator, free, tmp_path):
 async def test_a_change_that_was_changed_does_not_collide(emulator, client, free):
     """The file was corrected between the crash and the repeat: what is the same has one effect, the rest its own."""
     one, two = free(2)
-    first = [QualificationSessionChange(each, metadata={"tier": "gold"}) for each in (one, two)]
+    first = [QualificationSessionUpdateParams(each, metadata={"tier": "gold"}) for each in (one, two)]
     assert all(outcome.ok for outcome in await outcomes_of(client, first, run_id="r"))
-    corrected = [first[0], QualificationSessionChange(two, metadata={"tier": "silver"})]
+    corrected = [first[0], QualificationSessionUpdateParams(two, metadata={"tier": "silver"})]
     assert all(outcome.ok for outcome in await outcomes_of(client, corrected, run_id="r"))
     assert [emulator.state.get(each).metadata for each in (one, two)] == ['{"tier":"gold"}', '{"tier":"silver"}']
 

@@ -59,7 +59,7 @@ def test_an_endpoint_is_where_its_page_says(endpoint, line):
 
 def test_the_checkout_method_is_a_post():
     """METHOD: POST; its path is known from third parties only."""
-    assert endpoints.CHECKOUT_METHOD_CATALOG_ITEMS.verb == "POST"
+    assert endpoints.CHECKOUT_METHOD.verb == "POST"
 
 
 @pytest.mark.parametrize("name", ["CREATE_CATALOG_ITEM", "UPDATE_CATALOG_ITEM"])
@@ -68,7 +68,7 @@ def test_no_page_gives_a_write_an_idempotency_key(name):
     assert getattr(endpoints, name).idempotency is Idempotency.UNKEYED
 
 
-@pytest.mark.parametrize("name", ["GET_CATALOG_ITEM", "CHECKOUT_METHOD_CATALOG_ITEMS"])
+@pytest.mark.parametrize("name", ["GET_CATALOG_ITEM", "CHECKOUT_METHOD"])
 def test_a_post_that_only_reads_may_be_repeated(name):
     """DETAIL, METHOD: they tell something and change nothing."""
     assert getattr(endpoints, name).idempotency is Idempotency.SAFE
@@ -127,7 +127,7 @@ async def test_an_item_with_three_fields_is_one():
 async def test_an_eligibility_is_one_of_three(value, eligible, letter, ineligible):
     """GUIDE, newest: eligible, eligible_with_lmn, ineligible."""
     found = (await got(eligibility=value)).eligibility
-    assert (found.is_known, found.is_eligible, found.needs_letter, found.is_ineligible) == (
+    assert (found.is_known, found.is_eligible, found.requires_lmn, found.is_ineligible) == (
         True, eligible, letter, ineligible,
     )  # fmt: skip
 

@@ -290,7 +290,7 @@ def test_the_statuses_are_eight():
 @pytest.mark.parametrize("status", PaymentSessionStatus)
 async def test_an_order_is_fulfilled_when_it_is_captured_and_not_before(status):
     """STATUS: fulfil on captured; processing is no payment yet."""
-    assert (await got(status=str(status))).may_fulfil is (status == "captured")
+    assert (await got(status=str(status))).may_fulfill is (status == "captured")
 
 
 @pytest.mark.parametrize(

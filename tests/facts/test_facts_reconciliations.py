@@ -95,7 +95,7 @@ async def test_paging_is_that_of_all_lists(name, value):
 async def test_the_rows_stand_under_transactions():
     """TRANSACTIONS: "transactions", an array."""
     assert len(await listed({"type": "charge"}, {"type": "refund"})) == 2
-    assert endpoints.LIST_TRANSACTIONS_RECONCILIATIONS.items == "transactions"
+    assert endpoints.LIST_TRANSACTIONS.items == "transactions"
 
 
 @pytest.mark.parametrize("said", [None, {"count": 1, "current_page": 1, "last_page": 1, "page_size": 30}])

@@ -16,14 +16,14 @@ async def test_an_item_is_created_reviewed_and_changed(shop, emulator):
     assert (made.item.sku, made.item.name) == ("SB-1", "Sauna blanket")
     item = await shop.catalog.get("SB-1")
     assert (item.eligibility, item.is_reviewed, item.reviewed_at) == (None, False, None)
-    assert (await shop.catalog.checkout_method(["SB-1"])).offers_truemed is False
+    assert (await shop.catalog.checkout_method(["SB-1"])).is_truemed is False
 
     emulator.state.catalog_items.review("SB-1", "eligible_with_lmn")
     item = await shop.catalog.get("SB-1")
     assert item.eligibility is CatalogEligibility.ELIGIBLE_WITH_LMN
-    assert (item.is_reviewed, item.eligibility.is_eligible, item.eligibility.needs_letter) == (True, True, True)
+    assert (item.is_reviewed, item.eligibility.is_eligible, item.eligibility.requires_lmn) == (True, True, True)
     assert item.reviewed_at >= item.created_at
-    assert (await shop.catalog.checkout_method(["SB-1", "unknown"])).offers_truemed is True
+    assert (await shop.catalog.checkout_method(["SB-1", "unknown"])).is_truemed is True
 
     await shop.catalog.update("SB-1", name="Blanket", metadata="v2", **WHOLE)
     item = await shop.catalog.get("SB-1")

@@ -47,7 +47,7 @@ async def test_a_first_payment_stores_its_payment_method(shop, customer, total, 
     assert (len(card.last4), 1 <= card.exp_month <= 12) == (4, True)
 
     renewal = await renew(shop, token.payment_token)
-    assert (await shop.payments.get(renewal.id)).may_fulfil
+    assert (await shop.payments.get(renewal.id)).may_fulfill
 
 
 async def test_a_request_for_a_token_ends_in_one(shop, emulator):
@@ -70,7 +70,7 @@ async def test_a_renewal_is_one_charge_however_often_it_is_asked_for(shop, resta
     assert first == await renew(shop, token, "2026-12-subscription-17")
     assert first == await renew(restarted, token, "2026-12-subscription-17")
     session = await shop.payments.get(first.id)
-    assert (session.status, session.may_fulfil, session.is_final) == (PaymentSessionStatus.CAPTURED, True, True)
+    assert (session.status, session.may_fulfill, session.is_final) == (PaymentSessionStatus.CAPTURED, True, True)
     assert (session.capture_amount, session.payment_token) == (2999, token)
     assert sum(row.type == "charge" for row in emulator.state.transactions.rows) == 1
 
@@ -87,11 +87,11 @@ async def test_a_failed_renewal_is_mended_by_the_customer(shop, restarted, emula
         assert declined.value.redirect_url.startswith(emulator.url)
         assert declined.value.redirect_url not in str(declined.value)
     (failed,) = await shop.payments.iter()
-    assert (failed.status, failed.may_fulfil) == (PaymentSessionStatus.PENDING, False)
+    assert (failed.status, failed.may_fulfill) == (PaymentSessionStatus.PENDING, False)
 
     emulator.state.payment_tokens.customer_repairs(token)
     session = await shop.payments.get((await renew(shop, token, "2026-12-again")).id)
-    assert (session.may_fulfil, session.capture_amount) == (True, 2999)
+    assert (session.may_fulfill, session.capture_amount) == (True, 2999)
 
 
 async def test_a_letter_that_has_expired_asks_for_the_survey_again(shop, emulator):

@@ -222,7 +222,7 @@ async def test_an_answer_without_an_item_names_its_place(client, server):
 async def test_checkout_method_asks_for_each_sku(client, server):
     server.answer({"checkout_method": "standard", "eligible_items": []})
     found = await client.catalog_items.checkout_method(("A-1", "B-2"))
-    assert found.offers_truemed is False
+    assert found.is_truemed is False
     assert (server.only.verb, server.only.path) == ("POST", "/api/v1/product_catalog/truemed_checkout_method")
     assert server.only.body == {"items": [{"sku": "A-1"}, {"sku": "B-2"}]}
 

@@ -214,7 +214,7 @@ async def test_get_asks_for_one_session_and_returns_it(client, server):
         captured_on=datetime(2024, 6, 13, 16, 3, 7, 473000, tzinfo=UTC),
         capture_amount=12000,
     )
-    assert found.may_fulfil
+    assert found.may_fulfill
     assert (server.only.verb, server.only.path, server.only.body) == ("GET", ONE, None)
 
 

@@ -18,7 +18,7 @@ from test_listing_complete import DELETIONS, INSERTIONS, Scenario, examples, sce
 from truemed_async._core import listing_passed
 from truemed_async._core.listing import Sorting, unknown
 from truemed_async.errors import PaginationDriftError
-from truemed_async.resources._telling_apart import PAYOUTS, TRANSACTIONS
+from truemed_async.resources._row_identity import PAYOUT_ORDER, TRANSACTION_ORDER
 from truemed_async.resources.catalog_items import SORTING as CATALOG
 
 UNKNOWN = Sorting[Row](id=lambda row: row[1], key=unknown)
@@ -40,7 +40,9 @@ def check(runner: asyncio.Runner, scenario: Scenario, **given: Any) -> None:
     assert set(at_first) - server.removed <= set(found)
 
 
-@pytest.mark.parametrize("sorting", [CATALOG, PAYOUTS, TRANSACTIONS], ids=["catalog", "payouts", "transactions"])
+@pytest.mark.parametrize(
+    "sorting", [CATALOG, PAYOUT_ORDER, TRANSACTION_ORDER], ids=["catalog", "payouts", "transactions"]
+)
 def test_the_lists_of_unknown_order_say_so(sorting):
     assert not sorting.is_known
 

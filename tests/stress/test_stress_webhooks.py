@@ -41,7 +41,7 @@ class Shop:
                 raise RuntimeError("the shop's database is away")
             if status in FINAL or id not in self.orders:
                 self.orders[id] = status
-            self.sent_out[id] += event.data.status.may_fulfil
+            self.sent_out[id] += event.data.status.may_fulfill
 
     @contextmanager
     def serving(self):
@@ -123,7 +123,7 @@ def test_a_shop_that_takes_each_delivery_at_its_word_goes_wrong(tmp_path):
 
     def handle(event):
         orders[event.data.payment_session_id] = str(event.data.status)
-        sent_out[event.data.payment_session_id] += event.data.status.may_fulfil
+        sent_out[event.data.payment_session_id] += event.data.status.may_fulfill
 
     shop.receiver = Receiver(handle, secrets=SECRET, store=None, clock=emulator.clock.now)
     with emulator, shop.serving() as url:

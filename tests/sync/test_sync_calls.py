@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from truemed_async import Endpoint, QualificationSession, Stream, SyncStream, Truemed, errors
-from truemed_async.sync._stream import Feed
+from truemed_async.sync._stream import IterableBridge
 
 
 def test_the_three_endpoints(client, emulator, ids):
@@ -181,17 +181,17 @@ def test_no_event_loop_is_left_in_the_callers_thread(client, ids):
 
 
 async def test_a_feed_waits_for_more_and_ends_when_there_is_none():
-    feed = Feed("ab", ahead=1)
-    feed.fill()
-    assert await anext(feed) == "a"
-    waiting = asyncio.create_task(anext(feed))
+    bridge = IterableBridge("ab", ahead=1)
+    bridge.fill()
+    assert await anext(bridge) == "a"
+    waiting = asyncio.create_task(anext(bridge))
     await asyncio.sleep(0)
     assert not waiting.done()
-    feed.taken(1)
-    feed.fill()
-    feed.filled.set()
+    bridge.release(1)
+    bridge.fill()
+    bridge.filled.set()
     assert await waiting == "b"
-    feed.taken(1)
-    feed.fill()
+    bridge.release(1)
+    bridge.fill()
     with pytest.raises(StopAsyncIteration):
-        await anext(feed)
+        await anext(bridge)

@@ -62,7 +62,7 @@ def test_an_uncaught_ctrl_c_is_all_that_is_said(run_program, server, loop):
 
 
 def test_a_daemon_thread_in_the_middle_of_a_call_is_ended_without_a_word(run_program, server, loop):
-    program = CALL + THREAD + "while not runner._jobs: pass\n"
+    program = CALL + THREAD + "while not runner._submissions: pass\n"
     program = program.replace("import threading", "import threading\nfrom truemed_async.sync._runner import runner", 1)
     assert run_program(program, server, loop=loop) == ("", "")
 
@@ -150,7 +150,7 @@ def test_a_hook_that_does_not_return_holds_up_the_exit_for_seconds_only(run_prog
         import threading
         from truemed_async import Truemed
         from truemed_async.sync import _runner
-        _runner.EXIT_SECONDS = 0.2
+        _runner.SHUTDOWN_SECONDS = 0.2
         stuck = threading.Event()
         def hook(attempt):
             stuck.set()

@@ -37,7 +37,7 @@ def direct(monkeypatch):
 
     monkeypatch.setattr(_generated, "runner", types.SimpleNamespace(run=run))
     monkeypatch.setattr(_generated, "SyncStream", lambda made: run(lambda: made))
-    monkeypatch.setattr(_generated, "fed_stream", lambda make, items, concurrency: run(make, items))
+    monkeypatch.setattr(_generated, "bridge_stream", lambda make, items, concurrency: run(make, items))
     return done
 
 

@@ -191,7 +191,7 @@ def test_a_fork_waits_for_a_hook_that_does_not_return_only_so_long(run_forks, se
     """The thread that did not step aside is waited for by the next call."""
     program = """
 from truemed_async.sync import _runner
-_runner.EXIT_SECONDS = 0.1
+_runner.SHUTDOWN_SECONDS = 0.1
 release, stuck = threading.Event(), threading.Event()
 
 def hook(attempt):
@@ -274,7 +274,7 @@ def test_python_warns_where_threads_of_the_program_wait_for_calls(run_forks, ser
 import warnings
 from truemed_async.sync._runner import runner
 threading.Thread(target=get, args=["qs_silent"], daemon=True).start()
-while not runner._jobs: time.sleep(0.001)
+while not runner._submissions: time.sleep(0.001)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     assert child_says() == 0

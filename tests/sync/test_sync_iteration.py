@@ -23,7 +23,7 @@ def plain(server):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Abandoned iterations are noticed at once."""
-    monkeypatch.setattr(_stream, "LOOK_SECONDS", 0.005)
+    monkeypatch.setattr(_stream, "ABANDON_POLL_SECONDS", 0.005)
 
 
 def settles(condition):
@@ -234,7 +234,7 @@ def test_an_error_of_the_server_in_the_middle(plain, server):
 
 def test_nobody_looks_any_more_when_the_interpreter_is_at_its_end(monkeypatch):
     """The runner closes what is left; a task that is made then would never run."""
-    pump = Source().stream._pump
+    reader = Source().stream._reader
     monkeypatch.setattr(_stream, "runner", SimpleNamespace(ended=True))
-    pump._look_again()
-    assert (pump._look, pump._closing) == (None, None)
+    reader._poll_consumer()
+    assert (reader._poll_timer, reader._closing) == (None, None)

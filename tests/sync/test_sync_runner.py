@@ -13,7 +13,7 @@ import warnings
 import pytest
 
 from truemed_async import AsyncTruemed, errors
-from truemed_async.sync import _job, _loop, _runner
+from truemed_async.sync import _loop, _runner, _submission
 from truemed_async.sync._runner import Runner, runner
 
 
@@ -188,12 +188,12 @@ def test_an_interruption_before_the_call_is_handed_over_makes_no_call(fresh, mon
             fresh.run(never)
     fresh.run(asyncio.sleep, 0)
     with monkeypatch.context() as patch:
-        patch.setattr(_job.contextvars, "copy_context", interrupted.__get__(fresh))
+        patch.setattr(_submission.contextvars, "copy_context", interrupted.__get__(fresh))
         with pytest.raises(KeyboardInterrupt):
             fresh.run(never)
     fresh.run(asyncio.sleep, 0)
     assert not ran
-    assert not fresh._jobs
+    assert not fresh._submissions
 
 
 def test_an_interruption_of_the_greenlet_that_runs_the_loop_reaches_who_waits(fresh):
@@ -267,7 +267,7 @@ def test_ending_cancels_what_still_runs(daemon, error):
 
 
 def test_a_loop_that_cannot_end_does_not_hold_up_the_exit(monkeypatch):
-    monkeypatch.setattr(_runner, "EXIT_SECONDS", 0.05)
+    monkeypatch.setattr(_runner, "SHUTDOWN_SECONDS", 0.05)
     made = Runner()
     made.run(asyncio.sleep, 0)
     release = threading.Event()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from truemed_async.sync import _job, _loop
+from truemed_async.sync import _loop, _submission
 from truemed_async.sync._runner import Runner
 
 
@@ -53,12 +53,12 @@ def wait_until(condition):
 
 def test_an_interruption_that_comes_as_the_call_ends_changes_nothing(fresh):
     fresh.run(thread_of)
-    job = _job.Job(thread_of, (), {})
-    job.start(fresh.loop)
-    ended = job.result()
-    fresh.loop.call_soon_threadsafe(job._cancel)
+    submission = _submission.Submission(thread_of, (), {})
+    submission.start(fresh.loop)
+    ended = submission.result()
+    fresh.loop.call_soon_threadsafe(submission._cancel)
     fresh.run(asyncio.sleep, 0)
-    assert job.result() == ended
+    assert submission.result() == ended
 
 
 def test_ctrl_c_while_the_thread_starts_leaves_it_to_the_next_call(fresh, starting):
@@ -94,19 +94,19 @@ async def test_an_interrupt_that_comes_when_the_call_has_ended_changes_nothing()
     async def answer():
         return 1
 
-    job = _job.Job(answer, (), {})
-    job.start(asyncio.get_running_loop())
-    while not job.ended:
+    submission = _submission.Submission(answer, (), {})
+    submission.start(asyncio.get_running_loop())
+    while not submission.ended:
         await asyncio.sleep(0)
-    job.interrupt()
+    submission.interrupt()
     await asyncio.sleep(0)
-    assert job.result() == 1
+    assert submission.result() == 1
 
 
 def test_an_interruption_before_the_call_was_handed_over_is_what_its_caller_gets():
-    job = _job.Job(thread_of, (), {})
-    job.interrupt()
-    assert (job.cancelled, job.ended) == (KeyboardInterrupt, False)
+    submission = _submission.Submission(thread_of, (), {})
+    submission.interrupt()
+    assert (submission.cancelled, submission.ended) == (KeyboardInterrupt, False)
 
 
 def test_a_thread_that_the_kernel_still_counts_is_waited_for(monkeypatch):
@@ -115,7 +115,7 @@ def test_a_thread_that_the_kernel_still_counts_is_waited_for(monkeypatch):
     living.start()
     monkeypatch.setattr(living, "join", lambda _: None)
     monkeypatch.setattr(_loop.time, "sleep", ended.append)
-    _loop.await_end(living, 0.01)
+    _loop.join_thread(living, 0.01)
     release.set()
     threading.Thread.join(living, 20)
     assert ended

@@ -20,7 +20,6 @@ from truemed_async import (
     CatalogItem,
     CatalogItemCreation,
     CatalogItemUpdate,
-    ChangeOutcome,
     CheckoutMethod,
     Endpoint,
     Idempotency,
@@ -31,8 +30,8 @@ from truemed_async import (
     Payout,
     PayoutCheck,
     QualificationSession,
-    QualificationSessionChange,
     QualificationSessionUpdate,
+    QualificationSessionUpdateParams,
     QualificationStatus,
     ReconciliationCheck,
     ReconciliationReport,
@@ -45,6 +44,7 @@ from truemed_async import (
     Transaction,
     TransactionType,
     Unset,
+    UpdateOutcome,
     export_reconciliation,
 )
 from truemed_async.errors import APIError, CallError, DecodeError, PaymentMethodError, RateLimitedError, TruemedError
@@ -132,10 +132,10 @@ async def streams(client: AsyncTruemed, ids: AsyncIterator[str]) -> None:
 
     client.qualification_sessions.get_many(ids, unique=True, progress=progress)
     client.qualification_sessions.iter(since=date(2026, 1, 1), look_back=timedelta(hours=1))
-    changes = [QualificationSessionChange("qs_1", user_id="u", metadata={"a": [1]}, success_url=URL("https://x"))]
+    changes = [QualificationSessionUpdateParams("qs_1", user_id="u", metadata={"a": [1]}, success_url=URL("https://x"))]
     async for made in client.qualification_sessions.update_many(changes, run_id="r", progress=progress):
-        assert_type(made, ChangeOutcome[QualificationSessionChange, QualificationSessionUpdate])
-        assert_type(made.change, QualificationSessionChange)
+        assert_type(made, UpdateOutcome[QualificationSessionUpdateParams, QualificationSessionUpdate])
+        assert_type(made.change, QualificationSessionUpdateParams)
         assert_type(made.idempotency_key, str | None)
         assert_type(made.unwrap(), QualificationSessionUpdate)
 
@@ -152,10 +152,10 @@ async def catalog(client: AsyncTruemed, options: RequestOptions) -> None:
     assert_type(item.is_reviewed, bool)
     assert_type(item.image_urls, tuple[str, ...])
     if item.eligibility is not None:
-        assert_type(item.eligibility.needs_letter, bool)
+        assert_type(item.eligibility.requires_lmn, bool)
     method = await items.checkout_method({"A-1", "B-2"})
     assert_type(method, CheckoutMethod)
-    assert_type(method.offers_truemed, bool | None)
+    assert_type(method.is_truemed, bool | None)
     assert_type(await items.list(eligibility=CatalogEligibility.PENDING, page=1), Page[CatalogItem])
     assert_type(items.iter(eligibility="eligible"), Stream[CatalogItem])
     assert_type(items.get_many(["A-1"]), Stream[Outcome[CatalogItem]])

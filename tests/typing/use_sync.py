@@ -9,13 +9,12 @@ from typing import Any, assert_type
 from truemed_async import (
     CatalogItem,
     CatalogItemUpdate,
-    ChangeOutcome,
     Endpoint,
     Outcome,
     Page,
     QualificationSession,
-    QualificationSessionChange,
     QualificationSessionUpdate,
+    QualificationSessionUpdateParams,
     ReconciliationRow,
     RequestOptions,
     Response,
@@ -23,6 +22,7 @@ from truemed_async import (
     SyncStream,
     Timeouts,
     Truemed,
+    UpdateOutcome,
 )
 
 
@@ -54,9 +54,9 @@ def streams(client: Truemed, ids: Iterator[str]) -> None:
     for outcome in client.qualification_sessions.get_many(ids, ordered=True):
         assert_type(outcome, Outcome[QualificationSession])
         assert_type(outcome.unwrap(), QualificationSession)
-    changes = (QualificationSessionChange(each, user_id="u") for each in ids)
+    changes = (QualificationSessionUpdateParams(each, user_id="u") for each in ids)
     for made in client.qualification_sessions.update_many(changes, run_id="r"):
-        assert_type(made, ChangeOutcome[QualificationSessionChange, QualificationSessionUpdate])
+        assert_type(made, UpdateOutcome[QualificationSessionUpdateParams, QualificationSessionUpdate])
 
 
 def catalog_and_reconciliations(client: Truemed) -> None:

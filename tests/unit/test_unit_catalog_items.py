@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, strategies as st
 
 from truemed_async.models import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod, Page
+from truemed_async.models._compile import StructureError
 from truemed_async.models._converter import structurer
-from truemed_async.models._structure import Mismatch
 
-MEANINGS = ("is_eligible", "needs_letter", "is_ineligible", "is_pending")
+MEANINGS = ("is_eligible", "requires_lmn", "is_ineligible", "is_pending")
 BY_SPELLING = {
     "eligible": {"is_eligible"},
     "hsa_fsa_eligible": {"is_eligible"},
     "pre_approved": {"is_eligible"},
-    "eligible_with_lmn": {"is_eligible", "needs_letter"},
-    "approved_with_lmn": {"is_eligible", "needs_letter"},
+    "eligible_with_lmn": {"is_eligible", "requires_lmn"},
+    "approved_with_lmn": {"is_eligible", "requires_lmn"},
     "ineligible": {"is_ineligible"},
     "not_eligible": {"is_ineligible"},
     "pending": {"is_pending"},
@@ -60,7 +60,7 @@ def test_of_an_unknown_value_no_property_says_yes(spelling):
 def test_no_value_is_both_eligible_and_not(spelling):
     found = meanings(spelling)
     assert len(found & {"is_eligible", "is_ineligible", "is_pending"}) <= 1
-    assert "needs_letter" not in found or "is_eligible" in found
+    assert "requires_lmn" not in found or "is_eligible" in found
 
 
 # --- the item -----------------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def test_an_item_may_come_in_an_envelope():
 
 
 def test_no_envelope_is_opened_twice():
-    with pytest.raises(Mismatch) as caught:
+    with pytest.raises(StructureError) as caught:
         item({"object": {"object": {"sku": "A-1"}}})
     assert caught.value.path == "object.sku"
 
@@ -122,7 +122,7 @@ def test_pictures_that_are_null_are_none():
     ],
 )
 def test_what_is_no_item_names_its_place(data, path):
-    with pytest.raises(Mismatch) as caught:
+    with pytest.raises(StructureError) as caught:
         item(data)
     assert caught.value.path == path
 
@@ -161,5 +161,5 @@ def test_a_creation_gives_the_item_where_there_is_one(body, sku):
 )
 def test_a_checkout_method_is_read_where_it_is_and_never_guessed_further(body, method, offers):
     found: CheckoutMethod = structurer(CheckoutMethod)(body)
-    assert (found.checkout_method, found.offers_truemed) == (method, offers)
+    assert (found.checkout_method, found.is_truemed) == (method, offers)
     assert found.extra == body

@@ -29,8 +29,8 @@ from truemed_async.models import (
     QualificationSessionUpdate,
     QualificationStatus,
 )
+from truemed_async.models._compile import StructureError
 from truemed_async.models._converter import converter, structurer
-from truemed_async.models._structure import Mismatch
 
 # Truemed API reference, "Get Qualification Session Details", Response: each field and its published type.
 PAGE = {
@@ -84,8 +84,8 @@ def session(**fields: Any) -> QualificationSession:
     return structurer(QualificationSession)({**MINIMAL, **fields})
 
 
-def mismatch(kind: Any, data: Any, items: str | None = None) -> Mismatch:
-    with pytest.raises(Mismatch) as caught:
+def mismatch(kind: Any, data: Any, items: str | None = None) -> StructureError:
+    with pytest.raises(StructureError) as caught:
         structurer(kind, items)(data)
     return caught.value
 

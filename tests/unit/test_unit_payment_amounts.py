@@ -13,7 +13,7 @@ from hypothesis import assume, given, strategies as st
 from truemed_async import AmountDetails, NextBillInfo, OrderItem
 from truemed_async._core.amounts import check_sum
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.models.payment_amounts import to_send
+from truemed_async.models.order import to_send
 
 MONEY = st.integers(0, 10**7)
 

@@ -16,9 +16,9 @@ from truemed_async.models import (
     Transaction,
     TransactionType,
 )
+from truemed_async.models._compile import StructureError
 from truemed_async.models._converter import structurer
-from truemed_async.models._structure import Mismatch
-from truemed_async.models.reconciliation_rows import dollars
+from truemed_async.money import format_dollars
 
 DAY = date(2026, 10, 5)
 
@@ -94,7 +94,7 @@ def test_rows_that_differ_only_in_unknown_fields_are_not_the_same():
 
 @pytest.mark.parametrize(("kind", "path"), [(Payout, "payout_id"), (Transaction, "type")])
 def test_the_published_field_is_required(kind, path):
-    with pytest.raises(Mismatch) as caught:
+    with pytest.raises(StructureError) as caught:
         structurer(kind)({"amount": 1})
     assert caught.value.path == path
 
@@ -237,7 +237,7 @@ def test_sums_are_exact(amounts, off):
     ],
 )
 def test_cents_are_written_as_dollars_exactly(cents, text):
-    assert dollars(cents) == text
+    assert format_dollars(cents) == text
 
 
 def test_a_row_is_told_by_its_id_or_by_all_that_it_holds():

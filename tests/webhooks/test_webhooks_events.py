@@ -118,7 +118,7 @@ def test_a_payment_session_is_read_whole():
     event = read(enveloped(PAYMENT_SESSION, "payment_session.updated"))
     data = event.data
     assert (data.payment_session_id, data.capture_amount, data.created_at) == ("5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11", 19900, MAY)  # fmt: skip
-    assert data.status.may_fulfil
+    assert data.status.may_fulfill
     (item,) = data.order_items
     assert (item.sku, item.price, item.quantity_refundable, item.total_capturable) == ("BL-1", 19900, 1, None)
     assert (data.metadata, data.payment_token) == (PAYMENT_SESSION["metadata"], "pt_1")
@@ -153,7 +153,7 @@ def test_the_catalogs_envelope_may_stand_inside_the_signed_one_or_not():
 def test_a_new_status_and_new_fields_survive():
     data = {**PAYMENT_SESSION, "status": "brand_new", "shiny": {"a": [1]}}
     event = read(enveloped(data, "payment_session.updated", livemode=True))
-    assert (event.data.status, event.data.status.may_fulfil) == ("brand_new", False)
+    assert (event.data.status, event.data.status.may_fulfill) == ("brand_new", False)
     assert (event.data.extra, event.extra) == ({"shiny": {"a": [1]}}, {"livemode": True})
     assert event.to_dict()["data"]["shiny"] == {"a": [1]}
     assert event.to_dict()["livemode"] is True

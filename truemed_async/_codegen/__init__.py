@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from truemed_async._codegen.reading import CodegenError
+from truemed_async._codegen.parser import CodegenError
 from truemed_async._codegen.writer import PACKAGE, Writer
 
 __all__ = ["CodegenError", "Writer", "main"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 '''
 
 # How the words of the async documentation read in the synchronous one.
-WORDING: Mapping[str, str] = {
+DOC_REPLACEMENTS: Mapping[str, str] = {
     "The Truemed merchant API, awaited.": "The Truemed merchant API, for code without an event loop.",
     """Make one per application and event loop, and share it: it keeps connections open and is safe to use from any
     number of tasks.""": """Make one per process and share it: it keeps connections open and is safe to use from any number of
@@ -32,24 +32,26 @@ WORDING: Mapping[str, str] = {
 TYPES: Mapping[str, str] = {
     "Stream[": "SyncStream[",
     "Iterable[str] | AsyncIterable[str]": "Iterable[str]",
-    "Iterable[QualificationSessionChange] | AsyncIterable[QualificationSessionChange]": (
-        "Iterable[QualificationSessionChange]"
+    "Iterable[QualificationSessionUpdateParams] | AsyncIterable[QualificationSessionUpdateParams]": (
+        "Iterable[QualificationSessionUpdateParams]"
     ),
 }
 NAMES: Mapping[str, str] = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
 # Methods of the client that the facade does not have: what resources use, and what it writes for itself.
-OMITTED: frozenset[str] = frozenset({"clock", "_add_resources"})
+SKIPPED_METHODS: frozenset[str] = frozenset({"clock", "_add_resources"})
 # Words that would be wrong in synchronous documentation, and where they stand in it on purpose.
-FOREIGN = re.compile(r"\bawait\w*|\basync\w*|\bcoroutines?\b|\bevent loops?\b|\btasks?\b|\baiohttp\b", re.IGNORECASE)
-DELIBERATE: Sequence[str] = (
+FORBIDDEN_WORDS = re.compile(
+    r"\bawait\w*|\basync\w*|\bcoroutines?\b|\bevent loops?\b|\btasks?\b|\baiohttp\b", re.IGNORECASE
+)
+ALLOWED_PHRASES: Sequence[str] = (
     "for code without an event loop",
     "Only for the async client: a session belongs to one event loop.",
 )
 # Methods of the client whose body is not a call of the async one.
 BODIES: Mapping[str, Sequence[str]] = {
     "__init__": [
-        "api_key = boxed(api_key)  # a traceback may show the locals of this frame",
-        "no_session(session)",
+        "api_key = wrap_secret(api_key)  # a traceback may show the locals of this frame",
+        "reject_session(session)",
         "self._async = AsyncTruemed({arguments})",
         "runner.track(self._async)",
         "{resources}",
@@ -62,6 +64,6 @@ BODIES: Mapping[str, Sequence[str]] = {
     ],
     "__aenter__": ["return self"],
     "__aexit__": ["self.close()"],
-    "__repr__": ["return shown(self)"],
+    "__repr__": ["return format_repr(self)"],
     "__reduce__": ["self._async.__reduce__()"],
 }

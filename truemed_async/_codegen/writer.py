@@ -7,20 +7,29 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from truemed_async._codegen.reading import (
+from truemed_async._codegen.parser import (
     CodegenError,
     Import,
     Method,
     Module,
     attributes_of,
-    fed_parameter_of,
     forwarded,
+    iterable_parameter_of,
     methods_of,
     parameters_of,
     return_type_of,
     type_variables_of,
 )
-from truemed_async._codegen.rules import BODIES, DELIBERATE, FOREIGN, HEADER, NAMES, OMITTED, TYPES, WORDING
+from truemed_async._codegen.rules import (
+    ALLOWED_PHRASES,
+    BODIES,
+    DOC_REPLACEMENTS,
+    FORBIDDEN_WORDS,
+    HEADER,
+    NAMES,
+    SKIPPED_METHODS,
+    TYPES,
+)
 
 PACKAGE = Path(__file__).parents[1]
 WIDTH = 120
@@ -31,15 +40,15 @@ class Writer:
 
     def __init__(self, package: Path = PACKAGE) -> None:
         self.package = package
-        self.unused = {*WORDING, *TYPES, *NAMES, *OMITTED, *BODIES, *DELIBERATE}
+        self.unused = {*DOC_REPLACEMENTS, *TYPES, *NAMES, *SKIPPED_METHODS, *BODIES, *ALLOWED_PHRASES}
         self.blocks: list[str] = []
         self.needed: set[Import] = {
             (False, "truemed_async", "resources"),
             (False, "truemed_async.client", "AsyncTruemed"),
-            (False, "truemed_async.sync._base", "boxed"),
-            (False, "truemed_async.sync._base", "fed_stream"),
-            (False, "truemed_async.sync._base", "no_session"),
-            (False, "truemed_async.sync._base", "shown"),
+            (False, "truemed_async.sync._base", "wrap_secret"),
+            (False, "truemed_async.sync._base", "bridge_stream"),
+            (False, "truemed_async.sync._base", "reject_session"),
+            (False, "truemed_async.sync._base", "format_repr"),
             (False, "truemed_async.sync._runner", "runner"),
             (False, "truemed_async.sync._stream", "SyncStream"),
         }
@@ -106,7 +115,7 @@ class Writer:
         for name, kind, _ in attributes:
             lines += ["", f"    {name}: {kind}", f'    """{texts[name]}"""']
         for method in methods_of(node):
-            if method.name in OMITTED:
+            if method.name in SKIPPED_METHODS:
                 self.unused.discard(method.name)
             elif method.name in BODIES:
                 self.unused.discard(method.name)
@@ -129,14 +138,16 @@ class Writer:
         """Write one public method: the signature as it is, and a body of one line."""
         lines = [*self._signature(module, method), *self._docstring(method)]
         returns = return_type_of(method)
-        fed = fed_parameter_of(method)
-        call = f"self._async.{method.name}({forwarded(method, fed)})"
+        iterable = iterable_parameter_of(method)
+        call = f"self._async.{method.name}({forwarded(method, iterable)})"
         if isinstance(method, ast.AsyncFunctionDef):
             running = f"runner.run({', '.join(filter(None, (f'self._async.{method.name}', forwarded(method))))})"
             body = running if returns == "None" else f"return {running}"
         elif returns.startswith("Stream["):
             body = (
-                f"return fed_stream(lambda feed: {call}, {fed}, concurrency)" if fed else f"return SyncStream({call})"
+                f"return bridge_stream(lambda bridge: {call}, {iterable}, concurrency)"
+                if iterable
+                else f"return SyncStream({call})"
             )
         elif [ast.unparse(each) for each in method.decorator_list] == ["property"]:
             lines.insert(0, "    @property")
@@ -187,16 +198,16 @@ class Writer:
         return [f'{indent}"""{self._reworded(text)}"""']
 
     def _reworded(self, text: str) -> str:
-        for old, new in WORDING.items():
+        for old, new in DOC_REPLACEMENTS.items():
             if old in text:
                 self.unused.discard(old)
                 text = text.replace(old, new)
         checked = text
-        for words in DELIBERATE:
+        for words in ALLOWED_PHRASES:
             if words in checked:
                 self.unused.discard(words)
                 checked = checked.replace(words, "")
-        if found := FOREIGN.search(checked):
+        if found := FORBIDDEN_WORDS.search(checked):
             raise CodegenError(f"a docstring says {found[0]!r} and no rule rewords it: {text.splitlines()[0]!r}")
         return text
 

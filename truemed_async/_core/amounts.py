@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.models.payment_amounts import AmountDetails, OrderItem
+from truemed_async.models.order import AmountDetails, OrderItem
 
 _MOST_SHOWN = 20
 

@@ -40,7 +40,7 @@ class Change(ABC):
 
 
 @attrs.frozen(kw_only=True)
-class ChangeOutcome(Outcome[T], Generic[C, T]):
+class UpdateOutcome(Outcome[T], Generic[C, T]):
     """What became of one change of many.
 
     Attributes:
@@ -56,9 +56,9 @@ class ChangeOutcome(Outcome[T], Generic[C, T]):
     idempotency_key: str | None
 
 
-async def outcome_of_change(
+async def to_update_outcome(
     change: C, endpoint: Endpoint[Any], update: Callable[..., Awaitable[T]], run_id: str | None
-) -> ChangeOutcome[C, T]:
+) -> UpdateOutcome[C, T]:
     """Make one change: ``update(id, **fields, idempotency_key=…)``. Its failure, a bad value included, stays its own."""
     id, key = change.id, None
     try:
@@ -70,8 +70,8 @@ async def outcome_of_change(
         )
         value = await update(id, **fields.value, idempotency_key=key)
     except TruemedError as error:
-        return ChangeOutcome(id=id, change=change, error=error, idempotency_key=key)
-    return ChangeOutcome(id=id, change=change, value=value, idempotency_key=key)
+        return UpdateOutcome(id=id, change=change, error=error, idempotency_key=key)
+    return UpdateOutcome(id=id, change=change, value=value, idempotency_key=key)
 
 
 def derived_key(run_id: str, endpoint: Endpoint[Any], id: str, fields: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from truemed_async._core import arguments
 from truemed_async._core.request import Query
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.models.payment_amounts import OrderItem, checked_extra
+from truemed_async.models.order import OrderItem, checked_extra
 
 P = TypeVar("P")
 

@@ -35,8 +35,8 @@ from truemed_async.errors import (
 )
 from truemed_async.errors._documented import DOCUMENTED
 from truemed_async.models import Model
+from truemed_async.models._compile import StructureError
 from truemed_async.models._converter import JSONDecodeError, loads, structurer
-from truemed_async.models._structure import Mismatch
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ def _value(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
         return _truncated(raw) if ends_early(raw.body) else _undecodable(raw, "the answer is malformed JSON")
     try:
         return cast("T", structurer(cast("Any", endpoint.result), endpoint.items)(data))
-    except Mismatch as mismatch:
+    except StructureError as mismatch:
         path, expected = mismatch.path, mismatch.expected
     return _undecodable(raw, f"expected {expected} at {path or 'the top'}", path)
 
@@ -158,7 +158,7 @@ def _without_fields(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
     if isinstance(result, type) and issubclass(result, Model):
         try:
             return cast("T", structurer(cast("Any", result))({}))
-        except Mismatch:
+        except StructureError:
             pass  # said below
     return _undecodable(raw, "the answer is not JSON")
 

@@ -24,11 +24,6 @@ def cents_of(option: str, written: object) -> int:
     return truemed_async.cents(written)
 
 
-def in_dollars(cents: int) -> str:
-    """Return cents as people read them: 199999 is ``$1,999.99``."""
-    return f"${cents // 100:,}.{cents % 100:02}"
-
-
 def order_items(written: tuple[str, ...]) -> list[OrderItem]:
     """Return the lines of an order, each given as a JSON object."""
     return [_item(each) for each in written]

@@ -6,11 +6,12 @@ import attrs
 from cyclopts import Parameter
 
 import truemed_async
-from truemed_async.cli.amounts import cents_of, in_dollars, order_items
+from truemed_async.cli.amounts import cents_of, order_items
 from truemed_async.cli.moving import ASKING, FLAG, Care, Done, change
 from truemed_async.cli.options import AS_GIVEN, CONTEXT, Text, given
 from truemed_async.cli.target import Context
 from truemed_async.errors import InvalidArgumentError
+from truemed_async.money import format_dollars
 
 if TYPE_CHECKING:
     from truemed_async import AmountDetails, AsyncTruemed, NextBillInfo, PaymentSessionCreation, Unset
@@ -128,6 +129,6 @@ def create_payment(
     async def create(client: "AsyncTruemed", key: str | None) -> "PaymentSessionCreation":
         return await client.payment_sessions.create(**sent, idempotency_key=key)
 
-    charged = f"Charge {in_dollars(sent['total_amount'])} to the stored payment method?"
+    charged = f"Charge {format_dollars(sent['total_amount'])} to the stored payment method?"
     question = None if checkout.payment_token is None else charged
     return change(context, care, create, question=question, key=idempotency_key)

@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from truemed_async.cli.amounts import cents_of, in_dollars
+from truemed_async.cli.amounts import cents_of
 from truemed_async.cli.moving import ASKING, Care, Done, change
 from truemed_async.cli.options import AS_GIVEN, CONTEXT, Text
 from truemed_async.cli.target import Context
+from truemed_async.money import format_dollars
 
 if TYPE_CHECKING:
     from truemed_async import AsyncTruemed, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentVoid
@@ -34,7 +35,9 @@ def capture_payment(
     async def capture(client: "AsyncTruemed", key: str | None) -> "PaymentCapture":
         return await client.payment_sessions.capture(id, total_amount=total, idempotency_key=key)
 
-    return change(context, care, capture, question=f"Capture {in_dollars(total)} of payment {id}?", key=idempotency_key)
+    return change(
+        context, care, capture, question=f"Capture {format_dollars(total)} of payment {id}?", key=idempotency_key
+    )
 
 
 def void_payment(
@@ -102,4 +105,6 @@ def refund_payment(
     async def refund(client: "AsyncTruemed", key: str | None) -> "PaymentRefund":
         return await client.payment_sessions.refund(id, amount=total, reason=reason, idempotency_key=key)
 
-    return change(context, care, refund, question=f"Refund {in_dollars(total)} of payment {id}?", key=idempotency_key)
+    return change(
+        context, care, refund, question=f"Refund {format_dollars(total)} of payment {id}?", key=idempotency_key
+    )

@@ -11,7 +11,7 @@ from truemed_async.models.catalog_items import (
     CatalogItemUpdate,
     CheckoutMethod,
 )
-from truemed_async.models.payment_amounts import AmountDetails, NextBillInfo, OrderItem, PaymentSessionItem
+from truemed_async.models.order import AmountDetails, NextBillInfo, OrderItem, PaymentSessionItem
 from truemed_async.models.payment_sessions import (
     PaymentCancellation,
     PaymentCapture,
@@ -37,13 +37,15 @@ from truemed_async.models.qualification_sessions import (
     QualificationSessionUpdate,
     QualificationStatus,
 )
-from truemed_async.models.reconciliation_rows import (
+from truemed_async.models.reconciliation import (
+    Payout,
     PayoutCheck,
     ReconciliationCheck,
     ReconciliationReport,
     ReconciliationRow,
+    Transaction,
+    TransactionType,
 )
-from truemed_async.models.reconciliations import Payout, Transaction, TransactionType
 
 __all__ = [
     "AmountDetails",

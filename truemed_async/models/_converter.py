@@ -14,14 +14,14 @@ import attrs
 import cattrs
 import orjson
 
-from truemed_async.models._enums import OpenEnum
-from truemed_async.models._structure import (
+from truemed_async.models._compile import (
     EXPECTED,
-    Mismatch,
     Structure,
+    StructureError,
+    compile_structure,
     parse_datetime,
-    structure_function,
 )
+from truemed_async.models._enums import OpenEnum
 
 JSONDecodeError = orjson.JSONDecodeError
 
@@ -32,7 +32,7 @@ def _scalar_hook(kind: Any) -> Structure:
             return value
         if kind is float and value.__class__ is int:
             return float(value)
-        raise Mismatch(EXPECTED[kind])
+        raise StructureError(EXPECTED[kind])
 
     return check
 
@@ -44,7 +44,7 @@ def _text_hook(kind: Any, parse: Callable[[str], Any]) -> Structure:
                 return parse(value)
             except ValueError:
                 pass  # said below, without the value
-        raise Mismatch(EXPECTED[kind])
+        raise StructureError(EXPECTED[kind])
 
     return check
 
@@ -52,13 +52,13 @@ def _text_hook(kind: Any, parse: Callable[[str], Any]) -> Structure:
 def _structure_enum(value: Any, kind: Any) -> Any:
     if value.__class__ is str:
         return kind(value)
-    raise Mismatch("a string")
+    raise StructureError("a string")
 
 
 def _object_hook(value: Any, _: Any) -> dict[str, Any]:
     if value.__class__ is dict:
         return typing.cast("dict[str, Any]", value)
-    raise Mismatch("an object")
+    raise StructureError("an object")
 
 
 def _sequence_hook(kind: Any, converter: cattrs.Converter) -> Structure:
@@ -68,13 +68,13 @@ def _sequence_hook(kind: Any, converter: cattrs.Converter) -> Structure:
 
     def structure(values: Any, _: Any) -> Any:
         if values.__class__ is not list:
-            raise Mismatch("a list")
+            raise StructureError("a list")
         rest = iter(values)
         try:
             return container(map(hook, rest, repeat(item)))
-        except Mismatch as mismatch:
+        except StructureError as error:
             at = len(values) - length_hint(rest) - 1
-            raise mismatch.inside(f"[{at}]")  # noqa: B904  # the same exception, a step further out
+            raise error.with_prefix(f"[{at}]")  # noqa: B904  # the same exception, a step further out
 
     return structure
 
@@ -110,7 +110,7 @@ def _make() -> cattrs.Converter:
         return _sequence_hook(kind, made)
 
     def model(kind: Any) -> Structure:
-        return structure_function(kind, made)
+        return compile_structure(kind, made)
 
     def plain(kind: Any) -> Callable[[Any], dict[str, Any]]:
         return _unstructure_function(kind, made)
@@ -139,13 +139,11 @@ converter = _make()
 
 @cache
 def structurer(kind: Any, items: str | None = None) -> Callable[[Any], Any]:
-    """Return the function that builds ``kind`` from parsed JSON, or raises :class:`Mismatch`.
+    """Return the function that builds ``kind`` from parsed JSON, or raises :class:`StructureError`.
 
     ``items`` is the name under which a list's answer holds its rows.
     """
-    hook = (
-        converter.get_structure_hook(kind) if items is None else structure_function(kind, converter, {"items": items})
-    )
+    hook = converter.get_structure_hook(kind) if items is None else compile_structure(kind, converter, {"items": items})
     return lambda data: hook(data, kind)
 
 

@@ -9,11 +9,11 @@ from typing import Any, cast
 import attrs
 
 from truemed_async.models._base import Model
+from truemed_async.models._compile import StructureError, compile_structure
 from truemed_async.models._converter import converter
 from truemed_async.models._enums import OpenEnum
-from truemed_async.models._structure import Mismatch, structure_function
 
-_BETWEEN_WORDS = re.compile(r"[^a-z0-9]+")
+_WORD_SEPARATORS = re.compile(r"[^a-z0-9]+")
 
 
 class CatalogEligibility(OpenEnum):
@@ -44,12 +44,12 @@ class CatalogEligibility(OpenEnum):
     @property
     def is_eligible(self) -> bool:
         """Whether the item may be paid for with HSA/FSA money, with or without a letter."""
-        return self.needs_letter or self._means(
+        return self.requires_lmn or self._means(
             CatalogEligibility.ELIGIBLE, CatalogEligibility.HSA_FSA_ELIGIBLE, CatalogEligibility.PRE_APPROVED
         )
 
     @property
-    def needs_letter(self) -> bool:
+    def requires_lmn(self) -> bool:
         """Whether the item is eligible only with a Letter of Medical Necessity."""
         return self._means(CatalogEligibility.ELIGIBLE_WITH_LMN, CatalogEligibility.APPROVED_WITH_LMN)
 
@@ -64,7 +64,7 @@ class CatalogEligibility(OpenEnum):
         return self._means(CatalogEligibility.PENDING)
 
     def _means(self, *spellings: CatalogEligibility) -> bool:
-        return _BETWEEN_WORDS.sub("_", self._value_.casefold()).strip("_") in spellings
+        return _WORD_SEPARATORS.sub("_", self._value_.casefold()).strip("_") in spellings
 
 
 @attrs.frozen(kw_only=True)
@@ -119,7 +119,7 @@ class CatalogItemCreation(Model):
         """The new item, if the answer holds it: itself, or under ``object``. A guess; else ``get`` it by its SKU."""
         try:
             return converter.structure(dict(self.extra), CatalogItem)
-        except Mismatch:
+        except StructureError:
             return None
 
 
@@ -145,7 +145,7 @@ class CheckoutMethod(Model):
         return value if isinstance(value, str) else None
 
     @property
-    def offers_truemed(self) -> bool | None:
+    def is_truemed(self) -> bool | None:
         """Whether :attr:`checkout_method` is ``"truemed"``; ``None`` if there is none. A guess as well: read ``extra``."""
         return None if self.checkout_method is None else self.checkout_method.casefold() == "truemed"
 
@@ -156,14 +156,14 @@ def _read_item() -> None:
     It may stand by itself or, as in the webhook, under ``object``; its eligibility had another name; and what an item
     without pictures looks like is not said.
     """
-    plain = structure_function(CatalogItem, converter)
+    plain = compile_structure(CatalogItem, converter)
 
     def structure(data: Any, kind: Any) -> CatalogItem:
         if data.__class__ is dict and "sku" not in data and "object" in data:
             try:
                 return cast("CatalogItem", plain(_renamed(data["object"]), kind))
-            except Mismatch as mismatch:
-                raise mismatch.inside("object")  # noqa: B904  # the same exception, a step further out
+            except StructureError as mismatch:
+                raise mismatch.with_prefix("object")  # noqa: B904  # the same exception, a step further out
         return cast("CatalogItem", plain(_renamed(data), kind))
 
     converter.register_structure_hook(CatalogItem, structure)

@@ -9,7 +9,7 @@ import attrs
 from truemed_async._sensitive import masked
 from truemed_async.models._base import Model
 from truemed_async.models._enums import OpenEnum
-from truemed_async.models.payment_amounts import AmountDetails, PaymentSessionItem
+from truemed_async.models.order import AmountDetails, PaymentSessionItem
 
 
 class PaymentSessionStatus(OpenEnum):
@@ -33,13 +33,8 @@ class PaymentSessionStatus(OpenEnum):
     """The hold had expired when it was captured, and could not be renewed."""
 
     @property
-    def may_fulfil(self) -> bool:
-        """Whether to ship the order: only when it is captured."""
-        return self is PaymentSessionStatus.CAPTURED
-
-    @property
-    def is_paid(self) -> bool:
-        """Whether the money was taken. A refund does not change it: see ``status_summary``."""
+    def may_fulfill(self) -> bool:
+        """Whether to ship the order: only when the payment is captured. A refund does not change it, see ``status_summary``."""
         return self is PaymentSessionStatus.CAPTURED
 
     @property
@@ -109,7 +104,7 @@ class PaymentSession(Model):
 
     Attributes:
         id: Its id, as ``create`` returned it.
-        status: Where the payment stands. Fulfil the order only if ``status.may_fulfil``.
+        status: Where the payment stands. Fulfil the order only if ``status.may_fulfill``.
         status_summary: The same with refunds and disputes, which do not change ``status``.
         kind: When the money is taken.
         total_amount: The amount that the session was created with, in cents.
@@ -149,14 +144,9 @@ class PaymentSession(Model):
     business_id: str | None = None
 
     @property
-    def may_fulfil(self) -> bool:
-        """Whether to ship the order: only when it is captured."""
-        return self.status.may_fulfil
-
-    @property
-    def is_paid(self) -> bool:
-        """Whether the money was taken. A refund does not change it: see ``status_summary``."""
-        return self.status.is_paid
+    def may_fulfill(self) -> bool:
+        """Whether to ship the order: only when the payment is captured. A refund does not change it, see ``status_summary``."""
+        return self.status.may_fulfill
 
     @property
     def is_final(self) -> bool:

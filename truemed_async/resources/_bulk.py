@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from truemed_async._core import arguments
 from truemed_async._core.bulk import Outcome, every, fan_out, outcome_of
-from truemed_async._core.bulk_changes import Change, ChangeOutcome, outcome_of_change
+from truemed_async._core.bulk_changes import Change, UpdateOutcome, to_update_outcome
 from truemed_async._core.bulk_progress import Once, Tally, wanted
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.stream import Stream
@@ -19,7 +19,7 @@ C = TypeVar("C", bound=Change)
 Progress = Callable[[int, int, "int | None"], object]
 
 
-def get_each(
+def get_many(
     get: Callable[[str], Awaitable[T]],
     ids: Iterable[str] | AsyncIterable[str],
     *,
@@ -44,7 +44,7 @@ def get_each(
     )
 
 
-def change_each(
+def update_many(
     changes: Iterable[C] | AsyncIterable[C],
     kind: type[C],
     endpoint: Endpoint[Any],
@@ -54,17 +54,17 @@ def change_each(
     concurrency: int,
     ordered: bool,
     progress: Progress | None,
-) -> Stream[ChangeOutcome[C, T]]:
+) -> Stream[UpdateOutcome[C, T]]:
     """Return the outcomes of the changes, each made by ``update``."""
     arguments.positive("concurrency", concurrency)
     arguments.ids(changes, "changes")
     if run_id is not None:
         arguments.text("run_id", run_id)
 
-    async def one(change: C) -> ChangeOutcome[C, T]:
+    async def one(change: C) -> UpdateOutcome[C, T]:
         if not isinstance(change, kind):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             raise InvalidArgumentError(f"changes must be {kind.__name__} objects, not {type(change).__name__}")
-        return await outcome_of_change(change, endpoint, update, run_id)
+        return await to_update_outcome(change, endpoint, update, run_id)
 
     return Stream(
         fan_out(changes, one, concurrency=concurrency, ordered=ordered),

@@ -10,7 +10,7 @@ from truemed_async._core.amounts import check_sum
 from truemed_async._core.links import return_url
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import AmountDetails, Model, NextBillInfo
-from truemed_async.models.payment_amounts import checked_extra, to_send
+from truemed_async.models.order import checked_extra, to_send
 from truemed_async.money import amount
 from truemed_async.options import UNSET
 

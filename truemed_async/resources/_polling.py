@@ -12,8 +12,8 @@ from truemed_async.options import seconds
 
 T = TypeVar("T")
 
-POLL_FIRST = 1.0
-POLL_LONGEST = 30.0
+POLL_INITIAL_DELAY = 1.0
+POLL_MAX_DELAY = 30.0
 
 
 async def poll(
@@ -27,7 +27,7 @@ async def poll(
 ) -> T:
     """Return the first final answer; the pauses grow from 1 to 30 seconds."""
     deadline = clock.monotonic() + seconds("timeout", seconds_left)
-    polls, pause = 0, POLL_FIRST
+    polls, pause = 0, POLL_INITIAL_DELAY
     while True:
         answer = await ask()
         polls += 1
@@ -39,4 +39,4 @@ async def poll(
                 f"{what} is not final after {seconds_left} seconds", endpoint=endpoint.name, attempts=polls
             )
         await clock.sleep(min(pause, left))
-        pause = min(pause * 2, POLL_LONGEST)
+        pause = min(pause * 2, POLL_MAX_DELAY)

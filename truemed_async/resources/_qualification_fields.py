@@ -23,7 +23,7 @@ def _masked(value: object) -> str:
 
 
 @attrs.frozen
-class QualificationSessionChange(Change):
+class QualificationSessionUpdateParams(Change):
     """One change of many: what :meth:`~truemed_async.resources.QualificationSessions.update` takes, as an object. It is checked when it is made, not before.
 
     ``repr`` masks what it would write.

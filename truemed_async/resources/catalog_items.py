@@ -12,7 +12,7 @@ from truemed_async._core.listing import Sorting, complete, unknown
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Sensitive
 from truemed_async.endpoints import (
-    CHECKOUT_METHOD_CATALOG_ITEMS,
+    CHECKOUT_METHOD,
     CREATE_CATALOG_ITEM,
     GET_CATALOG_ITEM,
     LIST_CATALOG_ITEMS,
@@ -28,7 +28,7 @@ from truemed_async.models import (
 )
 from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import Resource
-from truemed_async.resources._bulk import get_each
+from truemed_async.resources._bulk import get_many
 from truemed_async.resources._item_fields import item_changes, item_fields
 
 # No page says how this list is sorted.
@@ -288,7 +288,7 @@ class CatalogItems(Resource):
         Source: Truemed API reference, "Truemed Checkout Method".
         """
         return await self._call(
-            CHECKOUT_METHOD_CATALOG_ITEMS,
+            CHECKOUT_METHOD,
             body={"items": [{"sku": sku} for sku in arguments.some("skus", skus, arguments.text)]},
             options=options,
         )
@@ -321,7 +321,7 @@ class CatalogItems(Resource):
         Raises:
             InvalidArgumentError: An argument was refused; raised at once.
         """
-        return get_each(
+        return get_many(
             lambda each: self.get(each, options=options),
             ids,
             concurrency=concurrency,

@@ -40,7 +40,7 @@ from truemed_async.models import (
 )
 from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import Resource
-from truemed_async.resources._bulk import get_each
+from truemed_async.resources._bulk import get_many
 from truemed_async.resources._payment_fields import CAPTURE, NOTHING, REFUND, SESSION, body
 
 
@@ -156,7 +156,7 @@ class PaymentSessions(Resource):
     async def get(self, payment_session_id: str, *, options: RequestOptions | None = None) -> PaymentSession:
         """Return one payment session.
 
-        Fulfil the order only if its ``may_fulfil`` is true, which is when it is captured.
+        Fulfil the order only if its ``may_fulfill`` is true, which is when it is captured.
 
         Args:
             payment_session_id: Its id, as :meth:`create` returned it.
@@ -485,7 +485,7 @@ class PaymentSessions(Resource):
         Raises:
             InvalidArgumentError: An argument was refused; raised at once.
         """
-        return get_each(
+        return get_many(
             lambda each: self.get(each, options=options),
             ids,
             concurrency=concurrency,

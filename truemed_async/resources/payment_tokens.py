@@ -17,7 +17,7 @@ from truemed_async.endpoints import (
     CREATE_PAYMENT_TOKEN,
     DELETE_PAYMENT_TOKEN,
     GET_PAYMENT_TOKEN,
-    GET_PROVISION_REQUEST_PAYMENT_TOKEN,
+    GET_PROVISION_REQUEST,
     LIST_PAYMENT_TOKENS,
     UPDATE_PAYMENT_TOKEN,
 )
@@ -31,7 +31,7 @@ from truemed_async.models import (
 )
 from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import Resource
-from truemed_async.resources._bulk import get_each
+from truemed_async.resources._bulk import get_many
 from truemed_async.resources._payment_fields import TOKEN, TOKEN_CHANGE, body, changes
 
 SORTING = Sorting[PaymentToken](id=lambda token: token.payment_token, key=lambda token: token.created_at)
@@ -282,7 +282,7 @@ class PaymentTokens(Resource):
         Source: Truemed API reference, "Retrieve Provision Token Request"; its path is known from third parties.
         """
         return await self._call(
-            GET_PROVISION_REQUEST_PAYMENT_TOKEN,
+            GET_PROVISION_REQUEST,
             path={"provision_token_request_id": provision_token_request_id},
             options=options,
         )
@@ -315,7 +315,7 @@ class PaymentTokens(Resource):
         Raises:
             InvalidArgumentError: An argument was refused; raised at once.
         """
-        return get_each(
+        return get_many(
             lambda each: self.get(each, options=options),
             ids,
             concurrency=concurrency,

@@ -12,7 +12,7 @@ from yarl import URL
 
 from truemed_async._core import arguments
 from truemed_async._core.bulk import Outcome
-from truemed_async._core.bulk_changes import ChangeOutcome
+from truemed_async._core.bulk_changes import UpdateOutcome
 from truemed_async._core.listing import Sorting
 from truemed_async._core.stream import Stream
 from truemed_async.endpoints import (
@@ -23,9 +23,9 @@ from truemed_async.endpoints import (
 from truemed_async.models import Page, QualificationSession, QualificationSessionUpdate, QualificationStatus
 from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import Resource
-from truemed_async.resources._bulk import change_each, get_each
+from truemed_async.resources._bulk import get_many, update_many
 from truemed_async.resources._polling import poll
-from truemed_async.resources._qualification_fields import QualificationSessionChange, changed_fields, filters
+from truemed_async.resources._qualification_fields import QualificationSessionUpdateParams, changed_fields, filters
 
 SORTING = Sorting[QualificationSession](
     id=lambda session: session.qualification_session_id, key=lambda session: session.created_at
@@ -239,7 +239,7 @@ class QualificationSessions(Resource):
         Raises:
             InvalidArgumentError: An argument was refused; raised at once.
         """
-        return get_each(
+        return get_many(
             lambda each: self.get(each, options=options),
             ids,
             concurrency=concurrency,
@@ -250,18 +250,18 @@ class QualificationSessions(Resource):
 
     def update_many(
         self,
-        changes: Iterable[QualificationSessionChange] | AsyncIterable[QualificationSessionChange],
+        changes: Iterable[QualificationSessionUpdateParams] | AsyncIterable[QualificationSessionUpdateParams],
         *,
         run_id: str | None = None,
         concurrency: int = 16,
         ordered: bool = False,
         progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
-    ) -> Stream[ChangeOutcome[QualificationSessionChange, QualificationSessionUpdate]]:
+    ) -> Stream[UpdateOutcome[QualificationSessionUpdateParams, QualificationSessionUpdate]]:
         """Make many changes at once, ``concurrency`` at a time; changes of one session may overtake each other.
 
         One that fails, a bad value included, does not touch the others: each change gives one
-        :class:`~truemed_async.ChangeOutcome`, with the idempotency key that it went out with. With a ``run_id`` the
+        :class:`~truemed_async.UpdateOutcome`, with the idempotency key that it went out with. With a ``run_id`` the
         keys are the same each time: after a crash run the same changes again, all of them, under the same ``run_id``,
         and each has its effect once. How long Truemed remembers keys is not documented: do so soon.
 
@@ -277,13 +277,13 @@ class QualificationSessions(Resource):
 
         Raises:
             InvalidArgumentError: An argument was refused, raised at once; or what ``changes`` holds is no
-                :class:`~truemed_async.QualificationSessionChange`, raised while iterating.
+                :class:`~truemed_async.QualificationSessionUpdateParams`, raised while iterating.
 
         Source: Truemed guide, "Update a Qualification Session".
         """
-        return change_each(
+        return update_many(
             changes,
-            QualificationSessionChange,
+            QualificationSessionUpdateParams,
             UPDATE_QUALIFICATION_SESSION,
             partial(self.update, options=options),
             run_id=run_id,

@@ -9,13 +9,13 @@ from truemed_async._core import arguments
 from truemed_async._core.listing import complete
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Sensitive
-from truemed_async.endpoints import LIST_PAYOUTS_RECONCILIATIONS, LIST_TRANSACTIONS_RECONCILIATIONS
+from truemed_async.endpoints import LIST_PAYOUTS, LIST_TRANSACTIONS
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import Page, Payout, ReconciliationRow, Transaction
 from truemed_async.options import RequestOptions
 from truemed_async.resources._base import Resource
-from truemed_async.resources._joining import Period, joined
-from truemed_async.resources._telling_apart import PAYOUTS, TRANSACTIONS, counted
+from truemed_async.resources._reconcile import DateRange, join_payouts
+from truemed_async.resources._row_identity import PAYOUT_ORDER, TRANSACTION_ORDER, verify_row_count
 
 
 class Reconciliations(Resource):
@@ -53,7 +53,7 @@ class Reconciliations(Resource):
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
         """
         return await self._call(
-            LIST_PAYOUTS_RECONCILIATIONS,
+            LIST_PAYOUTS,
             query={**_days(start_date, end_date), **_paging(page, page_size)},
             options=options,
         )
@@ -96,11 +96,9 @@ class Reconciliations(Resource):
         arguments.positive("prefetch", prefetch)
 
         async def fetch(page: int, size: int) -> Page[Payout]:
-            return await self._call(
-                LIST_PAYOUTS_RECONCILIATIONS, query={**days, "page": page, "page_size": size}, options=options
-            )
+            return await self._call(LIST_PAYOUTS, query={**days, "page": page, "page_size": size}, options=options)
 
-        return Stream(complete(fetch, PAYOUTS, page_size=page_size, prefetch=prefetch))
+        return Stream(complete(fetch, PAYOUT_ORDER, page_size=page_size, prefetch=prefetch))
 
     async def list_transactions(
         self,
@@ -135,7 +133,7 @@ class Reconciliations(Resource):
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
         return await self._call(
-            LIST_TRANSACTIONS_RECONCILIATIONS,
+            LIST_TRANSACTIONS,
             query={
                 **_days(start_date, end_date),
                 **_filters(payout_ids, include_pending_payouts),
@@ -193,12 +191,16 @@ class Reconciliations(Resource):
 
         async def fetch(page: int, size: int) -> Page[Transaction]:
             return await self._call(
-                LIST_TRANSACTIONS_RECONCILIATIONS,
+                LIST_TRANSACTIONS,
                 query={**filters.value, "page": page, "page_size": size},
                 options=options,
             )
 
-        return Stream(counted(fetch, lambda told: complete(told, TRANSACTIONS, page_size=page_size, prefetch=prefetch)))
+        return Stream(
+            verify_row_count(
+                fetch, lambda told: complete(told, TRANSACTION_ORDER, page_size=page_size, prefetch=prefetch)
+            )
+        )
 
     def reconcile(
         self,
@@ -209,7 +211,7 @@ class Reconciliations(Resource):
         concurrency: int = 4,
         options: RequestOptions | None = None,
     ) -> Stream[ReconciliationRow]:
-        """Iterate over all transactions of some days, each joined with its payout.
+        """Iterate over all transactions of some days, each joined its payout.
 
         What comes is the full outer join of two lists: the payouts of these days, and the transactions of these days
         together with those of earlier days that were paid by one of these payouts. Everything is read day by day, so
@@ -236,7 +238,7 @@ class Reconciliations(Resource):
 
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
         """
-        period = Period.of(_days(start_date, end_date), look_back)
+        period = DateRange.of(_days(start_date, end_date), look_back)
 
         def payouts_of(day: date) -> Stream[Payout]:
             return self.iter_payouts(start_date=day, end_date=day, prefetch=1, options=options)
@@ -247,7 +249,7 @@ class Reconciliations(Resource):
             )
 
         return Stream(
-            joined(
+            join_payouts(
                 period,
                 payouts_of,
                 transactions_of,

@@ -9,37 +9,37 @@ from truemed_async._core import arguments
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Secret, Sensitive
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.sync._stream import Feed, SizedFeed, SyncStream
+from truemed_async.sync._stream import IterableBridge, SizedIterableBridge, SyncStream
 
 T = TypeVar("T")
 
 
-def fed_stream(
+def bridge_stream(
     make: Callable[[Any], Stream[T]], items: Iterable[Any] | AsyncIterable[Any], concurrency: int
 ) -> SyncStream[T]:
     """Return a stream that takes its items from an iterable of the caller's, on the caller's thread."""
     if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
         return SyncStream(make(items), ahead=False)  # an async iterable, or refused there
-    feed = _feed(items, 2 * arguments.positive("concurrency", concurrency))
-    return SyncStream(make(feed), feed, ahead=False)
+    bridge = _bridge(items, 2 * arguments.positive("concurrency", concurrency))
+    return SyncStream(make(bridge), bridge, ahead=False)
 
 
-def _feed(items: Iterable[Any], ahead: int) -> Feed:
-    return SizedFeed(items, ahead, len(items)) if isinstance(items, Sized) else Feed(items, ahead)
+def _bridge(items: Iterable[Any], ahead: int) -> IterableBridge:
+    return SizedIterableBridge(items, ahead, len(items)) if isinstance(items, Sized) else IterableBridge(items, ahead)
 
 
-def no_session(session: object) -> None:
+def reject_session(session: object) -> None:
     """Refuse a borrowed session: it belongs to an event loop of the caller, and this client has its own."""
     if session is not None:
         raise InvalidArgumentError("a session belongs to your event loop, and Truemed has its own: use AsyncTruemed")
 
 
-def boxed(api_key: Any) -> Any:
+def wrap_secret(api_key: Any) -> Any:
     """Return the key in a form that prints masked."""
     return Secret(api_key) if isinstance(api_key, str) else None if api_key is None else Sensitive(api_key)
 
 
-def shown(client: Any) -> str:
+def format_repr(client: Any) -> str:
     """Return a client's ``repr``; a debugger may ask for it before the client is made."""
     made = getattr(client, "_async", None)
     return f"Truemed(base_url={made.base_url!r})" if made is not None else "Truemed(…)"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from truemed_async import resources
 from truemed_async._core.bulk import Outcome
-from truemed_async._core.bulk_changes import ChangeOutcome
+from truemed_async._core.bulk_changes import UpdateOutcome
 from truemed_async._core.config import Environment
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.request import Query
@@ -15,8 +15,8 @@ from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
 from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
-from truemed_async.resources._qualification_fields import QualificationSessionChange
-from truemed_async.sync._base import boxed, fed_stream, no_session, shown
+from truemed_async.resources._qualification_fields import QualificationSessionUpdateParams
+from truemed_async.sync._base import bridge_stream, format_repr, reject_session, wrap_secret
 from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import SyncStream
 from types import TracebackType
@@ -267,7 +267,7 @@ class CatalogItems:
         Raises:
             InvalidArgumentError: An argument was refused; raised at once.
         """
-        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
+        return bridge_stream(lambda bridge: self._async.get_many(bridge, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
 
 class PaymentSessions:
@@ -353,7 +353,7 @@ class PaymentSessions:
     def get(self, payment_session_id: str, *, options: RequestOptions | None = None) -> PaymentSession:
         """Return one payment session.
 
-        Fulfil the order only if its ``may_fulfil`` is true, which is when it is captured.
+        Fulfil the order only if its ``may_fulfill`` is true, which is when it is captured.
 
         Args:
             payment_session_id: Its id, as :meth:`create` returned it.
@@ -636,7 +636,7 @@ class PaymentSessions:
         Raises:
             InvalidArgumentError: An argument was refused; raised at once.
         """
-        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
+        return bridge_stream(lambda bridge: self._async.get_many(bridge, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
 
 class PaymentTokens:
@@ -894,7 +894,7 @@ class PaymentTokens:
         Raises:
             InvalidArgumentError: An argument was refused; raised at once.
         """
-        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
+        return bridge_stream(lambda bridge: self._async.get_many(bridge, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
 
 class QualificationSessions:
@@ -1078,22 +1078,22 @@ class QualificationSessions:
         Raises:
             InvalidArgumentError: An argument was refused; raised at once.
         """
-        return fed_stream(lambda feed: self._async.get_many(feed, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
+        return bridge_stream(lambda bridge: self._async.get_many(bridge, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
     def update_many(
         self,
-        changes: Iterable[QualificationSessionChange],
+        changes: Iterable[QualificationSessionUpdateParams],
         *,
         run_id: str | None = None,
         concurrency: int = 16,
         ordered: bool = False,
         progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
-    ) -> SyncStream[ChangeOutcome[QualificationSessionChange, QualificationSessionUpdate]]:
+    ) -> SyncStream[UpdateOutcome[QualificationSessionUpdateParams, QualificationSessionUpdate]]:
         """Make many changes at once, ``concurrency`` at a time; changes of one session may overtake each other.
 
         One that fails, a bad value included, does not touch the others: each change gives one
-        :class:`~truemed_async.ChangeOutcome`, with the idempotency key that it went out with. With a ``run_id`` the
+        :class:`~truemed_async.UpdateOutcome`, with the idempotency key that it went out with. With a ``run_id`` the
         keys are the same each time: after a crash run the same changes again, all of them, under the same ``run_id``,
         and each has its effect once. How long Truemed remembers keys is not documented: do so soon.
 
@@ -1109,11 +1109,11 @@ class QualificationSessions:
 
         Raises:
             InvalidArgumentError: An argument was refused, raised at once; or what ``changes`` holds is no
-                :class:`~truemed_async.QualificationSessionChange`, raised while iterating.
+                :class:`~truemed_async.QualificationSessionUpdateParams`, raised while iterating.
 
         Source: Truemed guide, "Update a Qualification Session".
         """
-        return fed_stream(lambda feed: self._async.update_many(feed, run_id=run_id, concurrency=concurrency, ordered=ordered, progress=progress, options=options), changes, concurrency)
+        return bridge_stream(lambda bridge: self._async.update_many(bridge, run_id=run_id, concurrency=concurrency, ordered=ordered, progress=progress, options=options), changes, concurrency)
 
     def wait_until_final(
         self,
@@ -1304,7 +1304,7 @@ class Reconciliations:
         concurrency: int = 4,
         options: RequestOptions | None = None,
     ) -> SyncStream[ReconciliationRow]:
-        """Iterate over all transactions of some days, each joined with its payout.
+        """Iterate over all transactions of some days, each joined its payout.
 
         What comes is the full outer join of two lists: the payouts of these days, and the transactions of these days
         together with those of earlier days that were paid by one of these payouts. Everything is read day by day, so
@@ -1399,8 +1399,8 @@ class Truemed:
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        api_key = boxed(api_key)  # a traceback may show the locals of this frame
-        no_session(session)
+        api_key = wrap_secret(api_key)  # a traceback may show the locals of this frame
+        reject_session(session)
         self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context)
         runner.track(self._async)
         self.qualification_sessions = QualificationSessions(self._async.qualification_sessions)
@@ -1477,7 +1477,7 @@ class Truemed:
         self.close()
 
     def __repr__(self) -> str:
-        return shown(self)
+        return format_repr(self)
 
     def __reduce__(self) -> NoReturn:
         self._async.__reduce__()

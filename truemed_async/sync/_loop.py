@@ -72,11 +72,11 @@ class DaemonExecutor(concurrent.futures.ThreadPoolExecutor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        threading.Thread(target=_work, args=(future, fn, args, kwargs), name="truemed-async-dns", daemon=True).start()
+        threading.Thread(target=_worker, args=(future, fn, args, kwargs), name="truemed-async-dns", daemon=True).start()
         return future
 
 
-def _work(future: concurrent.futures.Future[Any], function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+def _worker(future: concurrent.futures.Future[Any], function: Callable[..., Any], args: Any, kwargs: Any) -> None:
     if future.set_running_or_notify_cancel():
         try:
             future.set_result(function(*args, **kwargs))
@@ -84,7 +84,7 @@ def _work(future: concurrent.futures.Future[Any], function: Callable[..., Any], 
             future.set_exception(error)
 
 
-def serve(loop: asyncio.AbstractEventLoop, claim: threading.Lock, interrupt: Callable[[], None]) -> None:
+def run_loop(loop: asyncio.AbstractEventLoop, claim: threading.Lock, interrupt: Callable[[], None]) -> None:
     """Run the loop until it is stopped, unless who started this thread was interrupted and gave it up.
 
     A greenlet may be hit by the Ctrl-C that is meant for its thread: ``interrupt`` passes it on.
@@ -101,7 +101,7 @@ def serve(loop: asyncio.AbstractEventLoop, claim: threading.Lock, interrupt: Cal
             return
 
 
-def await_end(thread: threading.Thread, seconds: float) -> None:
+def join_thread(thread: threading.Thread, seconds: float) -> None:
     """Wait until a thread is gone, and the kernel no longer counts it.
 
     Before Python 3.13 ``join`` returns a moment earlier, and a fork counts. (A greenlet is counted with its thread.)

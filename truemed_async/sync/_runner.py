@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from truemed_async._core.forks import leave_behind
 from truemed_async.errors import ClientClosedError, SyncInAsyncError
-from truemed_async.sync._job import Job
-from truemed_async.sync._loop import await_end, new_loop, serve
+from truemed_async.sync._loop import join_thread, new_loop, run_loop
+from truemed_async.sync._submission import Submission
 
 if TYPE_CHECKING:
     from truemed_async._core.transport import Transport
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-EXIT_SECONDS = 2.0
+SHUTDOWN_SECONDS = 2.0
 """How long the interpreter's exit, a fork, or an interrupted call waits for the loop thread."""
 
 
@@ -55,14 +55,14 @@ class Runner:
         self._warned = False
         self.ended = False
         """Whether the interpreter is exiting: all is closed."""
-        self._start_over()
+        self._reset_after_fork()
 
-    def _start_over(self) -> None:
+    def _reset_after_fork(self) -> None:
         self._lock = threading.Lock()  # held by who starts or ends the thread
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._serving: asyncio.AbstractEventLoop | None = None  # the same loop, while a thread runs it
+        self._running_loop: asyncio.AbstractEventLoop | None = None  # the same loop, while a thread runs it
         self._thread: threading.Thread | None = None
-        self._jobs: set[Job[Any]] = set()
+        self._submissions: set[Submission[Any]] = set()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -74,20 +74,20 @@ class Runner:
     def run(self, function: Callable[P, Coroutine[Any, Any, T]], /, *arguments: P.args, **named: P.kwargs) -> T:
         """Call a coroutine function on the loop thread and return its result; it sees the caller's context variables."""
         self._check_caller(function)
-        job = Job(function, arguments, named)
+        submission = Submission(function, arguments, named)
         del arguments, named  # a traceback may show the locals of this frame
         try:
-            self._jobs.add(job)  # before the look at the loop: see before_fork
-            job.start(self._serving or self._start())
-            return job.result()
+            self._submissions.add(submission)  # before the look at the loop: see before_fork
+            submission.start(self._running_loop or self._start())
+            return submission.result()
         except BaseException:
-            job.abandon(EXIT_SECONDS)
+            submission.abandon(SHUTDOWN_SECONDS)
             if self.ended and threading.current_thread().daemon:
                 sys.exit()  # the interpreter exits: a daemon thread ends without a word
             raise
         finally:
-            self._jobs.discard(job)
-            del job  # it holds the error, whose traceback holds this frame
+            self._submissions.discard(submission)
+            del submission  # it holds the error, whose traceback holds this frame
 
     def track(self, client: AsyncTruemed) -> None:
         """Close the connections of ``client`` when it and its copies are gone, or the interpreter exits."""
@@ -112,15 +112,15 @@ class Runner:
             if self._thread is not None and threading.get_ident() == self._thread.ident:
                 raise SyncInAsyncError(
                     f"a synchronous call from the client's own loop thread would wait for itself: "
-                    f"use `await AsyncTruemed(…).{_spelling(function)}` there"
+                    f"use `await AsyncTruemed(…).{_async_equivalent(function)}` there"
                 )
         elif not self._warned and not _in_ipython():
             self._warned = True
             warnings.warn(
                 f"a synchronous Truemed call blocks the event loop that runs in this thread: "
-                f"use `await AsyncTruemed(…).{_spelling(function)}` instead",
+                f"use `await AsyncTruemed(…).{_async_equivalent(function)}` instead",
                 RuntimeWarning,
-                stacklevel=_frames_of_ours() + 1,
+                stacklevel=_internal_frame_count() + 1,
             )
 
     # --- the thread -----------------------------------------------------------------------------------------------
@@ -129,68 +129,68 @@ class Runner:
         with self._lock:
             if self.ended:
                 raise ClientClosedError("the interpreter is exiting")
-            if self._serving is None:
+            if self._running_loop is None:
                 if self._thread is not None:
                     self._thread.join()  # it was told to end before a fork
                     self._thread = None
                 self._loop = loop = self._loop or new_loop()
                 claim = threading.Lock()
                 thread = threading.Thread(
-                    target=serve, args=(loop, claim, self._interrupt), name="truemed-async", daemon=True
+                    target=run_loop, args=(loop, claim, self._interrupt), name="truemed-async", daemon=True
                 )
                 try:
                     thread.start()
                 except BaseException:  # Ctrl-C: the thread may run, or never begin
                     if not claim.acquire(blocking=False):
-                        self._thread, self._serving = thread, loop
+                        self._thread, self._running_loop = thread, loop
                     raise
-                self._thread, self._serving = thread, loop
-            return self._serving
+                self._thread, self._running_loop = thread, loop
+            return self._running_loop
 
     def _interrupt(self) -> None:
-        for job in list(self._jobs):
-            job.interrupt()
+        for submission in list(self._submissions):
+            submission.interrupt()
 
     def before_fork(self) -> None:
         """End the thread for the moment of a fork, unless somebody waits for it."""
         if not self._lock.acquire(blocking=False):
             return  # it is just being started
         try:
-            # In this order, for a call adds itself to the jobs before it looks for the loop. So either it is seen
+            # In this order, for a call adds itself to the submissions before it looks for the loop. So either it is seen
             # here, or it finds no loop, and starts the thread again once this lock is free.
-            loop, self._serving = self._serving, None
-            if self._jobs or threading.current_thread() is self._thread:
-                self._serving = loop
+            loop, self._running_loop = self._running_loop, None
+            if self._submissions or threading.current_thread() is self._thread:
+                self._running_loop = loop
             elif loop is not None and self._thread is not None:
                 loop.call_soon_threadsafe(loop.stop)
-                await_end(self._thread, EXIT_SECONDS)
+                join_thread(self._thread, SHUTDOWN_SECONDS)
         finally:
             self._lock.release()
 
     def after_fork_in_parent(self) -> None:
         """Go on, unless the old thread is still busy; then the next call does."""
-        if self._serving is None and self._thread is not None and not self._thread.is_alive():
+        if self._running_loop is None and self._thread is not None and not self._thread.is_alive():
             self._start()
 
     def after_fork_in_child(self) -> None:
         """Start from nothing; what the parent uses is left behind."""
         inherited = self._loop
-        self._start_over()
+        self._reset_after_fork()
         if inherited is not None:
             leave_behind(inherited, *self._open)
 
     def close(self) -> None:
         """Close all clients and end the thread, for good: the interpreter exits."""
         self.ended = True
-        loop, self._serving = self._serving, None
+        loop, self._running_loop = self._running_loop, None
         if loop is None or self._thread is None:
             if self._loop is not None and self._thread is None:
                 self._loop.close()  # its thread could not be started
             return
         closing = asyncio.run_coroutine_threadsafe(_close_all(list(self._open)), loop)
-        concurrent.futures.wait([closing], EXIT_SECONDS)
+        concurrent.futures.wait([closing], SHUTDOWN_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
-        self._thread.join(EXIT_SECONDS)
+        self._thread.join(SHUTDOWN_SECONDS)
         if not self._thread.is_alive():
             loop.close()
 
@@ -211,7 +211,7 @@ def _in_ipython() -> bool:
     return ipython is not None and ipython.get_ipython() is not None
 
 
-def _frames_of_ours() -> int:
+def _internal_frame_count() -> int:
     """Return how many frames there are from the one that asks to the last of this package, both included."""
     count, here = 1, str(Path(__file__).parent)
     frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as `warnings` does
@@ -220,7 +220,7 @@ def _frames_of_ours() -> int:
     return count
 
 
-def _spelling(function: Callable[..., Any]) -> str:
+def _async_equivalent(function: Callable[..., Any]) -> str:
     """Name an async method as it is written: ``qualification_sessions.get(…)``."""
     parts = getattr(function, "__qualname__", "call").split(".")
     owner = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in parts[0]).lstrip("_")

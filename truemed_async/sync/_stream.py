@@ -16,7 +16,7 @@ from truemed_async.sync._runner import runner
 
 T = TypeVar("T")
 
-LOOK_SECONDS = 0.25
+ABANDON_POLL_SECONDS = 0.25
 """How often the loop thread looks whether an iteration was abandoned."""
 
 
@@ -28,13 +28,13 @@ class SyncStream(Iterator[T], Generic[T]):
     An error, Ctrl-C included, ends the iteration.
     """
 
-    __slots__ = ("__weakref__", "_feed", "_here", "_pump")
+    __slots__ = ("__weakref__", "_bridge", "_here", "_reader")
 
-    def __init__(self, stream: Stream[T], feed: Feed | None = None, *, ahead: bool = True) -> None:
-        self._pump = _Pump(stream, feed, ahead=ahead)
-        self._feed = feed
+    def __init__(self, stream: Stream[T], bridge: IterableBridge | None = None, *, ahead: bool = True) -> None:
+        self._reader = _BatchReader(stream, bridge, ahead=ahead)
+        self._bridge = bridge
         self._here: Iterator[T] = iter(())
-        self._pump.consumer = weakref.ref(self)
+        self._reader.consumer = weakref.ref(self)
 
     def __iter__(self) -> Self:
         return self
@@ -52,25 +52,25 @@ class SyncStream(Iterator[T], Generic[T]):
         batch: Sequence[T] | None = ()
         try:
             while batch is not None and not batch:  # a page may hold nothing new
-                self._pump.check()
-                if self._feed is not None:
-                    self._feed.fill()
-                batch = runner.run(self._pump.take)
-            if batch and self._feed is not None:
-                self._feed.taken(len(batch))
-            if self._pump.report is not None:
-                self._pump.report(batch or ())
+                self._reader.check()
+                if self._bridge is not None:
+                    self._bridge.fill()
+                batch = runner.run(self._reader.take)
+            if batch and self._bridge is not None:
+                self._bridge.release(len(batch))
+            if self._reader.report is not None:
+                self._reader.report(batch or ())
             self._here = iter(batch or ())
         except BaseException:
-            self._pump.given_up = True  # what was on its way is lost, and nothing may follow what is lost
+            self._reader.abandoned = True  # what was on its way is lost, and nothing may follow what is lost
             raise
 
     def close(self) -> None:
         """Stop, and free connections. May be called again."""
         self._here = iter(())
-        if not self._pump.given_up:
-            self._pump.check()
-            runner.run(self._pump.close)
+        if not self._reader.abandoned:
+            self._reader.check()
+            runner.run(self._reader.close)
 
     def __enter__(self) -> Self:
         return self
@@ -81,76 +81,76 @@ class SyncStream(Iterator[T], Generic[T]):
         self.close()
 
 
-class _Pump(Generic[T]):
+class _BatchReader(Generic[T]):
     """The end of a stream that is on the loop thread: takes its batches, one of them ahead.
 
     It looks now and then whether anybody still iterates. A finaliser would tell at once, but it would run where the
     iterator is dropped, and an interruption (Ctrl-C) that falls into a finaliser is lost.
     """
 
-    def __init__(self, stream: Stream[T], feed: Feed | None, *, ahead: bool) -> None:
-        self.given_up = False
+    def __init__(self, stream: Stream[T], bridge: IterableBridge | None, *, ahead: bool) -> None:
+        self.abandoned = False
         self.consumer: weakref.ref[SyncStream[T]] | None = None
         self._batches, self.report = stream.unreported()  # the caller's function belongs on the caller's thread
-        self._feed = feed
+        self._bridge = bridge
         self._ahead = ahead
         self._loop: asyncio.AbstractEventLoop | None = None  # since the first batch
-        self._look: asyncio.TimerHandle | None = None
+        self._poll_timer: asyncio.TimerHandle | None = None
         self._next: asyncio.Task[Sequence[T] | None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     def check(self) -> None:
         """Refuse to go on with what the parent of a forked process began: its loop is not here."""
-        if self._loop is not None and self._loop is not runner.loop and not self.given_up:
+        if self._loop is not None and self._loop is not runner.loop and not self.abandoned:
             raise ClientClosedError("this iteration was begun before the process forked: begin another")
 
     async def take(self) -> Sequence[T] | None:
         """Return the next batch, or ``None`` at the end."""
-        if self.given_up:
+        if self.abandoned:
             return None
-        if self._feed is not None:
-            self._feed.filled.set()
+        if self._bridge is not None:
+            self._bridge.filled.set()
         first, self._loop = self._loop is None, asyncio.get_running_loop()
         if first:
-            self._look_again()
+            self._poll_consumer()
         task, self._next = self._next or asyncio.create_task(self._advance()), None
         batch = await task
         if batch is None:
             await self.close()
         elif self._ahead and not first:  # who leaves during the first page has made one request
             self._next = asyncio.create_task(self._advance())
-            self._next.add_done_callback(_noted)
+            self._next.add_done_callback(_mark_retrieved)
         return batch
 
     async def _advance(self) -> Sequence[T] | None:
         return await anext(self._batches, None)
 
-    def _look_again(self) -> None:
+    def _poll_consumer(self) -> None:
         if runner.ended:
             return  # it closes what is left
-        if self.given_up or self.consumer is None or self.consumer() is None:
+        if self.abandoned or self.consumer is None or self.consumer() is None:
             self._closing = asyncio.create_task(self.close())
         else:
-            self._look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look_again)
+            self._poll_timer = asyncio.get_running_loop().call_later(ABANDON_POLL_SECONDS, self._poll_consumer)
 
     async def close(self) -> None:
         """Stop what runs, and wait until it has."""
-        self.given_up = True
-        if self._look is not None:
-            self._look.cancel()
+        self.abandoned = True
+        if self._poll_timer is not None:
+            self._poll_timer.cancel()
         if self._next is not None:
             self._next.cancel()
             await asyncio.wait([self._next])
         await self._batches.aclose()
 
 
-def _noted(task: asyncio.Task[Any]) -> None:
+def _mark_retrieved(task: asyncio.Task[Any]) -> None:
     """Keep asyncio from reporting an error that nobody came for."""
     if not task.cancelled():
         task.exception()
 
 
-class Feed(AsyncIterator[Any]):
+class IterableBridge(AsyncIterator[Any]):
     """Carries a caller's iterable to the loop thread without ever running the caller's code there.
 
     The caller's generator may itself make synchronous calls, or use a database connection of its own thread. So the
@@ -182,7 +182,7 @@ class Feed(AsyncIterator[Any]):
                 self._ready.append(item)
                 self._outstanding += 1
 
-    def taken(self, results: int) -> None:
+    def release(self, results: int) -> None:
         """Note results that the caller has received: as many items may follow."""
         self._outstanding -= results
 
@@ -195,8 +195,8 @@ class Feed(AsyncIterator[Any]):
         return self._ready.popleft()
 
 
-class SizedFeed(Feed):
-    """A feed from an iterable that has a length."""
+class SizedIterableBridge(IterableBridge):
+    """A bridge from an iterable that has a length."""
 
     def __init__(self, items: Iterable[Any], ahead: int, length: int) -> None:
         super().__init__(items, ahead)

@@ -12,7 +12,7 @@ import orjson
 
 from truemed_async._sensitive import masked
 from truemed_async.models import Model, OpenEnum
-from truemed_async.models._structure import Mismatch, parse_datetime
+from truemed_async.models._compile import StructureError, parse_datetime
 from truemed_async.models.catalog_items import CatalogItem
 from truemed_async.webhooks._payloads import (
     SESSION_IDS,
@@ -160,7 +160,7 @@ _TYPES: Mapping[str, EventType] = {name: type for type, kind in _KINDS.items() f
 
 
 def read_event(body: Mapping[str, Any], event_type: str | None, signed_at: datetime | None) -> Event:
-    """Return the event of a parsed body, or raise :class:`Mismatch`.
+    """Return the event of a parsed body, or raise :class:`StructureError`.
 
     Signed deliveries, and unsigned ones of the catalog, come in an envelope; other unsigned ones are the payload
     itself. Whether the catalog's envelope stands inside the signed one is not said, so both are opened.
@@ -203,14 +203,14 @@ def _time(value: object) -> datetime | None:
         return parse_datetime(value if isinstance(value, str) else "")
     except ValueError:
         pass  # said below, without the value
-    raise Mismatch("an ISO 8601 date and time", "timestamp")
+    raise StructureError("an ISO 8601 date and time", "timestamp")
 
 
 def _text(body: Mapping[str, Any], name: str) -> str | None:
     value = body.get(name)
     if value is None or isinstance(value, str):
         return value or None
-    raise Mismatch("a string", name)
+    raise StructureError("a string", name)
 
 
 def _named(raw_type: str, data: Mapping[str, Any]) -> EventType:

@@ -10,9 +10,9 @@ import attrs
 
 from truemed_async._sensitive import masked
 from truemed_async.models import Model, QualificationStatus
+from truemed_async.models._compile import StructureError
 from truemed_async.models._converter import structurer
-from truemed_async.models._structure import Mismatch
-from truemed_async.models.payment_amounts import PaymentSessionItem
+from truemed_async.models.order import PaymentSessionItem
 from truemed_async.models.payment_sessions import PaymentSessionStatus
 
 M = TypeVar("M", bound=Model)
@@ -28,7 +28,7 @@ class PaymentSessionPayload(Model):
         payment_session_id: The session's id, as ``payment_sessions.create`` returned it. The field's name is a guess:
             Truemed's pages also speak of ``payment_id``, and others have read ``id``. The first of the three that is
             there is here; ``None`` if none is, and whatever else came is in ``extra``.
-        status: Where the session stands. Fulfil the order if ``status.may_fulfil``, not before.
+        status: Where the session stands. Fulfil the order if ``status.may_fulfill``, not before.
         created_at: When the session was created. The name is a guess.
         order_items: The lines of the order. The name is a guess.
         capture_amount: What was captured, in cents. Always there for ``one_time_payment``; for ``authorization``
@@ -101,7 +101,7 @@ SESSION_IDS = ("payment_session_id", "payment_id", "id")
 
 
 def payload(kind: type[M], data: Mapping[str, Any]) -> M:
-    """Return the model of a payload, or raise :class:`Mismatch`.
+    """Return the model of a payload, or raise :class:`StructureError`.
 
     A value of the wrong shape in a field that is a guess counts as unknown: it is in ``extra``, under its name.
     """
@@ -112,7 +112,7 @@ def payload(kind: type[M], data: Mapping[str, Any]) -> M:
     while True:
         try:
             model: M = structurer(cast("Any", kind))(given)
-        except Mismatch as mismatch:
+        except StructureError as mismatch:
             field = mismatch.path.partition(".")[0].partition("[")[0]
             if field not in _UNCERTAIN.get(kind, ()) or field in unknown:
                 raise

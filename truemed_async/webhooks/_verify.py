@@ -10,8 +10,8 @@ import attrs
 
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError, PayloadError, StaleDeliveryError, WebhookError
+from truemed_async.models._compile import StructureError
 from truemed_async.models._converter import JSONDecodeError, loads
-from truemed_async.models._structure import Mismatch
 from truemed_async.webhooks._events import Event, read_event
 from truemed_async.webhooks._signature import carries_secret, signed_at
 
@@ -139,7 +139,7 @@ class Verifier:
             return PayloadError(f"the body is nested more than {_DEEPEST} deep")
         try:
             return read_event(fields, self.event_type, signed)
-        except Mismatch as mismatch:
+        except StructureError as mismatch:
             return PayloadError(f"expected {mismatch.expected} at {mismatch.path or 'the top of the payload'}")
 
 

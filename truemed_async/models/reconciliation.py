@@ -1,8 +1,14 @@
-"""Payouts and transactions joined, and the check that they add up. Pure: rows in, a report out."""
+"""Reconciliations: what Truemed paid out, and the transactions that each payout is made of.
+
+Truemed's guide says what the rows are about, and names few of their fields. Those are fields here; everything else
+that an answer holds is in ``extra``. The properties look there under names that are guesses, and say so: they return
+``None`` where the name or the kind of value is another one, and never convert.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -12,7 +18,133 @@ import attrs
 import orjson
 
 from truemed_async.models._base import Model
-from truemed_async.models.reconciliations import Payout, Transaction, TransactionType
+from truemed_async.models._enums import OpenEnum
+from truemed_async.money import format_dollars
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=\Z|[Tt ])")
+
+
+class TransactionType(OpenEnum):
+    """What a transaction is. Truemed says what there is but shows no literal, so these spellings are guesses.
+
+    Whatever comes survives as it is, and the properties know it by the word that it contains.
+    """
+
+    CHARGE = "charge"
+    """A payment of a shopper."""
+    REFUND = "refund"
+    """Money returned to a shopper."""
+    FEE = "truemed_fee"
+    """Truemed's fee, or a part of it that was returned."""
+    DISPUTE = "dispute"
+    """A payment that the shopper's bank has called back, or its outcome."""
+
+    @property
+    def is_charge(self) -> bool:
+        """Whether it is a payment: its name says "charge" and none of the other three words."""
+        return "charge" in self._folded and not (self.is_refund or self.is_fee or self.is_dispute)
+
+    @property
+    def is_refund(self) -> bool:
+        """Whether it is a refund: its name says "refund", and not "fee" or "dispute"."""
+        return "refund" in self._folded and not (self.is_fee or self.is_dispute)
+
+    @property
+    def is_fee(self) -> bool:
+        """Whether it is Truemed's fee: its name says "fee", and not "dispute"."""
+        return "fee" in self._folded and not self.is_dispute
+
+    @property
+    def is_dispute(self) -> bool:
+        """Whether it is about a dispute: its name says "dispute" or "chargeback"."""
+        return "dispute" in self._folded or "chargeback" in self._folded
+
+    @property
+    def _folded(self) -> str:
+        return self._value_.casefold()
+
+
+@attrs.frozen(kw_only=True)
+class Payout(Model):
+    """One payout to your bank account. Source: Truemed guide, "Reconciliations"; its reference page is not at hand.
+
+    ``==`` compares ``extra`` as well, unlike other models: most of what makes two rows differ is there.
+
+    Attributes:
+        payout_id: Its id, in Stripe's style: ``"po_…"``.
+    """
+
+    payout_id: str
+    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False, repr=False)
+
+    @property
+    def amount(self) -> int | None:
+        """What was paid out, in cents. A guess: the guide speaks of an amount and gives neither name nor unit.
+
+        ``None`` where the answer has no whole number under ``amount``; what it has instead is in ``extra``.
+        """
+        return _whole(self.extra.get("amount"))
+
+    @property
+    def arrival_date(self) -> date | None:
+        """The day on which the money arrives, in UTC. A guess: the guide speaks of such a date and gives no name.
+
+        ``None`` where the answer has no ``YYYY-MM-DD``, alone or before a time, under ``arrival_date``.
+        """
+        return _day(self.extra.get("arrival_date"))
+
+
+@attrs.frozen(kw_only=True)
+class Transaction(Model):
+    """One charge, refund, fee or dispute. Source: Truemed guide, "Reconciliations"; "List Reconciliation Transactions".
+
+    ``==`` compares ``extra`` as well, unlike other models: most of what makes two rows differ is there, and two charges
+    of one checkout can be alike in all that has a name.
+
+    Attributes:
+        type: What it is.
+        payout_id: The payout that it was paid with; ``None`` while it is not paid out.
+    """
+
+    type: TransactionType
+    payout_id: str | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False, repr=False)
+
+    @property
+    def transaction_id(self) -> str | None:
+        """Its id: the text under ``transaction_id``, else under ``id``. A guess, ``None`` where there is neither."""
+        return next(
+            (found for name in ("transaction_id", "id") if isinstance(found := self.extra.get(name), str) and found),
+            None,
+        )
+
+    @property
+    def amount(self) -> int | None:
+        """What it adds to its payout, in cents; refunds and fees are negative. A guess: name, unit and sign.
+
+        ``None`` where the answer has no whole number under ``amount``; what it has instead is in ``extra``.
+        """
+        return _whole(self.extra.get("amount"))
+
+    @property
+    def created_on(self) -> date | None:
+        """Its day, as Truemed gives it: the date, alone or before a time, under ``created_at``. A guess."""
+        return _day(self.extra.get("created_at"))
+
+
+def _whole(value: object) -> int | None:
+    return value if type(value) is int else None
+
+
+def _day(value: object) -> date | None:
+    """Return the day that a text begins with. Nothing is shifted: Truemed's reports give UTC days."""
+    if not isinstance(value, str):
+        return None
+    found = _DAY.match(value)
+    try:
+        return date.fromisoformat(found[0]) if found else None
+    except ValueError:
+        return None
 
 
 @attrs.frozen(kw_only=True)
@@ -119,8 +251,8 @@ class PayoutCheck:
     def __str__(self) -> str:
         if self.difference_cents is not None:
             return (
-                f"payout {self.payout_id} of {self.listed_on}: {dollars(self.amount_cents)}, its transactions "
-                f"({self.transactions:,}) {dollars(self.transactions_cents)}, difference {dollars(self.difference_cents)}"
+                f"payout {self.payout_id} of {self.listed_on}: {format_dollars(self.amount_cents)}, its transactions "
+                f"({self.transactions:,}) {format_dollars(self.transactions_cents)}, difference {format_dollars(self.difference_cents)}"
             )
         whose = "its" if self.amount_cents is None else "a transaction's"
         return f"payout {self.payout_id} of {self.listed_on}: {whose} amount cannot be read, so nothing is known"
@@ -160,11 +292,11 @@ class ReconciliationReport:
 
     def __str__(self) -> str:
         paid = sum(payout.amount_cents or 0 for payout in self.payouts)
-        lines = [f"payouts: {len(self.payouts):,}, {dollars(paid)}; {len(self.mismatches):,} do not add up"]
+        lines = [f"payouts: {len(self.payouts):,}, {format_dollars(paid)}; {len(self.mismatches):,} do not add up"]
         lines += [f"  {payout}" for payout in self.mismatches]
-        lines += [f"{type}: {dollars(cents)}" for type, cents in self.by_type.items()]
-        lines += [f"not paid out yet: {self.pending:,}, {dollars(self.pending_cents)}"]
-        lines += [f"paid out on other days: {self.paid_elsewhere:,}, {dollars(self.paid_elsewhere_cents)}"]
+        lines += [f"{type}: {format_dollars(cents)}" for type, cents in self.by_type.items()]
+        lines += [f"not paid out yet: {self.pending:,}, {format_dollars(self.pending_cents)}"]
+        lines += [f"paid out on other days: {self.paid_elsewhere:,}, {format_dollars(self.paid_elsewhere_cents)}"]
         if self.unreadable:
             lines += [f"without an amount that can be read, and in no sum: {self.unreadable:,}"]
         return "\n".join(lines)
@@ -241,11 +373,3 @@ class ReconciliationCheck:
 def _add(count_and_sum: list[int], row: ReconciliationRow) -> None:
     count_and_sum[0] += 1
     count_and_sum[1] += row.amount_cents or 0
-
-
-def dollars(cents: int | None) -> str:
-    """Write cents as people read them, without a detour over fractions: ``-$1,234.05``."""
-    if cents is None:
-        return "unknown"
-    whole, rest = divmod(abs(cents), 100)
-    return f"{'-' if cents < 0 else ''}${whole:,}.{rest:02}"

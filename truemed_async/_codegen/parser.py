@@ -86,15 +86,15 @@ def _parameter(each: ast.arg, default: ast.expr | None) -> tuple[str, str | None
     return each.arg, kind, "" if default is None else f" = {ast.unparse(default)}"
 
 
-def fed_parameter_of(method: Method) -> str | None:
+def iterable_parameter_of(method: Method) -> str | None:
     """Return the parameter that takes an iterable of the caller's, which must not run on the loop thread."""
-    fed = [name for name, kind, _ in parameters_of(method) if kind and "AsyncIterable" in kind]
-    if fed and (len(fed) > 1 or "concurrency" not in [each.arg for each in method.args.kwonlyargs]):
+    iterable = [name for name, kind, _ in parameters_of(method) if kind and "AsyncIterable" in kind]
+    if iterable and (len(iterable) > 1 or "concurrency" not in [each.arg for each in method.args.kwonlyargs]):
         raise CodegenError(f"{method.name} takes iterables in a way that no rule covers")
-    return fed[0] if fed else None
+    return iterable[0] if iterable else None
 
 
-def forwarded(method: Method, fed: str | None = None) -> str:
+def forwarded(method: Method, iterable: str | None = None) -> str:
     """Return the call's arguments: each parameter under its own name."""
-    positional = ["feed" if each.arg == fed else each.arg for each in method.args.args if each.arg != "self"]
+    positional = ["bridge" if each.arg == iterable else each.arg for each in method.args.args if each.arg != "self"]
     return ", ".join([*positional, *(f"{each.arg}={each.arg}" for each in method.args.kwonlyargs)])

@@ -10,11 +10,11 @@ from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
-NOTICE_SECONDS = 0.25
+SIGNAL_POLL_SECONDS = 0.25
 """How long a signal may wait that comes in the very moment in which its thread falls asleep; it wakes no sleeper."""
 
 
-class Job(Generic[T]):
+class Submission(Generic[T]):
     """A coroutine function and its arguments; it has ended when its task has, clean-up included."""
 
     __slots__ = (
@@ -56,7 +56,7 @@ class Job(Generic[T]):
     def result(self) -> T:
         """Wait for the end and return the value, or raise the error."""
         while not self.ended:
-            self._done.acquire(timeout=NOTICE_SECONDS)
+            self._done.acquire(timeout=SIGNAL_POLL_SECONDS)
         if self._error is not None:
             raise self._error
         return cast("T", self._value)

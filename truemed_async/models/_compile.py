@@ -27,7 +27,7 @@ Structure = Callable[[Any, Any], Any]
 _FACTORY: type[Any] = typing.cast("Any", attrs.Factory)  # a class, whatever its annotation says
 
 
-class Mismatch(Exception):  # noqa: N818  # never leaves the library: it becomes a DecodeError or a PayloadError
+class StructureError(Exception):  # never leaves the library: it becomes a DecodeError or a PayloadError
     """A value of the wrong shape: where, and what was expected. It never holds the value."""
 
     def __init__(self, expected: str, *path: str) -> None:
@@ -35,7 +35,7 @@ class Mismatch(Exception):  # noqa: N818  # never leaves the library: it becomes
         self.expected = expected
         self._path = list(path)
 
-    def inside(self, step: str) -> Mismatch:
+    def with_prefix(self, step: str) -> StructureError:
         """Note that the value lies inside ``step``; called from the inside out."""
         self._path.append(step)
         return self
@@ -105,7 +105,7 @@ def expected(kind: Any) -> str:
     return "a string" if is_open_enum(kind) else EXPECTED.get(kind, "a value of another shape")
 
 
-def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mapping[str, str] | None = None) -> Structure:
+def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping[str, str] | None = None) -> Structure:
     """Return ``(data, _) -> instance`` for the attrs class ``cls``, which may be a parametrised generic.
 
     ``wire_names`` maps a field to its name in the JSON where the two differ.
@@ -119,20 +119,20 @@ def structure_function(cls: Any, converter: cattrs.Converter, wire_names: Mappin
     required = [wire_name for name, wire_name in zip(names, wire, strict=True) if fields[name].default is attrs.NOTHING]
     defaults = {wire_name: fields[name].default for name, wire_name in zip(names, wire, strict=True)}
     scope: dict[str, Any] = {
-        "Mismatch": Mismatch,
+        "StructureError": StructureError,
         "UTC": UTC,
         "date_from": date.fromisoformat,
         "datetime_from": datetime.fromisoformat,
         "new": object.__new__,
         "cls": origin,
-        "twin": _mutable_twin(origin),
+        "twin": _mutable_subclass(origin),
         "known": frozenset(wire),
         "all_of": _getter(wire),
-        "completed": _completer(required, defaults),
+        "completed": _emit_defaults(required, defaults),
     }
     unpacked = "".join(f"{variable}, " for variable in variables) or "()"
     body = [
-        "if data.__class__ is not dict: raise Mismatch('an object')",
+        "if data.__class__ is not dict: raise StructureError('an object')",
         f"whole = len(data) == {len(wire)}",
         f"filled = data if len(data) >= {len(wire)} else completed(data)",  # an exception would cost more than the look
         f"try: {unpacked} = all_of(filled)",
@@ -163,7 +163,7 @@ def _getter(wire: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda data: tuple(data[name] for name in wire)
 
 
-def _completer(required: list[str], defaults: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
+def _emit_defaults(required: list[str], defaults: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
     """Return what fills in the defaults of the names that a dict does not have."""
     plain = {name: default for name, default in defaults.items() if not isinstance(default, _FACTORY)}
     made = {name: default.factory for name, default in defaults.items() if isinstance(default, _FACTORY)}
@@ -171,7 +171,7 @@ def _completer(required: list[str], defaults: Mapping[str, Any]) -> Callable[[An
     def completed(data: dict[str, Any]) -> dict[str, Any]:
         for name in required:
             if name not in data:
-                raise Mismatch("a value, but it is missing", name)
+                raise StructureError("a value, but it is missing", name)
         return (plain | {name: make() for name, make in made.items()} | data) if made else plain | data
 
     return completed
@@ -182,18 +182,18 @@ def _check_lines(hint: Any, wire: str, variable: str, scope: dict[str, Any], con
     scope[f"type_{variable}"] = kind
     if is_open_enum(kind):
         scope[f"members_{variable}"] = kind._value2member_map_
-    lines = scalar_lines(kind, variable, f"raise Mismatch({expected(kind)!r}, {wire!r})", nullable=nullable)
+    lines = scalar_lines(kind, variable, f"raise StructureError({expected(kind)!r}, {wire!r})", nullable=nullable)
     if lines is not None:
         return lines
     scope[f"hook_{variable}"] = converter.get_structure_hook(kind)
     lines = [
         f"try: {variable} = hook_{variable}({variable}, type_{variable})",
-        f"except Mismatch as mismatch: raise mismatch.inside({wire!r})",
+        f"except StructureError as error: raise error.with_prefix({wire!r})",
     ]
     return [f"if {variable} is not None:", *(f"    {line}" for line in lines)] if nullable else lines
 
 
-def _mutable_twin(cls: type[Any]) -> type[Any]:
+def _mutable_subclass(cls: type[Any]) -> type[Any]:
     """Return a class with the layout of ``cls`` whose instances can be filled field by field."""
     slots = tuple(slot for slot in vars(cls)["__slots__"] if slot != "__weakref__")
     bases = vars(cls).get("__orig_bases__", cls.__bases__)  # a generic cannot be inherited bare

@@ -13,18 +13,18 @@ from truemed_async.errors import PaginationDriftError
 from truemed_async.models import Page, Payout, Transaction
 
 
-def _digest(transaction: Transaction) -> str:
+def _row_digest(transaction: Transaction) -> str:
     """Return what tells a row without an id from others: all that it holds."""
     return hashlib.sha256(orjson.dumps(transaction.to_dict(), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-PAYOUTS = Sorting[Payout](id=lambda payout: payout.payout_id, key=unknown)
-TRANSACTIONS = Sorting[Transaction](
-    id=lambda transaction: transaction.transaction_id or _digest(transaction), key=unknown
+PAYOUT_ORDER = Sorting[Payout](id=lambda payout: payout.payout_id, key=unknown)
+TRANSACTION_ORDER = Sorting[Transaction](
+    id=lambda transaction: transaction.transaction_id or _row_digest(transaction), key=unknown
 )
 
 
-async def counted(
+async def verify_row_count(
     fetch: FetchPage[Transaction], read: Callable[[FetchPage[Transaction]], AsyncGenerator[Sequence[Transaction], None]]
 ) -> AsyncGenerator[Sequence[Transaction], None]:
     """Pass a listing on, and at its end hold rows without an id to the number that the server states."""

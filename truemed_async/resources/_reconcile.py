@@ -28,7 +28,7 @@ _IDS = 50
 
 
 @attrs.frozen(kw_only=True)
-class Period:
+class DateRange:
     """The days that are wanted, both included, and how many before them may hold transactions of their payouts."""
 
     first: date
@@ -58,15 +58,15 @@ def _days(first: date, last: date) -> Iterator[date]:
 
 
 @attrs.frozen
-class _Slice:
+class _DayQuery:
     """One day, of all transactions or of those of some payouts."""
 
     day: date
     payout_ids: tuple[str, ...] | None = None
 
 
-async def joined(
-    period: Period,
+async def join_payouts(
+    period: DateRange,
     payouts_of: Callable[[date], Stream[Payout]],
     transactions_of: Callable[[date, tuple[str, ...] | None], Stream[Transaction]],
     *,
@@ -76,14 +76,16 @@ async def joined(
     """Yield the rows of each day; at the end those of payouts without transactions."""
     _warn_of_open_days(period, clock)
     paid: dict[str, tuple[Payout, date]] = {}
-    async with aclosing(_read(period.days(), payouts_of, concurrency)) as days:
+    async with aclosing(_fetch_days(period.days(), payouts_of, concurrency)) as days:
         async for day, payouts in days:
             for payout in payouts:
                 paid.setdefault(payout.payout_id, (payout, day))
 
     seen: set[str] = set()
     without = dict(paid)
-    read = _read(_slices(period, list(paid)), lambda each: transactions_of(each.day, each.payout_ids), concurrency)
+    read = _fetch_days(
+        _slices(period, list(paid)), lambda each: transactions_of(each.day, each.payout_ids), concurrency
+    )
     async with aclosing(read) as slices:
         async for each, transactions in slices:
             rows: list[ReconciliationRow] = []
@@ -105,16 +107,16 @@ async def joined(
     yield [ReconciliationRow.of_payout(payout, day) for payout, day in without.values()]
 
 
-def _slices(period: Period, payout_ids: list[str]) -> Iterator[_Slice]:
+def _slices(period: DateRange, payout_ids: list[str]) -> Iterator[_DayQuery]:
     """Yield what is to be read: of days before the period only what its payouts have paid."""
     for day in period.days_before():
         for at in range(0, len(payout_ids), _IDS):
-            yield _Slice(day, tuple(payout_ids[at : at + _IDS]))
+            yield _DayQuery(day, tuple(payout_ids[at : at + _IDS]))
     for day in period.days():
-        yield _Slice(day)
+        yield _DayQuery(day)
 
 
-async def _read(
+async def _fetch_days(
     keys: Iterator[K], stream_of: Callable[[K], Stream[T]], concurrency: int
 ) -> AsyncGenerator[tuple[K, list[T]], None]:
     """Yield each key with all that its stream holds, in the order of the keys, some of them read at once."""
@@ -129,7 +131,7 @@ async def _read(
                 yield result
 
 
-def _warn_of_open_days(period: Period, clock: Clock) -> None:
+def _warn_of_open_days(period: DateRange, clock: Clock) -> None:
     if period.last >= datetime.fromtimestamp(clock.wall(), UTC).date():
         warnings.warn(
             "reconciliation: the last day is not over in UTC: its rows may still change", RuntimeWarning, stacklevel=4
