@@ -24,7 +24,7 @@ def _rows() -> Iterator[str]:
     for endpoint in ENDPOINTS:
         cells = (
             method(endpoint),
-            f"`{endpoint.verb} {endpoint.path}`",
+            f"`{endpoint.method} {endpoint.path}`",
             result(endpoint),
             REPEATED[endpoint.idempotency],
         )

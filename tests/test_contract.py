@@ -37,7 +37,7 @@ def test_every_endpoint_is_in_the_table():
 
 def test_no_two_endpoints_share_a_name_or_a_route():
     assert len({endpoint.name for endpoint in ENDPOINTS}) == len(ENDPOINTS)
-    assert len({(endpoint.verb, endpoint.path) for endpoint in ENDPOINTS}) == len(ENDPOINTS)
+    assert len({(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}) == len(ENDPOINTS)
 
 
 @pytest.mark.parametrize(("variable", "endpoint"), VALUES.items())
@@ -97,7 +97,7 @@ def test_every_endpoint_is_answered_by_the_emulator(endpoint):
     found = [route for route in ROUTES if route.name == endpoint.name]
     assert len(found) == 1, f"add one route {endpoint.name!r} to emulator/routes.py"
     (route,) = found
-    assert (route.method, route.path) == (endpoint.verb, endpoint.path), f"the emulator has another {endpoint.name}"
+    assert (route.method, route.path) == (endpoint.method, endpoint.path), f"the emulator has another {endpoint.name}"
     assert route.handler is not None, f"the emulator answers {endpoint.name} with 501"
 
 
@@ -116,7 +116,7 @@ def test_every_endpoint_has_samples_of_its_page(endpoint):
         assert sample["about"]
         assert set(sample["request"]) == {"verb", "path", "query", "body"}
         assert set(sample["response"]) == {"status", "body"}
-        assert sample["request"]["verb"] == endpoint.verb
+        assert sample["request"]["verb"] == endpoint.method
         assert re.fullmatch(template, sample["request"]["path"])
 
 

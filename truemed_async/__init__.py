@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from truemed_async.resources._qualification_fields import QualificationSessionUpdateParams
     from truemed_async.sync import SyncStream, Truemed
 
-_WHERE: Mapping[str, str] = {
+_LAZY_IMPORTS: Mapping[str, str] = {
     "AmountDetails": "models",
     "AsyncTruemed": "client",
     "Attempt": "options",
@@ -80,7 +80,6 @@ _WHERE: Mapping[str, str] = {
     "CatalogItem": "models",
     "CatalogItemCreation": "models",
     "CatalogItemUpdate": "models",
-    "UpdateOutcome": "_core.bulk_changes",
     "CheckoutMethod": "models",
     "Endpoint": "_core.endpoint",
     "Idempotency": "_core.endpoint",
@@ -128,6 +127,7 @@ _WHERE: Mapping[str, str] = {
     "Truemed": "sync",
     "UNSET": "options",
     "Unset": "options",
+    "UpdateOutcome": "_core.bulk_changes",
     "cents": "money",
     "export_reconciliation": "exporting",
     "export_sessions": "exporting",
@@ -204,8 +204,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    if name in _LAZY_IMPORTS:
+        return getattr(import_module(f"{__name__}.{_LAZY_IMPORTS[name]}"), name)
     if name in ("emulator", "errors", "webhooks"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

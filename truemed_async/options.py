@@ -118,7 +118,7 @@ class Attempt:
 
     Attributes:
         endpoint: The endpoint's name.
-        verb: The HTTP verb.
+        method: The HTTP method, ``"GET"`` or ``"POST"``.
         route: The path template, ids not filled in.
         number: 1 for the first attempt.
         started_at: Wall-clock start, seconds since the epoch.
@@ -131,7 +131,7 @@ class Attempt:
     """
 
     endpoint: str
-    verb: str
+    method: str
     route: str
     number: int
     started_at: float

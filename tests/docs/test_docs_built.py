@@ -29,7 +29,7 @@ def test_the_endpoint_table_lists_every_endpoint(built):
     assert len(rows) == len(ENDPOINTS)
     for row, endpoint in zip(rows, ENDPOINTS, strict=True):
         assert endpoint.name in row
-        assert f"{endpoint.verb} {endpoint.path}" in row
+        assert f"{endpoint.method} {endpoint.path}" in row
 
 
 def test_every_public_name_is_in_the_reference(built):

@@ -61,7 +61,7 @@ class Wire:
     @property
     def line(self) -> str:
         """The one request's verb and path."""
-        return f"{self.only.endpoint.verb} {self.only.url.path}"
+        return f"{self.only.endpoint.method} {self.only.url.path}"
 
 
 def answering(*answers: Any) -> tuple[AsyncTruemed, Wire]:

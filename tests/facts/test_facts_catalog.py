@@ -54,12 +54,12 @@ async def got(**fields: Any) -> Any:
 )
 def test_an_endpoint_is_where_its_page_says(endpoint, line):
     """LIST, CREATE, UPDATE, DETAIL: verb and path."""
-    assert f"{endpoint.verb} {endpoint.path}" == line
+    assert f"{endpoint.method} {endpoint.path}" == line
 
 
 def test_the_checkout_method_is_a_post():
     """METHOD: POST; its path is known from third parties only."""
-    assert endpoints.CHECKOUT_METHOD.verb == "POST"
+    assert endpoints.CHECKOUT_METHOD.method == "POST"
 
 
 @pytest.mark.parametrize("name", ["CREATE_CATALOG_ITEM", "UPDATE_CATALOG_ITEM"])

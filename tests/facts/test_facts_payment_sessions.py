@@ -76,7 +76,7 @@ async def row(**fields: Any) -> Any:
 )
 def test_an_endpoint_is_where_its_page_says(endpoint, line):
     """CREATE, LIST, CAPTURE, VOID: verb and path."""
-    assert f"{endpoint.verb} {endpoint.path}" == line
+    assert f"{endpoint.method} {endpoint.path}" == line
 
 
 def test_payment_sessions_and_refunds_have_a_base_path_of_their_own():
@@ -90,7 +90,7 @@ def test_only_get_and_post_are_used():
     reads = {"payment_sessions.get", "payment_sessions.list"}
     for endpoint in endpoints.ENDPOINTS:
         if endpoint.name.startswith("payment_sessions."):
-            assert endpoint.verb == ("GET" if endpoint.name in reads else "POST")
+            assert endpoint.method == ("GET" if endpoint.name in reads else "POST")
 
 
 # --- create --------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_tokens_are_under_the_general_base_path(endpoint):
 @pytest.mark.parametrize("endpoint", ALL, ids=lambda endpoint: endpoint.name)
 def test_reads_are_gets_and_all_else_is_a_post(endpoint):
     """CREATE, UPDATE, DELETE are POST: even delete and update."""
-    assert endpoint.verb == ("POST" if endpoint.name.split(".")[1] in ("create", "update", "delete") else "GET")
+    assert endpoint.method == ("POST" if endpoint.name.split(".")[1] in ("create", "update", "delete") else "GET")
 
 
 @pytest.mark.parametrize("name", ["CREATE_PAYMENT_TOKEN", "UPDATE_PAYMENT_TOKEN", "DELETE_PAYMENT_TOKEN"])

@@ -189,9 +189,17 @@ def test_an_error_can_be_copied(twin):
             "request r-1: qualification_sessions.update: it broke (1 attempt; outcome not_sent: nothing was sent)",
         ),
         (
+            {"is_read": True, "idempotency_key": None, "retries_suppressed": False},
+            "request r-1: qualification_sessions.update: it broke (3 attempts; outcome unknown: no usable response)",
+        ),
+        (
+            {"is_read": True, "outcome": "not_sent", "idempotency_key": None, "retries_suppressed": False},
+            "request r-1: qualification_sessions.update: it broke (3 attempts; outcome not_sent: nothing was sent)",
+        ),
+        (
             {"attempts": 0, "outcome": "rejected", "retries_suppressed": False},
             (
-                "request r-1: qualification_sessions.update: it broke (0 attempts; outcome rejected: it was refused,"
+                "request r-1: qualification_sessions.update: it broke (0 attempts; outcome rejected: it was rejected,"
                 " idempotency_key=k-1)"
             ),
         ),

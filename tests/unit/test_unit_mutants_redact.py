@@ -17,7 +17,7 @@ from truemed_async.options import Attempt
 def attempt(**given: Any) -> Attempt:
     """Return a success that took 1.25 s, changed as given."""
     usual: dict[str, Any] = {
-        "endpoint": "things.get", "verb": "GET", "route": "/things", "number": 2, "started_at": 1.0, "elapsed": 1.25,
+        "endpoint": "things.get", "method": "GET", "route": "/things", "number": 2, "started_at": 1.0, "elapsed": 1.25,
         "status": 200, "error": None, "outcome": None, "request_id": "r-1", "retry_in": None,
     }  # fmt: skip
     return Attempt(**{**usual, **given})

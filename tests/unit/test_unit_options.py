@@ -160,6 +160,6 @@ def test_an_object_whose_call_is_a_coroutine_is_no_plain_callable():
 def test_what_a_hook_sees_holds_nothing_personal():
     names: list[Any] = [field.name for field in attrs.fields(Attempt)]
     assert names == [
-        "endpoint", "verb", "route", "number", "started_at", "elapsed", "status", "error", "outcome", "request_id",
+        "endpoint", "method", "route", "number", "started_at", "elapsed", "status", "error", "outcome", "request_id",
         "retry_in",
     ]  # fmt: skip

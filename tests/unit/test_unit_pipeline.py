@@ -323,7 +323,7 @@ async def test_hooks_see_each_attempt():
     world = World(raw(500, {"error": "canary"}, x_request_id="r-1"), refused(), OK, took=0.25)
     await world.send(KEYED, key="canary", body={"user_id": "canary"})
     wall = FakeClock().wall()
-    common = {"endpoint": "things.change", "verb": "POST", "route": "/things", "elapsed": pytest.approx(0.25)}
+    common = {"endpoint": "things.change", "method": "POST", "route": "/things", "elapsed": pytest.approx(0.25)}
     assert [attrs.asdict(attempt) for attempt in world.attempts] == [
         {
             **common, "number": 1, "started_at": pytest.approx(wall), "status": 500, "error": "ServerError",

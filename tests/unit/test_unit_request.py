@@ -336,11 +336,11 @@ def test_a_get_is_safe_and_a_post_is_not_unless_it_says_so():
     assert KEYED.idempotency is Idempotency.KEYED
 
 
-@pytest.mark.parametrize("verb", ["PUT", "DELETE", "get", ""])
-def test_only_get_and_post_are_verbs_of_this_api(verb):
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "get", ""])
+def test_endpoint_rejects_methods_other_than_get_and_post(method):
     """Truemed developer documentation: only GET and POST are used."""
     with pytest.raises(InvalidArgumentError, match="GET or POST"):
-        Endpoint("x.y", verb, "/x", dict)
+        Endpoint("x.y", method, "/x", dict)
 
 
 @pytest.mark.parametrize("path", ["", "things", "https://evil.example/", "@evil.example/"])

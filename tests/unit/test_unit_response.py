@@ -289,7 +289,8 @@ def test_what_truemed_said_is_kept_for_programs_only():
     assert isinstance(error, BadRequestError)
     assert (error.status, error.code, error.message, error.body) == (400, "ValidationError", body["message"], body)
     assert (
-        str(error) == "request r-1: x.y: 400 Bad Request, ValidationError (1 attempt; outcome rejected: it was refused)"
+        str(error)
+        == "request r-1: x.y: 400 Bad Request, ValidationError (1 attempt; outcome rejected: it was rejected)"
     )
     assert "canary" not in f"{found!r} {error} {error!r} {error.args} {vars(error)}"
 
@@ -318,7 +319,7 @@ def test_a_code_that_does_not_look_like_one_is_in_the_body_only(code):
     assert isinstance(error, APIError)
     assert error.code is None
     assert error.body == {"error": code}
-    assert str(error) == "x.y: 400 Bad Request (1 attempt; outcome rejected: it was refused)"
+    assert str(error) == "x.y: 400 Bad Request (1 attempt; outcome rejected: it was rejected)"
 
 
 def test_a_status_without_a_name_is_shown_as_one():

@@ -16,7 +16,7 @@ T = TypeVar("T")
 _PATH = re.compile(r"/\Z|(?:/(?:[A-Za-z0-9_~-]|\{[A-Za-z_]\w*\})(?:[A-Za-z0-9._~-]|\{[A-Za-z_]\w*\})*)+\Z")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
-Verb = Literal["GET", "POST"]
+Method = Literal["GET", "POST"]
 
 
 class Idempotency(enum.Enum):
@@ -30,8 +30,8 @@ class Idempotency(enum.Enum):
     """It changes something and takes no key: never."""
 
 
-def _by_verb(endpoint: Endpoint[Any]) -> Idempotency:
-    return Idempotency.SAFE if endpoint.verb == "GET" else Idempotency.UNKEYED
+def _default_idempotency(endpoint: Endpoint[Any]) -> Idempotency:
+    return Idempotency.SAFE if endpoint.method == "GET" else Idempotency.UNKEYED
 
 
 def _in_path(endpoint: Endpoint[Any]) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ class Endpoint(Generic[T]):
 
     Attributes:
         name: Its name in errors, logs and hooks, for example ``"qualification_sessions.get"``.
-        verb: ``"GET"`` or ``"POST"``.
+        method: ``"GET"`` or ``"POST"``.
         path: The path, ids as ``{placeholders}``.
         result: What the answer is decoded into: a model, ``dict`` for the JSON as it is, or ``NoneType`` for no body.
         idempotency: By default safe for GET and unkeyed for POST.
@@ -54,10 +54,10 @@ class Endpoint(Generic[T]):
     """
 
     name: str
-    verb: Verb
+    method: Method
     path: str
     result: type[T]
-    idempotency: Idempotency = attrs.field(default=attrs.Factory(_by_verb, takes_self=True), kw_only=True)
+    idempotency: Idempotency = attrs.field(default=attrs.Factory(_default_idempotency, takes_self=True), kw_only=True)
     items: str | None = attrs.field(default=None, kw_only=True)
 
     placeholders: tuple[str, ...] = attrs.field(
@@ -65,7 +65,7 @@ class Endpoint(Generic[T]):
     )
 
     def __attrs_post_init__(self) -> None:
-        if self.verb not in ("GET", "POST"):
-            raise InvalidArgumentError("an endpoint's verb is GET or POST")
+        if self.method not in ("GET", "POST"):
+            raise InvalidArgumentError("an endpoint's method is GET or POST")
         if not _PATH.match(self.path):
             raise InvalidArgumentError("an endpoint's path starts with '/' and is made of words and {placeholders}")

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import attrs
 
 from truemed_async._core import redact
+from truemed_async._core.endpoint import Idempotency
 from truemed_async._core.ledger import KeyLedger
 from truemed_async._core.pacing import Pacer
 from truemed_async._core.problem import Problem
@@ -173,6 +174,7 @@ class _Call:
             outcome="unknown" if self.worst == "unknown" else problem.outcome,
             idempotency_key=self.request.idempotency_key,
             retries_suppressed=suppressed,
+            is_read=self.request.endpoint.idempotency is Idempotency.SAFE,
         )
 
     def _report(
@@ -184,7 +186,7 @@ class _Call:
         redact.report(
             Attempt(
                 endpoint=endpoint.name,
-                verb=endpoint.verb,
+                method=endpoint.method,
                 route=endpoint.path,
                 number=self.attempts,
                 started_at=self.clock.wall() - (now - started),

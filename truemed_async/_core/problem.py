@@ -1,5 +1,3 @@
-# pyright: reportPrivateUsage=false
-# An error and its problem are two halves of one thing; its boxes are private only to users.
 """What went wrong in one attempt, as a value: the retry decision reads it, and the last one becomes the error."""
 
 from __future__ import annotations
@@ -54,6 +52,7 @@ class Problem:
         outcome: CallOutcome,
         idempotency_key: str | None,
         retries_suppressed: bool,
+        is_read: bool = False,
     ) -> CallError:
         """Return the error to raise; it is built here so that no frame of the caller's traceback holds a body."""
         error = self.error(
@@ -64,16 +63,16 @@ class Problem:
             idempotency_key=idempotency_key,
             request_id=self.request_id,
             retries_suppressed=retries_suppressed,
+            is_read=is_read,
         )
         if isinstance(error, APIError):
             error.status = self.status or 0
             error.code = self.code
-            error._message = self.message  # noqa: SLF001  # private so that `vars(error)` shows the box
-            error._body = self.body  # noqa: SLF001
+            error.attach_content(self.message, self.body)
         if isinstance(error, DecodeError):
             error.path = self.path
         if isinstance(error, RateLimitedError):
             error.retry_after = self.retry_after
         if isinstance(error, PaymentMethodError):
-            error._redirect_url = self.redirect_url  # noqa: SLF001
+            error.attach_redirect_url(self.redirect_url)
         return error

@@ -20,12 +20,12 @@ def report(attempt: Attempt, hooks: tuple[Hook, ...]) -> None:
     if attempt.error is None:
         logger.debug(
             "%s %s: %s, request %s, attempt %d, %.0f ms",
-            attempt.verb, attempt.endpoint, attempt.status, attempt.request_id, attempt.number, attempt.elapsed * 1000,
+            attempt.method, attempt.endpoint, attempt.status, attempt.request_id, attempt.number, attempt.elapsed * 1000,
         )  # fmt: skip
     else:
         logger.info(
             "%s %s: %s (%s), request %s, attempt %d, %.0f ms, %s",
-            attempt.verb, attempt.endpoint, attempt.error, attempt.status, attempt.request_id, attempt.number,
+            attempt.method, attempt.endpoint, attempt.error, attempt.status, attempt.request_id, attempt.number,
             attempt.elapsed * 1000, "giving up" if attempt.retry_in is None else f"again in {attempt.retry_in:.2f} s",
         )  # fmt: skip
     for hook in hooks:

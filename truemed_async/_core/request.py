@@ -71,7 +71,7 @@ def build(
         if body is not None and "idempotency_key" in body:
             raise InvalidArgumentError("give the idempotency key as idempotency_key=…, not inside the body")
         body = {"idempotency_key": key, **(body or {})}
-    if body is not None and endpoint.verb == "GET":
+    if body is not None and endpoint.method == "GET":
         raise InvalidArgumentError(f"{endpoint.name} is a GET and takes no body")
     return Request(
         endpoint,

@@ -16,6 +16,7 @@ from truemed_async._core.endpoint import Endpoint, Idempotency
 from truemed_async._core.problem import Problem
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import (
+    DOCUMENTED_CODES,
     APIError,
     AuthenticationError,
     BadRequestError,
@@ -33,7 +34,6 @@ from truemed_async.errors import (
     UnprocessableError,
     UserIdAlreadySetError,
 )
-from truemed_async.errors._documented import DOCUMENTED
 from truemed_async.models import Model
 from truemed_async.models._compile import StructureError
 from truemed_async.models._converter import JSONDecodeError, loads, structurer
@@ -244,8 +244,8 @@ def _error_class(
         return PaymentMethodError
     if status in (400, 422) and code == "NotFound":  # of a deleted token; with which status, no page at hand says
         return NotFoundError
-    if status == 400 and code is not None and code in DOCUMENTED:
-        return DOCUMENTED[code]
+    if status == 400 and code is not None and code in DOCUMENTED_CODES:
+        return DOCUMENTED_CODES[code]
     # Truemed documents "a 400 validation error" for a reused key and no code of its own, so its words must tell.
     told = f"{code} {message}".lower()
     if status == 400 and endpoint.idempotency is Idempotency.KEYED and "idempotency" in told:

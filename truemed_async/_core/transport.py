@@ -234,7 +234,7 @@ class Transport:
 
     async def _exchange(self, request: Request, connect: float) -> RawResponse | Problem:
         async with self._open().request(
-            request.endpoint.verb,
+            request.endpoint.method,
             request.url,
             headers=self._headers_of(request),
             data=None if request.body is None else request.body.value,

@@ -94,7 +94,7 @@ async def carry_out(context: Context, call: Call, *, key: str | None = None, set
 def _show_request(streams: Streams, request: Request) -> None:
     """Write what would go over the wire, but for the headers, one of which is the API key."""
     shown = {
-        "method": request.endpoint.verb,
+        "method": request.endpoint.method,
         "url": str(request.url),
         "idempotency_key": request.idempotency_key,
         "body": None if request.body is None else orjson.loads(request.body.value),
