@@ -50,7 +50,7 @@ def test_only_captured_is_fulfilled(page, visit, shop):
     assert page.locator("#state").get_attribute("data-state") == "open"
     session = order.rpartition("=")[2]
     page.goto(f"{shop[1]}/_emulator/inspector/payments")
-    page.get_by_role("button", name=f"review approves: {session}").click()
+    page.get_by_role("button", name=f"approve: {session}").click()
     page.goto(order)
     becomes(page, "fulfilled")
 

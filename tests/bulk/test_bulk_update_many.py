@@ -37,7 +37,9 @@ FAULTS = {
 @pytest.fixture
 def free(emulator):
     """Add sessions without a user."""
-    return lambda count: [emulator.state.add(user_id=None, status="pending") for _ in range(count)]
+    return lambda count: [
+        emulator.state.qualification_sessions.add(user_id=None, status="pending") for _ in range(count)
+    ]
 
 
 def changes_of(ids):
@@ -45,7 +47,7 @@ def changes_of(ids):
 
 
 def users(emulator, ids):
-    return {each: emulator.state.get(each).user_id for each in ids}
+    return {each: emulator.state.qualification_sessions.get(each).user_id for each in ids}
 
 
 def keys_sent(emulator):
@@ -91,7 +93,7 @@ async def test_each_change_gives_one_outcome_with_the_key_that_was_sent(emulator
 
 
 async def test_a_failure_stays_its_own_and_carries_its_key(client, free, emulator):
-    taken, open_ = emulator.state.add(user_id="taken"), free(1)[0]
+    taken, open_ = emulator.state.qualification_sessions.add(user_id="taken"), free(1)[0]
     changes = changes_of([taken, "qs_nobody", open_])
     found = await outcomes_of(client, changes, run_id="run-1", ordered=True)
     assert [type(outcome.error) for outcome in found] == [UserIdAlreadySetError, NotFoundError, type(None)]
@@ -141,7 +143,7 @@ async def test_all_fields_are_sent(emulator, client, free):
         failure_url="https://shop.example/no",
     )
     assert (await outcomes_of(client, [change]))[0].ok
-    stored = emulator.state.get(one)
+    stored = emulator.state.qualification_sessions.get(one)
     assert (stored.user_id, stored.metadata) == ("me", '{"a":"ü","b":1}')
     assert (stored.success_url, stored.failure_url) == ("https://shop.example/ok", "https://shop.example/no")
 
@@ -324,7 +326,10 @@ async def test_a_change_that_was_changed_does_not_collide(emulator, client, free
     assert all(outcome.ok for outcome in await outcomes_of(client, first, run_id="r"))
     corrected = [first[0], QualificationSessionUpdateParams(two, metadata={"tier": "silver"})]
     assert all(outcome.ok for outcome in await outcomes_of(client, corrected, run_id="r"))
-    assert [emulator.state.get(each).metadata for each in (one, two)] == ['{"tier":"gold"}', '{"tier":"silver"}']
+    assert [emulator.state.qualification_sessions.get(each).metadata for each in (one, two)] == [
+        '{"tier":"gold"}',
+        '{"tier":"silver"}',
+    ]
 
 
 # --- the same without a loop --------------------------------------------------------------------------------------------

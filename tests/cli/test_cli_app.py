@@ -24,7 +24,7 @@ EMULATOR = ("--env", "emulator")
 
 class TestSettings:
     def test_the_key_and_the_server_come_from_the_environment(self, truemed, emulator):
-        emulator.state.add()
+        emulator.state.qualification_sessions.add()
 
         assert len(truemed(*LIST).rows) == 1
 
@@ -162,7 +162,7 @@ class TestExitCodes:
         with os.fdopen(write, "w", encoding="utf-8") as out:
             streams = Streams(out, io.StringIO())
 
-            assert run(("sessions", "get", emulator.state.add(), "qs_unknown"), streams) == 1
+            assert run(("sessions", "get", emulator.state.qualification_sessions.add(), "qs_unknown"), streams) == 1
         assert streams.err.getvalue().startswith("error: qs_unknown")
 
     def test_a_mistake_of_ours_is_not_hidden(self, truemed, monkeypatch):

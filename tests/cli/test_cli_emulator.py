@@ -263,7 +263,9 @@ class TestWhatIsShown:
                 urllib.request.urlopen(f"{server.url}/api/v1/qualification_sessions", timeout=10)
             with socket.create_server(("127.0.0.1", 0)) as hangs:
                 endpoint = server.webhooks.register(f"http://127.0.0.1:{hangs.getsockname()[1]}/")
-                server.state.approve(server.state.add(status="processing"))
+                server.state.qualification_sessions.approve(
+                    server.state.qualification_sessions.add(status="processing")
+                )
                 accepted, _ = hangs.accept()
                 server.webhooks.unregister(endpoint.id)
                 accepted.close()

@@ -71,7 +71,7 @@ def test_the_same_data_in_both_formats(truemed):
 )
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
 def test_cells_are_kept_as_they_are(truemed, emulator, tmp_path, name, format):
-    emulator.state.add(user_name=name)
+    emulator.state.qualification_sessions.add(user_name=name)
     file = tmp_path / f"one.{format}"
 
     assert truemed("sessions", "export", "--output", str(file)).code == 0
@@ -91,7 +91,7 @@ def test_unknown_fields_are_kept_in_jsonl(truemed, emulator):
                 row["brand_new"] = [1]
             return web.json_response(data)
 
-    emulator.state.add()
+    emulator.state.qualification_sessions.add()
     emulator.faults.add(More())
 
     (row,) = truemed("sessions", "export", "--output", "-").rows
@@ -100,8 +100,8 @@ def test_unknown_fields_are_kept_in_jsonl(truemed, emulator):
 
 
 def test_filters_reach_the_server(truemed, emulator):
-    wanted = emulator.state.add(status="processing", user_id="a")
-    emulator.state.add(status="processing", user_id="b")
+    wanted = emulator.state.qualification_sessions.add(status="processing", user_id="a")
+    emulator.state.qualification_sessions.add(status="processing", user_id="b")
 
     done = truemed("sessions", "export", "--output", "-", "--status", "processing", "--user-id", "a")
 
@@ -156,7 +156,7 @@ def test_a_place_that_cannot_be_written_is_a_usage_error(truemed, tmp_path):
 
 def test_the_file_changes_only_when_the_export_is_complete(truemed, emulator, tmp_path):
     for _ in range(120):
-        emulator.state.add(status="processing")
+        emulator.state.qualification_sessions.add(status="processing")
     emulator.faults.add(FromPage2(403))
     file, partial = tmp_path / "x.jsonl", tmp_path / "x.jsonl.partial"
     file.write_text("before")
@@ -181,7 +181,9 @@ def unfinished(partial):
 
 def test_it_can_be_resumed(truemed, emulator, tmp_path):
     for number in range(120):
-        emulator.state.add(status="processing", created_at=datetime(2024, 1, 1, 10, number % 60, tzinfo=UTC))
+        emulator.state.qualification_sessions.add(
+            status="processing", created_at=datetime(2024, 1, 1, 10, number % 60, tzinfo=UTC)
+        )
     emulator.faults.add(FromPage2(403))
     file, other = tmp_path / "x.csv", tmp_path / "y.csv"
     assert truemed("sessions", "export", "--output", str(file)).code == 1
@@ -199,7 +201,7 @@ def test_it_can_be_resumed(truemed, emulator, tmp_path):
 
 def test_a_changed_resume_is_a_usage_error(truemed, emulator, tmp_path):
     for _ in range(60):
-        emulator.state.add()
+        emulator.state.qualification_sessions.add()
     emulator.faults.add(FromPage2(403))
     file = tmp_path / "x.csv"
     assert truemed("sessions", "export", "--output", str(file)).code == 1
@@ -247,7 +249,7 @@ def test_dropped(truemed):
 )
 def test_since(truemed, emulator, terminal, since, count):
     for day, minute in ((1, 0), (2, 0), (2, 30)):
-        emulator.state.add(created_at=datetime(2024, 1, day, 10, minute, tzinfo=UTC))
+        emulator.state.qualification_sessions.add(created_at=datetime(2024, 1, day, 10, minute, tzinfo=UTC))
 
     done = truemed("sessions", "export", "--output", "-", "--since", since, err=terminal())
 
@@ -295,7 +297,7 @@ def test_without_the_extra_it_says_how_to_get_it(truemed, tmp_path, monkeypatch)
 
 def test_the_summary_counts_by_status(truemed, emulator, tmp_path):
     for status in ("approved", "pending", "approved", "brand\x1bnew", "pending", "approved"):
-        emulator.state.add(status=status)
+        emulator.state.qualification_sessions.add(status=status)
     file = tmp_path / "x.csv"
 
     done = truemed("sessions", "export", "--output", str(file))
@@ -326,7 +328,7 @@ class TestProgress:
 
                 return web.json_response(json.loads(response.body) | {"pagination": None})
 
-        emulator.state.add()
+        emulator.state.qualification_sessions.add()
         emulator.faults.add(Bare())
 
         done = truemed("sessions", "export", "--output", "-", err=terminal())
@@ -353,7 +355,7 @@ class TestProgress:
 
 def test_what_a_listing_warns_of_is_a_note_for_people(truemed, emulator, tmp_path):
     for _ in range(30):
-        emulator.state.add()
+        emulator.state.qualification_sessions.add()
     emulator.state.max_page_size = 5
     done = truemed("sessions", "export", "--output", str(tmp_path / "x.jsonl"))
     assert done.code == 0
@@ -363,6 +365,6 @@ def test_what_a_listing_warns_of_is_a_note_for_people(truemed, emulator, tmp_pat
 
 def test_a_smaller_page_than_asked_for_is_nobodys_concern(truemed, emulator, tmp_path):
     for _ in range(30):
-        emulator.state.add()
+        emulator.state.qualification_sessions.add()
     emulator.state.max_page_size = 20
     assert "note" not in truemed("sessions", "export", "--output", str(tmp_path / "x.jsonl")).err

@@ -27,8 +27,8 @@ def payments(emulator):
 def captured(payments):
     """A payment of 100.00 dollars that is captured."""
     id = payments.add()
-    payments.customer_completes(id)
-    payments.review_approves(id)
+    payments.submit(id)
+    payments.approve(id)
     return id
 
 
@@ -36,8 +36,8 @@ def captured(payments):
 def held(payments):
     """A payment of 100.00 dollars that is authorized."""
     id = payments.add(kind="authorization")
-    payments.customer_completes(id)
-    payments.review_approves(id)
+    payments.submit(id)
+    payments.approve(id)
     return id
 
 

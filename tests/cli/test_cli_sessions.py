@@ -52,10 +52,10 @@ class TestList:
         assert len(rows) == 3
 
     def test_filters_reach_the_server(self, truemed, emulator):
-        wanted = emulator.state.add(
+        wanted = emulator.state.qualification_sessions.add(
             status="approved", user_id="none", user_name="Ada", expires_at=datetime(2027, 5, 1, 12, tzinfo=UTC)
         )
-        emulator.state.add(status="approved", user_id="other", user_name="Ada")
+        emulator.state.qualification_sessions.add(status="approved", user_id="other", user_name="Ada")
         filters = ("--status", "approved", "--user-id", "none", "--search", "ada", "--expires-at", "2027-05-01")
 
         done = truemed("sessions", "list", *filters)
@@ -64,18 +64,20 @@ class TestList:
 
     @pytest.mark.parametrize("word", ["none", "null", "None"])
     def test_the_word_none_is_a_value(self, truemed, emulator, word):
-        emulator.state.add(user_id="somebody")
+        emulator.state.qualification_sessions.add(user_id="somebody")
 
         assert not truemed("sessions", "list", "--user-id", word).rows
 
     def test_a_terminal_gets_a_table_and_where_the_page_stands(self, truemed, terminal, emulator):
-        emulator.state.add(
+        emulator.state.qualification_sessions.add(
             qualification_session_id="qs_1",
             user_id="u",
             email="a@example.com",
             created_at=datetime(2026, 1, 2, tzinfo=UTC),
         )
-        emulator.state.add(qualification_session_id="qs_2", created_at=datetime(2026, 1, 1, tzinfo=UTC))
+        emulator.state.qualification_sessions.add(
+            qualification_session_id="qs_2", created_at=datetime(2026, 1, 1, tzinfo=UTC)
+        )
 
         done = truemed("sessions", "list", "--page-size", "1", out=terminal(), err=terminal())
 
@@ -130,7 +132,7 @@ class TestList:
         assert "\x1b" not in done.out
 
     def test_text_of_others_does_not_steer_the_terminal(self, truemed, terminal, emulator):
-        emulator.state.add(qualification_session_id="qs_1", user_id="\x1b[2J[red]\u202e\n")
+        emulator.state.qualification_sessions.add(qualification_session_id="qs_1", user_id="\x1b[2J[red]\u202e\n")
 
         done = truemed("sessions", "list", out=terminal())
 
@@ -146,7 +148,7 @@ class TestList:
 
 class TestGet:
     def test_a_pipe_gets_one_document_an_id_in_their_order(self, truemed, emulator):
-        ids = [emulator.state.add(user_id=str(number)) for number in range(20)]
+        ids = [emulator.state.qualification_sessions.add(user_id=str(number)) for number in range(20)]
 
         done = truemed("sessions", "get", *ids)
 
@@ -154,7 +156,7 @@ class TestGet:
         assert [row["qualification_session_id"] for row in done.rows] == ids
 
     def test_one_unknown_id_does_not_hide_the_others(self, truemed, emulator):
-        known = emulator.state.add()
+        known = emulator.state.qualification_sessions.add()
 
         done = truemed("sessions", "get", "qs_unknown", known)
 
@@ -164,7 +166,7 @@ class TestGet:
         assert done.err.count("\n") == 1
 
     def test_what_is_no_id_is_not_repeated(self, truemed, emulator):
-        done = truemed("sessions", "get", emulator.state.add(), "ada@example.com")
+        done = truemed("sessions", "get", emulator.state.qualification_sessions.add(), "ada@example.com")
 
         assert done.code == 2
         assert len(done.rows) == 1
@@ -175,7 +177,7 @@ class TestGet:
         assert truemed("sessions", "get", "not/one", "qs_unknown").code == 1
 
     def test_a_terminal_gets_every_field(self, truemed, terminal, emulator):
-        id = emulator.state.add(user_name="Ada Example", fee=1.5)
+        id = emulator.state.qualification_sessions.add(user_name="Ada Example", fee=1.5)
 
         done = truemed("sessions", "get", id, out=terminal())
 
@@ -193,7 +195,7 @@ class TestGet:
 
 class TestUpdate:
     def test_it_changes_what_is_given(self, truemed, emulator):
-        id = emulator.state.add()
+        id = emulator.state.qualification_sessions.add()
 
         done = truemed(
             "sessions", "update", id,
@@ -206,30 +208,34 @@ class TestUpdate:
 
         assert done.code == 0
         assert done.rows == [{"qualification_session_id": id, "status": "pending", "idempotency_key": "key-1"}]
-        stored = emulator.state.get(id)
+        stored = emulator.state.qualification_sessions.get(id)
         assert (stored.user_id, json.loads(stored.metadata)) == ("none", {"order": 7})
         assert (stored.success_url, stored.failure_url) == ("https://example.com/yes", "https://example.com/no")
 
     def test_what_is_not_given_is_not_sent(self, truemed, emulator):
-        id = emulator.state.add(user_id="kept")
+        id = emulator.state.qualification_sessions.add(user_id="kept")
 
         assert truemed("sessions", "update", id, "--metadata", "{}").code == 0
-        assert emulator.state.get(id).user_id == "kept"
+        assert emulator.state.qualification_sessions.get(id).user_id == "kept"
 
     def test_a_terminal_gets_a_table(self, truemed, terminal, emulator):
-        done = truemed("sessions", "update", emulator.state.add(), "--user-id", "u", out=terminal())
+        done = truemed(
+            "sessions", "update", emulator.state.qualification_sessions.add(), "--user-id", "u", out=terminal()
+        )
 
         assert "idempotency_key" in done.out
         assert "{" not in done.out
 
     def test_nothing_to_change_is_a_usage_error(self, truemed, emulator):
-        done = truemed("sessions", "update", emulator.state.add())
+        done = truemed("sessions", "update", emulator.state.qualification_sessions.add())
 
         assert (done.code, done.out) == (2, "")
         assert "nothing to change" in done.err
 
     def test_a_conflict_is_an_error_of_the_call(self, truemed, emulator):
-        done = truemed("sessions", "update", emulator.state.add(user_id="a"), "--user-id", "secret-b")
+        done = truemed(
+            "sessions", "update", emulator.state.qualification_sessions.add(user_id="a"), "--user-id", "secret-b"
+        )
 
         assert (done.code, done.out) == (1, "")
         assert "409" in done.err

@@ -18,9 +18,11 @@ EMULATOR = ("--env", "emulator")
 @pytest.fixture
 def some(emulator):
     for status, day in (("approved", 1), ("approved", 2), ("pending", 2), ("brand\x1bnew", 2)):
-        emulator.state.add(status=status, created_at=datetime(2024, 1, day, tzinfo=UTC))
+        emulator.state.qualification_sessions.add(status=status, created_at=datetime(2024, 1, day, tzinfo=UTC))
     soon = datetime.now(UTC) + timedelta(days=45)
-    emulator.state.add(status="approved", created_at=datetime(2024, 1, 3, tzinfo=UTC), expires_at=soon)
+    emulator.state.qualification_sessions.add(
+        status="approved", created_at=datetime(2024, 1, 3, tzinfo=UTC), expires_at=soon
+    )
     return emulator
 
 

@@ -24,7 +24,7 @@ def test_a_request_is_made_and_followed(truemed, emulator):
 
     (waiting,) = truemed("tokens", "provision-request", id).rows
     assert waiting == {"payment_token": None, "metadata": "17"}
-    token = emulator.state.provision_requests.customer_completes(id)
+    token = emulator.state.provision_requests.submit(id)
     assert truemed("tokens", "provision-request", id).rows[0]["payment_token"] == token
 
 

@@ -28,8 +28,8 @@ exit 0
 def emulator(monkeypatch, tmp_path):
     """Serve the sessions that examples name, among others, and run in an empty directory."""
     with Emulator(sessions=120) as emulator:
-        emulator.state.add(qualification_session_id="qs_abc123", status="approved")
-        emulator.state.add(qualification_session_id="qs_def456", status="processing")
+        emulator.state.qualification_sessions.add(qualification_session_id="qs_abc123", status="approved")
+        emulator.state.qualification_sessions.add(qualification_session_id="qs_def456", status="processing")
         monkeypatch.setenv("TRUEMED_API_KEY", emulator.api_key)
         monkeypatch.setenv("TRUEMED_BASE_URL", emulator.url)
         monkeypatch.delenv("TRUEMED_ENVIRONMENT", raising=False)

@@ -143,7 +143,7 @@ def lost_answers(emulator, names):
     posts = [request for request in emulator.requests if request.method == "POST"]
     assert len(posts) == 4
     assert len({request.body for request in posts}) == 1
-    assert emulator.state.get("qs_abc123").user_id == "user-42"
+    assert emulator.state.qualification_sessions.get("qs_abc123").user_id == "user-42"
 
 
 @contextmanager
@@ -151,7 +151,7 @@ def moving_list(emulator, names):
     """Take a session away after each page. Paging by hand then misses some that were there all along; `iter` none."""
     emulator.faults.add("delete_between_pages")
     yield
-    stayed = {session.qualification_session_id for session in emulator.state.sessions}
+    stayed = {session.qualification_session_id for session in emulator.state.qualification_sessions.rows}
     by_hand = "requests" in names
     assert stayed
     assert (not stayed <= set(names["ids"])) is by_hand

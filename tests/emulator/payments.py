@@ -33,18 +33,18 @@ def refused(answer, error, status=400):
 
 def held(emulator, **fields):
     """A session whose money is held."""
-    state = emulator.state.payment_sessions
+    sessions = emulator.state.payment_sessions
     items = [{"name": "Sauna", "price": 90_00, "quantity": 1, "sku": "S"}]
-    id = state.add(**{"kind": "authorization", "total_amount": 100_00, "order_items": items, **fields})
-    state.customer_completes(id)
-    state.review_approves(id)
+    id = sessions.add(**{"kind": "authorization", "total_amount": 100_00, "order_items": items, **fields})
+    sessions.submit(id)
+    sessions.approve(id)
     return id
 
 
 def paid(emulator, **fields):
     """A session that is captured."""
-    state = emulator.state.payment_sessions
-    id = state.add(**fields)
-    state.customer_completes(id)
-    state.review_approves(id)
+    sessions = emulator.state.payment_sessions
+    id = sessions.add(**fields)
+    sessions.submit(id)
+    sessions.approve(id)
     return id

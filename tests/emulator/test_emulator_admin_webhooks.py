@@ -8,7 +8,7 @@ WEBHOOKS, DELIVERIES, FAULTS = f"{ADMIN}/webhooks", f"{ADMIN}/deliveries", f"{AD
 
 
 def happen(emulator):
-    emulator.state.approve(emulator.state.add(status="processing"))
+    emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
     assert emulator.webhooks.wait_until_idle(10)
 
 

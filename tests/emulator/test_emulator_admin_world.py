@@ -47,7 +47,7 @@ class TestTheClock:
     def test_goes_far_and_the_api_goes_on(self, emulator, api):
         api.post(CLOCK, {"advance": 999 * YEAR})
         refused(api.post(CLOCK, {"advance": 2 * YEAR}), "at most 1,000 years ahead")
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert api.post(CREATE, order(tokenize=True)).status == 200
         assert api.list().status == 200
 
@@ -55,7 +55,7 @@ class TestTheClock:
 class TestTheState:
     def test_is_dumped_and_loaded(self, emulator, api):
         paid(emulator)
-        emulator.state.add()
+        emulator.state.qualification_sessions.add()
         dumped = api.read(STATE)
         assert (dumped.status, dumped.json) == (200, emulator.state.dump())
         with Emulator(sessions=3) as other:
@@ -67,7 +67,7 @@ class TestTheState:
             dumped = type(api)(other).read(STATE).content
         assert len(dumped) > 1024**2
         assert api.send("PUT", STATE, dumped).status == 204
-        assert emulator.state.count == 2000
+        assert emulator.state.qualification_sessions.count == 2000
 
     def test_but_not_from_just_anybody(self, api):
         assert api.send("PUT", STATE, b" " * (1024**2 + 1), headers={}).status == 413
@@ -98,7 +98,7 @@ class TestTheState:
         ids=str,
     )
     def test_is_not_changed_by_what_cannot_be_read(self, emulator, api, change, says):
-        emulator.state.add()
+        emulator.state.qualification_sessions.add()
         before = emulator.state.dump()
         refused(api.send("PUT", STATE, {**before, **change}), says)
         assert emulator.state.dump() == before
@@ -113,7 +113,7 @@ class TestTheState:
 class TestTransitions:
     def test_of_a_payment(self, emulator, api):
         id = emulator.state.payment_sessions.add()
-        for name, status in (("customer_completes", "processing"), ("review_approves", "captured")):
+        for name, status in (("submit", "processing"), ("approve", "captured")):
             moved = api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "move": name})
             assert (moved.status, moved.json) == (200, {"resource": "payment_sessions", "id": id, "status": status})
         api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "move": "refund", "amount": 60_00})
@@ -137,10 +137,10 @@ class TestTransitions:
 
     def test_of_the_others(self, emulator, api):
         asked = emulator.state.provision_requests.ask().id
-        session = emulator.state.add()
+        session = emulator.state.qualification_sessions.add()
         item = emulator.state.catalog_items.add()
         for resource, id, move, more, status in (
-            ("provision_requests", asked, "customer_completes", {}, "provisioned"),
+            ("provision_requests", asked, "submit", {}, "provisioned"),
             ("qualification_sessions", session, "start_review", {}, "processing"),
             ("qualification_sessions", session, "reject", {}, "rejected"),
             ("catalog_items", item, "review", {"eligibility": "eligible_with_lmn"}, "eligible_with_lmn"),
@@ -221,14 +221,14 @@ class TestTransitions:
                 id = makers[status](emulator)
             else:
                 id = store.add(**({} if resource == "payment_tokens" else {"status": status}))
-            if move == "customer_repairs":
+            if move == "resolve_failure":
                 emulator.state.payment_tokens.fail_next_charge(id)
             assert make(emulator.state, {"resource": resource, "id": id, "move": move}).id == id
 
 
 def _processing(emulator):
     id = emulator.state.payment_sessions.add()
-    emulator.state.payment_sessions.customer_completes(id)
+    emulator.state.payment_sessions.submit(id)
     return id
 
 

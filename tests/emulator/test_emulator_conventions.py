@@ -162,7 +162,7 @@ def test_refuses_a_body_that_cannot_be_decoded(emulator, api):
 
 def test_says_continue_to_who_waits_for_it(emulator):
     """HTTP: a client that sends Expect: 100-continue keeps its body back until it is asked for."""
-    id = emulator.state.add()
+    id = emulator.state.qualification_sessions.add()
     body = b'{"idempotency_key":"k","user_id":"u"}'
     head = (
         f"POST /api/v1/qualification_session/{id}/update HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n"
@@ -173,7 +173,7 @@ def test_says_continue_to_who_waits_for_it(emulator):
         assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body)
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
-    assert emulator.state.get(id).user_id == "u"
+    assert emulator.state.qualification_sessions.get(id).user_id == "u"
 
 
 def test_keeps_a_connection_alive(emulator):

@@ -15,7 +15,7 @@ from truemed_async.emulator.faults import bomb
 
 @pytest.fixture
 def id(emulator):
-    return emulator.state.add()
+    return emulator.state.qualification_sessions.add()
 
 
 def decoded(encoding, content):
@@ -41,7 +41,7 @@ def test_bomb(emulator, raw, id, encoding, size):
     plain = decoded(encoding, sent)
     assert len(plain) == size
     assert plain == b'{"x_text":"' + b"a" * (size - 13) + b'"}'
-    assert emulator.state.get(id).user_id == "u"
+    assert emulator.state.qualification_sessions.get(id).user_id == "u"
     if encoding != "identity" and size > 2**20:
         assert len(sent) < size / 500
 
@@ -119,4 +119,4 @@ def test_oversize_error_body(emulator, raw, id):
     assert len(plain) == 5 * 2**20
     assert plain.startswith(b'{"error":"ServerError","message":"aaaa')
     assert plain.endswith(b'aaaa"}')
-    assert emulator.state.get(id).user_id is None
+    assert emulator.state.qualification_sessions.get(id).user_id is None

@@ -13,7 +13,7 @@ NAMES = [name for name, kind in FAULTS.items() if kind.__module__ == broken.__na
 
 @pytest.fixture
 def id(emulator):
-    return emulator.state.add(qualification_session_id="qs_1", user_name="Robin Example")
+    return emulator.state.qualification_sessions.add(qualification_session_id="qs_1", user_name="Robin Example")
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def whole(raw, id):
 def test_has_its_effect_though_the_answer_is_broken(emulator, raw, id, name):
     emulator.faults.add(name, method="POST", times=1)
     raw.update(id)
-    assert emulator.state.get(id).user_id == "u"
+    assert emulator.state.qualification_sessions.get(id).user_id == "u"
     assert emulator.faults.hits == 1
 
 

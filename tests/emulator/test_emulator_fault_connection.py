@@ -11,7 +11,7 @@ from truemed_async.emulator import ConnectionFault, Emulator
 
 @pytest.fixture
 def id(emulator):
-    return emulator.state.add()
+    return emulator.state.qualification_sessions.add()
 
 
 def is_refused(emulator):
@@ -131,7 +131,7 @@ def test_empty_response(emulator, raw, id):
     emulator.faults.add("empty_response")
     received = raw.update(id)
     assert (received.content, received.end) == (b"", "fin")
-    assert emulator.state.get(id).user_id is None
+    assert emulator.state.qualification_sessions.get(id).user_id is None
     assert emulator.requests[-1].status is None
 
 
@@ -139,7 +139,7 @@ def test_reset_peer(emulator, raw, id):
     emulator.faults.add("reset_peer")
     received = raw.update(id)
     assert (received.content, received.end) == (b"", "rst")
-    assert emulator.state.get(id).user_id is None
+    assert emulator.state.qualification_sessions.get(id).user_id is None
     assert emulator.requests[-1].status is None
 
 
@@ -148,7 +148,7 @@ def test_hang(emulator, raw, id, until):
     received = raw.update(id, timeout=0.2)
     assert (received.content, received.end) == (b"", "open")
     until(lambda: emulator.requests.in_flight == 1)
-    assert emulator.state.get(id).user_id is None
+    assert emulator.state.qualification_sessions.get(id).user_id is None
 
 
 def test_hang_ends_when_the_client_goes_away(emulator, raw, until):
@@ -171,7 +171,7 @@ def test_stale_keepalive(emulator, raw, id):
     line.send("POST", f"/api/v1/qualification_session/{id}/update", {"idempotency_key": "2", "metadata": "{}"})
     received = line.receive()
     assert (received.content, received.end) == (b"", "fin")
-    assert emulator.state.get(id).metadata is None
+    assert emulator.state.qualification_sessions.get(id).metadata is None
 
 
 def test_stale_keepalive_after_a_while(emulator, raw):
@@ -190,7 +190,7 @@ def test_applied_then_reset(emulator, raw, id):
     emulator.faults.add("applied_then_reset", method="POST", times=1)
     received = raw.update(id)
     assert (received.content, received.end) == (b"", "rst")
-    assert emulator.state.get(id).user_id == "u"
+    assert emulator.state.qualification_sessions.get(id).user_id == "u"
     assert emulator.requests[-1].status is None
     # The same key again: one effect, and this time the answer to it.
     assert raw.update(id).status == 200
@@ -200,7 +200,7 @@ def test_applied_then_hang(emulator, raw, id, until):
     emulator.faults.add("applied_then_hang")
     received = raw.update(id, timeout=0.2)
     assert (received.content, received.end) == (b"", "open")
-    until(lambda: emulator.state.get(id).user_id == "u")
+    until(lambda: emulator.state.qualification_sessions.get(id).user_id == "u")
 
 
 @pytest.mark.parametrize(("name", "status"), [("applied_then_500", 500), ("applied_then_400_server_error", 400)])
@@ -208,7 +208,7 @@ def test_applied_then_an_error(emulator, raw, id, name, status):
     emulator.faults.add(name)
     received = raw.update(id)
     assert (received.status, received.json["error"]) == (status, "ServerError")
-    assert emulator.state.get(id).user_id == "u"
+    assert emulator.state.qualification_sessions.get(id).user_id == "u"
 
 
 def test_applied_then_500(emulator, raw, id):

@@ -11,7 +11,9 @@ import pytest
 
 @pytest.fixture
 def id(emulator):
-    return emulator.state.add(qualification_session_id="qs_1", user_name="Robin Example", eligible_amount=12.5)
+    return emulator.state.qualification_sessions.add(
+        qualification_session_id="qs_1", user_name="Robin Example", eligible_amount=12.5
+    )
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def test_html_error_page(emulator, raw, id, status):
     assert received.status == status
     assert received.header("Content-Type") == ["text/html"]
     assert received.body.startswith(b"<!DOCTYPE html>")
-    assert emulator.state.get(id).user_id == "u"
+    assert emulator.state.qualification_sessions.get(id).user_id == "u"
 
 
 def test_empty_200(emulator, raw, id):
@@ -48,7 +50,7 @@ def test_unexpected_204(emulator, raw, id):
     emulator.faults.add("unexpected_204")
     received = raw.update(id)
     assert (received.status, received.body) == (204, b"")
-    assert emulator.state.get(id).user_id == "u"
+    assert emulator.state.qualification_sessions.get(id).user_id == "u"
 
 
 def test_invalid_utf8(emulator, raw, id, body):
@@ -119,7 +121,7 @@ def test_wrong_type(emulator, raw, id, body):
 
 
 def test_unknown_enum(emulator, raw, id, body):
-    emulator.state.add(created_at=None)
+    emulator.state.qualification_sessions.add(created_at=None)
     emulator.faults.add("unknown_enum")
     assert [row["status"] for row in raw.list().json["qualification_sessions"]] == ["brand_new"] * 2
     emulator.faults.clear()
@@ -174,7 +176,7 @@ def test_huge_number(emulator, raw, id, body):
 )
 def test_missing_field_by_its_path(emulator, raw, path, count):
     for _ in range(3):
-        emulator.state.add()
+        emulator.state.qualification_sessions.add()
 
     def members(node):
         children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()

@@ -40,7 +40,7 @@ NAMES = [name for name, kind in FAULTS.items() if not issubclass(kind, Connectio
 def requests(emulator):
     """One request to each route that succeeds, in the order of the routes."""
     state = emulator.state
-    session, token = state.add(), state.payment_tokens.add()
+    session, token = state.qualification_sessions.add(), state.payment_tokens.add()
     request = state.provision_requests.ask().id
     sku = state.catalog_items.add()
     item = {"sku": sku, "name": "n", "description": "d", "image_urls": [], "url": "u"}
@@ -113,7 +113,7 @@ def test_a_listing_is_unreliable_whatever_it_lists(emulator, raw, name):
         emulator.state.payment_tokens.add()
         emulator.state.catalog_items.add()
         emulator.state.payouts.pay_out()
-        emulator.state.add()
+        emulator.state.qualification_sessions.add()
     sent = requests(emulator)
     for route in ROUTES:
         if route.listing is None:
@@ -146,10 +146,14 @@ def test_a_lost_answer_has_had_its_effect_once(emulator, raw, until, name, route
             REFUND, {"payment_id": payment, "amount": 1, "reason": "fraudulent", "idempotency_key": "k"},
         ),
     }[route]  # fmt: skip
-    state = emulator.state.payment_sessions
+    sessions = emulator.state.payment_sessions
 
     def effects():
-        return state.count, len(emulator.state.transactions.rows), state.get(payment).refund_amount
+        return (
+            sessions.count,
+            len(emulator.state.transactions.rows),
+            sessions.get(payment).refund_amount,
+        )
 
     before = effects()
     fault = emulator.faults.add(name, route=route, nth=1)

@@ -125,7 +125,7 @@ def test_nth_and_times(emulator, raw):
 
 
 def test_method_and_route(emulator, raw):
-    id = emulator.state.add()
+    id = emulator.state.qualification_sessions.add()
     posts = emulator.faults.add("status", code=500, method="post")
     lists = emulator.faults.add("status", code=502, route=LIST)
     assert (raw.list().status, raw.get(id).status, raw.update(id).status) == (502, 200, 500)

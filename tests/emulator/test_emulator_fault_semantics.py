@@ -11,7 +11,9 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 def ids(emulator):
     """Ten sessions, newest first."""
     ids = [
-        emulator.state.add(qualification_session_id=f"qs_{number}", created_at=START + timedelta(hours=number))
+        emulator.state.qualification_sessions.add(
+            qualification_session_id=f"qs_{number}", created_at=START + timedelta(hours=number)
+        )
         for number in range(10)
     ]
     return ids[::-1]
@@ -26,7 +28,7 @@ def test_key_reuse_mismatch(emulator, raw, ids):
     received = raw.update(ids[0])
     assert (received.status, received.json["error"]) == (400, "ValidationError")
     assert "idempotency_key" in received.json["message"]
-    assert emulator.state.get(ids[0]).user_id is None
+    assert emulator.state.qualification_sessions.get(ids[0]).user_id is None
     # The very words of the real thing.
     emulator.faults.clear()
     assert raw.update(ids[0], "one").status == 200
@@ -37,7 +39,7 @@ def test_conflict_409(emulator, raw, ids):
     emulator.faults.add("conflict_409")
     received = raw.update(ids[0])
     assert (received.status, received.json["error"]) == (409, "user_id_already_set")
-    assert emulator.state.get(ids[0]).user_id is None
+    assert emulator.state.qualification_sessions.get(ids[0]).user_id is None
 
 
 def test_declined_422(emulator, raw, ids):
@@ -58,30 +60,30 @@ def test_reading_goes_on(emulator, raw, ids, name):
 def test_replica_lag(emulator, raw, ids, query):
     before = listed(raw, query)
     emulator.faults.add("replica_lag", n=2)
-    new = emulator.state.add(created_at=START + timedelta(days=9))
-    emulator.state.remove(ids[0])
+    new = emulator.state.qualification_sessions.add(created_at=START + timedelta(days=9))
+    emulator.state.qualification_sessions.remove(ids[0])
     assert listed(raw, query) == before
     raw.update(ids[3], "someone")
     assert listed(raw, query) == [new, *before]
-    emulator.state.start_review(ids[5])
+    emulator.state.qualification_sessions.start_review(ids[5])
     assert listed(raw, query) == [new, *before[1:]]
     assert listed(raw, "?user_id=someone") == []
     assert raw.get(ids[3]).json["user_id"] == "someone"
-    emulator.state.start_review(ids[6])
+    emulator.state.qualification_sessions.start_review(ids[6])
     assert listed(raw, "?user_id=someone") == [ids[3]]
 
 
 def test_replica_lag_ends(emulator, raw, ids):
     with emulator.faults.add("replica_lag", n=5):
-        emulator.state.remove(ids[0])
+        emulator.state.qualification_sessions.remove(ids[0])
         assert listed(raw) == ids
     assert listed(raw) == ids[1:]
 
 
 @pytest.mark.parametrize("query", ["", "?status=pending"])
 def test_unstable_ties(emulator, raw, ids, query):
-    ties = {emulator.state.add(created_at=START + timedelta(days=1)) for _ in range(6)}
-    emulator.state.add(qualification_session_id="qs_undated", created_at=None)
+    ties = {emulator.state.qualification_sessions.add(created_at=START + timedelta(days=1)) for _ in range(6)}
+    emulator.state.qualification_sessions.add(qualification_session_id="qs_undated", created_at=None)
     stable = listed(raw, query)
     emulator.faults.add("unstable_ties")
     orders = {tuple(listed(raw, query)) for _ in range(10)}
@@ -105,20 +107,20 @@ def test_insert_between_pages(emulator, raw, ids):
     emulator.faults.add("insert_between_pages", n=2)
     assert listed(raw, "?page_size=4") == ids[:4]
     assert listed(raw, "?page_size=4&page=2") == ids[2:6]
-    assert emulator.state.count == 14
+    assert emulator.state.qualification_sessions.count == 14
     assert listed(raw, "?page_size=4&page=99") == []
-    assert emulator.state.count == 14
+    assert emulator.state.qualification_sessions.count == 14
 
 
 def test_insert_between_pages_within_the_filter(emulator, raw, ids):
-    emulator.state.start_review(ids[4])
+    emulator.state.qualification_sessions.start_review(ids[4])
     emulator.faults.add("insert_between_pages")
     assert listed(raw, "?status=processing") == [ids[4]]
     assert len(listed(raw, "?status=processing")) == 2
 
 
 def test_insert_between_pages_without_a_time(emulator, raw):
-    id = emulator.state.add(created_at=None)
+    id = emulator.state.qualification_sessions.add(created_at=None)
     emulator.faults.add("insert_between_pages", times=1)
     assert listed(raw) == [id]
     assert len(listed(raw)) == 2
@@ -129,7 +131,7 @@ def test_delete_between_pages(emulator, raw, ids):
     emulator.faults.add("delete_between_pages", n=2)
     assert listed(raw, "?page_size=4") == ids[:4]
     assert listed(raw, "?page_size=4&page=2") == ids[6:]
-    assert emulator.state.count == 6
+    assert emulator.state.qualification_sessions.count == 6
 
 
 def test_delete_between_pages_of_a_replica(emulator, raw, ids):
@@ -137,16 +139,16 @@ def test_delete_between_pages_of_a_replica(emulator, raw, ids):
     emulator.faults.add("replica_lag", n=100)
     emulator.faults.add("clamp_page_size", n=4)
     emulator.faults.add("delete_between_pages", n=3)
-    emulator.state.remove(ids[0])
+    emulator.state.qualification_sessions.remove(ids[0])
     assert listed(raw) == ids[:4]
-    assert [session.id for session in emulator.state.sessions] == ids[4:]
+    assert [session.id for session in emulator.state.qualification_sessions.rows] == ids[4:]
 
 
 def test_a_listing_that_is_refused_changes_nothing(emulator, raw, ids):
     emulator.faults.add("delete_between_pages", n=3)
     assert raw.list("?page=0").status == 400
     assert raw.list("?page=0").status == 400
-    assert emulator.state.count == 10
+    assert emulator.state.qualification_sessions.count == 10
 
 
 @pytest.mark.parametrize(
@@ -156,4 +158,4 @@ def test_concerns_listings_only(emulator, raw, ids, name):
     fault = emulator.faults.add(name)
     assert raw.get(ids[0]).status == 200
     assert raw.send("GET", "/nowhere").status == 404
-    assert (fault.hits, emulator.state.count) == (0, 10)
+    assert (fault.hits, emulator.state.qualification_sessions.count) == (0, 10)

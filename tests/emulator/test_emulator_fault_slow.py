@@ -11,7 +11,7 @@ from truemed_async.emulator import Emulator
 
 @pytest.fixture
 def id(emulator):
-    return emulator.state.add(user_name="Robin Example")
+    return emulator.state.qualification_sessions.add(user_name="Robin Example")
 
 
 def timed(call):

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def id(emulator):
-    return emulator.state.add()
+    return emulator.state.qualification_sessions.add()
 
 
 def statuses(raw, count):
@@ -24,7 +24,7 @@ def test_status(emulator, raw, id, code, error):
     assert received.status == code
     assert received.json == {"error": error, "message": "this answer was made by a fault"}
     assert received.header("Retry-After") == []
-    assert emulator.state.get(id).user_id is None
+    assert emulator.state.qualification_sessions.get(id).user_id is None
     assert emulator.requests[-1].status == code
 
 
@@ -59,7 +59,7 @@ def test_redirect(emulator, raw, id, status):
     emulator.faults.add("redirect", status=status, target="http://127.0.0.1:1/elsewhere")
     received = raw.update(id)
     assert (received.status, received.header("Location")) == (status, ["http://127.0.0.1:1/elsewhere"])
-    assert emulator.state.get(id).user_id is None
+    assert emulator.state.qualification_sessions.get(id).user_id is None
 
 
 def test_maintenance_page(emulator, raw):

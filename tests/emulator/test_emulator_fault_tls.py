@@ -111,13 +111,13 @@ class TestWithTls:
         greet(emulator, trusting())
 
     def test_resets(self, emulator, line):
-        id = emulator.state.add()
+        id = emulator.state.qualification_sessions.add()
         emulator.faults.add("applied_then_reset")
         line.send("POST", f"/api/v1/qualification_session/{id}/update", UPDATED)
         # OpenSSL would call any end without a goodbye the same: what is it below TLS?
         with socket.socket(fileno=line.sock.detach()) as plain:
             assert Line(emulator, plain).receive().end == "rst"
-        assert emulator.state.get(id).user_id == "u"
+        assert emulator.state.qualification_sessions.get(id).user_id == "u"
 
     def test_is_shut_to_who_does_not_speak_it(self, emulator, raw, until):
         assert b"HTTP" not in raw.list().content

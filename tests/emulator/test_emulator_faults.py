@@ -59,7 +59,9 @@ class Watches(Fault):
         self.connections += 1
 
     async def before(self, exchange):
-        self.seen.append((exchange.route and exchange.route.name, exchange.record.body, exchange.state.count))
+        self.seen.append(
+            (exchange.route and exchange.route.name, exchange.record.body, exchange.state.qualification_sessions.count)
+        )
 
 
 class HangsUp(Fault):
@@ -94,11 +96,11 @@ def test_a_plain_fault_changes_nothing(emulator, api):
 
 
 def test_answers_before_the_handler_without_an_effect(emulator, api):
-    id = emulator.state.add()
+    id = emulator.state.qualification_sessions.add()
     emulator.faults.add(Says(503))
     emulator.faults.add(Says(500))
     assert api.update(id, {"idempotency_key": "k", "user_id": "u"}).status == 503
-    assert emulator.state.get(id).user_id is None
+    assert emulator.state.qualification_sessions.get(id).user_id is None
     assert [seen.status for seen in emulator.requests] == [503]
     emulator.faults.clear()
     assert api.update(id, {"idempotency_key": "k", "user_id": "u"}).status == 200
@@ -111,11 +113,11 @@ def test_leads_the_response_through_all_faults(emulator, api):
 
 
 def test_cuts_after_the_effect(emulator, api):
-    id = emulator.state.add()
+    id = emulator.state.qualification_sessions.add()
     emulator.faults.add(CutsAfter())
     with pytest.raises(ConnectionError):
         api.update(id, {"idempotency_key": "k", "user_id": "u"})
-    assert emulator.state.get(id).user_id == "u"
+    assert emulator.state.qualification_sessions.get(id).user_id == "u"
     assert [seen.status for seen in emulator.requests] == [None]
 
 
@@ -130,7 +132,7 @@ def test_sends_what_the_fault_wrote(emulator):
 
 def test_shows_a_fault_the_whole_exchange(emulator, api):
     fault = emulator.faults.add(Watches())
-    id = emulator.state.add()
+    id = emulator.state.qualification_sessions.add()
     api.update(id, b"body")
     api.send("GET", "/nowhere")
     assert fault.seen == [("qualification_sessions.update", b"body", 1), (None, b"", 1)]

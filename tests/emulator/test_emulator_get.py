@@ -30,8 +30,8 @@ FIELDS = {
 
 def test_answers_by_the_id_in_the_path(emulator, api):
     """reference-get-qualification-session.txt: "based on the `qualification_session_id`", from the URL path."""
-    emulator.state.add(qualification_session_id="qs_1")
-    emulator.state.add(qualification_session_id="qs_2")
+    emulator.state.qualification_sessions.add(qualification_session_id="qs_1")
+    emulator.state.qualification_sessions.add(qualification_session_id="qs_2")
     answer = api.get("qs_2")
     assert answer.status == 200
     assert answer.json["qualification_session_id"] == "qs_2"
@@ -42,14 +42,14 @@ def test_has_every_field(emulator, api, field):
     """reference-get-qualification-session.txt: the response table, its type and value."""
     value = {str: "pending", float: 12.5, datetime: datetime(2026, 6, 13, 16, 3, 7, 473_000, UTC)}[FIELDS[field]]
     fields = {"qualification_session_id": "pending", field: value}
-    emulator.state.add(**fields)
+    emulator.state.qualification_sessions.add(**fields)
     shown = "2026-06-13T16:03:07.473Z" if isinstance(value, datetime) else value
     assert api.get("pending").json[field] == shown
 
 
 def test_has_these_fields_and_no_other(emulator, api):
     """reference-get-qualification-session.txt: 19 fields; what update stores (metadata, URLs) is not among them."""
-    id = emulator.state.add(
+    id = emulator.state.qualification_sessions.add(
         metadata="{}", success_url="https://a", failure_url="https://b", utm="u", external_user_id="e"
     )
     assert list(api.get(id).json) == list(FIELDS)
@@ -57,7 +57,7 @@ def test_has_these_fields_and_no_other(emulator, api):
 
 def test_shows_null_where_there_is_nothing(emulator, api):
     """reference-get-qualification-session.txt: "or null" on all fields but the id and the status."""
-    id = emulator.state.add(created_at=None)
+    id = emulator.state.qualification_sessions.add(created_at=None)
     assert {name for name, value in api.get(id).json.items() if value is not None} == {
         "qualification_session_id",
         "status",
@@ -67,19 +67,19 @@ def test_shows_null_where_there_is_nothing(emulator, api):
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
 def test_shows_each_status(emulator, api, status):
     """reference-get-qualification-session.txt: "One of: pending, processing, approved, rejected"."""
-    assert api.get(emulator.state.add(status=status)).json["status"] == status
+    assert api.get(emulator.state.qualification_sessions.add(status=status)).json["status"] == status
 
 
 def test_seeds_hidden_names_and_shows_them_as_null(api, emulator):
     """reference-get-qualification-session.txt: user_name "may be null if PII is hidden"."""
-    id = emulator.state.add(status="approved", email="a@example.com", user_name=None)
+    id = emulator.state.qualification_sessions.add(status="approved", email="a@example.com", user_name=None)
     assert api.get(id).json["user_name"] is None
 
 
 def test_shows_datetimes_in_utc_with_milliseconds(emulator, api):
     """truemed-api.md 1.7: ISO 8601 UTC, as in 2024-06-13T16:03:07.473Z."""
     there = timezone(timedelta(hours=-7))
-    id = emulator.state.add(created_at=datetime(2026, 1, 1, 23, 0, 0, 999, there))
+    id = emulator.state.qualification_sessions.add(created_at=datetime(2026, 1, 1, 23, 0, 0, 999, there))
     assert api.get(id).json["created_at"] == "2026-01-02T06:00:00.000Z"
 
 
@@ -92,5 +92,5 @@ def test_answers_404_to_an_unknown_id(api):
 
 def test_decodes_the_id_once(emulator, api):
     """truemed-api.md 1.9: an id is an opaque string; what is percent-encoded in the path is decoded."""
-    emulator.state.add(qualification_session_id="a/b %41")
+    emulator.state.qualification_sessions.add(qualification_session_id="a/b %41")
     assert api.get("a%2Fb%20%2541").json["qualification_session_id"] == "a/b %41"

@@ -50,32 +50,32 @@ def test_each_panel_leads_to_the_others(emulator, shopper, panel):
 class TestRows:
     def test_of_payments_have_what_can_happen_next(self, emulator, shopper):
         emulator.state.payment_sessions.add()
-        assert buttons(shopper.get("/").page) == ["customer_completes", "cancel"]
-        emulator.state.payment_sessions.customer_completes(emulator.state.payment_sessions.rows[0].id)
-        assert buttons(shopper.get("/").page) == ["review_approves", "review_rejects"]
+        assert buttons(shopper.get("/").page) == ["submit", "cancel"]
+        emulator.state.payment_sessions.submit(emulator.state.payment_sessions.rows[0].id)
+        assert buttons(shopper.get("/").page) == ["approve", "reject"]
 
     def test_of_payments_with_money(self, emulator, shopper):
         held(emulator)
-        assert buttons(shopper.get("/").page) == ["capture", "void", "hold_expires", "bank_renews"]
+        assert buttons(shopper.get("/").page) == ["capture", "void", "expire_hold", "reauthorize"]
         emulator.state.reset()
         paid(emulator)
-        assert buttons(shopper.get("/").page) == ["refund", "dispute_opens", "dispute_closes"]
+        assert buttons(shopper.get("/").page) == ["refund", "open_dispute", "close_dispute"]
 
     def test_of_tokens(self, emulator, shopper):
         emulator.state.payment_tokens.add()
         emulator.state.provision_requests.ask()
         assert buttons(shopper.get(f"{INSPECTOR}/tokens").page) == [
             "fail_next_charge",
-            "lmn_expires",
-            "customer_repairs",
+            "expire_lmn",
+            "resolve_failure",
             "delete",
-            "customer_completes",
+            "submit",
         ]
 
     def test_of_qualification_sessions(self, emulator, shopper):
-        emulator.state.add(user_id="user-1")
-        emulator.state.add(status="processing")
-        emulator.state.add(status="a new one")
+        emulator.state.qualification_sessions.add(user_id="user-1")
+        emulator.state.qualification_sessions.add(status="processing")
+        emulator.state.qualification_sessions.add(status="a new one")
         shown = shopper.get(f"{INSPECTOR}/qualification").page
         assert buttons(shown) == ["approve", "reject", "start_review"]
         assert "user-1" in shown.text
@@ -152,8 +152,8 @@ class TestDeliveries:
     def test_are_shown_with_their_attempts(self, emulator, shown):
         emulator.webhooks.register(NOWHERE, secret="s3cret-of-mine")
         emulator.webhooks.faults.add("double_header")
-        id = emulator.state.add(status="processing")
-        emulator.state.approve(id)
+        id = emulator.state.qualification_sessions.add(status="processing")
+        emulator.state.qualification_sessions.approve(id)
         text = shown()
         assert f"qualification_session_complete: {id} waiting, again in 0 min " in text
         assert "ClientConnectorError in" in text
@@ -164,7 +164,7 @@ class TestDeliveries:
 
     def test_mask_the_secret_of_an_unsigned_one(self, emulator, shown):
         emulator.webhooks.register(NOWHERE, secret="s3cret-of-mine", mode="unsigned")
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         text = shown()
         assert "x-truemed-api-key: ***" in text
         assert text.count("s3cret-of-mine") == 1  # in the table of webhooks, where it is copied from
@@ -172,7 +172,7 @@ class TestDeliveries:
     def test_that_wait_for_long(self, emulator, shown):
         emulator.webhooks.register(NOWHERE)
         emulator.webhooks.faults.add("delay", seconds=2 * 3600 + 30 * 60 + 10)
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         text = shown()
         assert "again in 2 h 30 min" in text
         assert "No attempt yet." in text
@@ -260,7 +260,9 @@ def test_no_html_comes_from_outside(emulator, shopper, api, panel):
     emulator.state.payment_sessions.add(id=HOSTILE, kind=HOSTILE)
     emulator.state.payment_tokens.add(payment_token=HOSTILE, failure=HOSTILE)
     emulator.state.provision_requests.add(provision_token_request_id=HOSTILE, payment_token=HOSTILE)
-    emulator.state.add(qualification_session_id=HOSTILE, user_id=HOSTILE, source=HOSTILE, status=HOSTILE)
+    emulator.state.qualification_sessions.add(
+        qualification_session_id=HOSTILE, user_id=HOSTILE, source=HOSTILE, status=HOSTILE
+    )
     emulator.state.catalog_items.add(sku=HOSTILE, name=HOSTILE)
     emulator.webhooks.register(f"{NOWHERE}?{HOSTILE}", secret=HOSTILE)
     paid(emulator, metadata=HOSTILE)

@@ -47,7 +47,7 @@ def refused(shopper):
 class TestMoves:
     def test_are_made(self, emulator, press):
         id = emulator.state.payment_sessions.add()
-        for name in ("customer_completes", "review_approves", "dispute_opens", "dispute_closes", "refund"):
+        for name in ("submit", "approve", "open_dispute", "close_dispute", "refund"):
             press("move", back="payments", resource="payment_sessions", id=id, move=name)
         session = emulator.state.payment_sessions.get(id)
         assert (session.status_summary, session.refund_amount) == ("Refunded", 100_00)
@@ -60,7 +60,7 @@ class TestMoves:
     @pytest.mark.parametrize("resource", ["payment_tokens", "provision_requests", "qualification_sessions"])
     def test_of_other_resources(self, emulator, press, resource):
         store = emulator.state.stores[resource]
-        moves = {"payment_tokens": "lmn_expires", "provision_requests": "customer_completes"}
+        moves = {"payment_tokens": "expire_lmn", "provision_requests": "submit"}
         id = store.add()
         before = store.get(id)
         press("move", resource=resource, id=id, move=moves.get(resource, "start_review"))
@@ -75,9 +75,9 @@ class TestMoves:
     @pytest.mark.parametrize(
         ("form", "says"),
         [
-            ({"move": "review_approves"}, "is pending, not processing"),
-            ({"move": "remove"}, "payment_sessions have customer_completes, "),
-            ({"move": "_tell"}, "payment_sessions have customer_completes, "),
+            ({"move": "approve"}, "is pending, not processing"),
+            ({"move": "remove"}, "payment_sessions have submit, "),
+            ({"move": "_tell"}, "payment_sessions have submit, "),
             ({"move": "capture", "amount": "1"}, "amount must be an integer"),
             ({"move": ""}, "move must be a string that is not empty"),
             ({"resource": "transactions", "move": "cancel"}, "resource must be one of"),
@@ -147,7 +147,7 @@ class TestWebhooks:
 
     def test_are_sent_again(self, emulator, press):
         emulator.webhooks.register(NOWHERE)
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert emulator.webhooks.wait_until_idle(10)
         (delivery,) = emulator.webhooks.deliveries
         press("resend", id=delivery.id)
@@ -192,7 +192,7 @@ def test_a_reset_leaves_the_webhooks_and_the_time(emulator, api, press):
     created = api.post(CREATE, order())
     emulator.webhooks.register(NOWHERE)
     paid(emulator)
-    emulator.state.add()
+    emulator.state.qualification_sessions.add()
     emulator.faults.add("latency", seconds=0)
     emulator.webhooks.faults.add("delay")
     emulator.clock.advance(HOUR)

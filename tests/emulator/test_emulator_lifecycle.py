@@ -90,7 +90,7 @@ def test_may_be_entered_again():
 def test_two_at_once_know_nothing_of_each_other():
     with Emulator(sessions=0) as one, Emulator(sessions=0) as two:
         assert one.port != two.port
-        id = one.state.add()
+        id = one.state.qualification_sessions.add()
         connection = http.client.HTTPConnection("127.0.0.1", two.port, timeout=5)
         for headers, status in ((key(one), 401), (key(two), 404)):
             connection.request("GET", f"/api/v1/qualification_session/{id}", headers=headers)

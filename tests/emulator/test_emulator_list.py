@@ -10,7 +10,7 @@ T0 = datetime(2026, 5, 1, tzinfo=UTC)
 def fill(emulator, count, **fields):
     """Add qs_000 (oldest) to qs_<count-1> (newest)."""
     for index in range(count):
-        emulator.state.add(
+        emulator.state.qualification_sessions.add(
             **{"qualification_session_id": f"qs_{index:03}", "created_at": T0 + timedelta(hours=index), **fields}
         )
 
@@ -26,15 +26,17 @@ def refused(answer, parameter):
 def test_is_sorted_by_created_at_newest_first(emulator, api):
     """reference-list-qualification-sessions.txt: "sorted by their `created_at` date". The direction is our choice."""
     for day in (2, 1, 3):
-        emulator.state.add(qualification_session_id=f"qs_{day}", created_at=T0 + timedelta(days=day))
+        emulator.state.qualification_sessions.add(
+            qualification_session_id=f"qs_{day}", created_at=T0 + timedelta(days=day)
+        )
     assert api.ids() == ["qs_3", "qs_2", "qs_1"]
 
 
 def test_orders_equal_times_the_same_each_time(emulator, api):
     """Our choice: equal `created_at` is ordered by descending id, and a null one comes last."""
     for id in ("qs_b", "qs_c", "qs_a"):
-        emulator.state.add(qualification_session_id=id, created_at=T0)
-    emulator.state.add(qualification_session_id="qs_z", created_at=None)
+        emulator.state.qualification_sessions.add(qualification_session_id=id, created_at=T0)
+    emulator.state.qualification_sessions.add(qualification_session_id="qs_z", created_at=None)
     assert api.ids() == ["qs_c", "qs_b", "qs_a", "qs_z"]
 
 
@@ -104,7 +106,7 @@ def test_refuses_what_is_no_page(api, parameter, value):
 def test_filters_by_one_status(emulator, api, status):
     """reference-list-qualification-sessions.txt: "only return sessions with the given status"."""
     for each in ("pending", "processing", "approved", "rejected"):
-        emulator.state.add(qualification_session_id=f"qs_{each}", status=each)
+        emulator.state.qualification_sessions.add(qualification_session_id=f"qs_{each}", status=each)
     answer = api.list(f"?status={status}").json
     assert [row["qualification_session_id"] for row in answer["qualification_sessions"]] == [f"qs_{status}"]
     assert answer["pagination"]["count"] == 1
@@ -119,7 +121,7 @@ def test_refuses_another_status(api, value):
 def test_filters_by_user_id(emulator, api):
     """reference-list-qualification-sessions.txt: "An optional user_id to search for." That it is whole is our choice."""
     for user_id in ("user-1", "user-12", "USER-1", None):
-        emulator.state.add(qualification_session_id=f"qs_{user_id}", user_id=user_id)
+        emulator.state.qualification_sessions.add(qualification_session_id=f"qs_{user_id}", user_id=user_id)
     assert api.ids("?user_id=user-1") == ["qs_user-1"]
 
 
@@ -132,7 +134,7 @@ def test_filters_by_the_utc_date_of_expiry(emulator, api):
         "after": datetime(2027, 5, 2, tzinfo=UTC),
         "never": None,
     }.items():
-        emulator.state.add(qualification_session_id=id, expires_at=expires_at, created_at=T0)
+        emulator.state.qualification_sessions.add(qualification_session_id=id, expires_at=expires_at, created_at=T0)
     assert sorted(api.ids("?expires_at=2027-05-01")) == ["first", "last"]
 
 
@@ -145,14 +147,16 @@ def test_refuses_what_is_no_date(api, value):
 @pytest.mark.parametrize("field", ["user_name", "email", "user_business_id", "utm", "external_user_id"])
 def test_searches_five_fields(emulator, api, field):
     """reference-list-qualification-sessions.txt: "Search across user name, email, user_business_id, utm, and external_user_id"."""
-    emulator.state.add(qualification_session_id="other")
-    emulator.state.add(qualification_session_id="this", **{field: "the Néedle it is"})
+    emulator.state.qualification_sessions.add(qualification_session_id="other")
+    emulator.state.qualification_sessions.add(qualification_session_id="this", **{field: "the Néedle it is"})
     assert api.ids("?search=n%C3%89EDLE") == ["this"]
 
 
 def test_searches_no_other_field(emulator, api):
     """reference-list-qualification-sessions.txt: the five fields are named; the others are not searched."""
-    emulator.state.add(user_id="needle", source="needle", metadata='"needle"', skus_param="needle")
+    emulator.state.qualification_sessions.add(
+        user_id="needle", source="needle", metadata='"needle"', skus_param="needle"
+    )
     assert api.ids("?search=needle") == []
 
 
@@ -164,8 +168,8 @@ def test_searches_for_nothing_finds_all(emulator, api):
 
 def test_combines_filters(emulator, api):
     """reference-list-qualification-sessions.txt: each filter is optional; together they narrow further."""
-    emulator.state.add(qualification_session_id="both", status="approved", user_id="u", utm="x")
-    emulator.state.add(qualification_session_id="one", status="approved", user_id="v", utm="x")
+    emulator.state.qualification_sessions.add(qualification_session_id="both", status="approved", user_id="u", utm="x")
+    emulator.state.qualification_sessions.add(qualification_session_id="one", status="approved", user_id="v", utm="x")
     assert api.ids("?status=approved&user_id=u&search=X") == ["both"]
 
 
@@ -180,11 +184,11 @@ def test_filtered_pages_follow_what_changes(emulator, api):
     fill(emulator, 3, status="pending")
     assert api.ids("?status=pending&page_size=2") == ["qs_002", "qs_001"]
     assert api.ids("?status=pending&page_size=2&page=2") == ["qs_000"]
-    emulator.state.start_review("qs_002")
+    emulator.state.qualification_sessions.start_review("qs_002")
     assert api.ids("?status=pending&page_size=2") == ["qs_001", "qs_000"]
-    emulator.state.remove("qs_001")
+    emulator.state.qualification_sessions.remove("qs_001")
     assert api.ids("?status=pending") == ["qs_000"]
-    emulator.state.add(qualification_session_id="qs_new")
+    emulator.state.qualification_sessions.add(qualification_session_id="qs_new")
     assert api.ids("?status=pending") == ["qs_new", "qs_000"]
 
 

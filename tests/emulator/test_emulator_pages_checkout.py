@@ -61,7 +61,7 @@ def test_who_changes_nothing_gets_the_money_through(api, shopper, session):
 def test_an_open_review_is_decided_later(api, shopper, session, emulator):
     id, url = session()
     shopper.submit(f"{url}/card", review="later")
-    emulator.state.payment_sessions.review_rejects(id)
+    emulator.state.payment_sessions.reject(id)
     assert status(api, id) == "rejected"
 
 

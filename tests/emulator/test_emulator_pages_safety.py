@@ -98,12 +98,12 @@ class TestForms:
     )
     @pytest.mark.parametrize("path", [QUALIFY, "/_emulator/inspector/do/reset"])
     def test_from_elsewhere_are_refused(self, emulator, shopper, origin, path):
-        emulator.state.add()
+        emulator.state.qualification_sessions.add()
         refused = shopper.send(
             "POST", path, "a=b", {"Content-Type": "application/x-www-form-urlencoded", "Origin": origin}
         )
         assert (refused.status, json.loads(refused.text)["error"]) == (403, "Forbidden")
-        assert emulator.state.count == 1
+        assert emulator.state.qualification_sessions.count == 1
 
     def test_of_the_other_name_of_this_machine_are_refused(self, emulator, shopper):
         assert shopper.post(QUALIFY, GOOD, Origin=f"http://localhost:{emulator.port}").status == 403
@@ -119,7 +119,7 @@ class TestForms:
     def test_of_another_kind_are_refused(self, emulator, shopper, kind):
         refused = shopper.post(QUALIFY, GOOD, **{"Content-Type": kind})
         assert (refused.status, json.loads(refused.text)["error"]) == (400, "ValidationError")
-        assert emulator.state.count == 0
+        assert emulator.state.qualification_sessions.count == 0
 
     def test_that_are_no_text_are_read_as_far_as_they_are(self, shopper):
         assert (

@@ -113,8 +113,8 @@ def test_a_hold_ends_after_6_95_days(emulator, api):
 def test_a_hold_may_be_renewed_by_the_bank(emulator, api):
     """truemed-api.md P2: `authorization_expired` is when the re-authorisation inside a capture call failed."""
     id = held(emulator)
-    emulator.state.payment_sessions.hold_expires(id)
-    emulator.state.payment_sessions.bank_renews(id)
+    emulator.state.payment_sessions.expire_hold(id)
+    emulator.state.payment_sessions.reauthorize(id)
     assert capture(api, id).status == 200
     assert api.read(one(id)).json["status"] == "captured"
 
@@ -258,7 +258,7 @@ def test_refuses_to_refund_what_was_not_captured(emulator, api, status):
 def test_refuses_to_refund_what_is_disputed(emulator, api):
     """truemed-api.md 1.4: ChargeDisputed."""
     id = paid(emulator)
-    emulator.state.payment_sessions.dispute_opens(id)
+    emulator.state.payment_sessions.open_dispute(id)
     refused(refund(api, id), "ChargeDisputed")
-    emulator.state.payment_sessions.dispute_closes(id)
+    emulator.state.payment_sessions.close_dispute(id)
     assert refund(api, id).status == 200

@@ -82,9 +82,9 @@ def test_summarizes_what_came_after_the_capture(emulator, api):
         return answer["status_summary"]
 
     assert shown() == "Captured"
-    state.dispute_opens(id)
+    state.open_dispute(id)
     assert shown() == "Disputed"
-    state.dispute_closes(id)
+    state.close_dispute(id)
     state.refund(id, 4_00)
     assert shown() == "Partially Refunded"
     state.refund(id, 6_00)

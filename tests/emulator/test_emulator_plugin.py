@@ -22,7 +22,7 @@ def count(emulator):
     connection.request("GET", "/api/v1/qualification_sessions", headers={"x-truemed-api-key": emulator.api_key})
     assert connection.getresponse().status == 200
     connection.close()
-    return emulator.state.count
+    return emulator.state.qualification_sessions.count
 
 def test_plain(truemed_emulator):
     assert count(truemed_emulator) == 1000

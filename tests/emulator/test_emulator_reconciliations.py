@@ -27,8 +27,8 @@ def test_accounts_for_a_payment(emulator, api):
     id = paid(emulator)
     assert entries(api) == [("charge", 100_00), ("truemed_fee", -5_00)]
     state.refund(id, 20_00)
-    state.dispute_opens(id)
-    state.dispute_closes(id)
+    state.open_dispute(id)
+    state.close_dispute(id)
     assert entries(api)[2:] == [("refund", -20_00), ("dispute", -80_00), ("dispute", 80_00)]
     assert {row["payment_session_id"] for row in rows(api)} == {id}
     assert rows(api)[0].keys() == {
@@ -43,7 +43,7 @@ def test_accounts_for_a_hold_when_it_is_captured(emulator, api):
     emulator.state.payment_sessions.capture(id, 95_00)
     assert entries(api) == [("charge", 95_00), ("truemed_fee", -4_75)]
     expired = held(emulator)
-    emulator.state.payment_sessions.hold_expires(expired)
+    emulator.state.payment_sessions.expire_hold(expired)
     emulator.state.payment_sessions.capture(expired)
     assert len(entries(api)) == 2
 

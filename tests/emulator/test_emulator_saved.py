@@ -23,7 +23,7 @@ def saved(emulator, api):
     api.post(CREATE, order(payment_token=token, idempotency_key="renewal"))
     api.post(f"{TOKENS}/{token}/update", {"update_card_info": True, "idempotency_key": "k"})
     state.catalog_items.review(state.catalog_items.add(image_urls=["i"]), "eligible")
-    id = state.add(eligible_amount=12.5)
+    id = state.qualification_sessions.add(eligible_amount=12.5)
     api.update(id, {"idempotency_key": "k", "user_id": "u"})
     emulator.clock.advance(3600)
     return json.loads(json.dumps(state.dump()))
@@ -70,13 +70,13 @@ def test_says_which_version_it_reads(emulator):
 def test_a_lagging_listing_follows(emulator, api, saved):
     """What is loaded is there at once; what comes after it lags."""
     emulator.faults.add("replica_lag", n=2)
-    emulator.state.add()
+    emulator.state.qualification_sessions.add()
     emulator.state.load(saved)
     assert len(api.ids()) == 1
-    emulator.state.add()
-    emulator.state.add()
+    emulator.state.qualification_sessions.add()
+    emulator.state.qualification_sessions.add()
     assert len(api.ids()) == 1
-    emulator.state.add()
+    emulator.state.qualification_sessions.add()
     assert len(api.ids()) == 2
 
 

@@ -94,4 +94,6 @@ def test_has_unique_ids(sessions):
 
 def test_fills_the_emulator():
     state = Emulator(sessions=50, seed=7).state
-    assert sorted(session.id for session in state.sessions) == sorted(session.id for session in seed_sessions(50, 7))
+    assert sorted(session.id for session in state.qualification_sessions.rows) == sorted(
+        session.id for session in seed_sessions(50, 7)
+    )

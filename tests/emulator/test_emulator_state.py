@@ -19,7 +19,7 @@ def state():
 
 def test_adds_with_defaults(state):
     before = datetime.now(UTC) - timedelta(milliseconds=1)
-    session = state.get(state.add())
+    session = state.qualification_sessions.get(state.qualification_sessions.add())
     assert session.id.startswith("qs_")
     assert session.status == "pending"
     assert before <= session.created_at <= datetime.now(UTC)
@@ -27,38 +27,42 @@ def test_adds_with_defaults(state):
 
 
 def test_gets_and_removes(state):
-    id = state.add(user_id="u")
-    assert state.count == 1
-    assert state.get(id).user_id == "u"
-    assert id in state
-    state.remove(id)
-    assert id not in state
-    assert state.count == 0
-    for miss in (state.get, state.remove, state.approve):
+    id = state.qualification_sessions.add(user_id="u")
+    assert state.qualification_sessions.count == 1
+    assert state.qualification_sessions.get(id).user_id == "u"
+    assert id in state.qualification_sessions
+    state.qualification_sessions.remove(id)
+    assert id not in state.qualification_sessions
+    assert state.qualification_sessions.count == 0
+    for miss in (
+        state.qualification_sessions.get,
+        state.qualification_sessions.remove,
+        state.qualification_sessions.approve,
+    ):
         with pytest.raises(KeyError):
             miss(id)
 
 
 def test_refuses_bad_sessions(state):
-    state.add(qualification_session_id="qs_1")
+    state.qualification_sessions.add(qualification_session_id="qs_1")
     with pytest.raises(ValueError, match="exists"):
-        state.add(qualification_session_id="qs_1")
+        state.qualification_sessions.add(qualification_session_id="qs_1")
     with pytest.raises(ValueError, match="timezone"):
-        state.add(created_at=datetime(2026, 1, 1))  # noqa: DTZ001 - naive on purpose
+        state.qualification_sessions.add(created_at=datetime(2026, 1, 1))  # noqa: DTZ001 - naive on purpose
     with pytest.raises(TypeError, match="colour"):
-        state.add(colour="blue")
-    assert state.count == 1
+        state.qualification_sessions.add(colour="blue")
+    assert state.qualification_sessions.count == 1
 
 
 def test_follows_the_life_of_a_session(state):
     """truemed-api.md 4.5: pending → processing → approved | rejected; the letter is valid for 12 months."""
-    yes, no = state.add(), state.add()
+    yes, no = state.qualification_sessions.add(), state.qualification_sessions.add()
     for id in (yes, no):
-        state.start_review(id)
-        assert state.get(id).status == "processing"
-    state.approve(yes)
-    state.reject(no)
-    approved, rejected = state.get(yes), state.get(no)
+        state.qualification_sessions.start_review(id)
+        assert state.qualification_sessions.get(id).status == "processing"
+    state.qualification_sessions.approve(yes)
+    state.qualification_sessions.reject(no)
+    approved, rejected = state.qualification_sessions.get(yes), state.qualification_sessions.get(no)
     assert (approved.status, rejected.status) == ("approved", "rejected")
     assert approved.expires_at == twelve_months_after(approved.lmn_reviewed_at)
     assert rejected.lmn_reviewed_at is not None
@@ -72,10 +76,10 @@ def test_follows_the_life_of_a_session(state):
 def test_refuses_other_moves(state, status, allowed):
     """truemed-api.md 4.5: approved and rejected are terminal."""
     for move in {"start_review", "approve", "reject"} - allowed:
-        id = state.add(status=status)
+        id = state.qualification_sessions.add(status=status)
         with pytest.raises(InvalidTransitionError, match=status):
-            getattr(state, move)(id)
-        assert state.get(id).status == status
+            getattr(state.qualification_sessions, move)(id)
+        assert state.qualification_sessions.get(id).status == status
 
 
 def test_twelve_months_after_a_leap_day():
@@ -87,27 +91,27 @@ def test_keeps_the_order_through_any_changes():
     state = Emulator(sessions=30).state
     draw = random.Random(7)
     for _ in range(300):
-        if draw.random() < 0.4 and state.count:
-            state.remove(draw.choice(state.sessions).id)
+        if draw.random() < 0.4 and state.qualification_sessions.count:
+            state.qualification_sessions.remove(draw.choice(state.qualification_sessions.rows).id)
         else:
             when = T0 + timedelta(seconds=draw.randrange(20)) if draw.random() < 0.9 else None
-            state.add(created_at=when)
+            state.qualification_sessions.add(created_at=when)
         oldest = datetime.min.replace(tzinfo=UTC)
-        keys = [(session.created_at or oldest, session.id) for session in state.sessions]
+        keys = [(session.created_at or oldest, session.id) for session in state.qualification_sessions.rows]
         assert keys == sorted(keys, reverse=True)
-        assert len(keys) == state.count
+        assert len(keys) == state.qualification_sessions.count
 
 
 def test_shows_a_snapshot(state):
-    state.add()
-    before = state.sessions
-    state.add()
+    state.qualification_sessions.add()
+    before = state.qualification_sessions.rows
+    state.qualification_sessions.add()
     assert len(before) == 1
-    assert len(state.sessions) == 2
+    assert len(state.qualification_sessions.rows) == 2
 
 
 def test_shows_no_content_in_its_repr(state):
-    state.add(email="someone@example.com")
+    state.qualification_sessions.add(email="someone@example.com")
     assert repr(state) == "<State of 1 qualification sessions>"
 
 
@@ -116,9 +120,9 @@ def test_may_be_changed_from_many_threads_while_it_serves(emulator, api):
 
     def work():
         for _ in range(50):
-            id = emulator.state.add()
-            emulator.state.start_review(id)
-            emulator.state.approve(id)
+            id = emulator.state.qualification_sessions.add()
+            emulator.state.qualification_sessions.start_review(id)
+            emulator.state.qualification_sessions.approve(id)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:

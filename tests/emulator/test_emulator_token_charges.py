@@ -53,7 +53,7 @@ def test_answers_422_to_a_failed_charge(emulator, api, tokens, failure):
     assert charge(api, token).content == answer.content
     (session,) = emulator.state.payment_sessions.rows
     assert session.status == "pending"
-    tokens.customer_repairs(token)
+    tokens.resolve_failure(token)
     assert charge(api, token, "renewal-2").status == 200
 
 
@@ -64,7 +64,7 @@ def test_fails_for_a_card_that_expired(emulator, api, tokens):
     assert charge(api, token).status == 200
     emulator.clock.advance(32 * 86400)
     refused(charge(api, token, "2"), "CardExpired", 422)
-    tokens.customer_repairs(token)
+    tokens.resolve_failure(token)
     assert charge(api, token, "3").status == 200
 
 
@@ -72,29 +72,29 @@ def test_fails_without_a_card(api, tokens):
     """truemed-api.md 4.4, failure class (a): no ordinary card on file."""
     token = tokens.add(payment_methods=[])
     refused(charge(api, token), "CardRequired", 422)
-    tokens.customer_repairs(token)
+    tokens.resolve_failure(token)
     assert charge(api, token, "2").status == 200
 
 
 def test_fails_for_a_letter_that_is_older_than_12_months(emulator, api, tokens):
     """truemed-api.md 4.4, failure class (b): LMN older than 12 months."""
-    emulator.state.payment_sessions.customer_completes(
+    emulator.state.payment_sessions.submit(
         id := api.post(CREATE, order(tokenize=True)).json["id"],
     )
-    emulator.state.payment_sessions.review_approves(id)
+    emulator.state.payment_sessions.approve(id)
     token = api.read(one(id)).json["payment_token"]
     emulator.clock.advance(364 * 86400)
     assert charge(api, token).status == 200
     emulator.clock.advance(2 * 86400)
     refused(charge(api, token, "2"), "RequalificationRequired", 422)
-    tokens.customer_repairs(token)
+    tokens.resolve_failure(token)
     assert charge(api, token, "3").status == 200
 
 
 def test_a_letter_may_end_at_once(api, tokens):
     """truemed-api.md 4.4, failure class (b): Truemed demands a new survey."""
     token = tokens.add(lmn_expires_at=datetime(2099, 1, 1, tzinfo=UTC))
-    tokens.lmn_expires(token)
+    tokens.expire_lmn(token)
     refused(charge(api, token), "RequalificationRequired", 422)
 
 
@@ -107,7 +107,7 @@ def test_fails_while_the_customer_is_asked_to_act(emulator, api, tokens, body, f
     token = tokens.add()
     request = api.post(f"{TOKENS}/{token}/update", body).json["provision_token_request_id"]
     refused(charge(api, token), failure, 422)
-    emulator.state.provision_requests.customer_completes(request)
+    emulator.state.provision_requests.submit(request)
     assert charge(api, token, "2").status == 200
 
 
@@ -115,12 +115,12 @@ def test_has_nothing_to_mend_where_nothing_fails(tokens):
     """A repair is the answer to a failure."""
     token = tokens.add()
     with pytest.raises(InvalidTransitionError, match="nothing to mend"):
-        tokens.customer_repairs(token)
+        tokens.resolve_failure(token)
     with pytest.raises(ValueError, match="CardExpired, CardDeclined"):
         tokens.fail_next_charge(token, "Bankrupt")
 
 
-@pytest.mark.parametrize("move", ["fail_next_charge", "lmn_expires", "customer_repairs", "delete"])
+@pytest.mark.parametrize("move", ["fail_next_charge", "expire_lmn", "resolve_failure", "delete"])
 def test_a_deleted_token_moves_no_more(tokens, move):
     """truemed-api.md T5: irreversible."""
     token = tokens.add(status="deleted")
@@ -134,14 +134,14 @@ def test_a_request_moves_once(emulator, tokens):
     """truemed-api.md T6: provisioned or not."""
     requests = emulator.state.provision_requests
     new = requests.ask()
-    requests.customer_completes(new.id)
+    requests.submit(new.id)
     changed = requests.ask(updates=tokens.add())
     for id in (new.id, changed.id):
         with pytest.raises(InvalidTransitionError, match="provisioned"):
-            requests.customer_completes(id)
+            requests.submit(id)
     gone = tokens.add()
     waiting = requests.ask(updates=gone, next_action="UpdateCard")
     tokens.delete(gone)
     with pytest.raises(InvalidTransitionError, match="deleted"):
-        requests.customer_completes(waiting.id)
+        requests.submit(waiting.id)
     assert requests.get(waiting.id).status == "pending"

@@ -35,7 +35,7 @@ def test_the_token_is_there_when_the_customer_is_done(emulator, api):
     """truemed-api.md T6: null = not provisioned yet."""
     body = {"order_items": [{"sku": "A"}], "customer_email": "sam@example.com", "customer_name": "Sam"}
     id = api.post(f"{TOKENS}/create", body).json["provision_token_request_id"]
-    token = emulator.state.provision_requests.customer_completes(id)
+    token = emulator.state.provision_requests.submit(id)
     assert request_of(api, id).json == {"payment_token": token, "metadata": None}
     shown = api.read(f"{TOKENS}/{token}").json
     assert (shown["customer_email"], shown["customer_name"]) == ("sam@example.com", "Sam")
@@ -44,7 +44,7 @@ def test_the_token_is_there_when_the_customer_is_done(emulator, api):
 def test_takes_a_request_of_nothing(emulator, api):
     """truemed-api.md T1: what is required was not visible: our choice."""
     id = api.post(f"{TOKENS}/create").json["provision_token_request_id"]
-    token = emulator.state.provision_requests.customer_completes(id)
+    token = emulator.state.provision_requests.submit(id)
     assert api.read(f"{TOKENS}/{token}").json["customer_email"] == "customer@example.com"
 
 
@@ -171,7 +171,7 @@ def test_sends_the_customer_to_the_survey_for_new_items(emulator, api, token):
     assert answer["redirect_url"].endswith(request)
     assert request_of(api, request).json == {"payment_token": None, "metadata": "m"}
     before = emulator.state.payment_tokens.get(token)
-    assert emulator.state.provision_requests.customer_completes(request) == token
+    assert emulator.state.provision_requests.submit(request) == token
     after = emulator.state.payment_tokens.get(token)
     assert (before.skus, after.skus) == (("A", "B"), ("A", "C"))
     assert after.lmn_expires_at < before.lmn_expires_at  # twelve months from now, not the 2099 of before
@@ -182,7 +182,7 @@ def test_sends_the_customer_to_give_a_card(emulator, api, token):
     answer = update(api, token, {"update_card_info": True}).json
     assert answer["next_action"] == "UpdateCard"
     before = emulator.state.payment_tokens.get(token).payment_methods
-    emulator.state.provision_requests.customer_completes(answer["provision_token_request_id"])
+    emulator.state.provision_requests.submit(answer["provision_token_request_id"])
     after = emulator.state.payment_tokens.get(token)
     assert (after.payment_methods != before, after.skus) == (True, ("A", "B"))
     assert update(api, token, {"update_card_info": False}).json["next_action"] is None

@@ -10,16 +10,16 @@ from truemed_async.emulator import Emulator, InvalidTransitionError, Transition
 from truemed_async.emulator.clock import Clock
 
 MOVES = {
-    "customer_completes": {"pending": "processing"},
+    "submit": {"pending": "processing"},
     "cancel": {"pending": "canceled"},
-    "review_approves": {"processing": "authorized"},
-    "review_rejects": {"processing": "rejected"},
-    "hold_expires": {"authorized": "authorized"},
-    "bank_renews": {"authorized": "authorized"},
+    "approve": {"processing": "authorized"},
+    "reject": {"processing": "rejected"},
+    "expire_hold": {"authorized": "authorized"},
+    "reauthorize": {"authorized": "authorized"},
     "capture": {"authorized": "captured"},
     "void": {"authorized": "authorization_voided"},
-    "dispute_opens": {"captured": "captured"},
-    "dispute_closes": {"captured": "captured"},
+    "open_dispute": {"captured": "captured"},
+    "close_dispute": {"captured": "captured"},
 }
 STATUSES = [
     "pending", "processing", "captured", "rejected", "canceled", "authorized", "authorization_voided",
@@ -76,8 +76,8 @@ def test_tells_of_each_arrow_once(emulator, api, heard):
     emulator.state.payment_sessions.refund(id, 1)
     assert told(heard) == [
         ("added", None, "pending"),
-        ("customer_completes", "pending", "processing"),
-        ("review_approves", "processing", "authorized"),
+        ("submit", "pending", "processing"),
+        ("approve", "processing", "authorized"),
         ("capture", "authorized", "captured"),
         ("refund", "captured", "captured"),
     ]
@@ -104,26 +104,26 @@ def test_tells_where_a_token_comes_from(emulator, api, heard):
     """truemed-api.md 3.2, payment_token_updated: exactly one of three ids identifies the origin."""
     state = emulator.state
     session = api.post(CREATE, order(tokenize=True)).json["id"]
-    state.payment_sessions.customer_completes(session)
-    state.payment_sessions.review_approves(session)
+    state.payment_sessions.submit(session)
+    state.payment_sessions.approve(session)
     token = state.payment_sessions.get(session).payment_token
     assert heard[-1].after == "captured" or token in state.payment_tokens
     created = state.provision_requests.ask()
-    state.provision_requests.customer_completes(created.id)
+    state.provision_requests.submit(created.id)
     updated = state.provision_requests.ask(updates=token)
     state.payment_tokens.fail_next_charge(token)
     api.post(CREATE, order(payment_token=token, idempotency_key="renewal"))
     failed = state.payment_sessions.rows[0].id
-    state.payment_tokens.customer_repairs(token)
+    state.payment_tokens.resolve_failure(token)
     assert origins(heard) == [
         ("provisioned", {"payment_session_id": session}),
         ("provisioned", {"provision_token_request_id": created.id}),
         ("update", {"provision_token_request_id": updated.id}),
-        ("customer_repairs", {"failed_payment_session_id": failed}),
+        ("resolve_failure", {"failed_payment_session_id": failed}),
     ]
     # A repair that follows no charge has no origin, and Truemed tells nobody of it.
     state.payment_tokens.fail_next_charge(token)
-    state.payment_tokens.customer_repairs(token)
+    state.payment_tokens.resolve_failure(token)
     assert len(origins(heard)) == 4
     given = state.payment_tokens.get(token)
     assert (given.customer_email, given.skus) == ("sam@example.com", ("SAUNA-1",))
@@ -144,9 +144,9 @@ def test_tokenizes_no_token(emulator, api, heard):
 def test_tells_of_the_other_resources(emulator, heard):
     """truemed-api.md 4.5 and 4.6: qualification on approval, catalog on each change."""
     state = emulator.state
-    id = state.add()
-    state.start_review(id)
-    state.approve(id)
+    id = state.qualification_sessions.add()
+    state.qualification_sessions.start_review(id)
+    state.qualification_sessions.approve(id)
     sku = state.catalog_items.add()
     state.catalog_items.review(sku, "eligible")
     state.catalog_items.review(sku, "ineligible")
@@ -229,11 +229,11 @@ def test_everything_goes_by_the_clock(emulator, api):
     id = paid(emulator)
     session = sessions.get(id)
     refund = sessions.refund(id, 1)
-    approved = emulator.state.add()
-    emulator.state.start_review(approved)
-    emulator.state.approve(approved)
+    approved = emulator.state.qualification_sessions.add()
+    emulator.state.qualification_sessions.start_review(approved)
+    emulator.state.qualification_sessions.approve(approved)
     assert later < session.created_at <= session.captured_on <= refund.created_at
-    assert emulator.state.get(approved).lmn_reviewed_at > later
+    assert emulator.state.qualification_sessions.get(approved).lmn_reviewed_at > later
     assert api.read(one(id)).json["captured_on"] > later.isoformat()
 
 

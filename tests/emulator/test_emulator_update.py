@@ -13,7 +13,7 @@ def refused(answer, word):
 
 @pytest.fixture
 def id(emulator):
-    return emulator.state.add(status="approved")
+    return emulator.state.qualification_sessions.add(status="approved")
 
 
 def test_echoes_the_id_and_the_status(api, id):
@@ -34,7 +34,7 @@ def test_leaves_omitted_fields_untouched(emulator, api, id):
     """guide-update-a-qualification-session.txt: "Only the fields you supply are updated"."""
     api.update(id, {"idempotency_key": "1", "user_id": "u", "metadata": "1", "success_url": "s", "failure_url": "f"})
     api.update(id, {"idempotency_key": "2", "success_url": "s2"})
-    session = emulator.state.get(id)
+    session = emulator.state.qualification_sessions.get(id)
     assert (session.user_id, session.metadata, session.success_url, session.failure_url) == ("u", "1", "s2", "f")
 
 
@@ -46,7 +46,10 @@ def test_refuses_a_second_user_id(emulator, api, id):
     assert answer.json["error"] == "user_id_already_set"
     assert answer.json["message"]
     # "never overwrites": and nothing else of a refused request is stored
-    assert (emulator.state.get(id).user_id, emulator.state.get(id).metadata) == ("first", None)
+    assert (
+        emulator.state.qualification_sessions.get(id).user_id,
+        emulator.state.qualification_sessions.get(id).metadata,
+    ) == ("first", None)
 
 
 def test_refuses_the_same_user_id_again(api, id):
@@ -59,14 +62,14 @@ def test_refuses_the_same_user_id_again(api, id):
 def test_requires_an_idempotency_key(emulator, api, id, body):
     """guide-update-a-qualification-session.txt: "Every request requires an idempotency_key"."""
     refused(api.update(id, body), "idempotency_key")
-    assert emulator.state.get(id).user_id is None
+    assert emulator.state.qualification_sessions.get(id).user_id is None
 
 
 def test_answers_a_duplicate_with_the_original(emulator, api):
     """guide-update-a-qualification-session.txt: a duplicate "is deduplicated and returns the original response"."""
-    id = emulator.state.add(status="processing")
+    id = emulator.state.qualification_sessions.add(status="processing")
     first = api.update(id, {"idempotency_key": KEY, "user_id": "u"})
-    emulator.state.approve(id)
+    emulator.state.qualification_sessions.approve(id)
     again = api.update(id, {"idempotency_key": KEY, "user_id": "u"})
     assert (again.status, again.content) == (200, first.content)
     assert api.get(id).json["status"] == "approved"
@@ -82,15 +85,15 @@ def test_refuses_the_key_with_another_payload(emulator, api, id):
     """guide-update-a-qualification-session.txt: "Reusing a key with a different payload returns a 400 validation error"."""
     api.update(id, {"idempotency_key": KEY, "success_url": "a"})
     refused(api.update(id, {"idempotency_key": KEY, "success_url": "b"}), "idempotency_key")
-    assert emulator.state.get(id).success_url == "a"
+    assert emulator.state.qualification_sessions.get(id).success_url == "a"
 
 
 def test_scopes_the_key_to_the_session(emulator, api):
     """guide-update-a-qualification-session.txt: "scoped to the qualification session"."""
-    one, two = emulator.state.add(), emulator.state.add()
+    one, two = emulator.state.qualification_sessions.add(), emulator.state.qualification_sessions.add()
     assert api.update(one, {"idempotency_key": KEY, "user_id": "1"}).status == 200
     assert api.update(two, {"idempotency_key": KEY, "user_id": "2"}).status == 200
-    assert emulator.state.get(two).user_id == "2"
+    assert emulator.state.qualification_sessions.get(two).user_id == "2"
 
 
 def test_spends_no_key_on_a_refused_request(api, id):
@@ -102,10 +105,10 @@ def test_spends_no_key_on_a_refused_request(api, id):
 def test_forgets_the_keys_of_a_removed_session(emulator, api):
     """A session that is gone takes its keys along, and only its own."""
     for id in ("qs_a", "qs_b"):
-        emulator.state.add(qualification_session_id=id)
+        emulator.state.qualification_sessions.add(qualification_session_id=id)
         api.update(id, {"idempotency_key": KEY, "user_id": "1"})
-    emulator.state.remove("qs_a")
-    emulator.state.add(qualification_session_id="qs_a")
+    emulator.state.qualification_sessions.remove("qs_a")
+    emulator.state.qualification_sessions.add(qualification_session_id="qs_a")
     assert api.update("qs_a", {"idempotency_key": KEY, "user_id": "2"}).status == 200
     refused(api.update("qs_b", {"idempotency_key": KEY, "user_id": "2"}), "idempotency_key")
 
@@ -113,7 +116,7 @@ def test_forgets_the_keys_of_a_removed_session(emulator, api):
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
 def test_never_changes_the_status(emulator, api, status):
     """guide-update-a-qualification-session.txt: "Status is never mutable here"."""
-    id = emulator.state.add(status=status)
+    id = emulator.state.qualification_sessions.add(status=status)
     answer = api.update(id, {"idempotency_key": KEY, "status": "rejected", "user_id": "u"})
     assert answer.json["status"] == status
     assert api.get(id).json["status"] == status
@@ -122,9 +125,9 @@ def test_never_changes_the_status(emulator, api, status):
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
 def test_stores_the_redirect_urls_in_every_status(emulator, api, status):
     """guide-update-a-qualification-session.txt: "stored but inert after a terminal status"."""
-    id = emulator.state.add(status=status)
+    id = emulator.state.qualification_sessions.add(status=status)
     api.update(id, {"idempotency_key": KEY, "success_url": "https://s.example", "failure_url": "https://f.example"})
-    session = emulator.state.get(id)
+    session = emulator.state.qualification_sessions.get(id)
     assert (session.success_url, session.failure_url) == ("https://s.example", "https://f.example")
     assert session.status == status
 
@@ -132,7 +135,7 @@ def test_stores_the_redirect_urls_in_every_status(emulator, api, status):
 def test_stores_metadata_as_it_came(emulator, api, id):
     """guide-update-a-qualification-session.txt: "metadata is a JSON-encoded string"."""
     api.update(id, {"idempotency_key": KEY, "metadata": '{"order":  "2607001444"}'})
-    assert emulator.state.get(id).metadata == '{"order":  "2607001444"}'
+    assert emulator.state.qualification_sessions.get(id).metadata == '{"order":  "2607001444"}'
 
 
 @pytest.mark.parametrize("metadata", [{"order": 1}, "{order: 1}", "", None, 5])

@@ -26,7 +26,7 @@ def happen(emulator, endpoint):
     """Let something happen that is told of, and return its delivery when it was attempted."""
 
     def happen():
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert emulator.webhooks.wait_until_idle(10)
         return emulator.webhooks.deliveries[0]
 
@@ -66,7 +66,7 @@ class TestARequest:
     def test_has_the_secret_itself_when_unsigned(self, emulator, merchant):
         """Guide "Webhooks": the legacy method sends the secret verbatim in `x-truemed-api-key`."""
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         (letter,) = merchant.wait(1)
         assert letter.all("x-truemed-api-key") == list(endpoint.secrets)
         assert letter.all("x-truemed-signature") == []
@@ -114,7 +114,7 @@ class TestTaken:
     def test_is_not_what_nobody_answers_in_time(self, emulator, merchant, endpoint):
         emulator.webhooks.timeout = 0.1
         merchant.plan = ["hang"]
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         until(lambda: emulator.webhooks.deliveries[0].attempts)
         assert outcomes(emulator.webhooks.deliveries[0]) == ["TimeoutError"]
         emulator.webhooks.timeout = 10
@@ -125,7 +125,7 @@ class TestTaken:
         with socket.create_server(("127.0.0.1", 0)) as gone:
             port = gone.getsockname()[1]
         emulator.webhooks.register(f"http://localhost:{port}")
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert emulator.webhooks.wait_until_idle(10)
         assert outcomes(emulator.webhooks.deliveries[0]) == ["ClientConnectorError"]
 
@@ -158,7 +158,7 @@ class TestBackoff:
 
     def test_goes_on_by_itself_as_time_passes(self, emulator, merchant, endpoint):
         emulator.webhooks.faults.add("delay", seconds=0.2)
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert len(merchant.wait(1)) == 1
         (delivery,) = emulator.webhooks.deliveries
         assert emulator.clock.now() - delivery.created_at >= timedelta(seconds=0.2)
@@ -183,9 +183,9 @@ class TestBackoff:
 class TestSeveral:
     def test_go_one_after_another_in_their_order(self, emulator, merchant, endpoint):
         merchant.plan = ["hang"]
-        ids = [emulator.state.add(status="processing") for _ in range(20)]
+        ids = [emulator.state.qualification_sessions.add(status="processing") for _ in range(20)]
         for id in ids:
-            emulator.state.approve(id)
+            emulator.state.qualification_sessions.approve(id)
         merchant.wait(1)
         assert emulator.webhooks.waiting == 20
         merchant.open.set()
@@ -198,7 +198,9 @@ class TestSeveral:
         try:
             emulator.webhooks.register(other.url)
             for _ in range(3):
-                emulator.state.approve(emulator.state.add(status="processing"))
+                emulator.state.qualification_sessions.approve(
+                    emulator.state.qualification_sessions.add(status="processing")
+                )
             assert len(other.wait(3)) == 3
             assert len(merchant.wait(1)) == 1
         finally:
@@ -206,7 +208,7 @@ class TestSeveral:
 
     def test_wait_until_idle_tells_when_it_was_in_vain(self, emulator, merchant, endpoint):
         merchant.plan = ["hang"]
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert not emulator.webhooks.wait_until_idle(0.05)
         merchant.open.set()
         assert emulator.webhooks.wait_until_idle(10)
@@ -255,7 +257,7 @@ class TestResend:
 
     def test_of_one_that_is_under_way_sends_it_once_more(self, emulator, merchant, endpoint):
         merchant.plan = ["hang"]
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         merchant.wait(1)
         (delivery,) = emulator.webhooks.deliveries
         emulator.webhooks.resend(delivery.id)
@@ -280,11 +282,11 @@ class TestTheEndOfTheEmulator:
         merchant.plan = [500]
         with emulator:
             emulator.webhooks.register(merchant.url)
-            first = emulator.state.add(status="processing")
-            emulator.state.approve(first)
+            first = emulator.state.qualification_sessions.add(status="processing")
+            emulator.state.qualification_sessions.approve(first)
             assert emulator.webhooks.wait_until_idle(10)
-        second = emulator.state.add(status="processing")
-        emulator.state.approve(second)  # nobody sends now
+        second = emulator.state.qualification_sessions.add(status="processing")
+        emulator.state.qualification_sessions.approve(second)  # nobody sends now
         assert emulator.webhooks.waiting == 1
         assert len(merchant.letters) == 1
         with emulator:
@@ -298,7 +300,9 @@ class TestTheEndOfTheEmulator:
         merchant.plan = ["hang"]
         with emulator:
             emulator.webhooks.register(merchant.url)
-            emulator.state.approve(emulator.state.add(status="processing"))
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
             merchant.wait(1)
         (delivery,) = emulator.webhooks.deliveries
         assert (delivery.state, outcomes(delivery)) == ("waiting", ["cut off"])
@@ -310,7 +314,9 @@ class TestTheEndOfTheEmulator:
         """Taken by the sender, but its task is cancelled before its first step."""
         async with Emulator(sessions=0) as emulator:
             emulator.webhooks.register(merchant.url)
-            emulator.state.approve(emulator.state.add(status="processing"))
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
             (sending,) = emulator.webhooks.take()
             assert emulator.webhooks.waiting == 1
         async with emulator:
@@ -320,7 +326,7 @@ class TestTheEndOfTheEmulator:
         assert outcomes(sending.delivery) == [204]
 
     def test_nothing_is_sent_when_nothing_is_registered(self, emulator):
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert emulator.webhooks.deliveries == ()
         assert emulator._sender._task is None
 
@@ -332,7 +338,9 @@ class TestTheEndOfTheEmulator:
             emulator.webhooks.register(merchant.url)
             emulator.webhooks.on_attempt.append(broken)
             for _ in range(2):
-                emulator.state.approve(emulator.state.add(status="processing"))
+                emulator.state.qualification_sessions.approve(
+                    emulator.state.qualification_sessions.add(status="processing")
+                )
             async with asyncio.timeout(10):
                 while emulator.webhooks.waiting:
                     await asyncio.sleep(0.001)
@@ -358,7 +366,7 @@ class TestTheLog:
 
     def test_masks_the_secret_of_an_unsigned_one(self, emulator, merchant):
         emulator.webhooks.register(merchant.url, mode="unsigned", secret="s3cret")
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert emulator.webhooks.wait_until_idle(10)
         (delivery,) = emulator.webhooks.deliveries
         assert ("x-truemed-api-key", "***") in delivery.attempts[0].headers
@@ -381,7 +389,9 @@ class TestTheLog:
     def test_is_cleared_with_all_that_waits(self, emulator, merchant, endpoint):
         merchant.plan = ["hang"]
         for _ in range(3):
-            emulator.state.approve(emulator.state.add(status="processing"))
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
         merchant.wait(1)
         under_way = emulator.webhooks.deliveries[-1]
         emulator.webhooks.clear()

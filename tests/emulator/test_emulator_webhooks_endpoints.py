@@ -20,7 +20,7 @@ EVENTS = (
 def everything(emulator):
     """Let each of the four events happen, in their order."""
     paid(emulator, tokenize=True)
-    emulator.state.approve(emulator.state.add(status="processing"))
+    emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
     emulator.state.catalog_items.review(emulator.state.catalog_items.add(), "eligible")
 
 
@@ -95,7 +95,7 @@ class TestRegistering:
         """Guide "Webhooks": several active ones are allowed, so both methods can run in parallel."""
         signed, unsigned = (emulator.webhooks.register(merchant.url, mode=mode) for mode in ("signed", "unsigned"))
         assert signed.secrets != unsigned.secrets
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         wait(emulator)
         assert sorted(len(letter.all("x-truemed-signature")) for letter in merchant.letters) == [0, 1]
 
@@ -119,7 +119,9 @@ class TestRegistering:
         for thread in threads:
             thread.start()
         for _ in range(30):
-            emulator.state.approve(emulator.state.add(status="processing"))
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
         for thread in threads:
             thread.join(10)
         wait(emulator)
@@ -128,7 +130,7 @@ class TestRegistering:
     def test_before_it_is_started(self, merchant):
         emulator = Emulator(sessions=0)
         emulator.webhooks.register(merchant.url)
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         with emulator:
             wait(emulator)
         assert len(merchant.letters) == 1
@@ -139,7 +141,9 @@ class TestRotating:
         endpoint = emulator.webhooks.register(merchant.url)
         secrets = [endpoint.secrets[0]]
         for _ in range(3):
-            emulator.state.approve(emulator.state.add(status="processing"))
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
             wait(emulator)
             secrets.append(emulator.webhooks.rotate_secret(endpoint.id))
         signed = [[letter.is_signed(secret) for secret in secrets[:3]] for letter in merchant.letters]
@@ -149,20 +153,20 @@ class TestRotating:
     def test_without_overlap(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url)
         new = emulator.webhooks.rotate_secret(endpoint.id, overlap=False)
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         (letter,) = merchant.wait(1)
         assert (letter.is_signed(new), letter.is_signed(endpoint.secrets[0])) == (True, False)
 
     def test_sends_the_new_one_when_unsigned(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
         new = emulator.webhooks.rotate_secret(endpoint.id)
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert merchant.wait(1)[0].all("x-truemed-api-key") == [new]
 
     def test_holds_for_what_waits(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url)
         merchant.plan = [500]
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         wait(emulator)
         new = emulator.webhooks.rotate_secret(endpoint.id, overlap=False)
         emulator.clock.advance(5)
@@ -174,7 +178,7 @@ class TestRemoving:
     def test_gives_up_what_waits(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url)
         merchant.plan = [500]
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         wait(emulator)
         emulator.webhooks.unregister(endpoint.id)
         emulator.clock.advance(3600)
@@ -187,7 +191,7 @@ class TestRemoving:
         emulator.webhooks.on_attempt.append(lambda endpoint, delivery: told.append((endpoint, delivery.state)))
         endpoint = emulator.webhooks.register(merchant.url)
         merchant.plan = ["hang"]
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         merchant.wait(1)
         emulator.webhooks.unregister(endpoint.id)
         merchant.open.set()
@@ -201,7 +205,9 @@ class TestRemoving:
             stays = emulator.webhooks.register(merchants[0].url)
             for _ in range(30):
                 goes = emulator.webhooks.register(merchants[1].url)
-                emulator.state.approve(emulator.state.add(status="processing"))
+                emulator.state.qualification_sessions.approve(
+                    emulator.state.qualification_sessions.add(status="processing")
+                )
                 emulator.webhooks.unregister(goes.id)
             wait(emulator)
             assert len(merchants[0].wait(30)) == 30
@@ -224,12 +230,14 @@ class TestKeeping:
         emulator.webhooks.rotate_secret(emulator.webhooks.endpoints[0].id)
         emulator.webhooks.register(merchant.url, mode="unsigned", events=[])
         merchant.plan = [500]
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         wait(emulator)
         emulator.webhooks.faults.add("delay", seconds=3600)
-        emulator.state.reject(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.reject(emulator.state.qualification_sessions.add(status="processing"))
         emulator.webhooks.faults.clear()
-        emulator.state.reject(emulator.state.add(status="processing"))  # is taken, and not kept
+        emulator.state.qualification_sessions.reject(
+            emulator.state.qualification_sessions.add(status="processing")
+        )  # is taken, and not kept
         wait(emulator)
         return json.loads(json.dumps(emulator.webhooks.dump()))
 
@@ -252,7 +260,7 @@ class TestKeeping:
         with Emulator(sessions=0) as other:
             old = other.webhooks.register(merchant.url)
             other.webhooks.faults.add("delay")
-            other.state.approve(other.state.add(status="processing"))
+            other.state.qualification_sessions.approve(other.state.qualification_sessions.add(status="processing"))
             other.webhooks.load(saved)
             assert old not in other.webhooks.endpoints
             assert len(other.webhooks.deliveries) == 2

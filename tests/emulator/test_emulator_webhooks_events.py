@@ -61,7 +61,7 @@ class TestPaymentSessionComplete:
         ("moves", "statuses"),
         [
             (["cancel"], ["canceled"]),
-            (["customer_completes", "review_rejects"], ["processing", "rejected"]),
+            (["submit", "reject"], ["processing", "rejected"]),
         ],
     )
     def test_on_the_ends_without_money(self, emulator, told, moves, statuses):
@@ -72,7 +72,7 @@ class TestPaymentSessionComplete:
 
     def test_on_an_expired_hold_when_a_capture_finds_out(self, emulator, told):
         id = held(emulator)
-        emulator.state.payment_sessions.hold_expires(id)
+        emulator.state.payment_sessions.expire_hold(id)
         assert self.statuses(told()) == ["processing", "authorized"]
         emulator.state.payment_sessions.capture(id)
         assert self.statuses(told()) == ["authorization_expired"]
@@ -90,9 +90,9 @@ class TestPaymentSessionComplete:
         id = paid(emulator)
         told()
         emulator.state.payment_sessions.refund(id, 1)
-        emulator.state.payment_sessions.dispute_opens(id)
-        emulator.state.payment_sessions.dispute_closes(id)
-        emulator.state.payment_sessions.bank_renews(held(emulator))
+        emulator.state.payment_sessions.open_dispute(id)
+        emulator.state.payment_sessions.close_dispute(id)
+        emulator.state.payment_sessions.reauthorize(held(emulator))
         emulator.state.payouts.pay_out()
         assert self.statuses(told()) == ["processing", "authorized"]
 
@@ -110,7 +110,7 @@ class TestPaymentSessionComplete:
         }
         assert processing == {**captured, "status": "processing", "order_items": ITEMS}
 
-    @pytest.mark.parametrize("move", ["cancel", "customer_completes"])
+    @pytest.mark.parametrize("move", ["cancel", "submit"])
     def test_the_capture_amount_is_always_there_for_one_time_payments(self, emulator, told, move):
         getattr(emulator.state.payment_sessions, move)(emulator.state.payment_sessions.add(total_amount=70_00))
         assert told()[0][1]["capture_amount"] == 70_00
@@ -167,7 +167,7 @@ class TestPaymentTokenUpdated:
     def test_after_a_request(self, api, emulator, told):
         asked = api.post(f"{TOKENS}/create", {"metadata": "m"}).json["provision_token_request_id"]
         assert told() == []
-        emulator.state.provision_requests.customer_completes(asked)
+        emulator.state.provision_requests.submit(asked)
         (data,) = self.only(told())
         assert (data["provision_token_request_id"], data["metadata"]) == (asked, "m")
 
@@ -175,7 +175,7 @@ class TestPaymentTokenUpdated:
         token = emulator.state.payment_tokens.add()
         asked = api.post(f"{TOKENS}/{token}/update", {"update_card_info": True}).json["provision_token_request_id"]
         assert told() == []
-        emulator.state.provision_requests.customer_completes(asked)
+        emulator.state.provision_requests.submit(asked)
         (data,) = self.only(told())
         assert data == {"payment_token": token, "provision_token_request_id": asked}
 
@@ -190,26 +190,26 @@ class TestPaymentTokenUpdated:
         api.post(CREATE, order(payment_token=token))
         failed = emulator.state.payment_tokens.get(token).failed_payment_session_id
         assert told() == []
-        emulator.state.payment_tokens.customer_repairs(token)
+        emulator.state.payment_tokens.resolve_failure(token)
         assert self.only(told()) == [{"payment_token": token, "failed_payment_session_id": failed}]
 
     def test_not_when_there_is_no_origin(self, api, emulator, told):
         token = emulator.state.payment_tokens.add()
         emulator.state.payment_tokens.fail_next_charge(token)
-        emulator.state.payment_tokens.customer_repairs(token)
-        emulator.state.payment_tokens.lmn_expires(token)
+        emulator.state.payment_tokens.resolve_failure(token)
+        emulator.state.payment_tokens.expire_lmn(token)
         api.post(f"{TOKENS}/{token}/delete")
         assert told() == []
 
     def test_not_after_a_review_that_rejects(self, emulator, told):
         id = emulator.state.payment_sessions.add(tokenize=True)
-        emulator.state.payment_sessions.customer_completes(id)
-        emulator.state.payment_sessions.review_rejects(id)
+        emulator.state.payment_sessions.submit(id)
+        emulator.state.payment_sessions.reject(id)
         assert self.only(told()) == []
 
     def test_flat_when_unsigned(self, emulator, flat):
         request = emulator.state.provision_requests.ask()
-        token = emulator.state.provision_requests.customer_completes(request.id)
+        token = emulator.state.provision_requests.submit(request.id)
         (body,) = flat()
         assert (body["payment_token"], body["provision_token_request_id"]) == (token, request.id)
 
@@ -219,10 +219,13 @@ class TestQualificationSessionComplete:
 
     def test_at_the_end(self, emulator, told):
         fields = {"email": "sam@example.com", "source": "email_receipt", "user_id": "u-1"}
-        approved, rejected = emulator.state.add(**fields), emulator.state.add()
+        approved, rejected = (
+            emulator.state.qualification_sessions.add(**fields),
+            emulator.state.qualification_sessions.add(),
+        )
         for id, move in ((approved, "approve"), (rejected, "reject")):
-            emulator.state.start_review(id)
-            getattr(emulator.state, move)(id)
+            emulator.state.qualification_sessions.start_review(id)
+            getattr(emulator.state.qualification_sessions, move)(id)
         (type, data), (_, other) = told()
         assert type == "qualification_status.updated"
         assert MOMENT.fullmatch(data["expires_at"])
@@ -236,15 +239,15 @@ class TestQualificationSessionComplete:
         assert other == {"qualification_session_id": rejected, "status": "rejected", **nothing}
 
     def test_not_for_what_is_added_or_updated(self, api, emulator, told):
-        emulator.state.add(status="approved")
-        id = emulator.state.add()
+        emulator.state.qualification_sessions.add(status="approved")
+        id = emulator.state.qualification_sessions.add()
         api.update(id, {"idempotency_key": "k", "user_id": "u"})
-        emulator.state.start_review(id)
+        emulator.state.qualification_sessions.start_review(id)
         assert told() == []
 
     def test_flat_when_unsigned(self, emulator, flat):
-        id = emulator.state.add(status="processing")
-        emulator.state.reject(id)
+        id = emulator.state.qualification_sessions.add(status="processing")
+        emulator.state.qualification_sessions.reject(id)
         assert flat()[0]["qualification_session_id"] == id
 
 
@@ -305,7 +308,7 @@ def test_the_id_of_a_delivery_is_another_in_the_next_run(emulator, merchant):
         with Emulator(sessions=0) as other:
             other.webhooks.load(saved)
             other.state.load(state)
-            other.state.payment_sessions.customer_completes(id)
+            other.state.payment_sessions.submit(id)
             assert other.webhooks.wait_until_idle(10)
     first, second = (letter.json["webhook_delivery_id"] for letter in merchant.letters)
     assert first != second

@@ -31,7 +31,9 @@ def happen(emulator, endpoint):
     def happen(times=1):
         before = len(emulator.webhooks.deliveries)
         for _ in range(times):
-            emulator.state.approve(emulator.state.add(status="processing"))
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
         assert emulator.webhooks.wait_until_idle(10)
         return emulator.webhooks.deliveries[: len(emulator.webhooks.deliveries) - before][::-1]
 
@@ -142,7 +144,7 @@ class TestBadSignature:
     def test_is_another_secret_when_unsigned(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
         emulator.webhooks.faults.add("bad_signature")
-        emulator.state.approve(emulator.state.add(status="processing"))
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         (letter,) = merchant.wait(1)
         (given,) = letter.all("x-truemed-api-key")
         assert given not in endpoint.secrets
@@ -230,7 +232,9 @@ class TestScope:
                     for name in more:
                         emulator.webhooks.faults.add(name, probability=0.5, seconds=0)
                     for _ in range(40):
-                        emulator.state.approve(emulator.state.add(status="processing"))
+                        emulator.state.qualification_sessions.approve(
+                            emulator.state.qualification_sessions.add(status="processing")
+                        )
                     assert emulator.webhooks.wait_until_idle(20)
                     assert len(merchant.letters) == 40 + fault.hits
                     return [ids(merchant).count(delivery.id) for delivery in emulator.webhooks.deliveries]

@@ -13,8 +13,8 @@ from truemed_async.errors import InvalidArgumentError
 
 @pytest.fixture
 def nothing(emulator):
-    for session in emulator.state.sessions:
-        emulator.state.remove(session.qualification_session_id)
+    for session in emulator.state.qualification_sessions.rows:
+        emulator.state.qualification_sessions.remove(session.qualification_session_id)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def test_by_status_and_by_day(emulator, client, nothing, now):
         ("brand_new", at),
         ("approved", None),
     ):
-        emulator.state.add(status=status, created_at=moment)
+        emulator.state.qualification_sessions.add(status=status, created_at=moment)
 
     summary = await summarize_sessions(client)
 
@@ -58,8 +58,12 @@ async def test_by_status_and_by_day(emulator, client, nothing, now):
 )
 async def test_approved_letters_that_expire(emulator, client, nothing, now, left, within):
     expires = None if left is None else now + left
-    emulator.state.add(status="approved", created_at=now - timedelta(days=300), expires_at=expires)
-    emulator.state.add(status="rejected", created_at=now - timedelta(days=300), expires_at=expires)
+    emulator.state.qualification_sessions.add(
+        status="approved", created_at=now - timedelta(days=300), expires_at=expires
+    )
+    emulator.state.qualification_sessions.add(
+        status="rejected", created_at=now - timedelta(days=300), expires_at=expires
+    )
 
     summary = await summarize_sessions(client)
 
@@ -68,9 +72,9 @@ async def test_approved_letters_that_expire(emulator, client, nothing, now, left
 
 
 async def test_filters_and_since(emulator, client, nothing, yesterday):
-    emulator.state.add(user_id="u", status="approved", created_at=yesterday(3))
-    emulator.state.add(user_id="u", status="approved", created_at=yesterday(1))
-    emulator.state.add(user_id="v", status="approved", created_at=yesterday(4))
+    emulator.state.qualification_sessions.add(user_id="u", status="approved", created_at=yesterday(3))
+    emulator.state.qualification_sessions.add(user_id="u", status="approved", created_at=yesterday(1))
+    emulator.state.qualification_sessions.add(user_id="v", status="approved", created_at=yesterday(4))
 
     summary = await summarize_sessions(client, user_id="u", since=date(2024, 1, 2))
 
@@ -86,7 +90,7 @@ async def test_of_many(client):
 
 
 async def test_as_json(emulator, client, nothing, now):
-    emulator.state.add(status="approved", created_at=now, expires_at=now + timedelta(days=45))
+    emulator.state.qualification_sessions.add(status="approved", created_at=now, expires_at=now + timedelta(days=45))
 
     assert (await summarize_sessions(client)).to_dict() == {
         "as_of": "2026-06-01T12:00:00+00:00",

@@ -208,11 +208,13 @@ async def test_sessions_come_and_go_meanwhile(emulator, client, tmp_path, format
     """New ones stand where the resumed run wrote, those that are gone stay, and nothing comes twice."""
     path = tmp_path / f"x.{format}"
     *_, kept = await stopped(client, path)
-    before = [session.qualification_session_id for session in emulator.state.sessions]
+    before = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
     for gone in (before[3], before[100]):
-        emulator.state.remove(gone)
-    emulator.state.add(qualification_session_id="newest", created_at=datetime(2026, 11, 2, tzinfo=UTC))
-    emulator.state.add(qualification_session_id="oldest", created_at=yesterday(1))
+        emulator.state.qualification_sessions.remove(gone)
+    emulator.state.qualification_sessions.add(
+        qualification_session_id="newest", created_at=datetime(2026, 11, 2, tzinfo=UTC)
+    )
+    emulator.state.qualification_sessions.add(qualification_session_id="oldest", created_at=yesterday(1))
 
     done = await export_sessions(client, path, resume=True, page_size=20)
 
@@ -222,11 +224,15 @@ async def test_sessions_come_and_go_meanwhile(emulator, client, tmp_path, format
 
 
 async def test_a_session_is_as_it_was_when_it_was_read(emulator, client, tmp_path, rows_of):
-    changed = emulator.state.add(qualification_session_id="x", created_at=datetime(2026, 11, 2, tzinfo=UTC))
+    changed = emulator.state.qualification_sessions.add(
+        qualification_session_id="x", created_at=datetime(2026, 11, 2, tzinfo=UTC)
+    )
     path = tmp_path / "x.jsonl"
     await stopped(client, path)
-    emulator.state.remove(changed)
-    emulator.state.add(qualification_session_id="x", created_at=datetime(2026, 11, 2, tzinfo=UTC), status="approved")
+    emulator.state.qualification_sessions.remove(changed)
+    emulator.state.qualification_sessions.add(
+        qualification_session_id="x", created_at=datetime(2026, 11, 2, tzinfo=UTC), status="approved"
+    )
 
     await export_sessions(client, path, resume=True)
 

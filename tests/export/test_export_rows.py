@@ -153,7 +153,9 @@ class TestPersonal:
 
     @EVERY_FORMAT
     async def test_hashed(self, emulator, client, tmp_path, format, rows_of, yesterday):
-        emulator.state.add(email="ada@example.com", user_name=None, user_id="u-1", created_at=yesterday(1))
+        emulator.state.qualification_sessions.add(
+            email="ada@example.com", user_name=None, user_id="u-1", created_at=yesterday(1)
+        )
         path = tmp_path / f"x.{format}"
 
         await export_sessions(client, path, personal="hash", secret=SECRET)
@@ -203,7 +205,7 @@ class TestPersonal:
 
     async def test_no_traceback_shows_a_person(self, emulator, client, tmp_path, monkeypatch):
         """Neither of the filters, nor of the rows, where a write fails."""
-        emulator.state.add(email="canary@example.com", user_id="canary", user_name="canary")
+        emulator.state.qualification_sessions.add(email="canary@example.com", user_id="canary", user_name="canary")
 
         def refuse(*_):
             raise OSError("full")
@@ -258,7 +260,7 @@ class TestStreams:
 
 class TestFilters:
     async def test_they_reach_the_server(self, emulator, client):
-        wanted = emulator.state.add(
+        wanted = emulator.state.qualification_sessions.add(
             status="approved", user_id="u", user_name="Ada", expires_at=datetime(2027, 5, 1, 12, tzinfo=UTC)
         )
         out = io.BytesIO()
@@ -268,10 +270,12 @@ class TestFilters:
         assert [json.loads(line)["qualification_session_id"] for line in out.getvalue().splitlines()] == [wanted]
 
     async def test_since_is_exact(self, emulator, client, yesterday):
-        for session in emulator.state.sessions:
-            emulator.state.remove(session.qualification_session_id)
+        for session in emulator.state.qualification_sessions.rows:
+            emulator.state.qualification_sessions.remove(session.qualification_session_id)
         for number in range(4):
-            emulator.state.add(qualification_session_id=f"qs_{number}", created_at=yesterday(2, number))
+            emulator.state.qualification_sessions.add(
+                qualification_session_id=f"qs_{number}", created_at=yesterday(2, number)
+            )
         out = io.BytesIO()
 
         await export_sessions(client, out, since=yesterday(2, 2))
@@ -284,7 +288,7 @@ class TestSummary:
     async def test_it_counts(self, emulator, client, tmp_path):
         done = await export_sessions(client, tmp_path / "x.csv")
 
-        sessions = emulator.state.sessions
+        sessions = emulator.state.qualification_sessions.rows
         assert sum(done.statuses.values()) == done.rows == 120
         assert list(done.statuses.values()) == sorted(done.statuses.values(), reverse=True)
         created = [session.created_at for session in sessions]
@@ -301,7 +305,7 @@ class TestSummary:
         assert (done.requests, done.retries) == (len(attempts), 1)
 
     async def test_sessions_without_a_time_have_no_span(self, emulator, client, tmp_path):
-        emulator.state.add(created_at=None)
+        emulator.state.qualification_sessions.add(created_at=None)
 
         assert (await export_sessions(client, tmp_path / "x.csv")).rows == 121
 

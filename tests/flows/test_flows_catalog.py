@@ -57,7 +57,7 @@ async def test_a_qualification_link_ends_in_a_session(shop, emulator, verdict):
     assert (waiting.status, waiting.status.is_final) == (QualificationStatus.PROCESSING, False)
     assert (waiting.source, waiting.skus_param, waiting.email) == ("email_receipt", "SB-1,MAT", "sam@example.com")
 
-    getattr(emulator.state, verdict)(waiting.qualification_session_id)
+    getattr(emulator.state.qualification_sessions, verdict)(waiting.qualification_session_id)
     session = await shop.qualifications.wait_until_final(waiting.qualification_session_id, timeout=30)
     assert session.status.is_final
     assert session.status is QualificationStatus(verdict.replace("approve", "approved").replace("reject", "rejected"))
@@ -65,7 +65,7 @@ async def test_a_qualification_link_ends_in_a_session(shop, emulator, verdict):
 
 
 async def test_the_user_of_a_session_is_set_once(shop, restarted, emulator):
-    id = emulator.state.add()
+    id = emulator.state.qualification_sessions.add()
     update = await shop.qualifications.update(id, user_id="user-1", idempotency_key="link-1")
     assert update == await restarted.qualifications.update(id, user_id="user-1", idempotency_key="link-1")
     assert update.status is QualificationStatus.PENDING

@@ -10,8 +10,8 @@ HOLD_DAYS = 6.95
 async def paid(shop, customer, total=11998, **options):
     """A payment that the customer finished and the review approved."""
     made = await shop.checkout(total, **options)
-    customer.customer_completes(made.id)
-    customer.review_approves(made.id)
+    customer.submit(made.id)
+    customer.approve(made.id)
     return made.id
 
 
@@ -32,10 +32,10 @@ class TestOneTimePayment:
         assert made.redirect_url
         assert place(await shop.payments.get(made.id)) == (PaymentSessionStatus.PENDING, False, False)
 
-        customer.customer_completes(made.id)
+        customer.submit(made.id)
         assert place(await shop.payments.get(made.id)) == (PaymentSessionStatus.PROCESSING, False, False)
 
-        customer.review_approves(made.id)
+        customer.approve(made.id)
         session = await shop.payments.get(made.id)
         assert place(session) == (PaymentSessionStatus.CAPTURED, True, True)
         assert (session.total_amount, session.authorize_amount, session.capture_amount) == (11998, 11998, 11998)
@@ -49,8 +49,8 @@ class TestOneTimePayment:
 
     async def test_a_rejected_one_takes_no_money(self, shop, customer, emulator):
         made = await shop.checkout()
-        customer.customer_completes(made.id)
-        customer.review_rejects(made.id)
+        customer.submit(made.id)
+        customer.reject(made.id)
         session = await shop.payments.get(made.id)
         assert place(session) == (PaymentSessionStatus.REJECTED, False, True)
         assert session.capture_amount is None
@@ -71,7 +71,7 @@ class TestOneTimePayment:
 
     async def test_cannot_be_cancelled_once_the_card_is_entered(self, shop, customer):
         made = await shop.checkout()
-        customer.customer_completes(made.id)
+        customer.submit(made.id)
         with pytest.raises(errors.BadRequestError):
             await shop.payments.cancel(made.id)
         assert (await shop.payments.get(made.id)).status is PaymentSessionStatus.PROCESSING
@@ -85,7 +85,7 @@ class TestOneTimePayment:
 
     async def test_the_same_key_gives_the_same_session(self, shop, restarted, customer):
         first = await shop.checkout(idempotency_key="cart-18")
-        customer.customer_completes(first.id)
+        customer.submit(first.id)
         again = await shop.checkout(idempotency_key="cart-18")
         later = await restarted.checkout(idempotency_key="cart-18")
         assert first == again == later
@@ -127,14 +127,14 @@ class TestAuthorization:
 
     async def test_is_not_captured_before_the_review(self, shop, customer):
         made = await shop.checkout(kind="authorization")
-        for move in (None, customer.customer_completes):
+        for move in (None, customer.submit):
             if move:
                 move(made.id)
             with pytest.raises(errors.SessionPendingError):
                 await shop.payments.capture(made.id, total_amount=11998, idempotency_key="early")
             with pytest.raises(errors.SessionPendingError):
                 await shop.payments.void(made.id)
-        customer.review_approves(made.id)
+        customer.approve(made.id)
         # A refusal does not use the key up.
         assert (await shop.payments.capture(made.id, total_amount=11998, idempotency_key="early")).id
 
@@ -185,8 +185,8 @@ class TestAuthorization:
 
     async def test_a_bank_may_renew_an_expired_hold(self, shop, customer):
         id = await held(shop, customer)
-        customer.hold_expires(id)
-        customer.bank_renews(id)
+        customer.expire_hold(id)
+        customer.reauthorize(id)
         await shop.payments.capture(id, total_amount=11998)
         session = await shop.payments.get(id)
         assert place(session) == (PaymentSessionStatus.CAPTURED, True, True)
@@ -219,13 +219,13 @@ class TestRefund:
 
     async def test_a_disputed_charge_is_not_refunded(self, shop, customer):
         id = await paid(shop, customer)
-        customer.dispute_opens(id)
+        customer.open_dispute(id)
         session = await shop.payments.get(id)
         assert place(session) == (PaymentSessionStatus.CAPTURED, True, True)
         assert session.status_summary is PaymentStatusSummary.DISPUTED
         with pytest.raises(errors.ChargeDisputedError):
             await shop.payments.refund(id, amount=1, reason="customer_request", idempotency_key="refund-3")
-        customer.dispute_closes(id)
+        customer.close_dispute(id)
         refund = await shop.payments.refund(id, amount=1, reason="customer_request", idempotency_key="refund-3")
         assert refund.refund_id
 
@@ -257,7 +257,7 @@ async def test_the_books_hold_what_was_captured_and_what_went_back(shop, custome
     id = await paid(shop, customer, 10000)
     await shop.payments.refund(id, amount=2500, reason="customer_request")
     await shop.checkout(700)  # pending: no money
-    customer.dispute_opens(await paid(shop, customer, 2000))
+    customer.open_dispute(await paid(shop, customer, 2000))
     emulator.state.payouts.pay_out(payout_id="po_1")
     late = await paid(shop, customer, 400)
 

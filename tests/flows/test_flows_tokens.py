@@ -22,7 +22,7 @@ async def renew(shop, token, key=None):
 async def subscribed(shop, emulator, **options):
     """A token, stored by a request for it."""
     made = await shop.tokens.create(order_items=[BOX], success_url=THANKS, **options)
-    return emulator.state.provision_requests.customer_completes(made.provision_token_request_id)
+    return emulator.state.provision_requests.submit(made.provision_token_request_id)
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ async def test_a_first_payment_stores_its_payment_method(shop, customer, total, 
         total, order_items=[BOX], tokenize=True, customer_email="sam@example.com", customer_name="Sam", **options
     )
     assert (await shop.payments.get(made.id)).payment_token is None
-    customer.customer_completes(made.id)
-    customer.review_approves(made.id)
+    customer.submit(made.id)
+    customer.approve(made.id)
     session = await shop.payments.get(made.id)
     assert session.status is PaymentSessionStatus.CAPTURED
     assert session.capture_amount == total
@@ -56,7 +56,7 @@ async def test_a_request_for_a_token_ends_in_one(shop, emulator):
     waiting = await shop.tokens.get_provision_request(made.provision_token_request_id)
     assert (waiting.is_provisioned, waiting.payment_token, waiting.metadata) == (False, None, "subscription 17")
 
-    token = emulator.state.provision_requests.customer_completes(made.provision_token_request_id)
+    token = emulator.state.provision_requests.submit(made.provision_token_request_id)
     done = await shop.tokens.get_provision_request(made.provision_token_request_id)
     assert (done.is_provisioned, done.payment_token, done.metadata) == (True, token, "subscription 17")
     assert [each.payment_token for each in await shop.tokens.iter()] == [token]
@@ -89,7 +89,7 @@ async def test_a_failed_renewal_is_mended_by_the_customer(shop, restarted, emula
     (failed,) = await shop.payments.iter()
     assert (failed.status, failed.may_fulfill) == (PaymentSessionStatus.PENDING, False)
 
-    emulator.state.payment_tokens.customer_repairs(token)
+    emulator.state.payment_tokens.resolve_failure(token)
     session = await shop.payments.get((await renew(shop, token, "2026-12-again")).id)
     assert (session.may_fulfill, session.capture_amount) == (True, 2999)
 
@@ -103,7 +103,7 @@ async def test_a_letter_that_has_expired_asks_for_the_survey_again(shop, emulato
     with pytest.raises(errors.PaymentMethodError) as failed:
         await renew(shop, token)
     assert failed.value.code == "RequalificationRequired"
-    emulator.state.payment_tokens.customer_repairs(token)
+    emulator.state.payment_tokens.resolve_failure(token)
     assert (await shop.tokens.get(token)).lmn_expires_at > expires
     assert (await renew(shop, token)).id
 
@@ -139,7 +139,7 @@ async def test_a_change_may_need_the_customer(shop, emulator, change, action, fa
         await renew(shop, token, "2026-12")
     assert failed.value.code == failure
 
-    emulator.state.provision_requests.customer_completes(update.provision_token_request_id)
+    emulator.state.provision_requests.submit(update.provision_token_request_id)
     request = await shop.tokens.get_provision_request(update.provision_token_request_id)
     assert request.payment_token == token
     assert (await renew(shop, token, "2026-12-again")).id

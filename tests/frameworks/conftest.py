@@ -31,7 +31,7 @@ def emulator():
 def ids(emulator):
     """Sessions of every status: an answer that belongs to another request shows."""
     statuses = ("pending", "processing", "approved", "rejected")
-    return [emulator.state.add(status=statuses[number % 4]) for number in range(40)]
+    return [emulator.state.qualification_sessions.add(status=statuses[number % 4]) for number in range(40)]
 
 
 @pytest.fixture

@@ -24,12 +24,16 @@ def work(start, emulator, amount, broker):
     """Send tasks, start a worker, and see every one of them done once, by both children of the pool."""
 
     def work(*unknown, **more):
-        ids = [*unknown, *(emulator.state.add() for _ in range(amount(100, 500)))]
+        ids = [*unknown, *(emulator.state.qualification_sessions.add() for _ in range(amount(100, 500)))]
         good = ids[len(unknown) :]
         assert start("-m", "send_tasks", *ids, example="celery", more=broker).wait() == 0
         worker = start(*WORKER, *QUIET, example="celery", options=OPTIONS, more={**broker, **more})
         until(lambda: worker.output.count("succeeded in") == len(good), lambda: worker.output)
-        assert all(emulator.state.get(id).user_id == f"user-{number}" for number, id in enumerate(ids) if id in good)
+        assert all(
+            emulator.state.qualification_sessions.get(id).user_id == f"user-{number}"
+            for number, id in enumerate(ids)
+            if id in good
+        )
         writes = [request for request in emulator.requests if request.method == "POST"]
         assert len(writes) == len({json.loads(request.body)["idempotency_key"] for request in writes}) == len(ids)
         assert set(re.findall(r"ForkPoolWorker-\d+", worker.output)) == {"ForkPoolWorker-1", "ForkPoolWorker-2"}

@@ -13,7 +13,7 @@ GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:0", *ACCESS)
 
 
 def expected(emulator, session_id):
-    return 200, {"status": emulator.state.get(session_id).status}
+    return 200, {"status": emulator.state.qualification_sessions.get(session_id).status}
 
 
 def workers(server):

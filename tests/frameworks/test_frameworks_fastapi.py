@@ -16,7 +16,7 @@ def test_the_client_of_each_workers_lifespan_answers_every_request(start, emulat
     wanted = [ids[number % len(ids)] for number in range(amount(200, 2000))]
     answers = ask(address, [f"/status/{session_id}" for session_id in wanted], clients=16)
     assert [(status, json.loads(body)) for status, body in answers] == [
-        (200, {"status": emulator.state.get(session_id).status}) for session_id in wanted
+        (200, {"status": emulator.state.qualification_sessions.get(session_id).status}) for session_id in wanted
     ]
     assert ask(address, ["/status/qs_nobody"])[0][0] == 404
 

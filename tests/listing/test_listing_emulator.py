@@ -45,7 +45,7 @@ class Listing(RuleBasedStateMachine):
     def begin(self, minutes: list[int], page_size: int, prefetch: int) -> None:
         for minute in minutes:
             self.add(minute)
-        self.due = {session.qualification_session_id for session in self.emulator.state.sessions}
+        self.due = {session.qualification_session_id for session in self.emulator.state.qualification_sessions.rows}
 
         async def connect() -> None:
             self.client = AsyncTruemed(self.emulator.api_key, base_url=self.emulator.url, retry=RetryPolicy(base=0.001))
@@ -57,7 +57,7 @@ class Listing(RuleBasedStateMachine):
         self.runner.run(connect())
 
     def add(self, minute: int) -> None:
-        self.emulator.state.add(created_at=START + timedelta(minutes=minute), status="pending")
+        self.emulator.state.qualification_sessions.add(created_at=START + timedelta(minutes=minute), status="pending")
         self.newest = max(self.newest, minute)
 
     @rule(count=st.integers(1, 12))
@@ -73,15 +73,17 @@ class Listing(RuleBasedStateMachine):
     @rule(where=st.lists(st.integers(0, 100), min_size=1, max_size=15))
     def sessions_are_deleted(self, where: list[int]) -> None:
         for at in where:
-            self.on_one(at, self.emulator.state.remove)
+            self.on_one(at, self.emulator.state.qualification_sessions.remove)
 
     @rule(where=st.lists(st.integers(0, 100), min_size=1, max_size=15))
     def sessions_leave_the_filter(self, where: list[int]) -> None:
         for at in where:
-            self.on_one(at, self.emulator.state.start_review)
+            self.on_one(at, self.emulator.state.qualification_sessions.start_review)
 
     def on_one(self, at: int, change: Any) -> None:
-        pending = [session for session in self.emulator.state.sessions if session.status == "pending"]
+        pending = [
+            session for session in self.emulator.state.qualification_sessions.rows if session.status == "pending"
+        ]
         if pending:
             id = pending[at % len(pending)].qualification_session_id
             change(id)
@@ -163,7 +165,7 @@ async def ids_of(client: AsyncTruemed, **given: Any) -> list[str]:
 
 @pytest.mark.parametrize("prefetch", [1, 4, 16])
 async def test_every_session_comes_once_in_the_order_of_the_list(emulator, client, prefetch):
-    expected = [session.qualification_session_id for session in emulator.state.sessions]
+    expected = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
     assert await ids_of(client, prefetch=prefetch) == expected
     assert emulator.requests.count(route="qualification_sessions.list") <= 1.2 * 20
 
@@ -171,11 +173,13 @@ async def test_every_session_comes_once_in_the_order_of_the_list(emulator, clien
 @pytest.mark.parametrize("prefetch", [1, 4])
 @pytest.mark.parametrize("name", ["delete_between_pages", "insert_between_pages"])
 async def test_sessions_come_and_go_between_pages(emulator, client, prefetch, name):
-    at_first = {session.qualification_session_id for session in emulator.state.sessions}
+    at_first = {session.qualification_session_id for session in emulator.state.qualification_sessions.rows}
     emulator.faults.add(name, n=5)
     found = await ids_of(client, prefetch=prefetch)
     assert len(found) == len(set(found))
-    assert at_first & {session.qualification_session_id for session in emulator.state.sessions} <= set(found)
+    assert at_first & {
+        session.qualification_session_id for session in emulator.state.qualification_sessions.rows
+    } <= set(found)
 
 
 async def test_a_server_without_pagination(emulator, client):
@@ -193,7 +197,7 @@ async def test_sessions_of_one_time_in_no_stable_order(emulator, client):
     emulator.faults.add("unstable_ties")
     assert len(await ids_of(client)) == 2000  # the few that share a time fit on a page
     for _ in range(300):
-        emulator.state.add(created_at=START)
+        emulator.state.qualification_sessions.add(created_at=START)
     with pytest.raises(PaginationDriftError, match="change places"):
         await ids_of(client)
 
@@ -204,5 +208,8 @@ async def test_an_error_of_a_page_ends_the_iteration(emulator, client):
     with pytest.raises(ServerError):
         async for session in client.qualification_sessions.iter(prefetch=4):
             found.append(session.qualification_session_id)
-    assert found == [session.qualification_session_id for session in emulator.state.sessions][: len(found)]
+    assert (
+        found
+        == [session.qualification_session_id for session in emulator.state.qualification_sessions.rows][: len(found)]
+    )
     assert 0 < len(found) < 2000

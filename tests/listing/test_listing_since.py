@@ -234,7 +234,7 @@ async def test_a_look_back_that_is_none_is_refused(look_back):
 def emulator():
     with Emulator(sessions=0) as running:
         for minute in range(500):
-            running.state.add(created_at=NOON + timedelta(minutes=minute), status="pending")
+            running.state.qualification_sessions.add(created_at=NOON + timedelta(minutes=minute), status="pending")
         yield running
 
 
@@ -256,15 +256,18 @@ class Table:
 
 async def test_run_after_run_reads_what_is_new_and_what_came_late(emulator):
     def names() -> set[str]:
-        return {session.qualification_session_id for session in emulator.state.sessions}
+        return {session.qualification_session_id for session in emulator.state.qualification_sessions.rows}
 
     table = Table()
     async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
         await table.refresh(client)
         assert set(table.rows) == names()
         last = table.read_to
-        late = emulator.state.add(created_at=last - timedelta(minutes=4), status="pending")
-        new = [emulator.state.add(created_at=last + timedelta(minutes=n), status="pending") for n in range(1, 4)]
+        late = emulator.state.qualification_sessions.add(created_at=last - timedelta(minutes=4), status="pending")
+        new = [
+            emulator.state.qualification_sessions.add(created_at=last + timedelta(minutes=n), status="pending")
+            for n in range(1, 4)
+        ]
         emulator.requests.clear()
         found = await table.refresh(client)
         assert {late, *new} <= set(found)

@@ -33,7 +33,7 @@ def emulator():
 async def test_every_keyed_update_has_exactly_one_effect(emulator, amount):
     count = amount(1_500, 10_000)
     keys = [f"key-{number}" for number in range(count)]
-    ids = [emulator.state.add(user_id=None, status="pending") for _ in keys]
+    ids = [emulator.state.qualification_sessions.add(user_id=None, status="pending") for _ in keys]
     struck = [emulator.faults.add(name, method="POST", probability=share) for name, share in FAULTS.items()]
     results: dict[str, object] = {}
     timeout = Timeouts(connect=1, attempt=0.5, total=20)
@@ -61,7 +61,9 @@ async def test_every_keyed_update_has_exactly_one_effect(emulator, amount):
         by_key = dict(zip(keys, ids, strict=True))
         for key in failed:  # what the documentation tells to do: the same key again settles it
             await client.qualification_sessions.update(by_key[key], user_id=f"user-{key}", idempotency_key=key)
-    effects = {session.qualification_session_id: session.user_id for session in emulator.state.sessions}
+    effects = {
+        session.qualification_session_id: session.user_id for session in emulator.state.qualification_sessions.rows
+    }
     assert effects == {each: f"user-{key}" for each, key in zip(ids, keys, strict=True)}, "none is lost or mixed up"
     sent = collections.defaultdict(set)
     for request in emulator.requests:
@@ -71,13 +73,15 @@ async def test_every_keyed_update_has_exactly_one_effect(emulator, amount):
 
 async def test_a_key_made_by_the_client_settles_an_open_update(emulator):
     """The caller gave no key; the error carries the one that was made, and with it the repeat has no second effect."""
-    session = emulator.state.add(user_id=None, status="pending")
+    session = emulator.state.qualification_sessions.add(user_id=None, status="pending")
     emulator.faults.add("applied_then_reset", method="POST", times=3)
     async with AsyncTruemed(emulator.api_key, base_url=emulator.url, retry=QUICK) as client:
         with pytest.raises(CallError) as caught:
             await client.qualification_sessions.update(session, user_id="mine")
         assert (caught.value.outcome, caught.value.attempts) == ("unknown", 3)
-        assert emulator.state.get(session).user_id == "mine", "it was applied although no answer came"
+        assert emulator.state.qualification_sessions.get(session).user_id == "mine", (
+            "it was applied although no answer came"
+        )
         # Without the key this would be a 409: the user_id is set already.
         settled = await client.qualification_sessions.update(
             session, user_id="mine", idempotency_key=caught.value.idempotency_key

@@ -120,7 +120,7 @@ async def test_a_real_server_with_a_limit_is_respected(amount):
     tasks = amount(150, 1000)
     async with Emulator(sessions=5) as emulator:
         emulator.faults.add("rate_limit", n=200, per=1, burst=50)
-        session = emulator.state.sessions[0].qualification_session_id
+        session = emulator.state.qualification_sessions.rows[0].qualification_session_id
         async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
             await asyncio.gather(*(client.qualification_sessions.get(session) for _ in range(tasks)))
         statuses = [request.status for request in emulator.requests]

@@ -109,7 +109,7 @@ async def test_the_deadline_is_told_from_an_attempts_time_out():
 async def test_cancelling_at_random_leaks_nothing(amount, open_files):
     choose = random.Random(3)
     async with Emulator(sessions=50, latency=(0, 0.01)) as emulator:
-        ids = [session.qualification_session_id for session in emulator.state.sessions]
+        ids = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
         async with AsyncTruemed(emulator.api_key, base_url=emulator.url, retry=QUICK) as client:
             await client.qualification_sessions.get(ids[0])
             tasks_before = len(asyncio.all_tasks())
@@ -155,7 +155,7 @@ async def test_cancelling_inside_the_body_frees_the_connection():
 async def test_a_long_run_under_faults_does_not_grow(amount, open_files, resident):
     rounds, calls = amount((4, 400), (10, 10_000))
     async with Emulator(sessions=20, seed=5) as emulator:
-        ids = [session.qualification_session_id for session in emulator.state.sessions]
+        ids = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
         for name in ("reset_peer", "empty_response", "truncate_body"):
             emulator.faults.add(name, probability=0.03)
         emulator.faults.add("status", code=503, probability=0.05)

@@ -78,9 +78,9 @@ def let_happen(emulator, deliveries):
             continue
         id = choose.choice(under_way)
         if sessions.get(id).status == "pending":
-            (sessions.customer_completes if choose.random() < 0.9 else sessions.cancel)(id)
+            (sessions.submit if choose.random() < 0.9 else sessions.cancel)(id)
         else:
-            (sessions.review_approves if choose.random() < 0.8 else sessions.review_rejects)(id)
+            (sessions.approve if choose.random() < 0.8 else sessions.reject)(id)
         if sessions.get(id).status in FINAL:
             under_way.remove(id)
 

@@ -57,7 +57,7 @@ def client(emulator):
 
 @pytest.fixture
 def ids(emulator):
-    return [session.qualification_session_id for session in emulator.state.sessions]
+    return [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
 
 
 @pytest.fixture

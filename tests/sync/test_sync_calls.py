@@ -15,7 +15,7 @@ def test_the_three_endpoints(client, emulator, ids):
     assert client.qualification_sessions.get(ids[0]).qualification_session_id == ids[0]
     page = client.qualification_sessions.list(page_size=5)
     assert [session.qualification_session_id for session in page] == ids[:5]
-    free = emulator.state.add(user_id=None)
+    free = emulator.state.qualification_sessions.add(user_id=None)
     assert client.qualification_sessions.update(free, user_id="me").qualification_session_id == free
     with pytest.raises(errors.UserIdAlreadySetError, match="only Truemed support"):
         client.qualification_sessions.update(free, user_id="other")
@@ -112,8 +112,8 @@ def test_an_empty_list_of_ids_gives_nothing(client):
 
 
 def test_waiting_until_final(client, emulator):
-    waiting = emulator.state.add(status="processing")
-    timer = threading.Timer(0.05, emulator.state.approve, [waiting])
+    waiting = emulator.state.qualification_sessions.add(status="processing")
+    timer = threading.Timer(0.05, emulator.state.qualification_sessions.approve, [waiting])
     timer.start()
     assert client.qualification_sessions.wait_until_final(waiting, timeout=20).status == "approved"
     timer.join()

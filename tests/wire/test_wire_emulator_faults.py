@@ -114,7 +114,7 @@ def test_every_named_fault_is_tried(emulator):
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 async def test_named_fault(emulator, name):
-    session = emulator.state.add(status="approved", created_at=datetime(2020, 1, 1, tzinfo=UTC))
+    session = emulator.state.qualification_sessions.add(status="approved", created_at=datetime(2020, 1, 1, tzinfo=UTC))
     emulator.faults.add(name, **PARAMETERS.get(name, {}))
     timeout = HURRIED if any(time_for(error) is HURRIED for error in EXPECTED[name]) else PATIENT
     async with AsyncTruemed(emulator.api_key, base_url=emulator.url, retry=RETRY, timeout=timeout) as client:
@@ -138,16 +138,16 @@ async def test_named_fault(emulator, name):
 
 @pytest.mark.parametrize("name", ["applied_then_reset", "applied_then_500", "applied_then_400_server_error"])
 def test_a_fault_after_the_effect_is_settled_by_the_retry_in_the_sync_client_too(emulator, name):
-    session = emulator.state.add(user_id=None, status="pending")
+    session = emulator.state.qualification_sessions.add(user_id=None, status="pending")
     handle = emulator.faults.add(name, method="POST", nth=1)
     with Truemed(emulator.api_key, base_url=emulator.url, retry=RETRY) as client:
         client.qualification_sessions.update(session, user_id="mine")
-    assert (handle.hits, emulator.state.get(session).user_id) == (1, "mine")
+    assert (handle.hits, emulator.state.qualification_sessions.get(session).user_id) == (1, "mine")
 
 
 @pytest.mark.parametrize("name", ["flaky"])
 async def test_what_fails_by_chance_succeeds_in_the_end(emulator, name):
-    session = emulator.state.sessions[0].qualification_session_id
+    session = emulator.state.qualification_sessions.rows[0].qualification_session_id
     handle = emulator.faults.add(name)
     retry = RetryPolicy(max_attempts=10, base=0.001, cap=0.002)
     async with AsyncTruemed(emulator.api_key, base_url=emulator.url, retry=retry) as client:

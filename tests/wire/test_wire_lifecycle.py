@@ -39,7 +39,7 @@ def settles(condition):
 
 
 def first_id(emulator):
-    return emulator.state.sessions[0].qualification_session_id
+    return emulator.state.qualification_sessions.rows[0].qualification_session_id
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ async def test_a_proxy_is_used_only_when_given(serve, client_for, monkeypatch):
 
 async def test_in_flight_requests_are_bounded():
     async with Emulator(sessions=40, latency=0.005) as emulator:
-        ids = [session.qualification_session_id for session in emulator.state.sessions]
+        ids = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
         async with AsyncTruemed(emulator.api_key, base_url=emulator.url, max_concurrency=3) as client:
             await asyncio.gather(*(client.qualification_sessions.get(each) for each in ids))
         assert emulator.requests.most_in_flight == 3

@@ -25,8 +25,8 @@ def held(emulator):
     id = customer.add(
         total_amount=12000, kind="authorization", order_items=[{"name": "Sauna", "price": 6000, "quantity": 2}]
     )
-    customer.customer_completes(id)
-    customer.review_approves(id)
+    customer.submit(id)
+    customer.approve(id)
     return id
 
 

@@ -29,9 +29,8 @@ class State:
     """All resources, each with its rows and their moves; one lock, one clock, and one list of who is told of moves.
 
     `payment_sessions`, `payment_tokens`, `provision_requests`, `qualification_sessions`, `catalog_items`,
-    `transactions` and `payouts` are stores; what this class itself offers (`add`, `get`, `approve` …) is that of the
-    qualification sessions. All methods are safe from any thread. `lock` is
-    held during each request, so a request sees one state.
+    `transactions` and `payouts` are stores. All methods are safe from any thread. `lock` is held during each request,
+    so a request sees one state.
     """
 
     def __init__(
@@ -129,47 +128,3 @@ class State:
                 name: store.table.replica(behind=behind) for name, store in self.stores.items()
             }
         return replica
-
-    # The qualification sessions, as before there were others.
-
-    def __contains__(self, qualification_session_id: str) -> bool:
-        return qualification_session_id in self.qualification_sessions
-
-    @property
-    def count(self) -> int:
-        """How many qualification sessions there are."""
-        return self.qualification_sessions.count
-
-    @property
-    def sessions(self) -> Sequence[QualificationSession]:
-        """All qualification sessions as they are now, newest first."""
-        return self.qualification_sessions.rows
-
-    def add(self, **fields: Any) -> str:
-        """Add a qualification session with these fields of `QualificationSession` and return its id.
-
-        What is not given: a fresh id, `created_at` now, status `pending`, null for the rest. `status` may be
-        one that Truemed does not know. Datetimes are aware and cut to milliseconds. An id that exists is a ValueError,
-        an unknown field a TypeError.
-        """
-        return self.qualification_sessions.add(**fields)
-
-    def get(self, qualification_session_id: str) -> QualificationSession:
-        """Return the qualification session; KeyError when there is none."""
-        return self.qualification_sessions.get(qualification_session_id)
-
-    def remove(self, qualification_session_id: str) -> None:
-        """Forget the qualification session and its idempotency keys; KeyError when there is none."""
-        self.qualification_sessions.remove(qualification_session_id)
-
-    def start_review(self, qualification_session_id: str) -> None:
-        """Let the shopper complete the survey: `pending` → `processing`."""
-        self.qualification_sessions.start_review(qualification_session_id)
-
-    def approve(self, qualification_session_id: str) -> None:
-        """Let the review issue a Letter of Medical Necessity, valid for 12 months: `processing` → `approved`."""
-        self.qualification_sessions.approve(qualification_session_id)
-
-    def reject(self, qualification_session_id: str) -> None:
-        """Let the review find the shopper ineligible: `processing` → `rejected`."""
-        self.qualification_sessions.reject(qualification_session_id)

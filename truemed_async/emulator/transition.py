@@ -33,7 +33,7 @@ class Transition:
     """One move, told to every listener in the order of the moves, when it is done.
 
     resource, id: whose move it is, for example `payment_sessions` and its id.
-    name: the name of the move, for example `review_approves`; `added` for what is new.
+    name: the name of the move, for example `approve`; `added` for what is new.
     before, after: the statuses; `before` is None for what is new. They are equal when something else changed.
     at: when, by the emulator's clock.
     row: the row as it is now, immutable.

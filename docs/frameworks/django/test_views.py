@@ -26,7 +26,7 @@ async def async_truemed(truemed_emulator, monkeypatch):
 
 
 def test_the_status_is_shown(truemed_emulator, truemed):
-    session_id = truemed_emulator.state.add(status="approved")
+    session_id = truemed_emulator.state.qualification_sessions.add(status="approved")
     assert Client().get(f"/status/{session_id}").json() == {"status": "approved"}
 
 
@@ -35,6 +35,6 @@ def test_an_unknown_session_is_not_found(truemed):
 
 
 async def test_the_async_view(truemed_emulator, async_truemed):
-    session_id = truemed_emulator.state.add(status="approved")
+    session_id = truemed_emulator.state.qualification_sessions.add(status="approved")
     response = await AsyncClient().get(f"/async/status/{session_id}")
     assert response.json() == {"status": "approved"}

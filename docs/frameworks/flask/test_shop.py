@@ -11,7 +11,7 @@ def client(truemed_emulator):
 
 
 def test_the_status_is_shown(truemed_emulator, client):
-    session_id = truemed_emulator.state.add(status="approved")
+    session_id = truemed_emulator.state.qualification_sessions.add(status="approved")
     assert client.get(f"/status/{session_id}").json == {"status": "approved"}
 
 

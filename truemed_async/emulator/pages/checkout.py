@@ -53,9 +53,9 @@ def card(visit: Visit) -> Shown | Sent:
     problem = check_review(visit) or check_card(visit, stored=session.tokenize) or _check_both(visit)
     if problem:
         return _page("card.html", session, action, problem)
-    visit.state.payment_sessions.customer_completes(session.id)
+    visit.state.payment_sessions.submit(session.id)
     sessions = visit.state.payment_sessions
-    decide(visit, session.id, approve=sessions.review_approves, reject=sessions.review_rejects)
+    decide(visit, session.id, approve=sessions.approve, reject=sessions.reject)
     payment_token = sessions.get(session.id).payment_token
     if payment_token is not None:
         wear_out(visit, payment_token)

@@ -35,7 +35,7 @@ def survey(visit: Visit) -> Shown | Sent:
     if visit.field("condition") == NO_TREATMENT:
         return _ineligible(request.failure_url)
     if request.next_action == "HealthSurvey":
-        visit.state.provision_requests.customer_completes(request.id)
+        visit.state.provision_requests.submit(request.id)
         return _onward(request.success_url)
     return Sent(f"{address}/card")
 
@@ -52,7 +52,7 @@ def card(visit: Visit) -> Shown | Sent:
     problem = check_card(visit, stored=True)
     if problem:
         return _card(heading, "It is stored; nothing is charged now.", action, problem)
-    payment_token = visit.state.provision_requests.customer_completes(request.id)
+    payment_token = visit.state.provision_requests.submit(request.id)
     wear_out(visit, payment_token)
     return _onward(request.success_url)
 
@@ -75,7 +75,7 @@ def repair(visit: Visit) -> Shown | Sent:
         if visit.form is None or problem:
             return _card("Your payment failed", f"{_WHY[failure]} Choose another card.", action, problem)
     url = _of_failed_session(visit, token)
-    visit.state.payment_tokens.customer_repairs(token.id)
+    visit.state.payment_tokens.resolve_failure(token.id)
     wear_out(visit, token.id)
     return _onward(url)
 

@@ -12,7 +12,7 @@ from truemed_async.emulator.transition import InvalidTransitionError, require
 HOLD_LIFE = timedelta(days=6.95)
 
 
-def customer_completes(session: PaymentSession, now: datetime) -> PaymentSession:
+def submit(session: PaymentSession, now: datetime) -> PaymentSession:
     """Move `pending` → `processing`: survey done, card entered."""
     del now
     require(session, "pending")
@@ -26,14 +26,14 @@ def cancel(session: PaymentSession, now: datetime) -> PaymentSession:
     return attrs.evolve(session, status="canceled")
 
 
-def review_rejects(session: PaymentSession, now: datetime) -> PaymentSession:
+def reject(session: PaymentSession, now: datetime) -> PaymentSession:
     """Move `processing` → `rejected`."""
     del now
     require(session, "processing")
     return attrs.evolve(session, status="rejected")
 
 
-def review_approves(session: PaymentSession, now: datetime, *, payment_token: str | None) -> PaymentSession:
+def approve(session: PaymentSession, now: datetime, *, payment_token: str | None) -> PaymentSession:
     """Move `processing` → `captured`, or `authorized` when the merchant is to capture; a token may come with it."""
     require(session, "processing")
     session = attrs.evolve(session, payment_token=payment_token)
@@ -44,13 +44,13 @@ def review_approves(session: PaymentSession, now: datetime, *, payment_token: st
     )
 
 
-def hold_expires(session: PaymentSession, now: datetime) -> PaymentSession:
+def expire_hold(session: PaymentSession, now: datetime) -> PaymentSession:
     """End the hold of an `authorized` session now; its status shows that only when it is captured."""
     require(session, "authorized")
     return attrs.evolve(session, hold_expires_at=now)
 
 
-def bank_renews(session: PaymentSession, now: datetime) -> PaymentSession:
+def reauthorize(session: PaymentSession, now: datetime) -> PaymentSession:
     """Let an `authorized` session be authorized once more when it is captured after the end of its hold."""
     del now
     require(session, "authorized")
@@ -94,14 +94,14 @@ def refund(
     return attrs.evolve(session, refunds=(*session.refunds, made))
 
 
-def dispute_opens(session: PaymentSession, now: datetime) -> PaymentSession:
+def open_dispute(session: PaymentSession, now: datetime) -> PaymentSession:
     """Dispute the charge of a `captured` session."""
     del now
     require(session, "captured")
     return attrs.evolve(session, disputed=True)
 
 
-def dispute_closes(session: PaymentSession, now: datetime) -> PaymentSession:
+def close_dispute(session: PaymentSession, now: datetime) -> PaymentSession:
     """End the dispute of a `captured` session: the charge stands."""
     del now
     require(session, "captured")

@@ -45,11 +45,11 @@ class PaymentSessions(Store[PaymentSession]):
 
     # What the customer, the clinicians and the bank do.
 
-    def customer_completes(self, id: str) -> None:
+    def submit(self, id: str) -> None:
         """Let the customer complete the survey and enter a card: `pending` → `processing`."""
-        self.move("customer_completes", id, moves.customer_completes)
+        self.move("submit", id, moves.submit)
 
-    def review_approves(self, id: str) -> None:
+    def approve(self, id: str) -> None:
         """Let a letter be issued: `processing` → `captured`, or `authorized` when its kind is that.
 
         A session that tokenizes has its token provisioned then.
@@ -58,7 +58,7 @@ class PaymentSessions(Store[PaymentSession]):
             before = self.get(id)
             provisions = before.tokenize and before.payment_token is None
             token = self._tokens.new_id() if provisions else before.payment_token
-            after = self.move("review_approves", id, partial(moves.review_approves, payment_token=token))
+            after = self.move("approve", id, partial(moves.approve, payment_token=token))
             if provisions:
                 self._tokens.provision(
                     {"payment_session_id": id},
@@ -71,28 +71,28 @@ class PaymentSessions(Store[PaymentSession]):
             if after.status == "captured":
                 self._ledger.charged(after.id, after.total_amount)
 
-    def review_rejects(self, id: str) -> None:
+    def reject(self, id: str) -> None:
         """Let the review refuse: `processing` → `rejected`."""
-        self.move("review_rejects", id, moves.review_rejects)
+        self.move("reject", id, moves.reject)
 
-    def hold_expires(self, id: str) -> None:
+    def expire_hold(self, id: str) -> None:
         """Let the hold of an `authorized` session end now, not after 6.95 days: the next capture finds it expired."""
-        self.move("hold_expires", id, moves.hold_expires)
+        self.move("expire_hold", id, moves.expire_hold)
 
-    def bank_renews(self, id: str) -> None:
+    def reauthorize(self, id: str) -> None:
         """Let a capture after the end of the hold succeed: the bank authorizes once more."""
-        self.move("bank_renews", id, moves.bank_renews)
+        self.move("reauthorize", id, moves.reauthorize)
 
-    def dispute_opens(self, id: str) -> None:
+    def open_dispute(self, id: str) -> None:
         """Let the customer dispute a `captured` charge: refunds are refused, the summary is `Disputed`."""
         with self._core.lock:
-            session = self.move("dispute_opens", id, moves.dispute_opens)
+            session = self.move("open_dispute", id, moves.open_dispute)
             self._ledger.disputed(id, session.refundable)
 
-    def dispute_closes(self, id: str) -> None:
+    def close_dispute(self, id: str) -> None:
         """Let the dispute end and the charge stand."""
         with self._core.lock:
-            session = self.move("dispute_closes", id, moves.dispute_closes)
+            session = self.move("close_dispute", id, moves.close_dispute)
             self._ledger.disputed(id, -session.refundable)
 
     # What the merchant does, through the API or in the dashboard.
@@ -137,8 +137,8 @@ class PaymentSessions(Store[PaymentSession]):
             assert session.payment_token is not None
             failure = self._tokens.charge(session.payment_token, id)
             if failure is None:
-                self.customer_completes(id)
-                self.review_approves(id)
+                self.submit(id)
+                self.approve(id)
             return failure
 
 

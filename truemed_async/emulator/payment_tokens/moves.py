@@ -38,7 +38,7 @@ def charge_fails(token: PaymentToken, now: datetime, *, payment_session_id: str)
     return attrs.evolve(token, failed_payment_session_id=payment_session_id)
 
 
-def customer_repairs(token: PaymentToken, now: datetime) -> PaymentToken:
+def resolve_failure(token: PaymentToken, now: datetime) -> PaymentToken:
     """Mend what keeps an active token from being charged: a new card, a new letter."""
     require(token, "active")
     failure = failure_of(token, now)
@@ -59,7 +59,7 @@ def new_card(now: datetime) -> PaymentMethod:
     return PaymentMethod(exp_month=now.month, exp_year=now.year + _LIFE_OF_A_CARD)
 
 
-def lmn_expires(token: PaymentToken, now: datetime) -> PaymentToken:
+def expire_lmn(token: PaymentToken, now: datetime) -> PaymentToken:
     """End the letter of an active token now."""
     require(token, "active")
     return attrs.evolve(token, lmn_expires_at=now)

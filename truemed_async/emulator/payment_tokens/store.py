@@ -49,20 +49,20 @@ class PaymentTokens(Store[PaymentToken]):
         return self.insert(PaymentToken(created_at=self._core.clock.stamp(), **given), "provisioned", origin)
 
     def fail_next_charge(self, payment_token: str, failure: Failure = "CardDeclined") -> None:
-        """Let the next charge fail with 422, and those after it, until `customer_repairs`."""
+        """Let the next charge fail with 422, and those after it, until `resolve_failure`."""
         if failure not in FAILURES:
             raise ValueError(f"failure must be one of {', '.join(FAILURES)}")
         self.move("fail_next_charge", payment_token, partial(moves.fail_next_charge, failure=failure))
 
-    def lmn_expires(self, payment_token: str) -> None:
-        """Let the Letter of Medical Necessity end now, not after 12 months: charges fail until `customer_repairs`."""
-        self.move("lmn_expires", payment_token, moves.lmn_expires)
+    def expire_lmn(self, payment_token: str) -> None:
+        """Let the Letter of Medical Necessity end now, not after 12 months: charges fail until `resolve_failure`."""
+        self.move("expire_lmn", payment_token, moves.expire_lmn)
 
-    def customer_repairs(self, payment_token: str) -> None:
+    def resolve_failure(self, payment_token: str) -> None:
         """Let the customer mend what keeps the token from being charged: give another card, or requalify."""
         failed = self.get(payment_token).failed_payment_session_id
         origin = {"failed_payment_session_id": failed} if failed else {}
-        self.move("customer_repairs", payment_token, moves.customer_repairs, origin)
+        self.move("resolve_failure", payment_token, moves.resolve_failure, origin)
 
     def delete(self, payment_token: str) -> None:
         """Delete for ever: `active` → `deleted`."""
@@ -95,12 +95,12 @@ class ProvisionRequests(Store[ProvisionRequest]):
             request = self.get(self.add(**fields))
             if request.updates is not None:
                 if request.next_action is None:
-                    self.customer_completes(request.id)
+                    self.submit(request.id)
                 else:
                     self._tokens.move("ask", request.updates, partial(moves.ask, request=request))
             return self.get(request.id)
 
-    def customer_completes(self, provision_token_request_id: str) -> str:
+    def submit(self, provision_token_request_id: str) -> str:
         """Let the customer do what is asked: `pending` → `provisioned`. Return the token, new or changed.
 
         KeyError for an unknown id, InvalidTransitionError when it is provisioned or the token to change is deleted.
@@ -111,7 +111,7 @@ class ProvisionRequests(Store[ProvisionRequest]):
             origin = {"provision_token_request_id": before.id}
             if before.updates is not None and before.status == "pending":
                 self._tokens.move("update", payment_token, partial(moves.update, request=before), origin)
-            self.move("customer_completes", before.id, partial(moves.provision, payment_token=payment_token))
+            self.move("submit", before.id, partial(moves.provision, payment_token=payment_token))
             if before.updates is None:
                 self._tokens.provision(
                     origin,
