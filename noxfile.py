@@ -109,20 +109,21 @@ def long(session: nox.Session) -> None:
     """The long runs of which the ordinary suite takes a sample: storms, soaks, bombs, 20,000 moving lists."""
     session.install("-e", ".[cli,parquet]", *group("tests"))
     folders = (
-        "tests/bulk",
-        "tests/export",
+        "tests/resources/bulk",
+        "tests/exports",
         "tests/frameworks",
-        "tests/listing",
+        "tests/core",
         "tests/security",
         "tests/stress",
         "tests/sync",
     )
     long = (
         *folders,
-        "tests/unit",
+        "tests/validation",
+        "tests/models",
         "tests/webhooks",
-        "tests/emulator/test_emulator_openapi.py",
-        "tests/wire/test_wire_payment_faults.py",
+        "tests/emulator/test_openapi.py",
+        "tests/integration/test_payment_faults.py",
     )
     session.run("pytest", "-n", "2", *long, env={"TRUEMED_LONG": "1"})
 
@@ -131,7 +132,7 @@ def long(session: nox.Session) -> None:
 def mutation(session: nox.Session) -> None:
     """Mutants of retry, reading, redaction and URL building: 90 % killed, and every survivor listed with a reason."""
     session.install("-e", ".[cli]", *group("tests"), *group("mutation"))
-    session.run("python", "tests/mutation/run.py", *session.posargs)
+    session.run("python", "-m", "tests.mutation.run", *session.posargs)
 
 
 @nox.session
@@ -139,7 +140,7 @@ def bench(session: nox.Session) -> None:
     """Measure, beside the targets and the peers; writes the table of docs/performance.md. Fails if a target is missed."""
     session.install("-e", ".[speed]", *group("bench"))
     arguments = session.posargs or ["--docs", "--json", str(Path(session.create_tmp(), "figures.json"))]
-    session.run("python", "tests/benchmarks/run.py", *arguments)
+    session.run("python", "-m", "tests.benchmarks.run", *arguments)
 
 
 # Not among the default sessions: what takes long, or measures.

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import truemed_async
+from tests.support.paths import FIXTURES
 from truemed_async import AsyncTruemed, Truemed, _codegen, endpoints, resources, sync
 from truemed_async._codegen import CodegenError, Writer
 from truemed_async._core.endpoint import Endpoint
@@ -20,7 +21,6 @@ from truemed_async.emulator.routes import ROUTES
 from truemed_async.endpoints import ENDPOINTS
 
 PACKAGE = Path(truemed_async.__file__).parent
-FIXTURES = Path(__file__).parent / "fixtures"
 KEY = "canary-key-123456"
 VALUES = {name: value for name, value in vars(endpoints).items() if isinstance(value, Endpoint)}
 BY_NAME = pytest.mark.parametrize("endpoint", VALUES.values(), ids=lambda endpoint: endpoint.name)

@@ -9,9 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-import server
-import suite
 
+from tests.benchmarks import server, suite
 from truemed_async._core.response import RawResponse, read
 from truemed_async.endpoints import LIST_QUALIFICATION_SESSIONS
 

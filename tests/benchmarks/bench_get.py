@@ -15,10 +15,9 @@ from functools import partial
 from typing import Any
 
 import aiohttp
-import generated
 import orjson
-import suite
 
+from tests.benchmarks import generated, suite
 from truemed_async import AsyncTruemed
 
 GROUP = "get"
@@ -34,7 +33,10 @@ class Contender:
 
     def __init__(self, stack: contextlib.ExitStack, name: str, url: str, loop: str = "asyncio") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, __file__, name, url, loop], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.benchmarks.bench_get", name, url, loop],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         stack.callback(self.process.communicate, timeout=60)
 

@@ -7,8 +7,7 @@ import statistics
 import sys
 import time
 
-import suite
-
+from tests.benchmarks import suite
 from truemed_async import AsyncTruemed
 
 GROUP = "get_many"

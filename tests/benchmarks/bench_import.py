@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 
-import suite
+from tests.benchmarks import suite
 
 GROUP = "import"
 STATEMENTS = {

@@ -9,8 +9,8 @@ import time
 from collections.abc import AsyncIterator
 
 import attrs
-import suite
 
+from tests.benchmarks import suite
 from truemed_async import AsyncTruemed
 from truemed_async.options import Attempt
 

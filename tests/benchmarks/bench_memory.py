@@ -7,8 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import suite
-
+from tests.benchmarks import suite
 from truemed_async import AsyncTruemed
 
 GROUP = "memory"
@@ -59,7 +58,7 @@ def measure(rounds: int) -> list[suite.Figure]:
             found = [
                 float(
                     subprocess.run(
-                        [sys.executable, __file__, what, url],
+                        [sys.executable, "-m", "tests.benchmarks.bench_memory", what, url],
                         stdout=subprocess.PIPE,
                         text=True,
                         timeout=600,

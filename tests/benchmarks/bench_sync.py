@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import generated
-import suite
-
+from tests.benchmarks import generated, suite
 from truemed_async import AsyncTruemed, Truemed
 
 GROUP = "sync"
@@ -86,7 +84,7 @@ def measure(rounds: int) -> list[suite.Figure]:
             if loop == "uvloop" and not suite.installed("uvloop"):
                 continue
             done = subprocess.run(
-                [sys.executable, str(suite.HERE / "run.py"), "--child", "bench_sync", "--rounds", str(rounds)],
+                [sys.executable, "-m", "tests.benchmarks.run", "--child", "bench_sync", "--rounds", str(rounds)],
                 env={**os.environ, "BENCH_SYNC_LOOP": loop},
                 stdout=subprocess.PIPE,
                 text=True,

@@ -6,8 +6,8 @@ import statistics
 from datetime import UTC, datetime
 
 import orjson
-import suite
 
+from tests.benchmarks import suite
 from truemed_async.webhooks import sign, verify_and_parse
 
 GROUP = "webhooks"

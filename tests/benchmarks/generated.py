@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import suite
+from tests.benchmarks import suite
 
 NAME = "generated_client"
 WHERE = "BENCH_GENERATED"

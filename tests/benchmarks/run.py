@@ -1,6 +1,6 @@
 """Runs the benchmarks and says what is reached and what is missed.
 
-    python tests/benchmarks/run.py [GROUP ...] [--rounds N] [--json FILE] [--docs]
+    python -m tests.benchmarks.run [GROUP ...] [--rounds N] [--json FILE] [--docs]
 
 Each group runs in a process of its own. ``--json`` writes the figures for machines, ``--docs`` the table of
 docs/performance.md. It exits with 1 if a target is missed, so that nobody has to read it to know.
@@ -20,8 +20,8 @@ import sys
 from pathlib import Path
 
 import attrs
-import generated
-import suite
+
+from tests.benchmarks import generated, suite
 
 GROUPS = ("decode", "get", "sync", "listing", "get_many", "memory", "import", "webhooks")
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
@@ -51,14 +51,14 @@ def machine() -> dict[str, str]:
 
 
 def child(module: str, rounds: int) -> None:
-    figures = importlib.import_module(module).measure(rounds)
+    figures = importlib.import_module(f"tests.benchmarks.{module}").measure(rounds)
     print(json.dumps([attrs.asdict(figure) for figure in figures]))
 
 
 def run(group: str, rounds: int) -> list[suite.Figure]:
     print(f"\n{group}", file=sys.stderr)
     done = subprocess.run(
-        [sys.executable, __file__, "--child", f"bench_{group}", "--rounds", str(rounds)],
+        [sys.executable, "-m", "tests.benchmarks.run", "--child", f"bench_{group}", "--rounds", str(rounds)],
         stdout=subprocess.PIPE, text=True, timeout=1800, check=True,
     )  # fmt: skip
     figures = suite.figures_of(done.stdout)

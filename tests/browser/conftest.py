@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 SHOPS = ROOT / "docs" / "shops"
 PICTURES = os.environ.get("TRUEMED_SCREENSHOTS")  # where to put a picture of each page, if anywhere
 QUIET = [

@@ -8,12 +8,12 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 
+from tests.support.paths import ROOT
 from truemed_async.cli.app import run
 from truemed_async.cli.streams import Streams
 from truemed_async.emulator import Emulator
@@ -21,7 +21,6 @@ from truemed_async.emulator import Emulator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).parents[2]
 DEADLINE = 30  # seconds after which a process that hangs is ended
 
 

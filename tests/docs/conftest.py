@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import truemed_async
+from tests.support.paths import ROOT
 from truemed_async.emulator import Emulator
 
 # What looks at the built documentation, and the examples, each a program or several, belong to the `docs` session.
-collect_ignore = [] if "TRUEMED_DOCS" in os.environ else ["test_docs_built.py", "test_docs_examples.py"]
+collect_ignore = [] if "TRUEMED_DOCS" in os.environ else ["test_built.py", "test_examples.py"]
 
 TRUEMED = """#!/bin/sh
 exec {python} -m truemed_async "$@"
@@ -50,7 +51,7 @@ def shell_path(package_on_path, monkeypatch, tmp_path_factory):
     """Put the command ``truemed`` on the path, and stand-ins that do nothing for those that install and test."""
     folder = tmp_path_factory.mktemp("bin")
     # The commands of the pages are those of somebody who stands in a clone of the repository.
-    Path("docs").symlink_to(Path(__file__).parents[2] / "docs")
+    Path("docs").symlink_to(ROOT / "docs")
     programs = {"truemed": TRUEMED, "python": PYTHON}
     shims = {name: text.format(python=sys.executable) for name, text in programs.items()}
     for name, text in {**shims, "pip": NOTHING, "nox": NOTHING}.items():

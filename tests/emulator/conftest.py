@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from emulator_wire import Raw
-from merchant import Merchant
 
+from tests.support.raw_http import Raw
+from tests.support.webhook_endpoint import Merchant
 from truemed_async.emulator import Emulator
 
 if TYPE_CHECKING:

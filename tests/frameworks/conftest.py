@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from frameworks_process import EXAMPLES, Program
 
 import truemed_async
+from tests.support.processes import EXAMPLES, Program
 from truemed_async.emulator import Emulator
 
 HERE = Path(__file__).parent

@@ -1,6 +1,6 @@
 """Mutation testing: change the code in one place, and see whether a test fails.
 
-``python tests/mutation/run.py`` runs all mutants of the modules below; ``--module``, ``--sample`` and ``--seed`` take
+``python -m tests.mutation.run`` runs all mutants of the modules below; ``--module``, ``--sample`` and ``--seed`` take
 fewer. A mutant is killed when a test fails or hangs; one that cannot even be imported is not counted. Survivors have to
 be listed, each with a reason, in ``survivors.toml``: one that is not listed is an error, as is a listed one that was
 killed or is no longer made. Mutated code lives in memory only, in a process of its own.
@@ -32,7 +32,8 @@ import pytest
 import pytest_asyncio
 import yarl
 from hypothesis import HealthCheck, Phase, settings
-from mutants import Mutant, mutants
+
+from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = Path(__file__).with_name("survivors.toml")
@@ -43,11 +44,16 @@ PRELOADED = (aiohttp.web, aioresponses, attrs, cattrs, orjson, pytest_asyncio, y
 
 # The modules, and the unit tests that have to notice a change, those that notice most first.
 TESTS = {
-    "truemed_async._core.retry": ["retry", "mutants_retry", "pipeline"],
-    "truemed_async._core.response": ["response", "mutants_response", "retry", "errors"],
-    "truemed_async._core.request": ["request", "mutants_request", "errors"],
-    "truemed_async._core.redact": ["mutants_redact", "pipeline"],
-    "truemed_async._sensitive": ["sensitive", "mutants_redact", "errors"],
+    "truemed_async._core.retry": ["core/test_retry", "core/test_mutants_retry", "core/test_pipeline"],
+    "truemed_async._core.response": [
+        "core/test_response",
+        "core/test_mutants_response",
+        "core/test_retry",
+        "test_errors",
+    ],
+    "truemed_async._core.request": ["core/test_request", "core/test_mutants_request", "test_errors"],
+    "truemed_async._core.redact": ["core/test_mutants_redact", "core/test_pipeline"],
+    "truemed_async._sensitive": ["test_sensitive", "core/test_mutants_redact", "test_errors"],
 }
 # Those with thousands of examples or megabytes: others of their files test the same rules.
 TOO_LONG = [
@@ -94,8 +100,8 @@ def _test(module: str, source: str, tests: list[str]) -> None:
         importlib.import_module("truemed_async.client")
     except BaseException:
         os._exit(NOT_IMPORTED)
-    files = [f"tests/unit/test_unit_{name}.py" for name in tests]
-    without = [f"--deselect=tests/unit/test_unit_{name}" for name in TOO_LONG]
+    files = [f"tests/{name}.py" for name in tests]
+    without = [f"--deselect=tests/core/test_{name}" for name in TOO_LONG]
     plugins = [
         "-pno:randomly",
         "-pno:xdist",
@@ -109,7 +115,7 @@ def _test(module: str, source: str, tests: list[str]) -> None:
 
 def fate(module: str, source: str, patience: float | None = None) -> str:
     """Return what became of a mutant, for whose tests there are ``patience`` seconds."""
-    tests = [name for name in TESTS[module] if Path(ROOT, f"tests/unit/test_unit_{name}.py").exists()]
+    tests = [name for name in TESTS[module] if Path(ROOT, f"tests/{name}.py").exists()]
     process = multiprocessing.get_context("fork").Process(target=_test, args=(module, source, tests))
     process.start()
     process.join(patience)
@@ -130,7 +136,6 @@ def main() -> int:
 
     gc.freeze()  # what is loaded by now stays: no child needs to look through it
     os.chdir(ROOT)
-    sys.path.insert(0, str(ROOT))
     calm = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
     settings.register_profile("mutation", max_examples=50, phases=(Phase.explicit, Phase.generate), **calm)
     listed = tomllib.loads(LISTED.read_text(encoding="utf-8"))["survivor"]

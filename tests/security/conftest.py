@@ -3,16 +3,11 @@
 import contextlib
 import os
 import ssl
-import sys
-from pathlib import Path
 
 import pytest
 import trustme
 
-sys.path.append(str(Path(__file__).parents[1] / "wire"))  # recording.py and matrix.py
-
-from recording import KEY, RecordingServer
-
+from tests.support.recording_server import KEY, RecordingServer
 from truemed_async import AsyncTruemed
 
 

@@ -10,8 +10,8 @@ import threading
 
 import pytest
 import trustme
-from serving import KEY, LONG, Server
 
+from tests.support.stalling_server import KEY, LONG, Server
 from truemed_async import Truemed
 from truemed_async.emulator import Emulator
 

@@ -8,8 +8,8 @@ import textwrap
 import threading
 
 import pytest
-from serving import KEY
 
+from tests.support.stalling_server import KEY
 from truemed_async import AsyncTruemed, errors
 
 

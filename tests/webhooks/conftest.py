@@ -1,14 +1,10 @@
 """Long runs: a fixed-seed sample in the ordinary suite, the whole with TRUEMED_LONG=1 (the `long` session)."""
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
 
 from truemed_async.webhooks import MemoryDedupStore, SQLiteDedupStore
-
-sys.path.append(str(Path(__file__).parent))  # deliveries.py and wire.py
 
 
 @pytest.fixture

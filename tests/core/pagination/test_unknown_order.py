@@ -1,0 +1,129 @@
+"""Lists whose order Truemed does not state: all that is relied on is that the order is stable, whatever it is."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import Phase, find, given, settings, strategies as st
+
+from tests.core.pagination.test_completeness import DELETIONS, INSERTIONS, Scenario, examples, scenarios
+from tests.support.changing_list import Row, Server, at_once, backward, by_the_first_total, forward, read, with_all_ids
+from truemed_async._core import listing_passed
+from truemed_async._core.listing import Sorting, unknown
+from truemed_async.errors import PaginationDriftError
+from truemed_async.resources._row_identity import PAYOUT_ORDER, TRANSACTION_ORDER
+from truemed_async.resources.catalog_items import SORTING as CATALOG
+
+UNKNOWN = Sorting[Row](id=lambda row: row[1], key=unknown)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as running:
+        yield running
+
+
+def check(runner: asyncio.Runner, scenario: Scenario, **given: Any) -> None:
+    server = scenario.server(**given)
+    at_first = server.ids
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"listing: the server gives [78] rows a page instead of \d+: more")
+        found = runner.run(read(server, scenario.page_size, scenario.prefetch, UNKNOWN))
+    assert len(found) == len(set(found))
+    assert set(at_first) - server.removed <= set(found)
+
+
+@pytest.mark.parametrize(
+    "sorting", [CATALOG, PAYOUT_ORDER, TRANSACTION_ORDER], ids=["catalog", "payouts", "transactions"]
+)
+def test_the_lists_of_unknown_order_say_so(sorting):
+    assert not sorting.is_known
+
+
+@examples(20_000, 150)
+@given(scenario=scenarios(*INSERTIONS))
+def test_nothing_is_missed_while_rows_are_added(runner, scenario):
+    check(runner, scenario)
+
+
+@examples(20_000, 250)
+@given(scenario=scenarios(*INSERTIONS, *DELETIONS))
+def test_nothing_is_missed_while_rows_come_and_go(runner, scenario):
+    check(runner, scenario)
+
+
+@examples(10_000, 150)
+@given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True))
+def test_nothing_is_missed_from_replicas_that_lag_behind(runner, scenario):
+    check(runner, scenario)
+
+
+@examples(10_000, 100)
+@given(scenario=scenarios("front", clamps=(1000,)), seed=st.integers(0, 10_000))
+def test_an_order_that_is_not_stable_is_an_error_or_all_is_read(runner, scenario, seed):
+    scenario = attrs.evolve(scenario, changes=[], keys=[0] * len(scenario.keys))
+    server = scenario.server(shuffled=random.Random(seed))
+    try:
+        found = runner.run(read(server, scenario.page_size, scenario.prefetch, UNKNOWN))
+    except PaginationDriftError as error:
+        assert "change places" in str(error)
+    else:
+        assert sorted(found) == sorted(server.ids)
+
+
+@pytest.mark.parametrize(
+    ("reader", "kinds"),
+    [
+        (forward, DELETIONS),
+        (by_the_first_total, INSERTIONS),
+        (backward, INSERTIONS),
+        (at_once, INSERTIONS),
+        (with_all_ids, DELETIONS),
+    ],
+)
+def test_bad_readers_are_caught(reader, kinds):
+    def misses(scenario: Scenario) -> bool:
+        server = scenario.server(clamp=1000, descends=True, stale=[0])
+        at_first = server.ids
+        with asyncio.Runner() as runner:
+            found = runner.run(reader(server, scenario.page_size))
+        return not set(at_first) - server.removed <= set(found)
+
+    find(
+        scenarios(*kinds),
+        misses,
+        settings=settings(examples(2_000, 2_000), phases=[Phase.generate]),
+        random=random.Random(0),
+    )
+
+
+async def test_an_order_that_is_no_order_of_any_field_is_as_good_as_another():
+    """Warnings are errors here: that rows have no key is no news."""
+    server = Server().fill(random.Random(3).sample(range(1000), 200))
+    random.Random(4).shuffle(server._sorted)
+    server.changes = {number: [partial(Server.delete, index=0)] for number in range(1, 8)}
+    at_first = server.ids
+    found = await read(server, 20, 2, UNKNOWN)
+    assert len(found) == len(set(found))
+    assert set(at_first) - server.removed <= set(found)
+    assert [id for id in at_first if id in found] == found
+
+
+async def test_more_ids_are_kept_than_of_rows_that_lack_their_key(monkeypatch):
+    monkeypatch.setattr(listing_passed, "MOST_IDS", 50)
+    monkeypatch.setattr(listing_passed, "MOST_IDS_OF_UNKNOWN_ORDER", 300)
+    server = Server().fill(range(290))
+    assert await read(server, 20, 1, UNKNOWN) == server.ids
+    with pytest.raises(PaginationDriftError, match="more than 300 rows have the same sort key or none"):
+        await read(Server().fill(range(320)), 20, 1, UNKNOWN)
+
+
+def test_a_million_ids_are_kept():
+    assert listing_passed.MOST_IDS_OF_UNKNOWN_ORDER == 1_000_000

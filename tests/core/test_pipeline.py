@@ -1,0 +1,425 @@
+"""The one loop over attempts, with a transport that plays a script and a clock that only moves when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from typing import Any
+
+import attrs
+import pytest
+from yarl import URL
+
+from tests.support.fake_transport import (
+    KEYED,
+    SAFE,
+    UNKEYED,
+    FakeClock,
+    FakeTransport,
+    disconnected,
+    raw,
+    refused,
+    timed_out,
+    until,
+)
+from truemed_async._core.endpoint import Endpoint
+from truemed_async._core.pipeline import Clock, Pipeline, Settings
+from truemed_async._core.request import build
+from truemed_async._core.response import Response
+from truemed_async.errors import (
+    AttemptTimeoutError,
+    CallError,
+    ConnectError,
+    DeadlineExceededError,
+    DecodeError,
+    DisconnectedError,
+    NotFoundError,
+    RateLimitedError,
+    ServerError,
+    TruncatedResponseError,
+)
+from truemed_async.options import Attempt, RetryPolicy, Timeouts
+
+OK = raw(200, {"a": 1}, x_request_id="r-ok")
+
+
+class World:
+    """A pipeline over a script, and what there is to look at."""
+
+    def __init__(self, *script: Any, took: float = 0.0, start: float = 1000.0, slots: int = 1000) -> None:
+        self.clock = FakeClock(start)
+        self.transport = FakeTransport(self.clock, *script, took=took, slots=slots)
+        self.pipeline = Pipeline(self.transport, self.clock)
+        self.attempts: list[Attempt] = []
+
+    async def send(
+        self, endpoint: Endpoint[Any] = SAFE, *, key: str | None = None, body: Any = None, **given: Any
+    ) -> Response[Any]:
+        made = {"timeouts": Timeouts(), "retry": RetryPolicy(), "hooks": (self.attempts.append,), **given}
+        request = build(URL("https://api.truemed.com"), endpoint, key=key, body=body)
+        return await self.pipeline.send(request, Settings(**made))
+
+    async def fail(self, *given: Any, **named: Any) -> CallError:
+        with pytest.raises(CallError) as caught:
+            await self.send(*given, **named)
+        return caught.value
+
+
+# --- success ------------------------------------------------------------------------------------------------------
+
+
+async def test_an_answer_comes_back_with_what_surrounded_it():
+    world = World(OK, took=0.25)
+    response = await world.send()
+    assert response.value == {"a": 1}
+    assert (response.status, response.request_id, response.attempts) == (200, "r-ok", 1)
+    assert response.elapsed == pytest.approx(0.25)
+    assert response.headers["X-Request-ID"] == "r-ok"
+    assert response.idempotency_key is None
+    assert world.clock.slept == []
+
+
+async def test_a_retry_is_counted_and_its_pause_is_part_of_the_time():
+    world = World(refused(), disconnected(), OK, took=1.0)
+    response = await world.send()
+    assert response.attempts == 3
+    assert world.clock.slept == [0.375, 0.75]
+    assert response.elapsed == pytest.approx(3 + 0.375 + 0.75)
+
+
+# --- keys and bytes -----------------------------------------------------------------------------------------------
+
+
+async def test_every_attempt_carries_the_same_key_and_the_same_bytes():
+    world = World(disconnected())
+    error = await world.fail(KEYED, body={"user_id": "u", "n": 1.5}, retry=RetryPolicy(max_attempts=10), timeouts=Timeouts(total=1000))  # fmt: skip
+    assert len(world.transport.sent) == 10
+    assert len({(sent.key, sent.body) for sent in world.transport.sent}) == 1
+    assert world.transport.sent[0].key == error.idempotency_key
+    assert (error.idempotency_key or "?").encode() in (world.transport.sent[0].body or b"")
+
+
+async def test_two_calls_have_two_keys():
+    world = World(OK)
+    keys = {(await world.send(KEYED)).idempotency_key for _ in range(2)}
+    assert len(keys) == 2
+    assert None not in keys
+
+
+async def test_the_callers_key_wins_and_is_on_result_and_error():
+    assert (await World(OK).send(KEYED, key="mine")).idempotency_key == "mine"
+    assert (await World(disconnected()).fail(KEYED, key="mine")).idempotency_key == "mine"
+
+
+# --- failure ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "endpoint", "error", "attempts", "outcome"),
+    [
+        (refused(), SAFE, ConnectError, 3, "not_sent"),
+        (refused(), UNKEYED, ConnectError, 3, "not_sent"),
+        (disconnected(), SAFE, DisconnectedError, 3, "unknown"),
+        (disconnected(), KEYED, DisconnectedError, 3, "unknown"),
+        (disconnected(), UNKEYED, DisconnectedError, 1, "unknown"),
+        (timed_out(), KEYED, AttemptTimeoutError, 3, "unknown"),
+        (raw(200, b'{"a'), KEYED, TruncatedResponseError, 3, "unknown"),
+        (raw(200, b"<html>"), KEYED, DecodeError, 1, "unknown"),
+        (raw(404), KEYED, NotFoundError, 1, "rejected"),
+        (raw(500), KEYED, ServerError, 3, "unknown"),
+        (raw(500), UNKEYED, ServerError, 1, "unknown"),
+        (raw(501), KEYED, ServerError, 1, "rejected"),
+        (raw(429), UNKEYED, RateLimitedError, 3, "rejected"),
+        (raw(400, {"error": "ServerError"}), KEYED, ServerError, 3, "unknown"),
+        (raw(400, {"error": "ServerError"}), UNKEYED, ServerError, 1, "unknown"),
+    ],
+)
+async def test_a_call_that_fails_says_how_often_and_what_it_may_have_done(step, endpoint, error, attempts, outcome):
+    world = World(step)
+    found = await world.fail(endpoint)
+    assert type(found) is error
+    assert (found.attempts, len(world.transport.sent)) == (attempts, attempts)
+    assert found.outcome == outcome
+    assert found.endpoint == endpoint.name
+    assert not found.retries_suppressed
+
+
+async def test_one_unknown_attempt_leaves_the_call_unknown_whatever_comes_after():
+    world = World(disconnected(), refused())
+    error = await world.fail(KEYED)
+    assert type(error) is ConnectError
+    assert (error.attempts, error.outcome) == (3, "unknown")
+    assert (await World(disconnected(), raw(404)).fail(KEYED)).outcome == "unknown"
+    assert (await World(raw(429), refused()).fail(KEYED)).outcome == "not_sent"
+
+
+async def test_the_request_id_is_the_last_answers():
+    error = await World(raw(500, x_request_id="r-1"), raw(404, x_request_id="r-2")).fail()
+    assert error.request_id == "r-2"
+
+
+async def test_an_error_holds_no_other_error_and_no_body_in_any_frame():
+    body = {"error": "Teapot", "message": "canary", "email": "canary"}
+    error = await World(raw(400, body)).fail(KEYED, body={"user_id": "canary"})
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if "truemed_async" in frame.f_code.co_filename:
+            assert "canary" not in repr(frame.f_locals), frame.f_code.co_name
+
+
+# --- time ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_attempt_has_what_is_left_of_the_call_and_no_more_than_its_own():
+    world = World(timed_out(), took=100.0)
+    error = await world.fail(timeouts=Timeouts(connect=3, attempt=20, total=50))
+    assert [sent.seconds for sent in world.transport.sent] == pytest.approx([20, 20, 50 - 40 - 0.375 - 0.75])
+    assert {sent.connect for sent in world.transport.sent} == {3}
+    assert world.clock.now == pytest.approx(1050)
+    assert type(error) is DeadlineExceededError
+    assert error.outcome == "unknown"
+
+
+async def test_an_attempt_that_runs_out_of_its_own_time_is_not_the_calls_deadline():
+    world = World(timed_out(), took=100.0)
+    error = await world.fail(timeouts=Timeouts(attempt=1, total=60))
+    assert type(error) is AttemptTimeoutError
+
+
+@pytest.mark.parametrize("took", [0.0, 0.5, 3.0, 7.7, 100.0])
+@pytest.mark.parametrize("total", [0.1, 1.0, 5.0, 60.0])
+async def test_no_call_takes_longer_than_its_deadline(took, total):
+    world = World(disconnected(), took=took)
+    error = await world.fail(timeouts=Timeouts(total=total), retry=RetryPolicy(max_attempts=10))
+    assert world.clock.now - 1000 <= total + 1e-9
+    assert all(sent.seconds > 0 for sent in world.transport.sent)
+    assert error.attempts == len(world.transport.sent) >= 1
+
+
+async def test_a_pause_that_would_outlast_the_deadline_is_not_begun():
+    world = World(refused(), took=0.9)
+    error = await world.fail(timeouts=Timeouts(total=1))
+    assert type(error) is ConnectError
+    assert world.clock.slept == []
+    assert error.attempts == 1
+
+
+async def test_no_attempt_is_begun_after_the_deadline_even_if_a_pause_overshoots():
+    world = World(refused(), took=0.1)
+    world.clock.late = 1.0
+    error = await world.fail(UNKEYED, timeouts=Timeouts(total=1))
+    assert all(sent.seconds > 0 for sent in world.transport.sent)
+    assert error.outcome == "not_sent"
+
+
+# --- what the server asks for -------------------------------------------------------------------------------------
+
+
+async def test_retry_after_is_waited_for():
+    world = World(raw(429, retry_after="7"), OK)
+    response = await world.send()
+    assert response.attempts == 2
+    assert world.transport.sent[1].at >= 1007
+    assert world.transport.sent[1].at <= 1007.7
+
+
+async def test_retry_after_of_more_than_a_minute_is_the_callers_to_decide():
+    world = World(raw(429, retry_after="61"))
+    error = await world.fail(timeouts=Timeouts(total=1000))
+    assert isinstance(error, RateLimitedError)
+    assert (error.attempts, error.retry_after) == (1, 61.0)
+    assert world.clock.slept == []
+
+
+async def test_a_date_in_retry_after_is_read_with_the_calls_clock():
+    world = World(raw(429, retry_after="Thu, 01 Jan 1970 00:00:00 GMT"), OK)
+    assert (await world.send()).attempts == 2
+    assert world.clock.slept[0] == pytest.approx(0.75)  # long past, so only the pause of a throttled call
+
+
+async def test_after_a_refusal_the_whole_client_waits_for_the_gate():
+    world = World(raw(429, retry_after="7"), OK)
+    first, second = asyncio.ensure_future(world.send()), None
+    await until(lambda: world.transport.sent)
+    second = asyncio.ensure_future(world.send())
+    assert (await first).value == (await second).value == {"a": 1}
+    assert len(world.transport.sent) == 3
+    assert min(sent.at for sent in world.transport.sent[1:]) >= 1007
+
+
+async def test_a_call_whose_turn_would_come_too_late_fails_at_once_and_sends_nothing():
+    world = World(raw(429, retry_after="50"))
+    await world.fail(retry=RetryPolicy(max_attempts=1))
+    error = await world.fail(KEYED, key="mine", timeouts=Timeouts(total=10))
+    assert type(error) is DeadlineExceededError
+    assert (error.attempts, error.outcome, error.idempotency_key) == (0, "not_sent", "mine")
+    assert len(world.transport.sent) == 1
+    assert world.clock.slept == []
+
+
+async def test_calls_that_fail_for_want_of_time_do_not_use_up_the_turns_of_others():
+    world = World(raw(429), OK)
+    await world.fail(retry=RetryPolicy(max_attempts=1))
+    for _ in range(100):  # at ten requests a second the next turn is a tenth of a second away
+        await world.fail(timeouts=Timeouts(total=0.05))
+    assert (await world.send(timeouts=Timeouts(total=5))).value == {"a": 1}
+
+
+async def test_a_call_that_was_paced_still_has_its_attempts():
+    world = World(raw(429), OK)
+    await world.fail(retry=RetryPolicy(max_attempts=1))
+    await world.send()
+    world.transport.script = [OK]
+    response = await world.send()
+    assert response.attempts == 1
+    assert world.clock.slept == pytest.approx([0.1, 0.1], rel=0.1)
+
+
+async def test_a_turn_that_was_given_before_a_cut_is_taken_anew():
+    world = World(raw(429), OK)
+    await world.fail(retry=RetryPolicy(max_attempts=1))
+    pacer, sleep = world.pipeline._pacer, world.clock.sleep
+
+    async def refused_meanwhile(seconds: float) -> None:
+        await sleep(seconds)
+        if len(world.clock.slept) == 1:
+            pacer.refused(world.clock.now, regime=pacer.regime, retry_after=7.0)
+
+    world.clock.sleep = refused_meanwhile  # type: ignore[method-assign]
+    assert (await world.send()).attempts == 1
+    assert world.clock.slept == pytest.approx([0.1, 7.0])
+    assert world.transport.sent[-1].at >= 1007
+
+
+# --- the budget ---------------------------------------------------------------------------------------------------
+
+
+async def test_in_an_outage_the_budget_stops_the_retries_and_success_brings_them_back():
+    world = World(refused())
+    errors = [await world.fail(timeouts=Timeouts(total=1e6)) for _ in range(100)]
+    assert [error.retries_suppressed for error in errors] == [False] * 17 + [True] * 83
+    assert sum(error.attempts for error in errors) == 100 + 35
+    assert "retry budget is used up" in str(errors[-1])
+    world.transport.script = [OK]
+    for _ in range(14):
+        await world.send()
+    world.transport.script = [refused()]
+    assert (await world.fail()).attempts == 2
+
+
+async def test_a_retry_that_succeeds_costs_nothing():
+    world = World(refused(), OK)
+    for _ in range(100):
+        world.transport.sent.clear()
+        assert (await world.send()).attempts == 2
+
+
+# --- hooks and logs -----------------------------------------------------------------------------------------------
+
+
+async def test_hooks_see_each_attempt():
+    world = World(raw(500, {"error": "canary"}, x_request_id="r-1"), refused(), OK, took=0.25)
+    await world.send(KEYED, key="canary", body={"user_id": "canary"})
+    wall = FakeClock().wall()
+    common = {"endpoint": "things.change", "method": "POST", "route": "/things", "elapsed": pytest.approx(0.25)}
+    assert [attrs.asdict(attempt) for attempt in world.attempts] == [
+        {
+            **common, "number": 1, "started_at": pytest.approx(wall), "status": 500, "error": "ServerError",
+            "outcome": "unknown", "request_id": "r-1", "retry_in": pytest.approx(0.375),
+        },
+        {
+            **common, "number": 2, "started_at": pytest.approx(wall + 0.625), "status": None, "error": "ConnectError",
+            "outcome": "not_sent", "request_id": None, "retry_in": pytest.approx(0.75),
+        },
+        {
+            **common, "number": 3, "started_at": pytest.approx(wall + 1.625), "status": 200, "error": None,
+            "outcome": None, "request_id": "r-ok", "retry_in": None,
+        },
+    ]  # fmt: skip
+    assert "canary" not in repr(world.attempts)
+
+
+async def test_the_last_attempt_of_a_failed_call_is_not_retried():
+    world = World(refused())
+    await world.fail()
+    assert [attempt.retry_in is None for attempt in world.attempts] == [False, False, True]
+
+
+async def test_a_hook_that_raises_is_reported_and_does_not_turn_an_applied_write_into_a_failure():
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    seen: list[Attempt] = []
+
+    def broken(attempt: Attempt) -> None:
+        raise ZeroDivisionError("mine")
+
+    response = await World(OK).send(KEYED, hooks=(broken, seen.append))
+    assert response.value == {"a": 1}
+    assert len(seen) == 1
+    assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
+    assert "hook" in reported[0]["message"]
+
+
+async def test_what_is_logged_is_on_the_list_and_nothing_else(caplog):
+    caplog.set_level(logging.DEBUG)
+    world = World(raw(500, {"error": "canary", "message": "canary"}, x_request_id="r-1", canary="canary"), OK)
+    await world.send(Endpoint("things.get", "GET", "/things", dict))
+    assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("truemed_async", "INFO", "GET things.get: ServerError (500), request r-1, attempt 1, 0 ms, again in 0.38 s"),
+        ("truemed_async", "DEBUG", "GET things.get: 200, request r-ok, attempt 2, 0 ms"),
+    ]
+    caplog.clear()
+    await World(raw(404)).fail(KEYED, key="canary", body={"user_id": "canary"})
+    (record,) = caplog.records
+    assert record.getMessage() == "POST things.change: NotFoundError (404), request None, attempt 1, 0 ms, giving up"
+    assert "canary" not in repr(vars(record))
+
+
+async def test_nothing_is_put_together_where_nobody_looks(caplog, monkeypatch):
+    caplog.set_level(logging.WARNING)
+    monkeypatch.setattr("truemed_async._core.redact.report", None)
+    assert (await World(refused(), OK).send(hooks=())).attempts == 2
+
+
+# --- the slots ----------------------------------------------------------------------------------------------------
+
+
+async def test_no_more_calls_are_under_way_than_there_are_slots_and_a_failed_one_frees_its_own():
+    world = World(raw(404), slots=1)
+    for _ in range(3):
+        await world.fail()
+    assert not world.transport.slots.locked()
+
+
+async def test_a_cancelled_call_frees_its_slot_and_is_not_swallowed():
+    world = World(OK, slots=1)
+    never = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        await never.wait()
+
+    world.transport.script = [refused(), OK]
+    world.clock.sleep = sleep  # type: ignore[method-assign]
+    call = asyncio.ensure_future(world.send())
+    await until(lambda: world.transport.sent)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert not world.transport.slots.locked()
+    assert (await world.send()).value == {"a": 1}
+
+
+# --- the real clock -----------------------------------------------------------------------------------------------
+
+
+async def test_the_real_clock_is_time_and_chance():
+    clock = Clock()
+    before = clock.monotonic()
+    await clock.sleep(0)
+    assert clock.monotonic() >= before
+    assert clock.wall() > 1.7e9
+    drawn = [clock.random() for _ in range(100)]
+    assert all(0 <= number < 1 for number in drawn)
+    assert len(set(drawn)) > 50

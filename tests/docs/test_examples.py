@@ -1,0 +1,401 @@
+"""Runs every example of README.md and docs/ against an emulator.
+
+What an example needs besides the environment variables stands in an HTML comment before it, which readers do not see:
+
+``<!-- fixture: NAME -->``   names of ``FIXTURES``, with commas: what is set up around it
+``<!-- continues -->``       it goes on where the Python example before it ended
+``<!-- exit: 1 -->``         the shell commands end with this code
+``<!-- output -->``          on a text block: what the example before it prints
+"""
+
+import ast
+import asyncio
+import inspect
+import itertools
+import json
+import logging
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import tomllib
+import types
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
+
+import aiohttp
+import attrs
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.support.example_webhooks import webhooks
+from tests.support.paths import ROOT
+from truemed_async import AsyncTruemed, Truemed
+from truemed_async.emulator import Cut, Fault
+from truemed_async.webhooks import sign
+
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+SECONDS = 60
+"""The watchdog of each example."""
+
+SHELLS = frozenset({"console", "sh"})
+VALIDATED = {"json": json.loads, "toml": tomllib.loads}
+# What Sphinx runs when it builds the documentation; `code-block` is not among them: it would hide an example.
+# What `literalinclude` shows is run by tests/frameworks.
+DIRECTIVES = frozenset({"{endpoints}", "{eval-rst}", "{include}", "{literalinclude}", "{toctree}"})
+
+FENCE = re.compile(r" *(?P<fence>`{3,}|~{3,})(?P<language>[^\s`]*).*")
+MARK = re.compile(r"\s*<!-- *(?P<name>fixture|continues|exit|output)(?:: *(?P<value>[^>]*?))? *-->\s*")
+
+
+@attrs.frozen(eq=False)
+class Block:
+    """A fenced block: its page, its first line (from 1), its language, its text, and the comments before it."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    marks: dict[str, str]
+
+    def __str__(self):
+        return f"{self.page}:{self.line}"
+
+    @property
+    def fixtures(self):
+        return [name.strip() for name in self.marks.get("fixture", "").split(",") if name.strip()]
+
+
+def blocks_of(text, page):
+    """Read the fenced blocks of a page."""
+    found, marks = [], {}
+    lines = iter(enumerate(text.splitlines(), 1))
+    for number, line in lines:
+        mark, fence = MARK.fullmatch(line), FENCE.fullmatch(line)
+        if mark:
+            marks[mark["name"]] = mark["value"] or ""
+        elif fence:
+            end = fence["fence"]
+            inside = itertools.takewhile(lambda each, end=end: each[1].strip() != end, lines)
+            body = textwrap.dedent("\n".join(each for _, each in inside))
+            found.append(Block(page, number + 1, fence["language"], body, marks))
+            marks = {}
+        else:
+            assert not marks or not line.strip(), f"{page}:{number}: the comment before belongs to an example"
+    return found
+
+
+def chains(blocks):
+    """Yield each Python block with the blocks that it continues, itself the last."""
+    chain = []
+    for block in blocks:
+        if block.language == "python":
+            chain = [*chain, block] if "continues" in block.marks else [block]
+            yield chain
+
+
+BLOCKS = {page: blocks_of(page.read_text(encoding="utf-8"), str(page.relative_to(ROOT))) for page in PAGES}
+EVERY = [block for blocks in BLOCKS.values() for block in blocks]
+PYTHON = [chain for blocks in BLOCKS.values() for chain in chains(blocks)]
+TESTS = [chain[-1] for chain in PYTHON if "pytest" in chain[-1].fixtures]
+EXAMPLES = [chain for chain in PYTHON if "pytest" not in chain[-1].fixtures]
+COMMANDS = [block for block in EVERY if block.language in SHELLS]
+OUTPUTS = {
+    before: after.text
+    for blocks in BLOCKS.values()
+    for before, after in itertools.pairwise(blocks)
+    if "output" in after.marks
+}
+
+
+class LostAnswers(Fault):
+    """Applies the first ``number`` writes and loses their answers."""
+
+    def __init__(self, number):
+        self._left = number
+
+    async def after(self, exchange, response):
+        if exchange.request.method == "POST" and self._left:
+            self._left -= 1
+            raise Cut
+        return response
+
+
+class PaymentSessions(Fault):
+    """Answers a listing that neither the client nor the emulator knows yet."""
+
+    async def before(self, exchange):
+        if exchange.route is None or exchange.route.name != "payment_sessions.list":
+            return None
+        rows = [{"id": "5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11", "total_amount": 1999}]
+        pagination = {"count": 1, "current_page": 1, "last_page": 1, "page_size": 30}
+        return web.json_response({"payment_sessions": rows, "pagination": pagination})
+
+
+@contextmanager
+def lost_answers(emulator, names):
+    """Lose as many answers as one call takes."""
+    emulator.faults.add(LostAnswers(3))
+    yield
+    posts = [request for request in emulator.requests if request.method == "POST"]
+    assert len(posts) == 4
+    assert len({request.body for request in posts}) == 1
+    assert emulator.state.qualification_sessions.get("qs_abc123").user_id == "user-42"
+
+
+@contextmanager
+def moving_list(emulator, names):
+    """Take a session away after each page. Paging by hand then misses some that were there all along; `iter` none."""
+    emulator.faults.add("delete_between_pages")
+    yield
+    stayed = {session.qualification_session_id for session in emulator.state.qualification_sessions.rows}
+    by_hand = "requests" in names
+    assert stayed
+    assert (not stayed <= set(names["ids"])) is by_hand
+
+
+@contextmanager
+def delivery(emulator, names):
+    """Deliver the end of a qualification session."""
+    data = {"qualification_session_id": "qs_abc123", "status": "approved"}
+    envelope = {"webhook_delivery_id": "wd_1", "event_type": "qualification_session_complete", "data": data}
+    names["SECRET"] = "whsec-of-a-page"
+    names["body"] = json.dumps(envelope).encode()
+    names["headers"] = sign(names["body"], names["SECRET"])
+    yield
+
+
+@contextmanager
+def payment_sessions(emulator, names):
+    emulator.faults.add(PaymentSessions())
+    yield
+
+
+@contextmanager
+def served(emulator, names):
+    """Ask the example's web application for a session."""
+    yield
+
+    async def ask():
+        server = TestServer(names["app"])
+        async with server, aiohttp.ClientSession(server.make_url("/")) as session:
+            async with session.get("/status/qs_abc123") as response:
+                assert (response.status, await response.json()) == (200, {"status": "approved"})
+            async with session.get("/status/qs_nobody") as response:
+                assert response.status == 404
+
+    asyncio.run(ask())
+
+
+@contextmanager
+def tracer(emulator, names):
+    """Stand in for OpenTelemetry, with the signatures of its API, and look at the spans."""
+    spans = []
+
+    class Span:
+        def __init__(self, name, kind, attributes, start_time):
+            self.name, self.kind, self.attributes, self.started = name, kind, dict(attributes), start_time
+            self.status = None
+            self.ended = None
+            spans.append(self)
+
+        def set_attribute(self, key: str, value: object) -> None:
+            assert isinstance(value, (str, bool, int, float))
+            self.attributes[key] = value
+
+        def set_status(self, status, description=None) -> None:
+            self.status = status
+
+        def end(self, end_time=None) -> None:
+            self.ended = end_time
+
+    class Tracer:
+        def start_span(self, name, context=None, kind=None, attributes=None, links=None, start_time=None):
+            return Span(name, kind, attributes or {}, start_time)
+
+    trace = types.ModuleType("opentelemetry.trace")
+    trace.get_tracer = lambda name: Tracer()
+    trace.SpanKind = types.SimpleNamespace(CLIENT="client")
+    trace.StatusCode = types.SimpleNamespace(ERROR="error")
+    package = types.ModuleType("opentelemetry")
+    package.trace = trace
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "opentelemetry", package)
+        patch.setitem(sys.modules, "opentelemetry.trace", trace)
+        yield
+    good, bad = spans
+    assert good.name == bad.name == "truemed qualification_sessions.get"
+    assert good.attributes["http.response.status_code"] == 200
+    assert (good.kind, good.status) == ("client", None)
+    assert (bad.attributes["error.type"], bad.status) == ("NotFoundError", "error")
+    assert all(span.started < span.ended for span in spans)
+
+
+@contextmanager
+def quiet(emulator, names):
+    """Undo what an example does to logging."""
+    root, own = logging.getLogger(), logging.getLogger("truemed_async")
+    before = root.handlers[:], root.level, own.level
+    yield
+    root.handlers[:], root.level, own.level = before
+
+
+@contextmanager
+def books(emulator, names):
+    """Two payouts of October 2024, the first for September too, and what November will pay for."""
+    transactions, payouts = emulator.state.transactions, emulator.state.payouts
+
+    def enter(month, day, amount, type="charge"):
+        transactions.add(created_at=datetime(2024, month, day, 23, 59, tzinfo=UTC), amount=amount, type=type)
+
+    enter(9, 29, 10_000)
+    enter(9, 30, -500, "truemed_fee")
+    enter(10, 1, 2_000)
+    payouts.pay_out(payout_id="po_1", arrival_date=date(2024, 10, 5))
+    for day in range(6, 26):
+        enter(10, day, 1999)
+    enter(10, 26, -1999, "refund")
+    payouts.pay_out(payout_id="po_2", arrival_date=date(2024, 10, 28))
+    enter(10, 30, 700)
+    payouts.pay_out(payout_id="po_3", arrival_date=date(2024, 11, 4))
+    enter(10, 31, 50)
+    yield
+
+
+FIXTURES = {
+    "books": books,
+    "delivery": delivery,
+    "lost-answers": lost_answers,
+    "moving-list": moving_list,
+    "payment-sessions": payment_sessions,
+    "quiet": quiet,
+    "served": served,
+    "tracer": tracer,
+    "webhooks": webhooks,
+}
+# Known to the runner itself: `client` is an open client, of the kind that the example's code takes.
+BUILT_IN = frozenset({"client", "pytest", "server"})
+
+
+def compiled(chain):
+    """Compile blocks as one program; its line numbers are those of the page."""
+    source = ""
+    for block in chain:
+        source += "\n" * (block.line - 1 - source.count("\n")) + block.text + "\n"
+    return compile(source, str(ROOT / chain[-1].page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+async def awaited(coroutine, names, *, with_client):
+    async with asyncio.timeout(SECONDS):
+        if not with_client:
+            await coroutine
+            return
+        async with AsyncTruemed() as names["client"]:
+            await coroutine
+
+
+def run(chain, emulator):
+    """Run an example as the module of its reader would run: top level, with ``await`` where it has one."""
+    code, fixtures = compiled(chain), [name for block in chain for name in block.fixtures]
+    module = types.ModuleType("docs_example")
+    names = vars(module)
+    with ExitStack() as stack:
+        # A module that can be found: the types of a class's fields are looked up in it.
+        stack.enter_context(pytest.MonkeyPatch.context()).setitem(sys.modules, module.__name__, module)
+        for name in fixtures:
+            if name not in BUILT_IN:
+                stack.enter_context(FIXTURES[name](emulator, names))
+        if code.co_flags & inspect.CO_COROUTINE:
+            asyncio.run(awaited(eval(code, names), names, with_client="client" in fixtures))
+        else:
+            if "client" in fixtures:
+                names["client"] = stack.enter_context(Truemed())
+            exec(code, names)
+
+
+@pytest.mark.parametrize("chain", EXAMPLES, ids=lambda chain: str(chain[-1]))
+def test_python(chain, emulator, capsys):
+    run(chain, emulator)
+    expected = OUTPUTS.get(chain[-1])
+    if expected is not None:
+        assert capsys.readouterr().out.rstrip() == expected.rstrip()
+
+
+@pytest.mark.parametrize("block", TESTS, ids=str)
+def test_python_tests(block, monkeypatch, package_on_path, tmp_path):
+    """Examples of tests are run by pytest, as their reader would."""
+    # An installed package registers the plugin by itself, and one plugin cannot be registered twice.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    (tmp_path / "test_example.py").write_text(block.text)
+    ini = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
+    (tmp_path / "pytest.ini").write_text(ini)
+    plugins = ("-p", "truemed_async.emulator.pytest_plugin", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", *plugins]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(re.findall(r'def test_', block.text))} passed" in done.stdout
+
+
+def script_of(block):
+    """Return the commands: all of a ``sh`` block, the lines after ``$`` and their continuations of a ``console`` one."""
+    if block.language == "sh":
+        return block.text
+    lines, more = [], False
+    for line in block.text.splitlines():
+        if more or line.startswith("$ "):
+            lines.append(line if more else line[2:])
+            more = line.endswith("\\")
+    assert lines, f"{block}: no line starts with '$ '"
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("block", [each for each in COMMANDS if "server" not in each.fixtures], ids=str)
+def test_shell(block, emulator, shell_path):
+    command = ["bash", "-euo", "pipefail", "-c", script_of(block)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == int(block.marks.get("exit", 0)), done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    expected = OUTPUTS.get(block)
+    if expected is not None:
+        assert done.stdout.rstrip() == expected.rstrip()
+
+
+@pytest.mark.parametrize("block", [each for each in COMMANDS if "server" in each.fixtures], ids=str)
+def test_shell_server(block, emulator, shell_path):
+    """A command that serves says where, and ends with Ctrl-C."""
+    with subprocess.Popen(["bash", "-c", f"exec {script_of(block)}"], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("url ")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(SECONDS) == int(block.marks.get("exit", 130))
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("block", [each for each in EVERY if each.language in VALIDATED], ids=str)
+def test_data(block):
+    VALIDATED[block.language](block.text)
+
+
+def test_every_block_is_run():
+    """A block in a language that nothing here runs is an example that nobody tests."""
+    known = {"python", "text", *SHELLS, *VALIDATED, *DIRECTIVES}
+    assert [f"{block}: {block.language!r}" for block in EVERY if block.language not in known] == []
+    assert not [str(block) for block in EVERY if not block.text.strip() and block.language not in DIRECTIVES]
+
+
+def test_every_fixture_is_used():
+    used = {name for block in EVERY for name in block.fixtures}
+    assert used == BUILT_IN | set(FIXTURES)
+
+
+def test_text_blocks_hold_no_programs():
+    """They are for output and drawings; a program in one would escape the tests."""
+    for block in EVERY:
+        if block.language == "text":
+            assert not re.search(r"^\s*(\$ |import |from \w+ import|async with|await )", block.text, re.MULTILINE), (
+                block
+            )

@@ -1,0 +1,115 @@
+"""Answers that are right and late, by the clock."""
+
+import math
+import time
+
+import pytest
+
+from tests.support.raw_http import Received
+from truemed_async.emulator import Emulator
+
+
+@pytest.fixture
+def id(emulator):
+    return emulator.state.qualification_sessions.add(user_name="Robin Example")
+
+
+def timed(call):
+    begin = time.monotonic()
+    return call(), time.monotonic() - begin
+
+
+def waits(seed, **parameters):
+    """What it would draw, without the waiting."""
+    fault = Emulator(sessions=0, seed=seed).faults.add("latency", **parameters).fault
+    return [fault._wait() for _ in range(200)]
+
+
+def test_latency(emulator, raw, id):
+    emulator.faults.add("latency", seconds=0.1)
+    received, seconds = timed(lambda: raw.get(id))
+    assert received.status == 200
+    assert seconds >= 0.095
+
+
+def test_latency_fixed():
+    assert set(waits(0, seconds=0.5)) == {0.5}
+
+
+def test_latency_uniform():
+    drawn = waits(0, distribution="uniform", seconds=0.5, spread=0.2)
+    assert 0.3 <= min(drawn) < 0.35
+    assert 0.65 < max(drawn) <= 0.7
+    assert drawn == waits(0, distribution="uniform", seconds=0.5, spread=0.2)
+    assert drawn != waits(1, distribution="uniform", seconds=0.5, spread=0.2)
+    assert min(waits(0, distribution="uniform", seconds=0.1, spread=1)) == 0
+
+
+def test_latency_lognormal():
+    drawn = sorted(waits(0, distribution="lognormal", seconds=0.5, spread=1))
+    assert 0.35 < drawn[len(drawn) // 2] < 0.7
+    assert drawn[-1] > 0.5 * math.e
+
+
+def test_dribble(emulator, raw, id):
+    body = raw.get(id).body
+    emulator.faults.add("dribble", bytes=100, delay=0.01)
+    line = raw.connect()
+    line.send("GET", f"/api/v1/qualification_session/{id}")
+    assert len(line.sock.recv(10_000)) == 100
+    received, seconds = timed(line.receive)
+    assert received.content.endswith(body)
+    assert seconds >= len(received.content) // 100 * 0.01
+    assert received.end == "fin"
+
+
+def test_dribble_byte_by_byte(emulator, raw, id):
+    body = raw.get(id).body
+    emulator.faults.add("dribble", delay=0)
+    received = raw.get(id, keep=True, timeout=0.5)
+    assert received.body == body
+    assert received.end == "open"
+
+
+def test_bandwidth(emulator, raw, id):
+    body = raw.get(id).body
+    emulator.faults.add("bandwidth", kbps=16)
+    received, seconds = timed(lambda: raw.get(id))
+    assert received.body == body
+    assert seconds >= len(received.content) / 2000 * 0.95
+
+
+def test_slow_close(emulator, raw, id):
+    body = raw.get(id).body
+    emulator.faults.add("slow_close", delay=0.5)
+    line = raw.connect()
+    line.send("GET", f"/api/v1/qualification_session/{id}", keep=True)
+    first = Received(line.sock.recv(10_000), "open")
+    assert first.body == body
+    assert first.header("Content-Length") == []
+    last, seconds = timed(line.receive)
+    assert seconds > 0.2
+    assert (last.content, last.end) == (b"", "fin")
+    assert emulator.requests[-1].status == 200
+
+
+def test_a_slow_answer_ends_when_the_client_goes_away(emulator, raw, id, until):
+    emulator.faults.add("dribble", delay=0.01)
+    line = raw.connect()
+    line.send("GET", f"/api/v1/qualification_session/{id}")
+    assert line.sock.recv(1)
+    line.sock.close()
+    until(lambda: emulator.requests[-1].status is None)
+
+
+def test_a_slow_answer_ends_with_the_emulator():
+    import http.client
+
+    with Emulator(sessions=0) as emulator:
+        emulator.faults.add("dribble", delay=60)
+        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+        connection.request("GET", "/nowhere")
+        assert connection.sock.recv(10) == b"H"
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 10
+    connection.close()

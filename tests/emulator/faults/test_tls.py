@@ -1,0 +1,162 @@
+"""TLS that stalls, shows the wrong certificate, or works and carries the other faults, as a socket sees it."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.raw_http import Line, Raw
+from truemed_async.emulator import Emulator
+
+RIGHT = Path(__file__).with_name("certificate_right.pem")
+WRONG = Path(__file__).with_name("certificate_wrong.pem")
+UPDATED = {"idempotency_key": "k", "user_id": "u"}
+
+
+def context(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def trusting(certificate=RIGHT):
+    return ssl.create_default_context(cafile=certificate)
+
+
+def greet(emulator, client, timeout=5):
+    """Shake hands as a TLS client that was told to reach 127.0.0.1."""
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=timeout) as plain:
+        client.wrap_socket(plain, server_hostname="127.0.0.1").close()
+
+
+def test_tls_handshake_stall(emulator, raw, until):
+    """A server without TLS will do: it is never as far as that."""
+    fault = emulator.faults.add("tls_handshake_stall", times=1)
+    with pytest.raises(TimeoutError):
+        greet(emulator, trusting(), timeout=0.2)
+    until(lambda: fault.hits == 1)
+    assert emulator.requests.count() == 0
+    until(lambda: not emulator._serving.doors)
+
+
+def test_tls_handshake_stall_ends_with_the_emulator():
+    with Emulator(sessions=0) as emulator:
+        emulator.faults.add("tls_handshake_stall")
+        line = socket.create_connection(("127.0.0.1", emulator.port), timeout=5)
+        line.sendall(b"\x16\x03\x01")
+        time.sleep(0.05)
+    with line, contextlib.suppress(ConnectionResetError):  # what it never read makes it a reset
+        assert line.recv(10) == b""
+
+
+def test_tls_bad_certificate(emulator, raw, caplog):
+    fault = emulator.faults.add("tls_bad_certificate", certificate=str(WRONG))
+    with pytest.raises(ssl.SSLCertVerificationError, match="self-signed"):
+        greet(emulator, trusting())
+    with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
+        greet(emulator, trusting(WRONG))
+    assert fault.hits == 2
+    assert emulator.requests.count() == 0
+
+
+def test_tls_bad_certificate_from_a_context(emulator, raw):
+    """Whoever checks nothing gets through, and is answered."""
+    emulator.faults.add("tls_bad_certificate", certificate=context(WRONG), times=1)
+    client = ssl._create_unverified_context()
+    line = raw.connect()
+    with client.wrap_socket(line.sock) as line.sock:
+        line.send("GET", "/api/v1/qualification_sessions")
+        assert line.receive().status == 200
+    assert raw.list().status == 200
+
+
+@pytest.mark.parametrize("certificate", ["/nowhere.pem", __file__])
+def test_tls_bad_certificate_needs_one(emulator, certificate):
+    with pytest.raises(ValueError, match=r"tls_bad_certificate: certificate must name a PEM file"):
+        emulator.faults.add("tls_bad_certificate", certificate=certificate)
+
+
+class TestWithTls:
+    """An emulator that speaks TLS: the same faults, and all others through it."""
+
+    @pytest.fixture
+    def emulator(self):
+        with Emulator(sessions=0, tls=context(RIGHT)) as emulator:
+            yield emulator
+
+    @pytest.fixture
+    def line(self, emulator, raw):
+        line = raw.connect()
+        with trusting().wrap_socket(line.sock, server_hostname="localhost") as line.sock:
+            yield line
+
+    @pytest.fixture
+    def raw(self, emulator):
+        with contextlib.ExitStack() as stack:
+            yield Raw(emulator, stack)
+
+    def test_speaks_it(self, emulator, line):
+        assert emulator.url == f"https://127.0.0.1:{emulator.port}"
+        line.send("GET", "/api/v1/qualification_sessions")
+        assert line.receive().status == 200
+
+    def test_shows_another_certificate(self, emulator):
+        emulator.faults.add("tls_bad_certificate", certificate=str(WRONG), times=1)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            greet(emulator, trusting())
+        greet(emulator, trusting())
+
+    def test_resets(self, emulator, line):
+        id = emulator.state.qualification_sessions.add()
+        emulator.faults.add("applied_then_reset")
+        line.send("POST", f"/api/v1/qualification_session/{id}/update", UPDATED)
+        # OpenSSL would call any end without a goodbye the same: what is it below TLS?
+        with socket.socket(fileno=line.sock.detach()) as plain:
+            assert Line(emulator, plain).receive().end == "rst"
+        assert emulator.state.qualification_sessions.get(id).user_id == "u"
+
+    def test_is_shut_to_who_does_not_speak_it(self, emulator, raw, until):
+        assert b"HTTP" not in raw.list().content
+        until(lambda: not emulator._serving.doors)
+
+    async def test_lets_go_of_a_client_that_is_gone_after_the_handshake(self, monkeypatch):
+        """The loop has no transport to give then."""
+        gone = asyncio.Event()
+
+        async def start_tls(transport, protocol, context, *, server_side):
+            transport.abort()
+            gone.set()
+
+        async with Emulator(sessions=0, tls=context(RIGHT)) as emulator:
+            monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", start_tls)
+            _, writer = await asyncio.open_connection("127.0.0.1", emulator.port)
+            await asyncio.wait_for(gone.wait(), 5)
+            writer.close()
+            await asyncio.sleep(0.01)
+            assert not emulator._serving.doors
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    def test_stops_at_once_in_the_middle_of_a_handshake(self, emulator, raw):
+        line = raw.connect()
+        line.sock.sendall(b"\x16\x03\x01")
+        time.sleep(0.05)
+        begin = time.monotonic()
+        emulator.__exit__(None, None, None)
+        assert time.monotonic() - begin < 10
+        assert line.receive().content == b""
+
+    def test_stops_at_once_with_a_client_that_does_not_say_goodbye(self, emulator, line):
+        line.send("GET", "/api/v1/qualification_sessions", keep=True)
+        assert line.sock.recv(10)
+        begin = time.monotonic()
+        emulator.__exit__(None, None, None)
+        assert time.monotonic() - begin < 10
+
+    async def test_needs_a_loop_that_can_do_it(self, monkeypatch):
+        monkeypatch.setattr(asyncio, "BaseEventLoop", type(None))
+        with pytest.raises(RuntimeError, match="TLS needs a loop of asyncio itself"):
+            await Emulator(sessions=0, tls=context(RIGHT)).start()

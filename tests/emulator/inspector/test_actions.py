@@ -1,0 +1,225 @@
+"""The buttons of the inspector."""
+
+import json
+
+import pytest
+
+from tests.support.browser import Shopper
+from tests.support.factories import CREATE, held, order, paid
+
+INSPECTOR = "/_emulator/inspector"
+NOWHERE = "http://127.0.0.1:9/"
+HOUR = 3600
+
+
+@pytest.fixture
+def shopper(emulator):
+    return Shopper(emulator)
+
+
+@pytest.fixture
+def press(shopper):
+    """Press a button; it leads back to the panel that it stands on."""
+
+    def press(action, /, back="webhooks", **form):
+        done = shopper.post(f"{INSPECTOR}/do/{action}", {"back": back, **form})
+        assert (done.status, done.onward) == (303, f"{INSPECTOR}/{back}"), done
+        return done
+
+    return press
+
+
+@pytest.fixture
+def refused(shopper):
+    """Press a button that does nothing; return what is said."""
+
+    def refused(action, /, **form):
+        shown = shopper.post(f"{INSPECTOR}/do/{action}", {"back": "tokens", **form})
+        assert (shown.status, shown.page.heading, shown.page.links) == (
+            409,
+            "This was not done",
+            [f"{INSPECTOR}/tokens"],
+        )
+        return shown.page.text
+
+    return refused
+
+
+class TestMoves:
+    def test_are_made(self, emulator, press):
+        id = emulator.state.payment_sessions.add()
+        for name in ("submit", "approve", "open_dispute", "close_dispute", "refund"):
+            press("move", back="payments", resource="payment_sessions", id=id, move=name)
+        session = emulator.state.payment_sessions.get(id)
+        assert (session.status_summary, session.refund_amount) == ("Refunded", 100_00)
+
+    def test_a_hold_is_captured_whole(self, emulator, press):
+        id = held(emulator)
+        press("move", resource="payment_sessions", id=id, move="capture")
+        assert emulator.state.payment_sessions.get(id).capture_amount == 100_00
+
+    @pytest.mark.parametrize("resource", ["payment_tokens", "provision_requests", "qualification_sessions"])
+    def test_of_other_resources(self, emulator, press, resource):
+        store = emulator.state.stores[resource]
+        moves = {"payment_tokens": "expire_lmn", "provision_requests": "submit"}
+        id = store.add()
+        before = store.get(id)
+        press("move", resource=resource, id=id, move=moves.get(resource, "start_review"))
+        assert store.get(id) != before
+
+    @pytest.mark.parametrize("eligibility", ["eligible", "eligible_with_lmn", "ineligible"])
+    def test_an_item_is_reviewed(self, emulator, press, eligibility):
+        sku = emulator.state.catalog_items.add()
+        press("move", resource="catalog_items", id=sku, move="review", eligibility=eligibility)
+        assert emulator.state.catalog_items.get(sku).eligibility == eligibility
+
+    @pytest.mark.parametrize(
+        ("form", "says"),
+        [
+            ({"move": "approve"}, "is pending, not processing"),
+            ({"move": "remove"}, "payment_sessions have submit, "),
+            ({"move": "_tell"}, "payment_sessions have submit, "),
+            ({"move": "capture", "amount": "1"}, "amount must be an integer"),
+            ({"move": ""}, "move must be a string that is not empty"),
+            ({"resource": "transactions", "move": "cancel"}, "resource must be one of"),
+            ({"resource": "catalog_items", "move": "review", "eligibility": "x"}, "eligibility must be one of"),
+            ({"id": "x", "move": "cancel"}, "is gone or missing"),
+            ({"id": "", "move": "cancel"}, "id must be"),
+            ({}, "move is required"),
+        ],
+    )
+    def test_that_cannot_be_made(self, emulator, refused, form, says):
+        id = emulator.state.payment_sessions.add()
+        before = emulator.state.dump()
+        assert says in refused("move", **{"resource": "payment_sessions", "id": id, **form})
+        assert {**emulator.state.dump(), "clock": 0} == {**before, "clock": 0}
+
+    def test_a_button_that_is_pressed_twice(self, emulator, press, refused):
+        id = emulator.state.payment_sessions.add()
+        press("move", resource="payment_sessions", id=id, move="cancel")
+        assert "is canceled, not pending" in refused("move", resource="payment_sessions", id=id, move="cancel")
+
+
+class TestTime:
+    @pytest.mark.parametrize(
+        ("amount", "unit", "seconds"), [("2", "60", 120), ("1.5", "3600", 1.5 * HOUR), ("0", "86400", 0)]
+    )
+    def test_passes(self, emulator, press, amount, unit, seconds):
+        press("advance", amount=amount, unit=unit)
+        assert emulator.clock.ahead == seconds
+
+    @pytest.mark.parametrize("amount", ["-1", "nan", "inf", "1e300", "x", ""])
+    def test_does_not(self, emulator, refused, amount):
+        refused("advance", amount=amount, unit="60")
+        assert emulator.clock.ahead == 0
+
+    def test_is_missing(self, refused):
+        assert "is gone or missing" in refused("advance")
+
+
+class TestWebhooks:
+    @pytest.mark.parametrize(("secret", "mode"), [("", "signed"), ("mine", "unsigned")])
+    def test_are_registered_and_removed(self, emulator, press, secret, mode):
+        press("register", url=NOWHERE, mode=mode, secret=secret)
+        (endpoint,) = emulator.webhooks.endpoints
+        assert (endpoint.url, endpoint.mode, endpoint.events) == (NOWHERE, mode, None)
+        assert endpoint.secrets == (secret,) if secret else len(endpoint.secrets[0]) > 20
+        press("unregister", id=endpoint.id)
+        assert emulator.webhooks.endpoints == ()
+
+    @pytest.mark.parametrize(
+        ("form", "says"),
+        [
+            ({"url": "https://evil.example/"}, "an http or https URL of this machine"),
+            ({"mode": "x"}, "mode must be signed or unsigned"),
+            ({"secret": "a\nb"}, "printable ASCII"),
+        ],
+    )
+    def test_are_refused(self, emulator, refused, form, says):
+        assert says in refused("register", **{"url": NOWHERE, "mode": "signed", **form})
+        assert emulator.webhooks.endpoints == ()
+
+    def test_get_a_new_secret(self, emulator, press):
+        old = emulator.webhooks.register(NOWHERE)
+        press("rotate", id=old.id)
+        (endpoint,) = emulator.webhooks.endpoints
+        assert endpoint.secrets[1:] == old.secrets
+        assert endpoint.secrets[0] not in old.secrets
+
+    def test_are_sent_again(self, emulator, press):
+        emulator.webhooks.register(NOWHERE)
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        assert emulator.webhooks.wait_until_idle(10)
+        (delivery,) = emulator.webhooks.deliveries
+        press("resend", id=delivery.id)
+        assert emulator.webhooks.wait_until_idle(10)
+        assert len(delivery.attempts) == 2
+
+    @pytest.mark.parametrize("action", ["unregister", "rotate", "resend"])
+    def test_that_are_unknown(self, refused, action):
+        assert "is gone or missing" in refused(action, id="x")
+
+
+class TestFaults:
+    def test_of_the_api_are_added_and_removed(self, emulator, api, press):
+        press("add-fault", name="maintenance_page", times="2")
+        assert api.list().status == 503
+        (fault,) = emulator.faults.active
+        press("remove-fault", id="999")
+        assert fault.active
+        press("remove-fault", id=str(fault.id))
+        assert api.list().status == 200
+
+    def test_of_webhooks_are_added_and_removed(self, emulator, press):
+        press("add-webhook-fault", name="delay", times="3")
+        (fault,) = emulator.webhooks.faults.active
+        assert (fault.name, fault.times) == ("delay", 3)
+        press("clear-webhook-faults")
+        assert emulator.webhooks.faults.active == ()
+
+    @pytest.mark.parametrize("action", ["add-fault", "add-webhook-fault"])
+    @pytest.mark.parametrize(
+        "form", [{"name": "x", "times": "1"}, {"name": "delay", "times": "x"}, {"name": "hang", "times": "0"}]
+    )
+    def test_that_there_are_not(self, emulator, refused, action, form):
+        refused(action, **form)
+        assert len(emulator.faults) == len(emulator.webhooks.faults.active) == 0
+
+    def test_one_that_shuts_the_door_needs_an_end(self, emulator, refused):
+        assert "narrowed by nothing" in refused("add-fault", name="refuse_connection", times="1")
+
+
+def test_a_reset_leaves_the_webhooks_and_the_time(emulator, api, press):
+    created = api.post(CREATE, order())
+    emulator.webhooks.register(NOWHERE)
+    paid(emulator)
+    emulator.state.qualification_sessions.add()
+    emulator.faults.add("latency", seconds=0)
+    emulator.webhooks.faults.add("delay")
+    emulator.clock.advance(HOUR)
+    press("reset", back="faults")
+    assert repr(emulator.state) == "<State of nothing>"
+    assert (len(emulator.faults), emulator.webhooks.faults.active, emulator.webhooks.deliveries) == (0, (), ())
+    assert emulator.requests.count() == 0
+    assert (len(emulator.webhooks.endpoints), emulator.clock.ahead) == (1, HOUR)
+    # Its key was forgotten, too: the answer of before would lead to a session that is gone.
+    again = api.post(CREATE, order())
+    assert again.status == 200
+    assert again.json["id"] != created.json["id"]
+
+
+def test_an_unknown_button_is_not_found(shopper):
+    answer = shopper.post(f"{INSPECTOR}/do/explode")
+    assert (answer.status, json.loads(answer.text)["error"]) == (404, "NotFound")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_a_button_sends_a_form(shopper, method):
+    answer = shopper.send(method, f"{INSPECTOR}/do/reset")
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "", None])
+def test_leads_back_to_a_panel_and_nowhere_else(shopper, back):
+    done = shopper.post(f"{INSPECTOR}/do/reset", {} if back is None else {"back": back})
+    assert done.onward == f"{INSPECTOR}/payments"

@@ -1,0 +1,289 @@
+"""The inspector: what each panel shows, that it stays light, and that it shows no secret."""
+
+import json
+import re
+
+import pytest
+
+from tests.support.browser import Shopper
+from tests.support.factories import CREATE, held, order, paid
+from truemed_async.emulator import Emulator
+
+INSPECTOR = "/_emulator/inspector"
+PANELS = ("payments", "tokens", "qualification", "catalog", "requests", "webhooks", "faults")
+HOSTILE = "\"'><script>alert(1)</script>"
+NOWHERE = "http://127.0.0.1:9/"
+
+
+@pytest.fixture
+def shopper(emulator):
+    return Shopper(emulator)
+
+
+def buttons(page):
+    return [given["value"] for given in page.all("button") if given.get("name") in ("move", "eligibility")]
+
+
+def test_the_root_shows_payments(shopper):
+    def settled(path):
+        """The page without what is new each time: the nonce and the time."""
+        return re.sub(r'nonce="[^"]*"|\d\d:\d\d:\d\d', "", shopper.get(path).text)
+
+    shown = shopper.get("/")
+    assert (shown.status, shown.page.heading) == (200, "Payments")
+    assert settled("/") == settled(f"{INSPECTOR}/payments")
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_each_panel_leads_to_the_others(emulator, shopper, panel):
+    shown = shopper.get(f"{INSPECTOR}/{panel}")
+    assert shown.page.heading == panel.capitalize()
+    assert [link for link in shown.page.links if link.startswith(INSPECTOR)] == [
+        f"{INSPECTOR}/{each}" for each in PANELS
+    ]
+    assert [given["href"] for given in shown.page.all("a") if "aria-current" in given] == [f"{INSPECTOR}/{panel}"]
+    assert emulator.api_key in shown.text
+    assert shopper.framing(shown) == "'none'"
+    assert "connect-src 'self'" in shown.headers["Content-Security-Policy"]
+
+
+class TestRows:
+    def test_of_payments_have_what_can_happen_next(self, emulator, shopper):
+        emulator.state.payment_sessions.add()
+        assert buttons(shopper.get("/").page) == ["submit", "cancel"]
+        emulator.state.payment_sessions.submit(emulator.state.payment_sessions.rows[0].id)
+        assert buttons(shopper.get("/").page) == ["approve", "reject"]
+
+    def test_of_payments_with_money(self, emulator, shopper):
+        held(emulator)
+        assert buttons(shopper.get("/").page) == ["capture", "void", "expire_hold", "reauthorize"]
+        emulator.state.reset()
+        paid(emulator)
+        assert buttons(shopper.get("/").page) == ["refund", "open_dispute", "close_dispute"]
+
+    def test_of_tokens(self, emulator, shopper):
+        emulator.state.payment_tokens.add()
+        emulator.state.provision_requests.ask()
+        assert buttons(shopper.get(f"{INSPECTOR}/tokens").page) == [
+            "fail_next_charge",
+            "expire_lmn",
+            "resolve_failure",
+            "delete",
+            "submit",
+        ]
+
+    def test_of_qualification_sessions(self, emulator, shopper):
+        emulator.state.qualification_sessions.add(user_id="user-1")
+        emulator.state.qualification_sessions.add(status="processing")
+        emulator.state.qualification_sessions.add(status="a new one")
+        shown = shopper.get(f"{INSPECTOR}/qualification").page
+        assert buttons(shown) == ["approve", "reject", "start_review"]
+        assert "user-1" in shown.text
+
+    def test_of_the_catalog(self, emulator, shopper):
+        emulator.state.catalog_items.add(name="Mat")
+        shown = shopper.get(f"{INSPECTOR}/catalog").page
+        assert buttons(shown) == ["eligible", "eligible_with_lmn", "ineligible"]
+        assert "Mat" in shown.text
+
+    def test_that_are_none(self, shopper):
+        assert "None yet." in shopper.get("/").page.text
+
+    def test_are_the_newest(self, emulator, shopper):
+        ids = [emulator.state.payment_sessions.add() for _ in range(30)]
+        text = shopper.get("/").page.text
+        shown = [id for id in ids if id in text]
+        assert shown == ids[-len(shown) :]
+        assert 10 <= len(shown) < 30
+        assert f"The newest {len(shown)} are shown." in text
+        assert "Payment sessions: 30" in text
+
+
+class TestRequests:
+    def test_are_shown_with_both_bodies(self, shopper, api):
+        api.send("POST", f"{CREATE}?a=b", order())
+        text = shopper.get(f"{INSPECTOR}/requests").page.text
+        assert f"POST {CREATE}" in text
+        assert "Query: a=b" in text
+        assert '"total_amount": 60000' in text
+        assert '"redirect_url": ' in text
+
+    def test_never_show_the_key_that_was_sent(self, emulator, shopper, api):
+        api.send("GET", "/nowhere", headers={"x-truemed-api-key": emulator.api_key, "Authorization": "Bearer s3cret"})
+        shown = shopper.get(f"{INSPECTOR}/requests").page
+        assert "x-truemed-api-key: REDACTED" in shown.text
+        assert "Authorization: REDACTED" in shown.text
+        assert "s3cret" not in shown.text
+        # Once, where it is offered to be copied.
+        assert shown.text.count(emulator.api_key) == 1
+
+    def test_keep_the_answers_of_the_newest(self, emulator, api):
+        for _ in range(202):
+            api.get("qs_none")
+        kept = [bool(request.answer) for request in emulator.requests]
+        assert kept == [False] * 2 + [True] * 200
+        assert json.loads(emulator.requests[-1].answer)["error"] == "NotFound"
+        emulator.requests.clear()
+        api.get("qs_none")
+        assert [bool(request.answer) for request in emulator.requests] == [True]
+
+    def test_without_an_answer_say_so(self, emulator, shopper, api):
+        emulator.faults.add("empty_response")
+        with pytest.raises(ConnectionError):
+            api.list()
+        text = shopper.get(f"{INSPECTOR}/requests").page.text
+        assert "no answer" in text
+        assert "(no body was kept)" in text
+
+    def test_that_are_no_json(self, shopper, api):
+        api.send("POST", CREATE, b"\xff no json")
+        assert "\N{REPLACEMENT CHARACTER} no json" in shopper.get(f"{INSPECTOR}/requests").page.text
+
+
+class TestDeliveries:
+    @pytest.fixture
+    def shown(self, emulator, shopper):
+        def shown():
+            assert emulator.webhooks.wait_until_idle(10)
+            return shopper.get(f"{INSPECTOR}/webhooks").page.text
+
+        return shown
+
+    def test_are_shown_with_their_attempts(self, emulator, shown):
+        emulator.webhooks.register(NOWHERE, secret="s3cret-of-mine")
+        emulator.webhooks.faults.add("double_header")
+        id = emulator.state.qualification_sessions.add(status="processing")
+        emulator.state.qualification_sessions.approve(id)
+        text = shown()
+        assert f"qualification_session_complete: {id} waiting, again in 0 min " in text
+        assert "ClientConnectorError in" in text
+        assert "with double_header" in text
+        assert "x-truemed-signature: t=" in text
+        assert '"status": "approved"' in text
+        assert "double_header (1 hits)" in text
+
+    def test_mask_the_secret_of_an_unsigned_one(self, emulator, shown):
+        emulator.webhooks.register(NOWHERE, secret="s3cret-of-mine", mode="unsigned")
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        text = shown()
+        assert "x-truemed-api-key: ***" in text
+        assert text.count("s3cret-of-mine") == 1  # in the table of webhooks, where it is copied from
+
+    def test_that_wait_for_long(self, emulator, shown):
+        emulator.webhooks.register(NOWHERE)
+        emulator.webhooks.faults.add("delay", seconds=2 * 3600 + 30 * 60 + 10)
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        text = shown()
+        assert "again in 2 h 30 min" in text
+        assert "No attempt yet." in text
+
+    def test_that_are_none(self, shown):
+        text = shown()
+        assert "None yet: nothing is delivered." in text
+        assert "None yet." in text
+
+
+def test_faults_in_force_are_shown(emulator, shopper):
+    assert "None: everything works." in shopper.get(f"{INSPECTOR}/faults").page.text
+    emulator.faults.add("latency")
+    shown = shopper.get(f"{INSPECTOR}/faults").page
+    assert "latency, 0 hits" in shown.text
+    assert "In force: 1" in shown.text
+
+
+class TestNews:
+    @pytest.mark.parametrize("panel", PANELS)
+    def test_are_what_changes_and_nothing_else(self, shopper, panel):
+        whole, news = (shopper.get(f"{INSPECTOR}/{panel}{query}") for query in ("", "?news"))
+        assert "<html" not in news.text
+        assert news.text.strip() in whole.text
+        assert news.headers["Cache-Control"] == "no-cache"
+
+    def test_are_none_until_something_happens(self, emulator, shopper):
+        address = f"{INSPECTOR}/payments?news"
+        tag = shopper.get(address).headers["ETag"]
+        unchanged = shopper.get(address, If_None_Match=tag)
+        assert (unchanged.status, unchanged.text, unchanged.headers["ETag"]) == (304, "", tag)
+        id = emulator.state.payment_sessions.add()
+        changed = shopper.get(address, If_None_Match=tag)
+        assert (changed.status, id in changed.text) == (200, True)
+        assert changed.headers["ETag"] != tag
+
+
+class TestWeight:
+    """The shopper's page refuses one of 50 kB, here with the heaviest there can be."""
+
+    @pytest.mark.parametrize("panel", PANELS)
+    def test_of_a_thousand_of_everything(self, panel):
+        seeded = {"sessions": 1000, "payment_sessions": 1000, "payment_tokens": 1000, "catalog_items": 1000}
+        with Emulator(**seeded) as emulator:
+            for number in range(100):
+                emulator.webhooks.register(f"{NOWHERE}{number}?{'q' * 3000}")
+                emulator.faults.add("latency", seconds=0)
+                emulator.webhooks.faults.add("delay")
+            shown = Shopper(emulator).get(f"{INSPECTOR}/{panel}").page
+            rows = len(shown.all("tr"))
+            assert rows == 0 or rows > 5
+
+    @pytest.mark.parametrize(
+        "content", [b'{"a": "' + b'"' * 900_000, json.dumps({"a": ["<&\U0001f9ea"] * 30_000}).encode()]
+    )
+    def test_of_huge_requests(self, emulator, shopper, api, content):
+        for _ in range(30):
+            api.send(
+                "POST", f"{CREATE}?{'q' * 5000}", content, {"x-truemed-api-key": "&" * 5000, "X-Other": "&" * 5000}
+            )
+        shown = shopper.get(f"{INSPECTOR}/requests").page
+        assert shown.all("details")
+        assert f"of {len(content):,} bytes in all" in shown.text
+
+    def test_of_huge_deliveries(self, emulator, shopper):
+        items = [{"name": "&" * 10_000, "price": 1, "quantity": 1} for _ in range(50)]
+        emulator.webhooks.register(NOWHERE, secret="&" * 10_000)
+        for _ in range(30):
+            paid(emulator, order_items=items, metadata="<" * 100_000)
+        assert emulator.webhooks.wait_until_idle(30)
+        shown = shopper.get(f"{INSPECTOR}/webhooks").page
+        assert "Deliveries: 60" in shown.text
+        assert "ClientConnectorError" in shown.text
+
+    def test_of_rows_that_cannot_be_shown(self, emulator, shopper):
+        """The whole of an id stands in its buttons."""
+        emulator.state.catalog_items.add(sku="S" * 100_000, name="N" * 100_000)
+        shown = shopper.get(f"{INSPECTOR}/catalog").page
+        assert "Catalog items: 1" in shown.text
+        assert "The newest 0 are shown." in shown.text
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_no_html_comes_from_outside(emulator, shopper, api, panel):
+    emulator.state.payment_sessions.add(id=HOSTILE, kind=HOSTILE)
+    emulator.state.payment_tokens.add(payment_token=HOSTILE, failure=HOSTILE)
+    emulator.state.provision_requests.add(provision_token_request_id=HOSTILE, payment_token=HOSTILE)
+    emulator.state.qualification_sessions.add(
+        qualification_session_id=HOSTILE, user_id=HOSTILE, source=HOSTILE, status=HOSTILE
+    )
+    emulator.state.catalog_items.add(sku=HOSTILE, name=HOSTILE)
+    emulator.webhooks.register(f"{NOWHERE}?{HOSTILE}", secret=HOSTILE)
+    paid(emulator, metadata=HOSTILE)
+    api.send("POST", f"{CREATE}?{HOSTILE}", order(customer_name=HOSTILE), {"X-Other": HOSTILE})
+    assert emulator.webhooks.wait_until_idle(10)
+    page = shopper.get(f"{INSPECTOR}/{panel}").page
+    assert len(page.scripts) == 1
+    assert panel == "faults" or "<script>alert(1)</script>" in page.text
+
+
+@pytest.mark.parametrize("path", [f"{INSPECTOR}/", f"{INSPECTOR}/nothing", f"{INSPECTOR}/payments/x"])
+def test_knows_its_paths(shopper, path):
+    answer = shopper.get(path)
+    assert (answer.status, json.loads(answer.text)["error"]) == (404, "NotFound")
+
+
+def test_is_in_no_log(emulator, shopper):
+    shopper.get("/")
+    shopper.post(f"{INSPECTOR}/do/reset")
+    assert emulator.requests.count() == 0
+
+
+def test_a_foreign_host_is_misdirected(shopper):
+    assert shopper.get("/", Host="evil.example").status == 421

@@ -1,0 +1,211 @@
+"""What a browser is protected from, and who may send forms."""
+
+import importlib.util
+import json
+import sys
+
+import pytest
+
+from tests.support.browser import HEAVIEST, Shopper
+from tests.support.factories import CREATE, order
+
+HOSTED = "/_emulator/hosted"
+HOSTILE = "\"'><script>alert(1)</script><img src=//evil.example onerror=alert(2)>{{7*7}}</title></main>"
+QUALIFY = "/qualify/tm_qual_1"
+GOOD = {"condition": "yes", "review": "approve", "email": "sam@example.com"}
+
+
+@pytest.fixture
+def shopper(emulator):
+    return Shopper(emulator)
+
+
+@pytest.fixture
+def session(emulator):
+    """Add a payment session; return its address. What it holds did not come through the API's checks."""
+
+    def session(**fields):
+        return f"{HOSTED}/payment_sessions/{emulator.state.payment_sessions.add(**fields)}"
+
+    return session
+
+
+class TestInjection:
+    """The shopper's page looks at each page: no script but its own, and no source from elsewhere."""
+
+    def test_of_names(self, shopper, session):
+        items = [{"name": HOSTILE, "price": 1, "quantity": 1}]
+        shown = shopper.get(session(order_items=items))
+        assert shown.page.scripts == []
+        assert HOSTILE in shown.page.text
+
+    def test_of_queries(self, shopper):
+        shown = shopper.get(f"{QUALIFY}?source=%22%3E%3Cscript%3E&x='><b>".replace("'", "%27"))
+        (form,) = shown.page.all("form")
+        assert form["action"].startswith(f"{QUALIFY}?source=%22%3E%3Cscript%3E")
+
+    def test_of_a_query_as_it_is(self, emulator, raw):
+        """Browsers escape it; others do not."""
+        quotes = '"' * 7000
+        answer = raw.send("GET", f"{QUALIFY}?><script>alert(1)</script>{quotes}")
+        assert answer.status == 200
+        assert b"<script>" not in answer.body
+        assert len(answer.body) < HEAVIEST
+
+    @pytest.mark.parametrize("framed", [False, True])
+    def test_of_urls(self, shopper, session, framed):
+        url = f"https://shop.example/{HOSTILE}"
+        left = shopper.get(f"{session(failure_url=url, use_iframe=framed)}/leave")
+        there = left.page.links[0] if framed else left.onward
+        assert there.startswith("https://shop.example/%22'%3E%3Cscript%3E")
+        if framed:
+            (script,) = left.page.scripts
+            assert "<" not in script
+
+    @pytest.mark.parametrize(
+        "url",
+        ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "vbscript:x", "", "https://x/" + "a" * 4000],
+    )
+    @pytest.mark.parametrize("framed", [False, True])
+    def test_of_urls_that_are_none(self, shopper, session, url, framed):
+        left = shopper.get(f"{session(failure_url=url, use_iframe=framed)}/leave")
+        assert (left.status, left.onward, left.page.links, left.page.scripts) == (200, None, [], [])
+
+    @pytest.mark.parametrize(
+        ("url", "there"),
+        [
+            ("https://shop.example/\r\nSet-Cookie: a=b", "https://shop.example/%0D%0ASet-Cookie:%20a=b"),
+            ("java\nscript:alert(1)", "java%0Ascript:alert(1)"),
+            (" javascript:alert(1)", "%20javascript:alert(1)"),
+            ("https://shop.example/日本?a=%20b#c", "https://shop.example/%E6%97%A5%E6%9C%AC?a=%20b#c"),
+            ("shop-app://thanks", "shop-app://thanks"),
+        ],
+    )
+    def test_of_headers(self, shopper, session, url, there):
+        left = shopper.get(f"{session(failure_url=url)}/leave")
+        assert (left.status, left.onward, left.headers["Set-Cookie"]) == (303, there, None)
+
+    def test_of_canceled_and_complete_sessions(self, emulator, shopper, session):
+        address = session(failure_url="javascript:x", success_url=HOSTILE)
+        emulator.state.payment_sessions.cancel(address.rpartition("/")[2])
+        assert shopper.get(address).page.links == []
+
+
+class TestForms:
+    """A page of somebody else cannot act in the name of its visitor."""
+
+    @pytest.mark.parametrize(
+        "origin", ["https://evil.example", "null", "http://127.0.0.1", "http://localhost:1", "http://[", ""]
+    )
+    @pytest.mark.parametrize("path", [QUALIFY, "/_emulator/inspector/do/reset"])
+    def test_from_elsewhere_are_refused(self, emulator, shopper, origin, path):
+        emulator.state.qualification_sessions.add()
+        refused = shopper.send(
+            "POST", path, "a=b", {"Content-Type": "application/x-www-form-urlencoded", "Origin": origin}
+        )
+        assert (refused.status, json.loads(refused.text)["error"]) == (403, "Forbidden")
+        assert emulator.state.qualification_sessions.count == 1
+
+    def test_of_the_other_name_of_this_machine_are_refused(self, emulator, shopper):
+        assert shopper.post(QUALIFY, GOOD, Origin=f"http://localhost:{emulator.port}").status == 403
+
+    def test_of_a_page_under_that_name_are_taken(self, emulator, shopper):
+        host = f"localhost:{emulator.port}"
+        assert shopper.post(QUALIFY, GOOD, Origin=f"http://{host}", Host=host).status == 200
+
+    def test_without_an_origin_are_taken(self, shopper):
+        assert shopper.post(QUALIFY, GOOD, Origin=None).status == 200
+
+    @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data", None])
+    def test_of_another_kind_are_refused(self, emulator, shopper, kind):
+        refused = shopper.post(QUALIFY, GOOD, **{"Content-Type": kind})
+        assert (refused.status, json.loads(refused.text)["error"]) == (400, "ValidationError")
+        assert emulator.state.qualification_sessions.count == 0
+
+    def test_that_are_no_text_are_read_as_far_as_they_are(self, shopper):
+        assert (
+            shopper.send(
+                "POST", QUALIFY, b"\xff=\xfe&%ff", {"Content-Type": "application/x-www-form-urlencoded"}
+            ).status
+            == 422
+        )
+
+    def test_that_are_too_large_are_refused(self, shopper):
+        assert shopper.post(QUALIFY, {"email": "x" * 1024**2}).status == 413
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [(QUALIFY, "GET, HEAD, POST"), ("/_emulator/style.css", "GET, HEAD"), ("/", "GET, HEAD")],
+)
+def test_knows_its_methods(shopper, method, path, allow):
+    refused = shopper.send(method, path)
+    assert (refused.status, refused.headers["Allow"]) == (405, allow)
+
+
+def test_the_style_is_only_read(shopper):
+    assert shopper.post("/_emulator/style.css").status == 405
+    assert shopper.get("/_emulator/style.css").headers["Content-Type"] == "text/css; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "path", [f"{HOSTED}/nothing/1", f"{HOSTED}/payment_sessions/1/pay", "/qualify/", "/qualify/a/b"]
+)
+def test_knows_its_paths(shopper, path):
+    answer = shopper.get(path)
+    assert (answer.status, json.loads(answer.text)["error"]) == (404, "NotFound")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "payment_sessions/x",
+        "payment_sessions/x/card",
+        "payment_sessions/x/leave",
+        "provision_requests/x",
+        "provision_requests/x/card",
+        "payment_tokens/x",
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_unknown_id_is_a_page_that_says_so(shopper, step, method):
+    shown = getattr(shopper, method)(f"{HOSTED}/{step}")
+    assert (shown.status, shown.page.heading) == (404, "There is no such page")
+
+
+def test_an_id_of_any_kind_has_a_page(emulator, api, shopper):
+    id = emulator.state.payment_sessions.add(id="a/b c?%é")
+    shown = shopper.get(f"{HOSTED}/payment_sessions/a%2Fb%20c%3F%25%C3%A9")
+    assert shown.status == 200
+    assert shopper.submit(shopper.post(shown.page.all("form")[0]["action"], {"condition": "yes"}).onward).status == 200
+    assert emulator.state.payment_sessions.get(id).status == "captured"
+
+
+def test_a_head_has_no_body(shopper):
+    shown = shopper.send("HEAD", QUALIFY)
+    assert (shown.status, shown.text) == (200, "")
+
+
+def test_a_foreign_host_is_misdirected(shopper):
+    assert shopper.get(QUALIFY, Host="evil.example").status == 421
+
+
+def test_pages_are_in_no_log_and_under_no_fault(emulator, shopper):
+    emulator.faults.add("hang")
+    assert shopper.get(QUALIFY).status == 200
+    assert emulator.requests.count() == 0
+
+
+@pytest.mark.parametrize("path", [QUALIFY, "/", "/_emulator/style.css"])
+def test_without_jinja_it_says_what_to_install(emulator, shopper, monkeypatch, path):
+    assert importlib.util.find_spec("jinja2")
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    answer = shopper.get(path)
+    assert (answer.status, json.loads(answer.text)["error"]) == (501, "NotImplemented")
+    assert "truemed-async[emulator]" in json.loads(answer.text)["message"]
+
+
+def test_without_jinja_the_api_answers(api, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert api.post(CREATE, order()).status == 200

@@ -1,0 +1,243 @@
+"""The clock, the state and what happens in it over HTTP, for an emulator that runs on its own."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.support.factories import CREATE, held, order, paid
+from truemed_async.emulator import Emulator
+from truemed_async.emulator.moves import make, moves_of
+
+ADMIN = "/_emulator"
+CLOCK, STATE, TRANSITIONS = f"{ADMIN}/clock", f"{ADMIN}/state", f"{ADMIN}/transitions"
+YEAR = 365 * 24 * 3600
+
+
+def refused(answer, says, status=400, error="ValidationError"):
+    assert (answer.status, answer.json["error"]) == (status, error), answer.json
+    assert says in answer.json["message"]
+
+
+class TestTheClock:
+    def test_is_read_and_advanced(self, emulator, api):
+        assert api.read(CLOCK).json["ahead"] == 0
+        advanced = api.post(CLOCK, {"advance": 3600.5})
+        assert (advanced.status, advanced.json["ahead"]) == (200, 3600.5)
+        now = datetime.fromisoformat(api.read(CLOCK).json["now"])
+        assert 3500 < (now - datetime.now(UTC)).total_seconds() < 3700
+        assert emulator.clock.ahead == 3600.5
+
+    @pytest.mark.parametrize(
+        ("body", "says"),
+        [
+            ({}, "advance is required"),
+            ({"advance": "1"}, "advance must be a number"),
+            ({"advance": True}, "advance must be a number"),
+            ({"advance": None}, "advance must be a number"),
+            ({"advance": -1}, "time does not go backwards"),
+            ({"advance": 1001 * YEAR}, "at most 1,000 years ahead"),
+            ({"advance": 1, "unit": 60}, "the body has advance: not unit"),
+            (b"", "the body must be JSON"),
+        ],
+    )
+    def test_says_what_is_wrong(self, emulator, api, body, says):
+        refused(api.post(CLOCK, body), says)
+        assert emulator.clock.ahead == 0
+
+    def test_goes_far_and_the_api_goes_on(self, emulator, api):
+        api.post(CLOCK, {"advance": 999 * YEAR})
+        refused(api.post(CLOCK, {"advance": 2 * YEAR}), "at most 1,000 years ahead")
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        assert api.post(CREATE, order(tokenize=True)).status == 200
+        assert api.list().status == 200
+
+
+class TestTheState:
+    def test_is_dumped_and_loaded(self, emulator, api):
+        paid(emulator)
+        emulator.state.qualification_sessions.add()
+        dumped = api.read(STATE)
+        assert (dumped.status, dumped.json) == (200, emulator.state.dump())
+        with Emulator(sessions=3) as other:
+            type(api)(other).send("PUT", STATE, dumped.json)
+            assert other.state.dump() == dumped.json
+
+    def test_is_larger_than_any_request(self, emulator, api):
+        with Emulator(sessions=2000) as other:
+            dumped = type(api)(other).read(STATE).content
+        assert len(dumped) > 1024**2
+        assert api.send("PUT", STATE, dumped).status == 204
+        assert emulator.state.qualification_sessions.count == 2000
+
+    def test_but_not_from_just_anybody(self, api):
+        assert api.send("PUT", STATE, b" " * (1024**2 + 1), headers={}).status == 413
+
+    def test_is_not_endless(self, api, monkeypatch):
+        monkeypatch.setattr("truemed_async.emulator.app._MOST_OF_A_STATE", 1000)
+        assert api.send("PUT", STATE, b" " * 1001).status == 413
+
+    def test_is_reset(self, emulator, api, merchant):
+        emulator.webhooks.register(merchant.url)
+        emulator.faults.add("latency", seconds=0)
+        paid(emulator)
+        assert api.send("DELETE", STATE).status == 204
+        assert repr(emulator.state) == "<State of nothing>"
+        assert (len(emulator.faults), emulator.webhooks.deliveries, len(emulator.webhooks.endpoints)) == (0, (), 1)
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"version": 2}, "version 1"),
+            ({"payment_sessions": None}, "no saved state"),
+            ({"payment_sessions": [{}]}, "no saved state"),
+            ({"payment_sessions": [1]}, "no saved state"),
+            ({"payment_tokens": [{"payment_token": "t", "created_at": "x"}]}, "no saved state"),
+            ({"clock": []}, "no saved state"),
+            ({"clock": {"ahead": 1e300}}, "at most 1,000 years"),
+        ],
+        ids=str,
+    )
+    def test_is_not_changed_by_what_cannot_be_read(self, emulator, api, change, says):
+        emulator.state.qualification_sessions.add()
+        before = emulator.state.dump()
+        refused(api.send("PUT", STATE, {**before, **change}), says)
+        assert emulator.state.dump() == before
+
+    def test_of_a_word_that_there_is_not_cannot_be_read(self, emulator, api):
+        emulator.state.payment_tokens.fail_next_charge(emulator.state.payment_tokens.add())
+        dumped = emulator.state.dump()
+        dumped["payment_tokens"][0]["failure"] = "Nonsense"
+        refused(api.send("PUT", STATE, dumped), "no saved state")
+
+
+class TestTransitions:
+    def test_of_a_payment(self, emulator, api):
+        id = emulator.state.payment_sessions.add()
+        for name, status in (("submit", "processing"), ("approve", "captured")):
+            moved = api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "move": name})
+            assert (moved.status, moved.json) == (200, {"resource": "payment_sessions", "id": id, "status": status})
+        api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "move": "refund", "amount": 60_00})
+        assert emulator.state.payment_sessions.get(id).refund_amount == 60_00
+        api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "move": "refund", "reason": "fraudulent"})
+        session = emulator.state.payment_sessions.get(id)
+        assert (session.refund_amount, session.refunds[-1].reason) == (100_00, "fraudulent")
+
+    def test_of_a_hold(self, emulator, api):
+        id = held(emulator)
+        api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "move": "capture", "amount": 95_00})
+        assert emulator.state.payment_sessions.get(id).capture_amount == 95_00
+
+    def test_of_a_token(self, emulator, api):
+        token = emulator.state.payment_tokens.add()
+        body = {"resource": "payment_tokens", "id": token, "move": "fail_next_charge"}
+        api.post(TRANSITIONS, body)
+        assert emulator.state.payment_tokens.get(token).failure == "CardDeclined"
+        assert api.post(TRANSITIONS, {**body, "failure": "CardExpired"}).json["status"] == "active"
+        assert emulator.state.payment_tokens.get(token).failure == "CardExpired"
+
+    def test_of_the_others(self, emulator, api):
+        asked = emulator.state.provision_requests.ask().id
+        session = emulator.state.qualification_sessions.add()
+        item = emulator.state.catalog_items.add()
+        for resource, id, move, more, status in (
+            ("provision_requests", asked, "submit", {}, "provisioned"),
+            ("qualification_sessions", session, "start_review", {}, "processing"),
+            ("qualification_sessions", session, "reject", {}, "rejected"),
+            ("catalog_items", item, "review", {"eligibility": "eligible_with_lmn"}, "eligible_with_lmn"),
+        ):
+            moved = api.post(TRANSITIONS, {"resource": resource, "id": id, "move": move, **more})
+            assert (moved.status, moved.json) == (200, {"resource": resource, "id": id, "status": status})
+
+    def test_of_payouts(self, emulator, api):
+        body = {"resource": "payouts", "move": "pay_out"}
+        refused(api.post(TRANSITIONS, body), "nothing to pay out", 409, "InvalidTransition")
+        paid(emulator)
+        moved = api.post(TRANSITIONS, body).json
+        assert emulator.state.payouts.get(moved["id"]).amount == 95_00
+        assert {row.payout_id for row in emulator.state.transactions.rows} == {moved["id"]}
+
+    @pytest.mark.parametrize(
+        ("body", "says", "status", "error"),
+        [
+            ({}, "resource is required", 400, "ValidationError"),
+            ({"resource": "x"}, "resource must be one of payment_sessions, ", 400, "ValidationError"),
+            ({"resource": "payment_sessions", "move": "cancel"}, "id is required", 400, "ValidationError"),
+            (
+                {"resource": "payment_sessions", "move": "add", "id": "x"},
+                "payment_sessions have ",
+                400,
+                "ValidationError",
+            ),
+            ({"resource": "payment_sessions", "move": "cancel", "id": "x"}, "none with this id", 404, "NotFound"),
+            ({"resource": "payment_sessions", "move": "refund", "id": "x"}, "none with this id", 404, "NotFound"),
+            (
+                {"resource": "payment_sessions", "move": "refund", "id": "x", "amount": 1.5},
+                "amount must be an integer",
+                400,
+                "ValidationError",
+            ),
+            (
+                {"resource": "payment_tokens", "move": "fail_next_charge", "id": "x", "failure": "y"},
+                "failure must be one of CardExpired, ",
+                400,
+                "ValidationError",
+            ),
+            (
+                {"resource": "catalog_items", "move": "review", "id": "x"},
+                "eligibility is required",
+                400,
+                "ValidationError",
+            ),
+        ],
+        ids=str,
+    )
+    def test_says_what_is_wrong(self, api, body, says, status, error):
+        refused(api.post(TRANSITIONS, body), says, status, error)
+
+    def test_refuses_what_the_status_does_not_allow(self, emulator, api):
+        id = emulator.state.payment_sessions.add()
+        body = {"resource": "payment_sessions", "id": id, "move": "refund"}
+        refused(api.post(TRANSITIONS, body), "is pending, not captured", 409, "InvalidTransition")
+
+    def test_every_move_is_a_method_and_the_statuses_are_right(self, emulator):
+        """What the table offers for a status works in it."""
+        statuses = ("pending", "processing", "authorized", "captured", "active")
+        offered = {
+            (resource, status, move)
+            for resource in emulator.state.stores
+            for status in statuses
+            for move in moves_of(resource, status)
+        }
+        assert len(offered) == 19
+        makers = {
+            "authorized": held,
+            "captured": paid,
+            "processing": _processing,
+            "pending": lambda emulator: emulator.state.payment_sessions.add(),
+        }
+        for resource, status, move in sorted(offered):
+            store = emulator.state.stores[resource]
+            if resource == "payment_sessions":
+                id = makers[status](emulator)
+            else:
+                id = store.add(**({} if resource == "payment_tokens" else {"status": status}))
+            if move == "resolve_failure":
+                emulator.state.payment_tokens.fail_next_charge(id)
+            assert make(emulator.state, {"resource": resource, "id": id, "move": move}).id == id
+
+
+def _processing(emulator):
+    id = emulator.state.payment_sessions.add()
+    emulator.state.payment_sessions.submit(id)
+    return id
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [(CLOCK, "GET, POST"), (STATE, "DELETE, GET, PUT"), (TRANSITIONS, "POST"), (f"{ADMIN}/openapi.json", "GET")],
+)
+def test_knows_its_methods_and_needs_the_key(api, path, allow):
+    refused(api.send("PATCH", path), "this path has other methods", 405, "MethodNotAllowed")
+    assert api.send("PATCH", path).headers["Allow"] == allow
+    for method in allow.split(", "):
+        refused(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")

@@ -1,0 +1,163 @@
+"""The endpoints about the catalog: truemed-api.md 2.4, C1 to C5."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.factories import refused
+
+CATALOG = "/api/v1/product_catalog"
+T0 = datetime(2026, 5, 1, tzinfo=UTC)
+
+# The shape of the guide's example of create.
+ITEM = {
+    "sku": "SAUNA-1",
+    "name": "Infrared sauna",
+    "description": "A two-person infrared sauna",
+    "gtin": "00012345600012",
+    "image_urls": ["https://shop.example/sauna.png"],
+}
+UPDATE = {
+    "sku": "SAUNA-1",
+    "name": "Sauna",
+    "description": "d",
+    "image_urls": ["https://shop.example/2.png"],
+    "url": "https://shop.example/sauna",
+}
+FIELDS = {
+    "sku", "name", "created_at", "description", "eligibility", "gtin", "image_urls", "metadata", "product_id",
+    "reviewed_at", "url",
+}  # fmt: skip
+
+
+def create(api, **changes):
+    return api.post(f"{CATALOG}/items/create", {**ITEM, **changes})
+
+
+def detail(api, sku="SAUNA-1"):
+    return api.post(f"{CATALOG}/items/detail", {"sku": sku})
+
+
+def listed(api, query=""):
+    return [row["sku"] for row in api.read(f"{CATALOG}/items/list{query}").json["data"]]
+
+
+def test_creates_an_item_that_awaits_its_review(emulator, api):
+    """truemed-api.md C3: classification is asynchronous; the answer is that of a third party but for its status."""
+    answer = create(api, metadata="m", product_id="p", url="https://shop.example/sauna")
+    assert answer.status == 200
+    item = answer.json["object"]
+    assert item.keys() == FIELDS
+    assert (item["eligibility"], item["reviewed_at"]) == (None, None)
+    assert {name: item[name] for name in ITEM} == ITEM
+    assert (item["metadata"], item["product_id"], item["url"]) == ("m", "p", "https://shop.example/sauna")
+    assert detail(api).json == answer.json
+    assert emulator.state.catalog_items.get("SAUNA-1").status == "pending"
+
+
+def test_refuses_a_sku_that_is_taken(api):
+    """truemed-api.md C3: duplicate SKU → 409 Conflict; the error code is a guess."""
+    create(api)
+    refused(create(api, name="Other"), "Conflict", 409)
+    assert detail(api).json["object"]["name"] == "Infrared sauna"
+
+
+def test_answers_a_key_as_before(api):
+    """truemed-api.md 1.5: no key is documented: one that is given counts."""
+    first = create(api, idempotency_key="k")
+    assert create(api, idempotency_key="k").content == first.content
+
+
+@pytest.mark.parametrize("body", [{"sku": "A"}, {"name": "A"}, {"sku": "", "name": "A"}, {"sku": 1, "name": "A"}])
+def test_refuses_an_item_without_sku_or_name(api, body):
+    """truemed-api.md 2.4: sku and name are probably the required ones."""
+    refused(api.post(f"{CATALOG}/items/create", body), "ValidationError")
+
+
+def test_updates_an_item(emulator, api):
+    """truemed-api.md C4: 200 `{}`; not re-categorised at once."""
+    create(api)
+    emulator.state.catalog_items.review("SAUNA-1", "eligible")
+    answer = api.post(f"{CATALOG}/items/update", {**UPDATE, "gtin": None})
+    assert (answer.status, answer.json) == (200, {})
+    item = detail(api).json["object"]
+    assert {name: item[name] for name in UPDATE} == UPDATE
+    assert (item["gtin"], item["eligibility"]) == (None, "eligible")
+    assert api.post(f"{CATALOG}/items/update", {**UPDATE, "name": "Third"}).status == 200
+
+
+@pytest.mark.parametrize("member", ["sku", "name", "description", "image_urls", "url"])
+def test_refuses_an_update_without(api, member):
+    """truemed-api.md C4: required description, image_urls, name, sku, url."""
+    create(api)
+    body = {name: value for name, value in UPDATE.items() if name != member}
+    refused(api.post(f"{CATALOG}/items/update", body), "ValidationError")
+
+
+def test_answers_404_to_an_unknown_sku(api):
+    """truemed-api.md 1.4: 404 Not Found."""
+    refused(api.post(f"{CATALOG}/items/update", UPDATE), "NotFound", 404)
+    refused(detail(api), "NotFound", 404)
+
+
+@pytest.mark.parametrize("eligibility", ["eligible", "eligible_with_lmn", "ineligible"])
+def test_shows_the_review(emulator, api, eligibility):
+    """truemed-api.md 2.4: the three values, null = awaiting review; 4.6: it may change later."""
+    emulator.state.catalog_items.add(sku="SAUNA-1")
+    emulator.state.catalog_items.review("SAUNA-1", "ineligible")
+    emulator.state.catalog_items.review("SAUNA-1", eligibility)
+    item = detail(api).json["object"]
+    assert item["eligibility"] == eligibility
+    assert item["reviewed_at"] >= item["created_at"]
+    with pytest.raises(ValueError, match="eligible, eligible_with_lmn, ineligible"):
+        emulator.state.catalog_items.review("SAUNA-1", "not_eligible")
+    with pytest.raises(KeyError):
+        emulator.state.catalog_items.review("nothing", "eligible")
+
+
+def test_lists_under_data(emulator, api):
+    """truemed-api.md C1: `{data, pagination}`; the order is our choice."""
+    for day in range(3):
+        emulator.state.catalog_items.add(sku=f"{day}", created_at=T0 + timedelta(days=day))
+    assert listed(api) == ["2", "1", "0"]
+    answer = api.read(f"{CATALOG}/items/list?page_size=1").json
+    assert answer["data"] == [detail(api, "2").json["object"]]
+    assert answer["pagination"] == {"count": 3, "current_page": 1, "last_page": 3, "page_size": 1}
+
+
+def test_lists_with_an_empty_json_body(emulator):
+    """truemed-api.md 1.3: the generated sample sends one on this GET."""
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)
+    headers = {"x-truemed-api-key": emulator.api_key, "Content-Type": "application/json"}
+    connection.request("GET", f"{CATALOG}/items/list", b"{}", headers)
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_filters_by_eligibility(emulator, api):
+    """truemed-api.md C1: a filter that starts with `eligi`: `eligibility` is a guess."""
+    for eligibility in ("eligible", "ineligible", None):
+        emulator.state.catalog_items.add(sku=f"{eligibility}", eligibility=eligibility)
+    assert listed(api, "?eligibility=ineligible") == ["ineligible"]
+    refused(api.read(f"{CATALOG}/items/list?eligibility=pending"), "ValidationError")
+
+
+@pytest.mark.parametrize(
+    ("skus", "method", "eligible"),
+    [(["A", "B"], "truemed", ["A", "B"]), (["C", "A"], "truemed", ["A"]), (["C", "D", "E"], "standard", []),
+     ([], "standard", [])],
+)  # fmt: skip
+def test_tells_whether_to_offer_truemed(emulator, api, skus, method, eligible):
+    """truemed-api.md C2: looks at item types only. Both shapes are those of a third party."""
+    for sku, eligibility in {"A": "eligible", "B": "eligible_with_lmn", "C": "ineligible", "D": None}.items():
+        emulator.state.catalog_items.add(sku=sku, eligibility=eligibility)
+    answer = api.post(f"{CATALOG}/truemed_checkout_method", {"items": [{"sku": sku} for sku in skus]})
+    assert (answer.status, answer.json) == (200, {"checkout_method": method, "eligible_items": eligible})
+
+
+@pytest.mark.parametrize("body", [{}, {"items": "A"}, {"items": [{}]}], ids=str)
+def test_refuses_a_cart_of_another_shape(api, body):
+    """truemed-api.md C2: the shape is a guess, and one other than that is not guessed at."""
+    refused(api.post(f"{CATALOG}/truemed_checkout_method", body), "ValidationError")

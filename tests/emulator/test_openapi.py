@@ -1,0 +1,104 @@
+"""The OpenAPI document, and what schemathesis finds between it and the answers: nothing."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.factories import refused
+from truemed_async.emulator import ROUTES, Emulator
+
+DOCUMENT = "/_emulator/openapi.json"
+LONG = bool(os.environ.get("TRUEMED_LONG"))
+
+
+@pytest.fixture
+def document(api):
+    answer = api.read(DOCUMENT)
+    assert answer.status == 200
+    return answer.json
+
+
+def test_describes_every_route(emulator, document):
+    """truemed-api.md 1.1: OpenAPI 3.1.0; dev and production are not its servers, the emulator is."""
+    assert document["openapi"] == "3.1.0"
+    assert document["servers"] == [{"url": emulator.url}]
+    found = {
+        (method.upper(), path): operation["operationId"]
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert found == {(route.method, route.path): route.name for route in ROUTES}
+
+
+def test_describes_what_a_request_is_checked_by(document):
+    """truemed-api.md P7: one declaration for both."""
+    operation = document["paths"]["/payments/v1/refund"]["post"]
+    body = operation["requestBody"]
+    assert body["required"] is True
+    schema = body["content"]["application/json"]["schema"]
+    assert schema["required"] == ["amount", "idempotency_key", "payment_id", "reason"]
+    assert schema["properties"]["reason"]["enum"] == ["customer_request", "fraudulent", "duplicate_payment"]
+    refusal = operation["responses"]["400"]["content"]["application/json"]["schema"]
+    assert {"AmountInvalid", "InvalidPaymentId", "ChargeDisputed"} <= set(refusal["properties"]["error"]["enum"])
+
+
+def test_describes_parameters(document):
+    """truemed-api.md R2: required days, a list with commas, defaults."""
+    operation = document["paths"]["/api/v1/reconciliation/transactions"]["get"]
+    parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
+    assert parameters["start_date"]["required"] is True
+    assert parameters["start_date"]["schema"] == {"type": "string", "format": "date"}
+    assert parameters["payout_ids"]["explode"] is False
+    assert parameters["include_pending_payouts"]["schema"]["default"] is True
+    assert parameters["page_size"]["schema"]["default"] == 30
+
+
+def test_describes_what_has_no_body(document):
+    """truemed-api.md T5: 204 and an empty body."""
+    operation = document["paths"]["/api/v1/payment_tokens/{payment_token}/delete"]["post"]
+    assert "requestBody" not in operation
+    assert "content" not in operation["responses"]["204"]
+    assert document["paths"]["/payments/v1/payment_session/{payment_session_id}/cancel"]["post"]["requestBody"][
+        "required"
+    ] is False  # fmt: skip
+
+
+def test_describes_a_failed_charge(document):
+    """truemed-api.md P1: 422 with redirect_url."""
+    responses = document["paths"]["/payments/v1/create_payment_session"]["post"]["responses"]
+    schema = responses["422"]["content"]["application/json"]["schema"]
+    assert schema["required"] == ["error", "message", "redirect_url"]
+
+
+def test_is_for_those_with_the_key_only(api):
+    """reliability.md 5: admin routes need the run token."""
+    refused(api.send("GET", DOCUMENT, headers={}), "Unauthorized", 401)
+    assert api.post(DOCUMENT).headers["Allow"] == "GET"
+
+
+# Truemed refuses much of what has the right shape with a 400: unknown sessions, sums that do not add up, reused keys.
+# So a refused request says nothing about its shape.
+EXCLUDED = "positive_data_acceptance"
+
+
+def test_schemathesis_finds_nothing(api, tmp_path):
+    """reliability.md 8: examples, coverage, fuzzing, stateful; all checks but one."""
+    with Emulator(sessions=20, payment_sessions=20, payment_tokens=5, catalog_items=5) as seeded:
+        path = tmp_path / "openapi.json"
+        path.write_bytes(type(api)(seeded).read(DOCUMENT).content)
+        draws = ["--max-examples=200"] if LONG else ["--max-examples=4", "--seed=1", "--generation-database=none"]
+        command = [
+            *(sys.executable, "-m", "schemathesis.cli", "run", str(path), "--url", seeded.url, "--no-color"),
+            *("--header", f"x-truemed-api-key: {seeded.api_key}", "--exclude-checks", EXCLUDED, *draws),
+        ]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=1800 if LONG else 240, cwd=tmp_path, check=False
+        )
+        answered = {seen.route for seen in seeded.requests}
+    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    assert re.search(r"Tested: 23\b", done.stdout)
+    assert answered >= {route.name for route in ROUTES}
+    assert not {seen.status for seen in seeded.requests} & {500, 501, None}

@@ -1,0 +1,219 @@
+"""POST /payments/v1/create_payment_session: truemed-api.md P1."""
+
+import uuid
+
+import pytest
+
+from tests.support.factories import CREATE, ORDER, one, order, refused
+
+
+def test_answers_with_an_id_and_where_to_send_the_customer(emulator, api):
+    """truemed-api.md P1: response 200, `id` (a UUID) and `redirect_url`."""
+    answer = api.post(CREATE, ORDER)
+    assert answer.status == 200
+    assert answer.json.keys() == {"id", "redirect_url"}
+    id = answer.json["id"]
+    assert str(uuid.UUID(id)) == id
+    assert answer.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/payment_sessions/{id}"
+
+
+def test_begins_pending_and_keeps_what_was_given(emulator, api):
+    """truemed-api.md 4.1: create → pending; P1: metadata is "echoed in webhooks and on retrieval"."""
+    given = order(
+        metadata='{"order": "2607001444"}', kind="authorization", tokenize=True, use_iframe=True, customer_state="CA"
+    )
+    id = api.post(CREATE, given).json["id"]
+    shown = api.read(one(id)).json
+    assert (shown["status"], shown["status_summary"]) == ("pending", "Incomplete")
+    for name in ("total_amount", "customer_email", "customer_name", "metadata", "kind"):
+        assert shown[name] == given[name]
+    stored = emulator.state.payment_sessions.get(id)
+    assert (stored.tokenize, stored.use_iframe, stored.customer_state) == (True, True, "CA")
+
+
+def test_is_a_one_time_payment_unless_told(api):
+    """truemed-api.md P1: `kind`, default `one_time_payment`."""
+    id = api.post(CREATE, ORDER).json["id"]
+    assert api.read(one(id)).json["kind"] == "one_time_payment"
+
+
+@pytest.mark.parametrize("member", ["total_amount", "order_items", "success_url"])
+def test_refuses_a_request_without(emulator, api, member):
+    """truemed-api.md P1: total_amount and success_url are required, order_items is in all examples."""
+    answer = api.post(CREATE, order(**{member: None}))
+    refused(answer, "MissingField")
+    assert member in answer.json["message"]
+    assert emulator.state.payment_sessions.count == 0
+
+
+@pytest.mark.parametrize("member", ["name", "price", "quantity"])
+def test_refuses_an_item_without(api, member):
+    """truemed-api.md P1: the members of an item; which are required was not visible: our choice."""
+    item = {name: value for name, value in ORDER["order_items"][0].items() if name != member}
+    refused(api.post(CREATE, order(order_items=[item])), "MissingField")
+
+
+def test_takes_an_order_without_lines(api):
+    """truemed-api.md P1: `[]` in the iframe sample."""
+    assert api.post(CREATE, order(order_items=[], use_iframe=True)).status == 200
+
+
+@pytest.mark.parametrize("member", ["failure_url", "idempotency_key", "customer_email", "customer_name"])
+def test_takes_a_request_without(api, member):
+    """truemed-api.md P1: in the examples, and not visibly required: our choice."""
+    assert api.post(CREATE, order(**{member: None})).status == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"order_items": {}},
+        {"order_items": [1]},
+        {"order_items": [{"name": "a", "price": 1.5, "quantity": 1}]},
+        {"order_items": [{"name": "a", "price": -1, "quantity": 1}]},
+        {"order_items": [{"name": "a", "price": 1, "quantity": 0}]},
+        {"order_items": [{"name": "a", "price": 1, "quantity": True}]},
+        {"kind": "hold"},
+        {"tokenize": "true"},
+        {"metadata": {"order": 1}},
+        {"success_url": ""},
+        {"amount_details": {"total_discounts": "5"}},
+        {"amount_details": {"discounts_details": [5]}},
+        {"idempotency_key": 7},
+    ],
+    ids=str,
+)
+def test_refuses_members_of_another_kind(emulator, api, changes):
+    """truemed-api.md P1: the types of its table."""
+    refused(api.post(CREATE, order(**changes)), "MissingField")
+    assert emulator.state.payment_sessions.count == 0
+
+
+@pytest.mark.parametrize("total", ["600.00", 600.5, True, [], 2**53])
+def test_refuses_a_total_that_is_no_integer(api, total):
+    """truemed-api.md 1.8: integer cents."""
+    refused(api.post(CREATE, order(total_amount=total)), "TotalAmountInvalid")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff"])
+def test_refuses_a_body_that_is_no_object(api, body):
+    """truemed-api.md 1.3: all bodies are JSON objects."""
+    refused(api.post(CREATE, body), "MissingField")
+
+
+# --- the amount rule ----------------------------------------------------------------------------------------------
+
+# truemed-api.md P1: Truemed's worked example, its discounts with either sign, for the JSON that would settle it is cut.
+WORKED = {
+    "total_amount": 1000_00,
+    "order_items": [
+        {
+            "name": "A",
+            "quantity": 3,
+            "price": 55_00,
+            "amount_details": {"total_additional_charges": 45_00, "total_discounts": 10_00},
+        },
+        {"name": "B", "quantity": 2, "price": 150_00},
+        {"name": "C", "quantity": 4, "price": 20_00, "amount_details": {"total_discounts": 5_00}},
+    ],
+    "amount_details": {"total_additional_charges": 425_00},
+    "success_url": "https://shop.example/thanks",
+}
+
+
+def test_adds_up_the_worked_example(api):
+    """truemed-api.md P1: 20000 + 30000 + 7500 + 42500 = 100000."""
+    assert api.post(CREATE, WORKED).status == 200
+
+
+def test_takes_discounts_of_either_sign(api):
+    """truemed-api.md 5.2: the formula adds total_discounts, the example subtracts discounts."""
+    a, b, c = WORKED["order_items"]
+    items = [
+        {**a, "amount_details": {"total_additional_charges": 45_00, "total_discounts": -10_00}},
+        b,
+        {**c, "amount_details": {"total_discounts": -5_00}},
+    ]
+    assert api.post(CREATE, {**WORKED, "order_items": items}).status == 200
+
+
+@pytest.mark.parametrize("total", [999_99, 1000_01, 1030_00])
+def test_refuses_a_total_that_does_not_add_up(emulator, api, total):
+    """truemed-api.md P1, amount rule: total_amount is the sum."""
+    refused(api.post(CREATE, {**WORKED, "total_amount": total}), "TotalAmountInvalid")
+    assert emulator.state.payment_sessions.count == 0
+
+
+def test_refuses_an_itemized_line_that_does_not_add_up(api):
+    """truemed-api.md P1, amount rule: item-level charges count, too."""
+    line = {**ORDER["order_items"][0], "amount_details": {"total_additional_charges": 1}}
+    refused(api.post(CREATE, order(order_items=[line])), "TotalAmountInvalid")
+    assert api.post(CREATE, order(order_items=[line], total_amount=600_01)).status == 200
+
+
+def test_lets_old_requests_have_shipping_in_the_total_alone(api):
+    """truemed-api.md P1: every itemisation field is optional, and old requests keep working."""
+    assert api.post(CREATE, order(total_amount=612_50)).status == 200
+
+
+@pytest.mark.parametrize("total", [-1, 0])
+def test_refuses_a_total_of_nothing(api, total):
+    """truemed-api.md P1: 0 only as a free trial."""
+    refused(api.post(CREATE, order(total_amount=total)), "TotalAmountInvalid")
+
+
+BILL = {"total_amount": 600_00, "date": "2026-12-01"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"tokenize": True, "display_next_bill_info": BILL}, 200),
+        ({"tokenize": True}, 400),
+        ({"tokenize": False, "display_next_bill_info": BILL}, 400),
+        ({"display_next_bill_info": BILL}, 400),
+    ],
+    ids=["trial", "no bill", "no token", "token not asked for"],
+)
+def test_lets_a_free_trial_cost_nothing(api, changes, status):
+    """truemed-api.md P1: with `tokenize=true` and `display_next_bill_info`."""
+    assert api.post(CREATE, order(total_amount=0, order_items=[], **changes)).status == status
+
+
+# --- idempotency --------------------------------------------------------------------------------------------------
+
+
+def test_answers_the_same_key_with_the_same_session(emulator, api):
+    """truemed-api.md P1: same key → same id."""
+    first = api.post(CREATE, ORDER)
+    assert api.post(CREATE, dict(reversed(ORDER.items()))).content == first.content
+    assert emulator.state.payment_sessions.count == 1
+
+
+def test_refuses_the_key_with_another_cart(emulator, api):
+    """truemed-api.md 1.5: a changed cart needs a new key; reuse with another payload is a 400 validation error."""
+    api.post(CREATE, ORDER)
+    refused(api.post(CREATE, order(customer_name="Someone Else")), "ValidationError")
+    assert emulator.state.payment_sessions.count == 1
+    assert api.post(CREATE, order(idempotency_key="order-2")).status == 200
+
+
+def test_makes_a_session_each_time_without_a_key(emulator, api):
+    """Our choice: nothing to know a repetition by."""
+    body = order(idempotency_key=None)
+    assert api.post(CREATE, body).json["id"] != api.post(CREATE, body).json["id"]
+
+
+def test_spends_no_key_on_a_refused_request(api):
+    """Our choice: what was refused had no effect, so its key is free for the corrected request."""
+    refused(api.post(CREATE, order(total_amount=-1)), "TotalAmountInvalid")
+    assert api.post(CREATE, ORDER).status == 200
+
+
+def test_puts_the_id_into_the_urls(emulator, api):
+    """truemed-api.md P1: `{{payment_session_id}}`, without inner spaces, is replaced with the session id."""
+    given = order(failure_url="https://shop.example/{{ payment_session_id }}")
+    session = emulator.state.payment_sessions.get(api.post(CREATE, given).json["id"])
+    assert session.url(success=True) == f"https://shop.example/thanks?session={session.id}"
+    assert session.url(success=False) == "https://shop.example/{{ payment_session_id }}"
+    assert emulator.state.payment_sessions.get(emulator.state.payment_sessions.add()).url(success=True) is None

@@ -1,0 +1,265 @@
+"""Capture, void, cancel and refund of a payment session: truemed-api.md P4 to P7."""
+
+import pytest
+
+from tests.support.factories import REFUND, held, one, paid, refused
+
+KEY = "key-1"
+
+
+def capture(api, id, amount=100_00, **more):
+    return api.post(one(id, "capture"), {"total_amount": amount, "idempotency_key": KEY, **more})
+
+
+def void(api, id, key=KEY):
+    return api.post(one(id, "void"), {"idempotency_key": key})
+
+
+def refund(api, id, amount=100_00, **changes):
+    body = {"amount": amount, "idempotency_key": KEY, "payment_id": id, "reason": "customer_request", **changes}
+    return api.post(REFUND, {name: value for name, value in body.items() if value is not None})
+
+
+# --- capture ------------------------------------------------------------------------------------------------------
+
+
+def test_captures_a_hold(emulator, api):
+    """truemed-api.md P4: response 200, `id` of this capture, not of the session."""
+    id = held(emulator)
+    answer = capture(api, id)
+    assert answer.status == 200
+    assert answer.json.keys() == {"id"}
+    assert answer.json["id"] not in {id, None}
+    shown = api.read(one(id)).json
+    assert (shown["status"], shown["capture_amount"]) == ("captured", 100_00)
+    assert shown["captured_on"] >= shown["authorized_on"]
+
+
+def test_answers_the_same_key_with_the_same_capture(emulator, api):
+    """truemed-api.md P4: `id` is stable per key; 1.5: a replay with the same key never gets SessionCaptured."""
+    id = held(emulator)
+    first = capture(api, id)
+    assert capture(api, id).content == first.content
+    refused(capture(api, id, 99_00), "ValidationError")
+    refused(capture(api, id, idempotency_key="other"), "SessionCaptured")
+
+
+def test_captures_without_a_key(emulator, api):
+    """truemed-api.md P4: whether the key is required was not visible: our choice."""
+    assert api.post(one(held(emulator), "capture"), {"total_amount": 100_00}).status == 200
+
+
+@pytest.mark.parametrize("amount", [90_00, 95_00])
+def test_captures_less_than_the_total(emulator, api, amount):
+    """truemed-api.md P4: total_amount ≤ the created total_amount."""
+    id = held(emulator)
+    assert capture(api, id, amount).status == 200
+    assert api.read(one(id)).json["capture_amount"] == amount
+
+
+@pytest.mark.parametrize("amount", [0, -1, 89_99, 100_01, "100", 100.5, None])
+def test_refuses_an_amount(emulator, api, amount):
+    """truemed-api.md P4: TotalAmountInvalid: below the item sum, 0, negative, or above the created total."""
+    id = held(emulator)
+    refused(capture(api, id, amount), "TotalAmountInvalid")
+    assert api.read(one(id)).json["status"] == "authorized"
+
+
+@pytest.mark.parametrize("body", [{}, b"", b"[]", {"idempotency_key": KEY}])
+def test_refuses_a_capture_without_an_amount(emulator, api, body):
+    """truemed-api.md P4: MissingField."""
+    refused(api.post(one(held(emulator), "capture"), body), "MissingField")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("pending", "SessionPending"),
+        ("processing", "SessionPending"),
+        ("captured", "SessionCaptured"),
+        ("authorization_voided", "SessionVoided"),
+        ("authorization_expired", "SessionExpired"),
+        ("canceled", "SessionCanceled"),
+        ("rejected", "SessionRejected"),
+    ],
+)
+def test_refuses_to_capture(emulator, api, status, error):
+    """truemed-api.md P4: SessionVoided, SessionExpired, SessionPending, SessionCaptured; the list is cut there."""
+    id = emulator.state.payment_sessions.add(kind="authorization", status=status)
+    refused(capture(api, id), error)
+    assert api.read(one(id)).json["status"] == status
+
+
+@pytest.mark.parametrize("action", ["capture", "void", "cancel"])
+def test_answers_400_to_an_unknown_session(api, action):
+    """truemed-api.md 1.4: PaymentSessionDoesNotExist is a 400."""
+    body = {"total_amount": 1, "idempotency_key": KEY}
+    refused(api.post(one("nobody", action), body), "PaymentSessionDoesNotExist")
+
+
+def test_a_hold_ends_after_6_95_days(emulator, api):
+    """truemed-api.md 4.1: 6.95 days; the status shows it only after a capture call."""
+    in_time, id = held(emulator), held(emulator)
+    emulator.clock.advance(6.95 * 86400 - 60)
+    assert capture(api, in_time).status == 200
+    emulator.clock.advance(60)
+    assert api.read(one(id)).json["status"] == "authorized"
+    first = capture(api, id)
+    refused(first, "SessionExpired")
+    assert api.read(one(id)).json["status"] == "authorization_expired"
+    assert capture(api, id).content == first.content
+    refused(capture(api, id, idempotency_key="other"), "SessionExpired")
+
+
+def test_a_hold_may_be_renewed_by_the_bank(emulator, api):
+    """truemed-api.md P2: `authorization_expired` is when the re-authorisation inside a capture call failed."""
+    id = held(emulator)
+    emulator.state.payment_sessions.expire_hold(id)
+    emulator.state.payment_sessions.reauthorize(id)
+    assert capture(api, id).status == 200
+    assert api.read(one(id)).json["status"] == "captured"
+
+
+# --- void ---------------------------------------------------------------------------------------------------------
+
+
+def test_voids_a_hold(emulator, api):
+    """truemed-api.md P5: 200, `id` is that of the void, stable per key."""
+    id = held(emulator)
+    answer = void(api, id)
+    assert (answer.status, answer.json.keys()) == (200, {"id"})
+    assert answer.json["id"] not in {id, None}
+    assert api.read(one(id)).json["status"] == "authorization_voided"
+    assert void(api, id).content == answer.content
+
+
+def test_answers_a_second_void_with_the_first(emulator, api):
+    """truemed-api.md P5: the errors are complete, and none is for a hold that is released already: our choice."""
+    id = held(emulator)
+    assert void(api, id, "1").json == void(api, id, "2").json
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"status": "captured", "kind": "authorization"}, "SessionCaptured"),
+        ({"status": "pending", "kind": "authorization"}, "SessionPending"),
+        ({"status": "processing", "kind": "authorization"}, "SessionPending"),
+        ({"status": "canceled", "kind": "authorization"}, "SessionPending"),
+        ({"status": "authorization_expired", "kind": "authorization"}, "SessionPending"),
+        ({"status": "pending"}, "ImmediateCapture"),
+        ({"status": "captured"}, "ImmediateCapture"),
+    ],
+    ids=str,
+)
+def test_refuses_to_void(emulator, api, fields, error):
+    """truemed-api.md P5: SessionCaptured, SessionPending, ImmediateCapture."""
+    refused(void(api, emulator.state.payment_sessions.add(**fields)), error)
+
+
+@pytest.mark.parametrize("body", [{}, b"", {"idempotency_key": ""}])
+def test_refuses_a_void_without_a_key(emulator, api, body):
+    """truemed-api.md P5: MissingField, and the key is the only member that could be missing."""
+    refused(api.post(one(held(emulator), "void"), body), "MissingField")
+
+
+# --- cancel -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [None, {}, {"idempotency_key": KEY}])
+def test_cancels_what_is_pending(emulator, api, body):
+    """truemed-api.md P6: for pending sessions; status becomes `canceled`. Body and answer are not visible."""
+    id = emulator.state.payment_sessions.add()
+    answer = api.post(one(id, "cancel"), body)
+    assert (answer.status, answer.json) == (200, {"id": id, "status": "canceled"})
+    assert api.read(one(id)).json["status"] == "canceled"
+
+
+def test_answers_the_same_key_with_the_same_cancellation(emulator, api):
+    """truemed-api.md 1.5: whether cancel has a key is not known: one that is given counts."""
+    id = emulator.state.payment_sessions.add()
+    first = api.post(one(id, "cancel"), {"idempotency_key": KEY})
+    assert api.post(one(id, "cancel"), {"idempotency_key": KEY}).content == first.content
+    refused(api.post(one(id, "cancel")), "SessionCanceled")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("processing", "SessionProcessing"),
+        ("authorized", "SessionAuthorized"),
+        ("captured", "SessionCaptured"),
+        ("authorization_voided", "SessionVoided"),
+    ],
+)
+def test_refuses_to_cancel(emulator, api, status, error):
+    """truemed-api.md P6: the errors are not visible: those of capture where they fit, a guess where not."""
+    refused(api.post(one(emulator.state.payment_sessions.add(status=status), "cancel"), {}), error)
+
+
+# --- refund -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", ["customer_request", "fraudulent", "duplicate_payment"])
+def test_refunds(emulator, api, reason):
+    """truemed-api.md P7: `refund_id`, one per refund, several per payment."""
+    id = paid(emulator)
+    one_part = refund(api, id, 40_00, reason=reason)
+    other = refund(api, id, 60_00, reason=reason, idempotency_key="2", item_details=[{"sku": "A"}])
+    assert (one_part.status, one_part.json.keys()) == (200, {"refund_id"})
+    assert one_part.json["refund_id"] != other.json["refund_id"]
+    stored = emulator.state.payment_sessions.get(id).refunds
+    assert [(made.amount, made.reason, made.item_details) for made in stored] == [
+        (40_00, reason, None),
+        (60_00, reason, [{"sku": "A"}]),
+    ]
+    refused(refund(api, id, 1, idempotency_key="3"), "AmountInvalid")
+
+
+def test_answers_the_same_key_with_the_same_refund(emulator, api):
+    """truemed-api.md 1.5: same key → same result; "unique per refund request"."""
+    id, other = paid(emulator), paid(emulator)
+    first = refund(api, id, 10_00)
+    assert refund(api, id, 10_00).content == first.content
+    assert emulator.state.payment_sessions.get(id).refund_amount == 10_00
+    refused(refund(api, id, 20_00), "ValidationError")
+    refused(refund(api, other, 10_00), "ValidationError")
+
+
+@pytest.mark.parametrize("amount", [0, -1, 100_01, "10", 1.5])
+def test_refuses_to_refund_an_amount(emulator, api, amount):
+    """truemed-api.md P7: ≤ what remains refundable; 1.4: AmountInvalid."""
+    refused(refund(api, paid(emulator), amount), "AmountInvalid")
+
+
+@pytest.mark.parametrize("member", ["amount", "idempotency_key", "payment_id", "reason"])
+def test_refuses_a_refund_without(emulator, api, member):
+    """truemed-api.md P7: required; 1.4: MissingField."""
+    refused(refund(api, paid(emulator), **{member: None}), "MissingField")
+
+
+@pytest.mark.parametrize("changes", [{"reason": "regret"}, {"item_details": {}}, {"idempotency_key": ""}], ids=str)
+def test_refuses_a_refund_with_another_kind_of(emulator, api, changes):
+    """truemed-api.md P7: the types of its table; no error of the complete list fits better."""
+    refused(refund(api, paid(emulator), **changes), "MissingField")
+
+
+@pytest.mark.parametrize("payment_id", ["nobody", "", 7])
+def test_refuses_to_refund_an_unknown_payment(api, payment_id):
+    """truemed-api.md 1.4: InvalidPaymentId."""
+    refused(refund(api, payment_id), "InvalidPaymentId")
+
+
+@pytest.mark.parametrize("status", ["pending", "authorized", "authorization_voided"])
+def test_refuses_to_refund_what_was_not_captured(emulator, api, status):
+    """truemed-api.md 1.4: NoSessionCaptures."""
+    refused(refund(api, emulator.state.payment_sessions.add(status=status)), "NoSessionCaptures")
+
+
+def test_refuses_to_refund_what_is_disputed(emulator, api):
+    """truemed-api.md 1.4: ChargeDisputed."""
+    id = paid(emulator)
+    emulator.state.payment_sessions.open_dispute(id)
+    refused(refund(api, id), "ChargeDisputed")
+    emulator.state.payment_sessions.close_dispute(id)
+    assert refund(api, id).status == 200

@@ -1,0 +1,227 @@
+"""GET /payments/v1/payment_session/{id} and GET /payments/v1/payment_sessions: truemed-api.md P2 and P3."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.factories import CREATE, LIST, held, one, order, paid, refused
+
+T0 = datetime(2026, 5, 1, 9, 30, 0, 250_000, tzinfo=UTC)
+
+ROW = {
+    "id",
+    "status",
+    "status_summary",
+    "kind",
+    "total_amount",
+    "amount_details",
+    "authorize_amount",
+    "capture_amount",
+    "authorized_on",
+    "captured_on",
+    "created_at",
+    "customer_email",
+    "customer_name",
+    "metadata",
+    "payment_token",
+}
+
+
+def test_answers_404_to_an_unknown_id(api):
+    """truemed-api.md 1.4: 404 Not Found."""
+    refused(api.read(one("nobody")), "NotFound", 404)
+
+
+def test_has_these_members(emulator, api):
+    """truemed-api.md P2: the fields of its table; which of them are always there is our choice."""
+    id = emulator.state.payment_sessions.add(created_at=T0)
+    shown = api.read(one(id)).json
+    assert shown.keys() == ROW | {"order_items", "refunds"}
+    assert shown["created_at"] == "2026-05-01T09:30:00.250Z"
+    assert (shown["authorized_on"], shown["captured_on"], shown["capture_amount"]) == (None, None, None)
+
+
+def test_shows_the_amounts_as_given(emulator, api):
+    """truemed-api.md P2: amount_details as given at creation, order and item level."""
+    line = {"name": "A", "price": 600_00, "quantity": 1, "amount_details": {"total_discounts": 5_00}}
+    details = {"total_additional_charges": 5_00, "additional_charges_details": [{"name": "Shipping", "amount": 5_00}]}
+    id = api.post(CREATE, order(order_items=[line], amount_details=details)).json["id"]
+    shown = api.read(one(id)).json
+    assert shown["amount_details"] == details
+    (item,) = shown["order_items"]
+    assert item.pop("item_id")
+    assert item == {**line, "sku": None}
+
+
+@pytest.mark.parametrize(
+    ("status", "summary"),
+    [
+        ("pending", "Incomplete"),
+        ("processing", "Processing"),
+        ("rejected", "Rejected"),
+        ("canceled", "Canceled"),
+        ("authorized", "Authorized"),
+        ("authorization_voided", "Voided"),
+        ("authorization_expired", "Expired"),
+        ("brand_new", "Incomplete"),
+    ],
+)
+def test_summarizes_the_status(emulator, api, status, summary):
+    """truemed-api.md P2 and 6: the summaries that are known; which status has which is a guess."""
+    id = emulator.state.payment_sessions.add(status=status)
+    assert api.read(one(id)).json["status_summary"] == summary
+
+
+def test_summarizes_what_came_after_the_capture(emulator, api):
+    """truemed-api.md P2: overall incl. refunds and disputes; 4.1: they never change `status`."""
+    state = emulator.state.payment_sessions
+    id = paid(emulator, total_amount=10_00)
+
+    def shown():
+        answer = api.read(one(id)).json
+        assert answer["status"] == "captured"
+        return answer["status_summary"]
+
+    assert shown() == "Captured"
+    state.open_dispute(id)
+    assert shown() == "Disputed"
+    state.close_dispute(id)
+    state.refund(id, 4_00)
+    assert shown() == "Partially Refunded"
+    state.refund(id, 6_00)
+    assert shown() == "Refunded"
+
+
+def test_summarizes_a_partial_capture(emulator, api):
+    """truemed-api.md P2: `Partially Captured`."""
+    id = held(emulator)
+    emulator.state.payment_sessions.capture(id, 95_00)
+    shown = api.read(one(id)).json
+    assert (shown["status"], shown["status_summary"]) == ("captured", "Partially Captured")
+    assert (shown["authorize_amount"], shown["capture_amount"]) == (100_00, 95_00)
+
+
+def test_dates_a_one_time_payment_once(emulator, api):
+    """truemed-api.md P3: `authorized_on`, for `one_time_payment`, equals `captured_on`."""
+    shown = api.read(one(paid(emulator))).json
+    assert shown["authorized_on"] == shown["captured_on"] is not None
+    assert shown["capture_amount"] == shown["authorize_amount"] == 100_00
+
+
+def test_shows_refunds(emulator, api):
+    """truemed-api.md P2: `refunds`, of the third-party list; its elements are our choice."""
+    id = paid(emulator)
+    made = emulator.state.payment_sessions.refund(id, 4_00, "fraudulent")
+    (refund,) = api.read(one(id)).json["refunds"]
+    assert refund.pop("created_at").endswith("Z")
+    assert refund == {"refund_id": made.refund_id, "amount": 4_00, "reason": "fraudulent"}
+
+
+# --- the lines as they are now ------------------------------------------------------------------------------------
+
+LINES = [
+    {"name": "A", "price": 30_00, "quantity": 2, "sku": "A"},
+    {"name": "B", "price": 40_00, "quantity": 1, "sku": "B"},
+]
+REFUNDABLE = {"total_refundable", "quantity_refundable"}
+CAPTURABLE = {"total_capturable", "quantity_capturable"}
+
+
+def lines(api, id):
+    return api.read(one(id)).json["order_items"]
+
+
+@pytest.mark.parametrize("status", ["pending", "processing", "rejected", "canceled", "authorization_voided"])
+def test_has_nothing_left_to_do_with_a_line(emulator, api, status):
+    """truemed-api.md P3: absent unless captured; absent unless currently authorized."""
+    id = emulator.state.payment_sessions.add(status=status, order_items=LINES)
+    assert all(not item.keys() & (REFUNDABLE | CAPTURABLE) for item in lines(api, id))
+
+
+def test_says_what_can_be_captured_of_a_line(emulator, api):
+    """truemed-api.md P3: remaining capturable amount and quantity."""
+    id = held(emulator, order_items=LINES)
+    one_line, other = lines(api, id)
+    assert (one_line["total_capturable"], one_line["quantity_capturable"]) == (60_00, 2)
+    assert (other["total_capturable"], other["quantity_capturable"]) == (40_00, 1)
+    assert not one_line.keys() & REFUNDABLE
+
+
+def test_says_what_can_be_refunded_of_a_line(emulator, api):
+    """truemed-api.md P3: remaining refundable amount and quantity. Which refund is of which line: our choice."""
+    id = paid(emulator, order_items=LINES)
+    assert [line["total_refundable"] for line in lines(api, id)] == [60_00, 40_00]
+    assert not lines(api, id)[0].keys() & CAPTURABLE
+    emulator.state.payment_sessions.refund(id, 55_00)
+    assert [line["total_refundable"] for line in lines(api, id)] == [45_00, 40_00]
+    emulator.state.payment_sessions.refund(id, 45_00)
+    assert [(line["total_refundable"], line["quantity_refundable"]) for line in lines(api, id)] == [(0, 0), (0, 0)]
+
+
+# --- the listing --------------------------------------------------------------------------------------------------
+
+
+def fill(emulator, count, **fields):
+    """Add session 0 (oldest) to session count-1 (newest)."""
+    return [
+        emulator.state.payment_sessions.add(id=f"{index}", created_at=T0 + timedelta(hours=index), **fields)
+        for index in range(count)
+    ]
+
+
+def ids(api, query=""):
+    return [row["id"] for row in api.read(LIST + query).json["payment_sessions"]]
+
+
+def test_lists_the_newest_first_30_on_a_page(emulator, api):
+    """truemed-api.md P3: 30 per page, newest first."""
+    fill(emulator, 31)
+    assert ids(api) == [str(index) for index in range(30, 0, -1)]
+    assert ids(api, "?page=2") == ["0"]
+    pagination = api.read(LIST).json["pagination"]
+    assert pagination == {"count": 31, "current_page": 1, "last_page": 2, "page_size": 30}
+
+
+def test_lists_what_was_created_one_after_the_other_in_that_order(api):
+    """truemed-api.md P3: newest created first, however little time was between."""
+    made = [api.post(CREATE, order(idempotency_key=f"{number}")).json["id"] for number in range(5)]
+    assert ids(api) == made[::-1]
+
+
+def test_lists_sessions_of_every_status(emulator, api):
+    """truemed-api.md P3: every session, incl. pending, holds, voided, captured."""
+    for status in ("pending", "authorized", "authorization_voided", "captured", "canceled"):
+        emulator.state.payment_sessions.add(id=status, status=status)
+    assert len(ids(api)) == 5
+
+
+def test_adds_lines_and_refunds_only_when_asked(emulator, api):
+    """truemed-api.md P3: include_order_items adds order_items, summarize_refunds adds refund_amount."""
+    id = paid(emulator, order_items=LINES)
+    emulator.state.payment_sessions.refund(id, 5_00)
+    emulator.state.payment_sessions.refund(id, 1_00)
+
+    def row(query):
+        return api.read(LIST + query).json["payment_sessions"][0]
+
+    assert row("").keys() == row("?include_order_items=false&summarize_refunds=false").keys() == ROW
+    assert row("?include_order_items=true")["order_items"] == lines(api, id)
+    assert row("?summarize_refunds=true")["refund_amount"] == 6_00
+
+
+@pytest.mark.parametrize("value", ["1", "yes", "True", ""])
+@pytest.mark.parametrize("name", ["include_order_items", "summarize_refunds"])
+def test_refuses_what_is_no_boolean(api, name, value):
+    """truemed-api.md P3: boolean."""
+    refused(api.read(f"{LIST}?{name}={value}"), "ValidationError")
+
+
+def test_searches_id_email_and_name(emulator, api):
+    """truemed-api.md P3: search; over which fields is that of a third party, in any case is our choice."""
+    add = emulator.state.payment_sessions.add
+    add(id="needle-1")
+    add(id="b", customer_email="NEEDLE@example.com", created_at=T0)
+    add(id="c", customer_name="The Needle", created_at=T0 - timedelta(1))
+    add(id="d", metadata="needle")
+    assert ids(api, "?search=needLE") == ["needle-1", "b", "c"]
+    assert len(ids(api, "?search=")) == 4

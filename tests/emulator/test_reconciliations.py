@@ -1,0 +1,137 @@
+"""The endpoints about reconciliations: truemed-api.md 2.5, R1 and R2."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from tests.support.factories import held, paid, refused
+
+PAYOUTS = "/api/v1/reconciliation/payouts"
+TRANSACTIONS = "/api/v1/reconciliation/transactions"
+ALL = "?start_date=2000-01-01&end_date=2099-12-31"
+
+
+def rows(api, path=TRANSACTIONS, query=ALL):
+    answer = api.read(path + query)
+    assert answer.status == 200
+    return answer.json[path.rpartition("/")[2]]
+
+
+def entries(api):
+    """Oldest first, as they were made."""
+    return [(row["type"], row["amount"]) for row in reversed(rows(api))]
+
+
+def test_accounts_for_a_payment(emulator, api):
+    """truemed-api.md R2: `type` covers charge, refund, Truemed fee, dispute; amounts and the fee are a guess."""
+    state = emulator.state.payment_sessions
+    id = paid(emulator)
+    assert entries(api) == [("charge", 100_00), ("truemed_fee", -5_00)]
+    state.refund(id, 20_00)
+    state.open_dispute(id)
+    state.close_dispute(id)
+    assert entries(api)[2:] == [("refund", -20_00), ("dispute", -80_00), ("dispute", 80_00)]
+    assert {row["payment_session_id"] for row in rows(api)} == {id}
+    assert rows(api)[0].keys() == {
+        "transaction_id", "type", "amount", "payout_id", "payment_session_id", "created_at",
+    }  # fmt: skip
+
+
+def test_accounts_for_a_hold_when_it_is_captured(emulator, api):
+    """truemed-api.md 4.1: a hold is no money yet."""
+    id = held(emulator)
+    assert entries(api) == []
+    emulator.state.payment_sessions.capture(id, 95_00)
+    assert entries(api) == [("charge", 95_00), ("truemed_fee", -4_75)]
+    expired = held(emulator)
+    emulator.state.payment_sessions.expire_hold(expired)
+    emulator.state.payment_sessions.capture(expired)
+    assert len(entries(api)) == 2
+
+
+@pytest.mark.parametrize(("total", "found"), [(0, []), (19, [("charge", 19)])])
+def test_has_no_entry_of_nothing(emulator, api, total, found):
+    """A free trial, and a fee of less than a cent."""
+    paid(emulator, total_amount=total)
+    assert entries(api) == found
+
+
+def test_pays_out_what_is_pending(emulator, api):
+    """truemed-api.md R1: payout_id, an arrival date and an amount (their names are a guess); R2: payout_id null if unpaid."""
+    paid(emulator)
+    assert {row["payout_id"] for row in rows(api)} == {None}
+    id = emulator.state.payouts.pay_out()
+    assert id.startswith("po_")
+    assert {row["payout_id"] for row in rows(api)} == {id}
+    today = emulator.clock.now().date().isoformat()
+    assert rows(api, PAYOUTS) == [{"payout_id": id, "arrival_date": today, "amount": 95_00}]
+    assert emulator.state.payouts.pay_out() is None
+    emulator.state.payment_sessions.refund(paid(emulator, total_amount=10), 10)
+    emulator.state.payouts.pay_out(payout_id="po_2", arrival_date=date(2026, 1, 2))
+    assert rows(api, PAYOUTS)[0] == {"payout_id": "po_2", "arrival_date": "2026-01-02", "amount": 0}
+    assert len(rows(api, PAYOUTS)) == 2
+
+
+@pytest.fixture
+def three(emulator):
+    """A transaction of each of three days, the first two paid out."""
+    for day, payout in ((1, "po_1"), (2, "po_2"), (3, None)):
+        emulator.state.transactions.add(
+            transaction_id=f"{day}",
+            type="charge",
+            amount=1,
+            payout_id=payout,
+            created_at=datetime(2026, 5, day, 23, 59, 59, 999_000, tzinfo=UTC),
+        )
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?start_date=2026-05-01&end_date=2026-05-03", "321"),
+        ("?start_date=2026-05-02&end_date=2026-05-02", "2"),
+        ("?start_date=2026-05-03&end_date=2026-05-01", ""),
+        (ALL + "&include_pending_payouts=true", "321"),
+        (ALL + "&include_pending_payouts=false", "21"),
+        (ALL + "&payout_ids=po_1,po_2", "21"),
+        (ALL + "&payout_ids=po_2", "2"),
+        (ALL + "&payout_ids=po_1%2Cpo_9", "1"),
+        (ALL + "&page_size=2", "32"),
+        (ALL + "&page_size=2&page=2", "1"),
+    ],
+)
+@pytest.mark.usefixtures("three")
+def test_filters(api, query, found):
+    """truemed-api.md R2: days inclusive; payout_ids with commas; include_pending_payouts, default true."""
+    assert "".join(row["transaction_id"] for row in rows(api, query=query)) == found
+
+
+def test_filters_payouts_by_arrival(emulator, api):
+    """truemed-api.md R1: start_date, end_date."""
+    for day in (1, 2, 3):
+        emulator.state.payouts.add(payout_id=f"po_{day}", amount=1, arrival_date=date(2026, 5, day))
+    found = rows(api, PAYOUTS, "?start_date=2026-05-02&end_date=2026-05-03")
+    assert [row["payout_id"] for row in found] == ["po_3", "po_2"]
+
+
+@pytest.mark.parametrize("path", [PAYOUTS, TRANSACTIONS])
+@pytest.mark.parametrize(
+    "query",
+    ["", "?start_date=2026-01-01", "?end_date=2026-01-01", "?start_date=x&end_date=2026-01-01", ALL + "&page=0"],
+)
+def test_needs_both_days(api, path, query):
+    """truemed-api.md R2: start_date and end_date are required."""
+    refused(api.read(path + query), "ValidationError")
+
+
+def test_refuses_what_is_no_boolean(api):
+    """truemed-api.md R2: boolean."""
+    refused(api.read(TRANSACTIONS + ALL + "&include_pending_payouts=no"), "ValidationError")
+
+
+def test_pages_of_30(emulator, api):
+    """truemed-api.md R2: page 1, page_size 30."""
+    for number in range(31):
+        emulator.state.payouts.add(payout_id=f"{number}", amount=1, arrival_date=date(2026, 1, 1) + timedelta(number))
+    assert len(rows(api, PAYOUTS)) == 30
+    assert api.read(PAYOUTS + ALL).json["pagination"]["count"] == 31

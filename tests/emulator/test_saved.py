@@ -1,0 +1,87 @@
+"""The state as JSON, and back."""
+
+import json
+
+import pytest
+
+from tests.support.factories import CREATE, held, one, order, paid, refused
+from truemed_async.emulator import Emulator
+
+TOKENS = "/api/v1/payment_tokens"
+
+
+@pytest.fixture
+def saved(emulator, api):
+    """Something of everything, through JSON text."""
+    state = emulator.state
+    api.post(CREATE, order(tokenize=True, amount_details={"total_discounts": 0}))
+    state.payment_sessions.refund(paid(emulator), 1, item_details=[{"sku": "A"}])
+    state.payout = state.payouts.pay_out()
+    held(emulator)
+    token = state.payment_tokens.add(payment_methods=[{"exp_month": 1, "exp_year": 2030}], skus=("A",))
+    state.payment_tokens.fail_next_charge(token, "CardExpired")
+    api.post(CREATE, order(payment_token=token, idempotency_key="renewal"))
+    api.post(f"{TOKENS}/{token}/update", {"update_card_info": True, "idempotency_key": "k"})
+    state.catalog_items.review(state.catalog_items.add(image_urls=["i"]), "eligible")
+    id = state.qualification_sessions.add(eligible_amount=12.5)
+    api.update(id, {"idempotency_key": "k", "user_id": "u"})
+    emulator.clock.advance(3600)
+    return json.loads(json.dumps(state.dump()))
+
+
+def test_nothing_is_lost(emulator, saved):
+    with Emulator(sessions=3) as other:
+        other.state.load(saved)
+        assert other.state.dump() == saved
+        for name, store in emulator.state.stores.items():
+            assert store.rows
+            assert other.state.stores[name].rows == store.rows
+        assert abs(other.clock.ahead - 3600) < 1
+
+
+def test_life_goes_on(emulator, api, saved):
+    """Keys are answered as before, holds end as before."""
+    first = api.post(CREATE, order(tokenize=True, amount_details={"total_discounts": 0}))
+    (token,) = [row.id for row in emulator.state.payment_tokens.rows]
+    failed = api.post(CREATE, order(payment_token=token, idempotency_key="renewal"))
+    emulator.state.payment_sessions.add()
+    emulator.state.load(saved)
+    assert emulator.state.payment_sessions.count == 4
+    assert api.post(CREATE, order(tokenize=True, amount_details={"total_discounts": 0})).content == first.content
+    refused(failed, "CardExpired", 422)
+    assert api.post(CREATE, order(payment_token=token, idempotency_key="renewal")).content == failed.content
+    (hold,) = [row.id for row in emulator.state.payment_sessions.rows if row.status == "authorized"]
+    assert api.post(one(hold, "capture"), {"total_amount": 100_00}).status == 200
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"payouts": [{}]}, {"replays": None}, {"clock": {}}], ids=str)
+def test_changes_nothing_when_it_cannot_be_read(emulator, saved, change):
+    before = emulator.state.dump()
+    with pytest.raises(ValueError, match="saved state"):
+        emulator.state.load({**saved, **change})
+    assert emulator.state.dump() == before
+
+
+def test_says_which_version_it_reads(emulator):
+    with pytest.raises(ValueError, match="version 1"):
+        emulator.state.load({})
+
+
+def test_a_lagging_listing_follows(emulator, api, saved):
+    """What is loaded is there at once; what comes after it lags."""
+    emulator.faults.add("replica_lag", n=2)
+    emulator.state.qualification_sessions.add()
+    emulator.state.load(saved)
+    assert len(api.ids()) == 1
+    emulator.state.qualification_sessions.add()
+    emulator.state.qualification_sessions.add()
+    assert len(api.ids()) == 1
+    emulator.state.qualification_sessions.add()
+    assert len(api.ids()) == 2
+
+
+def test_nobody_is_told(emulator, saved):
+    heard = []
+    emulator.state.on_transition.append(heard.append)
+    emulator.state.load(saved)
+    assert heard == []

@@ -1,0 +1,147 @@
+"""Charging a stored payment method, and everything that keeps it from being charged: truemed-api.md 4.4."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.support.factories import CREATE, one, order, refused
+from truemed_async.emulator import InvalidTransitionError
+
+TOKENS = "/api/v1/payment_tokens"
+
+
+@pytest.fixture
+def tokens(emulator):
+    return emulator.state.payment_tokens
+
+
+def charge(api, token, key="renewal-1", **changes):
+    return api.post(CREATE, order(payment_token=token, idempotency_key=key, **changes))
+
+
+def test_charges_without_the_customer(api, tokens):
+    """truemed-api.md P1: charge a stored token, customer absent; 200."""
+    token = tokens.add()
+    answer = charge(api, token)
+    assert answer.status == 200
+    shown = api.read(one(answer.json["id"])).json
+    assert (shown["status"], shown["payment_token"]) == ("captured", token)
+
+
+def test_holds_without_the_customer(api, tokens):
+    """truemed-api.md P1: `kind=authorization` is a hold only."""
+    id = charge(api, tokens.add(), kind="authorization").json["id"]
+    assert api.read(one(id)).json["status"] == "authorized"
+
+
+def test_refuses_an_unknown_token(emulator, api):
+    """truemed-api.md P1: NotFound; its status is a guess."""
+    refused(charge(api, "nobody"), "NotFound", 404)
+    assert emulator.state.payment_sessions.count == 0
+
+
+@pytest.mark.parametrize("failure", ["CardExpired", "CardDeclined", "CardRequired", "RequalificationRequired"])
+def test_answers_422_to_a_failed_charge(emulator, api, tokens, failure):
+    """truemed-api.md P1: 422 with redirect_url and an enum naming the cause (values and key are a guess)."""
+    token = tokens.add()
+    tokens.fail_next_charge(token, failure)
+    answer = charge(api, token)
+    refused(answer, failure, 422)
+    assert answer.json.keys() == {"error", "message", "redirect_url"}
+    assert answer.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/payment_tokens/{token}"
+    # The same key is the same answer, and the same one session.
+    assert charge(api, token).content == answer.content
+    (session,) = emulator.state.payment_sessions.rows
+    assert session.status == "pending"
+    tokens.resolve_failure(token)
+    assert charge(api, token, "renewal-2").status == 200
+
+
+def test_fails_for_a_card_that_expired(emulator, api, tokens):
+    """truemed-api.md 4.4, failure class (a): card expired."""
+    now = emulator.clock.now()
+    token = tokens.add(payment_methods=[{"exp_month": now.month, "exp_year": now.year}])
+    assert charge(api, token).status == 200
+    emulator.clock.advance(32 * 86400)
+    refused(charge(api, token, "2"), "CardExpired", 422)
+    tokens.resolve_failure(token)
+    assert charge(api, token, "3").status == 200
+
+
+def test_fails_without_a_card(api, tokens):
+    """truemed-api.md 4.4, failure class (a): no ordinary card on file."""
+    token = tokens.add(payment_methods=[])
+    refused(charge(api, token), "CardRequired", 422)
+    tokens.resolve_failure(token)
+    assert charge(api, token, "2").status == 200
+
+
+def test_fails_for_a_letter_that_is_older_than_12_months(emulator, api, tokens):
+    """truemed-api.md 4.4, failure class (b): LMN older than 12 months."""
+    emulator.state.payment_sessions.submit(
+        id := api.post(CREATE, order(tokenize=True)).json["id"],
+    )
+    emulator.state.payment_sessions.approve(id)
+    token = api.read(one(id)).json["payment_token"]
+    emulator.clock.advance(364 * 86400)
+    assert charge(api, token).status == 200
+    emulator.clock.advance(2 * 86400)
+    refused(charge(api, token, "2"), "RequalificationRequired", 422)
+    tokens.resolve_failure(token)
+    assert charge(api, token, "3").status == 200
+
+
+def test_a_letter_may_end_at_once(api, tokens):
+    """truemed-api.md 4.4, failure class (b): Truemed demands a new survey."""
+    token = tokens.add(lmn_expires_at=datetime(2099, 1, 1, tzinfo=UTC))
+    tokens.expire_lmn(token)
+    refused(charge(api, token), "RequalificationRequired", 422)
+
+
+@pytest.mark.parametrize(
+    ("body", "failure"),
+    [({"update_card_info": True}, "CardRequired"), ({"order_items": [{"sku": "new"}]}, "RequalificationRequired")],
+)
+def test_fails_while_the_customer_is_asked_to_act(emulator, api, tokens, body, failure):
+    """truemed-api.md T4: while next_action is set, charging is not guaranteed to work: here it never does."""
+    token = tokens.add()
+    request = api.post(f"{TOKENS}/{token}/update", body).json["provision_token_request_id"]
+    refused(charge(api, token), failure, 422)
+    emulator.state.provision_requests.submit(request)
+    assert charge(api, token, "2").status == 200
+
+
+def test_has_nothing_to_mend_where_nothing_fails(tokens):
+    """A repair is the answer to a failure."""
+    token = tokens.add()
+    with pytest.raises(InvalidTransitionError, match="nothing to mend"):
+        tokens.resolve_failure(token)
+    with pytest.raises(ValueError, match="CardExpired, CardDeclined"):
+        tokens.fail_next_charge(token, "Bankrupt")
+
+
+@pytest.mark.parametrize("move", ["fail_next_charge", "expire_lmn", "resolve_failure", "delete"])
+def test_a_deleted_token_moves_no_more(tokens, move):
+    """truemed-api.md T5: irreversible."""
+    token = tokens.add(status="deleted")
+    with pytest.raises(InvalidTransitionError, match="deleted"):
+        getattr(tokens, move)(token)
+    with pytest.raises(KeyError):
+        getattr(tokens, move)("nobody")
+
+
+def test_a_request_moves_once(emulator, tokens):
+    """truemed-api.md T6: provisioned or not."""
+    requests = emulator.state.provision_requests
+    new = requests.ask()
+    requests.submit(new.id)
+    changed = requests.ask(updates=tokens.add())
+    for id in (new.id, changed.id):
+        with pytest.raises(InvalidTransitionError, match="provisioned"):
+            requests.submit(id)
+    gone = tokens.add()
+    waiting = requests.ask(updates=gone, next_action="UpdateCard")
+    tokens.delete(gone)
+    with pytest.raises(InvalidTransitionError, match="deleted"):
+        requests.submit(waiting.id)
+    assert requests.get(waiting.id).status == "pending"

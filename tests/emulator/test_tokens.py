@@ -1,0 +1,222 @@
+"""The endpoints about payment tokens: truemed-api.md T1 to T6."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.factories import CREATE, order, refused
+
+TOKENS = "/api/v1/payment_tokens"
+T0 = datetime(2026, 5, 1, tzinfo=UTC)
+FIELDS = {"payment_token", "created_at", "customer_email", "customer_name", "lmn_expires_at", "payment_methods"}
+
+
+def request_of(api, id):
+    return api.read(f"{TOKENS}/provision_request/{id}")
+
+
+# --- create, and the request that it makes ------------------------------------------------------------------------
+
+
+def test_creates_a_request_and_no_token(emulator, api):
+    """truemed-api.md T1: 200, provision_token_request_id and redirect_url; "Returns no token"."""
+    body = {"order_items": [{"sku": "A"}, {"name": "B"}], "success_url": "https://shop.example", "metadata": "m"}
+    answer = api.post(f"{TOKENS}/create", body)
+    assert answer.status == 200
+    assert answer.json.keys() == {"provision_token_request_id", "redirect_url"}
+    id = answer.json["provision_token_request_id"]
+    assert answer.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/provision_requests/{id}"
+    assert request_of(api, id).json == {"payment_token": None, "metadata": "m"}
+    assert emulator.state.payment_tokens.count == 0
+    stored = emulator.state.provision_requests.get(id)
+    assert (stored.skus, stored.success_url, stored.status) == (("A",), "https://shop.example", "pending")
+
+
+def test_the_token_is_there_when_the_customer_is_done(emulator, api):
+    """truemed-api.md T6: null = not provisioned yet."""
+    body = {"order_items": [{"sku": "A"}], "customer_email": "sam@example.com", "customer_name": "Sam"}
+    id = api.post(f"{TOKENS}/create", body).json["provision_token_request_id"]
+    token = emulator.state.provision_requests.submit(id)
+    assert request_of(api, id).json == {"payment_token": token, "metadata": None}
+    shown = api.read(f"{TOKENS}/{token}").json
+    assert (shown["customer_email"], shown["customer_name"]) == ("sam@example.com", "Sam")
+
+
+def test_takes_a_request_of_nothing(emulator, api):
+    """truemed-api.md T1: what is required was not visible: our choice."""
+    id = api.post(f"{TOKENS}/create").json["provision_token_request_id"]
+    token = emulator.state.provision_requests.submit(id)
+    assert api.read(f"{TOKENS}/{token}").json["customer_email"] == "customer@example.com"
+
+
+def test_answers_the_same_key_with_the_same_request(emulator, api):
+    """truemed-api.md 1.5: whether create has a key is not known: one that is given counts."""
+    first = api.post(f"{TOKENS}/create", {"idempotency_key": "k"})
+    assert api.post(f"{TOKENS}/create", {"idempotency_key": "k"}).content == first.content
+    refused(api.post(f"{TOKENS}/create", {"idempotency_key": "k", "metadata": "m"}), "ValidationError")
+    assert emulator.state.provision_requests.count == 1
+
+
+@pytest.mark.parametrize("body", [{"metadata": 1}, {"order_items": {}}, {"success_url": ""}, b"[]"], ids=str)
+def test_refuses_members_of_another_kind(api, body):
+    """truemed-api.md T1: the types that are known."""
+    refused(api.post(f"{TOKENS}/create", body), "ValidationError")
+
+
+def test_answers_404_to_an_unknown_request(api):
+    """truemed-api.md 1.4: 404 Not Found."""
+    refused(request_of(api, "nobody"), "NotFound", 404)
+
+
+# --- retrieve and list --------------------------------------------------------------------------------------------
+
+
+def test_shows_a_token(emulator, api):
+    """truemed-api.md T2: its table; no status and no metadata. The members of a card are those of a third party."""
+    card = {"id": "pm_1", "brand": "visa", "last4": "1234", "exp_month": 3, "exp_year": 2030}
+    token = emulator.state.payment_tokens.add(
+        created_at=T0, customer_email="sam@example.com", lmn_expires_at=T0 + timedelta(days=365), payment_methods=[card]
+    )
+    shown = api.read(f"{TOKENS}/{token}").json
+    assert shown.keys() == FIELDS
+    assert (shown["created_at"], shown["lmn_expires_at"]) == ("2026-05-01T00:00:00.000Z", "2027-05-01T00:00:00.000Z")
+    assert shown["payment_methods"] == [card]
+
+
+def test_has_no_letter_that_is_not_verified(emulator, api):
+    """truemed-api.md T2: lmn_expires_at is null if no verified LMN."""
+    assert api.read(f"{TOKENS}/{emulator.state.payment_tokens.add()}").json["lmn_expires_at"] is None
+
+
+def test_answers_404_to_an_unknown_token(api):
+    """truemed-api.md T2: 404 when unknown, by the generic table."""
+    refused(api.read(f"{TOKENS}/nobody"), "NotFound", 404)
+
+
+def listed(api, query=""):
+    return [row["payment_token"] for row in api.read(TOKENS + query).json["payment_tokens"]]
+
+
+def test_lists_the_newest_first(emulator, api):
+    """truemed-api.md 1.6: `payment_tokens`, created_at descending; 30 on a page."""
+    for day in range(31):
+        emulator.state.payment_tokens.add(payment_token=f"{day}", created_at=T0 + timedelta(days=day))
+    assert listed(api) == [f"{day}" for day in range(30, 0, -1)]
+    assert api.read(f"{TOKENS}?page=2").json["payment_tokens"] == [api.read(f"{TOKENS}/0").json]
+    assert api.read(TOKENS).json["pagination"]["last_page"] == 2
+
+
+def card(month, year):
+    return {"exp_month": month, "exp_year": year}
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?email=SAM@", {"a"}),
+        ("?name=smith", {"b"}),
+        ("?email=&name=", {"a", "b", "c"}),
+        ("?card_expires_before=2027-02", set()),
+        ("?card_expires_before=2027-03", {"a"}),
+        ("?card_expires_before=2028-01", {"a", "b"}),
+        ("?lmn_expires_before=2027-04-30", set()),
+        ("?lmn_expires_before=2027-05-01", {"a"}),
+        ("?lmn_expires_before=2027-05-01&name=smith", set()),
+    ],
+)
+def test_filters(emulator, api, query, found):
+    """truemed-api.md T3: substrings of email and name; cards in or before the month, letters on or before the day."""
+    add = emulator.state.payment_tokens.add
+    add(payment_token="a", customer_email="sam@example.com", customer_name="Sam", payment_methods=[card(3, 2027)],
+        lmn_expires_at=T0.replace(year=2027, hour=23))  # fmt: skip
+    add(payment_token="b", customer_name="Bo SMITH", payment_methods=[card(5, 2031), card(1, 2028)])
+    add(payment_token="c", payment_methods=[])
+    assert set(listed(api, query)) == found
+
+
+@pytest.mark.parametrize(
+    "query", ["?card_expires_before=2027", "?card_expires_before=2027-13", "?lmn_expires_before=2027-02-30", "?page=0"]
+)
+def test_refuses_another_filter(api, query):
+    """truemed-api.md T3: `YYYY-MM` and `YYYY-MM-DD`."""
+    refused(api.read(TOKENS + query), "ValidationError")
+
+
+# --- update -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def token(emulator):
+    return emulator.state.payment_tokens.add(skus=("A", "B"), lmn_expires_at=datetime(2099, 1, 1, tzinfo=UTC))
+
+
+def update(api, token, body):
+    return api.post(f"{TOKENS}/{token}/update", body)
+
+
+def test_updates_at_once_what_needs_no_customer(emulator, api, token):
+    """truemed-api.md T4: next_action null → done; which changes need nothing is our choice: fewer items."""
+    answer = update(api, token, {"order_items": [{"sku": "A"}]})
+    assert answer.status == 200
+    request = answer.json.pop("provision_token_request_id")
+    assert (answer.json["next_action"], answer.json["redirect_url"]) == (None, None)
+    assert request_of(api, request).json["payment_token"] == token
+    assert emulator.state.payment_tokens.get(token).skus == ("A",)
+
+
+def test_sends_the_customer_to_the_survey_for_new_items(emulator, api, token):
+    """truemed-api.md T4: `HealthSurvey` = requalify; redirect_url when the customer must act."""
+    answer = update(api, token, {"order_items": [{"sku": "A"}, {"sku": "C"}], "metadata": "m"}).json
+    assert answer["next_action"] == "HealthSurvey"
+    request = answer["provision_token_request_id"]
+    assert answer["redirect_url"].endswith(request)
+    assert request_of(api, request).json == {"payment_token": None, "metadata": "m"}
+    before = emulator.state.payment_tokens.get(token)
+    assert emulator.state.provision_requests.submit(request) == token
+    after = emulator.state.payment_tokens.get(token)
+    assert (before.skus, after.skus) == (("A", "B"), ("A", "C"))
+    assert after.lmn_expires_at < before.lmn_expires_at  # twelve months from now, not the 2099 of before
+
+
+def test_sends_the_customer_to_give_a_card(emulator, api, token):
+    """truemed-api.md T4: update_card_info asks for new cards; the value of next_action is a guess."""
+    answer = update(api, token, {"update_card_info": True}).json
+    assert answer["next_action"] == "UpdateCard"
+    before = emulator.state.payment_tokens.get(token).payment_methods
+    emulator.state.provision_requests.submit(answer["provision_token_request_id"])
+    after = emulator.state.payment_tokens.get(token)
+    assert (after.payment_methods != before, after.skus) == (True, ("A", "B"))
+    assert update(api, token, {"update_card_info": False}).json["next_action"] is None
+
+
+def test_answers_the_same_key_with_the_same_update(api, token):
+    """truemed-api.md 1.5, as above; the scope is the token: our choice."""
+    first = update(api, token, {"idempotency_key": "k"})
+    assert update(api, token, {"idempotency_key": "k"}).content == first.content
+
+
+@pytest.mark.parametrize("action", ["update", "delete"])
+def test_answers_404_to_a_change_of_an_unknown_token(api, action):
+    """truemed-api.md T5: 404 if unknown."""
+    refused(api.post(f"{TOKENS}/nobody/{action}"), "NotFound", 404)
+
+
+# --- delete -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [None, {}])
+def test_deletes(api, token, body):
+    """truemed-api.md T5: the body must be empty; 204 No Content; irreversible."""
+    answer = api.post(f"{TOKENS}/{token}/delete", body)
+    assert (answer.status, answer.content) == (204, b"")
+    assert listed(api) == []
+    for again in (api.read(f"{TOKENS}/{token}"), update(api, token, {}), api.post(f"{TOKENS}/{token}/delete")):
+        refused(again, "NotFound", 404)
+    refused(api.post(CREATE, order(payment_token=token)), "NotFound", 404)
+
+
+@pytest.mark.parametrize("body", [{"reason": "x"}, b"[]", b"text"], ids=str)
+def test_refuses_a_deletion_with_a_body(api, token, body):
+    """truemed-api.md T5: the body must be empty."""
+    refused(api.post(f"{TOKENS}/{token}/delete", body), "ValidationError")
+    assert listed(api) == [token]

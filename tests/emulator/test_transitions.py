@@ -1,0 +1,243 @@
+"""The moves behind the API: which are allowed, what is told of them, and the clock that they go by."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from tests.support.factories import CREATE, held, one, order, paid
+from truemed_async.emulator import Emulator, InvalidTransitionError, Transition
+from truemed_async.emulator.clock import Clock
+
+MOVES = {
+    "submit": {"pending": "processing"},
+    "cancel": {"pending": "canceled"},
+    "approve": {"processing": "authorized"},
+    "reject": {"processing": "rejected"},
+    "expire_hold": {"authorized": "authorized"},
+    "reauthorize": {"authorized": "authorized"},
+    "capture": {"authorized": "captured"},
+    "void": {"authorized": "authorization_voided"},
+    "open_dispute": {"captured": "captured"},
+    "close_dispute": {"captured": "captured"},
+}
+STATUSES = [
+    "pending", "processing", "captured", "rejected", "canceled", "authorized", "authorization_voided",
+    "authorization_expired",
+]  # fmt: skip
+
+
+@pytest.fixture
+def heard(emulator):
+    """Every transition from now on."""
+    heard = []
+    emulator.state.on_transition.append(heard.append)
+    return heard
+
+
+def told(heard):
+    return [(move.name, move.before, move.after) for move in heard if move.resource == "payment_sessions"]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("move", MOVES)
+def test_a_session_moves_as_the_state_machine_allows(emulator, heard, move, status):
+    """truemed-api.md 4.1: the arrows, and no other."""
+    sessions = emulator.state.payment_sessions
+    id = sessions.add(status=status, kind="authorization", capture_amount=1 if status == "captured" else None)
+    heard.clear()
+    if status in MOVES[move]:
+        getattr(sessions, move)(id)
+        assert told(heard) == [(move, status, MOVES[move][status])]
+    else:
+        with pytest.raises(InvalidTransitionError, match=status):
+            getattr(sessions, move)(id)
+        assert heard == []
+    assert sessions.get(id).status == MOVES[move].get(status, status)
+    with pytest.raises(KeyError):
+        getattr(sessions, move)("nobody")
+
+
+@pytest.mark.parametrize("amount", [0, 100_01])
+def test_refunds_no_more_than_was_captured(emulator, amount):
+    """truemed-api.md P7: ≤ what remains refundable."""
+    id = paid(emulator)
+    with pytest.raises(InvalidTransitionError, match="10000 cents"):
+        emulator.state.payment_sessions.refund(id, amount)
+    with pytest.raises(InvalidTransitionError, match="pending"):
+        emulator.state.payment_sessions.refund(emulator.state.payment_sessions.add(), 1)
+
+
+def test_tells_of_each_arrow_once(emulator, api, heard):
+    """truemed-api.md 4.1: a webhook on each arrow; calls of the API move as methods do."""
+    id = held(emulator)
+    api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
+    api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
+    emulator.state.payment_sessions.refund(id, 1)
+    assert told(heard) == [
+        ("added", None, "pending"),
+        ("submit", "pending", "processing"),
+        ("approve", "processing", "authorized"),
+        ("capture", "authorized", "captured"),
+        ("refund", "captured", "captured"),
+    ]
+    assert [move.changed for move in heard if move.id == id] == [True, True, True, True, False]
+    last = heard[-2]
+    assert (last.row, last.at) == (emulator.state.payment_sessions.get(id), last.row.refunds[0].created_at)
+
+
+def test_tells_of_an_expiry_by_the_capture_that_found_it(emulator, heard):
+    """truemed-api.md 4.1: capture() after hold expiry → authorization_expired."""
+    id = held(emulator)
+    heard.clear()
+    emulator.clock.advance(7 * 86400)
+    assert heard == []
+    emulator.state.payment_sessions.capture(id)
+    assert told(heard) == [("capture", "authorized", "authorization_expired")]
+
+
+def origins(heard):
+    return [(move.name, dict(move.origin)) for move in heard if move.resource == "payment_tokens" and move.origin]
+
+
+def test_tells_where_a_token_comes_from(emulator, api, heard):
+    """truemed-api.md 3.2, payment_token_updated: exactly one of three ids identifies the origin."""
+    state = emulator.state
+    session = api.post(CREATE, order(tokenize=True)).json["id"]
+    state.payment_sessions.submit(session)
+    state.payment_sessions.approve(session)
+    token = state.payment_sessions.get(session).payment_token
+    assert heard[-1].after == "captured" or token in state.payment_tokens
+    created = state.provision_requests.ask()
+    state.provision_requests.submit(created.id)
+    updated = state.provision_requests.ask(updates=token)
+    state.payment_tokens.fail_next_charge(token)
+    api.post(CREATE, order(payment_token=token, idempotency_key="renewal"))
+    failed = state.payment_sessions.rows[0].id
+    state.payment_tokens.resolve_failure(token)
+    assert origins(heard) == [
+        ("provisioned", {"payment_session_id": session}),
+        ("provisioned", {"provision_token_request_id": created.id}),
+        ("update", {"provision_token_request_id": updated.id}),
+        ("resolve_failure", {"failed_payment_session_id": failed}),
+    ]
+    # A repair that follows no charge has no origin, and Truemed tells nobody of it.
+    state.payment_tokens.fail_next_charge(token)
+    state.payment_tokens.resolve_failure(token)
+    assert len(origins(heard)) == 4
+    given = state.payment_tokens.get(token)
+    assert (given.customer_email, given.skus) == ("sam@example.com", ("SAUNA-1",))
+
+
+def test_tokenizes_no_token(emulator, api, heard):
+    """truemed-api.md P1: tokenize provisions a token, payment_token charges one: together they make no second."""
+    token = emulator.state.payment_tokens.add()
+    api.post(CREATE, order(tokenize=True, payment_token=token))
+    assert emulator.state.payment_tokens.count == 1
+    assert [move.after for move in heard if move.resource == "payment_sessions"] == [
+        "pending",
+        "processing",
+        "captured",
+    ]
+
+
+def test_tells_of_the_other_resources(emulator, heard):
+    """truemed-api.md 4.5 and 4.6: qualification on approval, catalog on each change."""
+    state = emulator.state
+    id = state.qualification_sessions.add()
+    state.qualification_sessions.start_review(id)
+    state.qualification_sessions.approve(id)
+    sku = state.catalog_items.add()
+    state.catalog_items.review(sku, "eligible")
+    state.catalog_items.review(sku, "ineligible")
+    paid(emulator)
+    state.payouts.pay_out()
+    told = [(move.resource, move.before, move.after) for move in heard if move.changed]
+    assert told[:6] == [
+        ("qualification_sessions", None, "pending"),
+        ("qualification_sessions", "pending", "processing"),
+        ("qualification_sessions", "processing", "approved"),
+        ("catalog_items", None, "pending"),
+        ("catalog_items", "pending", "eligible"),
+        ("catalog_items", "eligible", "ineligible"),
+    ]
+    assert told[-3:] == [("payouts", None, "paid_out"), *[("transactions", "pending", "paid_out")] * 2]
+
+
+def test_hides_the_row_of_a_transition(emulator, heard):
+    """What a row holds belongs in no log."""
+    emulator.state.payment_sessions.add(customer_email="someone@example.com")
+    assert isinstance(heard[0], Transition)
+    assert "someone" not in repr(heard)
+
+
+def test_lets_a_listener_look_around(emulator, api):
+    """It is told when all is done, in the thread that did it, under the lock."""
+    seen = []
+
+    def listener(move):
+        seen.append((threading.current_thread().name, emulator.state.payment_sessions.get(move.id).status))
+        emulator.state.on_transition.remove(listener)
+
+    emulator.state.on_transition.append(listener)
+    api.post(CREATE, order())
+    api.post(CREATE, order(idempotency_key="other"))
+    assert seen == [("truemed-emulator", "pending")]
+
+
+@pytest.mark.parametrize("name", ["payment_sessions", "payment_tokens", "catalog_items", "transactions", "payouts"])
+def test_a_store_shows_no_content_in_its_repr(emulator, name):
+    assert repr(emulator.state.stores[name]) == f"<0 {name}>"
+    assert repr(emulator.state) == "<State of nothing>"
+
+
+# --- the clock ----------------------------------------------------------------------------------------------------
+
+
+def test_the_clock_goes_with_that_of_the_machine():
+    clock = Clock()
+    assert timedelta(0) <= Clock().now() - clock.now() < timedelta(minutes=1)
+    assert clock.now().microsecond % 1000 == 0
+    assert repr(clock) == "<Clock 0 s ahead>"
+
+
+def test_the_clock_may_go_ahead():
+    clock = Clock(ahead=60)
+    clock.advance(0.5)
+    assert clock.ahead == 60.5
+    assert timedelta(seconds=60) < clock.now() - Clock().now() < timedelta(seconds=61)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_the_clock_does_not_go_back(seconds):
+    with pytest.raises(ValueError, match="backwards"):
+        Clock().advance(seconds)
+
+
+def test_no_two_stamps_are_the_same():
+    clock = Clock()
+    stamps = [clock.stamp() for _ in range(100)]
+    assert stamps == sorted(set(stamps))
+
+
+def test_everything_goes_by_the_clock(emulator, api):
+    """`emulator.clock` is that of the state."""
+    assert emulator.clock is emulator.state.clock
+    emulator.clock.advance(400 * 86400)
+    later = emulator.clock.now() - timedelta(minutes=1)
+    sessions = emulator.state.payment_sessions
+    id = paid(emulator)
+    session = sessions.get(id)
+    refund = sessions.refund(id, 1)
+    approved = emulator.state.qualification_sessions.add()
+    emulator.state.qualification_sessions.start_review(approved)
+    emulator.state.qualification_sessions.approve(approved)
+    assert later < session.created_at <= session.captured_on <= refund.created_at
+    assert emulator.state.qualification_sessions.get(approved).lmn_reviewed_at > later
+    assert api.read(one(id)).json["captured_on"] > later.isoformat()
+
+
+@pytest.mark.parametrize("option", ["payment_sessions", "payment_tokens", "catalog_items"])
+def test_refuses_less_than_none(option):
+    with pytest.raises(ValueError, match="less than none"):
+        Emulator(**{option: -1})

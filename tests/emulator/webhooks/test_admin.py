@@ -1,0 +1,199 @@
+"""Webhooks, their deliveries and their faults over HTTP, for an emulator that runs on its own."""
+
+import pytest
+
+from tests.support.factories import paid
+
+ADMIN = "/_emulator"
+WEBHOOKS, DELIVERIES, FAULTS = f"{ADMIN}/webhooks", f"{ADMIN}/deliveries", f"{ADMIN}/webhook_faults"
+
+
+def happen(emulator):
+    emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+    assert emulator.webhooks.wait_until_idle(10)
+
+
+def refused(answer, says, status=400, error="ValidationError"):
+    assert (answer.status, answer.json["error"]) == (status, error), answer.json
+    assert says in answer.json["message"]
+
+
+class TestWebhooks:
+    def test_are_registered_listed_and_removed(self, emulator, api, merchant):
+        made = api.post(WEBHOOKS, {"url": merchant.url})
+        (endpoint,) = emulator.webhooks.endpoints
+        described = {
+            "id": endpoint.id,
+            "url": merchant.url,
+            "mode": "signed",
+            "secrets": list(endpoint.secrets),
+            "events": None,
+        }
+        assert (made.status, made.json) == (201, described)
+        assert api.read(WEBHOOKS).json == {"webhooks": [described]}
+        happen(emulator)
+        assert merchant.letters[0].is_signed(made.json["secrets"][0])
+        gone = api.send("DELETE", f"{WEBHOOKS}/{endpoint.id}")
+        assert (gone.status, gone.content) == (204, b"")
+        assert api.read(WEBHOOKS).json == {"webhooks": []}
+
+    def test_as_they_are_wanted(self, api, merchant):
+        body = {"url": merchant.url, "mode": "unsigned", "secret": "mine", "events": ["payment_token_updated"]}
+        made = api.post(WEBHOOKS, body).json
+        assert {**body, "secrets": ["mine"], "id": made["id"]} == {**made, "secret": "mine"}
+
+    def test_all_are_removed(self, emulator, api, merchant):
+        for _ in range(3):
+            api.post(WEBHOOKS, {"url": merchant.url})
+        assert api.send("DELETE", WEBHOOKS).status == 204
+        assert emulator.webhooks.endpoints == ()
+
+    @pytest.mark.parametrize(("body", "kept"), [(None, 2), ({}, 2), ({"overlap": True}, 2), ({"overlap": False}, 1)])
+    def test_get_a_new_secret(self, api, merchant, body, kept):
+        made = api.post(WEBHOOKS, {"url": merchant.url}).json
+        rotated = api.post(f"{WEBHOOKS}/{made['id']}/rotate", body)
+        assert (rotated.status, len(rotated.json["secrets"])) == (200, kept)
+        assert rotated.json["secrets"][1:] == made["secrets"][: kept - 1]
+        assert rotated.json["secrets"][0] not in made["secrets"]
+
+    @pytest.mark.parametrize(
+        ("body", "says"),
+        [
+            (b"{", "the body must be JSON"),
+            ([], "the body must be a JSON object"),
+            ({}, "url is required"),
+            ({"url": 1}, "url must be a string"),
+            ({"url": "https://evil.example/"}, "URL of this machine"),
+            ({"url": "http://127.0.0.1/", "mode": "x"}, "mode must be one of signed, unsigned"),
+            ({"url": "http://127.0.0.1/", "secret": ""}, "secret must be a string that is not empty"),
+            ({"url": "http://127.0.0.1/", "secret": "a\nb"}, "printable ASCII"),
+            ({"url": "http://127.0.0.1/", "events": "payment_token_updated"}, "events must be a list"),
+            ({"url": "http://127.0.0.1/", "events": ["x"]}, "events[0] must be one of"),
+            ({"url": "http://127.0.0.1/", "event": "x"}, "the body has url, mode, secret, events: not event"),
+        ],
+    )
+    def test_says_what_is_wrong(self, emulator, api, body, says):
+        refused(api.post(WEBHOOKS, body), says)
+        assert emulator.webhooks.endpoints == ()
+
+    def test_says_what_is_wrong_with_a_rotation(self, api, merchant):
+        made = api.post(WEBHOOKS, {"url": merchant.url}).json
+        refused(api.post(f"{WEBHOOKS}/{made['id']}/rotate", {"overlap": 1}), "overlap must be true or false")
+
+    @pytest.mark.parametrize(("method", "action"), [("DELETE", ""), ("POST", "/rotate")])
+    def test_that_are_unknown(self, api, method, action):
+        refused(api.send(method, f"{WEBHOOKS}/x{action}"), "there is none with this id", 404, "NotFound")
+
+
+class TestDeliveries:
+    def test_are_listed_the_newest_first(self, emulator, api, merchant):
+        endpoint = emulator.webhooks.register(merchant.url, mode="unsigned", secret="s3cret")
+        merchant.plan = [500]
+        id = paid(emulator)
+        assert emulator.webhooks.wait_until_idle(10)
+        listed = api.read(DELIVERIES).json
+        assert (listed["count"], listed["waiting"]) == (2, 0)
+        newest, oldest = listed["deliveries"]
+        assert (newest["state"], oldest["state"]) == ("delivered", "waiting")
+        (attempt,) = oldest.pop("attempts")
+        delivery = emulator.webhooks.deliveries[-1]
+        assert oldest == {
+            "id": delivery.id,
+            "webhook": endpoint.id,
+            "event": "payment_session_complete",
+            "resource": "payment_sessions",
+            "resource_id": id,
+            "created_at": oldest["created_at"],
+            "due": oldest["due"],
+            "state": "waiting",
+            "body": delivery.body.decode(),
+        }
+        assert oldest["created_at"] < oldest["due"]
+        assert (attempt["status"], attempt["failure"], attempt["fault"]) == (500, None, None)
+        assert ["x-truemed-api-key", "***"] in attempt["headers"]
+        assert b"s3cret" not in api.read(DELIVERIES).content
+        assert api.read(f"{DELIVERIES}/{delivery.id}").json == {**oldest, "attempts": [attempt]}
+
+    def test_are_sent_again(self, emulator, api, merchant):
+        emulator.webhooks.register(merchant.url)
+        happen(emulator)
+        (delivery,) = emulator.webhooks.deliveries
+        again = api.post(f"{DELIVERIES}/{delivery.id}/resend")
+        assert (again.status, again.json) == (202, {"id": delivery.id})
+        assert len(merchant.wait(2)) == 2
+
+    @pytest.mark.parametrize(("method", "action"), [("GET", ""), ("POST", "/resend")])
+    def test_that_are_unknown(self, api, method, action):
+        refused(api.send(method, f"{DELIVERIES}/x{action}"), "there is none with this id", 404, "NotFound")
+
+
+class TestFaults:
+    def test_are_added_listed_and_removed(self, emulator, api, merchant):
+        emulator.webhooks.register(merchant.url)
+        added = api.post(FAULTS, {"name": "duplicate_delivery", "n": 2, "event": "qualification_session_complete"})
+        described = {
+            "id": 1,
+            "name": "duplicate_delivery",
+            "active": True,
+            "hits": 0,
+            "event": "qualification_session_complete",
+            "times": None,
+            "probability": 1.0,
+            "n": 2,
+        }
+        assert (added.status, added.json) == (201, described)
+        happen(emulator)
+        assert len(merchant.letters) == 3
+        listed = api.read(FAULTS).json
+        assert listed == {"faults": [{**described, "hits": 1}], "names": list(emulator.webhooks.faults.names)}
+        assert api.send("DELETE", f"{FAULTS}/1").status == 204
+        assert api.read(FAULTS).json["faults"] == [{**described, "hits": 1, "active": False}]
+        assert api.send("DELETE", f"{FAULTS}/1").status == 404
+
+    def test_all_are_removed(self, emulator, api):
+        for name in ("reorder", "delay"):
+            api.post(FAULTS, {"name": name})
+        assert api.send("DELETE", FAULTS).status == 204
+        assert emulator.webhooks.faults.active == ()
+        assert api.read(FAULTS).json["faults"] == []
+
+    @pytest.mark.parametrize(
+        ("body", "says"),
+        [
+            ({}, "name must be text"),
+            ({"name": []}, "name must be text"),
+            ({"name": "x"}, "there is no webhook fault 'x'"),
+            ({"name": "delay", "seconds": "60"}, "seconds must be a number"),
+            ({"name": "delay", "self": 1}, "delay takes seconds: not self"),
+            ({"name": "delay", "times": "1"}, "times must be a whole number"),
+            ({"name": "delay", "event": ["x"]}, "there is no event"),
+        ],
+    )
+    def test_says_what_is_wrong(self, emulator, api, body, says):
+        refused(api.post(FAULTS, body), says)
+        assert emulator.webhooks.faults.active == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        (WEBHOOKS, "DELETE, GET, POST"),
+        (f"{WEBHOOKS}/x", "DELETE"),
+        (f"{WEBHOOKS}/x/rotate", "POST"),
+        (DELIVERIES, "GET"),
+        (f"{DELIVERIES}/x", "GET"),
+        (f"{DELIVERIES}/x/resend", "POST"),
+        (FAULTS, "DELETE, GET, POST"),
+        (f"{FAULTS}/x", "DELETE"),
+    ],
+)
+def test_knows_its_methods_and_needs_the_key(api, path, allow):
+    refused(api.send("PATCH", path), "this path has other methods", 405, "MethodNotAllowed")
+    assert api.send("PATCH", path).headers["Allow"] == allow
+    for method in allow.split(", "):
+        refused(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")
+
+
+def test_is_in_no_log(emulator, api):
+    api.read(WEBHOOKS)
+    assert emulator.requests.count() == 0

@@ -1,0 +1,403 @@
+"""How webhooks are delivered: again until they are taken, each in its turn, whatever the merchant or the emulator does."""
+
+import asyncio
+import itertools
+import socket
+import threading
+from datetime import timedelta
+
+import pytest
+
+from tests.support.factories import paid
+from tests.support.webhook_endpoint import Merchant, until
+from truemed_async.emulator import Emulator
+
+WEEK = 7 * 24 * 3600
+STEPS = [5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600]
+
+
+@pytest.fixture
+def endpoint(emulator, merchant):
+    return emulator.webhooks.register(merchant.url)
+
+
+@pytest.fixture
+def happen(emulator, endpoint):
+    """Let something happen that is told of, and return its delivery when it was attempted."""
+
+    def happen():
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        assert emulator.webhooks.wait_until_idle(10)
+        return emulator.webhooks.deliveries[0]
+
+    return happen
+
+
+def pass_time(emulator, seconds):
+    emulator.clock.advance(seconds)
+    assert emulator.webhooks.wait_until_idle(10)
+
+
+def outcomes(delivery):
+    return [attempt.status or attempt.failure for attempt in delivery.attempts]
+
+
+class TestARequest:
+    def test_is_a_signed_post(self, emulator, merchant, endpoint, happen):
+        """Guide "Webhooks": the signed string is `{t}.{body}`, HMAC-SHA256."""
+        delivery = happen()
+        (letter,) = merchant.letters
+        assert letter.line == "POST /webhooks?shop=1 HTTP/1.1"
+        assert letter.all("content-type") == ["application/json"]
+        assert letter.all("x-truemed-api-key") == []
+        assert letter.is_signed(endpoint.secrets[0])
+        assert not letter.is_signed("another")
+        t, signatures = letter.signed_with()
+        assert len(signatures) == 1
+        assert abs(t - emulator.clock.now().timestamp()) < 60
+        assert letter.body == delivery.body
+
+    def test_is_signed_with_the_time_of_the_emulator(self, emulator, merchant, happen):
+        emulator.clock.advance(WEEK)
+        happen()
+        t, _ = merchant.letters[0].signed_with()
+        assert abs(t - emulator.clock.now().timestamp()) < 60
+
+    def test_has_the_secret_itself_when_unsigned(self, emulator, merchant):
+        """Guide "Webhooks": the legacy method sends the secret verbatim in `x-truemed-api-key`."""
+        endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        (letter,) = merchant.wait(1)
+        assert letter.all("x-truemed-api-key") == list(endpoint.secrets)
+        assert letter.all("x-truemed-signature") == []
+
+
+class TestTaken:
+    def test_is_204_and_nothing_else(self, happen):
+        delivery = happen()
+        assert (delivery.state, outcomes(delivery)) == ("delivered", [204])
+
+    @pytest.mark.parametrize("status", [200, 201, 202, 205, 400, 401, 404, 410, 429, 500, 503])
+    def test_is_no_other_answer(self, emulator, merchant, happen, status):
+        merchant.plan = [status]
+        delivery = happen()
+        assert (delivery.state, outcomes(delivery)) == ("waiting", [status])
+        pass_time(emulator, 5)
+        assert (delivery.state, outcomes(delivery)) == ("delivered", [status, 204])
+
+    def test_is_no_redirect(self, emulator, merchant, happen):
+        with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+            there = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/"
+            answer = f"HTTP/1.1 307 X\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
+            merchant.plan = [answer.encode()]
+            assert outcomes(happen()) == [307]
+            elsewhere.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                elsewhere.accept()
+
+    @pytest.mark.parametrize(
+        ("plan", "failure"),
+        [
+            ("reset", "ClientOSError"),
+            ("close", "ServerDisconnectedError"),
+            (b"no http at all\r\n\r\n", "ClientResponseError"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", 200),
+        ],
+    )
+    def test_is_nothing_broken(self, emulator, merchant, happen, plan, failure):
+        merchant.plan = [plan]
+        delivery = happen()
+        assert (delivery.state, outcomes(delivery)) == ("waiting", [failure])
+        pass_time(emulator, 5)
+        assert delivery.state == "delivered"
+
+    def test_is_not_what_nobody_answers_in_time(self, emulator, merchant, endpoint):
+        emulator.webhooks.timeout = 0.1
+        merchant.plan = ["hang"]
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        until(lambda: emulator.webhooks.deliveries[0].attempts)
+        assert outcomes(emulator.webhooks.deliveries[0]) == ["TimeoutError"]
+        emulator.webhooks.timeout = 10
+        pass_time(emulator, 5)
+        assert emulator.webhooks.deliveries[0].state == "delivered"
+
+    def test_is_not_where_nobody_listens(self, emulator):
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            port = gone.getsockname()[1]
+        emulator.webhooks.register(f"http://localhost:{port}")
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        assert emulator.webhooks.wait_until_idle(10)
+        assert outcomes(emulator.webhooks.deliveries[0]) == ["ClientConnectorError"]
+
+    def test_each_attempt_has_a_connection_of_its_own(self, emulator, merchant, happen):
+        """One that is kept could be closed just when it is used again, and look like a failure."""
+        happen()
+        happen()
+        assert [letter.all("connection") for letter in merchant.letters] == [["close"]] * 2
+
+
+class TestBackoff:
+    def test_has_steps_by_the_clock_of_the_emulator_and_ends_after_seven_days(self, emulator, merchant, happen):
+        """Guide "Webhooks": retried with backoff for up to 7 days."""
+        merchant.plan = [500] * 1000
+        delivery = happen()
+        waits = []
+        while delivery.state == "waiting":
+            waits.append((delivery.due - delivery.attempts[-1].at).total_seconds())
+            pass_time(emulator, waits[-1] - 1)
+            assert len(delivery.attempts) == len(waits), "too early"
+            pass_time(emulator, 1)
+            assert len(delivery.attempts) == len(waits) + 1
+        assert [round(wait) for wait in waits[: len(STEPS)]] == STEPS
+        assert {round(wait) for wait in waits[len(STEPS) :]} == {STEPS[-1]}
+        assert delivery.state == "given_up"
+        lasted = delivery.attempts[-1].at - delivery.created_at
+        assert timedelta(days=6, hours=18) < lasted < timedelta(days=7)
+        pass_time(emulator, WEEK)
+        assert len(merchant.letters) == len(delivery.attempts) == len(waits) + 1
+
+    def test_goes_on_by_itself_as_time_passes(self, emulator, merchant, endpoint):
+        emulator.webhooks.faults.add("delay", seconds=0.2)
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        assert len(merchant.wait(1)) == 1
+        (delivery,) = emulator.webhooks.deliveries
+        assert emulator.clock.now() - delivery.created_at >= timedelta(seconds=0.2)
+
+    def test_sends_the_same_body_and_signs_anew(self, emulator, merchant, endpoint, happen):
+        merchant.plan = [500, 500]
+        happen()
+        pass_time(emulator, 5)
+        pass_time(emulator, 30)
+        assert len({letter.body for letter in merchant.letters}) == 1
+        times = [letter.signed_with()[0] for letter in merchant.letters]
+        first, second = (later - earlier for earlier, later in itertools.pairwise(times))
+        assert 5 <= first < 30 <= second
+        assert all(letter.is_signed(endpoint.secrets[0]) for letter in merchant.letters)
+
+    def test_holds_up_nothing_else(self, emulator, merchant, happen):
+        merchant.plan = [500]
+        late, early = happen(), happen()
+        assert (late.state, early.state) == ("waiting", "delivered")
+
+
+class TestSeveral:
+    def test_go_one_after_another_in_their_order(self, emulator, merchant, endpoint):
+        merchant.plan = ["hang"]
+        ids = [emulator.state.qualification_sessions.add(status="processing") for _ in range(20)]
+        for id in ids:
+            emulator.state.qualification_sessions.approve(id)
+        merchant.wait(1)
+        assert emulator.webhooks.waiting == 20
+        merchant.open.set()
+        until(lambda: len(merchant.letters) == 20)
+        assert [letter.data["qualification_session_id"] for letter in merchant.letters] == ids
+
+    def test_endpoints_do_not_wait_for_each_other(self, emulator, merchant, endpoint):
+        merchant.plan = ["hang"]
+        other = Merchant()
+        try:
+            emulator.webhooks.register(other.url)
+            for _ in range(3):
+                emulator.state.qualification_sessions.approve(
+                    emulator.state.qualification_sessions.add(status="processing")
+                )
+            assert len(other.wait(3)) == 3
+            assert len(merchant.wait(1)) == 1
+        finally:
+            other.close()
+
+    def test_wait_until_idle_tells_when_it_was_in_vain(self, emulator, merchant, endpoint):
+        merchant.plan = ["hang"]
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        assert not emulator.webhooks.wait_until_idle(0.05)
+        merchant.open.set()
+        assert emulator.webhooks.wait_until_idle(10)
+
+    def test_by_many_threads(self, emulator, merchant, endpoint):
+        def run():
+            for _ in range(10):
+                paid(emulator)
+
+        threads = [threading.Thread(target=run) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert emulator.webhooks.wait_until_idle(20)
+        assert len(merchant.letters) == 100
+        assert {delivery.state for delivery in emulator.webhooks.deliveries} == {"delivered"}
+
+
+class TestResend:
+    def test_of_one_that_was_taken(self, emulator, merchant, happen):
+        delivery = happen()
+        merchant.plan = [500]
+        emulator.webhooks.resend(delivery.id)
+        assert emulator.webhooks.wait_until_idle(10)
+        # Taken once: nothing is repeated for a failure after that.
+        assert (delivery.state, outcomes(delivery)) == ("delivered", [204, 500])
+        assert merchant.letters[0].body == merchant.letters[1].body
+
+    def test_of_one_that_waits_sends_it_now_and_once(self, emulator, merchant, happen):
+        merchant.plan = [500]
+        delivery = happen()
+        emulator.webhooks.resend(delivery.id)
+        pass_time(emulator, WEEK)
+        assert (delivery.state, outcomes(delivery)) == ("delivered", [500, 204])
+
+    def test_of_one_that_was_given_up(self, emulator, merchant, happen):
+        merchant.plan = [500]
+        delivery = happen()
+        emulator.clock.advance(2 * WEEK)
+        merchant.plan = [500]
+        until(lambda: delivery.state == "given_up")
+        emulator.webhooks.resend(delivery.id)
+        assert emulator.webhooks.wait_until_idle(10)
+        assert (delivery.state, len(delivery.attempts)) == ("delivered", 3)
+
+    def test_of_one_that_is_under_way_sends_it_once_more(self, emulator, merchant, endpoint):
+        merchant.plan = ["hang"]
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        merchant.wait(1)
+        (delivery,) = emulator.webhooks.deliveries
+        emulator.webhooks.resend(delivery.id)
+        merchant.open.set()
+        assert emulator.webhooks.wait_until_idle(10)
+        pass_time(emulator, 5)
+        assert outcomes(delivery) == ["ServerDisconnectedError", 204, 204]
+
+    def test_of_what_is_unknown(self, emulator, endpoint, happen):
+        delivery = happen()
+        with pytest.raises(KeyError):
+            emulator.webhooks.resend("x")
+        emulator.webhooks.unregister(endpoint.id)
+        with pytest.raises(KeyError):
+            emulator.webhooks.resend(delivery.id)
+        assert delivery.state == "delivered"
+
+
+class TestTheEndOfTheEmulator:
+    def test_keeps_what_waits(self, merchant):
+        emulator = Emulator(sessions=0)
+        merchant.plan = [500]
+        with emulator:
+            emulator.webhooks.register(merchant.url)
+            first = emulator.state.qualification_sessions.add(status="processing")
+            emulator.state.qualification_sessions.approve(first)
+            assert emulator.webhooks.wait_until_idle(10)
+        second = emulator.state.qualification_sessions.add(status="processing")
+        emulator.state.qualification_sessions.approve(second)  # nobody sends now
+        assert emulator.webhooks.waiting == 1
+        assert len(merchant.letters) == 1
+        with emulator:
+            assert emulator.webhooks.wait_until_idle(10)
+            pass_time(emulator, 5)
+        told = [letter.data["qualification_session_id"] for letter in merchant.letters]
+        assert told == [first, second, first]
+
+    def test_cuts_off_what_is_under_way_and_sends_it_again(self, merchant):
+        emulator = Emulator(sessions=0)
+        merchant.plan = ["hang"]
+        with emulator:
+            emulator.webhooks.register(merchant.url)
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
+            merchant.wait(1)
+        (delivery,) = emulator.webhooks.deliveries
+        assert (delivery.state, outcomes(delivery)) == ("waiting", ["cut off"])
+        with emulator:
+            pass_time(emulator, 5)
+        assert (delivery.state, outcomes(delivery)) == ("delivered", ["cut off", 204])
+
+    async def test_loses_nothing_that_was_taken_up_and_never_begun(self, merchant):
+        """Taken by the sender, but its task is cancelled before its first step."""
+        async with Emulator(sessions=0) as emulator:
+            emulator.webhooks.register(merchant.url)
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
+            (sending,) = emulator.webhooks.take()
+            assert emulator.webhooks.waiting == 1
+        async with emulator:
+            async with asyncio.timeout(10):
+                while sending.delivery.state == "waiting":
+                    await asyncio.sleep(0.001)
+        assert outcomes(sending.delivery) == [204]
+
+    def test_nothing_is_sent_when_nothing_is_registered(self, emulator):
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        assert emulator.webhooks.deliveries == ()
+        assert emulator._sender._task is None
+
+    async def test_a_listener_that_breaks_breaks_nothing_else(self, merchant, caplog):
+        def broken(*_):
+            raise ZeroDivisionError
+
+        async with Emulator(sessions=0) as emulator:
+            emulator.webhooks.register(merchant.url)
+            emulator.webhooks.on_attempt.append(broken)
+            for _ in range(2):
+                emulator.state.qualification_sessions.approve(
+                    emulator.state.qualification_sessions.add(status="processing")
+                )
+            async with asyncio.timeout(10):
+                while emulator.webhooks.waiting:
+                    await asyncio.sleep(0.001)
+        assert {delivery.state for delivery in emulator.webhooks.deliveries} == {"delivered"}
+        assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError] * 2
+
+
+class TestTheLog:
+    def test_has_every_attempt(self, emulator, merchant, endpoint, happen):
+        seen = []
+        emulator.webhooks.on_attempt.append(lambda endpoint, delivery: seen.append((endpoint, delivery.attempts[-1])))
+        merchant.plan = [500]
+        delivery = happen()
+        pass_time(emulator, 5)
+        assert [attempt for _, attempt in seen] == delivery.attempts
+        assert {endpoint for endpoint, _ in seen} == {endpoint}
+        first, second = delivery.attempts
+        assert second.at - first.at >= timedelta(seconds=5)
+        assert 0 <= first.seconds < 10
+        assert [value for name, value in first.headers if name == "x-truemed-signature"] == merchant.letters[0].all(
+            "x-truemed-signature"
+        )
+
+    def test_masks_the_secret_of_an_unsigned_one(self, emulator, merchant):
+        emulator.webhooks.register(merchant.url, mode="unsigned", secret="s3cret")
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        assert emulator.webhooks.wait_until_idle(10)
+        (delivery,) = emulator.webhooks.deliveries
+        assert ("x-truemed-api-key", "***") in delivery.attempts[0].headers
+        assert "s3cret" not in repr((delivery, delivery.attempts, emulator.webhooks, emulator.webhooks.endpoints))
+        assert merchant.letters[0].all("x-truemed-api-key") == ["s3cret"]
+
+    def test_keeps_some_thousand_and_all_that_wait(self, emulator, monkeypatch, happen):
+        monkeypatch.setattr("truemed_async.emulator.webhooks.outbox._KEPT", 3)
+        emulator.webhooks.faults.add("delay", times=1)
+        waits = happen()
+        for _ in range(4):
+            happen()
+        assert len(emulator.webhooks.deliveries) == 5
+        pass_time(emulator, 60)
+        assert waits.state == "delivered"
+        happen()
+        assert len(emulator.webhooks.deliveries) == 3
+        assert repr(emulator.webhooks) == "<1 webhooks, 3 deliveries>"
+
+    def test_is_cleared_with_all_that_waits(self, emulator, merchant, endpoint):
+        merchant.plan = ["hang"]
+        for _ in range(3):
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
+        merchant.wait(1)
+        under_way = emulator.webhooks.deliveries[-1]
+        emulator.webhooks.clear()
+        assert (emulator.webhooks.deliveries, emulator.webhooks.waiting) == ((), 0)
+        merchant.open.set()
+        until(lambda: under_way.attempts)
+        pass_time(emulator, WEEK)
+        assert (under_way.state, len(merchant.letters)) == ("given_up", 1)
+        assert emulator.webhooks.endpoints == (endpoint,)

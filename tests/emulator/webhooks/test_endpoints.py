@@ -1,0 +1,295 @@
+"""Webhooks as the developer dashboard has them: registered, rotated, removed, kept."""
+
+import json
+import threading
+
+import pytest
+
+from tests.support.factories import paid
+from tests.support.webhook_endpoint import Merchant, until
+from truemed_async.emulator import Emulator
+
+EVENTS = (
+    "payment_session_complete",
+    "payment_token_updated",
+    "qualification_session_complete",
+    "product_catalog_item_eligibility_updated",
+)
+
+
+def everything(emulator):
+    """Let each of the four events happen, in their order."""
+    paid(emulator, tokenize=True)
+    emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+    emulator.state.catalog_items.review(emulator.state.catalog_items.add(), "eligible")
+
+
+def wait(emulator):
+    assert emulator.webhooks.wait_until_idle(10)
+
+
+def events(letters):
+    names = {"payment_session.updated": 0, "payment_token.updated": 1, "qualification_status.updated": 2}
+    return {EVENTS[names.get(letter.json["event_type"], 3)] for letter in letters}
+
+
+class TestRegistering:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://127.0.0.1:9/a?b=c%20d",
+            "https://localhost/",
+            "http://[::1]:65535",
+            "HTTP://LOCALHOST:80",
+            "http://127.0.0.1?x",
+        ],
+    )
+    def test_a_url_of_this_machine(self, emulator, url):
+        assert emulator.webhooks.register(url).url == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://shop.example/webhooks",
+            "http://127.0.0.1.evil.example/",
+            "http://127.0.0.1@evil.example/",
+            "http://evil.example\\@127.0.0.1/",
+            "http://evil.example#@127.0.0.1/",
+            "http://user:password@127.0.0.1/",
+            "http://10.0.0.1/",
+            "http://0.0.0.0/",
+            "http://127.0.0.2/",
+            "http://2130706433/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://127.0.0.1:65536/",
+            "http://127.0.0.1:x/",
+            "http://127.0.0.1/\r\nX: y",
+            "http://127.0.0.1/a b",
+            " http://127.0.0.1/",
+            "http:///",
+            "http://",
+            "127.0.0.1:80",
+            "ftp://127.0.0.1/",
+            "file:///etc/passwd",
+            "",
+        ],
+    )
+    def test_no_other(self, emulator, url):
+        with pytest.raises(ValueError, match="URL of this machine"):
+            emulator.webhooks.register(url)
+        assert emulator.webhooks.endpoints == ()
+
+    @pytest.mark.parametrize("secret", ["hush\nhush", "hush\x00", "hüsh", " hush", "hush "])
+    def test_no_secret_that_no_header_can_hold(self, emulator, merchant, secret):
+        with pytest.raises(ValueError, match="printable ASCII") as caught:
+            emulator.webhooks.register(merchant.url, secret=secret)
+        assert secret not in str(caught.value)
+
+    def test_no_other_mode_or_event(self, emulator, merchant):
+        with pytest.raises(ValueError, match="signed or unsigned"):
+            emulator.webhooks.register(merchant.url, mode="x")
+        with pytest.raises(ValueError, match="payment_session_complete, payment_token_updated"):
+            emulator.webhooks.register(merchant.url, events=["payment_session.updated"])
+
+    def test_in_both_modes_at_once(self, emulator, merchant):
+        """Guide "Webhooks": several active ones are allowed, so both methods can run in parallel."""
+        signed, unsigned = (emulator.webhooks.register(merchant.url, mode=mode) for mode in ("signed", "unsigned"))
+        assert signed.secrets != unsigned.secrets
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        wait(emulator)
+        assert sorted(len(letter.all("x-truemed-signature")) for letter in merchant.letters) == [0, 1]
+
+    @pytest.mark.parametrize("wanted", [None, *[[event] for event in EVENTS], EVENTS[1:3], []])
+    def test_for_some_events(self, emulator, merchant, wanted):
+        emulator.webhooks.register(merchant.url, events=wanted)
+        everything(emulator)
+        wait(emulator)
+        assert events(merchant.letters) == set(EVENTS if wanted is None else wanted)
+
+    def test_from_another_thread_while_it_sends(self, emulator, merchant):
+        emulator.webhooks.register(merchant.url)
+        others = []
+
+        def register():
+            for _ in range(10):
+                others.append(emulator.webhooks.register(merchant.url, events=[]))
+                emulator.webhooks.rotate_secret(others[-1].id)
+
+        threads = [threading.Thread(target=register) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(30):
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
+        for thread in threads:
+            thread.join(10)
+        wait(emulator)
+        assert (len(merchant.letters), len(emulator.webhooks.endpoints)) == (30, 41)
+
+    def test_before_it_is_started(self, merchant):
+        emulator = Emulator(sessions=0)
+        emulator.webhooks.register(merchant.url)
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        with emulator:
+            wait(emulator)
+        assert len(merchant.letters) == 1
+
+
+class TestRotating:
+    def test_signs_with_both_until_the_next_time(self, emulator, merchant):
+        endpoint = emulator.webhooks.register(merchant.url)
+        secrets = [endpoint.secrets[0]]
+        for _ in range(3):
+            emulator.state.qualification_sessions.approve(
+                emulator.state.qualification_sessions.add(status="processing")
+            )
+            wait(emulator)
+            secrets.append(emulator.webhooks.rotate_secret(endpoint.id))
+        signed = [[letter.is_signed(secret) for secret in secrets[:3]] for letter in merchant.letters]
+        assert signed == [[True, False, False], [True, True, False], [False, True, True]]
+        assert [len(letter.signed_with()[1]) for letter in merchant.letters] == [1, 2, 2]
+
+    def test_without_overlap(self, emulator, merchant):
+        endpoint = emulator.webhooks.register(merchant.url)
+        new = emulator.webhooks.rotate_secret(endpoint.id, overlap=False)
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        (letter,) = merchant.wait(1)
+        assert (letter.is_signed(new), letter.is_signed(endpoint.secrets[0])) == (True, False)
+
+    def test_sends_the_new_one_when_unsigned(self, emulator, merchant):
+        endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
+        new = emulator.webhooks.rotate_secret(endpoint.id)
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        assert merchant.wait(1)[0].all("x-truemed-api-key") == [new]
+
+    def test_holds_for_what_waits(self, emulator, merchant):
+        endpoint = emulator.webhooks.register(merchant.url)
+        merchant.plan = [500]
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        wait(emulator)
+        new = emulator.webhooks.rotate_secret(endpoint.id, overlap=False)
+        emulator.clock.advance(5)
+        wait(emulator)
+        assert [letter.is_signed(new) for letter in merchant.letters] == [False, True]
+
+
+class TestRemoving:
+    def test_gives_up_what_waits(self, emulator, merchant):
+        endpoint = emulator.webhooks.register(merchant.url)
+        merchant.plan = [500]
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        wait(emulator)
+        emulator.webhooks.unregister(endpoint.id)
+        emulator.clock.advance(3600)
+        wait(emulator)
+        (delivery,) = emulator.webhooks.deliveries
+        assert (delivery.state, len(merchant.letters)) == ("given_up", 1)
+
+    def test_gives_up_what_is_under_way(self, emulator, merchant):
+        told = []
+        emulator.webhooks.on_attempt.append(lambda endpoint, delivery: told.append((endpoint, delivery.state)))
+        endpoint = emulator.webhooks.register(merchant.url)
+        merchant.plan = ["hang"]
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        merchant.wait(1)
+        emulator.webhooks.unregister(endpoint.id)
+        merchant.open.set()
+        until(lambda: told)
+        assert told == [(None, "given_up")]
+
+    def test_just_when_it_is_to_be_sent_breaks_nothing(self, emulator):
+        """The sender has taken it up; the webhook is gone before the request is made."""
+        merchants = [Merchant() for _ in range(2)]
+        try:
+            stays = emulator.webhooks.register(merchants[0].url)
+            for _ in range(30):
+                goes = emulator.webhooks.register(merchants[1].url)
+                emulator.state.qualification_sessions.approve(
+                    emulator.state.qualification_sessions.add(status="processing")
+                )
+                emulator.webhooks.unregister(goes.id)
+            wait(emulator)
+            assert len(merchants[0].wait(30)) == 30
+            assert emulator.webhooks.endpoints == (stays,)
+        finally:
+            for merchant in merchants:
+                merchant.close()
+
+    @pytest.mark.parametrize("method", ["unregister", "rotate_secret"])
+    def test_what_there_is_not(self, emulator, method):
+        with pytest.raises(KeyError):
+            getattr(emulator.webhooks, method)("x")
+
+
+class TestKeeping:
+    @pytest.fixture
+    def saved(self, emulator, merchant):
+        """Two webhooks, and a delivery that failed once and one that has yet to begin; through JSON text."""
+        emulator.webhooks.register(merchant.url, events=["qualification_session_complete"])
+        emulator.webhooks.rotate_secret(emulator.webhooks.endpoints[0].id)
+        emulator.webhooks.register(merchant.url, mode="unsigned", events=[])
+        merchant.plan = [500]
+        emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
+        wait(emulator)
+        emulator.webhooks.faults.add("delay", seconds=3600)
+        emulator.state.qualification_sessions.reject(emulator.state.qualification_sessions.add(status="processing"))
+        emulator.webhooks.faults.clear()
+        emulator.state.qualification_sessions.reject(
+            emulator.state.qualification_sessions.add(status="processing")
+        )  # is taken, and not kept
+        wait(emulator)
+        return json.loads(json.dumps(emulator.webhooks.dump()))
+
+    def test_nothing_is_lost(self, emulator, merchant, saved):
+        with Emulator(sessions=0) as other:
+            other.webhooks.load(saved)
+            assert json.loads(json.dumps(other.webhooks.dump())) == saved
+            assert other.webhooks.endpoints == emulator.webhooks.endpoints
+            assert [delivery.state for delivery in other.webhooks.deliveries] == ["waiting"] * 2
+            merchant.letters.clear()
+            other.clock.advance(5)
+            wait(other)
+            other.clock.advance(3600)
+            wait(other)
+            assert [letter.data["status"] for letter in merchant.letters] == ["approved", "rejected"]
+            assert all(letter.is_signed(emulator.webhooks.endpoints[0].secrets[0]) for letter in merchant.letters)
+            assert [len(delivery.attempts) for delivery in other.webhooks.deliveries] == [1, 2]
+
+    def test_takes_the_place_of_what_there_was(self, merchant, saved):
+        with Emulator(sessions=0) as other:
+            old = other.webhooks.register(merchant.url)
+            other.webhooks.faults.add("delay")
+            other.state.qualification_sessions.approve(other.state.qualification_sessions.add(status="processing"))
+            other.webhooks.load(saved)
+            assert old not in other.webhooks.endpoints
+            assert len(other.webhooks.deliveries) == 2
+
+    def test_a_delivery_without_its_webhook_is_left_out(self, merchant, saved):
+        with Emulator(sessions=0) as other:
+            other.webhooks.load({**saved, "endpoints": saved["endpoints"][1:]})
+            assert (len(other.webhooks.endpoints), other.webhooks.deliveries) == (1, ())
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            {},
+            {"endpoints": []},
+            {"endpoints": 1, "deliveries": []},
+            {"endpoints": [{}], "deliveries": []},
+            {"endpoints": [None], "deliveries": []},
+            {"endpoints": [], "deliveries": [{"id": 1}]},
+            {
+                "endpoints": [{"id": "w", "url": "https://evil.example/", "secrets": ["s"], "events": None}],
+                "deliveries": [],
+            },
+            {"endpoints": [{"id": "w", "url": "http://127.0.0.1/", "secrets": ["s"], "mode": "x"}], "deliveries": []},
+            [],
+        ],
+        ids=str,
+    )
+    def test_changes_nothing_when_it_cannot_be_read(self, emulator, saved, broken):
+        with pytest.raises(ValueError):
+            emulator.webhooks.load(broken)
+        assert len(emulator.webhooks.endpoints) == 2
+        assert len(emulator.webhooks.deliveries) == 3

@@ -1,0 +1,314 @@
+"""Which moves Truemed tells of and in which words, as Truemed's pages have it: a fact a test."""
+
+import re
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.support.factories import CREATE, held, one, order, paid
+from truemed_async.emulator import Emulator
+
+TOKENS = "/api/v1/payment_tokens"
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+ITEMS = [{"item_id": "i-1", "name": "Sauna", "price": 90_00, "quantity": 1, "sku": "S"}]
+
+
+@pytest.fixture
+def told(emulator, merchant):
+    """What was told in signed envelopes since the last call, but for the ids of deliveries."""
+    emulator.webhooks.register(merchant.url)
+
+    def told():
+        assert emulator.webhooks.wait_until_idle(10)
+        letters, merchant.letters = merchant.letters, []
+        for letter in letters:
+            assert set(letter.json) == {"webhook_delivery_id", "event_type", "data"}
+        return [(letter.json["event_type"], letter.data) for letter in letters]
+
+    return told
+
+
+@pytest.fixture
+def flat(emulator, merchant):
+    """What was told in unsigned bodies."""
+    emulator.webhooks.register(merchant.url, mode="unsigned")
+
+    def flat():
+        assert emulator.webhooks.wait_until_idle(10)
+        return [letter.json for letter in merchant.letters]
+
+    return flat
+
+
+class TestPaymentSessionComplete:
+    """Webhook "Payment Session Complete": on every status change, once each."""
+
+    def statuses(self, told):
+        for type, _ in told:
+            assert type == "payment_session.updated"
+        return [data["status"] for _, data in told]
+
+    def test_on_each_change_of_status(self, emulator, told):
+        paid(emulator)
+        assert self.statuses(told()) == ["processing", "captured"]
+        emulator.state.payment_sessions.void(held(emulator))
+        assert self.statuses(told()) == ["processing", "authorized", "authorization_voided"]
+        emulator.state.payment_sessions.capture(held(emulator))
+        assert self.statuses(told())[-1] == "captured"
+
+    @pytest.mark.parametrize(
+        ("moves", "statuses"),
+        [
+            (["cancel"], ["canceled"]),
+            (["submit", "reject"], ["processing", "rejected"]),
+        ],
+    )
+    def test_on_the_ends_without_money(self, emulator, told, moves, statuses):
+        id = emulator.state.payment_sessions.add()
+        for move in moves:
+            getattr(emulator.state.payment_sessions, move)(id)
+        assert self.statuses(told()) == statuses
+
+    def test_on_an_expired_hold_when_a_capture_finds_out(self, emulator, told):
+        id = held(emulator)
+        emulator.state.payment_sessions.expire_hold(id)
+        assert self.statuses(told()) == ["processing", "authorized"]
+        emulator.state.payment_sessions.capture(id)
+        assert self.statuses(told()) == ["authorization_expired"]
+
+    def test_by_calls_of_the_api(self, api, emulator, told):
+        id = held(emulator)
+        told()
+        api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
+        api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})  # no second capture
+        assert self.statuses(told()) == ["captured"]
+
+    def test_not_on_creation_refunds_and_disputes(self, api, emulator, told):
+        """Refunds and disputes never change the status (Get Payment Status)."""
+        api.post(CREATE, order())
+        id = paid(emulator)
+        told()
+        emulator.state.payment_sessions.refund(id, 1)
+        emulator.state.payment_sessions.open_dispute(id)
+        emulator.state.payment_sessions.close_dispute(id)
+        emulator.state.payment_sessions.reauthorize(held(emulator))
+        emulator.state.payouts.pay_out()
+        assert self.statuses(told()) == ["processing", "authorized"]
+
+    def test_with_the_members_of_the_page(self, emulator, told):
+        id = paid(emulator, metadata="order 7", order_items=ITEMS, total_amount=90_00)
+        (_, processing), (_, captured) = told()
+        assert MOMENT.fullmatch(captured["created_at"])
+        assert captured == {
+            "payment_session_id": id,
+            "status": "captured",
+            "created_at": captured["created_at"],
+            "order_items": [{**ITEMS[0], "total_refundable": 90_00, "quantity_refundable": 1}],
+            "capture_amount": 90_00,
+            "metadata": "order 7",
+        }
+        assert processing == {**captured, "status": "processing", "order_items": ITEMS}
+
+    @pytest.mark.parametrize("move", ["cancel", "submit"])
+    def test_the_capture_amount_is_always_there_for_one_time_payments(self, emulator, told, move):
+        getattr(emulator.state.payment_sessions, move)(emulator.state.payment_sessions.add(total_amount=70_00))
+        assert told()[0][1]["capture_amount"] == 70_00
+
+    def test_the_capture_amount_of_an_authorization_is_there_once_it_is_captured(self, emulator, told):
+        id = held(emulator)
+        assert ["capture_amount" in data for _, data in told()] == [False, False]
+        emulator.state.payment_sessions.capture(id, 95_00)
+        assert told()[0][1]["capture_amount"] == 95_00
+
+    def test_the_token_is_there_if_it_was_made_or_sent(self, api, emulator, told):
+        id = paid(emulator, tokenize=True)
+        token = emulator.state.payment_sessions.get(id).payment_token
+        assert [data.get("payment_token") for type, data in told() if type == "payment_session.updated"] == [
+            None,
+            token,
+        ]
+        api.post(CREATE, order(payment_token=token))
+        renewal = told()
+        assert self.statuses(renewal) == ["processing", "captured"]
+        assert {data["payment_token"] for _, data in renewal} == {token}
+
+    def test_flat_when_unsigned(self, emulator, flat):
+        id = paid(emulator)
+        assert [(body["payment_session_id"], body["status"]) for body in flat()] == [
+            (id, "processing"),
+            (id, "captured"),
+        ]
+
+
+class TestPaymentTokenUpdated:
+    """Webhook "Payment Token Updated": exactly one of three ids identifies the origin."""
+
+    def only(self, told):
+        found = [data for type, data in told if type == "payment_token.updated"]
+        for data in found:
+            assert (
+                len({"payment_session_id", "failed_payment_session_id", "provision_token_request_id"} & set(data)) == 1
+            )
+        return found
+
+    def test_after_a_payment_that_tokenizes(self, emulator, told):
+        id = paid(emulator, tokenize=True, metadata="order 7")
+        token = emulator.state.payment_sessions.get(id).payment_token
+        (data,) = self.only(told())
+        lmn = emulator.state.payment_tokens.get(token).lmn_expires_at
+        assert data == {
+            "payment_token": token,
+            "payment_session_id": id,
+            "lmn_expires_at": lmn.strftime("%Y-%m-%dT%H:%M:%S.") + f"{lmn.microsecond // 1000:03}Z",
+            "metadata": "order 7",
+        }
+
+    def test_after_a_request(self, api, emulator, told):
+        asked = api.post(f"{TOKENS}/create", {"metadata": "m"}).json["provision_token_request_id"]
+        assert told() == []
+        emulator.state.provision_requests.submit(asked)
+        (data,) = self.only(told())
+        assert (data["provision_token_request_id"], data["metadata"]) == (asked, "m")
+
+    def test_after_an_update_that_asks_the_customer(self, api, emulator, told):
+        token = emulator.state.payment_tokens.add()
+        asked = api.post(f"{TOKENS}/{token}/update", {"update_card_info": True}).json["provision_token_request_id"]
+        assert told() == []
+        emulator.state.provision_requests.submit(asked)
+        (data,) = self.only(told())
+        assert data == {"payment_token": token, "provision_token_request_id": asked}
+
+    def test_after_an_update_that_asks_nothing(self, api, emulator, told):
+        token = emulator.state.payment_tokens.add()
+        asked = api.post(f"{TOKENS}/{token}/update", {}).json["provision_token_request_id"]
+        assert self.only(told()) == [{"payment_token": token, "provision_token_request_id": asked}]
+
+    def test_after_the_repair_of_a_failed_charge(self, api, emulator, told):
+        token = emulator.state.payment_tokens.add()
+        emulator.state.payment_tokens.fail_next_charge(token)
+        api.post(CREATE, order(payment_token=token))
+        failed = emulator.state.payment_tokens.get(token).failed_payment_session_id
+        assert told() == []
+        emulator.state.payment_tokens.resolve_failure(token)
+        assert self.only(told()) == [{"payment_token": token, "failed_payment_session_id": failed}]
+
+    def test_not_when_there_is_no_origin(self, api, emulator, told):
+        token = emulator.state.payment_tokens.add()
+        emulator.state.payment_tokens.fail_next_charge(token)
+        emulator.state.payment_tokens.resolve_failure(token)
+        emulator.state.payment_tokens.expire_lmn(token)
+        api.post(f"{TOKENS}/{token}/delete")
+        assert told() == []
+
+    def test_not_after_a_review_that_rejects(self, emulator, told):
+        id = emulator.state.payment_sessions.add(tokenize=True)
+        emulator.state.payment_sessions.submit(id)
+        emulator.state.payment_sessions.reject(id)
+        assert self.only(told()) == []
+
+    def test_flat_when_unsigned(self, emulator, flat):
+        request = emulator.state.provision_requests.ask()
+        token = emulator.state.provision_requests.submit(request.id)
+        (body,) = flat()
+        assert (body["payment_token"], body["provision_token_request_id"]) == (token, request.id)
+
+
+class TestQualificationSessionComplete:
+    """Webhook "Qualification Session Complete": once per session, on `approved` or `rejected` only."""
+
+    def test_at_the_end(self, emulator, told):
+        fields = {"email": "sam@example.com", "source": "email_receipt", "user_id": "u-1"}
+        approved, rejected = (
+            emulator.state.qualification_sessions.add(**fields),
+            emulator.state.qualification_sessions.add(),
+        )
+        for id, move in ((approved, "approve"), (rejected, "reject")):
+            emulator.state.qualification_sessions.start_review(id)
+            getattr(emulator.state.qualification_sessions, move)(id)
+        (type, data), (_, other) = told()
+        assert type == "qualification_status.updated"
+        assert MOMENT.fullmatch(data["expires_at"])
+        assert data == {
+            "qualification_session_id": approved,
+            "status": "approved",
+            "expires_at": data["expires_at"],
+            **fields,
+        }
+        nothing = dict.fromkeys(("email", "expires_at", "source", "user_id"))
+        assert other == {"qualification_session_id": rejected, "status": "rejected", **nothing}
+
+    def test_not_for_what_is_added_or_updated(self, api, emulator, told):
+        emulator.state.qualification_sessions.add(status="approved")
+        id = emulator.state.qualification_sessions.add()
+        api.update(id, {"idempotency_key": "k", "user_id": "u"})
+        emulator.state.qualification_sessions.start_review(id)
+        assert told() == []
+
+    def test_flat_when_unsigned(self, emulator, flat):
+        id = emulator.state.qualification_sessions.add(status="processing")
+        emulator.state.qualification_sessions.reject(id)
+        assert flat()[0]["qualification_session_id"] == id
+
+
+class TestProductCatalogItemEligibilityUpdated:
+    """Webhook "Product Catalog Item Eligibility Updated": enveloped even when unsigned."""
+
+    def test_when_an_item_is_reviewed(self, api, emulator, told):
+        api.post("/api/v1/product_catalog/items/create", {"sku": "S", "name": "Mat", "image_urls": ["https://x/1"]})
+        assert told() == []
+        emulator.state.catalog_items.review("S", "eligible")
+        emulator.state.catalog_items.review("S", "ineligible")
+        (type, first), (_, second) = told()
+        assert type == "product_catalog.item.eligibility_updated"
+        item = first["object"]
+        assert MOMENT.fullmatch(item["reviewed_at"])
+        shown = api.post("/api/v1/product_catalog/items/detail", {"sku": "S"}).json["object"]
+        assert second["object"] == shown
+        assert item == {**shown, "eligibility": "eligible", "reviewed_at": item["reviewed_at"]}
+
+    def test_in_an_envelope_when_unsigned(self, emulator, flat):
+        emulator.state.catalog_items.review(emulator.state.catalog_items.add(sku="S"), "eligible")
+        (body,) = flat()
+        assert set(body) == {"event_type", "timestamp", "data"}
+        assert body["event_type"] == "product_catalog.item.eligibility_updated"
+        assert abs(datetime.fromisoformat(body["timestamp"]) - datetime.now(UTC)).total_seconds() < 60
+        assert body["data"]["object"]["sku"] == "S"
+
+    def test_not_when_it_is_updated(self, api, emulator, told):
+        emulator.state.catalog_items.add(sku="S")
+        body = {"sku": "S", "name": "N", "description": "D", "image_urls": [], "url": "https://x"}
+        assert api.post("/api/v1/product_catalog/items/update", body).status == 200
+        assert told() == []
+
+
+def test_the_id_of_a_delivery_is_that_of_the_event_and_the_webhook(emulator, merchant):
+    """Guide "Webhooks": `webhook_delivery_id` is deterministic: what is sent again has the same."""
+    for _ in range(2):
+        emulator.webhooks.register(merchant.url)
+    paid(emulator)
+    assert emulator.webhooks.wait_until_idle(10)
+    merchant.plan = [500]
+    for delivery in emulator.webhooks.deliveries:
+        emulator.webhooks.resend(delivery.id)
+    assert emulator.webhooks.wait_until_idle(10)
+    ids = [letter.json["webhook_delivery_id"] for letter in merchant.letters]
+    assert len(ids) == 8
+    assert sorted(ids[:4]) == sorted(ids[4:])
+    assert len(set(ids)) == 4
+    assert all(uuid.UUID(id.removeprefix("whd_")) for id in ids)
+
+
+def test_the_id_of_a_delivery_is_another_in_the_next_run(emulator, merchant):
+    """Two runs from one file must not look like one event: the merchant would take the second for a repetition."""
+    emulator.webhooks.register(merchant.url)
+    id = emulator.state.payment_sessions.add()
+    saved, state = emulator.webhooks.dump(), emulator.state.dump()
+    for _ in range(2):
+        with Emulator(sessions=0) as other:
+            other.webhooks.load(saved)
+            other.state.load(state)
+            other.state.payment_sessions.submit(id)
+            assert other.webhooks.wait_until_idle(10)
+    first, second = (letter.json["webhook_delivery_id"] for letter in merchant.letters)
+    assert first != second

@@ -1,0 +1,61 @@
+"""Django: prefork workers and threads under gunicorn, and the async view under uvicorn."""
+
+import json
+import re
+import signal
+from collections import Counter
+
+import pytest
+
+from tests.support.processes import ask, until
+
+ACCESS = ("--access-logfile", "-", "--access-logformat", "served by %(p)s: %(s)s", "--no-control-socket")
+GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:0", *ACCESS)
+
+
+def expected(emulator, session_id):
+    return 200, {"status": emulator.state.qualification_sessions.get(session_id).status}
+
+
+def workers(server):
+    """Count what each worker has served."""
+    return Counter(re.findall(r"served by <(\d+)>: 200", server.output))
+
+
+@pytest.mark.parametrize(
+    ("application", "how"),
+    [
+        ("shop.wsgi", ("--workers", "2", "--preload")),
+        ("django_called_first", ("--workers", "2", "--preload")),
+        ("shop.wsgi", ("--workers", "2", "--threads", "4")),
+    ],
+    ids=["made before the fork", "used before the fork", "made in each worker, with threads"],
+)
+def test_two_workers_answer_every_request(start, emulator, ids, amount, application, how):
+    server = start(*GUNICORN, *how, application, example="django")
+    address = server.address()
+    first = f"/status/{ids[0]}"
+    until(lambda: ask(address, [first] * 8) and len(workers(server)) == 2, lambda: server.output)
+
+    wanted = [ids[number % len(ids)] for number in range(amount(200, 2000))]
+    answers = ask(address, [f"/status/{session_id}" for session_id in wanted])
+    assert [(status, json.loads(body)) for status, body in answers] == [expected(emulator, each) for each in wanted]
+    assert ask(address, ["/status/qs_nobody", "/status/-"])[0][0] == 404
+
+    assert server.end() == 0
+    assert sum(workers(server).values()) >= len(wanted) + 8
+    assert server.complaints() == []
+
+
+def test_both_kinds_of_view_under_asgi(start, emulator, ids):
+    server = start("-m", "uvicorn", "shop.asgi:application", "--port", "0", example="django")
+    address = server.address()
+    wanted = [*ids, *ids]
+    paths = [*(f"/status/{each}" for each in ids), *(f"/async/status/{each}" for each in ids)]
+    answers = ask(address, paths)
+    assert [(status, json.loads(body)) for status, body in answers] == [expected(emulator, each) for each in wanted]
+    assert [status for status, _ in ask(address, ["/status/qs_nobody", "/async/status/qs_nobody"])] == [404, 404]
+
+    assert server.end(signal.SIGINT) == 0  # after SIGTERM uvicorn ends without finalisers, which would complain
+    server.says("Application shutdown complete")
+    assert server.complaints() == []

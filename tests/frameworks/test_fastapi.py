@@ -1,0 +1,39 @@
+"""FastAPI: one async client for the application's life, closed by its lifespan."""
+
+import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.support.processes import ask, until
+
+UVICORN = ("-m", "uvicorn", "shop:app", "--port", "0")
+
+
+def test_the_client_of_each_workers_lifespan_answers_every_request(start, emulator, ids, amount):
+    server = start(*UVICORN, "--workers", "2", example="fastapi")
+    address = server.address()
+    until(lambda: server.output.count("Application startup complete") == 2, lambda: server.output)
+    wanted = [ids[number % len(ids)] for number in range(amount(200, 2000))]
+    answers = ask(address, [f"/status/{session_id}" for session_id in wanted], clients=16)
+    assert [(status, json.loads(body)) for status, body in answers] == [
+        (200, {"status": emulator.state.qualification_sessions.get(session_id).status}) for session_id in wanted
+    ]
+    assert ask(address, ["/status/qs_nobody"])[0][0] == 404
+
+    server.end()
+    assert server.output.count("Application shutdown complete") == 2
+    assert server.complaints() == []
+
+
+def test_a_request_under_way_is_answered_before_the_client_is_closed(start, emulator, ids):
+    server = start(*UVICORN, example="fastapi")
+    address = server.address()
+    emulator.faults.add("latency", seconds=1.0)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(ask, address, [f"/status/{ids[2]}"])
+        until(lambda: emulator.requests.in_flight, lambda: server.output)
+        assert server.end(signal.SIGINT) == 0  # after SIGTERM uvicorn ends without finalisers, which would complain
+        ((status, body),) = asked.result()
+    assert (status, json.loads(body)) == (200, {"status": "approved"})
+    server.says("Application shutdown complete")
+    assert server.complaints() == []

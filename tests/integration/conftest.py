@@ -1,0 +1,34 @@
+"""Servers and clients of the wire tests."""
+
+import contextlib
+
+import pytest
+
+from tests.support.recording_server import KEY, RecordingServer
+from truemed_async import AsyncTruemed
+
+
+@pytest.fixture
+async def serve():
+    """Start recording servers; they end with the test."""
+    servers = []
+
+    async def start(script, ssl=None):
+        server = await RecordingServer(script).start(ssl)
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        await server.stop()
+
+
+@pytest.fixture
+async def client_for():
+    """Make clients of a server; they are closed with the test."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def make(server, **options):
+            return await stack.enter_async_context(AsyncTruemed(KEY, base_url=server.url, **options))
+
+        yield make

@@ -1,0 +1,130 @@
+"""What goes over the wire, byte by byte. Expectations are written from Truemed's pages, not from the code."""
+
+import platform
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import aiohttp
+import pytest
+
+import truemed_async
+from tests.support.recording_server import KEY, answering
+from truemed_async import QualificationStatus, RequestOptions
+
+SESSION = b'{"qualification_session_id": "qs_abc123", "status": "approved"}'
+PAGE = b'{"qualification_sessions": [], "pagination": null}'
+UPDATED = b'{"qualification_session_id": "qs_abc123", "status": "approved"}'
+
+
+def expected(server, verb, target, body=None):
+    """The whole request as it has to arrive."""
+    agent = (
+        f"truemed-async/{truemed_async.__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
+    )
+    lines = [
+        f"{verb} {target} HTTP/1.1",
+        f"Host: 127.0.0.1:{server.port}",
+        f"x-truemed-api-key: {KEY}",
+        "Accept: application/json",
+        f"User-Agent: {agent}",
+        *(["Content-Type: application/json"] if body is not None else []),
+        "Accept-Encoding: gzip, deflate, br",
+        *([f"Content-Length: {len(body)}"] if body is not None else []),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b"")
+
+
+async def test_get_is_byte_exact(serve, client_for):
+    """reference-get-qualification-session.txt: the id is in the path; truemed-api.md 1.2: the key is in a header."""
+    server = await serve(answering(SESSION))
+    client = await client_for(server)
+    session = await client.qualification_sessions.get("qs_abc123")
+    assert session.qualification_session_id == "qs_abc123"
+    assert server.requests[0].raw == expected(server, "GET", "/api/v1/qualification_session/qs_abc123")
+
+
+async def test_update_is_byte_exact(serve, client_for):
+    """guide-update-a-qualification-session.txt: POST, JSON, the key of the caller in the body."""
+    server = await serve(answering(UPDATED))
+    client = await client_for(server)
+    result = await client.qualification_sessions.update(
+        "qs_abc123",
+        user_id="Zoë + 東京",
+        metadata={"order": "26 07", "ä": [1, None]},
+        success_url="https://shop.example/ok?a=1&b=%20",
+        failure_url="http://localhost:8000/no",
+        idempotency_key="your-unique-key-123",
+    )
+    body = (
+        '{"idempotency_key":"your-unique-key-123","user_id":"Zoë + 東京",'
+        '"metadata":"{\\"order\\":\\"26 07\\",\\"ä\\":[1,null]}",'
+        '"success_url":"https://shop.example/ok?a=1&b=%20","failure_url":"http://localhost:8000/no"}'
+    ).encode()
+    assert server.requests[0].raw == expected(server, "POST", "/api/v1/qualification_session/qs_abc123/update", body)
+    assert result.idempotency_key == "your-unique-key-123"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "query"),
+    [
+        ({}, ""),
+        ({"page": 2, "page_size": 50}, "?page=2&page_size=50"),
+        ({"status": QualificationStatus.APPROVED}, "?status=approved"),
+        ({"status": "brand_new"}, "?status=brand_new"),
+        ({"user_id": "a b+c&d=e#f/g?h%20"}, "?user_id=a%20b%2Bc%26d%3De%23f%2Fg%3Fh%2520"),
+        ({"search": "Zoë 東京 🙂"}, "?search=Zo%C3%AB%20%E6%9D%B1%E4%BA%AC%20%F0%9F%99%82"),
+        ({"expires_at": date(2026, 12, 31)}, "?expires_at=2026-12-31"),
+        ({"expires_at": "2026-12-31"}, "?expires_at=2026-12-31"),
+        ({"expires_at": datetime(2026, 12, 31, 23, 59)}, "?expires_at=2026-12-31"),  # noqa: DTZ001  # naive is UTC
+        ({"expires_at": datetime(2026, 12, 31, 23, 59, tzinfo=UTC)}, "?expires_at=2026-12-31"),
+        (
+            {"expires_at": datetime(2026, 12, 31, 23, 59, tzinfo=timezone(timedelta(hours=-5)))},
+            "?expires_at=2027-01-01",
+        ),
+        (
+            {
+                "page_size": 7,
+                "page": 1,
+                "search": "x",
+                "expires_at": "2026-01-01",
+                "user_id": "u",
+                "status": "pending",
+            },
+            "?status=pending&user_id=u&expires_at=2026-01-01&search=x&page=1&page_size=7",
+        ),
+    ],
+)
+async def test_list_is_byte_exact(serve, client_for, arguments, query):
+    """reference-list-qualification-sessions.txt: names of the query parameters; expires_at is YYYY-MM-DD."""
+    server = await serve(answering(PAGE))
+    client = await client_for(server)
+    page = await client.qualification_sessions.list(**arguments)
+    assert page.items == ()
+    assert server.requests[0].raw == expected(server, "GET", f"/api/v1/qualification_sessions{query}")
+
+
+async def test_headers_of_one_call_are_sent_and_those_of_the_client_stay(serve, client_for):
+    server = await serve(answering(SESSION))
+    client = await client_for(server)
+    options = RequestOptions(headers={"X-Trace": "abc"})
+    await client.qualification_sessions.get("qs_1", options=options)
+    await client.qualification_sessions.get("qs_1")
+    first, second = server.requests
+    assert first.header("x-trace") == ["abc"]
+    assert second.header("x-trace") == []
+    assert first.header("x-truemed-api-key") == second.header("x-truemed-api-key") == [KEY]
+
+
+async def test_one_connection_serves_call_after_call(serve, client_for):
+    server = await serve(answering(SESSION))
+    client = await client_for(server)
+    for _ in range(5):
+        await client.qualification_sessions.get("qs_1")
+    assert (len(server.requests), server.connections) == (5, 1)
+
+
+async def test_cookies_are_not_kept(serve, client_for):
+    server = await serve(answering(SESSION, headers=("Set-Cookie: session=1; Path=/",)))
+    client = await client_for(server)
+    await client.qualification_sessions.get("qs_1")
+    await client.qualification_sessions.get("qs_1")
+    assert [request.header("cookie") for request in server.requests] == [[], []]

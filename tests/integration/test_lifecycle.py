@@ -1,0 +1,347 @@
+"""How a client lives: when it opens, which event loop it belongs to, when it closes, whose session it uses."""
+
+import asyncio
+import gc
+import ssl
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import aiohttp
+import pytest
+import trustme
+
+from tests.support.recording_server import KEY, RecordingServer, answering
+from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, errors
+from truemed_async._core.transport import _release
+from truemed_async.emulator import Emulator
+
+SESSION = b'{"qualification_session_id": "qs_1", "status": "approved"}'
+
+
+@pytest.fixture
+def emulator():
+    with Emulator(sessions=3) as running:
+        yield running
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def settles(condition):
+    """Whether ``condition`` comes true; the server closes its end in a thread of its own."""
+    until = time.monotonic() + 5
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.005)
+    return condition()
+
+
+def first_id(emulator):
+    return emulator.state.qualification_sessions.rows[0].qualification_session_id
+
+
+@pytest.fixture
+def certificates():
+    """A certificate for 127.0.0.1 and who signed it."""
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    return server, client
+
+
+async def test_nothing_is_opened_before_the_first_call(serve):
+    server = await serve(answering(SESSION))
+    async with AsyncTruemed(KEY, base_url=server.url):
+        pass
+    assert server.connections == 0
+
+
+async def test_closing_closes_the_connections_and_may_be_repeated(serve):
+    server = await serve(answering(SESSION))
+    client = AsyncTruemed(KEY, base_url=server.url)
+    await client.qualification_sessions.get("qs_1")
+    assert server.open_connections == 1
+    await client.aclose()
+    await client.aclose()
+    await server.idle.wait()
+    with pytest.raises(errors.ClientClosedError, match="closed"):
+        await client.qualification_sessions.get("qs_1")
+
+
+async def test_closing_before_any_call_is_fine():
+    await AsyncTruemed(KEY).aclose()
+
+
+async def test_a_copy_shares_the_connection_and_closes_with_the_original(serve, client_for):
+    server = await serve(answering(SESSION))
+    client = await client_for(server)
+    copy = client.with_options(timeout=5)
+    await client.qualification_sessions.get("qs_1")
+    await copy.qualification_sessions.get("qs_1")
+    assert server.connections == 1
+    await client.aclose()
+    with pytest.raises(errors.ClientClosedError):
+        await copy.qualification_sessions.get("qs_1")
+
+
+async def test_closing_during_a_call_ends_the_call(serve):
+    asked = asyncio.Event()
+
+    async def script(exchange):
+        asked.set()
+        await asyncio.sleep(30)
+
+    server = await serve(script)
+    client = AsyncTruemed(KEY, base_url=server.url)
+    call = asyncio.create_task(client.qualification_sessions.get("qs_1"))
+    await asked.wait()
+    await client.aclose()
+    with pytest.raises(errors.ClientClosedError, match="during the call"):
+        await call
+
+
+async def test_a_borrowed_session_is_used_and_never_closed(serve):
+    server = await serve(answering(SESSION))
+    async with aiohttp.ClientSession(headers={"X-Theirs": "yes"}) as session:
+        async with AsyncTruemed(KEY, base_url=server.url, session=session) as client:
+            await client.qualification_sessions.get("qs_1")
+        assert not session.closed
+        async with session.get(server.url) as response:
+            assert response.status == 200
+    assert server.requests[0].header("x-theirs") == ["yes"]
+    assert server.requests[0].header("x-truemed-api-key") == [KEY]
+    assert server.requests[1].header("x-truemed-api-key") == [], "the key stays out of the borrowed session"
+
+
+async def test_middlewares_of_a_borrowed_session_still_run(serve):
+    seen = []
+
+    async def theirs(request, handler):
+        seen.append(request.method)
+        return await handler(request)
+
+    server = await serve(answering(SESSION))
+    async with aiohttp.ClientSession(middlewares=(theirs,)) as session:
+        await AsyncTruemed(KEY, base_url=server.url, session=session).qualification_sessions.get("qs_1")
+    assert seen == ["GET"]
+
+
+async def test_a_closed_borrowed_session_is_a_clear_error(serve):
+    server = await serve(answering(SESSION))
+    session = aiohttp.ClientSession()
+    await session.close()
+    client = AsyncTruemed(KEY, base_url=server.url, session=session)
+    with pytest.raises(errors.ClientClosedError, match="session of this client is closed"):
+        await client.qualification_sessions.get("qs_1")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"session": object()},
+        {"ssl_context": False},
+        {"ssl_context": True},
+        {"proxy": "socks5://x"},
+        {"proxy": "http://["},
+    ],
+)
+def test_what_is_not_a_session_context_or_proxy_is_refused(options):
+    with pytest.raises(errors.InvalidArgumentError):
+        AsyncTruemed(KEY, **options)
+
+
+def test_a_client_moves_on_when_its_event_loop_has_ended(emulator):
+    """Two `asyncio.run`s, pytest, Celery: the old loop is gone, so a new connection is opened, and nothing complains."""
+    client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
+    for _ in range(3):
+        assert asyncio.run(client.qualification_sessions.get(first_id(emulator)))
+    asyncio.run(client.aclose())
+    gc.collect()
+
+
+@pytest.fixture
+def tls_server(certificates):
+    """A TLS server in a thread of its own, so that it outlives the loops of its clients."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = RecordingServer(answering(SESSION))
+    asyncio.run_coroutine_threadsafe(server.start(certificates[0]), loop).result(10)
+    yield server
+    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def test_a_client_moves_on_over_tls_too(tls_server, certificates):
+    """The sockets of the ended loop are freed, without a ResourceWarning, under TLS as well."""
+    client = AsyncTruemed(KEY, base_url=tls_server.url, ssl_context=certificates[1])
+    asyncio.run(client.qualification_sessions.get("qs_1"))
+    before = open_files()
+    for _ in range(3):
+        asyncio.run(client.qualification_sessions.get("qs_1"))
+    gc.collect()
+    assert settles(lambda: open_files() <= before)
+    asyncio.run(client.aclose())
+    gc.collect()
+    assert tls_server.connections == 4
+
+
+def test_a_loop_that_merely_stopped_is_left_behind_too(emulator):
+    client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
+    loops = [asyncio.new_event_loop() for _ in range(2)]
+    for loop in loops * 2:
+        assert loop.run_until_complete(client.qualification_sessions.get(first_id(emulator)))
+    loops[1].run_until_complete(client.aclose())
+    for loop in loops:
+        loop.run_until_complete(asyncio.sleep(0))  # an open loop closes what was left on it when it goes on
+        loop.close()
+    gc.collect()
+
+
+async def test_a_loop_that_still_runs_keeps_its_client(emulator):
+    client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
+    await client.qualification_sessions.get(first_id(emulator))
+
+    def elsewhere():
+        asyncio.run(client.qualification_sessions.get(first_id(emulator)))
+
+    with pytest.raises(errors.ClientClosedError, match="one client per event loop"):
+        await asyncio.to_thread(elsewhere)
+    await client.aclose()
+
+
+async def test_a_client_may_be_closed_from_another_loop_while_its_own_runs(emulator):
+    client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
+    await client.qualification_sessions.get(first_id(emulator))
+    await asyncio.to_thread(asyncio.run, client.aclose())
+    for _ in range(3):  # its own loop closes the sockets, in its next turns
+        await asyncio.sleep(0)
+    with pytest.raises(errors.ClientClosedError):
+        await client.qualification_sessions.get(first_id(emulator))
+
+
+def test_a_client_closed_on_another_loop_than_its_own_frees_its_sockets(emulator):
+    client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
+    before = open_files()
+    asyncio.run(client.qualification_sessions.get(first_id(emulator)))
+    asyncio.run(client.aclose())
+    gc.collect()
+    assert settles(lambda: open_files() <= before)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(serve, certificates):
+    server_context, client_context = certificates
+    server = await serve(answering(SESSION), ssl=server_context)
+    async with AsyncTruemed(KEY, base_url=server.url) as client:
+        with pytest.raises(errors.TLSError) as caught:
+            await client.qualification_sessions.get("qs_1")
+    assert (caught.value.outcome, caught.value.attempts, server.requests) == ("not_sent", 1, [])
+    async with AsyncTruemed(KEY, base_url=server.url, ssl_context=client_context) as client:
+        assert (await client.qualification_sessions.get("qs_1")).status == "approved"
+
+
+async def test_a_server_without_tls_fails_the_handshake():
+    async def no_tls(reader, writer):
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(no_tls, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, AsyncTruemed(KEY, base_url=f"https://127.0.0.1:{port}") as client:
+        with pytest.raises(errors.TLSError) as caught:
+            await client.with_options(retry=RetryPolicy(max_attempts=1)).qualification_sessions.get("qs_1")
+    assert caught.value.outcome == "not_sent"
+
+
+async def test_a_handshake_that_stalls_is_a_connection_that_was_never_made(serve, client_for):
+    server = await serve(answering(SESSION))  # waits for a request in the clear, which never comes
+    server.url = server.url.replace("http:", "https:")
+    client = await client_for(server, timeout=Timeouts(connect=0.1, attempt=5, total=5))
+    with pytest.raises(errors.ConnectError, match="no connection in time") as caught:
+        await client.with_options(retry=RetryPolicy(max_attempts=1)).qualification_sessions.get("qs_1")
+    assert caught.value.outcome == "not_sent"
+
+
+async def test_options_of_another_type_are_refused(emulator):
+    client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
+    with pytest.raises(errors.InvalidArgumentError, match="RequestOptions"):
+        await client.qualification_sessions.get(first_id(emulator), options={"timeout": 5})
+
+
+async def test_a_proxy_is_used_only_when_given(serve, client_for, monkeypatch):
+    server = await serve(answering(SESSION))
+    proxy = await serve(answering(SESSION))
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.setenv("http_proxy", proxy.url)
+    client = await client_for(server)
+    await client.qualification_sessions.get("qs_1")
+    assert (len(server.requests), len(proxy.requests)) == (1, 0)
+    through = await client_for(server, proxy=proxy.url)
+    await through.qualification_sessions.get("qs_1")
+    assert (len(server.requests), len(proxy.requests)) == (1, 1)
+    assert proxy.requests[0].target == f"{server.url}/api/v1/qualification_session/qs_1"
+
+
+async def test_in_flight_requests_are_bounded():
+    async with Emulator(sessions=40, latency=0.005) as emulator:
+        ids = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
+        async with AsyncTruemed(emulator.api_key, base_url=emulator.url, max_concurrency=3) as client:
+            await asyncio.gather(*(client.qualification_sessions.get(each) for each in ids))
+        assert emulator.requests.most_in_flight == 3
+
+
+async def test_the_pool_of_another_process_is_not_closed_by_a_finaliser(emulator):
+    """A forked child that merely drops the client must not touch what its parent uses."""
+    client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
+    await client.qualification_sessions.get(first_id(emulator))
+    connector = client._transport._connector
+    connector._pid = 0
+    connector.__del__()
+    assert not connector.closed
+    await client.aclose()
+
+
+def test_a_transport_that_has_let_go_of_its_socket_needs_no_release():
+    _release(object())
+
+
+def test_a_client_of_a_borrowed_session_has_nothing_of_its_own_to_close(emulator):
+    async def once():
+        async with aiohttp.ClientSession() as session:
+            client = AsyncTruemed(emulator.api_key, base_url=emulator.url, session=session)
+            assert await client.qualification_sessions.get(first_id(emulator))
+            return client
+
+    client = asyncio.run(once())
+    asyncio.run(client.aclose())
+    with pytest.raises(errors.ClientClosedError):
+        asyncio.run(client.qualification_sessions.get(first_id(emulator)))
+
+
+async def test_an_error_that_the_caller_is_handling_keeps_its_frames(emulator):
+    """Only what passes through the client is emptied, not what the caller has at hand when it makes a call."""
+
+    def fail():
+        clue = "what went wrong"
+        raise LookupError(len(clue))
+
+    async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
+        try:
+            fail()
+        except LookupError as error:
+            await client.qualification_sessions.get(first_id(emulator))
+            assert error.__traceback__.tb_next.tb_frame.f_locals == {"clue": "what went wrong"}
+
+
+async def test_no_warning_from_a_whole_life(emulator):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
+            await client.qualification_sessions.get(first_id(emulator))
+        gc.collect()

@@ -1,0 +1,151 @@
+"""What the pure tests share: a clock that only moves when told to, a transport that plays a script, and raw answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+from multidict import CIMultiDict
+
+from tests.support.paths import FIXTURES
+from truemed_async._core.endpoint import Endpoint, Idempotency
+from truemed_async._core.pipeline import Clock
+from truemed_async._core.problem import Problem
+from truemed_async._core.response import RawResponse
+from truemed_async.errors import AttemptTimeoutError, CallOutcome, ConnectError, DisconnectedError
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC).timestamp()
+
+SAFE = Endpoint("things.get", "GET", "/things", dict)
+KEYED = Endpoint("things.change", "POST", "/things", dict, idempotency=Idempotency.KEYED)
+UNKEYED = Endpoint("things.make", "POST", "/things", dict)
+
+
+def fixtures() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every sample of Truemed's pages with the name of its endpoint."""
+    for path in sorted(FIXTURES.glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for sample in content["samples"]:
+            yield content["endpoint"], sample
+
+
+def raw(status: int = 200, body: Any = b"{}", *, announced: bool = True, **headers: str) -> RawResponse:
+    """Return an answer; header names are written with underscores, and what is not bytes is sent as JSON."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return RawResponse(status, named, content, announced)
+
+
+def refused() -> Problem:
+    return Problem(error=ConnectError, reason="no connection", outcome="not_sent", retries=None)
+
+
+def disconnected() -> Problem:
+    return Problem(error=DisconnectedError, reason="the connection broke", outcome="unknown", retries=None)
+
+
+def timed_out() -> Problem:
+    return Problem(error=AttemptTimeoutError, reason="no whole answer in time", outcome="unknown", retries=None)
+
+
+def problem(outcome: CallOutcome = "not_sent", **changes: Any) -> Problem:
+    given: dict[str, Any] = {"error": ConnectError, "reason": "it broke", "retries": None, **changes}
+    return Problem(outcome=outcome, **given)
+
+
+class FakeClock(Clock):
+    """Stands still except while somebody sleeps on it; ``late`` is by how much each sleep overshoots."""
+
+    def __init__(self, start: float = 1000.0, random: float = 0.5) -> None:
+        self.now = start
+        self.chance = random
+        self.late = 0.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return NOW + self.now
+
+    def random(self) -> float:
+        return self.chance
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds + self.late
+        await asyncio.sleep(0)
+
+
+@attrs.frozen
+class Sent:
+    """What one attempt carried, and when it began."""
+
+    at: float
+    body: bytes | None
+    key: str | None
+    connect: float
+    seconds: float
+
+
+Step = Problem | RawResponse | Callable[[], Problem | RawResponse]
+
+
+class FakeTransport:
+    """Answers attempts from a script, each after ``took`` seconds; the last step is repeated for ever."""
+
+    def __init__(self, clock: FakeClock, *script: Step, took: float = 0.0, slots: int = 1000) -> None:
+        self.clock = clock
+        self.script = list(script)
+        self.took = took
+        self.sent: list[Sent] = []
+        self.slots = asyncio.Semaphore(slots)
+
+    def bind(self) -> asyncio.Semaphore:
+        return self.slots
+
+    async def send(self, request: Any, *, connect: float, seconds: float) -> RawResponse | Problem:
+        body = None if request.body is None else request.body.value
+        self.sent.append(Sent(self.clock.now, body, request.idempotency_key, connect, seconds))
+        step = self.script[min(len(self.sent), len(self.script)) - 1]
+        self.clock.now += min(self.took, seconds)
+        if self.took > seconds:
+            return timed_out()
+        return step() if callable(step) else step
+
+
+async def until(done: Callable[[], object]) -> None:
+    """Let the other tasks run until something has happened; fail if it does not."""
+    for _ in range(1000):
+        if done():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it did not happen")
+
+
+@contextmanager
+def ends_within(seconds: float) -> Iterator[None]:
+    """Fail instead of running for ever: for work that is either linear, and quick, or hopeless."""
+
+    def give_up(*_: object) -> None:
+        raise AssertionError(f"still not done after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def examples(sample: int, whole: int) -> int:
+    """How many examples a property gets: a sample, or the whole number that is promised (TRUEMED_LONG=1)."""
+    return whole if os.environ.get("TRUEMED_LONG") else sample

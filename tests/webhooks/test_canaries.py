@@ -1,0 +1,87 @@
+"""What no traceback, text or log shows: secrets, signatures, bodies."""
+
+import asyncio
+import copy
+import pickle
+import traceback
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.webhook_payloads import PAYMENT_SESSION, QUALIFICATION_SESSION, enveloped, signed
+from truemed_async.errors import InvalidArgumentError, TruemedError
+from truemed_async.webhooks import AsyncReceiver, MemoryDedupStore, Receiver, Result, verify_and_parse
+
+SECRET = "canary-secret-of-a-webhook"
+OTHER = "canary-secret-of-another"
+PERSON = "canary.person@example.com"
+BODY = enveloped({**QUALIFICATION_SESSION, "email": PERSON}, "qualification_status.updated")
+HEADERS = signed(BODY, SECRET)
+UNSIGNED = {"x-truemed-api-key": OTHER}
+OLD = signed(BODY, SECRET, timestamp=datetime.now(UTC) - timedelta(days=9))
+UNREADABLE = enveloped({**PAYMENT_SESSION, "status": {"canary": PERSON}}, "payment_session.updated")
+CANARIES = ("canary", HEADERS["x-truemed-signature"][-64:], "2607001444")
+
+CALLS = {
+    "no header": (BODY, {}, {}),
+    "forged": (BODY, signed(BODY, OTHER), {}),
+    "stale": (BODY, OLD, {}),
+    "not JSON": (BODY[:-1], signed(BODY[:-1], SECRET), {}),
+    "unreadable": (UNREADABLE, signed(UNREADABLE, SECRET), {}),
+    "wrong secret": (BODY, UNSIGNED, {"mode": "unsigned"}),
+    "a text as body": (BODY.decode(), HEADERS, {}),
+    "an object as body": ({"email": PERSON}, HEADERS, {}),
+    "headers that are none": (BODY, [*HEADERS.items()], {}),
+    "a bad option": (BODY, HEADERS, {"max_age": 7}),
+    "bad secrets": (BODY, HEADERS, {"secrets": [SECRET, f" {OTHER}"]}),
+}
+
+
+def frames_of(error):
+    """The frames of the library, and what a crash reporter would show of each."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if "truemed_async" in frame.f_code.co_filename:
+            yield frame.f_code.co_name, {name: repr(value) for name, value in frame.f_locals.items()}
+
+
+@pytest.mark.parametrize(("body", "headers", "options"), CALLS.values(), ids=CALLS)
+def test_no_error_shows_a_secret_or_a_body(body, headers, options):
+    try:
+        verify_and_parse(body, headers, **{"secrets": SECRET, **options})
+    except TruemedError as caught:
+        error = caught
+    assert list(frames_of(error))
+    for _, shown in frames_of(error):
+        assert not [canary for canary in CANARIES if canary in repr(shown)]
+    assert not [canary for canary in CANARIES if canary in f"{error}{error!r}{error.args}{error.__context__}"]
+    assert str(pickle.loads(pickle.dumps(error))) == str(copy.copy(error)) == str(error)
+
+
+@pytest.mark.parametrize("kind", [Receiver, AsyncReceiver])
+def test_no_misuse_of_a_receiver_shows_a_body(kind):
+    receiver = kind(print, secrets=SECRET, store=None)
+    with pytest.raises(InvalidArgumentError) as caught:
+        taken = receiver.receive(BODY.decode(), HEADERS)
+        asyncio.run(taken)
+    for _, shown in frames_of(caught.value):
+        assert not [canary for canary in CANARIES if canary in repr(shown)]
+    with pytest.raises(InvalidArgumentError) as caught:
+        kind(print, secrets=[SECRET, f"{OTHER}\n"], store=None)
+    for _, shown in frames_of(caught.value):
+        assert not [canary for canary in CANARIES if canary in repr(shown)]
+    assert "canary" not in repr(vars(receiver))
+
+
+def test_a_handlers_failure_shows_the_event_masked(caplog):
+    def handler(event):
+        raise RuntimeError("the warehouse is closed")
+
+    for receiver in (
+        Receiver(handler, secrets=SECRET, store=MemoryDedupStore()),
+        AsyncReceiver(handler, secrets=SECRET, store=MemoryDedupStore()),
+    ):
+        taken = receiver.receive(BODY, HEADERS)
+        receipt = asyncio.run(taken) if asyncio.iscoroutine(taken) else taken
+        assert receipt.result is Result.FAILED
+        assert not [canary for canary in CANARIES if canary in repr([*frames_of(receipt.error), receipt])]
+    assert not [canary for canary in CANARIES if canary in caplog.text]

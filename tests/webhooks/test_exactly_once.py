@@ -1,0 +1,193 @@
+"""Nothing twice and nothing lost: deliveries that come again and handlers that crash, on a loop, in threads, in processes.
+
+10,000 deliveries in the long run; a sample of the same kind in the ordinary one.
+"""
+
+import asyncio
+import collections
+import random
+import subprocess
+import sys
+import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.paths import ROOT
+from tests.support.webhook_payloads import SECRET, captured, signed
+from truemed_async.webhooks import AsyncReceiver, MemoryDedupStore, Receiver, Result, SQLiteDedupStore
+
+WATCHDOG = 300
+SAMPLE = {"memory": 2_000, "sqlite": 300}
+WORKERS = 8
+
+
+class ClosedError(Exception):
+    """The crash of a handler."""
+
+
+class Plan:
+    """Deliveries as Truemed makes them: three in ten come twice, and what was not taken comes again."""
+
+    def __init__(self, count):
+        self.rng = random.Random(7)
+        events = int(count / 1.3)
+        self.waiting = [*range(events), *self.rng.sample(range(events), count - events)]
+        self.rng.shuffle(self.waiting)
+        self.count = count
+        self.results = collections.Counter()
+        self.effects = collections.Counter()
+        self.crashes = 0
+        self.lock = threading.Lock()
+
+    def next(self):
+        """Return the next delivery as bytes and headers, or None; list.pop is atomic, so any thread may ask."""
+        try:
+            number = self.waiting.pop()
+        except IndexError:
+            return None
+        body = captured(number)
+        return number, body, signed(body)
+
+    def note(self, number, receipt):
+        with self.lock:
+            self.results[receipt.result] += 1
+        assert receipt.status in (204, 500)
+        if receipt.status == 500:
+            self.waiting.append(number)
+
+    def effect(self, event):
+        with self.lock:
+            if self.rng.random() < 0.1:
+                self.crashes += 1
+                raise ClosedError
+            self.effects[event.delivery_id] += 1
+
+    def check(self):
+        events = int(self.count / 1.3)
+        assert self.effects == {f"whd_{number}": 1 for number in range(events)}, "each effect once, and none is lost"
+        assert self.results[Result.FAILED] == self.crashes > events * 0.05
+        assert self.results[Result.HANDLED] == events
+        assert self.results[Result.DUPLICATE] == self.count - events
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def plan_and_store(request, amount, tmp_path):
+    plan = Plan(amount(SAMPLE[request.param], 10_000))
+    return plan, MemoryDedupStore() if request.param == "memory" else SQLiteDedupStore(tmp_path / "webhooks.db")
+
+
+async def test_on_a_loop_every_effect_comes_once(plan_and_store):
+    plan, store = plan_and_store
+
+    async def handler(event):
+        await asyncio.sleep(0)
+        plan.effect(event)
+        await asyncio.sleep(0)
+
+    receiver = AsyncReceiver(handler, secrets=SECRET, store=store)
+
+    async def work():
+        while (delivery := plan.next()) is not None:
+            number, body, headers = delivery
+            plan.note(number, await receiver.receive(body, headers))
+
+    async with asyncio.timeout(WATCHDOG):
+        await asyncio.gather(*(work() for _ in range(WORKERS)))
+    plan.check()
+
+
+def test_in_threads_every_effect_comes_once(plan_and_store):
+    plan, store = plan_and_store
+    receiver = Receiver(plan.effect, secrets=SECRET, store=store)
+
+    def work():
+        while (delivery := plan.next()) is not None:
+            number, body, headers = delivery
+            plan.note(number, receiver.receive(body, headers))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for done in [pool.submit(work) for _ in range(WORKERS)]:
+            done.result(WATCHDOG)
+    plan.check()
+
+
+def test_without_a_store_effects_would_come_twice():
+    """The control: the plan does find what the store prevents."""
+    plan = Plan(500)
+    receiver = Receiver(plan.effect, secrets=SECRET, store=None)
+    while (delivery := plan.next()) is not None:
+        number, body, headers = delivery
+        plan.note(number, receiver.receive(body, headers))
+    with pytest.raises(AssertionError, match="each effect once"):
+        plan.check()
+
+
+PROCESS = """
+    # Takes all deliveries in, as another process does at the same time. An effect is a line of a file of its own.
+    import os, random, sys
+    sys.path.append(sys.argv[1])
+    from tests.support.webhook_payloads import SECRET, captured, signed
+    from truemed_async.webhooks import Receiver, SQLiteDedupStore
+
+    count, seed, dies = int(sys.argv[4]), int(sys.argv[5]), sys.argv[6] == "dies"
+    rng = random.Random(seed)
+    with open(sys.argv[3], "a", buffering=1) as effects:
+        def effect(event):
+            if rng.random() < 0.1:
+                raise RuntimeError
+            if dies and int(event.delivery_id[4:]) == count // 2:
+                os._exit(9)
+            effects.write(event.delivery_id + "\\n")
+
+        receiver = Receiver(effect, secrets=SECRET, store=SQLiteDedupStore(sys.argv[2]))
+        waiting = [*range(count), *rng.sample(range(count), count // 3)]
+        rng.shuffle(waiting)
+        while waiting:
+            number = waiting.pop(0)
+            body = captured(number)
+            if receiver.receive(body, signed(body)).status == 500:
+                waiting.append(number)
+"""
+
+
+def start(tmp_path, count, seed, dies):
+    here = str(ROOT)
+    arguments = [here, tmp_path / "webhooks.db", tmp_path / f"effects-{seed}", count, seed, dies]
+    command = [sys.executable, "-c", textwrap.dedent(PROCESS), *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)  # every crash of a handler is logged there
+
+
+def finish(processes):
+    try:
+        return [process.wait(WATCHDOG) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def effects(tmp_path):
+    lines = [line for file in tmp_path.glob("effects-*") for line in file.read_text().split()]
+    return collections.Counter(lines)
+
+
+def test_in_two_processes_every_effect_comes_once(tmp_path, amount):
+    count = amount(150, 4_000)
+    assert finish([start(tmp_path, count, seed, "lives") for seed in (1, 2)]) == [0, 0]
+    assert effects(tmp_path) == {f"whd_{number}": 1 for number in range(count)}
+
+
+def test_what_a_dead_process_had_claimed_is_not_lost(tmp_path):
+    """It dies while it handles an event; once its claim has ended, the event is handled by another."""
+    count = 20
+    assert finish([start(tmp_path, count, 1, "dies")]) == [9]
+    assert effects(tmp_path)[f"whd_{count // 2}"] == 0
+    later = 3600 * 24 * 365.0
+    store = SQLiteDedupStore(tmp_path / "webhooks.db", clock=lambda: later * 1000)
+    taken = []
+    body = captured(count // 2)
+    receiver = Receiver(lambda event: taken.append(event.delivery_id), secrets=SECRET, store=store)
+    assert receiver.receive(body, signed(body)).result is Result.HANDLED
+    assert taken == [f"whd_{count // 2}"]

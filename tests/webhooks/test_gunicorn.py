@@ -1,0 +1,119 @@
+"""Flask and Django as they are deployed: gunicorn forks workers after the application and its store were made."""
+
+import collections
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.framework_servers import PATIENCE, ROUTE, answer_to, chunk, head, post
+from tests.support.webhook_payloads import SECRET, captured, signed
+from truemed_async.webhooks import BODY_LIMIT
+
+SHOP = f"""
+    import os
+    from truemed_async.webhooks import Receiver, SQLiteDedupStore
+
+    def fulfil(event):
+        with open("effects", "a") as effects:
+            effects.write(f"{{event.delivery_id}} {{os.getpid()}}\\n")
+
+    receiver = Receiver(fulfil, secrets={SECRET!r}, store=SQLiteDedupStore("webhooks.db"))
+"""
+FLASK = f"""
+    from flask import Flask
+    from truemed_async.webhooks.flask import webhook_endpoint
+
+    app = Flask("shop")
+    app.add_url_rule({ROUTE!r}, view_func=webhook_endpoint(receiver), methods=["POST"])
+"""
+DJANGO = f"""
+    import django
+    from django.conf import settings
+    from django.core.wsgi import get_wsgi_application
+    from django.urls import path
+
+    settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="x", ROOT_URLCONF=__name__)
+    django.setup()
+    from truemed_async.webhooks.django import webhook_endpoint
+
+    urlpatterns = [path({ROUTE[1:]!r}, webhook_endpoint(receiver))]
+    app = get_wsgi_application()
+"""
+
+
+@pytest.fixture(scope="module", params=["flask", "django"])
+def gunicorn(request, tmp_path_factory):
+    """Run a shop with two workers; return its port and the file of its effects."""
+    folder = tmp_path_factory.mktemp("shop")
+    framework = FLASK if request.param == "flask" else DJANGO
+    (folder / "shop.py").write_text(textwrap.dedent(SHOP) + textwrap.dedent(framework))
+    options = ["--workers", "2", "--preload", "--bind", "127.0.0.1:0", "--timeout", str(PATIENCE)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))}  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", *options, "shop:app"],
+        cwd=folder, env=environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    watchdog = threading.Timer(2 * PATIENCE, process.kill)
+    watchdog.start()
+    log = []
+    try:
+        for line in process.stderr:
+            log.append(line)
+            if listens := re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", line):
+                break
+        else:
+            raise AssertionError("".join(log))
+        drain = threading.Thread(target=process.stderr.read)
+        drain.start()
+        yield int(listens[1]), folder / "effects"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        drain.join(PATIENCE)
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def delivery_ids(effects):
+    return [line.split()[0] for line in effects.read_text().splitlines()] if effects.exists() else []
+
+
+def test_two_workers_handle_each_event_once(gunicorn):
+    port, effects = gunicorn
+    bodies = [captured(number) for number in range(30)]
+
+    def deliver(body):
+        """Come again until it is taken, as Truemed does."""
+        while (status := answer_to(port, post(body, signed(body)))[0]) == 500:
+            pass
+        return status
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(deliver, bodies * 3)) == {204}
+    handled = collections.Counter(delivery_ids(effects))
+    assert {number: handled[f"whd_{number}"] for number in range(30)} == dict.fromkeys(range(30), 1)
+
+
+def test_what_a_deployed_server_passes_on_is_refused_or_read_as_it_should_be(gunicorn):
+    port, effects = gunicorn
+    body = captured(99)
+    right = signed(body)["x-truemed-signature"]
+    twice = [("X-Truemed-Signature", right), ("X-Truemed-Signature", right)]
+    assert answer_to(port, head(*twice, ("Content-Length", len(body))) + body)[0] == 401
+    assert answer_to(port, head(*signed(body).items(), ("Content-Length", BODY_LIMIT + 1)))[0] == 413
+    large = (chunk(b"x" * BODY_LIMIT), chunk(b"x" * BODY_LIMIT))
+    assert answer_to(port, head(*signed(body).items(), ("Transfer-Encoding", "chunked")), large)[0] == 413
+    assert "whd_99" not in delivery_ids(effects)
+    chunked = head(*signed(body).items(), ("Transfer-Encoding", "chunked")) + chunk(body) + chunk(b"")
+    assert answer_to(port, chunked)[0] == 204
+    assert delivery_ids(effects).count("whd_99") == 1

@@ -1,0 +1,338 @@
+"""Whether a delivery is Truemed's: what is accepted, and everything that is not."""
+
+import base64
+import hashlib
+import hmac
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, strategies as st
+from multidict import CIMultiDict
+
+from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, captured, carrying, signed, written
+from truemed_async.errors import InvalidArgumentError, PayloadError, SignatureError, StaleDeliveryError, WebhookError
+from truemed_async.webhooks import BODY_LIMIT, PaymentSessionUpdated, sign, verify_and_parse
+
+BODY = captured()
+HEADER = "x-truemed-signature"
+
+
+def verify(body=BODY, headers=None, **options):
+    return verify_and_parse(body, signed(body) if headers is None else headers, **{"secrets": SECRET, **options})
+
+
+def mac(t, body=BODY, secret=SECRET):
+    """Sign as Truemed describes it, without the code that is tested."""
+    return hmac.new(secret.encode(), f"{t}.".encode() + body, hashlib.sha256).digest()
+
+
+def now():
+    return int(datetime.now(UTC).timestamp())
+
+
+def headed(value):
+    return {HEADER: value}
+
+
+# ---- what is accepted
+
+
+def test_a_delivery_signed_as_truemed_describes_is_accepted():
+    t = now()
+    event = verify(headers=headed(f"t={t},v1={mac(t).hex()}"))
+    assert isinstance(event, PaymentSessionUpdated)
+    assert event.signed_at == datetime.fromtimestamp(t, UTC)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda t, m: f"v1={m.hex()},t={t}",
+        lambda t, m: f"t={t}, v1={m.hex()}",
+        lambda t, m: f"t={t};v1={m.hex()}",
+        lambda t, m: f"t={t},v1={base64.b64encode(m).decode()}",
+        lambda t, m: f"t={t},v0=something,v1={m.hex()},v2=else,kid=7",
+        lambda t, m: f"t={t},v1={'0' * 64},v1={m.hex()}",
+        lambda t, m: f"t={t},v1={m.hex()},v1={'0' * 64}",
+    ],
+    ids=["other order", "blanks", "semicolon", "base64", "unknown parts", "second of two", "first of two"],
+)
+def test_what_is_not_known_of_the_header_may_vary(write):
+    t = now()
+    assert verify(headers=headed(write(t, mac(t)))).delivery_id == "whd_1"
+
+
+def test_the_time_may_be_in_milliseconds():
+    t = now() * 1000 + 250
+    event = verify(headers=headed(f"t={t},v1={mac(t).hex()}"))
+    assert event.signed_at == datetime.fromtimestamp(t / 1000, UTC)
+
+
+def test_the_name_of_the_header_is_read_in_any_case():
+    assert verify(headers={HEADER.upper(): sign(BODY, SECRET)[HEADER]})
+
+
+@pytest.mark.parametrize("secrets", [["new-one", SECRET], (SECRET, "new-one")])
+def test_any_of_several_secrets_will_do(secrets):
+    assert verify(secrets=secrets)
+    assert verify(headers=carrying(), secrets=secrets, mode="unsigned")
+    with pytest.raises(SignatureError):
+        verify(secrets=["new-one", "newer-one"])
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [None, datetime.now(UTC), datetime.now(UTC).replace(tzinfo=None), datetime.now(UTC).astimezone()],
+    ids=["now", "aware", "naive", "another zone"],
+)
+def test_what_sign_writes_is_accepted(timestamp):
+    assert verify(headers=sign(BODY, SECRET, timestamp=timestamp))
+
+
+def test_an_unsigned_delivery_that_carries_the_secret_is_accepted():
+    event = verify(written(PAYMENT_SESSION), carrying(), mode="unsigned")
+    assert (event.delivery_id, event.signed_at) == (None, None)
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "t",
+        "=",
+        "t=,v1=",
+        "v1={mac}",
+        "t={t}",
+        "t={t},v1=",
+        "t={t},v1={mac},",
+        "t={t},,v1={mac}",
+        "t={t},v2={mac}",
+        "t={t},V1={mac}",
+        "t={t},v1={MAC}",
+        "t={t},v1={cut}",
+        "t={t},v1={mac}00",
+        "t={t},t={t},v1={mac}",
+        "t=-{t},v1={mac}",
+        "t=+{t},v1={mac}",
+        "t={t}.0,v1={mac}",
+        "t=٣,v1={mac}",
+        "t=99999999999999,v1={mac}",
+        "t={t},v1={mac}\u00e9",
+        "t={t},v1={mac},{long}",
+        "t={t},{many}",
+    ],
+)
+def test_a_malformed_header_is_refused(value):
+    t = now()
+    good = mac(t).hex()
+    header = value.format(
+        t=t, mac=good, MAC=good.upper(), cut=good[:-1], long="x=" + "y" * 5000, many=",".join([f"v1={good}"] * 17)
+    )
+    with pytest.raises(SignatureError):
+        verify(headers=headed(header))
+
+
+def test_a_missing_header_is_refused_and_a_mistaken_mode_is_named():
+    with pytest.raises(SignatureError, match="no header x-truemed-signature$"):
+        verify(headers={})
+    with pytest.raises(SignatureError, match="mode='unsigned'"):
+        verify(headers=carrying())
+    with pytest.raises(SignatureError, match="mode='signed'"):
+        verify(mode="unsigned")
+
+
+def test_a_header_that_came_twice_is_refused_even_if_one_is_right():
+    good = sign(BODY, SECRET)[HEADER]
+    for second in (good, "t=1,v1=00", ""):
+        with pytest.raises(SignatureError, match="came 2 times"):
+            verify(headers=CIMultiDict([(HEADER, good), (HEADER, second)]))
+        with pytest.raises(SignatureError, match="came 2 times"):
+            verify(headers={HEADER: good, HEADER.upper(): second})
+        with pytest.raises(SignatureError):
+            verify(headers=headed(f"{good},{second}"))  # as WSGI servers join them
+    with pytest.raises(SignatureError, match="came 2 times"):
+        verify(headers=CIMultiDict([("x-truemed-api-key", SECRET)] * 2), mode="unsigned")
+    with pytest.raises(SignatureError):
+        verify(headers=carrying(f"{SECRET},{SECRET}"), mode="unsigned")
+
+
+@pytest.mark.parametrize("value", ["", "wrong", SECRET[:-1], SECRET + "x", SECRET.upper(), "\u00e9", "x" * 5000])
+def test_a_wrong_secret_is_refused(value):
+    with pytest.raises(SignatureError):
+        verify(headers=carrying(value), mode="unsigned")
+
+
+def test_a_header_that_is_not_text_is_refused():
+    for mode, name in (("signed", HEADER), ("unsigned", "x-truemed-api-key")):
+        with pytest.raises(SignatureError):
+            verify(headers={name: SECRET.encode()}, mode=mode)
+
+
+def test_a_stale_delivery_is_told_from_a_forged_one():
+    old = datetime.now(UTC) - timedelta(days=7, hours=1, minutes=1)
+    with pytest.raises(StaleDeliveryError, match="max_age"):
+        verify(headers=signed(BODY, timestamp=old))
+    with pytest.raises(SignatureError):
+        verify(headers=signed(BODY, "another-secret", timestamp=old))
+    soon = datetime.now(UTC) + timedelta(minutes=6)
+    with pytest.raises(StaleDeliveryError, match="clock_skew"):
+        verify(headers=signed(BODY, timestamp=soon))
+
+
+@pytest.mark.parametrize(
+    ("ago", "options"),
+    [
+        (timedelta(days=7, minutes=50), {}),
+        (-timedelta(minutes=4), {}),
+        (timedelta(minutes=4), {"max_age": timedelta(minutes=5)}),
+        (-timedelta(minutes=50), {"clock_skew": timedelta(hours=1)}),
+        (timedelta(days=20_000), {"max_age": timedelta.max}),
+    ],
+)
+def test_a_delivery_within_the_limits_is_accepted(ago, options):
+    assert verify(headers=signed(BODY, timestamp=datetime.now(UTC) - ago), **options)
+
+
+def test_a_body_that_is_too_large_is_not_even_verified():
+    with pytest.raises(PayloadError, match="larger"):
+        verify(b" " * (BODY_LIMIT + 1), {})
+    body = BODY + b" " * (BODY_LIMIT - len(BODY))
+    assert verify(body)
+
+
+# ---- arguments
+
+
+@pytest.mark.parametrize("body", [BODY.decode(), {"webhook_delivery_id": "whd_1"}, bytearray(BODY), None])
+def test_a_body_that_was_decoded_is_refused_in_words(body):
+    with pytest.raises(InvalidArgumentError, match="raw bytes"):
+        verify(body, signed(BODY))
+    with pytest.raises(InvalidArgumentError, match="raw bytes"):
+        sign(body, SECRET)
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    ["", [], (), None, 7, b"bytes", bytearray(b"x"), [SECRET, ""], [SECRET, None], [b"x"], " x", "x\n", "x\0", "\u00e9", {"a"}],
+)  # fmt: skip
+def test_bad_secrets_are_refused_and_not_repeated(secrets):
+    with pytest.raises(InvalidArgumentError, match="secrets must be") as caught:
+        verify(secrets=secrets)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", ["", b"x", None])
+def test_sign_refuses_a_bad_secret(secret):
+    with pytest.raises(InvalidArgumentError, match="secret must"):
+        sign(BODY, secret)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"mode": "plain"}, "mode must be"),
+        ({"mode": None}, "mode must be"),
+        ({"event_type": ""}, "event_type must be"),
+        ({"event_type": 7}, "event_type must be"),
+        ({"max_age": 300}, "max_age must be"),
+        ({"max_age": -timedelta(1)}, "max_age must be"),
+        ({"clock_skew": None}, "clock_skew must be"),
+        ({"headers": [("a", "b")]}, "headers must be"),
+        ({"headers": "a"}, "headers must be"),
+    ],
+)
+def test_bad_options_are_refused(options, match):
+    with pytest.raises(InvalidArgumentError, match=match):
+        verify(**options)
+
+
+# ---- forgeries
+
+
+def test_every_signature_is_compared_with_every_secret_in_constant_time(monkeypatch):
+    t, compared = now(), []
+    real = hmac.compare_digest
+
+    def spy(wanted, given):
+        compared.append((wanted, given))
+        return real(wanted, given)
+
+    monkeypatch.setattr(hmac, "compare_digest", spy)
+    first, last = mac(t, secret="one").hex(), "0" * 64
+    assert verify(headers=headed(f"t={t},v1={first},v1={last}"), secrets=["one", "two", "three"])
+    assert {given for _, given in compared} == {first.encode(), last.encode()}
+    wanted = {mac(t, secret=secret).hex().encode() for secret in ("one", "two", "three")}
+    assert {(want, given.encode()) for want in wanted for given in (first, last)} <= set(compared)
+    assert all(isinstance(side, bytes) for pair in compared for side in pair)
+    compared.clear()
+    assert verify(headers=carrying("one"), secrets=["one", "two"], mode="unsigned")
+    assert [wanted for wanted, _ in compared] == [b"one", b"two"]
+
+
+def test_no_flipped_bit_is_accepted():
+    header = sign(BODY, SECRET)[HEADER]
+    for number in range(len(BODY) * 8):
+        body = bytearray(BODY)
+        body[number // 8] ^= 1 << number % 8
+        with pytest.raises(SignatureError):
+            verify(bytes(body), headed(header))
+    for number in range(len(header) * 7):
+        flipped = bytearray(header.encode())
+        flipped[number // 7] ^= 1 << number % 7
+        with pytest.raises(SignatureError):
+            verify(headers=headed(flipped.decode()))
+
+
+def flipped(rng, text):
+    data = bytearray(text)
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(7)
+    return bytes(data)
+
+
+FORGERIES = {
+    "a bit of the body": lambda rng, body, header: (flipped(rng, body), header),
+    "a bit of the header": lambda rng, body, header: (body, flipped(rng, header.encode()).decode()),
+    "a body cut short": lambda rng, body, header: (body[: rng.randrange(len(body))], header),
+    "a header cut short": lambda rng, body, header: (body, header[: rng.randrange(len(header))]),
+    "bytes behind the body": lambda rng, body, header: (body + rng.randbytes(rng.randint(1, 9)), header),
+    "another body": lambda rng, body, header: (captured(rng.randrange(10**9) + 10), header),
+    "another time": lambda rng, body, header: (body, f"t={now() + rng.choice([-1, 1]) * rng.randint(60, 250)},{header.partition(',')[2]}"),
+    "another secret": lambda rng, body, header: (body, sign(body, SECRET + rng.choice("abc"))[HEADER]),
+    "no time": lambda rng, body, header: (body, header.partition(",")[2]),
+    "the point moved": lambda rng, body, header: (header[2:12].encode() + b"." + body, header),
+    "digits moved to the body": lambda rng, body, header: (header[11:12].encode() + body, f"t={header[2:11]}{header[12:]}"),
+    "a random signature": lambda rng, body, header: (body, f"{header.partition(',')[0]},v1={rng.randbytes(32).hex()}"),
+    "only the digest of the body": lambda rng, body, header: (body, f"t={now()},v1={hashlib.sha256(body).hexdigest()}"),
+    "an empty secret": lambda rng, body, header: (body, f"t={(t := now())},v1={mac(t, body, '').hex()}"),
+    "the secret itself": lambda rng, body, header: (body, f"t={now()},v1={SECRET}"),
+    "a body signed without its time": lambda rng, body, header: (body, f"t={now()},v1={mac('', body).hex()}"),
+}  # fmt: skip
+
+
+def test_no_forged_delivery_is_accepted(amount):
+    """100,000 in the long run; in both, the delivery that each was made of is accepted."""
+    rng = random.Random(20260501)
+    for number in range(amount(8_000, 100_000)):
+        body = captured(number % 7)
+        header = sign(body, SECRET)[HEADER]
+        name = rng.choice(list(FORGERIES))
+        forged_body, forged = FORGERIES[name](rng, body, header)
+        try:
+            verify(forged_body, headed(forged))
+        except SignatureError:
+            pass
+        else:
+            raise AssertionError(f"accepted: {name}")
+        if number % 10 == 0:
+            assert verify(body, headed(header)), "the original is right"
+
+
+@given(st.one_of(st.text(), st.text("tv1=,;. 0a", max_size=60)), st.binary(max_size=60))
+def test_no_header_makes_anything_but_our_error(value, body):
+    for mode, name in (("signed", HEADER), ("unsigned", "x-truemed-api-key")):
+        with pytest.raises(WebhookError):
+            verify(body, {name: value}, mode=mode)
