@@ -33,7 +33,7 @@ from aiohttp.test_utils import TestServer
 from tests.support.example_webhooks import webhooks
 from tests.support.paths import ROOT
 from truemed_async import AsyncTruemed, Truemed
-from truemed_async.emulator import Cut, Fault
+from truemed_async.emulator import AbortConnection, Fault
 from truemed_async.webhooks import sign
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -119,7 +119,7 @@ class LostAnswers(Fault):
     async def after(self, exchange, response):
         if exchange.request.method == "POST" and self._left:
             self._left -= 1
-            raise Cut
+            raise AbortConnection
         return response
 
 

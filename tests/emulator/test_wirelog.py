@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from truemed_async.emulator import Emulator, WireLog, WireRequest
+from truemed_async.emulator import Emulator, LoggedRequest, RequestLog
 
 LIST = "/api/v1/qualification_sessions"
 
 
 def request(**fields):
-    return WireRequest(
+    return LoggedRequest(
         **{
             "method": "GET",
             "path": "/",
@@ -67,8 +67,8 @@ def test_never_holds_a_secret(emulator, api):
 
 def test_shows_no_content_in_its_repr(emulator, api):
     api.send("POST", "/me@example.com?search=me@example.com", b"me@example.com")
-    assert repr(emulator.requests[0]) == "WireRequest(method='POST', route=None, authenticated=True, status=404)"
-    assert repr(emulator.requests) == "<WireLog of 1 requests>"
+    assert repr(emulator.requests[0]) == "LoggedRequest(method='POST', route=None, authenticated=True, status=404)"
+    assert repr(emulator.requests) == "<RequestLog of 1 requests>"
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_counts_by_route_and_method(emulator, api):
 
 
 def test_counts_what_it_no_longer_keeps():
-    log = WireLog(size=2)
+    log = RequestLog(size=2)
     for number in range(5):
-        log.opened(request(path=f"/{number}"))
-        log.closed(request())
+        log.record_start(request(path=f"/{number}"))
+        log.record_end(request())
     assert [seen.path for seen in log] == ["/3", "/4"]
     assert log[0].path == "/3"
     assert [seen.path for seen in log[-1:]] == ["/4"]
@@ -134,7 +134,7 @@ def test_counts_what_it_no_longer_keeps():
 def test_clears(emulator, api):
     api.list()
     emulator.requests.clear()
-    assert (len(emulator.requests), emulator.requests.count(), emulator.requests.most_in_flight) == (0, 0, 0)
+    assert (len(emulator.requests), emulator.requests.count(), emulator.requests.max_in_flight) == (0, 0, 0)
     assert list(emulator.requests) == []
 
 
@@ -143,16 +143,16 @@ def test_is_true_before_the_answer_is_out(emulator, api):
     for _ in range(200):
         api.list()
         assert (emulator.requests.in_flight, emulator.requests[-1].status) == (0, 200)
-    assert emulator.requests.most_in_flight == 1
+    assert emulator.requests.max_in_flight == 1
 
 
 def test_knows_how_many_were_in_flight_at_once():
-    log = WireLog()
-    log.opened(request())
-    log.opened(request())
-    log.closed(request())
-    assert (log.in_flight, log.most_in_flight) == (1, 2)
+    log = RequestLog()
+    log.record_start(request())
+    log.record_start(request())
+    log.record_end(request())
+    assert (log.in_flight, log.max_in_flight) == (1, 2)
     log.clear()
-    assert (log.in_flight, log.most_in_flight) == (1, 1)
-    log.closed(request())
-    assert (log.in_flight, log.most_in_flight) == (0, 1)
+    assert (log.in_flight, log.max_in_flight) == (1, 1)
+    log.record_end(request())
+    assert (log.in_flight, log.max_in_flight) == (0, 1)

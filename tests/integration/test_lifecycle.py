@@ -293,7 +293,7 @@ async def test_in_flight_requests_are_bounded():
         ids = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
         async with AsyncTruemed(emulator.api_key, base_url=emulator.url, max_concurrency=3) as client:
             await asyncio.gather(*(client.qualification_sessions.get(each) for each in ids))
-        assert emulator.requests.most_in_flight == 3
+        assert emulator.requests.max_in_flight == 3
 
 
 async def test_the_pool_of_another_process_is_not_closed_by_a_finaliser(emulator):

@@ -37,7 +37,7 @@ class Server:
     asked: list[tuple[int, int]] = attrs.Factory(list)
     answered: int = 0
     in_flight: int = 0
-    most_in_flight: int = 0
+    max_in_flight: int = 0
     removed: set[str] = attrs.Factory(set)
     _sorted: list[tuple[Any, int, Row]] = attrs.Factory(list)
     _states: list[list[tuple[Any, int, Row]]] = attrs.Factory(list)
@@ -84,7 +84,7 @@ class Server:
         number = len(self.asked)
         self.asked.append((page, page_size))
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
             for _ in range(self.delays[number % len(self.delays)]):
                 await asyncio.sleep(0)
@@ -124,7 +124,7 @@ async def read(server: Server, page_size: int, prefetch: int = 1, sorting: Sorti
         found += [id for _, id in batch]
     assert len(asyncio.all_tasks()) == 1
     assert server.in_flight == 0
-    assert server.most_in_flight <= prefetch
+    assert server.max_in_flight <= prefetch
     return found
 
 

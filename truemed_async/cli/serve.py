@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from truemed_async.cli.streams import Streams
     from truemed_async.emulator import Emulator
-    from truemed_async.emulator.webhooks.model import Delivery, Endpoint
-    from truemed_async.emulator.wirelog import WireRequest
+    from truemed_async.emulator.request_log import LoggedRequest
+    from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
 
 NO_WEBHOOKS: tuple[str, ...] = ()
 
@@ -138,18 +138,18 @@ def _watch(server: Emulator, streams: Streams) -> None:
         try:
             streams.say(line)
         except BrokenPipeError:  # nobody reads any more: serve on, in silence
-            server.requests.on_answer.remove(came)
+            server.requests.on_response.remove(came)
             server.webhooks.on_attempt.remove(went)
 
-    def came(request: WireRequest) -> None:
+    def came(request: LoggedRequest) -> None:
         say(f"{server.clock.now():%H:%M:%S} {request.method} {request.path} {request.status or 'cut off'}")
 
-    def went(endpoint: Endpoint | None, delivery: Delivery) -> None:
+    def went(endpoint: WebhookEndpoint | None, delivery: Delivery) -> None:
         last = delivery.attempts[-1]
         where = "removed" if endpoint is None else endpoint.url
         say(f"{last.at:%H:%M:%S} webhook {delivery.event} to {where}: {last.status or last.failure}")
 
-    server.requests.on_answer.append(came)
+    server.requests.on_response.append(came)
     server.webhooks.on_attempt.append(went)
 
 

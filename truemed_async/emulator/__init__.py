@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from truemed_async.emulator.catalog_items.model import CatalogItem
     from truemed_async.emulator.catalog_items.store import CatalogItems
     from truemed_async.emulator.clock import Clock
-    from truemed_async.emulator.faults import FAULTS, ConnectionFault, Cut, Exchange, Fault, Faults, Handle, Scope, Wire
+    from truemed_async.emulator.faults import (
+        FAULTS,
+        AbortConnection,
+        ActiveFault,
+        ConnectionFault,
+        Exchange,
+        Fault,
+        Faults,
+        RawResponse,
+        Scope,
+    )
     from truemed_async.emulator.payment_sessions.model import LineItem, PaymentSession, Refund
     from truemed_async.emulator.payment_sessions.store import PaymentSessions
     from truemed_async.emulator.payment_tokens.model import PaymentMethod, PaymentToken, ProvisionRequest
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from truemed_async.emulator.qualification_sessions.store import QualificationSessions
     from truemed_async.emulator.reconciliations.model import Payout, Transaction
     from truemed_async.emulator.reconciliations.store import Payouts, Transactions
+    from truemed_async.emulator.request_log import LoggedRequest, RequestLog
     from truemed_async.emulator.route import Route
     from truemed_async.emulator.routes import ROUTES
     from truemed_async.emulator.server import Emulator
@@ -32,28 +43,27 @@ if TYPE_CHECKING:
     from truemed_async.emulator.store import Store
     from truemed_async.emulator.transition import InvalidTransitionError, Transition
     from truemed_async.emulator.webhooks.faults import WebhookFault, WebhookFaults
-    from truemed_async.emulator.webhooks.model import Attempt, Delivery, Endpoint
+    from truemed_async.emulator.webhooks.model import Delivery, DeliveryAttempt, WebhookEndpoint
     from truemed_async.emulator.webhooks.outbox import Outbox
-    from truemed_async.emulator.wirelog import WireLog, WireRequest
 
 __all__ = [
     "FAULTS",
     "ROUTES",
-    "Attempt",
+    "AbortConnection",
+    "ActiveFault",
     "CatalogItem",
     "CatalogItems",
     "Clock",
     "ConnectionFault",
-    "Cut",
     "Delivery",
+    "DeliveryAttempt",
     "Emulator",
-    "Endpoint",
     "Exchange",
     "Fault",
     "Faults",
-    "Handle",
     "InvalidTransitionError",
     "LineItem",
+    "LoggedRequest",
     "Outbox",
     "PaymentMethod",
     "PaymentSession",
@@ -66,7 +76,9 @@ __all__ = [
     "ProvisionRequests",
     "QualificationSession",
     "QualificationSessions",
+    "RawResponse",
     "Refund",
+    "RequestLog",
     "Route",
     "Scope",
     "State",
@@ -74,11 +86,9 @@ __all__ = [
     "Transaction",
     "Transactions",
     "Transition",
+    "WebhookEndpoint",
     "WebhookFault",
     "WebhookFaults",
-    "Wire",
-    "WireLog",
-    "WireRequest",
 ]
 
 _HOMES: Final[Mapping[str, str]] = MappingProxyType(
@@ -88,13 +98,13 @@ _HOMES: Final[Mapping[str, str]] = MappingProxyType(
         "Clock": "clock",
         "FAULTS": "faults",
         "ConnectionFault": "faults",
-        "Cut": "faults",
+        "AbortConnection": "faults",
         "Exchange": "faults",
         "Fault": "faults",
         "Faults": "faults",
-        "Handle": "faults",
+        "ActiveFault": "faults",
         "Scope": "faults",
-        "Wire": "faults",
+        "RawResponse": "faults",
         "LineItem": "payment_sessions.model",
         "PaymentSession": "payment_sessions.model",
         "Refund": "payment_sessions.model",
@@ -119,12 +129,12 @@ _HOMES: Final[Mapping[str, str]] = MappingProxyType(
         "Transition": "transition",
         "WebhookFault": "webhooks.faults",
         "WebhookFaults": "webhooks.faults",
-        "Attempt": "webhooks.model",
+        "DeliveryAttempt": "webhooks.model",
         "Delivery": "webhooks.model",
-        "Endpoint": "webhooks.model",
+        "WebhookEndpoint": "webhooks.model",
         "Outbox": "webhooks.outbox",
-        "WireLog": "wirelog",
-        "WireRequest": "wirelog",
+        "RequestLog": "request_log",
+        "LoggedRequest": "request_log",
     }
 )
 

@@ -10,17 +10,17 @@ from aiohttp import web
 
 from truemed_async.emulator.admin.site import ADMIN, STATE, administered
 from truemed_async.emulator.call import Problem, invalid
-from truemed_async.emulator.faults import Cut, Exchange, Passage, Wire
+from truemed_async.emulator.faults import AbortConnection, Exchange, Passage, RawResponse
 from truemed_async.emulator.inspector.desk import Desk
 from truemed_async.emulator.inspector.site import inspected, is_inspector
 from truemed_async.emulator.pages.site import is_page, visited
+from truemed_async.emulator.request_log import API_KEY_HEADER, LoggedRequest
 from truemed_async.emulator.responses import answer, refusal
 from truemed_async.emulator.routes import Found, find_route
-from truemed_async.emulator.wirelog import API_KEY_HEADER, WireRequest
 
 _MOST_OF_A_REQUEST = 1024**2
 _MOST_OF_A_STATE = 256 * 1024**2
-_RECORD = web.RequestKey("record", WireRequest)
+_RECORD = web.RequestKey("record", LoggedRequest)
 
 
 class Connection(web.RequestHandler):
@@ -95,7 +95,7 @@ class App:
             response = await self._of_whom(request)(request, connection)
             await response.prepare(request)
             await response.write_eof()
-        except (Cut, ConnectionError):
+        except (AbortConnection, ConnectionError):
             record = request.get(_RECORD)
             if record is not None:
                 record.status = None
@@ -114,9 +114,9 @@ class App:
         """Take note of an answer that the server gives by itself: to what is no HTTP, or when `handle` breaks."""
         record = request.get(_RECORD)
         if record is None:
-            record = WireRequest(method="", path="", query="", headers=(), route=None, authenticated=False)
-            self._requests.opened(record)
-            self._requests.closed(record)
+            record = LoggedRequest(method="", path="", query="", headers=(), route=None, authenticated=False)
+            self._requests.record_start(record)
+            self._requests.record_end(record)
         record.status = status
 
     async def cancel(self) -> None:
@@ -131,7 +131,7 @@ class App:
         path, _, query = request.raw_path.partition("?")
         found = find_route(request.method, path)
         route = None if isinstance(found, Problem) else found.route
-        record = WireRequest(
+        record = LoggedRequest(
             method=request.method,
             path=path,
             query=query,
@@ -141,14 +141,14 @@ class App:
         )
         request[_RECORD] = record
         idle = None if connection.answered is None else time.monotonic() - connection.answered
-        self._requests.opened(record)
+        self._requests.record_start(record)
         try:
             response = await self._respond(Exchange(request, record, route, self._state, idle, connection.gone), found)
-            record.status = response.recorded if isinstance(response, Wire) else response.status
+            record.status = response.recorded if isinstance(response, RawResponse) else response.status
             if isinstance(response, web.Response) and isinstance(response.body, bytes):
-                self._requests.answered(record, response.body)
+                self._requests.record_response_body(record, response.body)
         finally:
-            self._requests.closed(record)
+            self._requests.record_end(record)
         return response
 
     async def _respond(self, exchange: Exchange, found: Found | Problem) -> web.StreamResponse:

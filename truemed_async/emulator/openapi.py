@@ -6,8 +6,8 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
 
+from truemed_async.emulator.request_log import API_KEY_HEADER
 from truemed_async.emulator.route import Route
-from truemed_async.emulator.wirelog import API_KEY_HEADER
 
 # What any route may answer. Truemed's pages have 400, 404, 405, 500 and 501 in the table of every endpoint; the
 # others, and the values of `error`, are the emulator's own.

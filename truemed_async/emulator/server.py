@@ -15,13 +15,13 @@ from truemed_async.emulator.app import App
 from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.faults import Faults
 from truemed_async.emulator.inspector.desk import Desk
+from truemed_async.emulator.listener import Listener
+from truemed_async.emulator.request_log import RequestLog
 from truemed_async.emulator.seed import seed_sessions
 from truemed_async.emulator.seed_merchant import seed_merchant
-from truemed_async.emulator.serving import Serving
 from truemed_async.emulator.state import State
 from truemed_async.emulator.webhooks.outbox import Outbox
 from truemed_async.emulator.webhooks.sender import Sender
-from truemed_async.emulator.wirelog import WireLog
 
 
 class Emulator:
@@ -75,7 +75,7 @@ class Emulator:
         for name, rows in attrs.asdict(merchant, recurse=False).items():
             self.state.stores[name].load(rows)
         self.clock: Clock = self.state.clock
-        self.requests: WireLog = WireLog()
+        self.requests: RequestLog = RequestLog()
         self.faults: Faults = Faults(self.state, seed)
         self.webhooks: Outbox = Outbox(self.state, seed)
         desk = Desk(
@@ -89,7 +89,7 @@ class Emulator:
         self._sender: Sender | None = None
         self._tls = tls
         self._port = port
-        self._serving: Serving | None = None
+        self._listener: Listener | None = None
         self._thread: _Thread | None = None
 
     def __repr__(self) -> str:
@@ -109,23 +109,23 @@ class Emulator:
 
     async def start(self) -> None:
         """Serve in the running loop; RuntimeError when it is serving."""
-        if self._serving is not None:
+        if self._listener is not None:
             raise RuntimeError("the emulator is running")
-        self._serving = Serving(self._port, self._app, self.faults, self._tls)
-        self._port = self._serving.port
+        self._listener = Listener(self._port, self._app, self.faults, self._tls)
+        self._port = self._listener.port
         self._sender = Sender(self.webhooks, self.clock)
         self._app.hosts = frozenset(f"{name}:{self._port}" for name in ("127.0.0.1", "localhost", "[::1]"))
 
     async def stop(self) -> None:
         """Stop serving, from the loop that serves; again is harmless. Requests being answered are cut off."""
-        serving, self._serving = self._serving, None
+        listener, self._listener = self._listener, None
         sender, self._sender = self._sender, None
         try:
             if sender is not None:
                 await sender.stop()
         finally:
-            if serving is not None:
-                await serving.close()
+            if listener is not None:
+                await listener.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -86,7 +86,7 @@ async def test_guesses_cost_no_request_while_the_list_is_at_rest(prefetch):
     await read(one_by_one, 100)
     await read(ahead, 100, prefetch)
     assert ahead.asked == one_by_one.asked
-    assert ahead.most_in_flight == min(prefetch, len(ahead.asked) - 1)
+    assert ahead.max_in_flight == min(prefetch, len(ahead.asked) - 1)
 
 
 @pytest.mark.parametrize("prefetch", [1, 8])
@@ -146,7 +146,7 @@ async def test_pages_that_are_too_small_to_overlap_follow_each_other(page_size, 
     ) as caught:
         assert await read(server, page_size, 4) == server.ids
     assert len(caught) == 1
-    assert server.most_in_flight == 1
+    assert server.max_in_flight == 1
     size = min(page_size, clamp)
     assert server.asked[1:] == [(page, size) for page in range(2, -(-50 // size) + 1)]
 
@@ -183,7 +183,7 @@ async def test_a_server_that_gives_its_last_page_for_those_beyond():
 async def test_without_totals_an_empty_page_after_a_short_one_ends_the_list():
     server = Server(pagination=False).fill(range(25))
     assert await read(server, 10, 4) == server.ids
-    assert server.most_in_flight == 1
+    assert server.max_in_flight == 1
     assert server.asked[-1][0] == server.asked[-2][0] + 1
 
 

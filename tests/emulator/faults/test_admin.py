@@ -132,7 +132,7 @@ def test_a_client_that_goes_away_in_the_body_is_no_error(emulator, api, until, c
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
         head = f"POST {ADMIN} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b"only this")
-        until(lambda: emulator._serving._server.connections)
-    until(lambda: not emulator._serving._server.connections)
+        until(lambda: emulator._listener._server.connections)
+    until(lambda: not emulator._listener._server.connections)
     assert api.send("GET", ADMIN).status == 200
     assert caplog.records == []

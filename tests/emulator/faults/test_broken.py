@@ -39,7 +39,7 @@ def test_is_in_the_log_before_it_is_on_the_wire(emulator, raw, id, name):
         assert line.sock.recv(1)
         assert emulator.requests.in_flight == 0
         line.receive()
-    assert emulator.requests.most_in_flight == 1
+    assert emulator.requests.max_in_flight == 1
 
 
 def test_partial_status_line(emulator, raw, id):

@@ -8,7 +8,7 @@ import socket
 import pytest
 from aiohttp import web
 
-from truemed_async.emulator import Cut, Fault, Faults, State
+from truemed_async.emulator import AbortConnection, Fault, Faults, State
 
 
 class Says(Fault):
@@ -36,7 +36,7 @@ class CutsAfter(Fault):
     """Applies the effect and says nothing."""
 
     async def after(self, exchange, response):
-        raise Cut
+        raise AbortConnection
 
 
 class HalfAnswer(Fault):
@@ -45,7 +45,7 @@ class HalfAnswer(Fault):
     async def before(self, exchange):
         exchange.request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Len")
         exchange.request.transport.close()
-        raise Cut
+        raise AbortConnection
 
 
 class Watches(Fault):

@@ -40,7 +40,7 @@ def test_tls_handshake_stall(emulator, raw, until):
         greet(emulator, trusting(), timeout=0.2)
     until(lambda: fault.hits == 1)
     assert emulator.requests.count() == 0
-    until(lambda: not emulator._serving.doors)
+    until(lambda: not emulator._listener.handshakes)
 
 
 def test_tls_handshake_stall_ends_with_the_emulator():
@@ -121,7 +121,7 @@ class TestWithTls:
 
     def test_is_shut_to_who_does_not_speak_it(self, emulator, raw, until):
         assert b"HTTP" not in raw.list().content
-        until(lambda: not emulator._serving.doors)
+        until(lambda: not emulator._listener.handshakes)
 
     async def test_lets_go_of_a_client_that_is_gone_after_the_handshake(self, monkeypatch):
         """The loop has no transport to give then."""
@@ -137,7 +137,7 @@ class TestWithTls:
             await asyncio.wait_for(gone.wait(), 5)
             writer.close()
             await asyncio.sleep(0.01)
-            assert not emulator._serving.doors
+            assert not emulator._listener.handshakes
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     def test_stops_at_once_in_the_middle_of_a_handshake(self, emulator, raw):
@@ -158,5 +158,5 @@ class TestWithTls:
 
     async def test_needs_a_loop_that_can_do_it(self, monkeypatch):
         monkeypatch.setattr(asyncio, "BaseEventLoop", type(None))
-        with pytest.raises(RuntimeError, match="TLS needs a loop of asyncio itself"):
+        with pytest.raises(RuntimeError, match="TLS needs asyncio's own event loop"):
             await Emulator(sessions=0, tls=context(RIGHT)).start()

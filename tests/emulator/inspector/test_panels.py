@@ -120,20 +120,20 @@ class TestRequests:
     def test_keep_the_answers_of_the_newest(self, emulator, api):
         for _ in range(202):
             api.get("qs_none")
-        kept = [bool(request.answer) for request in emulator.requests]
+        kept = [bool(request.response_body) for request in emulator.requests]
         assert kept == [False] * 2 + [True] * 200
-        assert json.loads(emulator.requests[-1].answer)["error"] == "NotFound"
+        assert json.loads(emulator.requests[-1].response_body)["error"] == "NotFound"
         emulator.requests.clear()
         api.get("qs_none")
-        assert [bool(request.answer) for request in emulator.requests] == [True]
+        assert [bool(request.response_body) for request in emulator.requests] == [True]
 
     def test_without_an_answer_say_so(self, emulator, shopper, api):
         emulator.faults.add("empty_response")
         with pytest.raises(ConnectionError):
             api.list()
         text = shopper.get(f"{INSPECTOR}/requests").page.text
-        assert "no answer" in text
-        assert "(no body was kept)" in text
+        assert "no response" in text
+        assert "(no body stored)" in text
 
     def test_that_are_no_json(self, shopper, api):
         api.send("POST", CREATE, b"\xff no json")

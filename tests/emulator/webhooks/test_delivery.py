@@ -150,7 +150,7 @@ class TestBackoff:
             assert len(delivery.attempts) == len(waits) + 1
         assert [round(wait) for wait in waits[: len(STEPS)]] == STEPS
         assert {round(wait) for wait in waits[len(STEPS) :]} == {STEPS[-1]}
-        assert delivery.state == "given_up"
+        assert delivery.state == "abandoned"
         lasted = delivery.attempts[-1].at - delivery.created_at
         assert timedelta(days=6, hours=18) < lasted < timedelta(days=7)
         pass_time(emulator, WEEK)
@@ -250,7 +250,7 @@ class TestResend:
         delivery = happen()
         emulator.clock.advance(2 * WEEK)
         merchant.plan = [500]
-        until(lambda: delivery.state == "given_up")
+        until(lambda: delivery.state == "abandoned")
         emulator.webhooks.resend(delivery.id)
         assert emulator.webhooks.wait_until_idle(10)
         assert (delivery.state, len(delivery.attempts)) == ("delivered", 3)
@@ -399,5 +399,5 @@ class TestTheLog:
         merchant.open.set()
         until(lambda: under_way.attempts)
         pass_time(emulator, WEEK)
-        assert (under_way.state, len(merchant.letters)) == ("given_up", 1)
+        assert (under_way.state, len(merchant.letters)) == ("abandoned", 1)
         assert emulator.webhooks.endpoints == (endpoint,)

@@ -184,7 +184,7 @@ class TestRemoving:
         emulator.clock.advance(3600)
         wait(emulator)
         (delivery,) = emulator.webhooks.deliveries
-        assert (delivery.state, len(merchant.letters)) == ("given_up", 1)
+        assert (delivery.state, len(merchant.letters)) == ("abandoned", 1)
 
     def test_gives_up_what_is_under_way(self, emulator, merchant):
         told = []
@@ -196,7 +196,7 @@ class TestRemoving:
         emulator.webhooks.unregister(endpoint.id)
         merchant.open.set()
         until(lambda: told)
-        assert told == [(None, "given_up")]
+        assert told == [(None, "abandoned")]
 
     def test_just_when_it_is_to_be_sent_breaks_nothing(self, emulator):
         """The sender has taken it up; the webhook is gone before the request is made."""

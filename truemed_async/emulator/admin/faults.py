@@ -15,7 +15,7 @@ import attrs
 from aiohttp import web
 
 from truemed_async.emulator.call import invalid
-from truemed_async.emulator.faults import FAULTS, ConnectionFault, Fault, Handle
+from truemed_async.emulator.faults import FAULTS, ActiveFault, ConnectionFault, Fault
 from truemed_async.emulator.responses import answer
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def remove(desk: Desk, asked: Asked) -> web.Response:
     return web.Response(status=204)
 
 
-def _described(handle: Handle) -> dict[str, object]:
+def _described(handle: ActiveFault) -> dict[str, object]:
     scope = {} if handle.scope is None else attrs.asdict(handle.scope)
     narrowed = {name: value for name, value in scope.items() if value is not None}
     return {

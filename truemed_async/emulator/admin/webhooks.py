@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from truemed_async.emulator.admin.asked import Act, Asked
     from truemed_async.emulator.inspector.desk import Desk
     from truemed_async.emulator.webhooks.faults import WebhookFault
-    from truemed_async.emulator.webhooks.model import Delivery, Endpoint
+    from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
 
 _REGISTER: Final = Members({"url": Text()}, {"mode": Choice(MODES), "secret": Text(1), "events": Many(Choice(EVENTS))})
 _ROTATE: Final = Members(optional={"overlap": Flag()})
@@ -127,7 +127,7 @@ def remove_fault(desk: Desk, asked: Asked) -> web.Response:
     return web.Response(status=204)
 
 
-def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+def _endpoint(endpoint: WebhookEndpoint) -> dict[str, Any]:
     return {**attrs.asdict(endpoint), "events": endpoint.events and sorted(endpoint.events)}
 
 

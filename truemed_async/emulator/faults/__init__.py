@@ -10,23 +10,23 @@ from typing import Any, TypeVar, overload
 import attrs
 from aiohttp import web
 
-from truemed_async.emulator.faults.base import ConnectionFault, Cut, Exchange, Fault, Wire
-from truemed_async.emulator.faults.scope import Handle, Scope
+from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault, Exchange, Fault, RawResponse
+from truemed_async.emulator.faults.scope import ActiveFault, Scope
 from truemed_async.emulator.faults.table import FAULTS, Parameter, create, description, parameters
 from truemed_async.emulator.state import State
 
 __all__ = [
     "FAULTS",
+    "AbortConnection",
+    "ActiveFault",
     "ConnectionFault",
-    "Cut",
     "Exchange",
     "Fault",
     "Faults",
-    "Handle",
     "Parameter",
     "Passage",
+    "RawResponse",
     "Scope",
-    "Wire",
     "description",
     "parameters",
 ]
@@ -47,10 +47,10 @@ class Faults:
         self._seed = seed
         self._lock = threading.Lock()
         self._ids = count(1)
-        self._ended: deque[Handle] = deque(maxlen=_KEPT)
+        self._ended: deque[ActiveFault] = deque(maxlen=_KEPT)
         self._ended_hits = 0
         # Replaced, never changed: whoever iterates keeps the faults that were in force when it began.
-        self._active: tuple[Handle, ...] = ()
+        self._active: tuple[ActiveFault, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Faults {list(self)}>"
@@ -67,7 +67,7 @@ class Faults:
         return tuple(sorted(FAULTS))
 
     @property
-    def active(self) -> tuple[Handle, ...]:
+    def active(self) -> tuple[ActiveFault, ...]:
         """What is in force, in the order of adding."""
         for handle in self._active:
             if handle.fault.is_over:
@@ -75,7 +75,7 @@ class Faults:
         return self._active
 
     @property
-    def ended(self) -> tuple[Handle, ...]:
+    def ended(self) -> tuple[ActiveFault, ...]:
         """The last of those that are no longer in force, in the order of their end."""
         with self._lock:
             return tuple(self._ended)
@@ -106,9 +106,9 @@ class Faults:
         probability: float | None = None,
         when: Callable[[Exchange], object] | None = None,
         **parameters: Any,
-    ) -> Handle: ...
+    ) -> ActiveFault: ...
 
-    def add(self, fault: Fault | str, /, **given: Any) -> Fault | Handle:
+    def add(self, fault: Fault | str, /, **given: Any) -> Fault | ActiveFault:
         """Put a fault in force: one by its name, narrowed as `Scope` tells; or one of your own, for everything.
 
         ValueError for a name, a scope or parameters that there are not.
@@ -122,12 +122,12 @@ class Faults:
         made = create(fault, given)
         return self._begin(made, fault, Scope.of(made, fault, narrowed), given)
 
-    def _begin(self, fault: Fault, name: str, scope: Scope | None, given: dict[str, Any]) -> Handle:
+    def _begin(self, fault: Fault, name: str, scope: Scope | None, given: dict[str, Any]) -> ActiveFault:
         with self._lock:
             id = next(self._ids)
         # Each has a seed of its own: adding or removing one does not change what the others draw.
         fault.begin(self._state, f"{self._seed} {id} fault")
-        handle = Handle(id, name, fault, scope, given, f"{self._seed} {id} scope", self._remove)
+        handle = ActiveFault(id, name, fault, scope, given, f"{self._seed} {id} scope", self._remove)
         with self._lock:
             self._active = (*self._active, handle)
         self._changed()
@@ -141,7 +141,7 @@ class Faults:
             self._ended.clear()
             self._ended_hits = 0
 
-    def _remove(self, handle: Handle) -> None:
+    def _remove(self, handle: ActiveFault) -> None:
         with self._lock:
             if not handle.active:
                 return
@@ -186,13 +186,13 @@ class Passage:
     async def after(self, response: web.StreamResponse) -> web.StreamResponse:
         """Lead the response through the faults; what one sends in its own bytes is out of reach for the next."""
         for handle in self._handles:
-            if isinstance(response, Wire):
+            if isinstance(response, RawResponse):
                 break
             if handle.acts_after and self._takes(handle):
                 response = await handle.fault.after(self._exchange, response)
         return response
 
-    def _takes(self, handle: Handle) -> bool:
+    def _takes(self, handle: ActiveFault) -> bool:
         if handle.id not in self._decided:
             self._decided[handle.id] = handle.takes(self._exchange)
         return self._decided[handle.id]

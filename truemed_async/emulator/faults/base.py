@@ -15,12 +15,12 @@ import attrs
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from truemed_async.emulator.request_log import LoggedRequest
 from truemed_async.emulator.route import Route
 from truemed_async.emulator.state import State
-from truemed_async.emulator.wirelog import WireRequest
 
 
-class Cut(Exception):  # noqa: N818 - it is what a fault wants, not a failure of the emulator
+class AbortConnection(Exception):  # noqa: N818 - it is what a fault wants, not a failure of the emulator
     """Raised by a fault that leaves the request without an answer.
 
     Before raising it the fault may write to the transport and close it in its own way; a transport that is still
@@ -38,7 +38,7 @@ class Exchange:
     """
 
     request: web.BaseRequest
-    record: WireRequest
+    record: LoggedRequest
     route: Route | None
     state: State
     idle: float | None
@@ -68,12 +68,12 @@ class Fault:
         return True
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
-        """Act before the handler: a response is sent in its place, so the request has no effect. May raise `Cut`."""
+        """Act before the handler: a response is sent in its place, so the request has no effect. May raise `AbortConnection`."""
         del exchange
         return None
 
     async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
-        """Act after the handler, its effect applied: return what to send. May raise `Cut`."""
+        """Act after the handler, its effect applied: return what to send. May raise `AbortConnection`."""
         del exchange
         return response
 
@@ -109,7 +109,7 @@ class Drawing(Fault):
 Ending = Literal["keep", "close", "reset"]
 
 
-class Wire(web.StreamResponse):
+class RawResponse(web.StreamResponse):
     """An answer in the very bytes given: what no correct HTTP library can be made to send."""
 
     def __init__(

@@ -13,7 +13,7 @@ import attrs
 from aiohttp import web
 from attrs.validators import and_, ge, lt
 
-from truemed_async.emulator.faults.base import Exchange, Fault, Wire, chunk, head
+from truemed_async.emulator.faults.base import Exchange, Fault, RawResponse, chunk, head
 from truemed_async.emulator.responses import answer
 
 _BLOCK = b"a" * 2**20
@@ -119,7 +119,7 @@ class OversizeErrorBody(Fault):
         return _streamed(self.code, text(b'{"error":"ServerError","message":"', self.size, b'"}'))
 
 
-def _streamed(status: int, pieces: Pieces, *fields: str) -> Wire:
+def _streamed(status: int, pieces: Pieces, *fields: str) -> RawResponse:
     start = head(answer(status, None), *fields, "Transfer-Encoding: chunked")
 
     def chunked() -> Iterator[bytes]:
@@ -128,4 +128,4 @@ def _streamed(status: int, pieces: Pieces, *fields: str) -> Wire:
         yield b"0\r\n\r\n"
 
     # An empty piece is no chunk: nothing to write.
-    return Wire(filter(None, chunked()), status=status, ending="keep")
+    return RawResponse(filter(None, chunked()), status=status, ending="keep")

@@ -10,7 +10,18 @@ import attrs
 from aiohttp import web
 from attrs.validators import and_, ge, lt
 
-from truemed_async.emulator.faults.base import Drawing, Ending, Exchange, Fault, Wire, body, chunk, head, message, plain
+from truemed_async.emulator.faults.base import (
+    Drawing,
+    Ending,
+    Exchange,
+    Fault,
+    RawResponse,
+    body,
+    chunk,
+    head,
+    message,
+    plain,
+)
 
 _CHUNKED = "Transfer-Encoding: chunked"
 
@@ -29,7 +40,7 @@ class Broken(Fault, ABC):
     async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
         del exchange
         status = response.status if self.complete else None
-        return Wire([self.content(response)], status=status, delay=self.pause, ending=self.ending)
+        return RawResponse([self.content(response)], status=status, delay=self.pause, ending=self.ending)
 
 
 class Complete(Broken):

@@ -11,7 +11,7 @@ from aiohttp import web
 from attrs.validators import ge, gt, optional
 
 from truemed_async.emulator.call import Problem
-from truemed_async.emulator.faults.base import ConnectionFault, Cut, Exchange, Fault, Wire, reset
+from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault, Exchange, Fault, RawResponse, reset
 from truemed_async.emulator.responses import refusal
 from truemed_async.emulator.state import State
 
@@ -88,7 +88,7 @@ class EmptyResponse(Fault):
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         del exchange
-        return Wire()
+        return RawResponse()
 
 
 class ResetPeer(Fault):
@@ -96,7 +96,7 @@ class ResetPeer(Fault):
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         del exchange
-        return Wire(ending="reset")
+        return RawResponse(ending="reset")
 
 
 class Hang(Fault):
@@ -104,7 +104,7 @@ class Hang(Fault):
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         await exchange.gone.wait()
-        raise Cut
+        raise AbortConnection
 
 
 @attrs.define(eq=False)
@@ -118,7 +118,7 @@ class StaleKeepalive(Fault):
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
         del exchange
-        return Wire()
+        return RawResponse()
 
 
 class AppliedThenReset(Fault):
@@ -126,7 +126,7 @@ class AppliedThenReset(Fault):
 
     async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
         del exchange, response
-        return Wire(ending="reset")
+        return RawResponse(ending="reset")
 
 
 class AppliedThenHang(Fault):
@@ -135,7 +135,7 @@ class AppliedThenHang(Fault):
     async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
         del response
         await exchange.gone.wait()
-        raise Cut
+        raise AbortConnection
 
 
 class AppliedThen500(Fault):

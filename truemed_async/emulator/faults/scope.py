@@ -70,7 +70,7 @@ class Scope:
         )
 
 
-class Handle:
+class ActiveFault:
     """A fault in force: how often it acted, and the way to end it, which a `with` block does, too."""
 
     def __init__(
@@ -81,7 +81,7 @@ class Handle:
         scope: Scope | None,
         parameters: dict[str, Any],
         seed: str,
-        remove: Callable[["Handle"], None],
+        remove: Callable[["ActiveFault"], None],
     ) -> None:
         """Keep the parts; without a scope it acts on everything. `remove` takes it out of force."""
         self.id = id

@@ -9,7 +9,7 @@ import attrs
 from aiohttp import web
 from attrs.validators import ge, gt
 
-from truemed_async.emulator.faults.base import Drawing, Exchange, Fault, Wire, body, head, message
+from truemed_async.emulator.faults.base import Drawing, Exchange, Fault, RawResponse, body, head, message
 
 _TICK = 0.02  # seconds between two pieces when a rate is all that is asked for
 
@@ -35,10 +35,10 @@ class Latency(Drawing):
         return self.seconds
 
 
-def _trickle(response: web.StreamResponse, size: int, delay: float) -> Wire:
+def _trickle(response: web.StreamResponse, size: int, delay: float) -> RawResponse:
     whole = message(response)
     pieces = (whole[start : start + size] for start in range(0, len(whole), size))
-    return Wire(pieces, status=response.status, delay=delay, ending="keep")
+    return RawResponse(pieces, status=response.status, delay=delay, ending="keep")
 
 
 @attrs.define(eq=False)
@@ -75,4 +75,4 @@ class SlowClose(Fault):
     async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
         del exchange
         whole = head(response, "Connection: close") + body(response)
-        return Wire([whole], status=response.status, delay=self.delay)
+        return RawResponse([whole], status=response.status, delay=self.delay)

@@ -3,9 +3,9 @@
 import attrs
 
 from truemed_async.emulator.faults import Faults
+from truemed_async.emulator.request_log import RequestLog
 from truemed_async.emulator.state import State
 from truemed_async.emulator.webhooks.outbox import Outbox
-from truemed_async.emulator.wirelog import WireLog
 
 
 @attrs.frozen(kw_only=True)
@@ -13,7 +13,7 @@ class Desk:
     """One emulator, from the inside."""
 
     state: State
-    requests: WireLog
+    requests: RequestLog
     faults: Faults
     webhooks: Outbox
     api_key: str = attrs.field(repr=False)

@@ -92,7 +92,7 @@ def _requests(desk: Desk, most: int) -> dict[str, object]:
             "status": request.status,
             "headers": _headers(request.headers),
             "body": reader.read(request.body),
-            "answer": reader.read(request.answer),
+            "response": reader.read(request.response_body),
         }
         for request in desk.requests.newest(most)
     ]

@@ -14,14 +14,14 @@ import attrs
 
 from truemed_async.emulator.faults.table import require
 from truemed_async.emulator.webhooks.events import EVENTS
-from truemed_async.emulator.webhooks.model import Delivery, Endpoint
+from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
 
 
 @attrs.define
 class Letter:
     """A request that is about to be sent: the fault may change any part of it."""
 
-    endpoint: Endpoint
+    endpoint: WebhookEndpoint
     body: bytes
     at: datetime
     forged: bool = False  # whether the authentication is to be wrong

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Mode = Literal["signed", "unsigned"]
-DeliveryState = Literal["waiting", "delivered", "given_up"]
+DeliveryState = Literal["waiting", "delivered", "abandoned"]
 MODES: Final[tuple[Mode, ...]] = ("signed", "unsigned")
 # Nothing that two readers of URLs could understand in two ways: no user, no blank, no backslash before the path.
 _URL: Final = re.compile(
@@ -45,7 +45,7 @@ def _known(_: object, __: object, events: frozenset[str] | None) -> None:
 
 
 @attrs.frozen(kw_only=True)
-class Endpoint:
+class WebhookEndpoint:
     """A merchant's webhook, as the developer dashboard has it.
 
     secrets: the secret, and behind it the one before where both hold for a while. They belong to this emulator alone.
@@ -64,7 +64,7 @@ class Endpoint:
 
 
 @attrs.frozen(kw_only=True)
-class Attempt:
+class DeliveryAttempt:
     """One request of a delivery: when, by the emulator's clock, and the status of the answer or what failed.
 
     headers: what was sent, with the secret of an unsigned one masked. fault: what was meant to go wrong.
@@ -95,7 +95,7 @@ class Delivery:
     created_at: datetime
     body: bytes = attrs.field(repr=False)
     due: datetime
-    attempts: list[Attempt] = attrs.Factory(list[Attempt])
+    attempts: list[DeliveryAttempt] = attrs.Factory(list[DeliveryAttempt])
     state: DeliveryState = "waiting"
     copies: int = 0  # how often it is sent again although it was taken
     withheld: int = 0  # how many attempts are lost on their way

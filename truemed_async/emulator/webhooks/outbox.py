@@ -18,7 +18,7 @@ from truemed_async.emulator.transition import Transition
 from truemed_async.emulator.webhooks import saved
 from truemed_async.emulator.webhooks.events import Event, event_of
 from truemed_async.emulator.webhooks.faults import DROP, REORDER, ROTATE, Letter, WebhookFaults
-from truemed_async.emulator.webhooks.model import Attempt, Delivery, Endpoint, Mode
+from truemed_async.emulator.webhooks.model import Delivery, DeliveryAttempt, Mode, WebhookEndpoint
 from truemed_async.emulator.webhooks.queue import Lane
 
 # Truemed repeats with backoff for up to 7 days; its steps are not known.
@@ -46,7 +46,7 @@ class Outbox:
         self.timeout: float = 10.0  # seconds that a merchant has to answer; Truemed's own are not known
         self.on_news: list[Callable[[], None]] = []  # told of each change, under the lock
         # Told of each attempt, which is the last one of its delivery, under the lock.
-        self.on_attempt: list[Callable[[Endpoint | None, Delivery], None]] = []
+        self.on_attempt: list[Callable[[WebhookEndpoint | None, Delivery], None]] = []
         self._state = state
         self._lanes: dict[str, Lane] = {}
         self._deliveries: dict[str, Delivery] = {}
@@ -61,20 +61,20 @@ class Outbox:
     # Endpoints, as in the developer dashboard.
 
     @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
+    def endpoints(self) -> tuple[WebhookEndpoint, ...]:
         """All that are registered, the oldest first."""
         with self._idle:
             return tuple(lane.endpoint for lane in self._lanes.values())
 
     def register(
         self, url: str, *, mode: Mode = "signed", secret: str | None = None, events: Iterable[str] | None = None
-    ) -> Endpoint:
+    ) -> WebhookEndpoint:
         """Register a webhook on this machine; several may be active, and the mode of one cannot be changed.
 
         events: the names of those that it gets; all by default. ValueError: not an http URL of this machine, no such
         mode or event, or a secret that no header can hold.
         """
-        endpoint = Endpoint(
+        endpoint = WebhookEndpoint(
             id=f"wh_{uuid.uuid4().hex}",
             url=url,
             mode=mode,
@@ -90,7 +90,7 @@ class Outbox:
         """Forget a webhook and what waits for it; KeyError when there is none."""
         with self._idle:
             for delivery in self._lanes.pop(id).queue.empty():
-                delivery.state = "given_up"
+                delivery.state = "abandoned"
             self._news()
 
     def rotate_secret(self, id: str, *, overlap: bool = True) -> str:
@@ -186,7 +186,7 @@ class Outbox:
             firsts = [due for due in free if due is not None]
             return max(0.0, (min(firsts) - self._state.clock.now()).total_seconds()) if firsts else None
 
-    def done(self, delivery: Delivery, attempt: Attempt) -> list[Exception]:
+    def done(self, delivery: Delivery, attempt: DeliveryAttempt) -> list[Exception]:
         """Take note of an attempt, and put the delivery back where it has to be sent again.
 
         Return what was raised by those who were told.
@@ -195,7 +195,7 @@ class Outbox:
             delivery.attempts.append(attempt)
             lane = self._lanes.get(delivery.endpoint)
             if lane is None or lane.under_way is not delivery:
-                delivery.state = "given_up"  # its webhook is gone, or everything was forgotten meanwhile
+                delivery.state = "abandoned"  # its webhook is gone, or everything was forgotten meanwhile
             else:
                 lane.under_way = None
                 self._settle(lane, delivery)
@@ -211,7 +211,7 @@ class Outbox:
                     lane.queue.put(lane.under_way)
                     lane.under_way = None
 
-    def _tell(self, endpoint: Endpoint | None, delivery: Delivery) -> list[Exception]:
+    def _tell(self, endpoint: WebhookEndpoint | None, delivery: Delivery) -> list[Exception]:
         raised: list[Exception] = []
         for tell in tuple(self.on_attempt):
             try:
@@ -225,7 +225,7 @@ class Outbox:
             failed = len(delivery.attempts)
             delivery.due = self._state.clock.now() + RETRY_AFTER[min(failed, len(RETRY_AFTER)) - 1]
             if delivery.due - delivery.created_at > GIVE_UP_AFTER:
-                delivery.state = "given_up"
+                delivery.state = "abandoned"
                 return
         elif delivery.copies:
             delivery.copies -= 1
@@ -244,7 +244,7 @@ class Outbox:
                 self._post(lane, self._delivery(event, lane.endpoint))
         self._news()
 
-    def _delivery(self, event: Event, endpoint: Endpoint) -> Delivery:
+    def _delivery(self, event: Event, endpoint: WebhookEndpoint) -> Delivery:
         id = event.delivery_id(endpoint.id, next(self._numbers))
         return Delivery(
             id=id,

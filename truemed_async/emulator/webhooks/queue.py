@@ -11,7 +11,7 @@ import attrs
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from truemed_async.emulator.webhooks.model import Delivery, Endpoint
+    from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
 
 
 class Queue:
@@ -58,7 +58,7 @@ class Queue:
 class Lane:
     """An endpoint and what is on its way there: one at a time."""
 
-    endpoint: Endpoint
+    endpoint: WebhookEndpoint
     queue: Queue = attrs.field(factory=Queue)
     under_way: Delivery | None = None
     held: Delivery | None = None  # is to be overtaken by the next

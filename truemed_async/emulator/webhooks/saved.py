@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cattrs.preconf.json import make_converter
 
-from truemed_async.emulator.webhooks.model import Delivery, Endpoint
+from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _CONVERTER: Final = make_converter(detailed_validation=False)
 
 
-def dump(endpoints: Iterable[Endpoint], deliveries: Iterable[Delivery]) -> dict[str, Any]:
+def dump(endpoints: Iterable[WebhookEndpoint], deliveries: Iterable[Delivery]) -> dict[str, Any]:
     """Return both, secrets included, made of what JSON can say."""
     return {
         "endpoints": [_CONVERTER.unstructure(each) for each in endpoints],
@@ -22,10 +22,10 @@ def dump(endpoints: Iterable[Endpoint], deliveries: Iterable[Delivery]) -> dict[
     }
 
 
-def read(dumped: Mapping[str, Any]) -> tuple[list[Endpoint], list[Delivery]]:
+def read(dumped: Mapping[str, Any]) -> tuple[list[WebhookEndpoint], list[Delivery]]:
     """Return what was dumped; ValueError when it is not that."""
     try:
-        endpoints = _CONVERTER.structure(dumped["endpoints"], list[Endpoint])
+        endpoints = _CONVERTER.structure(dumped["endpoints"], list[WebhookEndpoint])
         deliveries = _CONVERTER.structure(dumped["deliveries"], list[Delivery])
     except Exception as error:  # the library raises just that where a word is none of those there are
         raise ValueError("these are no saved webhooks") from error

@@ -10,7 +10,7 @@ import aiohttp
 
 from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.webhooks.faults import Letter
-from truemed_async.emulator.webhooks.model import Attempt
+from truemed_async.emulator.webhooks.model import DeliveryAttempt
 from truemed_async.emulator.webhooks.outbox import Outbox, Sending
 from truemed_async.emulator.webhooks.signing import authentication, masked
 
@@ -67,15 +67,15 @@ class Sender:
     async def _attempt(self, session: aiohttp.ClientSession, sending: Sending) -> None:
         """Make one attempt; however it ends, the outbox is told."""
         at, began = self._clock.now(), time.monotonic()
-        attempt = Attempt(at=at, failure="cut off")
+        attempt = DeliveryAttempt(at=at, failure="cut off")
         try:
             if sending.letter is None:
-                attempt = Attempt(at=at, failure="lost", fault=sending.fault)
+                attempt = DeliveryAttempt(at=at, failure="lost", fault=sending.fault)
                 return
             headers = _headers(sending.letter)
             shown = tuple((name, masked(name, value)) for name, value in headers)
             status, failure = await _post(session, sending.letter, headers, self._outbox.timeout)
-            attempt = Attempt(
+            attempt = DeliveryAttempt(
                 at=at,
                 seconds=time.monotonic() - began,
                 status=status,

@@ -1,0 +1,140 @@
+"""The request log: what reached the emulator, and how often it was sent."""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import overload
+
+import attrs
+
+API_KEY_HEADER = "x-truemed-api-key"
+
+# Never stored, not even for assertions: tests read ``authenticated`` instead.
+_SECRET_HEADERS = frozenset({API_KEY_HEADER, "authorization", "cookie"})
+
+_MAX_RESPONSE_BODIES = 200
+
+
+def _redacted(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, "REDACTED" if name.lower() in _SECRET_HEADERS else value) for name, value in headers)
+
+
+@attrs.define(eq=False, kw_only=True)
+class LoggedRequest:
+    """One received request and the status of its response.
+
+    ``path`` and ``query`` are raw (percent-encoded, without the ``?``). ``headers`` are pairs in the order sent,
+    repeated names included; values of secret headers are redacted. ``status`` is None until there is a response, and
+    stays None if the connection was aborted. ``response_body`` is stored for the newest requests only, and is empty
+    where a fault sent its own bytes. ``time`` is in seconds, comparable with ``time.monotonic()`` of this process.
+    The repr omits path, query, headers and bodies: each of them can hold personal data.
+    """
+
+    method: str
+    path: str = attrs.field(repr=False)
+    query: str = attrs.field(repr=False)
+    headers: tuple[tuple[str, str], ...] = attrs.field(repr=False, converter=_redacted)
+    route: str | None
+    authenticated: bool
+    body: bytes = attrs.field(default=b"", repr=False)
+    response_body: bytes = attrs.field(default=b"", repr=False)
+    status: int | None = None
+    time: float = attrs.field(factory=time.monotonic, repr=False)
+
+    def header(self, name: str) -> list[str]:
+        """Return every value of a header; the name is case-insensitive."""
+        return [value for header, value in self.headers if header.lower() == name.lower()]
+
+
+class RequestLog:
+    """The requests that reached the emulator, oldest first. Thread-safe.
+
+    Stores the newest ``size`` requests; ``count`` counts every request since the last ``clear``.
+    """
+
+    def __init__(self, size: int = 100_000) -> None:
+        """Create an empty log of at most ``size`` requests."""
+        self.on_response: list[Callable[[LoggedRequest], None]] = []  # called after each response
+        self._lock = threading.Lock()
+        self._requests: deque[LoggedRequest] = deque(maxlen=size)
+        self._with_body: deque[LoggedRequest] = deque()
+        self._counts: Counter[tuple[str | None, str]] = Counter()
+        self._in_flight = 0
+        self._max_in_flight = 0
+
+    def __repr__(self) -> str:
+        return f"<RequestLog of {self.count()} requests>"
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def __iter__(self) -> Iterator[LoggedRequest]:
+        with self._lock:
+            return iter(tuple(self._requests))
+
+    @overload
+    def __getitem__(self, index: int) -> LoggedRequest: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[LoggedRequest]: ...
+
+    def __getitem__(self, index: int | slice) -> LoggedRequest | Sequence[LoggedRequest]:
+        with self._lock:
+            return self._requests[index] if isinstance(index, int) else tuple(self._requests)[index]
+
+    @property
+    def in_flight(self) -> int:
+        """The number of requests in progress."""
+        return self._in_flight
+
+    @property
+    def max_in_flight(self) -> int:
+        """The largest number of concurrent requests since the last ``clear``."""
+        return self._max_in_flight
+
+    def newest(self, number: int) -> Sequence[LoggedRequest]:
+        """Return the last ``number`` requests, newest first."""
+        with self._lock:
+            return tuple(islice(reversed(self._requests), number))
+
+    def count(self, *, route: str | None = None, method: str | None = None) -> int:
+        """Return the number of requests received, optionally of one route (by its name) or method only."""
+        with self._lock:
+            return sum(
+                number
+                for (counted_route, counted_method), number in self._counts.items()
+                if route in {None, counted_route} and method in {None, counted_method}
+            )
+
+    def clear(self) -> None:
+        """Remove all requests and reset the counts; requests in progress stay in flight."""
+        with self._lock:
+            self._requests.clear()
+            self._with_body.clear()
+            self._counts.clear()
+            self._max_in_flight = self._in_flight
+
+    def record_start(self, request: LoggedRequest) -> None:
+        """Add a request that is about to be handled."""
+        with self._lock:
+            self._requests.append(request)
+            self._counts[request.route, request.method] += 1
+            self._in_flight += 1
+            self._max_in_flight = max(self._max_in_flight, self._in_flight)
+
+    def record_response_body(self, request: LoggedRequest, body: bytes) -> None:
+        """Store the body of a response and drop the oldest stored one: responses are larger than requests."""
+        with self._lock:
+            request.response_body = body
+            self._with_body.append(request)
+            if len(self._with_body) > _MAX_RESPONSE_BODIES:
+                self._with_body.popleft().response_body = b""
+
+    def record_end(self, request: LoggedRequest) -> None:
+        """Mark a request as finished and call the ``on_response`` callbacks."""
+        with self._lock:
+            self._in_flight -= 1
+        for callback in tuple(self.on_response):
+            callback(request)
