@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PAGE = (ROOT / "docs" / "THREAT_MODEL.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
 TESTS = {
     name
     for file in (ROOT / "tests").rglob("test_*.py")
@@ -29,5 +29,5 @@ def test_every_row_names_a_test_or_leaves_the_matter_to_the_reader():
 
 
 def test_it_is_linked():
-    assert "(docs/THREAT_MODEL.md)" in (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-    assert re.search(r"^THREAT_MODEL$", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert "(docs/threat-model.md)" in (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert re.search(r"^threat-model$", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
