@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from truemed_async import cents
+from truemed_async._validation.money import MAX_CENTS, validate_cents
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.money import MOST, amount
 
-AMOUNTS = st.integers(-MOST, MOST)
+AMOUNTS = st.integers(-MAX_CENTS, MAX_CENTS)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ AMOUNTS = st.integers(-MOST, MOST)
         (Decimal("19.99"), 1999),
         (Decimal("1E3"), 100_000),
         (Decimal("-0.01"), -1),
-        (Decimal("90071992547409.91"), MOST),
+        (Decimal("90071992547409.91"), MAX_CENTS),
     ],
 )
 def test_dollars_become_cents(dollars, expected):
@@ -87,18 +87,18 @@ def test_a_size_that_no_money_has_is_refused_at_once(wrong):
 
 @given(AMOUNTS)
 def test_an_integer_is_an_amount(value):
-    assert amount("price", value) == value
+    assert validate_cents("price", value) == value
 
 
 @pytest.mark.parametrize("wrong", [19.99, 1999.0, True, "1999", Decimal(1999), None], ids=repr)
 def test_what_is_no_integer_is_no_amount(wrong):
     with pytest.raises(InvalidArgumentError, match=rf"price must be an integer in cents, not {type(wrong).__name__}: "):
-        amount("price", wrong)
+        validate_cents("price", wrong)
 
 
 def test_an_amount_has_bounds():
-    assert amount("amount", 1, least=1) == 1
+    assert validate_cents("amount", 1, minimum=1) == 1
     with pytest.raises(InvalidArgumentError, match="amount must be at least 1 cents"):
-        amount("amount", 0, least=1)
+        validate_cents("amount", 0, minimum=1)
     with pytest.raises(InvalidArgumentError, match=r"amount must be at most 2\*\*53 cents"):
-        amount("amount", 2**53)
+        validate_cents("amount", 2**53)

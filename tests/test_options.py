@@ -11,8 +11,10 @@ import attrs
 import pytest
 from attrs.exceptions import FrozenInstanceError
 
+from truemed_async._validation.configuration import validate_hooks
+from truemed_async._validation.scalars import validate_seconds
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, Timeouts, Unset, checked_hooks, seconds
+from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, Timeouts, Unset
 
 NO_SECONDS = [0, -1, float("nan"), float("inf"), -float("inf"), None, True, "5", b"5", [5], 5j, frozenset()]
 
@@ -43,14 +45,14 @@ def test_a_bare_number_is_the_total():
 
 @pytest.mark.parametrize(("value", "zero"), [(1, False), (0.001, False), (1e9, False), (0, True), (0.0, True)])
 def test_seconds_are_returned_as_a_float(value, zero):
-    found = seconds("timeout", value, zero=zero)
+    found = validate_seconds("timeout", value, allow_zero=zero)
     assert found == value
     assert type(found) is float
 
 
 def test_where_zero_is_allowed_less_than_zero_is_not():
     with pytest.raises(InvalidArgumentError, match=">= 0"):
-        seconds("timeout", -1, zero=True)
+        validate_seconds("timeout", -1, allow_zero=True)
 
 
 @pytest.mark.parametrize("value", [0, -1, 11, 1.0, "3", True, None])
@@ -133,19 +135,19 @@ class Counter:
 
 @pytest.mark.parametrize("hooks", [[], (), [hook], (hook, Counter()), [partial(print), print]])
 def test_hooks_are_callables_in_a_list_or_tuple(hooks):
-    assert checked_hooks(hooks) == tuple(hooks)
+    assert validate_hooks(hooks) == tuple(hooks)
 
 
 @pytest.mark.parametrize("hooks", [None, hook, {hook}, iter([hook]), "hooks", {"hook": hook}])
 def test_hooks_in_anything_else_are_refused(hooks):
     with pytest.raises(InvalidArgumentError, match="hooks must be a list or tuple"):
-        checked_hooks(hooks)
+        validate_hooks(hooks)
 
 
 @pytest.mark.parametrize("bad", [None, 1, "hook", coroutine, partial(coroutine)])
 def test_a_hook_is_a_plain_callable(bad):
     with pytest.raises(InvalidArgumentError, match="each hook must be a plain callable"):
-        checked_hooks([hook, bad])
+        validate_hooks([hook, bad])
 
 
 class AsyncCounter:
@@ -154,7 +156,7 @@ class AsyncCounter:
 
 def test_an_object_whose_call_is_a_coroutine_is_no_plain_callable():
     with pytest.raises(InvalidArgumentError, match="each hook must be a plain callable"):
-        checked_hooks([AsyncCounter()])
+        validate_hooks([AsyncCounter()])
 
 
 def test_what_a_hook_sees_holds_nothing_personal():

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from truemed_async._core.bulk import Outcome
     from truemed_async._core.bulk_changes import UpdateOutcome
     from truemed_async._core.endpoint import Endpoint, Idempotency
-    from truemed_async._core.links import PAYMENT_SESSION_ID, qualification_link
     from truemed_async._core.response import Response
     from truemed_async._core.stream import Stream
+    from truemed_async._validation.urls import PAYMENT_SESSION_ID
     from truemed_async.client import AsyncTruemed
     from truemed_async.exporting import export_reconciliation, export_sessions
+    from truemed_async.links import qualification_link
     from truemed_async.models import (
         AmountDetails,
         CatalogEligibility,
@@ -87,7 +88,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "NextBillInfo": "models",
     "OrderItem": "models",
     "Outcome": "_core.bulk",
-    "PAYMENT_SESSION_ID": "_core.links",
+    "PAYMENT_SESSION_ID": "_validation.urls",
     "Page": "models",
     "Pagination": "models",
     "PaymentCancellation": "models",
@@ -131,7 +132,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "cents": "money",
     "export_reconciliation": "exporting",
     "export_sessions": "exporting",
-    "qualification_link": "_core.links",
+    "qualification_link": "links",
     "summarize_sessions": "reports",
 }
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from yarl import URL
 
-from truemed_async._core.arguments import positive
-from truemed_async._core.config import Config, Environment
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.pipeline import Clock, Pipeline, Settings
 from truemed_async._core.request import Query, build
 from truemed_async._core.response import Response
 from truemed_async._core.transport import Network, Transport
 from truemed_async._sensitive import hidden
+from truemed_async._validation.configuration import resolve_api_key, resolve_base_url, validate_hooks
+from truemed_async._validation.scalars import validate_positive_int
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, checked_hooks
+from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts
 from truemed_async.resources import (
     CatalogItems,
     PaymentSessions,
@@ -95,18 +95,17 @@ class AsyncTruemed:
     ) -> None:
         boxed = hidden(api_key)
         del api_key  # a traceback may show the locals of this frame
-        config = Config.resolve(boxed, environment, base_url)
+        self._base_url = resolve_base_url(environment, base_url)
         network = Network.of(session, proxy, ssl_context)
         self._transport = Transport(
-            api_key=config.api_key,
+            api_key=resolve_api_key(boxed),
             network=network,
-            max_concurrency=positive("max_concurrency", max_concurrency),
+            max_concurrency=validate_positive_int("max_concurrency", max_concurrency),
         )
         self._clock = Clock()
         self._pipeline = Pipeline(self._transport, self._clock)
-        self._base_url = URL(config.base_url)
         self._settings = Settings(
-            timeouts=Timeouts.of(timeout), retry=RetryPolicy.of(retry), hooks=checked_hooks(hooks)
+            timeouts=Timeouts.of(timeout), retry=RetryPolicy.of(retry), hooks=validate_hooks(hooks)
         )
         self._add_resources()
 
@@ -131,7 +130,7 @@ class AsyncTruemed:
         copy._settings = Settings(
             timeouts=self._settings.timeouts if timeout is None else Timeouts.of(timeout),
             retry=self._settings.retry if retry is None else RetryPolicy.of(retry),
-            hooks=self._settings.hooks if hooks is None else checked_hooks(hooks),
+            hooks=self._settings.hooks if hooks is None else validate_hooks(hooks),
         )
         copy._add_resources()
         return copy

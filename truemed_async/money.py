@@ -1,17 +1,16 @@
-"""Money: integers in cents. A float cannot hold 19.99, so none is ever taken."""
+"""Money: integers in cents. A float cannot hold 19.99, so floats are rejected."""
 
 from __future__ import annotations
 
 import re
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
+from truemed_async._validation.money import validate_cents
 from truemed_async.errors import InvalidArgumentError
 
 _CENT = Decimal("0.01")
 _EXACT = Context(prec=18, traps=[Inexact, InvalidOperation])  # raises where it would have to round
-_WRITTEN = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,16})?\Z")
-# What every JSON reader takes in exactly.
-MOST = 2**53 - 1
+_PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,16})?\Z")
 
 
 def cents(dollars: str | Decimal) -> int:
@@ -28,27 +27,14 @@ def cents(dollars: str | Decimal) -> int:
         raise InvalidArgumentError(
             f'dollars must be a Decimal or a string such as "19.99", not {type(dollars).__name__}'
         )
-    exact = Decimal(dollars) if isinstance(dollars, Decimal) or _WRITTEN.match(dollars) else Decimal("NaN")
+    exact = Decimal(dollars) if isinstance(dollars, Decimal) or _PLAIN_DECIMAL.match(dollars) else Decimal("NaN")
     if not exact.is_finite():
         raise InvalidArgumentError('dollars must be a finite Decimal, or plain digits with a point such as "19.99"')
     try:
-        return amount("dollars", int(exact.quantize(_CENT, context=_EXACT).scaleb(2, context=_EXACT)))
+        return validate_cents("dollars", int(exact.quantize(_CENT, context=_EXACT).scaleb(2, context=_EXACT)))
     except (Inexact, InvalidOperation):
-        pass  # said below, without the value in its context
+        pass  # raise outside the handler so that the value is not in the exception's context
     raise InvalidArgumentError("dollars must be whole cents, of which there are at most 2**53: round before")
-
-
-def amount(name: str, value: object, *, least: int = -MOST) -> int:
-    """Return an amount in cents, or say what is wrong with it."""
-    if type(value) is not int:
-        raise InvalidArgumentError(
-            f'{name} must be an integer in cents, not {type(value).__name__}: 1999 or cents("19.99") for $19.99'
-        )
-    if not least <= value <= MOST:
-        raise InvalidArgumentError(
-            f"{name} must be {'at least ' + str(least) if value < least else 'at most 2**53'} cents"
-        )
-    return value
 
 
 def format_dollars(cents: int | None) -> str:

@@ -1,16 +1,18 @@
-"""What a caller may set: time-outs, the retry policy, options of one call, and ``UNSET``."""
+"""The options of a client and of a call: timeouts, the retry policy, headers, hooks, and ``UNSET``."""
 
 from __future__ import annotations
 
 import enum
-import inspect
-import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, cast
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
 
 import attrs
 
+from truemed_async._validation.scalars import validate_seconds
 from truemed_async.errors import CallOutcome, InvalidArgumentError
+
+Environment = Literal["production", "sandbox"]
+"""One of Truemed's servers."""
 
 
 class Unset(enum.Enum):
@@ -26,20 +28,11 @@ class Unset(enum.Enum):
 
 
 UNSET: Final = Unset.UNSET
-"""Not given, and therefore not sent. ``None`` is something else: an explicit null."""
+"""The default of an optional field: it is not sent. ``None`` is different: an explicit null."""
 
 
-def seconds(name: str, value: object, *, zero: bool = False) -> float:
-    """Return ``value`` as a number of seconds, or refuse it: there is always a finite deadline."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidArgumentError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
-        raise InvalidArgumentError(f"{name} must be a finite number of seconds {'>= 0' if zero else '> 0'}")
-    return float(value)
-
-
-def _positive(_: object, field: attrs.Attribute[float], value: object) -> None:
-    seconds(field.name, value)
+def _validate_seconds(_: object, field: attrs.Attribute[float], value: object) -> None:
+    validate_seconds(field.name, value)
 
 
 @attrs.frozen(kw_only=True)
@@ -48,38 +41,38 @@ class Timeouts:
 
     Attributes:
         connect: Opening one connection, TLS handshake included.
-        attempt: One attempt, from the connection to the last byte of the answer.
-        total: The whole call: all attempts and the pauses between them.
+        attempt: One attempt, from the connection to the last byte of the response.
+        total: The whole call: all attempts and the backoff between them.
     """
 
-    connect: float = attrs.field(default=5.0, validator=_positive)
-    attempt: float = attrs.field(default=20.0, validator=_positive)
-    total: float = attrs.field(default=60.0, validator=_positive)
+    connect: float = attrs.field(default=5.0, validator=_validate_seconds)
+    attempt: float = attrs.field(default=20.0, validator=_validate_seconds)
+    total: float = attrs.field(default=60.0, validator=_validate_seconds)
 
     @classmethod
     def of(cls, value: Timeouts | float) -> Timeouts:
         """Return ``value``; a bare number is the total."""
-        return value if isinstance(value, Timeouts) else cls(total=seconds("timeout", value))
+        return value if isinstance(value, Timeouts) else cls(total=validate_seconds("timeout", value))
 
 
-def _attempts(_: object, field: attrs.Attribute[int], value: object) -> None:
+def _validate_attempts(_: object, field: attrs.Attribute[int], value: object) -> None:
     if type(value) is not int or not 1 <= value <= 10:
         raise InvalidArgumentError(f"{field.name} must be an integer from 1 to 10")
 
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """When to try again. Writes are repeated only with an idempotency key, or if they certainly had no effect.
+    """When to retry. A write is retried only with an idempotency key, or if it certainly had no effect.
 
     Attributes:
-        max_attempts: Attempts in all, the first included, 1 to 10; 1 is never to retry.
-        base: The first pause, in seconds; each next one is twice as long, and half of each is drawn at random.
-        cap: The longest pause, in seconds, unless the server asks for more by ``Retry-After``.
+        max_attempts: The number of attempts, including the first, 1 to 10; with 1 nothing is retried.
+        base: The first backoff, in seconds. Each further one is twice as long; half of each is random.
+        cap: The longest backoff, in seconds, unless the server asks for more by ``Retry-After``.
     """
 
-    max_attempts: int = attrs.field(default=3, validator=_attempts)
-    base: float = attrs.field(default=0.5, validator=_positive)
-    cap: float = attrs.field(default=8.0, validator=_positive)
+    max_attempts: int = attrs.field(default=3, validator=_validate_attempts)
+    base: float = attrs.field(default=0.5, validator=_validate_seconds)
+    cap: float = attrs.field(default=8.0, validator=_validate_seconds)
 
     @classmethod
     def of(cls, value: RetryPolicy) -> RetryPolicy:
@@ -89,44 +82,44 @@ class RetryPolicy:
         return value
 
 
-def _timeouts_or_none(value: Timeouts | float | None) -> Timeouts | None:
+def _to_timeouts(value: Timeouts | float | None) -> Timeouts | None:
     return None if value is None else Timeouts.of(value)
 
 
-def _policy_or_none(value: RetryPolicy | None) -> RetryPolicy | None:
+def _to_policy(value: RetryPolicy | None) -> RetryPolicy | None:
     return None if value is None else RetryPolicy.of(value)
 
 
 @attrs.frozen(kw_only=True)
 class RequestOptions:
-    """Options of one call; what is ``None`` is taken from the client.
+    """Options of one call. An option that is ``None`` has the client's value.
 
     Attributes:
-        timeout: Time-outs of this call; a bare number is the total, in seconds.
+        timeout: Timeouts of this call; a bare number is the total, in seconds.
         retry: The retry policy of this call.
-        headers: Further request headers. The key, the content type and framing headers cannot be set here.
+        headers: Additional request headers. The key, the content type and framing headers cannot be set here.
     """
 
-    timeout: Timeouts | None = attrs.field(default=None, converter=_timeouts_or_none)
-    retry: RetryPolicy | None = attrs.field(default=None, converter=_policy_or_none)
+    timeout: Timeouts | None = attrs.field(default=None, converter=_to_timeouts)
+    retry: RetryPolicy | None = attrs.field(default=None, converter=_to_policy)
     headers: Mapping[str, str] | None = attrs.field(default=None, repr=lambda value: repr(list(value or ())))
 
 
 @attrs.frozen(kw_only=True)
 class Attempt:
-    """What a hook is told of one attempt. It holds nothing personal: no URL, header or body.
+    """One attempt, as a hook receives it. It contains nothing personal: no URL, header or body.
 
     Attributes:
         endpoint: The endpoint's name.
         method: The HTTP method, ``"GET"`` or ``"POST"``.
-        route: The path template, ids not filled in.
+        route: The path template, without ids.
         number: 1 for the first attempt.
         started_at: Wall-clock start, seconds since the epoch.
-        elapsed: Seconds it took.
-        status: The HTTP status, or ``None`` if no answer came.
-        error: The class name of what went wrong, or ``None``.
-        outcome: ``None`` on success, else as on :class:`~truemed_async.errors.CallError`.
-        request_id: The server's request id, where it gave one.
+        elapsed: Duration in seconds.
+        status: The HTTP status, or ``None`` if there was no response.
+        error: The class name of the error, or ``None``.
+        outcome: ``None`` on success, otherwise as on :class:`~truemed_async.errors.CallError`.
+        request_id: The server's request id, if it sent one.
         retry_in: Seconds until the next attempt, or ``None`` if this was the last.
     """
 
@@ -145,14 +138,3 @@ class Attempt:
 
 Hook = Callable[[Attempt], object]
 """Called after each attempt, on the event loop: it must be quick and must not block."""
-
-
-def checked_hooks(hooks: object) -> tuple[Hook, ...]:
-    """Return ``hooks`` as a tuple, or refuse what cannot be called as one."""
-    if not isinstance(hooks, (list, tuple)):
-        raise InvalidArgumentError("hooks must be a list or tuple of callables")
-    given = cast("Sequence[Any]", hooks)
-    for hook in given:
-        if not callable(hook) or inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
-            raise InvalidArgumentError("each hook must be a plain callable that takes one Attempt, not a coroutine")
-    return tuple(given)

@@ -8,8 +8,9 @@ import traceback
 import pytest
 from yarl import URL
 
-from truemed_async._core.config import Config, checked_base_url, checked_key, is_loopback
 from truemed_async._sensitive import Secret, Sensitive
+from truemed_async._validation.configuration import resolve_api_key, resolve_base_url, validate_api_key
+from truemed_async._validation.urls import is_loopback, validate_base_url
 from truemed_async.errors import ConfigurationError
 
 KEY = "canary-key-123456"
@@ -21,8 +22,12 @@ def no_environment(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def resolve(api_key: object = KEY, environment: str | None = None, base_url: str | URL | None = None) -> Config:
-    return Config.resolve(Sensitive(api_key), environment, base_url)
+def resolve_key(api_key: object) -> Secret:
+    return resolve_api_key(Sensitive(api_key))
+
+
+def resolve_url(environment: str | None = None, base_url: str | URL | None = None) -> str:
+    return str(resolve_base_url(environment, base_url)).rstrip("/")
 
 
 # --- which server -------------------------------------------------------------------------------------------------
@@ -38,41 +43,42 @@ def resolve(api_key: object = KEY, environment: str | None = None, base_url: str
 )
 def test_the_hosts_are_truemeds(environment, host):
     """Truemed developer documentation: api.truemed.com is production, dev-api.truemed.com the sandbox."""
-    assert resolve(environment=environment).base_url == host
+    assert resolve_url(environment) == host
 
 
 def test_the_environment_variables_are_used_where_nothing_is_given(monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", "key-from-environment")
     monkeypatch.setenv("TRUEMED_ENVIRONMENT", "sandbox")
-    found = resolve(None)
-    assert (found.api_key, found.base_url) == ("key-from-environment", "https://dev-api.truemed.com")
+    assert resolve_key(None) == "key-from-environment"
+    assert resolve_url() == "https://dev-api.truemed.com"
     monkeypatch.setenv("TRUEMED_BASE_URL", "http://localhost:8080")
-    assert resolve(None).base_url == "http://localhost:8080"
+    assert resolve_url() == "http://localhost:8080"
 
 
 def test_an_argument_beats_its_environment_variable(monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", "key-from-environment")
     monkeypatch.setenv("TRUEMED_ENVIRONMENT", "sandbox")
     monkeypatch.setenv("TRUEMED_BASE_URL", "http://localhost:8080")
-    found = resolve(KEY, "production", "https://proxy.example/truemed")
-    assert (found.api_key, found.base_url) == (KEY, "https://proxy.example/truemed")
+    assert resolve_key(KEY) == KEY
+    assert resolve_url("production") == "http://localhost:8080"
+    assert resolve_url("production", "https://proxy.example/truemed") == "https://proxy.example/truemed"
 
 
 def test_empty_environment_variables_count_as_not_set(monkeypatch):
     monkeypatch.setenv("TRUEMED_ENVIRONMENT", "")
     monkeypatch.setenv("TRUEMED_BASE_URL", "")
-    assert resolve().base_url == "https://api.truemed.com"
+    assert resolve_url() == "https://api.truemed.com"
 
 
 @pytest.mark.parametrize("environment", ["staging", "Production", "", "canary"])
 def test_an_unknown_environment_is_refused(environment, monkeypatch):
     with pytest.raises(ConfigurationError, match="'production' or 'sandbox'") as caught:
-        resolve(environment=environment)
+        resolve_url(environment)
     assert "canary" not in str(caught.value)
     if environment:
         monkeypatch.setenv("TRUEMED_ENVIRONMENT", environment)
         with pytest.raises(ConfigurationError, match="'production' or 'sandbox'"):
-            resolve()
+            resolve_url()
 
 
 # --- the base URL -------------------------------------------------------------------------------------------------
@@ -97,8 +103,8 @@ def test_an_unknown_environment_is_refused(environment, monkeypatch):
     ],
 )
 def test_https_anywhere_and_http_on_this_machine_are_accepted(given, used):
-    assert checked_base_url(given) == used
-    assert checked_base_url(URL(given)) == used
+    assert str(validate_base_url(given)).rstrip("/") == used
+    assert str(validate_base_url(URL(given))).rstrip("/") == used
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def test_https_anywhere_and_http_on_this_machine_are_accepted(given, used):
 )  # fmt: skip
 def test_any_other_base_url_is_refused_without_being_shown(given):
     with pytest.raises(ConfigurationError, match=r"^base_url ") as caught:
-        checked_base_url(given)
+        validate_base_url(given)
     assert "canary" not in f"{caught.value!r}"
     assert caught.value.__context__ is None
 
@@ -146,11 +152,11 @@ BAD_KEYS = [
 @pytest.mark.parametrize("given", BAD_KEYS, ids=range(len(BAD_KEYS)))
 def test_a_bad_key_is_refused_and_appears_nowhere(given):
     with pytest.raises(ConfigurationError) as caught:
-        resolve(given)
+        resolve_key(given)
     assert str(caught.value).startswith("api_key ")
     assert "canary" not in f"{caught.value!r} {caught.value.args}"
     frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
-    inside = [frame for frame in frames if frame.f_code.co_filename == checked_key.__code__.co_filename]
+    inside = [frame for frame in frames if frame.f_code.co_filename == validate_api_key.__code__.co_filename]
     assert len(inside) == 2
     for frame in inside:
         assert "canary" not in repr(frame.f_locals)
@@ -158,32 +164,31 @@ def test_a_bad_key_is_refused_and_appears_nowhere(given):
 
 def test_a_missing_key_is_a_configuration_error_that_names_both_ways():
     with pytest.raises(ConfigurationError, match=r"api_key.*TRUEMED_API_KEY"):
-        resolve(None)
+        resolve_key(None)
 
 
 def test_a_bad_key_of_the_environment_is_named_by_its_variable(monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", "canary-key-123456\n")
     with pytest.raises(ConfigurationError, match=r"^TRUEMED_API_KEY ") as caught:
-        resolve(None)
+        resolve_key(None)
     assert "canary" not in str(caught.value)
 
 
 def test_an_empty_key_is_not_replaced_by_the_environments(monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", KEY)
     with pytest.raises(ConfigurationError, match="api_key is blank"):
-        resolve("")
+        resolve_key("")
 
 
 @pytest.mark.parametrize("given", [KEY, "!" * 8, "~key_+/=.:"])
 def test_a_printable_key_is_kept_as_it_is(given):
-    key = checked_key(Sensitive(given), "api_key")
+    key = validate_api_key(Sensitive(given), "api_key")
     assert type(key) is Secret
     assert key == given
 
 
-def test_a_configuration_does_not_show_its_key():
-    config = resolve()
-    assert KEY not in repr(config)
-    assert config == resolve("another-key-123456")
+def test_resolved_api_key_is_masked_and_cannot_be_pickled():
+    key = resolve_key(KEY)
+    assert KEY not in repr(key)
     with pytest.raises(TypeError):
-        pickle.dumps(config)
+        pickle.dumps(key)

@@ -9,7 +9,7 @@ from yarl import URL
 
 from tests.support.fake_transport import KEYED, SAFE, UNKEYED
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.request import build, checked_headers
+from truemed_async._core.request import build, validate_headers
 from truemed_async.endpoints import GET_QUALIFICATION_SESSION
 from truemed_async.errors import InvalidArgumentError
 
@@ -58,4 +58,4 @@ def test_the_messages_say_what_to_do():
         "qualification_session_id "
     )
     with pytest.raises(InvalidArgumentError, match="^a header's name must be an HTTP token$"):
-        checked_headers({"x y": "1"})
+        validate_headers({"x y": "1"})

@@ -13,7 +13,7 @@ from yarl import URL
 
 from tests.support.fake_transport import KEYED, SAFE, UNKEYED, examples
 from truemed_async._core.endpoint import Endpoint, Idempotency
-from truemed_async._core.request import Request, build, checked_headers
+from truemed_async._core.request import Request, build, validate_headers
 from truemed_async._sensitive import Sensitive
 from truemed_async.endpoints import (
     GET_QUALIFICATION_SESSION,
@@ -162,7 +162,7 @@ def test_every_query_reads_back_as_it_was_given(query):
 
 
 def test_a_lone_surrogate_in_a_query_is_refused_by_name():
-    with pytest.raises(InvalidArgumentError, match="^search holds a lone surrogate") as caught:
+    with pytest.raises(InvalidArgumentError, match="^search contains a lone surrogate") as caught:
         build(BASE, LIST_QUALIFICATION_SESSIONS, query={"search": "canary\ud800"})
     assert caught.value.__context__ is None
 
@@ -285,7 +285,7 @@ def test_a_request_shows_neither_ids_nor_bodies_nor_header_values():
     "headers", [{"x-trace": "1"}, {"Accept-Language": "de, en;q=0.5"}, {"x!#$%&'*+.^_`|~": "\x20".join("ab")}]
 )
 def test_further_headers_are_passed_on(headers):
-    assert checked_headers(headers) == headers
+    assert validate_headers(headers) == headers
     assert build(BASE, SAFE, headers=headers).headers == headers
 
 
@@ -298,20 +298,20 @@ CONTROLS = [chr(code) for code in (*range(32), 127)]
 def test_a_header_value_with_a_control_or_non_ascii_character_is_refused_by_its_name(character):
     for value in (f"canary{character}x", f"{character}canary", f"canary{character}"):
         with pytest.raises(InvalidArgumentError, match="^header x-trace must be printable ASCII") as caught:
-            checked_headers({"X-Trace": value})
+            validate_headers({"X-Trace": value})
         assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [" x", "x ", 1, None, b"x"])
 def test_a_header_value_is_text_without_outer_blanks(value):
     with pytest.raises(InvalidArgumentError, match="^header x-trace must be"):
-        checked_headers({"x-trace": value})
+        validate_headers({"x-trace": value})
 
 
 @pytest.mark.parametrize("name", ["", " ", "x y", "x:y", "x\n", "é", "x\x00", "(x)", b"x", 1, None])
 def test_a_header_name_is_an_http_token(name):
     with pytest.raises(InvalidArgumentError, match="name must be an HTTP token"):
-        checked_headers({name: "x"})
+        validate_headers({name: "x"})
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_a_header_name_is_an_http_token(name):
 )  # fmt: skip
 def test_the_key_and_the_framing_are_the_clients_own(name):
     with pytest.raises(InvalidArgumentError, match=f"the header {name.lower()} is set by the client") as caught:
-        checked_headers({name: "canary"})
+        validate_headers({name: "canary"})
     assert "canary" not in str(caught.value)
 
 

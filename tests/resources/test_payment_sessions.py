@@ -145,8 +145,8 @@ async def test_a_free_trial_costs_nothing(client, server):
         ({"payment_token": ""}, "payment_token must not be empty"),
         ({"display_next_bill_info": {}}, r"display_next_bill_info must be NextBillInfo\(…\)"),
         ({"idempotency_key": "with blank"}, "idempotency_key must be"),
-        ({"extra": {"total_amount": 1}}, "extra must not hold total_amount"),
-        ({"extra": {"kind": "x"}}, "extra must not hold kind"),
+        ({"extra": {"total_amount": 1}}, "extra must not contain total_amount"),
+        ({"extra": {"kind": "x"}}, "extra must not contain kind"),
         ({"extra": {"idempotency_key": "k"}}, "give the idempotency key as idempotency_key"),
         ({"extra": {"x": object}}, "holds something that JSON cannot"),
         ({"extra": "x"}, "extra must be a mapping"),
@@ -280,11 +280,11 @@ BAD_FILTERS = [
     ({"include_order_items": 1}, "include_order_items must be True or False"),
     ({"summarize_refunds": "true"}, "summarize_refunds must be True or False"),
     ({"page_size": 0}, "page_size must be a whole number"),
-    ({"extra": {"search": "x"}}, "extra must not hold search"),
-    ({"extra": {"page": 1}}, "extra must not hold page"),
-    ({"extra": {"page_size": 1}}, "extra must not hold page_size"),
-    ({"extra": {"x": 1.5}}, "extra must hold strings, whole numbers, True and False"),
-    ({"extra": {"x": None}}, "extra must hold strings"),
+    ({"extra": {"search": "x"}}, "extra must not contain search"),
+    ({"extra": {"page": 1}}, "extra must not contain page"),
+    ({"extra": {"page_size": 1}}, "extra must not contain page_size"),
+    ({"extra": {"x": 1.5}}, "extra must contain strings, whole numbers, True and False"),
+    ({"extra": {"x": None}}, "extra must contain strings"),
 ]
 
 
@@ -406,7 +406,7 @@ async def test_a_key_of_a_capture_is_scoped_to_its_session(client, server):
         (lambda sessions: sessions.capture(ID, total_amount=0), "total_amount must be at least 1 cents"),
         (lambda sessions: sessions.capture(ID, total_amount=-5), "total_amount must be at least 1 cents"),
         (lambda sessions: sessions.capture(ID, total_amount=1.0), "total_amount must be an integer in cents"),
-        (lambda sessions: sessions.capture(ID, total_amount=1, extra={"total_amount": 2}), "must not hold total_amount"),
+        (lambda sessions: sessions.capture(ID, total_amount=1, extra={"total_amount": 2}), "must not contain total_amount"),
         (lambda sessions: sessions.capture("", total_amount=1), "payment_session_id must be"),
         (lambda sessions: sessions.void(ID, idempotency_key=""), "idempotency_key must be"),
         (lambda sessions: sessions.void(ID, extra=[]), "extra must be a mapping"),
@@ -417,7 +417,7 @@ async def test_a_key_of_a_capture_is_scoped_to_its_session(client, server):
         (lambda sessions: sessions.refund(ID, amount=1, reason=None), "reason must be a string"),
         (lambda sessions: sessions.refund(ID, amount=1, reason="x", item_details={"a": 1}), r"item_details\[0\] must be a map"),
         (lambda sessions: sessions.refund(ID, amount=1, reason="x", item_details=[1]), r"item_details\[0\] must be a map"),
-        (lambda sessions: sessions.refund(ID, amount=1, reason="x", extra={"payment_id": "y"}), "must not hold payment_id"),
+        (lambda sessions: sessions.refund(ID, amount=1, reason="x", extra={"payment_id": "y"}), "must not contain payment_id"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_meant_is_refused_before_money_moves(client, server, call, message):

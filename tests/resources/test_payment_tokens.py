@@ -99,7 +99,7 @@ async def test_list_asks_for_one_page(client, server, given, sent):
         ({"email": ""}, "email must not be empty"),
         ({"name": 7}, "name must be a string"),
         ({"page_size": 0}, "page_size must be a whole number"),
-        ({"extra": {"email": "x"}}, "extra must not hold email"),
+        ({"extra": {"email": "x"}}, "extra must not contain email"),
     ],
 )
 async def test_list_and_iter_refuse_what_cannot_be_meant(client, server, filters, message):
@@ -151,7 +151,7 @@ async def test_update_is_done_when_nothing_is_left_to_do(client, server):
         (lambda tokens: tokens.create(order_items=[{}]), r"order_items\[0\] must be OrderItem"),
         (lambda tokens: tokens.create(success_url="https://a.example/{x}"), "success_url has braces"),
         (lambda tokens: tokens.create(metadata=7), "metadata must be a string"),
-        (lambda tokens: tokens.create(extra={"metadata": "x"}), "extra must not hold metadata"),
+        (lambda tokens: tokens.create(extra={"metadata": "x"}), "extra must not contain metadata"),
         (lambda tokens: tokens.update("ptok_1"), "nothing to change: give update_card_info, order_items or extra"),
         (lambda tokens: tokens.update("ptok_1", extra={}), "nothing to change"),
         (lambda tokens: tokens.update("ptok_1", update_card_info=1), "update_card_info must be True or False"),

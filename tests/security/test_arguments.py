@@ -8,7 +8,7 @@ from yarl import URL
 
 from tests.support.canary import frames, shown
 from truemed_async import AsyncTruemed, Truemed, errors
-from truemed_async._core.arguments import web_url
+from truemed_async._validation.urls import validate_web_url
 
 SECRET = "s3cr3tk3y"
 BAD_KEYS = {
@@ -145,7 +145,7 @@ BAD_PAGES = [
 @pytest.mark.parametrize("page", GOOD_PAGES, ids=ascii)
 @pytest.mark.parametrize("field", ["success_url", "failure_url"])
 def test_a_page_is_taken_as_it_is_written(page, field):
-    assert web_url(field, page) == str(page)
+    assert validate_web_url(field, page) == str(page)
 
 
 @pytest.mark.parametrize("field", ["success_url", "failure_url"])

@@ -31,11 +31,11 @@ from tests.support.fault_matrix import ROWS
 from tests.support.recording_server import KEY
 from tests.support.timeouts import HURRIED, PATIENT
 from truemed_async import AsyncTruemed, Outcome, RequestOptions, RetryPolicy, Timeouts, Truemed, errors
-from truemed_async._core.config import Config
 from truemed_async._core.request import build
 from truemed_async._core.response import RawResponse, read
 from truemed_async._core.transport import Network
 from truemed_async._sensitive import Sensitive
+from truemed_async._validation.configuration import resolve_api_key
 from truemed_async.cli.app import run as run_cli
 from truemed_async.cli.streams import Streams
 from truemed_async.emulator import Emulator
@@ -360,7 +360,7 @@ def quote_user(text):
 
 
 def test_values_of_the_inside_show_nothing():
-    config = Config.resolve(Sensitive(KEY), "sandbox", None)
+    api_key = resolve_api_key(Sensitive(KEY))
     request = build(
         URL("https://api.example"),
         UPDATE_QUALIFICATION_SESSION,
@@ -373,18 +373,17 @@ def test_values_of_the_inside_show_nothing():
     problem = read(raw_response, GET_QUALIFICATION_SESSION, time.time())
     network = Network.of(None, f"http://{KEY}:{quote_user(EMAIL)}@127.0.0.1", None)
     options = RequestOptions(headers={"X-Who": f"{USER_ID} {USER_NAME}"})
-    for value in (config, request, raw_response, problem, network, options, config.api_key, problem.body):
+    for value in (request, raw_response, problem, network, options, api_key, problem.body):
         surfaces = dict(canary.VALUE_SURFACES)
-        if value is config.api_key:  # `str` has to stay the key: the HTTP library writes headers with it
+        if value is api_key:  # `str` has to stay the key: the HTTP library writes headers with it
             surfaces = {
                 name: surfaces[name] for name in ("repr", "in a container", "copy", "pprint", "rich", "pytest's repr")
             }
         if value is problem.body:
             del surfaces["copy"]  # refused, as pickling is
         assert found_in(surfaces, value) == [], value
-    for value in (config, problem):
-        assert leaks(f"{attrs.asdict(value)} {attrs.astuple(value)}") == []
-    for value in (config, problem, config.api_key, problem.body):
+    assert leaks(f"{attrs.asdict(problem)} {attrs.astuple(problem)}") == []
+    for value in (problem, api_key, problem.body):
         with pytest.raises(TypeError, match="cannot be pickled"):
             pickle.dumps(value)
 

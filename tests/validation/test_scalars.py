@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from yarl import URL
 
-from truemed_async._core import arguments
+from truemed_async._validation import scalars, urls
 from truemed_async.errors import InvalidArgumentError, TruemedError
 
 
@@ -33,7 +33,7 @@ def refused(function: Any, *given: Any) -> str:
 @pytest.mark.parametrize("value", ["qs_abc123", "0", "A", "a" * 128, "7d0c1f5e-2f0b-4c3e", "po_1-_"])
 def test_an_id_of_letters_digits_underscores_and_hyphens_is_accepted(value):
     """Ids are opaque; Truemed's pages show `qs_abc123`, `qs_<uuid>` and UUIDs."""
-    assert arguments.identifier("id", value) == value
+    assert scalars.validate_id("id", value) == value
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ def test_an_id_of_letters_digits_underscores_and_hyphens_is_accepted(value):
     ],
 )  # fmt: skip
 def test_an_id_that_could_leave_its_route_is_refused(value):
-    assert refused(arguments.identifier, "session_id", value).startswith("session_id must be")
+    assert refused(scalars.validate_id, "session_id", value).startswith("session_id must be")
 
 
 # --- idempotency keys ---------------------------------------------------------------------------------------------
 
 
 def test_a_key_is_made_where_none_is_given_and_each_time_another_one():
-    keys = {arguments.idempotency_key(None) for _ in range(100)}
+    keys = {scalars.resolve_idempotency_key(None) for _ in range(100)}
     assert len(keys) == 100
     assert {uuid.UUID(key).version for key in keys} == {4}
 
@@ -60,14 +60,14 @@ def test_a_key_is_made_where_none_is_given_and_each_time_another_one():
 @pytest.mark.parametrize("value", ["your-unique-key-123", "!", "~" * 255, '"\\', "a:b/c?d=e&f#g%20"])
 def test_the_callers_key_is_used_as_it_is(value):
     """Truemed guide, "Update a Qualification Session": "your-unique-key-123"."""
-    assert arguments.idempotency_key(value) == value
+    assert scalars.resolve_idempotency_key(value) == value
 
 
 @pytest.mark.parametrize(
     "value", ["", " ", "canary key", "canary\n", "canary\x7f", "canaryé", "c" * 256, 1, b"key", True]
 )
 def test_a_key_that_could_not_be_repeated_exactly_is_refused(value):
-    assert refused(arguments.idempotency_key, value).startswith("idempotency_key must be")
+    assert refused(scalars.resolve_idempotency_key, value).startswith("idempotency_key must be")
 
 
 # --- text ---------------------------------------------------------------------------------------------------------
@@ -75,18 +75,18 @@ def test_a_key_that_could_not_be_repeated_exactly_is_refused(value):
 
 @pytest.mark.parametrize("value", ["x", " ", "jane+1@example.com", "\U0001f9ea", "\u202e", "\x00"])
 def test_text_is_passed_on_as_it_is(value):
-    assert arguments.text("search", value) == value
+    assert scalars.validate_text("search", value) == value
 
 
 @pytest.mark.parametrize("value", ["", None, 1, True, b"x", ["x"], "canary\ud800"])
 def test_text_that_cannot_be_sent_is_refused(value):
-    assert refused(arguments.text, "search", value).startswith("search ")
+    assert refused(scalars.validate_text, "search", value).startswith("search ")
 
 
 def test_an_enum_is_text_too():
     from truemed_async.models import QualificationStatus
 
-    assert arguments.text("status", QualificationStatus.APPROVED) == "approved"
+    assert scalars.validate_text("status", QualificationStatus.APPROVED) == "approved"
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------
@@ -94,12 +94,12 @@ def test_an_enum_is_text_too():
 
 @pytest.mark.parametrize("value", [1, 30, 10**9])
 def test_a_page_is_a_whole_number_from_one(value):
-    assert arguments.positive("page", value) == value
+    assert scalars.validate_positive_int("page", value) == value
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "1", None, float("nan")])
 def test_any_other_page_is_refused(value):
-    assert refused(arguments.positive, "page", value) == "page must be a whole number >= 1"
+    assert refused(scalars.validate_positive_int, "page", value) == "page must be a whole number >= 1"
 
 
 # --- days ---------------------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def test_any_other_page_is_refused(value):
 )
 def test_a_day_is_a_date_a_time_in_utc_or_text(value, day):
     """Truemed API reference, "List Qualification Sessions": expires_at in YYYY-MM-DD format."""
-    assert arguments.day("expires_at", value) == day
+    assert scalars.parse_date("expires_at", value) == day
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_day_is_a_date_a_time_in_utc_or_text(value, day):
     ],
 )  # fmt: skip
 def test_anything_else_is_no_day(value):
-    assert refused(arguments.day, "expires_at", value).startswith("expires_at must be a date")
+    assert refused(scalars.parse_date, "expires_at", value).startswith("expires_at must be a date")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_anything_else_is_no_day(value):
 )
 def test_a_time_that_has_no_day_in_utc_is_refused(value):
     with pytest.raises(InvalidArgumentError, match="expires_at must be a date"):
-        arguments.day("expires_at", value)
+        scalars.parse_date("expires_at", value)
 
 
 # --- metadata -----------------------------------------------------------------------------------------------------
@@ -160,15 +160,15 @@ JSON = st.recursive(
 @given(st.dictionaries(HARMLESS, JSON, max_size=4))
 def test_a_mapping_becomes_the_json_text_that_holds_it(value):
     """Truemed guide, "Update a Qualification Session": metadata is a JSON-encoded string."""
-    written = arguments.metadata("metadata", value)
+    written = scalars.validate_metadata("metadata", value)
     assert json.loads(written) == value
-    assert arguments.metadata("metadata", written) == written
-    assert arguments.metadata("metadata", MappingProxyType(value)) == written
+    assert scalars.validate_metadata("metadata", written) == written
+    assert scalars.validate_metadata("metadata", MappingProxyType(value)) == written
 
 
 @pytest.mark.parametrize("value", ["{}", ' {"a" : 1} ', '{"order": "2607001444"}', '{"a":"\\ud83e\\uddea"}'])
 def test_a_text_that_holds_an_object_is_sent_byte_for_byte(value):
-    assert arguments.metadata("metadata", value) == value
+    assert scalars.validate_metadata("metadata", value) == value
 
 
 def circular() -> dict[str, Any]:
@@ -190,7 +190,7 @@ def circular() -> dict[str, Any]:
 )  # fmt: skip
 def test_metadata_that_is_no_json_object_is_refused(value):
     with pytest.raises(InvalidArgumentError, match="^metadata must be a mapping") as caught:
-        arguments.metadata("metadata", value)
+        scalars.validate_metadata("metadata", value)
     assert "canary" not in f"{caught.value!r} {vars(caught.value)}"
     assert caught.value.__context__ is None
 
@@ -213,11 +213,11 @@ def test_metadata_that_is_no_json_object_is_refused(value):
 )
 def test_a_page_of_the_shop_is_sent_exactly_as_it_was_given(value):
     """Truemed guide, "Update a Qualification Session": success_url and failure_url."""
-    assert arguments.web_url("success_url", value) == value
+    assert urls.validate_web_url("success_url", value) == value
 
 
 def test_a_page_may_be_a_parsed_url():
-    assert arguments.web_url("success_url", URL("https://shop.example/ok?a=1")) == "https://shop.example/ok?a=1"
+    assert urls.validate_web_url("success_url", URL("https://shop.example/ok?a=1")) == "https://shop.example/ok?a=1"
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_page_may_be_a_parsed_url():
     ],
 )  # fmt: skip
 def test_a_url_that_is_no_safe_page_is_refused(value):
-    assert refused(arguments.web_url, "success_url", value).startswith("success_url must")
+    assert refused(urls.validate_web_url, "success_url", value).startswith("success_url must")
 
 
 # --- many ids -----------------------------------------------------------------------------------------------------
@@ -246,9 +246,9 @@ async def _many():
 
 @pytest.mark.parametrize("value", [[], ("qs_1",), {"qs_1"}, iter(["qs_1"]), {"qs_1": 1}, _many()])
 def test_ids_come_from_any_iterable(value):
-    assert arguments.ids(value) is value
+    assert scalars.validate_iterable("ids", value) is value
 
 
 @pytest.mark.parametrize("value", ["qs_canary", b"qs_canary", None, 1])
 def test_a_string_is_not_an_iterable_of_ids(value):
-    refused(arguments.ids, value)
+    refused(scalars.validate_iterable, "ids", value)

@@ -10,10 +10,10 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from truemed_async._core import arguments
 from truemed_async._core.bulk import Outcome
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._sensitive import Sensitive
+from truemed_async._validation import scalars
 from truemed_async.errors import TruemedError
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ async def to_update_outcome(
     id, key = change.id, None
     try:
         fields = Sensitive(change.fields())
-        key = arguments.idempotency_key(
+        key = scalars.resolve_idempotency_key(
             derived_key(run_id, endpoint, id, fields.value)
             if change.idempotency_key is None and run_id is not None
             else change.idempotency_key

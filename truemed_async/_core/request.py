@@ -12,9 +12,9 @@ import attrs
 import orjson
 from yarl import URL
 
-from truemed_async._core.arguments import idempotency_key, identifier
 from truemed_async._core.endpoint import Endpoint, Idempotency
 from truemed_async._sensitive import Sensitive
+from truemed_async._validation.scalars import resolve_idempotency_key, validate_id
 from truemed_async.errors import InvalidArgumentError
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -67,7 +67,7 @@ def build(
     if key is not None and endpoint.idempotency is not Idempotency.KEYED:
         raise InvalidArgumentError(f"{endpoint.name} takes no idempotency key")
     if endpoint.idempotency is Idempotency.KEYED:
-        key = idempotency_key(key)
+        key = resolve_idempotency_key(key)
         if body is not None and "idempotency_key" in body:
             raise InvalidArgumentError("give the idempotency key as idempotency_key=…, not inside the body")
         body = {"idempotency_key": key, **(body or {})}
@@ -77,7 +77,7 @@ def build(
         endpoint,
         _address(base_url, _filled(endpoint, path or {}), query),
         None if body is None else Sensitive(_encode(endpoint, body)),
-        None if headers is None else checked_headers(headers),
+        None if headers is None else validate_headers(headers),
         key,
     )
 
@@ -88,7 +88,7 @@ def _filled(endpoint: Endpoint[Any], values: Mapping[str, str]) -> str:
     if len(values) != len(names) or not all(name in values for name in names):
         raise InvalidArgumentError(f"the path needs exactly: {', '.join(names) or 'nothing'}")
     for name in names:
-        filled = filled.replace(f"{{{name}}}", identifier(name, values[name]))
+        filled = filled.replace(f"{{{name}}}", validate_id(name, values[name]))
     return filled
 
 
@@ -116,7 +116,7 @@ def _written(name: str, value: object) -> str:
         return quote(str(value), safe="")
     except UnicodeEncodeError:
         pass  # said below, without the value
-    raise InvalidArgumentError(f"{name} holds a lone surrogate, which cannot be sent")
+    raise InvalidArgumentError(f"{name} contains a lone surrogate, which cannot be sent")
 
 
 def _encode(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> bytes:
@@ -131,7 +131,7 @@ def _encode(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> bytes:
     raise InvalidArgumentError(f"the body of {endpoint.name} holds something that JSON cannot")
 
 
-def checked_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
+def validate_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
     """Return further headers, or name the one that is refused."""
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.match(name):

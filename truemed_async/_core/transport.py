@@ -28,6 +28,7 @@ from truemed_async._core.problem import Problem
 from truemed_async._core.request import Request
 from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse
 from truemed_async._sensitive import Secret
+from truemed_async._validation.urls import validate_proxy
 from truemed_async._version import __version__
 from truemed_async.errors import (
     AttemptTimeoutError,
@@ -71,18 +72,7 @@ class Network:
             raise InvalidArgumentError("session must be an aiohttp.ClientSession")
         if ssl_context is not None and not isinstance(ssl_context, ssl_module.SSLContext):
             raise InvalidArgumentError("ssl_context must be an ssl.SSLContext; verification cannot be switched off")
-        return cls(session=session, proxy=None if proxy is None else _proxy(proxy), ssl_context=ssl_context)
-
-
-def _proxy(given: object) -> URL:
-    """Return a proxy's URL; it may hold a password, so nothing of it is shown."""
-    try:
-        url = URL(str(given))
-    except ValueError:
-        url = URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise InvalidArgumentError("proxy must be an http or https URL")
-    return url
+        return cls(session=session, proxy=None if proxy is None else validate_proxy(proxy), ssl_context=ssl_context)
 
 
 class _Broken(aiohttp.ClientError):

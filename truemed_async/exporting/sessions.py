@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from truemed_async._core.arguments import moment
 from truemed_async._sensitive import Sensitive, hidden
+from truemed_async._validation.scalars import parse_datetime
 from truemed_async.exporting.export import Exported, Report, export
 from truemed_async.exporting.formats import Format
 from truemed_async.exporting.personal import Personal
@@ -79,7 +79,7 @@ async def export_sessions(
     Source: Truemed API reference, "List Qualification Sessions".
     """
     given: dict[str, Any] = {"status": status, "user_id": user_id, "expires_at": expires_at, "search": search}
-    given["since"] = None if since is None else moment("since", since)
+    given["since"] = None if since is None else parse_datetime("since", since)
     filters = Sensitive({name: value for name, value in given.items() if value is not None})
     boxed_secret = cast("Sensitive[bytes | str | None]", hidden(secret))
     del given, user_id, search, secret  # a traceback may show the locals of this frame

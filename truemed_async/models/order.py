@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import attrs
 
+from truemed_async._validation.money import validate_cents
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.models._base import Model
-from truemed_async.money import amount
 
 
 def _text(_: object, field: attrs.Attribute[str], value: object) -> None:
@@ -19,7 +19,7 @@ def _text(_: object, field: attrs.Attribute[str], value: object) -> None:
 
 
 def _cents(_: object, field: attrs.Attribute[int], value: object) -> None:
-    amount(field.name, value)
+    validate_cents(field.name, value)
 
 
 def _count(_: object, field: attrs.Attribute[int], value: object) -> None:
@@ -53,7 +53,7 @@ def checked_extra(extra: object, known: Collection[str]) -> dict[str, Any]:
     fields = dict(cast("Mapping[str, Any]", extra))
     taken = [name for name in known if name in fields]
     if taken:
-        raise InvalidArgumentError(f"extra must not hold {', '.join(taken)}, which this library knows")
+        raise InvalidArgumentError(f"extra must not contain {', '.join(taken)}, which this library knows")
     return fields
 
 

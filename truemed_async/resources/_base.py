@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from truemed_async._core import arguments
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.listing import Sorting, complete
 from truemed_async._core.listing_passed import Comparable
@@ -14,6 +13,7 @@ from truemed_async._core.request import Query
 from truemed_async._core.response import Response
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Sensitive
+from truemed_async._validation import scalars
 from truemed_async.models import Page
 from truemed_async.options import RequestOptions
 
@@ -76,8 +76,8 @@ class Resource:
     ) -> Stream[T]:
         """Return all rows of a list, of those whose sort key is at least ``since``."""
         asked = Sensitive(filters)
-        arguments.positive("page_size", page_size)
-        arguments.positive("prefetch", prefetch)
+        scalars.validate_positive_int("page_size", page_size)
+        scalars.validate_positive_int("prefetch", prefetch)
 
         async def fetch(page: int, size: int) -> Page[T]:
             return await self._call(endpoint, query={**asked.value, "page": page, "page_size": size}, options=options)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
-from truemed_async._core import arguments
 from truemed_async._core.bulk import Outcome, every, fan_out, outcome_of
 from truemed_async._core.bulk_changes import Change, UpdateOutcome, to_update_outcome
 from truemed_async._core.bulk_progress import Once, Tally, wanted
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.stream import Stream
+from truemed_async._validation import scalars
 from truemed_async.errors import InvalidArgumentError
 
 T = TypeVar("T")
@@ -29,8 +29,8 @@ def get_many(
     progress: Progress | None,
 ) -> Stream[Outcome[T]]:
     """Return the outcomes of ``get`` over the ids."""
-    arguments.positive("concurrency", concurrency)
-    arguments.ids(ids)
+    scalars.validate_positive_int("concurrency", concurrency)
+    scalars.validate_iterable("ids", ids)
     once = Once() if unique else None
 
     async def one(id: str) -> Outcome[T]:
@@ -56,10 +56,10 @@ def update_many(
     progress: Progress | None,
 ) -> Stream[UpdateOutcome[C, T]]:
     """Return the outcomes of the changes, each made by ``update``."""
-    arguments.positive("concurrency", concurrency)
-    arguments.ids(changes, "changes")
+    scalars.validate_positive_int("concurrency", concurrency)
+    scalars.validate_iterable("changes", changes)
     if run_id is not None:
-        arguments.text("run_id", run_id)
+        scalars.validate_text("run_id", run_id)
 
     async def one(change: C) -> UpdateOutcome[C, T]:
         if not isinstance(change, kind):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped

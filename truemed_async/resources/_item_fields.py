@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from truemed_async._core import arguments
+from truemed_async._validation import scalars, urls
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.options import UNSET
 
@@ -22,25 +22,25 @@ def item_fields(
     """Check the fields of an item that were given, and return them in the order of Truemed's table."""
     fields: dict[str, Any] = {}
     if description is not UNSET:
-        fields["description"] = arguments.text("description", description, may_be_empty=True)
+        fields["description"] = scalars.validate_text("description", description, allow_empty=True)
     if image_urls is not UNSET:
-        fields["image_urls"] = arguments.each("image_urls", image_urls, _link)
+        fields["image_urls"] = scalars.validate_items("image_urls", image_urls, _link)
     if name is not UNSET:
-        fields["name"] = arguments.text("name", name)
+        fields["name"] = scalars.validate_text("name", name)
     if url is not UNSET:
         fields["url"] = _link("url", url)
     if gtin is not UNSET:
-        fields["gtin"] = None if gtin is None else arguments.text("gtin", gtin)
+        fields["gtin"] = None if gtin is None else scalars.validate_text("gtin", gtin)
     if metadata is not UNSET:
-        fields["metadata"] = arguments.text("metadata", metadata, may_be_empty=True)
+        fields["metadata"] = scalars.validate_text("metadata", metadata, allow_empty=True)
     if product_id is not UNSET:
-        fields["product_id"] = arguments.text("product_id", product_id)
+        fields["product_id"] = scalars.validate_text("product_id", product_id)
     return fields
 
 
 def _link(name: str, value: object) -> str:
     """Check the address of a page or picture of the shop: it may be http, for no secret travels with it."""
-    return arguments.web_url(name, value, http=True)
+    return urls.validate_web_url(name, value, allow_http=True)
 
 
 def item_changes(**given: object) -> dict[str, Any]:

@@ -5,69 +5,69 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from truemed_async._core import arguments, payment_arguments
-from truemed_async._core.amounts import check_sum
-from truemed_async._core.links import return_url
+from truemed_async._validation import payments, scalars
+from truemed_async._validation.money import validate_cents
+from truemed_async._validation.payments import validate_total
+from truemed_async._validation.urls import validate_return_url
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import AmountDetails, Model, NextBillInfo
 from truemed_async.models.order import checked_extra, to_send
-from truemed_async.money import amount
 from truemed_async.options import UNSET
 
 Check = Callable[[str, Any], Any]
 
 
 def _from_zero(name: str, value: object) -> int:
-    return amount(name, value, least=0)
+    return validate_cents(name, value, minimum=0)
 
 
 def _above_zero(name: str, value: object) -> int:
-    return amount(name, value, least=1)
+    return validate_cents(name, value, minimum=1)
 
 
 def _amount_details(name: str, value: object) -> AmountDetails:
-    return payment_arguments.part(name, value, AmountDetails)
+    return scalars.validate_instance(name, value, AmountDetails)
 
 
 def _next_bill(name: str, value: object) -> NextBillInfo:
-    return payment_arguments.part(name, value, NextBillInfo)
+    return scalars.validate_instance(name, value, NextBillInfo)
 
 
 def _payment_id(_: str, value: object) -> str:
-    return arguments.identifier("payment_session_id", value)  # its name everywhere else
+    return scalars.validate_id("payment_session_id", value)  # its name everywhere else
 
 
 SESSION: Mapping[str, Check] = {
     "total_amount": _from_zero,
-    "order_items": payment_arguments.order_items,
+    "order_items": payments.validate_order_items,
     "amount_details": _amount_details,
-    "success_url": return_url,
-    "failure_url": return_url,
-    "customer_email": arguments.text,
-    "customer_name": arguments.text,
-    "customer_state": arguments.text,
-    "metadata": payment_arguments.note,
-    "kind": arguments.text,
-    "tokenize": payment_arguments.flag,
-    "payment_token": arguments.text,
+    "success_url": validate_return_url,
+    "failure_url": validate_return_url,
+    "customer_email": scalars.validate_text,
+    "customer_name": scalars.validate_text,
+    "customer_state": scalars.validate_text,
+    "metadata": payments.validate_note,
+    "kind": scalars.validate_text,
+    "tokenize": scalars.validate_bool,
+    "payment_token": scalars.validate_text,
     "display_next_bill_info": _next_bill,
-    "use_iframe": payment_arguments.flag,
+    "use_iframe": scalars.validate_bool,
 }
 CAPTURE: Mapping[str, Check] = {"total_amount": _above_zero}
 REFUND: Mapping[str, Check] = {
     "amount": _above_zero,
     "payment_id": _payment_id,
-    "reason": arguments.text,
-    "item_details": payment_arguments.mappings,
+    "reason": scalars.validate_text,
+    "item_details": payments.validate_json_objects,
 }
 TOKEN: Mapping[str, Check] = {
-    "order_items": payment_arguments.order_items,
-    "success_url": return_url,
-    "metadata": payment_arguments.note,
+    "order_items": payments.validate_order_items,
+    "success_url": validate_return_url,
+    "metadata": payments.validate_note,
 }
 TOKEN_CHANGE: Mapping[str, Check] = {
-    "update_card_info": payment_arguments.flag,
-    "order_items": payment_arguments.order_items,
+    "update_card_info": scalars.validate_bool,
+    "order_items": payments.validate_order_items,
 }
 NOTHING: Mapping[str, Check] = {}
 
@@ -86,7 +86,7 @@ def _check_amounts(fields: Mapping[str, Any]) -> None:
         raise InvalidArgumentError(
             "total_amount is 0, which is for a free trial: give tokenize=True and display_next_bill_info, too"
         )
-    check_sum(fields["total_amount"], fields["order_items"], fields.get("amount_details"))
+    validate_total(fields["total_amount"], fields["order_items"], fields.get("amount_details"))
 
 
 def _plain(value: Any) -> Any:

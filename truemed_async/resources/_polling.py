@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.pipeline import Clock
+from truemed_async._validation.scalars import validate_seconds
 from truemed_async.errors import DeadlineExceededError
-from truemed_async.options import seconds
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ async def poll(
     endpoint: Endpoint[Any],
 ) -> T:
     """Return the first final answer; the pauses grow from 1 to 30 seconds."""
-    deadline = clock.monotonic() + seconds("timeout", seconds_left)
+    deadline = clock.monotonic() + validate_seconds("timeout", seconds_left)
     polls, pause = 0, POLL_INITIAL_DELAY
     while True:
         answer = await ask()

@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from truemed_async._core import arguments
 from truemed_async._core.bulk_changes import Change
 from truemed_async._sensitive import MASK
+from truemed_async._validation import scalars, urls
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.options import UNSET, Unset
 
@@ -50,7 +50,7 @@ class QualificationSessionUpdateParams(Change):
 
     def fields(self) -> dict[str, str]:
         """Check what is to be changed. Equal mappings give equal texts, whatever the order of their members."""
-        arguments.identifier("qualification_session_id", self.qualification_session_id)
+        scalars.validate_id("qualification_session_id", self.qualification_session_id)
         fields = changed_fields(self.user_id, self.metadata, self.success_url, self.failure_url)
         if isinstance(self.metadata, Mapping):
             fields["metadata"] = json.dumps(
@@ -63,13 +63,13 @@ def changed_fields(user_id: object, metadata: object, success_url: object, failu
     """Check the fields of an update, and that there is one."""
     fields: dict[str, str] = {}
     if user_id is not UNSET:
-        fields["user_id"] = arguments.text("user_id", user_id)
+        fields["user_id"] = scalars.validate_text("user_id", user_id)
     if metadata is not UNSET:
-        fields["metadata"] = arguments.metadata("metadata", metadata)
+        fields["metadata"] = scalars.validate_metadata("metadata", metadata)
     if success_url is not UNSET:
-        fields["success_url"] = arguments.web_url("success_url", success_url)
+        fields["success_url"] = urls.validate_web_url("success_url", success_url)
     if failure_url is not UNSET:
-        fields["failure_url"] = arguments.web_url("failure_url", failure_url)
+        fields["failure_url"] = urls.validate_web_url("failure_url", failure_url)
     if not fields:
         raise InvalidArgumentError("nothing to change: give user_id, metadata, success_url or failure_url")
     return fields
@@ -80,8 +80,8 @@ def filters(
 ) -> dict[str, str | int | bool | None]:
     """Check the filters of a list."""
     return {
-        "status": None if status is None else arguments.text("status", status),
-        "user_id": None if user_id is None else arguments.text("user_id", user_id),
-        "expires_at": None if expires_at is None else arguments.day("expires_at", expires_at),
-        "search": None if search is None else arguments.text("search", search),
+        "status": None if status is None else scalars.validate_text("status", status),
+        "user_id": None if user_id is None else scalars.validate_text("user_id", user_id),
+        "expires_at": None if expires_at is None else scalars.parse_date("expires_at", expires_at),
+        "search": None if search is None else scalars.validate_text("search", search),
     }

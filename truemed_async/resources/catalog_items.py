@@ -6,11 +6,11 @@ from collections.abc import AsyncIterable, Callable, Collection, Iterable, Seque
 
 from yarl import URL
 
-from truemed_async._core import arguments
 from truemed_async._core.bulk import Outcome
 from truemed_async._core.listing import Sorting, complete, unknown
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Sensitive
+from truemed_async._validation import scalars
 from truemed_async.endpoints import (
     CHECKOUT_METHOD,
     CREATE_CATALOG_ITEM,
@@ -87,7 +87,7 @@ class CatalogItems(Resource):
         return await self._call(
             CREATE_CATALOG_ITEM,
             body={
-                "sku": arguments.text("sku", sku),
+                "sku": scalars.validate_text("sku", sku),
                 **item_fields(
                     name=name,
                     description=description,
@@ -117,7 +117,7 @@ class CatalogItems(Resource):
 
         Source: Truemed API reference, "Get Catalog Item Details".
         """
-        return await self._call(GET_CATALOG_ITEM, body={"sku": arguments.text("sku", sku)}, options=options)
+        return await self._call(GET_CATALOG_ITEM, body={"sku": scalars.validate_text("sku", sku)}, options=options)
 
     async def list(
         self,
@@ -151,8 +151,8 @@ class CatalogItems(Resource):
             LIST_CATALOG_ITEMS,
             query={
                 **_filters(eligibility),
-                "page": None if page is None else arguments.positive("page", page),
-                "page_size": None if page_size is None else arguments.positive("page_size", page_size),
+                "page": None if page is None else scalars.validate_positive_int("page", page),
+                "page_size": None if page_size is None else scalars.validate_positive_int("page_size", page_size),
             },
             options=options,
         )
@@ -191,8 +191,8 @@ class CatalogItems(Resource):
         Source: Truemed API reference, "List Catalog Items".
         """
         filters = Sensitive(_filters(eligibility))
-        arguments.positive("page_size", page_size)
-        arguments.positive("prefetch", prefetch)
+        scalars.validate_positive_int("page_size", page_size)
+        scalars.validate_positive_int("prefetch", prefetch)
 
         async def fetch(page: int, size: int) -> Page[CatalogItem]:
             return await self._call(
@@ -249,7 +249,7 @@ class CatalogItems(Resource):
         return await self._call(
             UPDATE_CATALOG_ITEM,
             body={
-                "sku": arguments.text("sku", sku),
+                "sku": scalars.validate_text("sku", sku),
                 **item_changes(
                     name=name,
                     description=description,
@@ -289,7 +289,9 @@ class CatalogItems(Resource):
         """
         return await self._call(
             CHECKOUT_METHOD,
-            body={"items": [{"sku": sku} for sku in arguments.some("skus", skus, arguments.text)]},
+            body={
+                "items": [{"sku": sku} for sku in scalars.validate_non_empty_items("skus", skus, scalars.validate_text)]
+            },
             options=options,
         )
 
@@ -333,4 +335,4 @@ class CatalogItems(Resource):
 
 def _filters(eligibility: str | None) -> dict[str, str | int | bool | None]:
     """Check the filters of ``list`` and ``iter``."""
-    return {"eligibility": None if eligibility is None else arguments.text("eligibility", eligibility)}
+    return {"eligibility": None if eligibility is None else scalars.validate_text("eligibility", eligibility)}

@@ -9,11 +9,11 @@ from typing import Any, cast
 import attrs
 from yarl import URL
 
-from truemed_async._core import arguments, payment_arguments
 from truemed_async._core.bulk import Outcome
 from truemed_async._core.listing import Sorting
 from truemed_async._core.request import Query
 from truemed_async._core.stream import Stream
+from truemed_async._validation import payments, scalars
 from truemed_async.endpoints import (
     CANCEL_PAYMENT_SESSION,
     CAPTURE_PAYMENT_SESSION,
@@ -211,8 +211,8 @@ class PaymentSessions(Resource):
             LIST_PAYMENT_SESSIONS,
             query={
                 **_filters(search, include_order_items, summarize_refunds, extra),
-                "page": None if page is None else arguments.positive("page", page),
-                "page_size": None if page_size is None else arguments.positive("page_size", page_size),
+                "page": None if page is None else scalars.validate_positive_int("page", page),
+                "page_size": None if page_size is None else scalars.validate_positive_int("page_size", page_size),
             },
             options=options,
         )
@@ -270,7 +270,7 @@ class PaymentSessions(Resource):
             SORTING,
             page_size=page_size,
             prefetch=prefetch,
-            since=arguments.start(since, look_back, self._client.clock.wall()),
+            since=scalars.resolve_since(since, look_back, self._client.clock.wall()),
             options=options,
         )
 
@@ -500,12 +500,12 @@ def _filters(
 ) -> dict[str, str | int | bool | None]:
     """Check the filters of ``list`` and ``iter``."""
     known: Query = {
-        "search": None if search is None else arguments.text("search", search),
+        "search": None if search is None else scalars.validate_text("search", search),
         "include_order_items": None
         if include_order_items is None
-        else payment_arguments.flag("include_order_items", include_order_items),
+        else scalars.validate_bool("include_order_items", include_order_items),
         "summarize_refunds": None
         if summarize_refunds is None
-        else payment_arguments.flag("summarize_refunds", summarize_refunds),
+        else scalars.validate_bool("summarize_refunds", summarize_refunds),
     }
-    return payment_arguments.parameters(known, extra)
+    return payments.resolve_filters(known, extra)

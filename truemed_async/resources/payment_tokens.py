@@ -8,11 +8,11 @@ from typing import Any
 
 from yarl import URL
 
-from truemed_async._core import arguments, payment_arguments
 from truemed_async._core.bulk import Outcome
 from truemed_async._core.listing import Sorting
 from truemed_async._core.request import Query
 from truemed_async._core.stream import Stream
+from truemed_async._validation import payments, scalars
 from truemed_async.endpoints import (
     CREATE_PAYMENT_TOKEN,
     DELETE_PAYMENT_TOKEN,
@@ -139,8 +139,8 @@ class PaymentTokens(Resource):
             LIST_PAYMENT_TOKENS,
             query={
                 **_filters(email, name, card_expires_before, lmn_expires_before, extra),
-                "page": None if page is None else arguments.positive("page", page),
-                "page_size": None if page_size is None else arguments.positive("page_size", page_size),
+                "page": None if page is None else scalars.validate_positive_int("page", page),
+                "page_size": None if page_size is None else scalars.validate_positive_int("page_size", page_size),
             },
             options=options,
         )
@@ -199,7 +199,7 @@ class PaymentTokens(Resource):
             SORTING,
             page_size=page_size,
             prefetch=prefetch,
-            since=arguments.start(since, look_back, self._client.clock.wall()),
+            since=scalars.resolve_since(since, look_back, self._client.clock.wall()),
             options=options,
         )
 
@@ -334,13 +334,13 @@ def _filters(
 ) -> dict[str, str | int | bool | None]:
     """Check the filters of ``list`` and ``iter``."""
     known: Query = {
-        "email": None if email is None else arguments.text("email", email),
-        "name": None if name is None else arguments.text("name", name),
+        "email": None if email is None else scalars.validate_text("email", email),
+        "name": None if name is None else scalars.validate_text("name", name),
         "card_expires_before": None
         if card_expires_before is None
-        else payment_arguments.month("card_expires_before", card_expires_before),
+        else scalars.parse_month("card_expires_before", card_expires_before),
         "lmn_expires_before": None
         if lmn_expires_before is None
-        else arguments.day("lmn_expires_before", lmn_expires_before),
+        else scalars.parse_date("lmn_expires_before", lmn_expires_before),
     }
-    return payment_arguments.parameters(known, extra)
+    return payments.resolve_filters(known, extra)

@@ -10,11 +10,11 @@ from typing import Any, cast
 import attrs
 from yarl import URL
 
-from truemed_async._core import arguments
 from truemed_async._core.bulk import Outcome
 from truemed_async._core.bulk_changes import UpdateOutcome
 from truemed_async._core.listing import Sorting
 from truemed_async._core.stream import Stream
+from truemed_async._validation import scalars
 from truemed_async.endpoints import (
     GET_QUALIFICATION_SESSION,
     LIST_QUALIFICATION_SESSIONS,
@@ -96,8 +96,8 @@ class QualificationSessions(Resource):
             LIST_QUALIFICATION_SESSIONS,
             query={
                 **filters(status, user_id, expires_at, search),
-                "page": None if page is None else arguments.positive("page", page),
-                "page_size": None if page_size is None else arguments.positive("page_size", page_size),
+                "page": None if page is None else scalars.validate_positive_int("page", page),
+                "page_size": None if page_size is None else scalars.validate_positive_int("page_size", page_size),
             },
             options=options,
         )
@@ -154,7 +154,7 @@ class QualificationSessions(Resource):
             LIST_QUALIFICATION_SESSIONS,
             filters(status, user_id, expires_at, search),
             SORTING,
-            since=arguments.start(since, look_back, self._client.clock.wall()),
+            since=scalars.resolve_since(since, look_back, self._client.clock.wall()),
             page_size=page_size,
             prefetch=prefetch,
             options=options,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date, timedelta
 
-from truemed_async._core import arguments
 from truemed_async._core.listing import complete
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Sensitive
+from truemed_async._validation import scalars
 from truemed_async.endpoints import LIST_PAYOUTS, LIST_TRANSACTIONS
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import Page, Payout, ReconciliationRow, Transaction
@@ -92,8 +92,8 @@ class Reconciliations(Resource):
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
         """
         days = _days(start_date, end_date)
-        arguments.positive("page_size", page_size)
-        arguments.positive("prefetch", prefetch)
+        scalars.validate_positive_int("page_size", page_size)
+        scalars.validate_positive_int("prefetch", prefetch)
 
         async def fetch(page: int, size: int) -> Page[Payout]:
             return await self._call(LIST_PAYOUTS, query={**days, "page": page, "page_size": size}, options=options)
@@ -186,8 +186,8 @@ class Reconciliations(Resource):
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
         filters = Sensitive({**_days(start_date, end_date), **_filters(payout_ids, include_pending_payouts)})
-        arguments.positive("page_size", page_size)
-        arguments.positive("prefetch", prefetch)
+        scalars.validate_positive_int("page_size", page_size)
+        scalars.validate_positive_int("prefetch", prefetch)
 
         async def fetch(page: int, size: int) -> Page[Transaction]:
             return await self._call(
@@ -254,14 +254,17 @@ class Reconciliations(Resource):
                 payouts_of,
                 transactions_of,
                 clock=self._client.clock,
-                concurrency=arguments.positive("concurrency", concurrency),
+                concurrency=scalars.validate_positive_int("concurrency", concurrency),
             )
         )
 
 
 def _days(start_date: date | str, end_date: date | str) -> dict[str, str]:
     """Check the days, which Truemed requires, and their order."""
-    days = {"start_date": arguments.day("start_date", start_date), "end_date": arguments.day("end_date", end_date)}
+    days = {
+        "start_date": scalars.parse_date("start_date", start_date),
+        "end_date": scalars.parse_date("end_date", end_date),
+    }
     if days["end_date"] < days["start_date"]:  # as texts: the year has four digits
         raise InvalidArgumentError("end_date must not lie before start_date")
     return days
@@ -273,13 +276,13 @@ def _filters(payout_ids: object, include_pending_payouts: object) -> dict[str, s
     return {
         "payout_ids": None
         if payout_ids is None
-        else ",".join(arguments.some("payout_ids", payout_ids, arguments.identifier)),
+        else ",".join(scalars.validate_non_empty_items("payout_ids", payout_ids, scalars.validate_id)),
         "include_pending_payouts": include_pending_payouts,
     }
 
 
 def _paging(page: int | None, page_size: int | None) -> dict[str, str | int | bool | None]:
     return {
-        "page": None if page is None else arguments.positive("page", page),
-        "page_size": None if page_size is None else arguments.positive("page_size", page_size),
+        "page": None if page is None else scalars.validate_positive_int("page", page),
+        "page_size": None if page_size is None else scalars.validate_positive_int("page_size", page_size),
     }

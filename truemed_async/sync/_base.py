@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Iterable, Sized
 from typing import Any, TypeVar
 
-from truemed_async._core import arguments
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Secret, Sensitive
+from truemed_async._validation import scalars
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.sync._stream import IterableBridge, SizedIterableBridge, SyncStream
 
@@ -20,7 +20,7 @@ def bridge_stream(
     """Return a stream that takes its items from an iterable of the caller's, on the caller's thread."""
     if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
         return SyncStream(make(items), ahead=False)  # an async iterable, or refused there
-    bridge = _bridge(items, 2 * arguments.positive("concurrency", concurrency))
+    bridge = _bridge(items, 2 * scalars.validate_positive_int("concurrency", concurrency))
     return SyncStream(make(bridge), bridge, ahead=False)
 
 

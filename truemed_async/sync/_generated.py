@@ -8,13 +8,12 @@ from datetime import date, timedelta
 from truemed_async import resources
 from truemed_async._core.bulk import Outcome
 from truemed_async._core.bulk_changes import UpdateOutcome
-from truemed_async._core.config import Environment
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.request import Query
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
-from truemed_async.options import Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
+from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
 from truemed_async.resources._qualification_fields import QualificationSessionUpdateParams
 from truemed_async.sync._base import bridge_stream, format_repr, reject_session, wrap_secret
 from truemed_async.sync._runner import runner

@@ -19,8 +19,8 @@ from hypothesis import Phase, find, given, settings, strategies as st
 from tests.core.pagination.test_completeness import DELETIONS, INSERTIONS, Scenario, examples, scenarios
 from tests.support.changing_list import SORTING, Server
 from truemed_async import AsyncTruemed, Truemed
-from truemed_async._core import arguments
 from truemed_async._core.listing import complete
+from truemed_async._validation import scalars
 from truemed_async.emulator import Emulator
 from truemed_async.errors import InvalidArgumentError, PaginationDriftError
 
@@ -189,26 +189,26 @@ async def test_a_few_equal_rows_cost_no_request_more():
 )
 def test_a_moment_is_read_as_utc_and_moved_back(since, start):
     now = datetime(2026, 6, 2, tzinfo=UTC).timestamp()
-    assert arguments.start(since, timedelta(0), now) == start
-    assert arguments.start(since, timedelta(minutes=5), now) == start - timedelta(minutes=5)
+    assert scalars.resolve_since(since, timedelta(0), now) == start
+    assert scalars.resolve_since(since, timedelta(minutes=5), now) == start - timedelta(minutes=5)
 
 
 def test_without_a_moment_there_is_no_start():
-    assert arguments.start(None, timedelta(minutes=5), 0.0) is None
+    assert scalars.resolve_since(None, timedelta(minutes=5), 0.0) is None
 
 
 def test_a_moment_at_the_ends_of_the_calendar():
     first = datetime.min.replace(tzinfo=UTC)
-    assert arguments.start(date.min, timedelta(minutes=5), 0.0) == first
+    assert scalars.resolve_since(date.min, timedelta(minutes=5), 0.0) == first
     with pytest.raises(InvalidArgumentError, match="since must be a datetime or a date"):
-        arguments.start(datetime.min.replace(tzinfo=timezone(timedelta(hours=2))), timedelta(0), 0.0)
+        scalars.resolve_since(datetime.min.replace(tzinfo=timezone(timedelta(hours=2))), timedelta(0), 0.0)
 
 
 def test_a_start_in_the_future_is_refused_but_not_what_clocks_may_differ_by():
     now = NOON.timestamp()
-    assert arguments.start(NOON + timedelta(minutes=4), timedelta(minutes=5), now) == NOON - timedelta(minutes=1)
+    assert scalars.resolve_since(NOON + timedelta(minutes=4), timedelta(minutes=5), now) == NOON - timedelta(minutes=1)
     with pytest.raises(InvalidArgumentError, match="must not be in the future .* read as UTC"):
-        arguments.start(NOON + timedelta(minutes=6), timedelta(minutes=5), now)
+        scalars.resolve_since(NOON + timedelta(minutes=6), timedelta(minutes=5), now)
 
 
 @pytest.mark.parametrize(

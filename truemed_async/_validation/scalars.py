@@ -1,0 +1,204 @@
+"""Checks of single values: ids, texts, numbers, dates, and collections of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import uuid
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from truemed_async.errors import InvalidArgumentError
+
+T = TypeVar("T")
+
+# \Z instead of $, which would accept a trailing line break.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\Z")
+_KEY = re.compile(r"[!-~]{1,255}\Z")
+
+
+def validate_id(name: str, value: object) -> str:
+    """Return an id that is safe in a path. Ids are opaque, but one with ``/`` or ``..`` would change the route."""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{name} must be a string, not {type(value).__name__}")
+    if not _ID.match(value):
+        raise InvalidArgumentError(
+            f"{name} must be 1 to 128 characters of A-Z a-z 0-9 _ - and start with a letter or digit"
+        )
+    return value
+
+
+def resolve_idempotency_key(value: object) -> str:
+    """Return the caller's key, or a new one."""
+    if value is None:
+        return str(uuid.uuid4())
+    if not isinstance(value, str) or not _KEY.match(value):
+        raise InvalidArgumentError("idempotency_key must be 1 to 255 printable ASCII characters without spaces")
+    return value
+
+
+def validate_text(name: str, value: object, *, allow_empty: bool = False) -> str:
+    """Return a string that can be encoded."""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{name} must be a string, not {type(value).__name__}")
+    if not value and not allow_empty:
+        raise InvalidArgumentError(f"{name} must not be empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        is_encodable = False
+    else:
+        is_encodable = True
+    if not is_encodable:
+        raise InvalidArgumentError(f"{name} contains a lone surrogate, which cannot be sent")
+    return value
+
+
+def validate_bool(name: str, value: object) -> bool:
+    """Return a boolean. Truthy values such as 1 or "false" are rejected."""
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(f"{name} must be True or False")
+    return value
+
+
+def validate_positive_int(name: str, value: object) -> int:
+    """Return a whole number from 1."""
+    if type(value) is not int or value < 1:
+        raise InvalidArgumentError(f"{name} must be a whole number >= 1")
+    return value
+
+
+def validate_seconds(name: str, value: object, *, allow_zero: bool = False) -> float:
+    """Return a finite number of seconds: there is always a deadline."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidArgumentError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not math.isfinite(value) or value < 0 or (value == 0 and not allow_zero):
+        raise InvalidArgumentError(f"{name} must be a finite number of seconds {'>= 0' if allow_zero else '> 0'}")
+    return float(value)
+
+
+def validate_instance(name: str, value: object, kind: type[T]) -> T:
+    """Return an instance of ``kind``, whose constructor has validated it."""
+    if not isinstance(value, kind):
+        raise InvalidArgumentError(f"{name} must be {kind.__name__}(…), not {type(value).__name__}")
+    return value
+
+
+def validate_iterable(name: str, values: Iterable[T] | AsyncIterable[T]) -> Iterable[T] | AsyncIterable[T]:
+    """Return an iterable. Strings are rejected: iterating one would yield its characters."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, (Iterable, AsyncIterable)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidArgumentError(f"{name} must be an iterable or async iterable of {name}")
+    return values
+
+
+def validate_items(name: str, values: object, validate: Callable[[str, object], T]) -> list[T]:
+    """Return the validated elements of a collection. Strings are rejected: iterating one would yield its characters.
+
+    A lazy iterable is rejected because the sync facade would iterate it on the loop thread.
+    """
+    if isinstance(values, (str, bytes)) or not isinstance(values, Collection):
+        raise InvalidArgumentError(f"{name} must be a collection, such as a list, not {type(values).__name__}")
+    return [validate(f"{name}[{index}]", value) for index, value in enumerate(cast("Collection[object]", values))]
+
+
+def validate_non_empty_items(name: str, values: object, validate: Callable[[str, object], T]) -> list[T]:
+    """Return the validated elements of a collection that has at least one."""
+    items = validate_items(name, values, validate)
+    if not items:
+        raise InvalidArgumentError(f"{name} must not be empty")
+    return items
+
+
+def parse_date(name: str, value: object) -> str:
+    """Return ``YYYY-MM-DD`` in UTC from a date, a datetime (a naive one is UTC), or such a string."""
+    if isinstance(value, datetime):
+        value = _to_utc(value)
+        value = None if value is None else value.date()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:
+            pass  # raise outside the handler so that the value is not in the exception's context
+    raise InvalidArgumentError(f"{name} must be a date, a datetime or a valid 'YYYY-MM-DD'")
+
+
+def parse_month(name: str, value: object) -> str:
+    """Return ``YYYY-MM`` from a date, a datetime (a naive one is UTC), or such a string."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", value) and value >= "0001":
+        return value
+    if isinstance(value, datetime):
+        value = _to_utc(value)
+    if isinstance(value, date):
+        return value.isoformat()[:7]
+    raise InvalidArgumentError(f"{name} must be a date, a datetime or a valid 'YYYY-MM'")
+
+
+def parse_datetime(name: str, value: object) -> datetime:
+    """Return a datetime in UTC from a datetime (a naive one is UTC), or from a date, which stands for its midnight."""
+    moment = None
+    if isinstance(value, datetime):
+        moment = _to_utc(value)
+    elif isinstance(value, date):
+        moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if moment is None:
+        raise InvalidArgumentError(f"{name} must be a datetime or a date")
+    return moment
+
+
+def _to_utc(value: datetime) -> datetime | None:
+    """Return a datetime in UTC, or ``None`` if it has no place in the calendar.
+
+    That is the case for pandas' ``NaT``, a ``datetime`` that does not equal itself, and for the last hours of the
+    calendar in a time zone in which UTC is already beyond it.
+    """
+    if value != value:  # noqa: PLR0124
+        return None
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (OverflowError, ValueError):
+        return None
+
+
+def resolve_since(since: object, look_back: object, now: float) -> datetime | None:
+    """Return the earliest moment to read from, which is ``look_back`` before ``since``, or ``None`` for everything.
+
+    A moment in the future is rejected, because no row can match (``now`` is seconds since the epoch). ``since`` itself
+    may lie up to ``look_back`` in the future, to allow for clocks that differ.
+    """
+    if not isinstance(look_back, timedelta) or look_back < timedelta(0):
+        raise InvalidArgumentError("look_back must be a timedelta >= 0")
+    if since is None:
+        return None
+    latest = parse_datetime("since", since)
+    try:
+        earliest = latest - look_back
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
+    if earliest.timestamp() > now:
+        raise InvalidArgumentError("since must not be in the future (a datetime without a time zone is read as UTC)")
+    return earliest
+
+
+def validate_metadata(name: str, value: object) -> str:
+    """Return the JSON text of a mapping, or validate a JSON text that contains an object."""
+    try:
+        if isinstance(value, str):
+            parsed = json.loads(value, parse_constant=_reject_constant)
+            text = validate_text(name, value)
+        else:
+            parsed = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else None
+            text = json.dumps(parsed, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+            text.encode()
+    except (ValueError, TypeError, RecursionError):
+        parsed = text = None
+    if not isinstance(parsed, dict) or text is None:
+        raise InvalidArgumentError(f"{name} must be a mapping of JSON values, or a string that contains a JSON object")
+    return text
+
+
+def _reject_constant(_: str) -> Any:
+    raise ValueError

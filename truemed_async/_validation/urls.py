@@ -1,0 +1,102 @@
+"""Checks of URLs: the server, a proxy, and the pages that customers are sent to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+from yarl import URL
+
+from truemed_async.errors import ConfigurationError, InvalidArgumentError
+
+PAYMENT_SESSION_ID: Final = "{{payment_session_id}}"
+"""What Truemed replaces with the session's id in a ``success_url``: ``"https://shop.example/thanks?s=" + it``."""
+
+_ENCODED = re.compile(r"%7B(%7B|\{)?\s*payment_session_id", re.IGNORECASE)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine: ``localhost`` or a loopback address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _has_userinfo(url: str) -> bool:
+    """Whether a URL names a user, even an empty one."""
+    return "@" in url.partition("//")[2].partition("/")[0]
+
+
+def _parse(text: str) -> URL:
+    """Return the URL, or an empty one if the text is not a URL."""
+    try:
+        return URL(text)
+    except ValueError:
+        return URL()
+
+
+def validate_base_url(url: str | URL) -> URL:
+    """Return the server's URL: https, or http on this machine."""
+    text = str(url)
+    if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
+        raise ConfigurationError("base_url contains spaces, control characters, backslashes or non-ASCII characters")
+    parsed = _parse(text)
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ConfigurationError("base_url must be an absolute URL such as https://api.truemed.com")
+    if _has_userinfo(text):
+        raise ConfigurationError("base_url must not contain a user or password")
+    if parsed.raw_query_string or parsed.raw_fragment or "?" in text or "#" in text:
+        raise ConfigurationError("base_url must not contain a query or a fragment")
+    if parsed.scheme == "http" and not is_loopback(parsed.host):
+        raise ConfigurationError("base_url must be https: the key and health data would be sent unencrypted")
+    return parsed
+
+
+def validate_proxy(url: object) -> URL:
+    """Return a proxy's URL. The URL may contain a password, so no message contains any of it."""
+    parsed = _parse(str(url))
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InvalidArgumentError("proxy must be an http or https URL")
+    return parsed
+
+
+def validate_web_url(name: str, value: object, *, allow_http: bool = False) -> str:
+    """Return a page's URL unchanged: https, or http on this machine. With ``allow_http``, http on any host."""
+    error = None
+    text = str(value) if isinstance(value, (str, URL)) else ""
+    parsed = _parse(text)
+    if not text.isprintable() or any(character in text for character in " \\"):
+        error = "must not contain spaces, control characters or backslashes"
+    elif parsed.scheme not in ("https", "http") or not parsed.host or not re.match(r"https?://", text, re.IGNORECASE):
+        error = f"must be an absolute {'http or ' if allow_http else ''}https URL"
+    elif _has_userinfo(text):
+        error = "must not contain a user or password"
+    elif parsed.scheme == "http" and not allow_http and not is_loopback(parsed.host):
+        error = "must be https (http only on localhost)"
+    if error is not None:
+        raise InvalidArgumentError(f"{name} {error}")
+    return text
+
+
+def validate_return_url(name: str, value: object) -> str:
+    """Return the URL of a page that the customer returns to. It may contain ``{{payment_session_id}}``.
+
+    Braces are not valid in a URL, so any others are a placeholder that Truemed would not replace.
+    """
+    text = str(value) if isinstance(value, (str, URL)) else ""
+    rest = text.replace(PAYMENT_SESSION_ID, "")
+    if "{" in rest or "}" in rest:
+        raise InvalidArgumentError(
+            f"{name} has braces other than {PAYMENT_SESSION_ID}, which is all that Truemed replaces: two braces, no"
+            " spaces, that name (an f-string turns two braces into one: insert PAYMENT_SESSION_ID instead)"
+        )
+    if _ENCODED.search(rest):
+        raise InvalidArgumentError(
+            f"{name} has {PAYMENT_SESSION_ID} percent-encoded, as URL classes write it; Truemed replaces only that"
+            " exact text: pass a string"
+        )
+    return validate_web_url(name, value)
