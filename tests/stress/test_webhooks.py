@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from truemed_async.emulator import Emulator
-from truemed_async.webhooks import PaymentSessionUpdated, Receiver, Result, SQLiteDedupStore
+from truemed_async.webhooks import DeliveryStatus, PaymentSessionUpdated, Receiver, SQLiteDedupStore
 
 FINAL = ("captured", "rejected", "canceled")
 SECRET = "a secret of this test"
@@ -51,7 +51,7 @@ class Shop:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                self.send_response(receiver.receive(body, self.headers).status)
+                self.send_response(receiver.receive(body, self.headers).http_status)
                 self.end_headers()
 
             def log_message(self, *_):
@@ -85,7 +85,7 @@ def let_happen(emulator, deliveries):
             under_way.remove(id)
 
 
-def test_every_order_ends_right_and_is_sent_out_once(amount, tmp_path, caplog):
+def test_orders_with_repeated_deliveries_are_fulfilled_once(amount, tmp_path, caplog):
     caplog.set_level(logging.CRITICAL, "truemed_async.webhooks")
     count = amount(300, 10_000)
     emulator = Emulator(sessions=0, seed=5)
@@ -108,14 +108,18 @@ def test_every_order_ends_right_and_is_sent_out_once(amount, tmp_path, caplog):
 
     # It was as bad as it was meant to be: at least a fifth of the deliveries were struck …
     counts = shop.receiver.counts
-    assert counts[Result.HANDLED] == len(emulator.webhooks.deliveries) >= count
+    assert counts[DeliveryStatus.HANDLED] == len(emulator.webhooks.deliveries) >= count
     reordered = sum(fault.hits for fault in emulator.webhooks.faults.active if fault.name == "reorder")
-    assert counts[Result.DUPLICATE] + counts[Result.FAILED] + reordered > count / 5
-    assert min(counts[Result.DUPLICATE], counts[Result.FAILED], reordered) > count / 30
-    assert {result for result, times in counts.items() if times} == {Result.HANDLED, Result.DUPLICATE, Result.FAILED}
+    assert counts[DeliveryStatus.DUPLICATE] + counts[DeliveryStatus.FAILED] + reordered > count / 5
+    assert min(counts[DeliveryStatus.DUPLICATE], counts[DeliveryStatus.FAILED], reordered) > count / 30
+    assert {status for status, times in counts.items() if times} == {
+        DeliveryStatus.HANDLED,
+        DeliveryStatus.DUPLICATE,
+        DeliveryStatus.FAILED,
+    }
 
 
-def test_a_shop_that_takes_each_delivery_at_its_word_goes_wrong(tmp_path):
+def test_orders_without_store_are_fulfilled_twice(tmp_path):
     """The negative control: without a store, and with the last word taken for the last state."""
     emulator = Emulator(sessions=0, seed=5)
     shop = Shop(emulator.clock, tmp_path / "seen.sqlite")

@@ -1,4 +1,4 @@
-"""Takes what an example about webhooks has built, and delivers to it as Truemed would."""
+"""Deliver events to the applications that the webhook examples create."""
 
 import asyncio
 import threading
@@ -9,18 +9,25 @@ from aiohttp import web
 from django.core.wsgi import get_wsgi_application
 from flask import Flask
 
-from tests.support.framework_servers import answer_to, post, serve_aiohttp, serve_django, serve_uvicorn, serve_werkzeug
+from tests.support.framework_servers import (
+    post,
+    send_request,
+    serve_aiohttp,
+    serve_django,
+    serve_uvicorn,
+    serve_werkzeug,
+)
 from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, carrying, enveloped, signed, written
 from truemed_async.webhooks import AsyncReceiver
 
 
 def statuses(port):
-    """A session is processed, then captured; each is told twice, and somebody else tells lies."""
+    """Deliver a session's processing and capture, each twice, and a forged delivery after each; yield the statuses."""
     for number, status in enumerate(("processing", "captured", "processing", "captured")):
         data = {**PAYMENT_SESSION, "status": status, "metadata": f"order of {status}"}
         body = enveloped(data, "payment_session.updated", f"whd_{number % 2}")
-        yield answer_to(port, post(body, signed(body)))[0]
-        yield answer_to(port, post(body, signed(body, "another-secret")))[0]
+        yield send_request(port, post(body, signed(body)))[0]
+        yield send_request(port, post(body, signed(body, "another-secret")))[0]
 
 
 def serving(names):
@@ -34,18 +41,18 @@ def serving(names):
 
 @contextmanager
 def webhooks(emulator, names):
-    """Give the example the functions of its reader, and its application deliveries."""
-    shipped, told = [], threading.Lock()
+    """Provide the functions that the example leaves to its reader, and deliver events to its application."""
+    shipped, lock = [], threading.Lock()
 
-    def fulfil_now(order):
-        with told:
+    def fulfill_now(order):
+        with lock:
             shipped.append(order)
 
-    async def fulfil(order):
+    async def fulfill(order):
         await asyncio.sleep(0)
-        fulfil_now(order)
+        fulfill_now(order)
 
-    names["fulfil"], names["fulfil_now"] = fulfil, fulfil_now
+    names["fulfill"], names["fulfill_now"] = fulfill, fulfill_now
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRUEMED_WEBHOOK_SECRET", SECRET)
         yield
@@ -54,5 +61,5 @@ def webhooks(emulator, names):
             assert list(statuses(port)) == [204, 401] * 4
         assert shipped == ["order of captured"]
     elif isinstance(names.get("receiver"), AsyncReceiver) and "handle" not in names:
-        receipt = asyncio.run(names["receiver"].receive(written(PAYMENT_SESSION), carrying("the-secret")))
-        assert receipt.status == 204
+        result = asyncio.run(names["receiver"].receive(written(PAYMENT_SESSION), carrying("the-secret")))
+        assert result.http_status == 204

@@ -1,4 +1,4 @@
-"""Requests as bytes on a socket, and applications of each framework on servers that people run."""
+"""Requests as bytes on a socket, and applications of each framework on common servers."""
 
 import asyncio
 import contextlib
@@ -37,13 +37,13 @@ ROUTE, READ_BEFORE = "/webhooks/truemed", "/read-before"
 
 
 def head(*headers, method="POST", route=ROUTE):
-    """Write a request's head; headers are pairs, and may come twice."""
+    """Return the head of a request; ``headers`` are pairs, and may repeat a name."""
     lines = [f"{method} {route} HTTP/1.1", "Host: localhost", "Connection: close"]
     return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers), "", ""]).encode()
 
 
 def post(body, headers, route=ROUTE):
-    """Write a whole request."""
+    """Return a whole request."""
     return head(*headers.items(), ("Content-Length", len(body)), route=route) + body
 
 
@@ -51,20 +51,20 @@ def chunk(data):
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
-def answer_to(port, data, more=()):
-    """Send bytes, then as many of ``more`` as the server waits for, and return the status and body of its answer."""
+def send_request(port, data, more=()):
+    """Send bytes, then chunks of ``more`` until the server responds, and return the response's status and body."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has answered and gone
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the server has responded and closed
             connection.sendall(data)
             for each in more:
                 if select.select([connection], [], [], 0)[0]:
                     break
                 connection.sendall(each)
-        return read_answer(connection)
+        return read_response(connection)
 
 
-def read_answer(connection):
-    """Read one answer; the server may want to read on, so its end is not waited for unless nothing else tells it."""
+def read_response(connection):
+    """Read one response by its framing; the server may keep the connection open to read on."""
     with connection.makefile("rb") as stream:
         status = int(stream.readline().split()[1])
         headers = email.message_from_bytes(b"".join(iter(stream.readline, b"\r\n")))

@@ -1,4 +1,4 @@
-"""Deliveries as Truemed's pages describe them."""
+"""Deliveries as documented by Truemed."""
 
 import json
 
@@ -58,7 +58,7 @@ def captured(number=1):
 
 
 def signed(body, secret=SECRET, **options):
-    """Return the headers of a signed delivery, among those that any request has."""
+    """Return the headers of a signed delivery."""
     return {"Content-Type": "application/json", **sign(body, secret, **options)}
 
 

@@ -13,15 +13,15 @@ from truemed_async.webhooks import (
     AsyncReceiver,
     CatalogItemEligibilityUpdated,
     Claim,
+    DeliveryResult,
+    DeliveryStatus,
     Event,
     EventType,
     MemoryDedupStore,
     PaymentSessionUpdated,
     PaymentTokenUpdated,
     QualificationSessionCompleted,
-    Receipt,
     Receiver,
-    Result,
     SQLiteDedupStore,
     UnknownEvent,
     aiohttp as aiohttp_webhooks,
@@ -65,15 +65,15 @@ async def handle_async(event: Event) -> int:
     return len(event.dedup_key)
 
 
-def watch(receipt: Receipt) -> None:
-    assert_type(receipt.result, Result)
-    assert_type(receipt.status, int)
-    assert_type(receipt.event, Event | None)
-    assert_type(receipt.error, Exception | None)
+def watch(result: DeliveryResult) -> None:
+    assert_type(result.status, DeliveryStatus)
+    assert_type(result.http_status, int)
+    assert_type(result.event, Event | None)
+    assert_type(result.error, Exception | None)
 
 
 class Store:
-    """A store of one's own, that knows nothing of the library but what a claim is."""
+    """A user's own store, which uses only `Claim` of the library."""
 
     def claim(self, key: str, owner: str) -> Claim:
         return Claim.GRANTED if key != owner else Claim.BUSY
@@ -103,12 +103,12 @@ async_receivers = [
     AsyncReceiver(handle, secrets="secret", store=MemoryDedupStore(limit=7)),
     AsyncReceiver(handle, secrets="secret", store=None),
 ]
-assert_type(receiver.counts, Mapping[Result, int])
+assert_type(receiver.counts, Mapping[DeliveryStatus, int])
 
 
 async def receive(body: bytes, headers: Mapping[str, str]) -> None:
-    assert_type(receiver.receive(body, headers), Receipt)
-    assert_type(await async_receiver.receive(body, headers), Receipt)
+    assert_type(receiver.receive(body, headers), DeliveryResult)
+    assert_type(await async_receiver.receive(body, headers), DeliveryResult)
 
 
 assert_type(aiohttp_webhooks.webhook_endpoint(async_receiver), Callable[[web.Request], Awaitable[web.Response]])

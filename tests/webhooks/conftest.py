@@ -1,4 +1,4 @@
-"""Long runs: a fixed-seed sample in the ordinary suite, the whole with TRUEMED_LONG=1 (the `long` session)."""
+"""Fixtures of the webhook tests."""
 
 import os
 
@@ -9,12 +9,12 @@ from truemed_async.webhooks import MemoryDedupStore, SQLiteDedupStore
 
 @pytest.fixture
 def amount():
-    """Choose between the sample and the whole."""
+    """Choose between a sample and the whole, which runs with TRUEMED_LONG=1 (the `long` session)."""
     return lambda sample, whole: whole if os.environ.get("TRUEMED_LONG") else sample
 
 
 class Clock:
-    """Time that stands still until it is told to go on."""
+    """A clock that advances only when told to."""
 
     def __init__(self):
         self.now = 1_000_000.0
@@ -30,7 +30,7 @@ def clock():
 
 @pytest.fixture(params=["memory", "sqlite"])
 def make_store(request, tmp_path):
-    """Make stores of each kind."""
+    """Return a factory of each kind of store."""
 
     def make(**options):
         if request.param == "memory":

@@ -1,4 +1,4 @@
-"""What no traceback, text or log shows: secrets, signatures, bodies."""
+"""Tracebacks, messages and logs show no secret, signature or body."""
 
 import asyncio
 import copy
@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.webhook_payloads import PAYMENT_SESSION, QUALIFICATION_SESSION, enveloped, signed
 from truemed_async.errors import InvalidArgumentError, TruemedError
-from truemed_async.webhooks import AsyncReceiver, MemoryDedupStore, Receiver, Result, verify_and_parse
+from truemed_async.webhooks import AsyncReceiver, DeliveryStatus, MemoryDedupStore, Receiver, verify_and_parse
 
 SECRET = "canary-secret-of-a-webhook"
 OTHER = "canary-secret-of-another"
@@ -38,14 +38,14 @@ CALLS = {
 
 
 def frames_of(error):
-    """The frames of the library, and what a crash reporter would show of each."""
+    """Yield the library's frames with the local variables that a crash reporter would show."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if "truemed_async" in frame.f_code.co_filename:
             yield frame.f_code.co_name, {name: repr(value) for name, value in frame.f_locals.items()}
 
 
 @pytest.mark.parametrize(("body", "headers", "options"), CALLS.values(), ids=CALLS)
-def test_no_error_shows_a_secret_or_a_body(body, headers, options):
+def test_verification_errors_show_no_secret_or_body(body, headers, options):
     try:
         verify_and_parse(body, headers, **{"secrets": SECRET, **options})
     except TruemedError as caught:
@@ -58,7 +58,7 @@ def test_no_error_shows_a_secret_or_a_body(body, headers, options):
 
 
 @pytest.mark.parametrize("kind", [Receiver, AsyncReceiver])
-def test_no_misuse_of_a_receiver_shows_a_body(kind):
+def test_receiver_argument_errors_show_no_secret_or_body(kind):
     receiver = kind(print, secrets=SECRET, store=None)
     with pytest.raises(InvalidArgumentError) as caught:
         taken = receiver.receive(BODY.decode(), HEADERS)
@@ -72,7 +72,7 @@ def test_no_misuse_of_a_receiver_shows_a_body(kind):
     assert "canary" not in repr(vars(receiver))
 
 
-def test_a_handlers_failure_shows_the_event_masked(caplog):
+def test_handler_exceptions_show_the_event_masked(caplog):
     def handler(event):
         raise RuntimeError("the warehouse is closed")
 
@@ -81,7 +81,7 @@ def test_a_handlers_failure_shows_the_event_masked(caplog):
         AsyncReceiver(handler, secrets=SECRET, store=MemoryDedupStore()),
     ):
         taken = receiver.receive(BODY, HEADERS)
-        receipt = asyncio.run(taken) if asyncio.iscoroutine(taken) else taken
-        assert receipt.result is Result.FAILED
-        assert not [canary for canary in CANARIES if canary in repr([*frames_of(receipt.error), receipt])]
+        result = asyncio.run(taken) if asyncio.iscoroutine(taken) else taken
+        assert result.status is DeliveryStatus.FAILED
+        assert not [canary for canary in CANARIES if canary in repr([*frames_of(result.error), result])]
     assert not [canary for canary in CANARIES if canary in caplog.text]

@@ -1,4 +1,4 @@
-"""Typed events: every name and shape that was seen of each kind, what is not known, and what cannot be read."""
+"""Typed events: every known name and shape of each, unknown events, and unreadable bodies."""
 
 from datetime import UTC, datetime
 
@@ -34,12 +34,12 @@ MAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def read(body):
-    """Read a signed delivery."""
+    """Parse a signed delivery."""
     return verify_and_parse(body, signed(body), secrets=SECRET)
 
 
 def read_flat(value, **options):
-    """Read an unsigned delivery."""
+    """Parse an unsigned delivery."""
     return verify_and_parse(written(value), carrying(), secrets=SECRET, mode="unsigned", **options)
 
 
@@ -74,7 +74,7 @@ NAMED = [(kind, type, data, name) for kind, (type, data, names) in KINDS.items()
 
 
 @pytest.mark.parametrize(("kind", "type", "data", "name"), NAMED, ids=[each[3] for each in NAMED])
-def test_every_name_of_an_event_gives_the_same_type_and_survives(kind, type, data, name):
+def test_every_event_name_gives_the_same_type_and_is_kept(kind, type, data, name):
     for event in (read(enveloped(data, name)), read_flat({**data, "event_type": name}), read_flat(data, event_type=name)):  # fmt: skip
         assert event.__class__ is kind
         assert (event.type, event.raw_type) == (type, name)
@@ -82,7 +82,7 @@ def test_every_name_of_an_event_gives_the_same_type_and_survives(kind, type, dat
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not CatalogItemEligibilityUpdated])
-def test_a_flat_body_is_told_by_its_fields(kind):
+def test_flat_body_without_type_is_inferred_from_members(kind):
     type, data, _ = KINDS[kind]
     event = read_flat(data)
     assert event.__class__ is kind
@@ -91,12 +91,12 @@ def test_a_flat_body_is_told_by_its_fields(kind):
 
 
 @pytest.mark.parametrize("name", ["payment_session_id", "payment_id", "id"])
-def test_a_session_is_known_by_any_of_the_names_of_its_id(name):
+def test_session_id_is_read_under_any_of_its_names(name):
     data = {name: "ps_1", "status": "authorized"}
     for event in (read_flat(data), read(enveloped(data, "payment_session.updated"))):
         assert isinstance(event, PaymentSessionUpdated)
         assert event.data.payment_session_id == "ps_1"
-        assert event.data.to_dict()[name] == "ps_1", "the name that came is kept"
+        assert event.data.to_dict()[name] == "ps_1", "the name in the delivery is kept"
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_a_session_is_known_by_any_of_the_names_of_its_id(name):
         ({}, UnknownEvent),
     ],
 )
-def test_what_tells_a_token_from_a_session(data, kind):
+def test_payload_without_type_is_inferred_as_token_or_session(data, kind):
     assert read_flat(data).__class__ is kind
 
 
-def test_a_payment_session_is_read_whole():
+def test_payment_session_payload_is_parsed_completely():
     event = read(enveloped(PAYMENT_SESSION, "payment_session.updated"))
     data = event.data
     assert (data.payment_session_id, data.capture_amount, data.created_at) == ("5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11", 19900, MAY)  # fmt: skip
@@ -124,7 +124,7 @@ def test_a_payment_session_is_read_whole():
     assert (data.metadata, data.payment_token) == (PAYMENT_SESSION["metadata"], "pt_1")
 
 
-def test_the_other_payloads_are_read_whole():
+def test_other_payloads_are_parsed_completely():
     token = read(enveloped(PAYMENT_TOKEN, "payment_token.updated")).data
     assert (token.payment_token, token.provision_token_request_id, token.lmn_expires_at.year) == ("pt_1", "ptr_1", 2027)
     session = read(enveloped(QUALIFICATION_SESSION, "qualification_status.updated")).data
@@ -133,7 +133,7 @@ def test_the_other_payloads_are_read_whole():
     assert (item.sku, item.eligibility, item.created_at) == ("BL-1", CatalogEligibility.ELIGIBLE_WITH_LMN, MAY)
 
 
-def test_the_catalogs_envelope_may_stand_inside_the_signed_one_or_not():
+def test_catalog_envelope_is_opened_inside_and_outside_the_signed_one():
     name, item = "product_catalog.item.eligibility_updated", CATALOG_ITEM["object"]
     inner = {"event_type": name, "timestamp": "2026-05-01T12:00:00Z", "data": CATALOG_ITEM}
     events = [
@@ -150,7 +150,7 @@ def test_the_catalogs_envelope_may_stand_inside_the_signed_one_or_not():
     assert read(enveloped(CATALOG_ITEM, name)).timestamp is None
 
 
-def test_a_new_status_and_new_fields_survive():
+def test_unknown_status_and_members_are_kept():
     data = {**PAYMENT_SESSION, "status": "brand_new", "shiny": {"a": [1]}}
     event = read(enveloped(data, "payment_session.updated", livemode=True))
     assert (event.data.status, event.data.status.may_fulfill) == ("brand_new", False)
@@ -159,7 +159,7 @@ def test_a_new_status_and_new_fields_survive():
     assert event.to_dict()["livemode"] is True
 
 
-def test_a_new_event_survives():
+def test_unknown_event_keeps_its_name_and_json():
     event = read(enveloped({"some": "thing"}, "refund.created"))
     assert isinstance(event, UnknownEvent)
     assert (event.type, event.raw_type, event.type.is_known) == ("refund.created", "refund.created", False)
@@ -169,12 +169,12 @@ def test_a_new_event_survives():
     assert (nameless.type, nameless.raw_type, nameless.data) == (EventType.UNKNOWN, None, {"some": "thing"})
 
 
-def test_a_payment_method_without_a_token_is_not_taken_for_one():
+def test_payment_method_event_without_token_is_unknown():
     event = read(enveloped({"card": "1"}, "payment_method.updated"))
     assert (event.__class__, event.type) == (UnknownEvent, "payment_method.updated")
 
 
-def test_the_type_in_the_body_goes_before_the_routes():
+def test_type_in_the_body_overrides_event_type():
     event = read_flat({"event_type": "qualification_session_complete", **QUALIFICATION_SESSION}, event_type="payment_session_complete")  # fmt: skip
     assert isinstance(event, QualificationSessionCompleted)
 
@@ -189,19 +189,19 @@ def test_the_type_in_the_body_goes_before_the_routes():
         ({**PAYMENT_TOKEN, "lmn_expires_at": "soon"}, "payment_token.updated", "lmn_expires_at"),
     ],
 )
-def test_a_guess_that_is_wrong_costs_one_field_and_not_the_event(data, name, field):
+def test_undocumented_field_of_another_shape_is_kept_in_extra(data, name, field):
     event = read(enveloped(data, name))
     assert getattr(event.data, field) is None
     assert event.data.extra == {field: data[field]}
 
 
-def test_two_wrong_guesses_cost_two_fields():
+def test_two_undocumented_fields_of_another_shape_are_kept_in_extra():
     data = {**PAYMENT_SESSION, "created_at": 7, "order_items": 8, "new": 9}
     assert read(enveloped(data, "payment_session.updated")).data.extra == {"created_at": 7, "order_items": 8, "new": 9}
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b"", "not JSON"),
         (b"{", "not JSON"),
@@ -223,26 +223,26 @@ def test_two_wrong_guesses_cost_two_fields():
         (enveloped(PAYMENT_SESSION, "payment_session.updated", 7), "a string at webhook_delivery_id"),
     ],
 )
-def test_what_cannot_be_read_is_said_by_its_path(body, said):
-    with pytest.raises(PayloadError, match=said) as caught:
+def test_unreadable_body_error_names_the_path(body, message):
+    with pytest.raises(PayloadError, match=message) as caught:
         read(body)
     assert caught.value.__context__ is None
 
 
-def test_json_may_be_as_deep_as_an_order_and_as_long_as_it_likes():
+def test_long_order_is_not_rejected_as_too_deep():
     data = {**PAYMENT_SESSION, "order_items": [PAYMENT_SESSION["order_items"][0]] * 100}
     assert len(read(enveloped(data, "payment_session.updated")).data.order_items) == 100
 
 
-# ---- what is the same each time an event is delivered
+# ---- de-duplication keys
 
 
-def test_a_signed_event_is_known_by_its_delivery_id():
+def test_signed_event_dedup_key_is_the_delivery_id():
     event = read(enveloped(PAYMENT_SESSION, "payment_session.updated"))
     assert event.dedup_key == event.delivery_id == "whd_1"
 
 
-def test_an_id_that_no_store_would_take_is_digested():
+def test_long_delivery_id_is_hashed():
     keys = {
         read(enveloped(PAYMENT_SESSION, "payment_session.updated", "w" * length)).dedup_key for length in (300, 301)
     }
@@ -250,26 +250,28 @@ def test_an_id_that_no_store_would_take_is_digested():
     assert all(len(key) < 256 for key in keys)
 
 
-def test_a_payment_sessions_status_is_told_once():
+def test_unsigned_payment_session_dedup_key_depends_on_id_and_status():
     def key(**changes):
         return read_flat({**PAYMENT_SESSION, **changes}).dedup_key
 
     same = key()
     assert key(order_items=[], capture_amount=None) == same
     assert len({same, key(status="authorized"), key(payment_session_id="ps_2")}) == 3
-    assert key(payment_session_id=7) != key(payment_session_id=7, capture_amount=1), "without an id, all of it counts"
+    assert key(payment_session_id=7) != key(payment_session_id=7, capture_amount=1), (
+        "without an id, the whole payload counts"
+    )
     assert len(same) < 256
     assert PAYMENT_SESSION["payment_session_id"] not in same
 
 
 @pytest.mark.parametrize("data", [PAYMENT_TOKEN, QUALIFICATION_SESSION, {"some": "thing", "deep": [{"b": 1, "a": 2}]}])
-def test_of_other_events_the_whole_payload_counts_whatever_its_order(data):
+def test_unsigned_dedup_key_depends_on_payload_but_not_member_order(data):
     turned = dict(reversed(data.items()))
     assert read_flat(data).dedup_key == read_flat(turned).dedup_key
     assert read_flat(data).dedup_key != read_flat({**data, "new": 1}).dedup_key
 
 
-def test_two_unknown_events_of_the_same_content_are_two():
+def test_unknown_events_with_different_names_have_different_dedup_keys():
     first, second = (read_flat({"event_type": name, "data": {"a": 1}}) for name in ("a.b", "a.c"))
     assert first.dedup_key != second.dedup_key
 
@@ -277,14 +279,14 @@ def test_two_unknown_events_of_the_same_content_are_two():
 # ---- values
 
 
-def test_personal_data_and_tokens_are_masked():
+def test_repr_of_events_masks_personal_data_and_tokens():
     for event in (read(enveloped(data, type)) for type, data, _ in KINDS.values()):
         for hidden in ("ada@example.com", "user-42", "2607001444", "pt_1", "subscription 7"):
             assert hidden not in repr(event)
     assert "thing" not in repr(read_flat({"some": "thing"}))
 
 
-def test_an_event_is_a_value():
+def test_events_are_immutable_and_comparable():
     body = enveloped(PAYMENT_SESSION, "payment_session.updated")
     headers = signed(body)
     first, second = (verify_and_parse(body, headers, secrets=SECRET) for _ in range(2))
@@ -307,7 +309,7 @@ NAMES = [name for *_, name in NAMED]
 @given(
     st.dictionaries(st.sampled_from(FIELDS), JSON | st.sampled_from(NAMES), max_size=8), st.sampled_from([None, *NAMES])
 )
-def test_any_json_is_an_event_or_our_error(value, event_type):
+def test_any_json_gives_an_event_or_payload_error(value, event_type):
     try:
         event = read_flat(value, event_type=event_type)
     except PayloadError:

@@ -1,6 +1,6 @@
-"""Nothing twice and nothing lost: deliveries that come again and handlers that crash, on a loop, in threads, in processes.
+"""Each event is handled exactly once: repeated deliveries and crashing handlers, on a loop, in threads, in processes.
 
-10,000 deliveries in the long run; a sample of the same kind in the ordinary one.
+10,000 deliveries in the long run; a sample of the same kind in the default one.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.paths import ROOT
 from tests.support.webhook_payloads import SECRET, captured, signed
-from truemed_async.webhooks import AsyncReceiver, MemoryDedupStore, Receiver, Result, SQLiteDedupStore
+from truemed_async.webhooks import AsyncReceiver, DeliveryStatus, MemoryDedupStore, Receiver, SQLiteDedupStore
 
 WATCHDOG = 300
 SAMPLE = {"memory": 2_000, "sqlite": 300}
@@ -28,7 +28,7 @@ class ClosedError(Exception):
 
 
 class Plan:
-    """Deliveries as Truemed makes them: three in ten come twice, and what was not taken comes again."""
+    """Deliveries as Truemed makes them: three in ten are repeated, and a refused one is delivered again."""
 
     def __init__(self, count):
         self.rng = random.Random(7)
@@ -42,7 +42,7 @@ class Plan:
         self.lock = threading.Lock()
 
     def next(self):
-        """Return the next delivery as bytes and headers, or None; list.pop is atomic, so any thread may ask."""
+        """Return the next delivery, or None; ``list.pop`` is atomic, so any thread may call this."""
         try:
             number = self.waiting.pop()
         except IndexError:
@@ -50,11 +50,11 @@ class Plan:
         body = captured(number)
         return number, body, signed(body)
 
-    def note(self, number, receipt):
+    def note(self, number, result):
         with self.lock:
-            self.results[receipt.result] += 1
-        assert receipt.status in (204, 500)
-        if receipt.status == 500:
+            self.results[result.status] += 1
+        assert result.http_status in (204, 500)
+        if result.http_status == 500:
             self.waiting.append(number)
 
     def effect(self, event):
@@ -66,10 +66,10 @@ class Plan:
 
     def check(self):
         events = int(self.count / 1.3)
-        assert self.effects == {f"whd_{number}": 1 for number in range(events)}, "each effect once, and none is lost"
-        assert self.results[Result.FAILED] == self.crashes > events * 0.05
-        assert self.results[Result.HANDLED] == events
-        assert self.results[Result.DUPLICATE] == self.count - events
+        assert self.effects == {f"whd_{number}": 1 for number in range(events)}, "each effect once, and none lost"
+        assert self.results[DeliveryStatus.FAILED] == self.crashes > events * 0.05
+        assert self.results[DeliveryStatus.HANDLED] == events
+        assert self.results[DeliveryStatus.DUPLICATE] == self.count - events
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -78,7 +78,7 @@ def plan_and_store(request, amount, tmp_path):
     return plan, MemoryDedupStore() if request.param == "memory" else SQLiteDedupStore(tmp_path / "webhooks.db")
 
 
-async def test_on_a_loop_every_effect_comes_once(plan_and_store):
+async def test_repeated_deliveries_on_a_loop_are_handled_once(plan_and_store):
     plan, store = plan_and_store
 
     async def handler(event):
@@ -98,7 +98,7 @@ async def test_on_a_loop_every_effect_comes_once(plan_and_store):
     plan.check()
 
 
-def test_in_threads_every_effect_comes_once(plan_and_store):
+def test_repeated_deliveries_in_threads_are_handled_once(plan_and_store):
     plan, store = plan_and_store
     receiver = Receiver(plan.effect, secrets=SECRET, store=store)
 
@@ -113,8 +113,8 @@ def test_in_threads_every_effect_comes_once(plan_and_store):
     plan.check()
 
 
-def test_without_a_store_effects_would_come_twice():
-    """The control: the plan does find what the store prevents."""
+def test_repeated_deliveries_without_store_are_handled_twice():
+    """Negative control: the plan detects what the store prevents."""
     plan = Plan(500)
     receiver = Receiver(plan.effect, secrets=SECRET, store=None)
     while (delivery := plan.next()) is not None:
@@ -125,7 +125,7 @@ def test_without_a_store_effects_would_come_twice():
 
 
 PROCESS = """
-    # Takes all deliveries in, as another process does at the same time. An effect is a line of a file of its own.
+    # Receives all deliveries, as another process does at the same time. Each effect is a line of this process's file.
     import os, random, sys
     sys.path.append(sys.argv[1])
     from tests.support.webhook_payloads import SECRET, captured, signed
@@ -147,7 +147,7 @@ PROCESS = """
         while waiting:
             number = waiting.pop(0)
             body = captured(number)
-            if receiver.receive(body, signed(body)).status == 500:
+            if receiver.receive(body, signed(body)).http_status == 500:
                 waiting.append(number)
 """
 
@@ -156,7 +156,7 @@ def start(tmp_path, count, seed, dies):
     here = str(ROOT)
     arguments = [here, tmp_path / "webhooks.db", tmp_path / f"effects-{seed}", count, seed, dies]
     command = [sys.executable, "-c", textwrap.dedent(PROCESS), *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL)  # every crash of a handler is logged there
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)  # the log of every failing handler
 
 
 def finish(processes):
@@ -173,14 +173,14 @@ def effects(tmp_path):
     return collections.Counter(lines)
 
 
-def test_in_two_processes_every_effect_comes_once(tmp_path, amount):
+def test_repeated_deliveries_in_two_processes_are_handled_once(tmp_path, amount):
     count = amount(150, 4_000)
     assert finish([start(tmp_path, count, seed, "lives") for seed in (1, 2)]) == [0, 0]
     assert effects(tmp_path) == {f"whd_{number}": 1 for number in range(count)}
 
 
-def test_what_a_dead_process_had_claimed_is_not_lost(tmp_path):
-    """It dies while it handles an event; once its claim has ended, the event is handled by another."""
+def test_claim_of_a_dead_process_expires_and_event_is_handled(tmp_path):
+    """The process dies while it handles an event; once its claim has expired, another process handles the event."""
     count = 20
     assert finish([start(tmp_path, count, 1, "dies")]) == [9]
     assert effects(tmp_path)[f"whd_{count // 2}"] == 0
@@ -189,5 +189,5 @@ def test_what_a_dead_process_had_claimed_is_not_lost(tmp_path):
     taken = []
     body = captured(count // 2)
     receiver = Receiver(lambda event: taken.append(event.delivery_id), secrets=SECRET, store=store)
-    assert receiver.receive(body, signed(body)).result is Result.HANDLED
+    assert receiver.receive(body, signed(body)).status is DeliveryStatus.HANDLED
     assert taken == [f"whd_{count // 2}"]

@@ -1,4 +1,4 @@
-"""Flask and Django as they are deployed: gunicorn forks workers after the application and its store were made."""
+"""Flask and Django as deployed: gunicorn forks its workers after the application and its store were created."""
 
 import collections
 import os
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.framework_servers import PATIENCE, ROUTE, answer_to, chunk, head, post
+from tests.support.framework_servers import PATIENCE, ROUTE, chunk, head, post, send_request
 from tests.support.webhook_payloads import SECRET, captured, signed
-from truemed_async.webhooks import BODY_LIMIT
+from truemed_async.webhooks import MAX_DELIVERY_BYTES
 
 SHOP = f"""
     import os
@@ -51,7 +51,7 @@ DJANGO = f"""
 
 @pytest.fixture(scope="module", params=["flask", "django"])
 def gunicorn(request, tmp_path_factory):
-    """Run a shop with two workers; return its port and the file of its effects."""
+    """Run a shop with two workers; return its port and the file with its effects."""
     folder = tmp_path_factory.mktemp("shop")
     framework = FLASK if request.param == "flask" else DJANGO
     (folder / "shop.py").write_text(textwrap.dedent(SHOP) + textwrap.dedent(framework))
@@ -93,8 +93,8 @@ def test_two_workers_handle_each_event_once(gunicorn):
     bodies = [captured(number) for number in range(30)]
 
     def deliver(body):
-        """Come again until it is taken, as Truemed does."""
-        while (status := answer_to(port, post(body, signed(body)))[0]) == 500:
+        """Deliver until accepted, as Truemed does."""
+        while (status := send_request(port, post(body, signed(body)))[0]) == 500:
             pass
         return status
 
@@ -104,16 +104,16 @@ def test_two_workers_handle_each_event_once(gunicorn):
     assert {number: handled[f"whd_{number}"] for number in range(30)} == dict.fromkeys(range(30), 1)
 
 
-def test_what_a_deployed_server_passes_on_is_refused_or_read_as_it_should_be(gunicorn):
+def test_deployed_server_refuses_repeated_header_and_large_body(gunicorn):
     port, effects = gunicorn
     body = captured(99)
     right = signed(body)["x-truemed-signature"]
     twice = [("X-Truemed-Signature", right), ("X-Truemed-Signature", right)]
-    assert answer_to(port, head(*twice, ("Content-Length", len(body))) + body)[0] == 401
-    assert answer_to(port, head(*signed(body).items(), ("Content-Length", BODY_LIMIT + 1)))[0] == 413
-    large = (chunk(b"x" * BODY_LIMIT), chunk(b"x" * BODY_LIMIT))
-    assert answer_to(port, head(*signed(body).items(), ("Transfer-Encoding", "chunked")), large)[0] == 413
+    assert send_request(port, head(*twice, ("Content-Length", len(body))) + body)[0] == 401
+    assert send_request(port, head(*signed(body).items(), ("Content-Length", MAX_DELIVERY_BYTES + 1)))[0] == 413
+    large = (chunk(b"x" * MAX_DELIVERY_BYTES), chunk(b"x" * MAX_DELIVERY_BYTES))
+    assert send_request(port, head(*signed(body).items(), ("Transfer-Encoding", "chunked")), large)[0] == 413
     assert "whd_99" not in delivery_ids(effects)
     chunked = head(*signed(body).items(), ("Transfer-Encoding", "chunked")) + chunk(body) + chunk(b"")
-    assert answer_to(port, chunked)[0] == 204
+    assert send_request(port, chunked)[0] == 204
     assert delivery_ids(effects).count("whd_99") == 1

@@ -1,4 +1,4 @@
-"""What becomes of a delivery: answers, duplicates, failures, hooks, counts, logs; on a loop and without one."""
+"""The receivers: responses, duplicates, failures, hooks, counts and logs, on an event loop and without one."""
 
 import asyncio
 import contextvars
@@ -20,10 +20,10 @@ from truemed_async.errors import (
 from truemed_async.webhooks import (
     AsyncReceiver,
     Claim,
+    DeliveryStatus,
     MemoryDedupStore,
     PaymentSessionUpdated,
     Receiver,
-    Result,
     SQLiteDedupStore,
     UnknownEvent,
 )
@@ -32,13 +32,13 @@ BODY = captured()
 
 
 class Shop:
-    """A merchant's code: keeps what it was called with, and fails as often as it is told to."""
+    """A merchant's handler: records its events, and raises the planned failures."""
 
     def __init__(self):
         self.events = []
         self.threads = []
         self.failures = []
-        self.receipts = []
+        self.results = []
 
     def fulfil(self, event):
         self.threads.append(threading.get_ident())
@@ -77,7 +77,7 @@ def shop():
 
 @pytest.fixture(params=["sync", "sync, coroutine", "async", "async, function", "async, async store"])
 def receive(request, shop):
-    """Return a function that makes a receiver, and takes deliveries in with it: every kind, both kinds of handler."""
+    """Return a function that creates a receiver of each kind, with each kind of handler, and returns its ``receive``."""
 
     def make(**options):
         kind = request.param
@@ -85,7 +85,7 @@ def receive(request, shop):
         store = options.pop("store") if "store" in options else MemoryDedupStore()
         if kind.endswith("async store") and store is not None:
             store = Wrapped(store)
-        options = {"secrets": SECRET, "store": store, "hooks": [shop.receipts.append], **options}
+        options = {"secrets": SECRET, "store": store, "hooks": [shop.results.append], **options}
         receiver = (Receiver if kind.startswith("sync") else AsyncReceiver)(handler, **options)
 
         def receive(body=BODY, headers=None):
@@ -99,122 +99,138 @@ def receive(request, shop):
     return make
 
 
-# ---- answers
+# ---- responses
 
 
-def test_an_event_is_handled_and_answered_204(receive, shop):
-    receipt = receive()()
-    assert (receipt.status, receipt.result, receipt.error) == (204, Result.HANDLED, None)
+def test_receive_new_event_responds_204(receive, shop):
+    result = receive()()
+    assert (result.http_status, result.status, result.error) == (204, DeliveryStatus.HANDLED, None)
     (event,) = shop.events
     assert isinstance(event, PaymentSessionUpdated)
-    assert receipt.event is event
-    assert shop.receipts == [receipt]
+    assert result.event is event
+    assert shop.results == [result]
 
 
-def test_a_duplicate_is_answered_204_without_a_call(receive, shop):
+def test_receive_duplicate_responds_204_without_handler_call(receive, shop):
     take = receive()
-    results = [take().result for _ in range(3)]
-    assert results == [Result.HANDLED, Result.DUPLICATE, Result.DUPLICATE]
+    statuses = [take().status for _ in range(3)]
+    assert statuses == [DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE, DeliveryStatus.DUPLICATE]
     assert len(shop.events) == 1
-    assert take(captured(2)).result is Result.HANDLED
+    assert take(captured(2)).status is DeliveryStatus.HANDLED
     assert len(shop.events) == 2
 
 
-def test_a_handler_that_raises_is_answered_500_and_called_again(receive, shop):
+def test_failing_handler_responds_500_and_is_called_again(receive, shop):
     take = receive()
     shop.failures = [RuntimeError("the warehouse is closed")]
     failed = take()
-    assert (failed.status, failed.result, str(failed.error)) == (500, Result.FAILED, "the warehouse is closed")
-    assert (take().result, take().result) == (Result.HANDLED, Result.DUPLICATE)
+    assert (failed.http_status, failed.status, str(failed.error)) == (
+        500,
+        DeliveryStatus.FAILED,
+        "the warehouse is closed",
+    )
+    assert (take().status, take().status) == (DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE)
     assert len(shop.events) == 1
 
 
-def test_an_unknown_event_is_answered_204_and_told_to_the_hooks(receive, shop):
-    receipt = receive()(enveloped({"a": 1}, "refund.created"))
-    assert (receipt.status, receipt.result) == (204, Result.UNKNOWN_EVENT)
-    assert isinstance(shop.receipts[0].event, UnknownEvent)
+def test_handler_that_raises_stop_iteration_responds_500(receive, shop):
+    """Futures and coroutines cannot raise it: it must not be lost or leave the delivery waiting."""
+    take = receive()
+    shop.failures = [StopIteration("no such order")]
+    result = take()
+    assert (result.status, result.error.__class__) == (DeliveryStatus.FAILED, RuntimeError)
+    assert isinstance(result.error.__cause__, StopIteration)
+    assert take().status is DeliveryStatus.HANDLED
+
+
+def test_receive_unknown_event_responds_204_and_calls_hooks(receive, shop):
+    result = receive()(enveloped({"a": 1}, "refund.created"))
+    assert (result.http_status, result.status) == (204, DeliveryStatus.UNKNOWN_EVENT)
+    assert isinstance(shop.results[0].event, UnknownEvent)
     assert shop.events == []
 
 
 @pytest.mark.parametrize(
-    ("headers", "result", "error"),
+    ("headers", "status", "error"),
     [
-        ({}, Result.REFUSED, SignatureError),
-        (signed(BODY, "another-secret"), Result.REFUSED, SignatureError),
-        (signed(BODY, timestamp=datetime.now(UTC) - timedelta(days=8)), Result.STALE, StaleDeliveryError),
+        ({}, DeliveryStatus.REFUSED, SignatureError),
+        (signed(BODY, "another-secret"), DeliveryStatus.REFUSED, SignatureError),
+        (signed(BODY, timestamp=datetime.now(UTC) - timedelta(days=8)), DeliveryStatus.STALE, StaleDeliveryError),
     ],
     ids=["unsigned", "forged", "stale"],
 )
-def test_what_is_not_truemeds_or_too_old_is_answered_401(receive, shop, headers, result, error):
-    receipt = receive()(BODY, headers)
-    assert (receipt.status, receipt.result, receipt.error.__class__) == (401, result, error)
+def test_unauthentic_or_stale_delivery_responds_401(receive, shop, headers, status, error):
+    result = receive()(BODY, headers)
+    assert (result.http_status, result.status, result.error.__class__) == (401, status, error)
     assert shop.events == []
-    assert shop.receipts == [receipt]
+    assert shop.results == [result]
 
 
-def test_what_cannot_be_read_is_answered_400(receive, shop):
-    receipt = receive()(b"{}x")
-    assert (receipt.status, receipt.result, receipt.error.__class__) == (400, Result.UNREADABLE, PayloadError)
+def test_unreadable_body_responds_400(receive, shop):
+    result = receive()(b"{}x")
+    assert (result.http_status, result.status, result.error.__class__) == (400, DeliveryStatus.UNREADABLE, PayloadError)
     assert shop.events == []
 
 
-def test_a_delivery_that_is_too_large_is_answered_413(receive, shop):
-    receipt = receive().receiver.too_large()
-    assert (receipt.status, receipt.result) == (413, Result.TOO_LARGE)
-    assert shop.receipts == [receipt]
+def test_too_large_responds_413(receive, shop):
+    result = receive().receiver.too_large()
+    assert (result.http_status, result.status) == (413, DeliveryStatus.TOO_LARGE)
+    assert shop.results == [result]
 
 
-def test_unsigned_deliveries_are_handled_once_by_their_content(receive, shop):
+def test_unsigned_repeated_deliveries_are_handled_once(receive, shop):
     take = receive(mode="unsigned", event_type="payment_session_complete")
     session = {**PAYMENT_SESSION, "status": "authorized"}
-    results = [take(written(each), carrying()).result for each in (session, {**session, "status": "captured"}, session)]
-    assert results == [Result.HANDLED, Result.HANDLED, Result.DUPLICATE]
+    statuses = [
+        take(written(each), carrying()).status for each in (session, {**session, "status": "captured"}, session)
+    ]
+    assert statuses == [DeliveryStatus.HANDLED, DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE]
     assert [event.data.status for event in shop.events] == ["authorized", "captured"]
 
 
-def test_secrets_can_be_changed_without_a_gap(receive):
+def test_receiver_with_two_secrets_accepts_both(receive):
     take = receive(secrets=["the-new-one", SECRET])
-    assert take(BODY, signed(BODY, "the-new-one")).result is Result.HANDLED
-    assert take(captured(2), signed(captured(2))).result is Result.HANDLED
+    assert take(BODY, signed(BODY, "the-new-one")).status is DeliveryStatus.HANDLED
+    assert take(captured(2), signed(captured(2))).status is DeliveryStatus.HANDLED
 
 
-def test_a_delivery_is_busy_while_another_is_handled(receive, make_store, shop):
+def test_receive_claimed_event_responds_500(receive, make_store, shop):
     store = make_store()
     take = receive(store=store)
     assert store.claim("whd_1", "somebody") is Claim.GRANTED
-    receipt = take()
-    assert (receipt.status, receipt.result) == (500, Result.IN_PROGRESS)
+    result = take()
+    assert (result.http_status, result.status) == (500, DeliveryStatus.IN_PROGRESS)
     store.release("whd_1", "somebody")
-    assert take().result is Result.HANDLED
+    assert take().status is DeliveryStatus.HANDLED
 
 
 # ---- age
 
 
 @pytest.mark.parametrize(("with_store", "longest"), [(True, timedelta(days=7, hours=1)), (False, timedelta(minutes=5))])
-def test_how_old_a_delivery_may_be_depends_on_whether_anything_remembers(receive, make_store, with_store, longest):
+def test_default_max_age_depends_on_store(receive, make_store, with_store, longest):
     now = datetime.now(UTC).replace(microsecond=0)
     take = receive(store=make_store() if with_store else None, clock=lambda: now)
-    assert take(BODY, signed(BODY, timestamp=now - longest)).result is Result.HANDLED
-    assert take(BODY, signed(BODY, timestamp=now - longest - timedelta(seconds=1))).result is Result.STALE
-    assert take(BODY, signed(BODY, timestamp=now + timedelta(seconds=301))).result is Result.STALE
+    assert take(BODY, signed(BODY, timestamp=now - longest)).status is DeliveryStatus.HANDLED
+    assert take(BODY, signed(BODY, timestamp=now - longest - timedelta(seconds=1))).status is DeliveryStatus.STALE
+    assert take(BODY, signed(BODY, timestamp=now + timedelta(seconds=301))).status is DeliveryStatus.STALE
 
 
-def test_without_a_store_every_delivery_is_handled(receive, shop):
+def test_receive_without_store_handles_every_delivery(receive, shop):
     take = receive(store=None)
     shop.failures = [RuntimeError("once")]
-    assert [take().result for _ in range(3)] == [Result.FAILED, Result.HANDLED, Result.HANDLED]
+    assert [take().status for _ in range(3)] == [DeliveryStatus.FAILED, DeliveryStatus.HANDLED, DeliveryStatus.HANDLED]
 
 
-def test_a_store_that_forgets_too_early_is_refused(receive, make_store):
+def test_store_with_too_short_retention_is_rejected(receive, make_store):
     with pytest.raises(InvalidArgumentError, match="retention"):
         receive(store=make_store(retention=timedelta(days=7)), max_age=timedelta(days=7))
 
 
-# ---- observing
+# ---- hooks, counts, log
 
 
-def test_results_are_counted(receive, shop):
+def test_counts_are_by_status(receive, shop):
     take = receive()
     for body in (BODY, BODY, enveloped({}, "new.event")):
         take(body)
@@ -222,36 +238,36 @@ def test_results_are_counted(receive, shop):
     take(BODY, signed(BODY, timestamp=datetime.now(UTC) - timedelta(days=8)))
     take.receiver.too_large()
     counts = take.receiver.counts
-    assert set(counts) == set(Result)
-    assert {result: count for result, count in counts.items() if count} == {
-        Result.HANDLED: 1, Result.DUPLICATE: 1, Result.UNKNOWN_EVENT: 1, Result.REFUSED: 1, Result.STALE: 1, Result.TOO_LARGE: 1,
+    assert set(counts) == set(DeliveryStatus)
+    assert {status: count for status, count in counts.items() if count} == {
+        DeliveryStatus.HANDLED: 1, DeliveryStatus.DUPLICATE: 1, DeliveryStatus.UNKNOWN_EVENT: 1, DeliveryStatus.REFUSED: 1, DeliveryStatus.STALE: 1, DeliveryStatus.TOO_LARGE: 1,
     }  # fmt: skip
 
 
-def test_a_hook_that_raises_does_not_change_the_answer(receive, shop, caplog):
-    def broken(receipt):
+def test_hook_exception_does_not_change_the_response(receive, shop, caplog):
+    def broken(result):
         raise ValueError("no metrics today")
 
-    take = receive(hooks=[broken, shop.receipts.append])
-    assert take().status == 204
-    assert len(shop.receipts) == 1
+    take = receive(hooks=[broken, shop.results.append])
+    assert take().http_status == 204
+    assert len(shop.results) == 1
     assert "a hook of truemed_async.webhooks raised" in caplog.text
 
 
-def test_what_is_logged(receive, shop, caplog):
+def test_log_shows_type_and_status_without_values(receive, shop, caplog):
     caplog.set_level(logging.DEBUG, "truemed_async")
     take = receive()
     take()
     take(BODY, {})
     shop.failures = [RuntimeError("the warehouse is closed")]
     take(captured(2))
-    told = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "truemed_async.webhooks"]  # fmt: skip
-    assert told == [
-        ("DEBUG", "webhook PAYMENT_SESSION_UPDATED: handled, answered 204"),
-        ("WARNING", "webhook -: refused, answered 401: the delivery has no header x-truemed-signature"),
-        ("ERROR", "webhook PAYMENT_SESSION_UPDATED: failed, answered 500"),
+    logged = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "truemed_async.webhooks"]  # fmt: skip
+    assert logged == [
+        ("DEBUG", "webhook PAYMENT_SESSION_UPDATED: handled, responding 204"),
+        ("WARNING", "webhook -: refused, responding 401: the delivery has no header x-truemed-signature"),
+        ("ERROR", "webhook PAYMENT_SESSION_UPDATED: failed, responding 500"),
     ]
-    assert "the warehouse is closed" in caplog.text, "the handler's traceback is there, as in a framework's log"
+    assert "the warehouse is closed" in caplog.text, "the traceback of the handler is logged"
     for hidden in (SECRET, "2607001444", "pt_1", "v1="):
         assert hidden not in caplog.text
 
@@ -275,28 +291,29 @@ class Broken:
     release = functools.partialmethod(_do, "release")
 
 
-def test_without_a_claim_nothing_is_handled(receive, shop):
-    receipt = receive(store=Broken("claim"))()
-    assert (receipt.status, receipt.result, receipt.error.__class__) == (500, Result.FAILED, ConnectionError)
+def test_failed_claim_responds_500_without_handler_call(receive, shop):
+    result = receive(store=Broken("claim"))()
+    assert (result.http_status, result.status, result.error.__class__) == (500, DeliveryStatus.FAILED, ConnectionError)
     assert shop.events == []
 
 
-def test_an_effect_that_could_not_be_confirmed_is_answered_500(receive, shop):
+def test_failed_confirm_responds_500(receive, shop):
     take = receive(store=Broken("confirm"))
-    assert (take().result, len(shop.events)) == (Result.FAILED, 1)
-    assert take().result is Result.IN_PROGRESS, "until the claim ends"
+    assert (take().status, len(shop.events)) == (DeliveryStatus.FAILED, 1)
+    assert take().status is DeliveryStatus.IN_PROGRESS, "until the claim ends"
 
 
-def test_of_two_failures_the_handlers_is_told(receive, shop):
+def test_failed_release_reports_the_handler_error(receive, shop, caplog):
     shop.failures = [RuntimeError("the warehouse is closed")]
     assert isinstance(receive(store=Broken("release"))().error, RuntimeError)
+    assert "the claim of a webhook could not be released" in caplog.text
 
 
 # ---- arguments
 
 
 @pytest.mark.parametrize("body", ["{}", {}, None, bytearray(b"{}")])
-def test_a_decoded_body_is_a_mistake_of_the_program(receive, body):
+def test_receive_decoded_body_raises(receive, body):
     with pytest.raises(InvalidArgumentError, match="raw bytes"):
         receive()(body, {})
 
@@ -312,13 +329,13 @@ def test_a_decoded_body_is_a_mistake_of_the_program(receive, body):
     ],
 )
 @pytest.mark.parametrize("kind", [Receiver, AsyncReceiver])
-def test_bad_options_are_refused_when_it_is_made(kind, options, match):
+def test_receiver_with_invalid_argument_raises(kind, options, match):
     given = {"handler": print, "secrets": SECRET, "store": None, **options}
     with pytest.raises(InvalidArgumentError, match=f"{match} must be"):
         kind(given.pop("handler"), **given)
 
 
-def test_whether_to_have_a_store_must_be_decided():
+def test_receiver_without_store_argument_raises():
     with pytest.raises(TypeError, match="store"):
         Receiver(print, secrets=SECRET)
 
@@ -326,7 +343,7 @@ def test_whether_to_have_a_store_must_be_decided():
 # ---- loops and threads
 
 
-async def test_what_may_block_runs_outside_of_the_loop(shop, tmp_path):
+async def test_blocking_handler_and_store_run_in_worker_threads(shop, tmp_path):
     class Watched(SQLiteDedupStore):
         def claim(self, key, owner):
             shop.threads.append(threading.get_ident())
@@ -338,15 +355,15 @@ async def test_what_may_block_runs_outside_of_the_loop(shop, tmp_path):
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, lambda f: functools.partial(f), lambda f: type("C", (), {"__call__": lambda _, e: f(e)})()])  # fmt: skip
-async def test_coroutines_are_awaited_however_they_are_wrapped(shop, wrap):
+async def test_wrapped_coroutine_handlers_are_awaited(shop, wrap):
     receiver = AsyncReceiver(wrap(shop.fulfil_async), secrets=SECRET, store=None)
-    assert (await receiver.receive(BODY, signed(BODY))).result is Result.HANDLED
+    assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.HANDLED
     assert shop.threads == [threading.get_ident()]
     shop.failures = [RuntimeError("closed")]
-    assert (await receiver.receive(BODY, signed(BODY))).result is Result.FAILED
+    assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.FAILED
 
 
-async def test_an_object_whose_call_is_a_coroutine_is_called_on_the_loop(shop):
+async def test_callable_object_with_async_call_runs_on_the_loop(shop):
     class Handler:
         async def __call__(self, event):
             shop.fulfil(event)
@@ -355,7 +372,7 @@ async def test_an_object_whose_call_is_a_coroutine_is_called_on_the_loop(shop):
     assert shop.threads == [threading.get_ident()]
 
 
-async def test_a_handler_sees_the_context_of_the_request():
+async def test_handler_sees_context_variables_of_the_request():
     variable, seen = contextvars.ContextVar("variable"), []
     variable.set("request-7")
 
@@ -367,39 +384,39 @@ async def test_a_handler_sees_the_context_of_the_request():
     assert seen == ["request-7"] * 2
 
 
-async def test_a_coroutine_cannot_run_in_synchronous_code_on_a_loop(shop):
+async def test_sync_receiver_with_coroutine_handler_on_a_loop_fails(shop):
     receiver = Receiver(shop.fulfil_async, secrets=SECRET, store=None)
-    receipt = receiver.receive(BODY, signed(BODY))
-    assert (receipt.result, receipt.error.__class__) == (Result.FAILED, SyncInAsyncError)
+    result = receiver.receive(BODY, signed(BODY))
+    assert (result.status, result.error.__class__) == (DeliveryStatus.FAILED, SyncInAsyncError)
 
     future = asyncio.get_running_loop().create_future()
-    receipt = Receiver(lambda event: future, secrets=SECRET, store=None).receive(BODY, signed(BODY))
-    assert isinstance(receipt.error, SyncInAsyncError)
+    result = Receiver(lambda event: future, secrets=SECRET, store=None).receive(BODY, signed(BODY))
+    assert isinstance(result.error, SyncInAsyncError)
 
 
-# ---- broken off
+# ---- interruption and cancellation
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_an_interrupt_gives_the_event_back(make_store, shop, error):
+def test_interrupted_handler_releases_the_claim(make_store, shop, error):
     store = make_store()
     receiver = Receiver(shop.fulfil, secrets=SECRET, store=store)
     shop.failures = [error()]
     with pytest.raises(error):
         receiver.receive(BODY, signed(BODY))
-    assert receiver.receive(BODY, signed(BODY)).result is Result.HANDLED
+    assert receiver.receive(BODY, signed(BODY)).status is DeliveryStatus.HANDLED
 
 
-def test_an_interrupt_without_a_store_goes_through(shop):
+def test_interrupted_handler_without_store_raises(shop):
     shop.failures = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
         Receiver(shop.fulfil, secrets=SECRET, store=None).receive(BODY, signed(BODY))
 
 
 @pytest.mark.parametrize("step", ["claim", "confirm"])
-def test_an_interrupt_inside_the_store_leaves_it_tidy(shop, step):
+def test_interrupted_claim_is_released_and_confirm_repeated(shop, step):
     class Interrupted(MemoryDedupStore):
-        """Does what it is asked to, and is interrupted on its way back."""
+        """Completes the step, and is then interrupted."""
 
     def interrupted(self, key, owner, once=[True]):  # noqa: B006
         result = getattr(MemoryDedupStore, step)(self, key, owner)
@@ -412,18 +429,18 @@ def test_an_interrupt_inside_the_store_leaves_it_tidy(shop, step):
     receiver = Receiver(shop.fulfil, secrets=SECRET, store=Interrupted())
     with pytest.raises(KeyboardInterrupt):
         receiver.receive(BODY, signed(BODY))
-    expected = Result.HANDLED if step == "claim" else Result.DUPLICATE
-    assert receiver.receive(BODY, signed(BODY)).result is expected
+    expected = DeliveryStatus.HANDLED if step == "claim" else DeliveryStatus.DUPLICATE
+    assert receiver.receive(BODY, signed(BODY)).status is expected
     assert len(shop.events) == 1
 
 
-async def test_a_request_that_is_cancelled_does_not_break_its_event_off(make_store):
-    """Truemed hung up: it comes again, and must then find the event handled."""
-    entered, go_on, done = asyncio.Event(), asyncio.Event(), []
+async def test_cancelled_request_still_handles_its_event(make_store):
+    """Truemed closed the connection and delivers again: the event must then be handled."""
+    entered, resume, done = asyncio.Event(), asyncio.Event(), []
 
     async def handler(event):
         entered.set()
-        await go_on.wait()
+        await resume.wait()
         done.append(event)
 
     receiver = AsyncReceiver(handler, secrets=SECRET, store=make_store())
@@ -432,15 +449,15 @@ async def test_a_request_that_is_cancelled_does_not_break_its_event_off(make_sto
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
-    assert (await receiver.receive(BODY, signed(BODY))).result is Result.IN_PROGRESS
-    go_on.set()
-    await asyncio.gather(*receiver._begun)
-    assert (await receiver.receive(BODY, signed(BODY))).result is Result.DUPLICATE
+    assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.IN_PROGRESS
+    resume.set()
+    await asyncio.gather(*receiver._tasks)
+    assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.DUPLICATE
     assert len(done) == 1
 
 
 @pytest.mark.parametrize("wrap", [lambda store: store, Wrapped], ids=["store", "async store"])
-def test_the_end_of_the_loop_gives_the_event_back(make_store, shop, wrap):
+def test_end_of_loop_releases_the_claim(make_store, shop, wrap):
     store = make_store()
 
     async def serve():
@@ -456,10 +473,12 @@ def test_the_end_of_the_loop_gives_the_event_back(make_store, shop, wrap):
         request.cancel()
 
     asyncio.run(serve())
-    assert Receiver(shop.fulfil, secrets=SECRET, store=store).receive(BODY, signed(BODY)).result is Result.HANDLED
+    assert (
+        Receiver(shop.fulfil, secrets=SECRET, store=store).receive(BODY, signed(BODY)).status is DeliveryStatus.HANDLED
+    )
 
 
-async def test_the_end_of_the_loop_without_a_store_ends_the_handler(shop):
+async def test_end_of_loop_without_store_cancels_the_handler(shop):
     entered = asyncio.Event()
 
     async def handler(event):
@@ -469,7 +488,7 @@ async def test_the_end_of_the_loop_without_a_store_ends_the_handler(shop):
     receiver = AsyncReceiver(handler, secrets=SECRET, store=None)
     request = asyncio.create_task(receiver.receive(BODY, signed(BODY)))
     await entered.wait()
-    (task,) = receiver._begun
+    (task,) = receiver._tasks
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request

@@ -1,4 +1,4 @@
-"""Both stores: who may handle an event, what a crash leaves behind, what is forgotten when."""
+"""Both stores: claims, crashes of their owners, retention."""
 
 import multiprocessing
 import sqlite3
@@ -21,28 +21,28 @@ def store(make_store, clock):
     return make_store(lease=timedelta(seconds=60), retention=timedelta(seconds=1000), clock=clock)
 
 
-def test_one_of_two_claims_is_granted(store):
+def test_second_claim_is_busy(store):
     assert store.claim("a", "me") is Claim.GRANTED
     assert store.claim("a", "you") is Claim.BUSY
-    assert store.claim("a", "me") is Claim.BUSY, "an owner is made for one delivery"
+    assert store.claim("a", "me") is Claim.BUSY, "an owner is unique to one delivery"
     assert store.claim("b", "you") is Claim.GRANTED
 
 
-def test_what_was_confirmed_is_done(store):
+def test_claim_of_confirmed_event_is_done(store):
     store.claim("a", "me")
     store.confirm("a", "me")
     assert store.claim("a", "you") is Claim.DONE
     assert len(store) == 1
 
 
-def test_what_was_released_can_be_claimed(store):
+def test_claim_of_released_event_is_granted(store):
     store.claim("a", "me")
     store.release("a", "me")
     assert store.claim("a", "you") is Claim.GRANTED
     assert len(store) == 0
 
 
-def test_nobody_releases_what_is_anothers_or_done(store):
+def test_release_by_another_owner_or_after_confirm_changes_nothing(store):
     store.release("a", "me")
     store.claim("a", "me")
     store.release("a", "you")
@@ -52,18 +52,18 @@ def test_nobody_releases_what_is_anothers_or_done(store):
     assert store.claim("a", "you") is Claim.DONE
 
 
-def test_a_claim_that_nobody_ends_ends_by_itself(store, clock):
-    """Its process died: the event must be handled by somebody else."""
+def test_abandoned_claim_expires(store, clock):
+    """The claim of a process that died must not block the event forever."""
     store.claim("a", "dead")
     clock.now += 59.9
     assert store.claim("a", "you") is Claim.BUSY
     clock.now += 0.1
     assert store.claim("a", "you") is Claim.GRANTED
     store.release("a", "dead")
-    assert store.claim("a", "third") is Claim.BUSY, "who comes back from the dead takes nothing away"
+    assert store.claim("a", "third") is Claim.BUSY, "the expired owner must not release the new claim"
 
 
-def test_an_effect_counts_even_if_the_claim_had_ended(store, clock):
+def test_confirm_after_expired_claim_counts(store, clock):
     store.claim("a", "slow")
     clock.now += 61
     assert store.claim("a", "you") is Claim.GRANTED
@@ -72,7 +72,7 @@ def test_an_effect_counts_even_if_the_claim_had_ended(store, clock):
     assert store.claim("a", "third") is Claim.DONE
 
 
-def test_a_handled_event_is_forgotten_after_its_retention_and_not_before(store, clock):
+def test_confirmed_event_is_forgotten_after_retention(store, clock):
     store.claim("a", "me")
     clock.now += 30
     store.confirm("a", "me")
@@ -83,7 +83,7 @@ def test_a_handled_event_is_forgotten_after_its_retention_and_not_before(store, 
     assert len(store) == 0
 
 
-def test_a_repeated_confirmation_prolongs(store, clock):
+def test_repeated_confirm_extends_retention(store, clock):
     store.confirm("a", "me")
     clock.now += 500
     store.confirm("a", "me")
@@ -92,24 +92,24 @@ def test_a_repeated_confirmation_prolongs(store, clock):
     assert len(store) == 1
 
 
-def test_its_retention_can_be_asked(store):
+def test_store_retention_is_readable(store):
     assert store.retention == timedelta(seconds=1000)
 
 
 @pytest.mark.parametrize("name", ["lease", "retention"])
 @pytest.mark.parametrize("value", [timedelta(0), -timedelta(1), 60, None])
-def test_a_bad_duration_is_refused(make_store, name, value):
+def test_store_with_invalid_duration_raises(make_store, name, value):
     with pytest.raises(InvalidArgumentError, match=f"{name} must be"):
         make_store(**{name: value})
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1.5, True, None])
-def test_a_bad_limit_is_refused(limit):
+def test_memory_store_with_invalid_limit_raises(limit):
     with pytest.raises(InvalidArgumentError, match="limit must be"):
         MemoryDedupStore(limit=limit)
 
 
-def test_memory_forgets_the_oldest_beyond_its_limit():
+def test_memory_store_over_limit_forgets_the_oldest():
     store = MemoryDedupStore(limit=3)
     for key in "abcde":
         store.claim(key, "me")
@@ -119,7 +119,7 @@ def test_memory_forgets_the_oldest_beyond_its_limit():
     assert [store.claim(key, "you") for key in "ab"] == [Claim.GRANTED] * 2
 
 
-def test_memory_keeps_no_claim_of_the_dead(clock):
+def test_memory_store_evicts_expired_claims(clock):
     store = MemoryDedupStore(lease=timedelta(seconds=1), clock=clock)
     for number in range(1000):
         store.claim(str(number), "dead")
@@ -128,17 +128,17 @@ def test_memory_keeps_no_claim_of_the_dead(clock):
 
 
 @pytest.mark.parametrize("path", ["", ":memory:", "file:x.db?mode=memory"])
-def test_sqlite_wants_a_file(path):
+def test_sqlite_store_without_file_raises(path):
     with pytest.raises(InvalidArgumentError, match="path must name a file"):
         SQLiteDedupStore(path)
 
 
-def test_sqlite_does_not_make_directories(tmp_path):
+def test_sqlite_store_in_missing_directory_raises(tmp_path):
     with pytest.raises(sqlite3.OperationalError):
         SQLiteDedupStore(tmp_path / "missing" / "webhooks.db")
 
 
-def test_sqlite_remembers_over_restarts(tmp_path):
+def test_sqlite_store_remembers_across_restarts(tmp_path):
     first = SQLiteDedupStore(tmp_path / "webhooks.db")
     first.claim("a", "me")
     first.confirm("a", "me")
@@ -147,7 +147,7 @@ def test_sqlite_remembers_over_restarts(tmp_path):
     assert (again.claim("a", "you"), again.claim("b", "you"), len(again)) == (Claim.DONE, Claim.BUSY, 1)
 
 
-def test_sqlite_stores_no_more_than_keys_and_times(tmp_path):
+def test_sqlite_store_holds_only_keys_and_times(tmp_path):
     store = SQLiteDedupStore(tmp_path / "webhooks.db")
     store.claim("a", "me")
     connection = sqlite3.connect(tmp_path / "webhooks.db")
@@ -158,21 +158,21 @@ def test_sqlite_stores_no_more_than_keys_and_times(tmp_path):
     assert (row[0], row[1], row[3], len(row)) == ("a", "me", 0, 4)
 
 
-def test_of_many_threads_one_is_granted(make_store):
+def test_claims_of_many_threads_are_granted_once(make_store):
     store, threads, rounds = make_store(), 8, 20
     start = threading.Barrier(threads)
 
     def claim(name):
-        answers = []
+        claims = []
         for number in range(rounds):
             start.wait(WATCHDOG)
-            answers.append(store.claim(f"event-{number}", name))
-        return answers
+            claims.append(store.claim(f"event-{number}", name))
+        return claims
 
     with ThreadPoolExecutor(threads) as pool:
-        answers = list(pool.map(claim, [f"thread-{number}" for number in range(threads)]))
+        claims = list(pool.map(claim, [f"thread-{number}" for number in range(threads)]))
     for number in range(rounds):
-        assert sorted(each[number] for each in answers) == [Claim.BUSY] * (threads - 1) + [Claim.GRANTED]
+        assert sorted(each[number] for each in claims) == [Claim.BUSY] * (threads - 1) + [Claim.GRANTED]
 
 
 CLAIM_ALL = """
@@ -185,8 +185,8 @@ print(*[number for number in range(200) if store.claim(f"event-{number}", sys.ar
 """
 
 
-def test_of_two_processes_one_is_granted(tmp_path):
-    """They also make the file at the same time."""
+def test_claims_of_two_processes_are_granted_once(tmp_path):
+    """They also create the file at the same time."""
     command = [sys.executable, "-c", CLAIM_ALL, str(tmp_path / "webhooks.db")]
     running = [
         subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for name in "ab"
@@ -206,19 +206,19 @@ def test_of_two_processes_one_is_granted(tmp_path):
     assert sorted(granted[0] + granted[1], key=int) == [str(number) for number in range(200)]
 
 
-def _claim_in_child(store, answers):
-    answers.put(store.claim("event", "child"))
+def _claim_in_child(store, claims):
+    claims.put(store.claim("event", "child"))
 
 
-def test_a_store_can_be_handed_to_another_process(tmp_path):
+def test_sqlite_store_can_be_pickled_to_another_process(tmp_path):
     store = SQLiteDedupStore(tmp_path / "webhooks.db")
     store.claim("mine", "parent")
     context = multiprocessing.get_context("spawn")
-    answers = context.Queue()
-    child = context.Process(target=_claim_in_child, args=(store, answers))
+    claims = context.Queue()
+    child = context.Process(target=_claim_in_child, args=(store, claims))
     child.start()
     try:
-        assert answers.get(timeout=WATCHDOG) == "granted"
+        assert claims.get(timeout=WATCHDOG) == "granted"
         child.join(WATCHDOG)
     finally:
         child.kill()

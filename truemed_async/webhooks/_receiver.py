@@ -1,57 +1,116 @@
-"""Receives deliveries whole: verified, read, handled once, and answered so that Truemed comes again if need be.
+"""Receivers: verify a delivery, parse its event, call the handler once per event, and decide the HTTP response.
 
-What happens to a delivery is decided in one place, :meth:`_Core._course`, which does nothing itself: it yields each step
-and is sent what came of it. The two receivers only take the steps, one in the calling thread, one on the event loop.
+:meth:`_BaseReceiver._process` holds the order of the steps for both receivers. It awaits ``call(function, *args)`` for
+everything that may block: :class:`Receiver` runs the function in the calling thread, :class:`AsyncReceiver` on the event
+loop or in a worker thread.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError, SignatureError, StaleDeliveryError, SyncInAsyncError
-from truemed_async.webhooks._dedup import AsyncDedupStore, Claim, DedupStore, MemoryDedupStore
 from truemed_async.webhooks._events import Event, UnknownEvent
-from truemed_async.webhooks._receipt import Receipt, ReceiptHook, Result, report
-from truemed_async.webhooks._verify import CLOCK_SKEW, REDELIVERED, REPLAYED, Mode, Verifier, checked
+from truemed_async.webhooks._stores import AsyncDedupStore, Claim, DedupStore, MemoryDedupStore
+from truemed_async.webhooks._verify import (
+    DEFAULT_CLOCK_SKEW,
+    DEFAULT_MAX_AGE,
+    DEFAULT_MAX_AGE_WITHOUT_STORE,
+    Mode,
+    Verifier,
+    validate_delivery,
+)
 
 S = TypeVar("S", bound=DedupStore | AsyncDedupStore)
 
+logger = logging.getLogger("truemed_async.webhooks")
+
+
+class DeliveryStatus(StrEnum):
+    """The outcome of a delivery."""
+
+    HANDLED = "handled"
+    """The handler returned. Responds 204."""
+    DUPLICATE = "duplicate"
+    """The event was handled before; the handler was not called. Responds 204."""
+    UNKNOWN_EVENT = "unknown_event"
+    """This version does not know the event; the handler was not called. Responds 204."""
+    UNREADABLE = "unreadable"
+    """The delivery is authentic, but its body is not the event that it names. Responds 400."""
+    REFUSED = "refused"
+    """The signature or secret is missing or wrong. Responds 401."""
+    STALE = "stale"
+    """The signature is valid, but too old or in the future. Responds 401."""
+    TOO_LARGE = "too_large"
+    """The body is too large and was not read. Responds 413."""
+    IN_PROGRESS = "in_progress"
+    """Another delivery of the event holds the claim. Responds 500, so that Truemed delivers the event again."""
+    FAILED = "failed"
+    """The handler or the store raised. Responds 500, so that Truemed delivers the event again."""
+
+
+_HTTP_STATUSES: Mapping[DeliveryStatus, int] = {
+    DeliveryStatus.HANDLED: 204,
+    DeliveryStatus.DUPLICATE: 204,
+    DeliveryStatus.UNKNOWN_EVENT: 204,
+    DeliveryStatus.UNREADABLE: 400,
+    DeliveryStatus.REFUSED: 401,
+    DeliveryStatus.STALE: 401,
+    DeliveryStatus.TOO_LARGE: 413,
+    DeliveryStatus.IN_PROGRESS: 500,
+    DeliveryStatus.FAILED: 500,
+}
+_LOG_LEVELS: Mapping[DeliveryStatus, int] = {
+    DeliveryStatus.HANDLED: logging.DEBUG,
+    DeliveryStatus.DUPLICATE: logging.DEBUG,
+    DeliveryStatus.IN_PROGRESS: logging.INFO,
+    DeliveryStatus.FAILED: logging.ERROR,
+}
+
+
+@attrs.frozen(kw_only=True)
+class DeliveryResult:
+    """The outcome of a delivery and the HTTP status to respond with. The response has no body.
+
+    Attributes:
+        status: The outcome.
+        event: The event, if the delivery was verified and parsed.
+        error: Why the delivery was refused, or what the handler or the store raised.
+    """
+
+    status: DeliveryStatus
+    event: Event | None = None
+    error: Exception | None = attrs.field(default=None, eq=False)
+
+    @property
+    def http_status(self) -> int:
+        """The status code of the HTTP response."""
+        return _HTTP_STATUSES[self.status]
+
+
 EventHandler = Callable[[Event], object]
-"""Your handler: a function or a coroutine function. What it returns is not used; if it raises, Truemed comes again."""
+"""A function or coroutine function of one event. Its return value is ignored; if it raises, Truemed delivers again."""
+
+DeliveryHook = Callable[[DeliveryResult], object]
+"""Called with the result of each delivery, before the response is sent."""
+
+_Call = Callable[..., Awaitable[Any]]
+"""Call ``function(*args)`` and wait for it, whether it is a function or a coroutine function."""
 
 
-@attrs.frozen
-class _Step:
-    """Something to be done: a call of the store or the handler. ``undo`` is due if it is broken off."""
-
-    call: Callable[..., Any]
-    args: tuple[Any, ...]
-    undo: _Step | None = None
-
-    def run(self) -> Any:
-        """Do it; what it raises is its result."""
-        try:
-            return self.call(*self.args)
-        except Exception as error:  # noqa: BLE001  # it is not lost: the receipt carries it
-            return _Raised(error)
-
-
-@attrs.frozen
-class _Raised:
-    error: Exception
-
-
-class _Core(Generic[S]):
+class _BaseReceiver(Generic[S]):
     def __init__(
         self,
         handler: EventHandler,
@@ -61,8 +120,8 @@ class _Core(Generic[S]):
         mode: Mode = "signed",
         event_type: str | None = None,
         max_age: timedelta | None = None,
-        clock_skew: timedelta = CLOCK_SKEW,
-        hooks: Sequence[ReceiptHook] = (),
+        clock_skew: timedelta = DEFAULT_CLOCK_SKEW,
+        hooks: Sequence[DeliveryHook] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         boxed = Sensitive[object](secrets)
@@ -70,204 +129,242 @@ class _Core(Generic[S]):
         if not callable(handler):
             raise InvalidArgumentError("handler must be a function or a coroutine function of one event")
         if not all(callable(hook) for hook in hooks):
-            raise InvalidArgumentError("hooks must be functions of one receipt")
-        age = max_age if max_age is not None else REPLAYED if store is None else REDELIVERED
-        self._verifier = Verifier.of(boxed, mode=mode, event_type=event_type, max_age=age, clock_skew=clock_skew)
-        kept = getattr(store, "retention", None)
-        if isinstance(kept, timedelta) and kept < age + clock_skew:
+            raise InvalidArgumentError("hooks must be functions of one DeliveryResult")
+        if max_age is None:
+            max_age = DEFAULT_MAX_AGE_WITHOUT_STORE if store is None else DEFAULT_MAX_AGE
+        self._verifier = Verifier.of(boxed, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
+        retention = getattr(store, "retention", None)
+        if isinstance(retention, timedelta) and retention < max_age + clock_skew:
             raise InvalidArgumentError(
-                f"the store forgets after {kept}, but deliveries are accepted for {age + clock_skew}: "
-                "give it a longer retention, or a shorter max_age here"
+                f"the store forgets after {retention}, but deliveries are accepted for {max_age + clock_skew}: "
+                "set a longer retention of the store, or a shorter max_age of the receiver"
             )
         self._handler = handler
         self._store: S | None = store
         self._hooks = tuple(hooks)
         self._clock = clock
         self._lock = threading.Lock()
-        self._counts: Counter[Result] = Counter()
-        self._begun: set[asyncio.Task[Receipt]] = set()
+        self._counts: Counter[DeliveryStatus] = Counter()
+        self._tasks: set[asyncio.Task[DeliveryResult]] = set()
 
     @property
-    def counts(self) -> Mapping[Result, int]:
-        """How many deliveries had which result, since this receiver was made in this process."""
+    def counts(self) -> Mapping[DeliveryStatus, int]:
+        """The number of deliveries by status, since this receiver was created in this process."""
         with self._lock:
-            return {result: self._counts[result] for result in Result}
+            return {status: self._counts[status] for status in DeliveryStatus}
 
-    def too_large(self) -> Receipt:
-        """Return the receipt of a delivery over ``BODY_LIMIT`` bytes, whose body need not be read to its end."""
-        return self._told(Receipt(result=Result.TOO_LARGE))
+    def too_large(self) -> DeliveryResult:
+        """Record a delivery over ``MAX_DELIVERY_BYTES``, whose body need not be read to its end, and return its result."""
+        return self._record(DeliveryResult(status=DeliveryStatus.TOO_LARGE))
 
-    def _told(self, receipt: Receipt) -> Receipt:
+    def _record(self, result: DeliveryResult) -> DeliveryResult:
+        """Count and log a result, and call the hooks.
+
+        Only the event's type and the status are logged, never a header or body. A handler's exception is logged with its
+        traceback, as a web framework would do.
+        """
         with self._lock:
-            self._counts[receipt.result] += 1
-        report(receipt, self._hooks)
-        return receipt
+            self._counts[result.status] += 1
+        refusal = result.error if result.event is None else None  # our own error, which holds no value
+        logger.log(
+            _LOG_LEVELS.get(result.status, logging.WARNING),
+            "webhook %s: %s, responding %d%s",
+            "-" if result.event is None else result.event.type.name,
+            result.status,
+            result.http_status,
+            "" if refusal is None else f": {refusal}",
+            exc_info=result.error if result.status is DeliveryStatus.FAILED else None,
+        )
+        for hook in self._hooks:
+            try:
+                hook(result)
+            except Exception:  # a broken hook must not turn a handled event into a failure
+                logger.exception("a hook of truemed_async.webhooks raised")
+        return result
 
-    def _opened(self, given: Sensitive[tuple[bytes, Mapping[str, str]]]) -> Event | Receipt:
-        """Return the event to handle, or what became of the delivery already."""
-        opened = self._verifier.open(checked(given), self._clock())
-        if isinstance(opened, UnknownEvent):
-            return Receipt(result=Result.UNKNOWN_EVENT, event=opened)
-        if isinstance(opened, Event):
-            return opened
-        if isinstance(opened, StaleDeliveryError):
-            return Receipt(result=Result.STALE, error=opened)
-        refused = isinstance(opened, SignatureError)
-        return Receipt(result=Result.REFUSED if refused else Result.UNREADABLE, error=opened)
+    def _verify(self, delivery: Sensitive[tuple[bytes, Mapping[str, str]]]) -> Event | DeliveryResult:
+        """Return the event to handle, or the result if there is nothing to handle."""
+        verified = self._verifier.verify(validate_delivery(delivery), self._clock())
+        if isinstance(verified, UnknownEvent):
+            return DeliveryResult(status=DeliveryStatus.UNKNOWN_EVENT, event=verified)
+        if isinstance(verified, Event):
+            return verified
+        if isinstance(verified, StaleDeliveryError):
+            return DeliveryResult(status=DeliveryStatus.STALE, error=verified)
+        refused = isinstance(verified, SignatureError)
+        return DeliveryResult(status=DeliveryStatus.REFUSED if refused else DeliveryStatus.UNREADABLE, error=verified)
 
-    def _course(self, event: Event) -> Generator[_Step, Any, Receipt]:
-        """Yield what is to be done with an event, and return what became of it."""
-        handle, store = (self._handler, (event,)), self._store
+    async def _process(self, event: Event, call: _Call) -> DeliveryResult:
+        """Claim the event, call the handler, and confirm the claim; release it if the handler fails."""
+        store = self._store
         if store is None:
-            done = yield _Step(*handle)
-            return _receipt(event, done)
-        mine = (event.dedup_key, uuid.uuid4().hex)
-        release = _Step(store.release, mine)
-        claim = yield _Step(store.claim, mine, undo=release)
-        if isinstance(claim, _Raised):
-            return _receipt(event, claim)
-        if claim != Claim.GRANTED:
-            return Receipt(result=Result.DUPLICATE if claim == Claim.DONE else Result.IN_PROGRESS, event=event)
-        done = yield _Step(*handle, undo=release)
-        if isinstance(done, _Raised):
-            yield release  # if that fails too, the claim ends by itself
-            return _receipt(event, done)
-        confirm = _Step(store.confirm, mine)
-        return _receipt(event, (yield attrs.evolve(confirm, undo=confirm)))  # broken off, it is due all the more
+            try:
+                await call(self._handler, event)
+            except Exception as error:  # noqa: BLE001  # the result carries it
+                return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
+            return DeliveryResult(status=DeliveryStatus.HANDLED, event=event)
+
+        key, owner = event.dedup_key, uuid.uuid4().hex
+        try:
+            claim = await call(store.claim, key, owner)
+            if claim != Claim.GRANTED:
+                done = claim == Claim.DONE
+                return DeliveryResult(
+                    status=DeliveryStatus.DUPLICATE if done else DeliveryStatus.IN_PROGRESS, event=event
+                )
+            await call(self._handler, event)
+        except Exception as error:  # noqa: BLE001  # the result carries it
+            await self._release(call, store, key, owner)
+            return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
+        except BaseException:
+            # Also after an interrupted claim: it may have been granted.
+            await self._release(call, store, key, owner)
+            raise
+
+        try:
+            await call(store.confirm, key, owner)
+        except Exception as error:  # noqa: BLE001  # the result carries it
+            return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
+        except BaseException:
+            # The handler ran: confirm even if cancelled or interrupted.
+            await call(store.confirm, key, owner)
+            raise
+        return DeliveryResult(status=DeliveryStatus.HANDLED, event=event)
+
+    async def _release(self, call: _Call, store: S, key: str, owner: str) -> None:
+        try:
+            await call(store.release, key, owner)
+        except Exception:  # the claim expires by itself
+            logger.warning("the claim of a webhook could not be released", exc_info=True)
 
 
-def _receipt(event: Event, result: Any) -> Receipt:
-    if isinstance(result, _Raised):
-        return Receipt(result=Result.FAILED, event=event, error=result.error)
-    return Receipt(result=Result.HANDLED, event=event)
-
-
-class Receiver(_Core[DedupStore]):
+class Receiver(_BaseReceiver[DedupStore]):
     """Receives the deliveries of one webhook in synchronous code: Flask, Django, any WSGI application.
 
-    It may be used by any number of threads. A handler that is a coroutine function is run on an event loop of its own.
+    A receiver is thread-safe. A handler that is a coroutine function runs on a new event loop.
 
     Args:
-        handler: Your code, called with each known event: once, as far as ``store`` can tell.
-        secrets: The webhook's secret, or several while you change it.
-        store: What remembers the events that were handled: :class:`SQLiteDedupStore`, :class:`MemoryDedupStore`, one of
-            your own; one store, file or prefix for each webhook. ``None``: nothing does, and your handler sees an event
-            each time it is delivered.
-        mode: ``"signed"`` or ``"unsigned"``, as the webhook was made.
-        event_type: What the route receives, for unsigned deliveries whose body does not say.
-        max_age: How long ago a delivery may have been signed. By default 7 days and an hour with a store, and 5
-            minutes without, where nothing else stops a repetition. Truemed repeats for up to 7 days and may not
-            sign again: without a store, real events can be refused as stale.
-        clock_skew: How far ahead of this machine's clock it may have been signed.
-        hooks: Functions that are called with each :class:`Receipt`, for your metrics and alarms.
-        clock: The time, aware; for tests.
+        handler: Called with each known event, once as far as ``store`` can tell.
+        secrets: The webhook's secret, or several while it is rotated.
+        store: Remembers which events were handled: :class:`SQLiteDedupStore`, :class:`MemoryDedupStore`, or your own
+            implementation; use one store, file or prefix per webhook. ``None``: nothing is remembered, and the handler
+            is called for every delivery of an event.
+        mode: ``"signed"`` or ``"unsigned"``, as chosen when the webhook was created.
+        event_type: The event that the route receives, for unsigned deliveries whose body does not name it.
+        max_age: How long ago a delivery may have been signed. The default is 7 days and an hour with a store, and 5
+            minutes without, where nothing else prevents a replay. Truemed redelivers for up to 7 days and may not sign
+            again: without a store, genuine events can be refused as stale.
+        clock_skew: How far ahead of this machine's clock a delivery may have been signed.
+        hooks: Called with each :class:`DeliveryResult`, for metrics and alerts.
+        clock: Returns the current time, aware; for tests.
 
     Raises:
-        InvalidArgumentError: An argument is none of those above, or the store forgets too early for ``max_age``.
+        InvalidArgumentError: An argument is invalid, or the store's retention is shorter than ``max_age``.
     """
 
-    def receive(self, body: bytes, headers: Mapping[str, str]) -> Receipt:
-        """Take one delivery in and return how to answer it.
+    def receive(self, body: bytes, headers: Mapping[str, str]) -> DeliveryResult:
+        """Process one delivery and return its result, with the HTTP status to respond with.
 
-        Nothing that your handler or the store raises comes out: it is logged, and in the receipt.
+        Exceptions of the handler and the store are not raised: they are logged, and in the result.
+
+        Args:
+            body: The raw bytes of the request.
+            headers: The request's headers.
 
         Raises:
-            InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is no mapping.
+            InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is not a mapping.
         """
-        given = Sensitive((body, headers))
+        delivery = Sensitive((body, headers))
         del body, headers  # a traceback may show this frame
-        opened = self._opened(given)
-        return self._told(opened if isinstance(opened, Receipt) else self._taken(self._course(opened)))
-
-    def _taken(self, course: Generator[_Step, Any, Receipt]) -> Receipt:
-        result: Any = None
-        while True:
-            try:
-                step = course.send(result)
-            except StopIteration as end:
-                return cast("Receipt", end.value)
-            try:
-                result = _Step(_finished, (step,)).run()
-            except BaseException:
-                if step.undo is not None:
-                    step.undo.run()
-                raise
+        verified = self._verify(delivery)
+        if isinstance(verified, DeliveryResult):
+            return self._record(verified)
+        return self._record(_run_without_loop(self._process(verified, _call_in_this_thread)))
 
 
-def _finished(step: _Step) -> Any:
-    """Take a step to its end, on an event loop of its own if it is a coroutine."""
-    value = step.call(*step.args)
+async def _call_in_this_thread(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function, and await its result on a new event loop if it is awaitable. This coroutine never suspends."""
+    value = function(*args)
     if not inspect.isawaitable(value):
         return value
 
-    async def awaited() -> Any:
+    async def wait() -> Any:
         return await value
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(awaited())
+        return asyncio.run(wait())
     if inspect.iscoroutine(value):
-        value.close()  # else it would complain of never having been awaited
-    raise SyncInAsyncError("a coroutine as a handler needs AsyncReceiver here: an event loop runs in this thread")
+        value.close()  # avoids the warning about a coroutine that was never awaited
+    raise SyncInAsyncError(
+        "a coroutine function as handler requires AsyncReceiver here: this thread runs an event loop"
+    )
 
 
-class AsyncReceiver(_Core[DedupStore | AsyncDedupStore]):
+T = TypeVar("T")
+
+
+def _run_without_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never suspends, and return its result."""
+    try:
+        while True:
+            coroutine.send(None)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+
+
+class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore]):
     """Receives the deliveries of one webhook on an event loop: aiohttp, FastAPI, Starlette, Django's async views.
 
-    The arguments are those of :class:`Receiver`; ``store`` may be an :class:`AsyncDedupStore` too. A handler that is an
-    ordinary function, and a store whose methods are, run in worker threads, so that they may block.
+    The arguments are those of :class:`Receiver`; ``store`` may also be an :class:`AsyncDedupStore`. A handler that is an
+    ordinary function, and a store with ordinary methods, run in worker threads, so they may block.
     """
 
-    async def receive(self, body: bytes, headers: Mapping[str, str]) -> Receipt:
-        """Take one delivery in and return how to answer it.
+    async def receive(self, body: bytes, headers: Mapping[str, str]) -> DeliveryResult:
+        """Process one delivery and return its result, with the HTTP status to respond with.
 
-        Nothing that your handler or the store raises comes out: it is logged, and in the receipt. An event
-        that was begun is handled to its end, even if this call is cancelled because Truemed has hung up; only the end
-        of the event loop breaks it off, and then it is given back.
+        Exceptions of the handler and the store are not raised: they are logged, and in the result. Once an event is
+        verified it is processed to the end, even if this call is cancelled because Truemed closed the connection. Only
+        the end of the event loop interrupts it, and the claim is then released.
+
+        Args:
+            body: The raw bytes of the request.
+            headers: The request's headers.
 
         Raises:
-            InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is no mapping.
+            InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is not a mapping.
         """
-        given = Sensitive((body, headers))
+        delivery = Sensitive((body, headers))
         del body, headers  # a traceback may show this frame
-        opened = self._opened(given)
-        if isinstance(opened, Receipt):
-            return self._told(opened)
-        task = asyncio.create_task(self._handled(opened))
-        self._begun.add(task)  # the loop itself would not keep it
-        task.add_done_callback(self._begun.discard)
+        verified = self._verify(delivery)
+        if isinstance(verified, DeliveryResult):
+            return self._record(verified)
+        task = asyncio.create_task(self._process_and_record(verified))
+        self._tasks.add(task)  # the loop itself holds only a weak reference
+        task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _handled(self, event: Event) -> Receipt:
-        return self._told(await self._taken(self._course(event)))
-
-    async def _taken(self, course: Generator[_Step, Any, Receipt]) -> Receipt:
-        result: Any = None
-        while True:
-            try:
-                step = course.send(result)
-            except StopIteration as end:
-                return cast("Receipt", end.value)
-            try:
-                result = await self._finished(step)
-            except BaseException:
-                if step.undo is not None:
-                    await self._finished(step.undo)
-                raise
-
-    async def _finished(self, step: _Step) -> Any:
-        value = await asyncio.to_thread(step.run) if _may_block(step.call) else step.run()
-        if not inspect.isawaitable(value):
-            return value
-        try:
-            return await value
-        except Exception as error:  # noqa: BLE001  # it is not lost: the receipt carries it
-            return _Raised(error)
+    async def _process_and_record(self, event: Event) -> DeliveryResult:
+        return self._record(await self._process(event, _call_from_loop))
 
 
-def _may_block(call: Callable[..., Any]) -> bool:
-    """Whether a call must not be made on the event loop: it is neither a coroutine's nor the store's in memory."""
-    if isinstance(getattr(call, "__self__", None), MemoryDedupStore):
+async def _call_from_loop(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function, in a worker thread if it may block, and await its result if it is awaitable."""
+    value = await asyncio.to_thread(_call_for_future, function, *args) if _may_block(function) else function(*args)
+    return await value if inspect.isawaitable(value) else value
+
+
+def _call_for_future(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function whose exception is passed on by a future, which cannot hold ``StopIteration``."""
+    try:
+        return function(*args)
+    except StopIteration as error:
+        raise RuntimeError("the handler or the store raised StopIteration") from error
+
+
+def _may_block(function: Callable[..., Any]) -> bool:
+    """Whether a function must not be called on the event loop: it is neither a coroutine function nor the memory store's."""
+    if isinstance(getattr(function, "__self__", None), MemoryDedupStore):
         return False
-    return not (inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None)))  # noqa: B004
+    return not (inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)))  # noqa: B004  # fmt: skip

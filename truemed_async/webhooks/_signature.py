@@ -1,12 +1,11 @@
-"""Whether a delivery is Truemed's: the signature over its bytes, or the secret that it carries.
+"""Authenticity of a delivery: the signature over its bytes, or the shared secret in its header.
 
-Pure, and nothing here raises for what came from outside: a refusal is returned, so that no traceback holds a frame with
-a secret or a body in it.
+Pure functions that return a refusal instead of raising it, so that no traceback shows a frame with a secret or a body.
 
-Truemed names the header, the algorithm (HMAC-SHA256) and what is signed (``t``, a point, the raw body), and says that
-the header holds a timestamp ``t`` and one or more versioned signatures. How the header is written is a guess: the usual
-``t=1767225600,v1=<hex>``. Accepted are parts in any order, with commas or semicolons and blanks between, unknown names,
-several ``v1``, hexadecimal in lower case or base64, and seconds or milliseconds since 1970.
+Truemed documents the header, the algorithm (HMAC-SHA256) and the signed bytes (``t``, a dot, the raw body), and that the
+header holds a timestamp ``t`` and one or more versioned signatures. Undocumented is how the header is written; the common
+``t=1767225600,v1=<hex>`` is assumed. Accepted are parts in any order, separated by commas or semicolons and blanks,
+unknown parts, several ``v1``, lower-case hexadecimal or base64, and seconds or milliseconds since 1970.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ from truemed_async.errors import InvalidArgumentError, SignatureError
 SIGNATURE_HEADER = "x-truemed-signature"
 SECRET_HEADER = "x-truemed-api-key"  # noqa: S105  # the name of a header
 
-_HEADER_LIMIT = 4096
-_MOST_SIGNATURES = 16
-_BLANKS = " \t"
+_MAX_HEADER_LENGTH = 4096
+_MAX_SIGNATURES = 16
+_WHITESPACE = " \t"
 
 
 def sign(body: bytes, secret: str, *, timestamp: datetime | None = None) -> dict[str, str]:
-    """Return the headers of a signed delivery, for tests of your endpoint.
+    """Return the headers of a signed delivery, for tests of an endpoint.
 
     Args:
-        body: The raw body that will be sent.
+        body: The raw body to send.
         secret: The webhook's secret.
-        timestamp: When it is signed; a naive time is UTC. Now, if not given.
+        timestamp: When it is signed; a naive time is UTC. Default: now.
 
     Raises:
         InvalidArgumentError: The body is not ``bytes``, or the secret is not a non-empty string.
@@ -47,86 +46,86 @@ def sign(body: bytes, secret: str, *, timestamp: datetime | None = None) -> dict
     moment = datetime.now(UTC) if timestamp is None else timestamp
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     t = str(int(aware.timestamp()))
-    written = _mac(secret.encode(), t, body).hex()
-    return {SIGNATURE_HEADER: f"t={t},v1={written}"}
+    v1 = _hmac(secret.encode(), t, body).hex()
+    return {SIGNATURE_HEADER: f"t={t},v1={v1}"}
 
 
-def signed_at(body: bytes, headers: Mapping[str, str], keys: Sequence[bytes]) -> datetime | SignatureError:
+def verify_signature(body: bytes, headers: Mapping[str, str], keys: Sequence[bytes]) -> datetime | SignatureError:
     """Return when a delivery was signed with one of the keys, or why it is refused."""
-    value = _only(headers, SIGNATURE_HEADER)
+    value = _single_header(headers, SIGNATURE_HEADER)
     if value is None:
-        return SignatureError(_missing(headers, SIGNATURE_HEADER, SECRET_HEADER, "unsigned"))
-    parsed = _parsed(value)
+        return _missing_header_error(headers, SIGNATURE_HEADER, SECRET_HEADER, "unsigned")
+    parsed = _parse_header(value)
     if parsed is None:
-        return SignatureError(f"the header {SIGNATURE_HEADER} is not one t=… and some v1=…")
+        return SignatureError(f"the header {SIGNATURE_HEADER} does not hold one t=… and one or more v1=…")
     t, moment, signatures = parsed
-    right = False
-    for key in keys:  # all of them, whatever is found: the time tells nothing
-        mac = _mac(key, t, body)
-        for wanted in (mac.hex().encode(), b64encode(mac)):
-            for given in signatures:
-                right |= hmac.compare_digest(wanted, given)
-    return moment if right else SignatureError("the signature is not that of this body under any of the secrets")
+    matches = False
+    for key in keys:  # no early exit: the time taken must not depend on what matches
+        digest = _hmac(key, t, body)
+        for expected in (digest.hex().encode(), b64encode(digest)):
+            for signature in signatures:
+                matches |= hmac.compare_digest(expected, signature)
+    return moment if matches else SignatureError("the signature does not match this body with any of the secrets")
 
 
-def carries_secret(headers: Mapping[str, str], keys: Sequence[bytes]) -> SignatureError | None:
+def verify_shared_secret(headers: Mapping[str, str], keys: Sequence[bytes]) -> SignatureError | None:
     """Return why an unsigned delivery is refused, or ``None`` if it carries one of the secrets."""
-    value = _only(headers, SECRET_HEADER)
+    value = _single_header(headers, SECRET_HEADER)
     if value is None:
-        return SignatureError(_missing(headers, SECRET_HEADER, SIGNATURE_HEADER, "signed"))
-    given = value.encode()
-    right = False
+        return _missing_header_error(headers, SECRET_HEADER, SIGNATURE_HEADER, "signed")
+    encoded = value.encode()
+    matches = False
     for key in keys:
-        right |= hmac.compare_digest(key, given)
-    return None if right else SignatureError(f"the header {SECRET_HEADER} holds none of the secrets")
+        matches |= hmac.compare_digest(key, encoded)
+    return None if matches else SignatureError(f"the header {SECRET_HEADER} does not hold any of the secrets")
 
 
-def _mac(key: bytes, t: str, body: bytes) -> bytes:
+def _hmac(key: bytes, t: str, body: bytes) -> bytes:
     return hmac.digest(key, b"%b.%b" % (t.encode(), body), "sha256")
 
 
-def _values(headers: Mapping[str, str], name: str) -> list[Any]:
-    """Return every value of a header; a mapping may hold several, or spell its name in several ways."""
+def _header_values(headers: Mapping[str, str], name: str) -> list[Any]:
+    """Return every value of a header; a mapping may hold several, or write its name in several ways."""
     return [value for key, value in headers.items() if key.lower() == name]
 
 
-def _only(headers: Mapping[str, str], name: str) -> str | None:
-    """Return a header that is there once: of two, a proxy and this process may each believe another."""
-    values = _values(headers, name)
+def _single_header(headers: Mapping[str, str], name: str) -> str | None:
+    """Return a header that was sent once: of two, a proxy and this process might trust different ones."""
+    values = _header_values(headers, name)
     if len(values) != 1 or not isinstance(values[0], str):
         return None
-    return values[0] if 0 < len(values[0]) <= _HEADER_LIMIT and values[0].isascii() else None
+    return values[0] if 0 < len(values[0]) <= _MAX_HEADER_LENGTH and values[0].isascii() else None
 
 
-def _missing(headers: Mapping[str, str], name: str, other: str, mode: str) -> str:
-    count = len(_values(headers, name))
+def _missing_header_error(headers: Mapping[str, str], name: str, other: str, mode: str) -> SignatureError:
+    count = len(_header_values(headers, name))
     if count > 1:
-        return f"the header {name} came {count} times"
+        return SignatureError(f"the header {name} was sent {count} times")
     if count == 1:
-        return f"the header {name} is empty, longer than {_HEADER_LIMIT} characters, or not ASCII"
-    hint = f"; it has {other}: was the webhook made for mode={mode!r}?" if _values(headers, other) else ""
-    return f"the delivery has no header {name}{hint}"
+        return SignatureError(f"the header {name} is empty, longer than {_MAX_HEADER_LENGTH} characters, or not ASCII")
+    hint = f"; it has {other}: was the webhook created with mode={mode!r}?" if _header_values(headers, other) else ""
+    return SignatureError(f"the delivery has no header {name}{hint}")
 
 
-def _parsed(value: str) -> tuple[str, datetime, list[bytes]] | None:
-    """Return ``t`` as it is written, the moment that it means, and the signatures."""
-    moments: list[str] = []
+def _parse_header(value: str) -> tuple[str, datetime, list[bytes]] | None:
+    """Return ``t`` as written, the time that it means, and the signatures."""
+    timestamps: list[str] = []
     signatures: list[bytes] = []
     for part in value.replace(";", ",").split(","):
-        name, _, content = part.strip(_BLANKS).partition("=")
+        name, _, content = part.strip(_WHITESPACE).partition("=")
         if not name or not content:
             return None
         if name == "t":
-            moments.append(content)
+            timestamps.append(content)
         elif name == "v1":
             signatures.append(content.encode())
-    if len(moments) != 1 or not 1 <= len(signatures) <= _MOST_SIGNATURES:
+    if len(timestamps) != 1 or not 1 <= len(signatures) <= _MAX_SIGNATURES:
         return None
-    moment = _moment(moments[0])
-    return None if moment is None else (moments[0], moment, signatures)
+    moment = _parse_timestamp(timestamps[0])
+    return None if moment is None else (timestamps[0], moment, signatures)
 
 
-def _moment(t: str) -> datetime | None:
-    if not t.isdigit() or len(t) > 13:  # the header is ASCII, so these are 0 to 9
+def _parse_timestamp(t: str) -> datetime | None:
+    if not t.isdigit() or len(t) > 13:  # the header is ASCII, so these are the digits 0 to 9
         return None
     return datetime.fromtimestamp(int(t) if len(t) <= 10 else int(t) / 1000, UTC)

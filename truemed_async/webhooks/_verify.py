@@ -1,8 +1,8 @@
-"""From the bytes of a delivery to a typed event: is it Truemed's, is it fresh, can it be read; in this order."""
+"""Verify a delivery: its authenticity, its age, and then its body. Nothing is parsed before it is verified."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast, get_args
 
@@ -10,24 +10,21 @@ import attrs
 
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError, PayloadError, StaleDeliveryError, WebhookError
-from truemed_async.models._compile import StructureError
-from truemed_async.models._converter import JSONDecodeError, loads
-from truemed_async.webhooks._events import Event, read_event
-from truemed_async.webhooks._signature import carries_secret, signed_at
+from truemed_async.webhooks._events import Event
+from truemed_async.webhooks._parse import parse_body
+from truemed_async.webhooks._signature import verify_shared_secret, verify_signature
 
 Mode = Literal["signed", "unsigned"]
-"""Truemed's two ways to deliver; chosen for each webhook in the dashboard, for good."""
+"""Truemed's two methods of delivery, chosen per webhook in the dashboard; they cannot be changed later."""
 
-BODY_LIMIT = 1024 * 1024
-"""Bytes of a delivery that are read. An event has a few thousand."""
+MAX_DELIVERY_BYTES = 1024 * 1024
+"""The largest body of a delivery that is read. An event has a few thousand bytes."""
 
-REDELIVERED = timedelta(days=7, hours=1)
-"""Truemed delivers for up to 7 days and may not sign again each time."""
-REPLAYED = timedelta(minutes=5)
-"""How old a delivery may be where nothing remembers which were handled."""
-CLOCK_SKEW = timedelta(minutes=5)
-
-_DEEPEST = 64
+DEFAULT_MAX_AGE = timedelta(days=7, hours=1)
+"""Truemed redelivers for up to 7 days and may not sign again."""
+DEFAULT_MAX_AGE_WITHOUT_STORE = timedelta(minutes=5)
+"""The tolerance for replays where nothing remembers which events were handled."""
+DEFAULT_CLOCK_SKEW = timedelta(minutes=5)
 
 
 def verify_and_parse(
@@ -37,57 +34,60 @@ def verify_and_parse(
     secrets: str | Sequence[str],
     mode: Mode = "signed",
     event_type: str | None = None,
-    max_age: timedelta = REDELIVERED,
-    clock_skew: timedelta = CLOCK_SKEW,
+    max_age: timedelta = DEFAULT_MAX_AGE,
+    clock_skew: timedelta = DEFAULT_CLOCK_SKEW,
 ) -> Event:
-    """Check that a delivery is Truemed's and return its typed event. Nothing is parsed before it is verified.
+    """Verify that a delivery comes from Truemed and return its typed event. Nothing is parsed before it is verified.
 
-    It cannot tell a delivery from its repetition: handle each :attr:`Event.dedup_key` once, or use a
-    :class:`Receiver`, which does.
+    Repeated deliveries are not detected: handle each :attr:`Event.dedup_key` once, or use a :class:`Receiver`.
 
     Args:
-        body: The raw bytes of the request, before anything has parsed or decoded them.
-        headers: The request's headers, in any case. Pass your framework's own mapping and not a ``dict`` of it, which
-            would hide that a header came twice.
-        secrets: The webhook's secret, or several while you change it: any of them will do.
-        mode: ``"signed"`` (``x-truemed-signature``) or ``"unsigned"`` (``x-truemed-api-key``), as the webhook was made.
-            An unsigned delivery proves only that its sender knows the secret.
-        event_type: What the route receives, for unsigned deliveries whose body does not say; without it they are told
-            by their fields.
-        max_age: How long ago a delivery may have been signed. Truemed repeats a delivery for up to 7 days and may not
-            sign it again, hence 7 days and an hour; a shorter time may refuse real events.
-        clock_skew: How far ahead of this machine's clock it may have been signed.
+        body: The raw bytes of the request, before any parsing or decoding.
+        headers: The request's headers, in any case. Pass the framework's own mapping rather than a ``dict`` of it, which
+            hides that a header was sent twice.
+        secrets: The webhook's secret, or several while it is rotated: any of them is accepted.
+        mode: ``"signed"`` (``x-truemed-signature``) or ``"unsigned"`` (``x-truemed-api-key``), as chosen when the webhook
+            was created. An unsigned delivery only proves that its sender knows the secret.
+        event_type: The event that the route receives, for unsigned deliveries whose body does not name it. Without it
+            their type is inferred from their members.
+        max_age: How long ago a delivery may have been signed. Truemed redelivers for up to 7 days and may not sign
+            again, hence the default of 7 days and an hour; a shorter time may refuse genuine events.
+        clock_skew: How far ahead of this machine's clock a delivery may have been signed.
 
     Raises:
-        SignatureError: The header is missing, doubled, malformed or wrong. Answer 401.
-        StaleDeliveryError: The signature is right, but older than ``max_age`` or from the future. Answer 401.
-        PayloadError: It is Truemed's, but over 1 MiB, not JSON, or of another shape than the event it names. Answer
-            400: Truemed will repeat it.
-        InvalidArgumentError: The body is not ``bytes``, a secret is empty, or an option is none of those above.
+        SignatureError: The header is missing, repeated, malformed or wrong. Respond with 401.
+        StaleDeliveryError: The signature is valid, but older than ``max_age`` or in the future. Respond with 401.
+        PayloadError: The delivery is authentic, but over 1 MiB, not JSON, or not the event that it names. Respond with
+            400: Truemed delivers it again.
+        InvalidArgumentError: The body is not ``bytes``, a secret is empty, or another argument is invalid.
     """
-    given, boxed = Sensitive((body, headers)), Sensitive[object](secrets)
+    delivery, boxed = Sensitive((body, headers)), Sensitive[object](secrets)
     del body, headers, secrets  # a traceback may show this frame
     verifier = Verifier.of(boxed, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
-    result = verifier.open(checked(given), datetime.now(UTC))
+    result = verifier.verify(validate_delivery(delivery), datetime.now(UTC))
     if isinstance(result, Event):
         return result
     raise result
 
 
-def checked(given: Sensitive[tuple[bytes, Mapping[str, str]]]) -> Sensitive[tuple[bytes, Mapping[str, str]]]:
-    """Return a body and headers in their box, if they are what they have to be."""
-    if not isinstance(given.value[0], bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+def validate_delivery(
+    delivery: Sensitive[tuple[bytes, Mapping[str, str]]],
+) -> Sensitive[tuple[bytes, Mapping[str, str]]]:
+    """Return a body and headers if they have the right types."""
+    if not isinstance(delivery.value[0], bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidArgumentError(
-            f"body must be the raw bytes of the request, before any parsing, not {type(given.value[0]).__name__}"
+            f"body must be the raw bytes of the request, before any parsing, not {type(delivery.value[0]).__name__}"
         )
-    if not hasattr(given.value[1], "items"):
-        raise InvalidArgumentError(f"headers must be a mapping of names to values, not {type(given.value[1]).__name__}")
-    return given
+    if not hasattr(delivery.value[1], "items"):
+        raise InvalidArgumentError(
+            f"headers must be a mapping of names to values, not {type(delivery.value[1]).__name__}"
+        )
+    return delivery
 
 
 @attrs.frozen(kw_only=True)
 class Verifier:
-    """How the deliveries of one webhook are verified and read."""
+    """How the deliveries of one webhook are verified and parsed."""
 
     keys: tuple[bytes, ...] = attrs.field(repr=False, eq=False)
     mode: Mode
@@ -97,7 +97,7 @@ class Verifier:
 
     @classmethod
     def of(cls, secrets: Sensitive[Any], *, mode: Any, event_type: Any, max_age: Any, clock_skew: Any) -> Verifier:
-        """Check the options; the secrets come in a box, because a traceback may show this frame."""
+        """Validate the options. The secrets are wrapped, because a traceback may show this frame."""
         if mode not in get_args(Mode):
             raise InvalidArgumentError("mode must be 'signed' or 'unsigned'")
         if event_type is not None and (not isinstance(event_type, str) or not event_type):
@@ -105,70 +105,42 @@ class Verifier:
         for name, value in (("max_age", max_age), ("clock_skew", clock_skew)):
             if not isinstance(value, timedelta) or value < timedelta(0):
                 raise InvalidArgumentError(f"{name} must be a timedelta >= 0")
-        keys = _keys(secrets.value)
+        keys = _encode_secrets(secrets.value)
         if isinstance(keys, str):
             raise InvalidArgumentError(f"secrets must be a string or a sequence of strings: {keys}")
         return cls(keys=keys, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
 
-    def open(self, given: Sensitive[tuple[bytes, Mapping[str, str]]], now: datetime) -> Event | WebhookError:
-        """Return the event of a body and headers, or the error to raise; none of its frames is in a traceback."""
-        body, headers = given.value
-        if len(body) > BODY_LIMIT:
-            return PayloadError(f"the body is larger than {BODY_LIMIT} bytes")
+    def verify(self, delivery: Sensitive[tuple[bytes, Mapping[str, str]]], now: datetime) -> Event | WebhookError:
+        """Return the event of a delivery, or the error to raise; its traceback then shows none of these frames."""
+        body, headers = delivery.value
+        if len(body) > MAX_DELIVERY_BYTES:
+            return PayloadError(f"the body is larger than {MAX_DELIVERY_BYTES} bytes")
         if self.mode == "unsigned":
-            refused = carries_secret(headers, self.keys)
-            return refused or self._read(body, None)
-        signed = signed_at(body, headers, self.keys)
-        if isinstance(signed, WebhookError):
-            return signed
-        if now - signed > self.max_age:
-            return StaleDeliveryError(f"the delivery was signed {now - signed} ago; max_age is {self.max_age}")
-        if signed - now > self.clock_skew:
-            return StaleDeliveryError(f"the delivery is signed {signed - now} ahead; clock_skew is {self.clock_skew}")
-        return self._read(body, signed)
-
-    def _read(self, body: bytes, signed: datetime | None) -> Event | PayloadError:
-        try:
-            data = loads(body)
-        except JSONDecodeError:
-            return PayloadError("the body is not JSON")
-        if not isinstance(data, dict):
-            return PayloadError("the body is not a JSON object")
-        fields = cast("dict[str, Any]", data)
-        if body.count(b"[") + body.count(b"{") > _DEEPEST and _depth_exceeds(fields, _DEEPEST):
-            return PayloadError(f"the body is nested more than {_DEEPEST} deep")
-        try:
-            return read_event(fields, self.event_type, signed)
-        except StructureError as mismatch:
-            return PayloadError(f"expected {mismatch.expected} at {mismatch.path or 'the top of the payload'}")
+            return verify_shared_secret(headers, self.keys) or parse_body(body, self.event_type, None)
+        signed_at = verify_signature(body, headers, self.keys)
+        if isinstance(signed_at, WebhookError):
+            return signed_at
+        if now - signed_at > self.max_age:
+            return StaleDeliveryError(f"the delivery was signed {now - signed_at} ago; max_age is {self.max_age}")
+        if signed_at - now > self.clock_skew:
+            return StaleDeliveryError(
+                f"the delivery was signed {signed_at - now} in the future; clock_skew is {self.clock_skew}"
+            )
+        return parse_body(body, self.event_type, signed_at)
 
 
-def _keys(given: object) -> tuple[bytes, ...] | str:
-    """Return the secrets as bytes, or what is wrong with them."""
-    each = [given] if isinstance(given, str) else given
-    if not isinstance(each, Sequence) or isinstance(each, (bytes, bytearray)):
-        return f"not {type(given).__name__}"
-    made: list[bytes] = []
-    for secret in cast("Sequence[object]", each):
+def _encode_secrets(value: object) -> tuple[bytes, ...] | str:
+    """Return the secrets as bytes, or the reason why they are invalid."""
+    sequence = [value] if isinstance(value, str) else value
+    if not isinstance(sequence, Sequence) or isinstance(sequence, (bytes, bytearray)):
+        return f"not {type(value).__name__}"
+    keys: list[bytes] = []
+    for secret in cast("Sequence[object]", sequence):
         if not isinstance(secret, str):
-            return f"one is of type {type(secret).__name__}"
+            return f"one has the type {type(secret).__name__}"
         if not secret:
-            return "one is empty, and anybody could sign with it"
+            return "one is empty, and anyone could sign with it"
         if not secret.isascii() or not secret.isprintable() or secret.strip() != secret:
-            return "one holds control or non-ASCII characters, or blanks around it"
-        made.append(secret.encode())
-    return tuple(made) or "there is none"
-
-
-def _depth_exceeds(data: dict[str, Any], most: int) -> bool:
-    """Whether JSON is nested deeper than ``most``, found without recursion: it may be hostile."""
-    level: list[Any] = [data]
-    for _ in range(most):
-        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, (dict, list))]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    return cast("dict[str, Any]", value).values() if isinstance(value, dict) else value
+            return "one has control characters, non-ASCII characters, or surrounding whitespace"
+        keys.append(secret.encode())
+    return tuple(keys) or "the sequence is empty"

@@ -1,0 +1,43 @@
+"""Read a request's body up to the largest size of a delivery; shared by the endpoints of the web frameworks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from typing import Protocol
+
+from truemed_async.webhooks._verify import MAX_DELIVERY_BYTES
+
+
+class Stream(Protocol):
+    """The body of a request in WSGI frameworks."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, and no bytes at the end."""
+        ...
+
+
+def content_length_exceeds_limit(content_length: str | None) -> bool:
+    """Whether the header says that the body is too large, so that it need not be read."""
+    text = (content_length or "").strip()
+    return text.isascii() and text.isdigit() and (len(text) > 15 or int(text) > MAX_DELIVERY_BYTES)
+
+
+async def join_chunks(chunks: AsyncIterable[bytes]) -> bytes | None:
+    """Return the body, or ``None`` as soon as it is too large."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_DELIVERY_BYTES:
+            return None
+    return bytes(body)
+
+
+def read_body(stream: Stream) -> bytes | None:
+    """Return the body, or ``None`` as soon as it is too large. A read may return fewer bytes than requested."""
+    body = bytearray()
+    while len(body) <= MAX_DELIVERY_BYTES:
+        chunk = stream.read(MAX_DELIVERY_BYTES + 1 - len(body))
+        if not chunk:
+            return bytes(body)
+        body += chunk
+    return None

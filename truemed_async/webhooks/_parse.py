@@ -1,0 +1,212 @@
+"""Parse the body of a verified delivery into a typed event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+import attrs
+
+from truemed_async.errors import PayloadError
+from truemed_async.models import Model
+from truemed_async.models._compile import StructureError, parse_datetime
+from truemed_async.models._converter import JSONDecodeError, loads, structurer
+from truemed_async.models.catalog_items import CatalogItem
+from truemed_async.webhooks._events import (
+    CatalogItemEligibilityUpdated,
+    Event,
+    EventType,
+    PaymentSessionPayload,
+    PaymentSessionUpdated,
+    PaymentTokenPayload,
+    PaymentTokenUpdated,
+    QualificationSessionCompleted,
+    QualificationSessionPayload,
+    UnknownEvent,
+)
+
+MAX_DEPTH = 64
+"""The deepest nesting of JSON that is parsed."""
+
+M = TypeVar("M", bound=Model)
+
+
+@attrs.frozen
+class _EventSpec:
+    """A documented event: its class, its payload's class, and its known names, with underscores for dots."""
+
+    event: type[Event]
+    payload: type[Model]
+    names: tuple[str, ...]
+
+
+_SPECS: Mapping[EventType, _EventSpec] = {
+    EventType.PAYMENT_SESSION_UPDATED: _EventSpec(
+        PaymentSessionUpdated,
+        PaymentSessionPayload,
+        (
+            "payment_session_complete",
+            "payment_session_completed",
+            "payment_session_updated",
+            "payment_session_callback",
+        ),
+    ),
+    EventType.PAYMENT_TOKEN_UPDATED: _EventSpec(
+        PaymentTokenUpdated,
+        PaymentTokenPayload,
+        ("payment_token_updated", "payment_token_callback", "payment_method_updated"),
+    ),
+    EventType.QUALIFICATION_SESSION_COMPLETED: _EventSpec(
+        QualificationSessionCompleted,
+        QualificationSessionPayload,
+        ("qualification_session_complete", "qualification_session_completed", "qualification_status_updated"),
+    ),
+    EventType.CATALOG_ITEM_ELIGIBILITY_UPDATED: _EventSpec(
+        CatalogItemEligibilityUpdated,
+        CatalogItem,
+        ("product_catalog_item_eligibility_updated",),
+    ),
+}
+_TYPES: Mapping[str, EventType] = {name: type for type, spec in _SPECS.items() for name in spec.names}
+
+_ENVELOPE_FIELDS = frozenset({"data", "event_type", "webhook_delivery_id"})
+_SESSION_ID_NAMES = ("payment_session_id", "payment_id", "id")
+
+# A value of an unexpected shape in one of these must not make the whole delivery unreadable.
+_UNDOCUMENTED_FIELDS: Mapping[type[Model], frozenset[str]] = {
+    PaymentSessionPayload: frozenset({"payment_session_id", "created_at", "order_items"}),
+    PaymentTokenPayload: frozenset({"lmn_expires_at"}),
+}
+
+
+def parse_body(body: bytes, event_type: str | None, signed_at: datetime | None) -> Event | PayloadError:
+    """Return the event of a verified body, or the error to raise; its traceback then shows no frame with the body.
+
+    Args:
+        body: The raw body.
+        event_type: The type of an event whose body does not name one.
+        signed_at: When the delivery was signed; ``None`` if it is unsigned.
+    """
+    try:
+        data = loads(body)
+    except JSONDecodeError:
+        return PayloadError("the body is not JSON")
+    if not isinstance(data, dict):
+        return PayloadError("the body is not a JSON object")
+    members = cast("dict[str, Any]", data)
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth_exceeds(members, MAX_DEPTH):
+        return PayloadError(f"the body is nested more than {MAX_DEPTH} levels deep")
+    try:
+        return _parse_event(members, event_type, signed_at)
+    except StructureError as mismatch:
+        return PayloadError(f"expected {mismatch.expected} at {mismatch.path or 'the top of the payload'}")
+
+
+def _depth_exceeds(data: dict[str, Any], limit: int) -> bool:
+    """Whether JSON is nested deeper than ``limit``, without recursion: the JSON may be hostile."""
+    level: list[Any] = [data]
+    for _ in range(limit):
+        level = [child for parent in level for child in _children(parent) if isinstance(child, (dict, list))]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> Iterable[Any]:
+    return cast("dict[str, Any]", value).values() if isinstance(value, dict) else value
+
+
+def _parse_event(body: Mapping[str, Any], event_type: str | None, signed_at: datetime | None) -> Event:
+    """Return the event of a parsed body, or raise :class:`StructureError`.
+
+    Signed deliveries, and unsigned ones of the catalog, have an envelope; other unsigned ones are the payload itself.
+    Whether the catalog's envelope is nested in the signed one is undocumented, so both are opened.
+    """
+    envelope, data = _open_envelopes(body)
+    source = envelope or body
+    raw_type = _get_text(source, "event_type") or event_type
+    delivery_id = _get_text(source, "webhook_delivery_id")
+    type = _infer_type(data) if raw_type is None else _declared_type(raw_type, data)
+    common: dict[str, Any] = {
+        "type": type,
+        "raw_type": raw_type,
+        "delivery_id": None if signed_at is None else delivery_id,
+        "signed_at": signed_at,
+        "extra": {name: value for name, value in envelope.items() if name not in _ENVELOPE_FIELDS},
+    }
+    spec = _SPECS.get(type)
+    if spec is None:
+        return UnknownEvent(data=data, **common)
+    if spec.event is CatalogItemEligibilityUpdated:
+        common["timestamp"] = _parse_event_time(common["extra"].pop("timestamp", None))
+    common["data"] = _parse_payload(spec.payload, data)
+    return spec.event(**common)
+
+
+def _open_envelopes(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the members of all envelopes, of which the outer one wins, and the payload inside them."""
+    envelope: Mapping[str, Any] = {}
+    while isinstance(inner := body.get("data"), dict) and ("event_type" in body or "webhook_delivery_id" in body):
+        envelope = {**body, **envelope}
+        body = cast("dict[str, Any]", inner)
+    return envelope, body
+
+
+def _parse_event_time(value: object) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return parse_datetime(value if isinstance(value, str) else "")
+    except ValueError:
+        pass  # raise outside the handler, so that the value is not chained
+    raise StructureError("an ISO 8601 date and time", "timestamp")
+
+
+def _get_text(body: Mapping[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    if value is None or isinstance(value, str):
+        return value or None
+    raise StructureError("a string", name)
+
+
+def _declared_type(raw_type: str, data: Mapping[str, Any]) -> EventType:
+    """Return the type of a name. It is assumed that ``payment_method.updated`` is about a token, if there is one."""
+    name = raw_type.replace(".", "_")
+    if name == "payment_method_updated" and "payment_token" not in data:
+        return EventType(raw_type)
+    return _TYPES.get(name) or EventType(raw_type)
+
+
+def _infer_type(data: Mapping[str, Any]) -> EventType:
+    """Infer the type of a payload from its members."""
+    if "qualification_session_id" in data:
+        return EventType.QUALIFICATION_SESSION_COMPLETED
+    token = "payment_token" in data
+    if token and ("failed_payment_session_id" in data or "provision_token_request_id" in data or "status" not in data):
+        return EventType.PAYMENT_TOKEN_UPDATED
+    if "status" in data and any(name in data for name in _SESSION_ID_NAMES):
+        return EventType.PAYMENT_SESSION_UPDATED
+    return EventType.UNKNOWN
+
+
+def _parse_payload(model_class: type[M], data: Mapping[str, Any]) -> M:
+    """Return the model of a payload, or raise :class:`StructureError`.
+
+    A value of the wrong shape in an undocumented field is left out of the field and kept in ``extra``, under its name.
+    """
+    members: dict[str, Any] = dict(data)
+    if model_class is PaymentSessionPayload:
+        ids = (data[name] for name in _SESSION_ID_NAMES if data.get(name) is not None)
+        members["payment_session_id"] = next(ids, None)
+    mismatched: dict[str, Any] = {}
+    while True:
+        try:
+            model: M = structurer(cast("Any", model_class))(members)
+        except StructureError as mismatch:
+            field = mismatch.path.partition(".")[0].partition("[")[0]
+            if field not in _UNDOCUMENTED_FIELDS.get(model_class, ()) or field in mismatched:
+                raise
+            mismatched[field] = members.pop(field)
+            continue
+        return attrs.evolve(model, extra={**model.extra, **mismatched}) if mismatched else model

@@ -1,0 +1,252 @@
+"""De-duplication stores: which events were handled, and which are being handled.
+
+An event is claimed before it is handled, confirmed after, and released if its handler failed. The claim of a process that
+died expires, so that a later delivery of the event is handled and nothing is lost. If the process dies between the effect
+and the confirmation, the event is handled twice; no store can prevent that, so handlers must tolerate it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from truemed_async.errors import InvalidArgumentError
+
+DEFAULT_LEASE = timedelta(minutes=5)
+DEFAULT_RETENTION = timedelta(days=8)
+
+
+class Claim(StrEnum):
+    """The result of a claim."""
+
+    GRANTED = "granted"
+    """The event is not handled and not claimed: handle it."""
+    DONE = "done"
+    """The event was handled before."""
+    BUSY = "busy"
+    """Another owner holds the claim; it is handling the event, or it died and the claim has not expired yet."""
+
+
+class DedupStore(Protocol):
+    """Remembers which events were handled. Your own store has these three methods.
+
+    They may be called from several threads at once, and each must be atomic for all processes that share the store.
+    :class:`AsyncReceiver` calls them in a worker thread, so they may block; it also accepts an :class:`AsyncDedupStore`.
+    If the store has an attribute ``retention``, a ``timedelta``, receivers check that it is long enough.
+    """
+
+    def claim(self, key: str, owner: str) -> Claim:
+        """Claim the event ``key``, up to 255 characters, for ``owner``, a string that is unique to this delivery."""
+        ...
+
+    def confirm(self, key: str, owner: str) -> None:
+        """Record that the event was handled; also if the claim has expired or another owner holds it by now."""
+        ...
+
+    def release(self, key: str, owner: str) -> None:
+        """Release the claim if this owner still holds it and the event is not confirmed."""
+        ...
+
+
+class AsyncDedupStore(Protocol):
+    """:class:`DedupStore` with coroutines, for a database or cache with an ``asyncio`` client."""
+
+    async def claim(self, key: str, owner: str) -> Claim:
+        """Claim the event ``key`` for ``owner``."""
+        ...
+
+    async def confirm(self, key: str, owner: str) -> None:
+        """Record that the event was handled."""
+        ...
+
+    async def release(self, key: str, owner: str) -> None:
+        """Release the claim if this owner still holds it and the event is not confirmed."""
+        ...
+
+
+def validate_duration(name: str, value: Any) -> float:
+    """Return a positive timedelta in seconds."""
+    if not isinstance(value, timedelta) or value <= timedelta(0):
+        raise InvalidArgumentError(f"{name} must be a timedelta > 0")
+    return value.total_seconds()
+
+
+class MemoryDedupStore:
+    """Remembers events in this process until it ends: for a single process, and for tests.
+
+    Several processes (gunicorn workers, several machines) would each handle the same event once: use a store that they
+    share.
+
+    Args:
+        lease: How long a claim lasts that is neither confirmed nor released. Longer than the handler ever takes.
+        retention: How long a handled event is remembered. Not shorter than deliveries are accepted.
+        limit: The largest number of handled events to remember; beyond it, the oldest are forgotten. Each takes about
+            200 bytes.
+        clock: Returns seconds that only increase.
+
+    Raises:
+        InvalidArgumentError: A duration is not positive, or ``limit`` is not an integer >= 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        lease: timedelta = DEFAULT_LEASE,
+        retention: timedelta = DEFAULT_RETENTION,
+        limit: int = 100_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if type(limit) is not int or limit < 1:
+            raise InvalidArgumentError("limit must be an integer >= 1")
+        self._lease = validate_duration("lease", lease)
+        self._retention = validate_duration("retention", retention)
+        self._limit = limit
+        self._clock = clock
+        self._lock = threading.Lock()
+        # Both are sorted by the time at which their entries expire.
+        self._claims: dict[str, tuple[float, str]] = {}
+        self._done: dict[str, float] = {}
+
+    @property
+    def retention(self) -> timedelta:
+        """How long a handled event is remembered."""
+        return timedelta(seconds=self._retention)
+
+    def __len__(self) -> int:
+        """Return the number of handled events that are remembered."""
+        return len(self._done)
+
+    def claim(self, key: str, owner: str) -> Claim:
+        """Claim the event ``key`` for ``owner``."""
+        with self._lock:
+            now = self._clock()
+            self._evict_expired(now)
+            if key in self._done:
+                return Claim.DONE
+            if key in self._claims:
+                return Claim.BUSY
+            self._claims[key] = (now + self._lease, owner)
+            return Claim.GRANTED
+
+    def confirm(self, key: str, owner: str) -> None:  # noqa: ARG002
+        """Record that the event was handled, whichever owner holds the claim now."""
+        with self._lock:
+            self._claims.pop(key, None)
+            self._done.pop(key, None)
+            now = self._clock()
+            self._done[key] = now + self._retention
+            self._evict_expired(now)
+
+    def release(self, key: str, owner: str) -> None:
+        """Release the claim if this owner still holds it."""
+        with self._lock:
+            if self._claims.get(key, (0.0, None))[1] == owner:
+                del self._claims[key]
+
+    def _evict_expired(self, now: float) -> None:
+        while self._claims and self._claims[key := next(iter(self._claims))][0] <= now:
+            del self._claims[key]
+        while self._done and (self._done[key := next(iter(self._done))] <= now or len(self._done) > self._limit):
+            del self._done[key]
+
+
+_LOCK_TIMEOUT = 30.0
+"""Seconds to wait for another process's transaction; each takes about a millisecond."""
+
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS truemed_deliveries
+    (key TEXT PRIMARY KEY, owner TEXT NOT NULL, ends REAL NOT NULL, done INTEGER NOT NULL) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS truemed_deliveries_ends ON truemed_deliveries (ends)",
+)
+
+
+class SQLiteDedupStore:
+    """Remembers events in a SQLite file: across restarts, and for all processes of one machine.
+
+    The file must not be on a network file system. A connection lasts for one call, so the store may be created before a
+    server forks, and used by any thread. Only event keys and times are stored: no body, no personal data.
+
+    Args:
+        path: The file. It is created if it is missing; its directory is not.
+        lease: How long a claim lasts that is neither confirmed nor released. Longer than the handler ever takes.
+        retention: How long a handled event is remembered. Not shorter than deliveries are accepted.
+        clock: Returns seconds since 1970, the same for all processes.
+
+    Raises:
+        InvalidArgumentError: A duration is not positive, or ``path`` does not name a file.
+        sqlite3.OperationalError: The file cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        lease: timedelta = DEFAULT_LEASE,
+        retention: timedelta = DEFAULT_RETENTION,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = os.fspath(path)
+        if not self._path or self._path.startswith((":", "file:")):
+            raise InvalidArgumentError("path must name a file: processes cannot share anything else")
+        self._lease = validate_duration("lease", lease)
+        self._retention = validate_duration("retention", retention)
+        self._clock = clock
+        # No write-ahead log: two processes that switch to it at the same time do not wait for each other, and one fails.
+        # With a connection per call it would gain nothing.
+        with self._transaction() as connection:
+            for statement in _SCHEMA:
+                connection.execute(statement)
+
+    @property
+    def retention(self) -> timedelta:
+        """How long a handled event is remembered."""
+        return timedelta(seconds=self._retention)
+
+    def __len__(self) -> int:
+        """Return the number of handled events that are remembered."""
+        with closing(self._connect()) as connection:
+            return int(connection.execute("SELECT count(*) FROM truemed_deliveries WHERE done").fetchone()[0])
+
+    def claim(self, key: str, owner: str) -> Claim:
+        """Claim the event ``key`` for ``owner``."""
+        now = self._clock()
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM truemed_deliveries WHERE ends <= ?", (now,))
+            inserted = connection.execute(
+                "INSERT OR IGNORE INTO truemed_deliveries VALUES (?, ?, ?, 0)", (key, owner, now + self._lease)
+            )
+            if inserted.rowcount:
+                return Claim.GRANTED
+            (done,) = connection.execute("SELECT done FROM truemed_deliveries WHERE key = ?", (key,)).fetchone()
+            return Claim.DONE if done else Claim.BUSY
+
+    def confirm(self, key: str, owner: str) -> None:
+        """Record that the event was handled, whichever owner holds the claim now."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO truemed_deliveries VALUES (?, ?, ?, 1)",
+                (key, owner, self._clock() + self._retention),
+            )
+
+    def release(self, key: str, owner: str) -> None:
+        """Release the claim if this owner still holds it and the event is not confirmed."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM truemed_deliveries WHERE key = ? AND owner = ? AND NOT done", (key, owner))
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT, isolation_level=None)
+
+    @contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection, None, None]:
+        """Hold the file's write lock, so that reading and writing are one step for all processes."""
+        with closing(self._connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                yield connection
