@@ -17,7 +17,7 @@ from tests.support.paths import FIXTURES
 from truemed_async import AsyncTruemed, Truemed, _codegen, endpoints, resources, sync
 from truemed_async._codegen import CodegenError, Writer
 from truemed_async._core.endpoint import Endpoint
-from truemed_async.emulator.routes import ROUTES
+from truemed_async.emulator import ROUTES
 from truemed_async.endpoints import ENDPOINTS
 
 PACKAGE = Path(truemed_async.__file__).parent
@@ -95,7 +95,7 @@ def test_every_endpoint_has_a_synchronous_twin(endpoint):
 @BY_NAME
 def test_every_endpoint_is_answered_by_the_emulator(endpoint):
     found = [route for route in ROUTES if route.name == endpoint.name]
-    assert len(found) == 1, f"add one route {endpoint.name!r} to emulator/routes.py"
+    assert len(found) == 1, f"add one route {endpoint.name!r} to the emulator"
     (route,) = found
     assert (route.method, route.path) == (endpoint.method, endpoint.path), f"the emulator has another {endpoint.name}"
     assert route.handler is not None, f"the emulator answers {endpoint.name} with 501"

@@ -1,12 +1,13 @@
 """What holds for all routes: the key, the shape of errors, unknown and unfinished routes, the address."""
 
 import http.client
+import json
 import re
 import socket
 
 import pytest
 
-from truemed_async.emulator import ROUTES, Emulator, Route, routes
+from truemed_async.emulator import ROUTES, Emulator, Route, api as emulator_api
 
 LIST = "/api/v1/qualification_sessions"
 
@@ -58,13 +59,18 @@ def test_answers_every_route(api, route):
     assert route.handler is not None
 
 
-def test_says_501_where_it_does_not_answer_yet(emulator, api, monkeypatch):
-    """reliability.md 7: 501 makes a test fail at once where a guess would let it pass."""
+def test_route_without_a_handler_responds_501(monkeypatch):
+    """A 501 makes a test fail at once, where an assumption would let it pass."""
     unfinished = Route(name="things.list", method="GET", path="/api/v1/things")
-    monkeypatch.setattr(routes, "ROUTES", (*ROUTES, unfinished))
-    answer = api.send("GET", "/api/v1/things")
-    assert (answer.status, answer.json["error"]) == (501, "NotImplemented")
-    assert "things.list" in answer.json["message"]
+    monkeypatch.setattr(emulator_api, "ROUTES", (*ROUTES, unfinished))
+    with Emulator(sessions=0) as emulator:
+        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)
+        connection.request("GET", "/api/v1/things", headers={"x-truemed-api-key": emulator.api_key})
+        response = connection.getresponse()
+        body = json.loads(response.read())
+        connection.close()
+    assert (response.status, body["error"]) == (501, "NotImplemented")
+    assert "things.list" in body["message"]
     assert emulator.requests[-1].route == "things.list"
 
 

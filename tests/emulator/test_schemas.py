@@ -1,61 +1,61 @@
-"""The kinds of values: what fits, and what is said about what does not."""
+"""Schemas: valid values, and the messages about invalid ones."""
 
 from datetime import date
 
 import pytest
 
-from truemed_async.emulator.kinds import (
-    Anything,
-    Choice,
-    Day,
-    Flag,
+from truemed_async.emulator.schema import (
+    Array,
+    Boolean,
+    Date,
+    Enum,
     Integer,
-    Many,
-    Members,
     Month,
     Nullable,
-    Text,
-    Unfit,
+    Number,
+    Object,
+    String,
+    ValidationError,
 )
 
-PERSON = Members({"name": Text(shortest=1)}, {"age": Nullable(Integer(0)), "tags": Many(Text())})
+PERSON = Object({"name": String(min_length=1)}, {"age": Nullable(Integer(0)), "tags": Array(String())})
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "fits"),
+    ("schema", "value", "valid"),
     [
-        (Text(), "", True),
-        (Text(), 1, False),
-        (Text(shortest=2), "a", False),
-        (Choice(("a", "b")), "b", True),
-        (Choice(("a", "b")), ["a"], False),
+        (String(), "", True),
+        (String(), 1, False),
+        (String(min_length=2), "a", False),
+        (Enum(("a", "b")), "b", True),
+        (Enum(("a", "b")), ["a"], False),
         (Integer(), -5, True),
         (Integer(), True, False),
         (Integer(), 5.0, False),
         (Integer(), 2**53, False),
         (Integer(1, 3), 4, False),
-        (Flag(), False, True),
-        (Flag(), 0, False),
-        (Day(), "2026-02-28", True),
-        (Day(), "2026-02-29", False),
-        (Day(), "20260228", False),
-        (Day(), date(2026, 2, 28), True),
-        (Day(), 20260228, False),
+        (Boolean(), False, True),
+        (Boolean(), 0, False),
+        (Date(), "2026-02-28", True),
+        (Date(), "2026-02-29", False),
+        (Date(), "20260228", False),
+        (Date(), date(2026, 2, 28), True),
+        (Date(), 20260228, False),
         (Month(), "2026-12", True),
         (Month(), "2026-00", False),
         (Month(), 2026, False),
-        (Anything(), object, True),
-        (Nullable(Text()), None, True),
-        (Nullable(Text()), "a", True),
-        (Nullable(Text()), 1, False),
-        (Many(Text()), [1], True),
-        (Many(Text()), "a", False),
-        (Members(), {}, True),
-        (Members(), [], False),
+        (Number(), True, False),
+        (Nullable(String()), None, True),
+        (Nullable(String()), "a", True),
+        (Nullable(String()), 1, False),
+        (Array(String()), [1], True),
+        (Array(String()), "a", False),
+        (Object(), {}, True),
+        (Object(), [], False),
     ],
 )
-def test_fits(kind, value, fits):
-    assert kind.fits(value) is fits
+def test_is_valid(schema, value, valid):
+    assert schema.is_valid(value) is valid
 
 
 @pytest.mark.parametrize(
@@ -70,37 +70,37 @@ def test_fits(kind, value, fits):
         ({"name": "a", "tags": ["x", 1]}, "tags[1]", "tags[1] must be a string"),
     ],
 )
-def test_says_what_does_not_fit(value, path, message):
-    with pytest.raises(Unfit) as caught:
-        PERSON.check(value, "")
+def test_validate_of_an_invalid_value_names_its_path(value, path, message):
+    with pytest.raises(ValidationError) as caught:
+        PERSON.validate(value, "")
     assert (caught.value.path, str(caught.value)) == (path, message)
     assert caught.value.missing is ("required" in message)
 
 
-def test_says_where_in_an_object_in_an_object():
-    with pytest.raises(Unfit, match=r"^who\[0\]\.name is required$"):
-        Many(PERSON).check([{}], "who")
+def test_validate_of_a_nested_object_names_the_whole_path():
+    with pytest.raises(ValidationError, match=r"^who\[0\]\.name is required$"):
+        Array(PERSON).validate([{}], "who")
 
 
 @pytest.mark.parametrize("value", [{"name": "a"}, {"name": "a", "age": None, "tags": [], "more": object}])
-def test_lets_pass_what_fits(value):
-    PERSON.check(value, "")
+def test_validate_accepts_a_valid_value(value):
+    PERSON.validate(value, "")
 
 
-def test_says_what_it_must_be():
-    kinds = [Integer(), Nullable(Integer()), Choice(("a", "b")), Month(), Anything(), Flag()]
-    assert [kind.words for kind in kinds] == [
+def test_description_completes_must_be():
+    schemas = [Integer(), Nullable(Integer()), Enum(("a", "b")), Month(), Number(), Boolean()]
+    assert [schema.description for schema in schemas] == [
         "an integer",
         "an integer, or null",
         "one of a, b",
         "a month, YYYY-MM",
-        "JSON",
+        "a number",
         "true or false",
     ]
 
 
-def test_says_it_in_json_schema():
-    assert PERSON.schema == {
+def test_json_schema_lists_properties_and_required():
+    assert PERSON.json_schema == {
         "type": "object",
         "properties": {
             "name": {"type": "string", "minLength": 1},

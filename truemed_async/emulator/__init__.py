@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from truemed_async.emulator.api import ROUTES
     from truemed_async.emulator.catalog_items.model import CatalogItem
     from truemed_async.emulator.catalog_items.store import CatalogItems
     from truemed_async.emulator.clock import Clock
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
     from truemed_async.emulator.reconciliations.model import Payout, Transaction
     from truemed_async.emulator.reconciliations.store import Payouts, Transactions
     from truemed_async.emulator.request_log import LoggedRequest, RequestLog
-    from truemed_async.emulator.route import Route
-    from truemed_async.emulator.routes import ROUTES
+    from truemed_async.emulator.routing import Route
     from truemed_async.emulator.server import Emulator
     from truemed_async.emulator.state import State
     from truemed_async.emulator.store import Store
@@ -120,8 +120,8 @@ _HOMES: Final[Mapping[str, str]] = MappingProxyType(
         "Transaction": "reconciliations.model",
         "Payouts": "reconciliations.store",
         "Transactions": "reconciliations.store",
-        "Route": "route",
-        "ROUTES": "routes",
+        "Route": "routing",
+        "ROUTES": "api",
         "Emulator": "server",
         "State": "state",
         "Store": "store",

@@ -1,51 +1,51 @@
-"""The way of one request through the emulator."""
+"""How the emulator handles one request."""
 
 import asyncio
 import hmac
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
+import attrs
 from aiohttp import web
 
-from truemed_async.emulator.admin.site import ADMIN, STATE, administered
-from truemed_async.emulator.call import Problem, invalid
+from truemed_async.emulator import admin, api
+from truemed_async.emulator.context import EmulatorContext
 from truemed_async.emulator.faults import AbortConnection, Exchange, Passage, RawResponse
-from truemed_async.emulator.inspector.desk import Desk
-from truemed_async.emulator.inspector.site import inspected, is_inspector
-from truemed_async.emulator.pages.site import is_page, visited
+from truemed_async.emulator.inspector import site as inspector
+from truemed_async.emulator.pages import site as pages
+from truemed_async.emulator.request import ApiError, Request, error_response, json_response, validation_error
 from truemed_async.emulator.request_log import API_KEY_HEADER, LoggedRequest
-from truemed_async.emulator.responses import answer, refusal
-from truemed_async.emulator.routes import Found, find_route
+from truemed_async.emulator.routing import Group, Match, Route, Router
 
-_MOST_OF_A_REQUEST = 1024**2
-_MOST_OF_A_STATE = 256 * 1024**2
+_MAX_BODY_BYTES = 1024**2
+_MAX_STATE_BYTES = 256 * 1024**2
 _RECORD = web.RequestKey("record", LoggedRequest)
 
 
 class Connection(web.RequestHandler):
-    """One connection: it knows how long it was idle, and tells the log what the server answers by itself."""
+    """One connection. It measures its idle time, and logs the responses that the server produces by itself."""
 
-    __slots__ = ("_app", "answered", "busy", "gone")
+    __slots__ = ("_app", "busy", "gone", "responded")
 
     def __init__(self, app: "App", server: web.Server) -> None:
-        """Make a connection that is not open yet."""
-        # No access log: its lines hold the query, and in it what was searched for.
+        """Create a connection that is not open yet."""
+        # No access log: its lines contain the query, and with it search terms.
         options: dict[str, Any] = {"access_log": None}
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._app = app
-        self.answered: float | None = None  # when the last request on it was, by the monotonic clock
-        self.busy: bool = False  # whether a request on it is being answered
+        self.responded: float | None = None  # the monotonic time of the last response
+        self.busy: bool = False  # whether a request is in flight
         self.gone: asyncio.Event = asyncio.Event()
 
     def retire(self) -> None:
-        """Close when the answer that is under way is out, or at once if there is none."""
+        """Close after the response in flight, or at once if there is none."""
         self.close()
         if not self.busy and self.transport is not None:
             self.transport.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Wake who waits for the client to go away."""
+        """Wake the faults that wait for the client to disconnect."""
         super().connection_lost(exc)
         self.gone.set()
 
@@ -56,43 +56,43 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP, or a request whose handling broke."""
-        self._app.failed(request, status)
+        """Respond to invalid HTTP, or to a request whose handler raised."""
+        self._app.record_failure(request, status)
         return super().handle_error(request, status, exc, message)
 
 
-_Answerer: TypeAlias = "Callable[[web.BaseRequest, Connection], Awaitable[web.StreamResponse]]"
-
-
 class App:
-    """Answers requests: log, host check, faults, latency, key, handler, faults, in this order."""
+    """Handles requests: log, host check, faults, latency, key, handler, faults, in this order."""
 
     def __init__(
         self,
         *,
-        desk: Desk,
+        context: EmulatorContext,
         delay: Callable[[], float],
     ) -> None:
-        """`delay` returns the seconds that the next request has to wait."""
-        self.hosts: frozenset[str] = frozenset()  # the values of Host that mean us: known once there is a port
-        self._desk = desk
-        self._state = desk.state
-        self._requests = desk.requests
-        self._faults = desk.faults
-        self._api_key = desk.api_key.encode()
+        """``delay`` returns the latency of the next request in seconds."""
+        self.hosts: frozenset[str] = frozenset()  # the accepted values of Host: known once there is a port
+        self._context = context
+        self._api_key = context.api_key.encode()
         self._delay = delay
+        self._router = Router(
+            Group(pages.ROUTES, pages.call, prefixes=pages.PREFIXES),
+            Group(inspector.ROUTES, inspector.call, prefixes=inspector.PREFIXES),
+            Group(admin.ROUTES, admin.call, prefixes=admin.PREFIXES, authenticated=True),
+            Group(api.ROUTES, _call_api, authenticated=True, is_api=True),
+        )
         self._running: set[asyncio.Task[object]] = set()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, keeping the log true whatever happens."""
+        """Respond to one request. The log is correct whatever happens."""
         connection, task = request.protocol, asyncio.current_task()
         assert isinstance(connection, Connection)
         assert task is not None
         connection.busy = True
         self._running.add(task)
         try:
-            # First the log, then the wire: who has the answer can rely on what the log says of the request.
-            response = await self._of_whom(request)(request, connection)
+            # The log is written before the response: a client that has the response can rely on the log.
+            response = await self._dispatch(request, connection)
             await response.prepare(request)
             await response.write_eof()
         except (AbortConnection, ConnectionError):
@@ -101,145 +101,141 @@ class App:
                 record.status = None
             if request.transport is not None and not request.transport.is_closing():
                 request.transport.abort()
-            # Nobody receives it: the server finds the transport closed and lets go.
+            # Never sent: the transport is already closed.
             return web.Response()
         else:
             return response
         finally:
-            connection.answered = time.monotonic()
+            connection.responded = time.monotonic()
             connection.busy = False
             self._running.discard(task)
 
-    def failed(self, request: web.BaseRequest, status: int) -> None:
-        """Take note of an answer that the server gives by itself: to what is no HTTP, or when `handle` breaks."""
+    def record_failure(self, request: web.BaseRequest, status: int) -> None:
+        """Log a response that the server produced by itself: to invalid HTTP, or when ``handle`` raised."""
         record = request.get(_RECORD)
         if record is None:
             record = LoggedRequest(method="", path="", query="", headers=(), route=None, authenticated=False)
-            self._requests.record_start(record)
-            self._requests.record_end(record)
+            self._context.requests.record_start(record)
+            self._context.requests.record_end(record)
         record.status = status
 
     async def cancel(self) -> None:
-        """End the requests that are being answered, however long they meant to wait."""
+        """Cancel the requests in flight."""
         running = list(self._running)
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running)
 
-    async def _logged(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+    async def _dispatch(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        path = request.raw_path.partition("?")[0]
+        group = self._router.group(path)
+        match = group.match(request.method, path)
+        if group.is_api:
+            return await self._handle_api(request, connection, group, match)
+        try:
+            content = await self._read(request, self._max_bytes(request))
+            return self._respond(self._context, request, content, group, match)
+        except ApiError as error:
+            return error_response(error)
+
+    async def _handle_api(
+        self, request: web.BaseRequest, connection: Connection, group: Group, match: Match
+    ) -> web.StreamResponse:
+        """Respond to a request to the API: log it, and apply the faults."""
         path, _, query = request.raw_path.partition("?")
-        found = find_route(request.method, path)
-        route = None if isinstance(found, Problem) else found.route
         record = LoggedRequest(
             method=request.method,
             path=path,
             query=query,
             headers=request.headers.items(),
-            route=None if route is None else route.name,
+            route=None if match.route is None else match.route.name,
             authenticated=self._is_authenticated(request),
         )
         request[_RECORD] = record
-        idle = None if connection.answered is None else time.monotonic() - connection.answered
-        self._requests.record_start(record)
+        idle = None if connection.responded is None else time.monotonic() - connection.responded
+        log = self._context.requests
+        log.record_start(record)
         try:
-            response = await self._respond(Exchange(request, record, route, self._state, idle, connection.gone), found)
+            exchange = Exchange(request, record, match.route, self._context.state, idle, connection.gone)
+            response = await self._respond_with_faults(exchange, group, match)
             record.status = response.recorded if isinstance(response, RawResponse) else response.status
             if isinstance(response, web.Response) and isinstance(response.body, bytes):
-                self._requests.record_response_body(record, response.body)
+                log.record_response_body(record, response.body)
         finally:
-            self._requests.record_end(record)
+            log.record_end(record)
         return response
 
-    async def _respond(self, exchange: Exchange, found: Found | Problem) -> web.StreamResponse:
+    async def _respond_with_faults(self, exchange: Exchange, group: Group, match: Match) -> web.StreamResponse:
         try:
-            exchange.record.body = await self._read(exchange.request)
-        except Problem as problem:
-            return refusal(problem)
-        passage = Passage(exchange, self._faults)
+            exchange.record.body = await self._read(exchange.request, _MAX_BODY_BYTES)
+        except ApiError as error:
+            return error_response(error)
+        passage = Passage(exchange, self._context.faults)
         response = await passage.before()
         if response is None:
             delay = self._delay()
             if delay:
                 await asyncio.sleep(delay)
+            context = self._context
+            # Faults of consistency replace the state that the handler sees.
+            if exchange.state is not context.state:
+                context = attrs.evolve(context, state=exchange.state)
             try:
-                response = self._answer(exchange, found)
-            except Problem as problem:
-                response = refusal(problem)
+                response = self._respond(context, exchange.request, exchange.record.body, group, match)
+            except ApiError as error:
+                response = error_response(error)
         return await passage.after(response)
 
-    async def _read(self, request: web.BaseRequest, most: int = _MOST_OF_A_REQUEST) -> bytes:
-        """Return the body, up to so many bytes, of a request that is meant for this emulator."""
+    def _respond(
+        self, context: EmulatorContext, request: web.BaseRequest, content: bytes, group: Group, match: Match
+    ) -> web.StreamResponse:
+        if group.authenticated and not self._is_authenticated(request):
+            # Truemed does not document its response to a missing or wrong key: the 401 and its body are assumed.
+            raise ApiError(401, "Unauthorized", f"{API_KEY_HEADER} is missing or wrong")
+        if match.error is not None:
+            raise match.error
+        assert match.route is not None
+        received = Request(
+            method=request.method,
+            target=request.raw_path,
+            params=match.params,
+            query=request.query,
+            headers=request.headers,
+            content=content,
+            origin=f"{request.scheme}://{request.host}",
+        )
+        return group.call(match.route, context, received)
+
+    async def _read(self, request: web.BaseRequest, max_bytes: int) -> bytes:
+        """Return the body of a request to this emulator, up to so many bytes."""
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             body = bytearray()
             while chunk := await request.content.readany():
                 body += chunk
-                if len(body) > most:
-                    raise Problem(413, "PayloadTooLarge", "the body is too large")
+                if len(body) > max_bytes:
+                    raise ApiError(413, "PayloadTooLarge", "the body is too large")
         except web.RequestPayloadError:
-            raise invalid("the body cannot be read") from None
-        # A web page can point its own name at 127.0.0.1 (DNS rebinding), but the Host it sends is still that name.
+            raise validation_error("the body cannot be read") from None
+        # A web page can point its own name at 127.0.0.1 (DNS rebinding), but it still sends that name as Host.
         if request.headers.get("Host", "").lower() not in self.hosts:
-            raise Problem(421, "MisdirectedRequest", "Host must be the emulator's own address")
+            raise ApiError(421, "MisdirectedRequest", "Host must be the emulator's own address")
         return bytes(body)
 
-    def _answer(self, exchange: Exchange, found: Found | Problem) -> web.Response:
-        if not exchange.record.authenticated:
-            raise _unauthenticated()
-        if isinstance(found, Problem):
-            raise found
-        route = found.route
-        if route.handler is None:
-            raise Problem(501, "NotImplemented", f"the emulator does not answer {route.name} yet")
-        call = route.call(found.params, exchange.request.query, exchange.record.body, _origin(exchange.request))
-        with exchange.state.lock:
-            return answer(route.status, route.handler(exchange.state, call))
-
-    def _of_whom(self, request: web.BaseRequest) -> _Answerer:
-        """Return who answers: the pages, the emulator's own paths, or the API."""
-        path = request.raw_path.partition("?")[0]
-        if is_page(path) or is_inspector(path):
-            return self._visited
-        return self._administer if request.raw_path.startswith(ADMIN) else self._logged
-
-    async def _visited(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
-        del connection
-        try:
-            body = await self._read(request)
-            sent = (request.method, request.raw_path, request.headers, body)
-            if is_inspector(request.raw_path.partition("?")[0]):
-                return inspected(self._desk, *sent)
-            return visited(self._state, *sent)
-        except Problem as problem:
-            return refusal(problem)
-
-    async def _administer(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
-        del connection
-        try:
-            body = await self._read(request, self._most(request))
-            if not self._is_authenticated(request):
-                raise _unauthenticated()
-            path = request.raw_path.partition("?")[0]
-            return administered(self._desk, request.method, path, body, _origin(request))
-        except Problem as problem:
-            return refusal(problem)
-
-    def _most(self, request: web.BaseRequest) -> int:
-        """Return how large a body may be: a whole state is larger than any request, but not from just anybody."""
-        whole = request.raw_path == STATE and self._is_authenticated(request)
-        return _MOST_OF_A_STATE if whole else _MOST_OF_A_REQUEST
+    def _max_bytes(self, request: web.BaseRequest) -> int:
+        """Return how large a body may be: a state is larger than any other request, but requires the key."""
+        is_state = request.raw_path == admin.STATE_PATH and self._is_authenticated(request)
+        return _MAX_STATE_BYTES if is_state else _MAX_BODY_BYTES
 
     def _is_authenticated(self, request: web.BaseRequest) -> bool:
-        given = request.headers.get(API_KEY_HEADER, "")
-        return hmac.compare_digest(given.encode(errors="surrogateescape"), self._api_key)
+        received = request.headers.get(API_KEY_HEADER, "")
+        return hmac.compare_digest(received.encode(errors="surrogateescape"), self._api_key)
 
 
-def _origin(request: web.BaseRequest) -> str:
-    return f"{request.scheme}://{request.host}"
-
-
-def _unauthenticated() -> Problem:
-    # Truemed documents no answer to a missing or wrong key: the 401 and its body are our choice.
-    return Problem(401, "Unauthorized", f"{API_KEY_HEADER} is missing or wrong")
+def _call_api(route: Route, context: EmulatorContext, request: Request) -> web.Response:
+    """Validate a request, handle it under the lock, and return the response."""
+    route.validate(request)
+    with context.state.lock:
+        return json_response(route.status, route.handle(context.state, request))

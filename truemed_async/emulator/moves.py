@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from truemed_async.emulator.catalog_items.model import ELIGIBILITIES
-from truemed_async.emulator.kinds import Choice, Integer, Kind, Members, Text
 from truemed_async.emulator.payment_sessions.model import REASONS
 from truemed_async.emulator.payment_tokens.model import FAILURES
+from truemed_async.emulator.schema import Enum, Integer, Object, Schema, String
 from truemed_async.emulator.transition import InvalidTransitionError
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ class Move:
 
     name: str
     statuses: tuple[str, ...] = ()
-    takes: Members = attrs.field(factory=Members)
+    takes: Object = attrs.field(factory=Object)
 
 
-_AMOUNT: Final[Mapping[str, Kind]] = MappingProxyType({"amount": Integer(1)})
+_AMOUNT: Final[Mapping[str, Schema]] = MappingProxyType({"amount": Integer(1)})
 _ALL: Final[Mapping[str, tuple[Move, ...]]] = MappingProxyType(
     {
         "payment_sessions": (
@@ -36,16 +36,16 @@ _ALL: Final[Mapping[str, tuple[Move, ...]]] = MappingProxyType(
             Move("cancel", ("pending",)),
             Move("approve", ("processing",)),
             Move("reject", ("processing",)),
-            Move("capture", ("authorized",), Members(optional=_AMOUNT)),
+            Move("capture", ("authorized",), Object(optional=_AMOUNT)),
             Move("void", ("authorized",)),
             Move("expire_hold", ("authorized",)),
             Move("reauthorize", ("authorized",)),
-            Move("refund", ("captured",), Members(optional={**_AMOUNT, "reason": Choice(REASONS)})),
+            Move("refund", ("captured",), Object(optional={**_AMOUNT, "reason": Enum(REASONS)})),
             Move("open_dispute", ("captured",)),
             Move("close_dispute", ("captured",)),
         ),
         "payment_tokens": (
-            Move("fail_next_charge", ("active",), Members(optional={"failure": Choice(FAILURES)})),
+            Move("fail_next_charge", ("active",), Object(optional={"failure": Enum(FAILURES)})),
             Move("expire_lmn", ("active",)),
             Move("resolve_failure", ("active",)),
             Move("delete", ("active",)),
@@ -56,12 +56,12 @@ _ALL: Final[Mapping[str, tuple[Move, ...]]] = MappingProxyType(
             Move("approve", ("processing",)),
             Move("reject", ("processing",)),
         ),
-        "catalog_items": (Move("review", takes=Members({"eligibility": Choice(ELIGIBILITIES)})),),
+        "catalog_items": (Move("review", takes=Object({"eligibility": Enum(ELIGIBILITIES)})),),
         "payouts": (Move("pay_out"),),
     }
 )
-_ASKED: Final = Members({"resource": Choice(tuple(_ALL)), "move": Text(1)})
-_WHOSE: Final = Members({"id": Text(1)})
+_ASKED: Final = Object({"resource": Enum(tuple(_ALL)), "move": String(1)})
+_WHOSE: Final = Object({"id": String(1)})
 
 
 def moves_of(resource: str, status: str) -> tuple[str, ...]:
@@ -76,15 +76,15 @@ def make(state: State, asked: Mapping[str, Any]) -> Any:
     A payout has no `id` yet. ValueError: there is no such resource or move, or it takes something else. KeyError: no
     such row. InvalidTransitionError: its status does not allow it.
     """
-    _ASKED.check(asked, "")
+    _ASKED.validate(asked, "")
     resource = asked["resource"]
     move = next((move for move in _ALL[resource] if move.name == asked["move"]), None)
     if move is None:
         raise ValueError(f"{resource} have {', '.join(move.name for move in _ALL[resource])}")
     if resource == "payouts":
         return _pay_out(state)
-    _WHOSE.check(asked, "")
-    move.takes.check(asked, "")
+    _WHOSE.validate(asked, "")
+    move.takes.validate(asked, "")
     store, id = state.stores[resource], asked["id"]
     known = {**move.takes.required, **move.takes.optional}
     options = {name: value for name, value in asked.items() if name in known}

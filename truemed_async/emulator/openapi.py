@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from truemed_async.emulator.request_log import API_KEY_HEADER
-from truemed_async.emulator.route import Route
+from truemed_async.emulator.routing import Route
 
 # What any route may answer. Truemed's pages have 400, 404, 405, 500 and 501 in the table of every endpoint; the
 # others, and the values of `error`, are the emulator's own.
@@ -53,7 +53,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": _responses(route),
     }
     if route.body is not None:
-        content = {"application/json": {"schema": route.body.schema}}
+        content = {"application/json": {"schema": route.body.json_schema}}
         operation["requestBody"] = {"required": bool(route.body.required), "content": content}
     return operation
 
@@ -67,7 +67,7 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
     shown: list[dict[str, Any]] = []
     for name, parameter in route.query.items():
-        schema = parameter.kind.schema
+        schema = parameter.schema.json_schema
         if parameter.default is not None:
             schema["default"] = parameter.default
         # A list stands in one parameter, with commas between its values.
@@ -78,8 +78,8 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 def _responses(route: Route) -> dict[str, Any]:
     success: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
-    if route.answer is not None:
-        success["content"] = {"application/json": {"schema": route.answer.schema}}
+    if route.response is not None:
+        success["content"] = {"application/json": {"schema": route.response.json_schema}}
     refusals = {str(status): _refusal(route, status) for status in sorted({*_EVERYWHERE, *route.errors})}
     return {str(route.status): success, **refusals}
 

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import orjson
 
-from truemed_async.emulator.call import Problem, invalid
+from truemed_async.emulator.request import ApiError, validation_error
 
 
 @attrs.frozen(kw_only=True)
@@ -37,11 +37,11 @@ class Replays:
         operation: str,
         subject: str,
         payload: Mapping[str, Any],
-        act: Callable[[], Mapping[str, object] | Problem],
+        act: Callable[[], Mapping[str, object] | ApiError],
     ) -> object:
         """Act, or answer as before to the key of the payload; 400 when it came with another payload.
 
-        What `act` returns took effect and is remembered, a `Problem` too, which is then raised. What it raises had no
+        What `act` returns took effect and is remembered, a `ApiError` too, which is then raised. What it raises had no
         effect, so its key is still free. A payload without a key acts each time.
         """
         key = payload.get("idempotency_key")
@@ -52,14 +52,14 @@ class Replays:
         before = self._replays.get((operation, subject, key))
         if before is None:
             outcome = act()
-            status, body = (outcome.status, outcome.body) if isinstance(outcome, Problem) else (200, outcome)
+            status, body = (outcome.status, outcome.body) if isinstance(outcome, ApiError) else (200, outcome)
             self.put(
                 Replay(operation=operation, subject=subject, key=key, fingerprint=fingerprint, status=status, body=body)
             )
             return _spoken(outcome)
         if before.fingerprint != fingerprint:
-            raise invalid("idempotency_key was used with another payload")
-        return _spoken(Problem.of(before.status, before.body) if before.status >= 400 else before.body)
+            raise validation_error("idempotency_key was used with another payload")
+        return _spoken(ApiError.of(before.status, before.body) if before.status >= 400 else before.body)
 
     def put(self, replay: Replay) -> None:
         """Keep an answer for the next request with its key."""
@@ -78,7 +78,7 @@ class Replays:
         return iter(tuple(self._replays.values()))
 
 
-def _spoken(outcome: Mapping[str, object] | Problem) -> Mapping[str, object]:
-    if isinstance(outcome, Problem):
+def _spoken(outcome: Mapping[str, object] | ApiError) -> Mapping[str, object]:
+    if isinstance(outcome, ApiError):
         raise outcome
     return outcome

@@ -13,8 +13,8 @@ import attrs
 
 from truemed_async.emulator.app import App
 from truemed_async.emulator.clock import Clock
+from truemed_async.emulator.context import EmulatorContext
 from truemed_async.emulator.faults import Faults
-from truemed_async.emulator.inspector.desk import Desk
 from truemed_async.emulator.listener import Listener
 from truemed_async.emulator.request_log import RequestLog
 from truemed_async.emulator.seed import seed_sessions
@@ -78,14 +78,14 @@ class Emulator:
         self.requests: RequestLog = RequestLog()
         self.faults: Faults = Faults(self.state, seed)
         self.webhooks: Outbox = Outbox(self.state, seed)
-        desk = Desk(
+        context = EmulatorContext(
             state=self.state,
             requests=self.requests,
             faults=self.faults,
             webhooks=self.webhooks,
             api_key=self.api_key,
         )
-        self._app = App(desk=desk, delay=lambda: spread.uniform(low, high))
+        self._app = App(context=context, delay=lambda: spread.uniform(low, high))
         self._sender: Sender | None = None
         self._tls = tls
         self._port = port

@@ -1,69 +1,67 @@
-"""Faults of the API over HTTP.
-
-GET    /_emulator/faults       every fault in force, and the last of those that no longer are
-POST   /_emulator/faults       {"name": …, its scope and parameters}: put one in force
-DELETE /_emulator/faults       take all out of force
-DELETE /_emulator/faults/{id}  take one out of force
-"""
+"""The faults of the API over HTTP."""
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import attrs
 from aiohttp import web
 
-from truemed_async.emulator.call import invalid
 from truemed_async.emulator.faults import FAULTS, ActiveFault, ConnectionFault, Fault
-from truemed_async.emulator.responses import answer
+from truemed_async.emulator.request import json_response, validation_error
+from truemed_async.emulator.routing import Routes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from truemed_async.emulator.admin.asked import Act, Asked
-    from truemed_async.emulator.inspector.desk import Desk
+    from truemed_async.emulator.context import EmulatorContext
+    from truemed_async.emulator.request import Request
 
 
-def listed(desk: Desk, asked: Asked) -> web.Response:
-    """GET /_emulator/faults."""
-    del asked
-    faults = desk.faults
+ROUTES: Final = Routes()
+
+
+@ROUTES.route("GET", "/_emulator/faults")
+def list_faults(context: EmulatorContext, request: Request) -> web.Response:
+    """Return the active faults, and the last of those that ended."""
+    del request
+    faults = context.faults
     handles = sorted((*faults.ended, *faults.active), key=lambda handle: handle.id)
-    return answer(
-        200, {"faults": [_described(handle) for handle in handles], "hits": faults.hits, "names": faults.names}
+    return json_response(
+        200, {"faults": [_describe(handle) for handle in handles], "hits": faults.hits, "names": faults.names}
     )
 
 
-def add(desk: Desk, asked: Asked) -> web.Response:
-    """POST /_emulator/faults."""
-    options = asked.members()
+@ROUTES.route("POST", "/_emulator/faults")
+def add_fault(context: EmulatorContext, request: Request) -> web.Response:
+    """Activate a fault: ``{"name"}``, its scope and its parameters."""
+    options = request.json()
     name = options.pop("name", None)
     if not isinstance(name, str):
-        raise invalid("name must be text")
+        raise validation_error("name must be a string")
     if "when" in options:
-        raise invalid("when is a function: it cannot come over HTTP")
-    # Without an end it would shut out the request that is to remove it.
+        raise validation_error("when is a function: it cannot be sent over HTTP")
+    # Without an end it would also block the request that removes it.
     ends = any(options.get(end) is not None for end in ("times", "nth", "duration"))
     if issubclass(FAULTS.get(name, Fault), ConnectionFault) and not ends:
-        raise invalid(f"{name} would close this door, too: it needs times, nth or duration")
-    return answer(201, _described(desk.faults.add(name, **options)))
+        raise validation_error(f"{name} would also block the request that removes it: it needs times, nth or duration")
+    return json_response(201, _describe(context.faults.add(name, **options)))
 
 
-def clear(desk: Desk, asked: Asked) -> web.Response:
-    """DELETE /_emulator/faults."""
-    del asked
-    desk.faults.clear()
-    return web.Response(status=204)
+@ROUTES.route("DELETE", "/_emulator/faults")
+def clear_faults(context: EmulatorContext, request: Request) -> web.Response:
+    """Deactivate all faults."""
+    del request
+    context.faults.clear()
+    return json_response(204, None)
 
 
-def remove(desk: Desk, asked: Asked) -> web.Response:
-    """DELETE /_emulator/faults/{id}."""
-    {str(handle.id): handle for handle in desk.faults.active}[asked.id].remove()
-    return web.Response(status=204)
+@ROUTES.route("DELETE", "/_emulator/faults/{id}")
+def remove_fault(context: EmulatorContext, request: Request) -> web.Response:
+    """Deactivate one fault."""
+    {str(handle.id): handle for handle in context.faults.active}[request.params["id"]].remove()
+    return json_response(204, None)
 
 
-def _described(handle: ActiveFault) -> dict[str, object]:
+def _describe(handle: ActiveFault) -> dict[str, object]:
     scope = {} if handle.scope is None else attrs.asdict(handle.scope)
     narrowed = {name: value for name, value in scope.items() if value is not None}
     return {
@@ -74,11 +72,3 @@ def _described(handle: ActiveFault) -> dict[str, object]:
         **narrowed,
         **handle.parameters,
     }
-
-
-PATHS: Final[Mapping[str, Mapping[str, Act]]] = MappingProxyType(
-    {
-        "faults": MappingProxyType({"GET": listed, "POST": add, "DELETE": clear}),
-        "faults/{id}": MappingProxyType({"DELETE": remove}),
-    }
-)

@@ -1,130 +1,135 @@
-"""Webhooks over HTTP: endpoints, deliveries, and what goes wrong with them.
-
-GET    /_emulator/webhooks                {"webhooks": […]}, the oldest first
-POST   /_emulator/webhooks                {"url", "mode"?, "secret"?, "events"?}: register one
-DELETE /_emulator/webhooks                forget all
-DELETE /_emulator/webhooks/{id}           forget one
-POST   /_emulator/webhooks/{id}/rotate    {"overlap"?}: give it a new secret; both sign unless overlap is false
-GET    /_emulator/deliveries              {"deliveries": […], "count", "waiting"}, the newest 1,000
-GET    /_emulator/deliveries/{id}         one of them
-POST   /_emulator/deliveries/{id}/resend  send it once more
-GET    /_emulator/webhook_faults          those in force, and the last of those that no longer are
-POST   /_emulator/webhook_faults          {"name", "event"?, "times"?, "probability"?, its parameter}
-DELETE /_emulator/webhook_faults          take all out of force
-DELETE /_emulator/webhook_faults/{id}     take one out of force
-"""
+"""Webhooks over HTTP: endpoints, deliveries, and their faults."""
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from aiohttp import web
 
-from truemed_async.emulator.call import invalid
 from truemed_async.emulator.clock import wire_datetime
-from truemed_async.emulator.kinds import Choice, Flag, Many, Members, Text
-from truemed_async.emulator.responses import answer
+from truemed_async.emulator.request import json_response, validation_error
+from truemed_async.emulator.routing import Routes
+from truemed_async.emulator.schema import Array, Boolean, Enum, Object, String
 from truemed_async.emulator.webhooks.events import EVENTS
 from truemed_async.emulator.webhooks.model import MODES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from truemed_async.emulator.admin.asked import Act, Asked
-    from truemed_async.emulator.inspector.desk import Desk
+    from truemed_async.emulator.context import EmulatorContext
+    from truemed_async.emulator.request import Request
     from truemed_async.emulator.webhooks.faults import WebhookFault
     from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
 
-_REGISTER: Final = Members({"url": Text()}, {"mode": Choice(MODES), "secret": Text(1), "events": Many(Choice(EVENTS))})
-_ROTATE: Final = Members(optional={"overlap": Flag()})
-_MOST: Final = 1_000
+_REGISTER: Final = Object(
+    {"url": String()},
+    {"mode": Enum(MODES), "secret": String(1), "events": Array(Enum(EVENTS))},
+    additional_properties=False,
+)
+_ROTATE: Final = Object(optional={"overlap": Boolean()}, additional_properties=False)
+MAX_DELIVERIES: Final = 1_000
+
+ROUTES: Final = Routes()
 
 
-def listed(desk: Desk, asked: Asked) -> web.Response:
-    """GET /_emulator/webhooks."""
-    del asked
-    return answer(200, {"webhooks": [_endpoint(each) for each in desk.webhooks.endpoints]})
+@ROUTES.route("GET", "/_emulator/webhooks")
+def list_webhooks(context: EmulatorContext, request: Request) -> web.Response:
+    """Return the webhooks, oldest first."""
+    del request
+    return json_response(200, {"webhooks": [_endpoint(each) for each in context.webhooks.endpoints]})
 
 
-def register(desk: Desk, asked: Asked) -> web.Response:
-    """POST /_emulator/webhooks."""
-    return answer(201, _endpoint(desk.webhooks.register(**asked.declared(_REGISTER))))
+@ROUTES.route("POST", "/_emulator/webhooks")
+def register(context: EmulatorContext, request: Request) -> web.Response:
+    """Register a webhook: ``{"url", "mode"?, "secret"?, "events"?}``."""
+    return json_response(201, _endpoint(context.webhooks.register(**request.json(_REGISTER))))
 
 
-def clear(desk: Desk, asked: Asked) -> web.Response:
-    """DELETE /_emulator/webhooks."""
-    del asked
-    with desk.state.lock:
-        for endpoint in desk.webhooks.endpoints:
-            desk.webhooks.unregister(endpoint.id)
-    return web.Response(status=204)
+@ROUTES.route("DELETE", "/_emulator/webhooks")
+def unregister_all(context: EmulatorContext, request: Request) -> web.Response:
+    """Unregister all webhooks."""
+    del request
+    with context.state.lock:
+        for endpoint in context.webhooks.endpoints:
+            context.webhooks.unregister(endpoint.id)
+    return json_response(204, None)
 
 
-def unregister(desk: Desk, asked: Asked) -> web.Response:
-    """DELETE /_emulator/webhooks/{id}."""
-    desk.webhooks.unregister(asked.id)
-    return web.Response(status=204)
+@ROUTES.route("DELETE", "/_emulator/webhooks/{id}")
+def unregister(context: EmulatorContext, request: Request) -> web.Response:
+    """Unregister a webhook."""
+    context.webhooks.unregister(request.params["id"])
+    return json_response(204, None)
 
 
-def rotate(desk: Desk, asked: Asked) -> web.Response:
-    """POST /_emulator/webhooks/{id}/rotate."""
-    options = asked.declared(_ROTATE) if asked.body else {}
-    with desk.state.lock:
-        desk.webhooks.rotate_secret(asked.id, **options)
-        return answer(200, next(_endpoint(each) for each in desk.webhooks.endpoints if each.id == asked.id))
+@ROUTES.route("POST", "/_emulator/webhooks/{id}/rotate")
+def rotate(context: EmulatorContext, request: Request) -> web.Response:
+    """Rotate the secret of a webhook: ``{"overlap"?}``; both secrets sign unless ``overlap`` is false."""
+    options = request.json(_ROTATE) if request.content else {}
+    with context.state.lock:
+        context.webhooks.rotate_secret(request.params["id"], **options)
+        return json_response(
+            200, next(_endpoint(each) for each in context.webhooks.endpoints if each.id == request.params["id"])
+        )
 
 
-def deliveries(desk: Desk, asked: Asked) -> web.Response:
-    """GET /_emulator/deliveries."""
-    del asked
-    with desk.state.lock:
-        kept = desk.webhooks.deliveries
-        shown = [_delivery(each) for each in kept[:_MOST]]
-        return answer(200, {"deliveries": shown, "count": len(kept), "waiting": desk.webhooks.waiting})
+@ROUTES.route("GET", "/_emulator/deliveries")
+def list_deliveries(context: EmulatorContext, request: Request) -> web.Response:
+    """Return the newest 1,000 deliveries, and the numbers of all and of the waiting ones."""
+    del request
+    with context.state.lock:
+        kept = context.webhooks.deliveries
+        shown = [_delivery(each) for each in kept[:MAX_DELIVERIES]]
+        return json_response(200, {"deliveries": shown, "count": len(kept), "waiting": context.webhooks.waiting})
 
 
-def delivery(desk: Desk, asked: Asked) -> web.Response:
-    """GET /_emulator/deliveries/{id}."""
-    with desk.state.lock:
-        return answer(200, _delivery({each.id: each for each in desk.webhooks.deliveries}[asked.id]))
+@ROUTES.route("GET", "/_emulator/deliveries/{id}")
+def get_delivery(context: EmulatorContext, request: Request) -> web.Response:
+    """Return one delivery."""
+    with context.state.lock:
+        return json_response(
+            200, _delivery({each.id: each for each in context.webhooks.deliveries}[request.params["id"]])
+        )
 
 
-def resend(desk: Desk, asked: Asked) -> web.Response:
-    """POST /_emulator/deliveries/{id}/resend."""
-    desk.webhooks.resend(asked.id)
-    return answer(202, {"id": asked.id})
+@ROUTES.route("POST", "/_emulator/deliveries/{id}/resend")
+def resend(context: EmulatorContext, request: Request) -> web.Response:
+    """Send a delivery again."""
+    context.webhooks.resend(request.params["id"])
+    return json_response(202, {"id": request.params["id"]})
 
 
-def faults(desk: Desk, asked: Asked) -> web.Response:
-    """GET /_emulator/webhook_faults."""
-    del asked
-    kept = desk.webhooks.faults
+@ROUTES.route("GET", "/_emulator/webhook_faults")
+def list_faults(context: EmulatorContext, request: Request) -> web.Response:
+    """Return the active faults of webhooks, and the last of those that ended."""
+    del request
+    kept = context.webhooks.faults
     known = sorted((*kept.ended, *kept.active), key=lambda fault: fault.id)
-    return answer(200, {"faults": [_fault(fault) for fault in known], "names": kept.names})
+    return json_response(200, {"faults": [_fault(fault) for fault in known], "names": kept.names})
 
 
-def add_fault(desk: Desk, asked: Asked) -> web.Response:
-    """POST /_emulator/webhook_faults."""
-    options = asked.members()
+@ROUTES.route("POST", "/_emulator/webhook_faults")
+def add_fault(context: EmulatorContext, request: Request) -> web.Response:
+    """Activate a fault: ``{"name", "event"?, "times"?, "probability"?}`` and its parameter."""
+    options = request.json()
     name = options.pop("name", None)
     if not isinstance(name, str):
-        raise invalid("name must be text")
-    return answer(201, _fault(desk.webhooks.faults.add(name, **options)))
+        raise validation_error("name must be a string")
+    return json_response(201, _fault(context.webhooks.faults.add(name, **options)))
 
 
-def clear_faults(desk: Desk, asked: Asked) -> web.Response:
-    """DELETE /_emulator/webhook_faults."""
-    del asked
-    desk.webhooks.faults.clear()
-    return web.Response(status=204)
+@ROUTES.route("DELETE", "/_emulator/webhook_faults")
+def clear_faults(context: EmulatorContext, request: Request) -> web.Response:
+    """Deactivate all faults of webhooks."""
+    del request
+    context.webhooks.faults.clear()
+    return json_response(204, None)
 
 
-def remove_fault(desk: Desk, asked: Asked) -> web.Response:
-    """DELETE /_emulator/webhook_faults/{id}."""
-    {str(fault.id): fault for fault in desk.webhooks.faults.active}[asked.id].remove()
-    return web.Response(status=204)
+@ROUTES.route("DELETE", "/_emulator/webhook_faults/{id}")
+def remove_fault(context: EmulatorContext, request: Request) -> web.Response:
+    """Deactivate one fault of webhooks."""
+    {str(fault.id): fault for fault in context.webhooks.faults.active}[request.params["id"]].remove()
+    return json_response(204, None)
 
 
 def _endpoint(endpoint: WebhookEndpoint) -> dict[str, Any]:
@@ -156,17 +161,3 @@ def _fault(fault: WebhookFault) -> dict[str, Any]:
         **narrowed,
         **fault.parameters,
     }
-
-
-PATHS: Final[Mapping[str, Mapping[str, Act]]] = MappingProxyType(
-    {
-        "webhooks": MappingProxyType({"GET": listed, "POST": register, "DELETE": clear}),
-        "webhooks/{id}": MappingProxyType({"DELETE": unregister}),
-        "webhooks/{id}/rotate": MappingProxyType({"POST": rotate}),
-        "deliveries": MappingProxyType({"GET": deliveries}),
-        "deliveries/{id}": MappingProxyType({"GET": delivery}),
-        "deliveries/{id}/resend": MappingProxyType({"POST": resend}),
-        "webhook_faults": MappingProxyType({"GET": faults, "POST": add_fault, "DELETE": clear_faults}),
-        "webhook_faults/{id}": MappingProxyType({"DELETE": remove_fault}),
-    }
-)

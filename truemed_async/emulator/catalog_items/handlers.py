@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from truemed_async.emulator.call import Call, Problem
 from truemed_async.emulator.catalog_items.model import CatalogItem, Filters
 from truemed_async.emulator.clock import wire_datetime
-from truemed_async.emulator.listing import listed
+from truemed_async.emulator.pagination import paginate
+from truemed_async.emulator.request import ApiError, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,53 +17,53 @@ if TYPE_CHECKING:
 _SETTABLE = ("name", "description", "gtin", "image_urls", "metadata", "product_id", "url")
 
 
-def list_items(state: State, call: Call) -> object:
+def list_items(state: State, request: Request) -> object:
     """GET /api/v1/product_catalog/items/list."""
-    eligibility: str | None = call.query["eligibility"]
+    eligibility: str | None = request.query["eligibility"]
     filters = None if eligibility is None else Filters(eligibility)
-    return listed(state, state.catalog_items, call, "data", _shown, filters)
+    return paginate(state, state.catalog_items, request, "data", _shown, filters)
 
 
-def create_item(state: State, call: Call) -> object:
+def create_item(state: State, request: Request) -> object:
     """POST /api/v1/product_catalog/items/create."""
 
     def create() -> Mapping[str, object]:
-        if call.body["sku"] in state.catalog_items:
-            raise Problem(409, "Conflict", "there is an item with this sku")
-        fields = {name: call.body[name] for name in _SETTABLE if name in call.body}
-        sku = state.catalog_items.add(sku=call.body["sku"], **fields)
+        if request.body["sku"] in state.catalog_items:
+            raise ApiError(409, "Conflict", "there is an item with this sku")
+        fields = {name: request.body[name] for name in _SETTABLE if name in request.body}
+        sku = state.catalog_items.add(sku=request.body["sku"], **fields)
         return {"object": _shown(state.catalog_items.get(sku))}
 
-    return state.replays.once("catalog_items.create", "", call.body, create)
+    return state.replays.once("catalog_items.create", "", request.body, create)
 
 
-def update_item(state: State, call: Call) -> object:
+def update_item(state: State, request: Request) -> object:
     """POST /api/v1/product_catalog/items/update."""
-    item = _existing(state, call)
-    changes = {name: call.body[name] for name in _SETTABLE if name in call.body}
+    item = _existing(state, request)
+    changes = {name: request.body[name] for name in _SETTABLE if name in request.body}
     changes["image_urls"] = tuple(changes["image_urls"])
     state.catalog_items.change(item.sku, **changes)
     return {}
 
 
-def get_item(state: State, call: Call) -> object:
+def get_item(state: State, request: Request) -> object:
     """POST /api/v1/product_catalog/items/detail."""
-    return {"object": _shown(_existing(state, call))}
+    return {"object": _shown(_existing(state, request))}
 
 
-def checkout_method(state: State, call: Call) -> object:
+def checkout_method(state: State, request: Request) -> object:
     """POST /api/v1/product_catalog/truemed_checkout_method."""
-    skus: list[str] = [item["sku"] for item in call.body["items"]]
+    skus: list[str] = [item["sku"] for item in request.body["items"]]
     catalog = state.catalog_items
     eligible = [sku for sku in skus if sku in catalog and catalog.get(sku).status.startswith("eligible")]
     return {"checkout_method": "truemed" if eligible else "standard", "eligible_items": eligible}
 
 
-def _existing(state: State, call: Call) -> CatalogItem:
+def _existing(state: State, request: Request) -> CatalogItem:
     try:
-        return state.catalog_items.get(call.body["sku"])
+        return state.catalog_items.get(request.body["sku"])
     except KeyError:
-        raise Problem(404, "NotFound", "no such item") from None
+        raise ApiError(404, "NotFound", "no such item") from None
 
 
 def _shown(item: CatalogItem) -> dict[str, object]:

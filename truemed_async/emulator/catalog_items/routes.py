@@ -8,29 +8,29 @@ from typing import Final
 
 from truemed_async.emulator.catalog_items import handlers
 from truemed_async.emulator.catalog_items.model import ELIGIBILITIES
-from truemed_async.emulator.kinds import Choice, Many, Members, Nullable, Text
-from truemed_async.emulator.listing import MOMENT, PAGING, listing
-from truemed_async.emulator.route import Listing, Parameter, Route
+from truemed_async.emulator.pagination import DATETIME, page_schema
+from truemed_async.emulator.routing import PAGE_PARAMS, Listing, Parameter, Route
+from truemed_async.emulator.schema import Array, Enum, Nullable, Object, String
 
 _CATALOG: Final = "/api/v1/product_catalog"
-_SKU: Final = Text(shortest=1)
-_MAYBE: Final = Nullable(Text())
-_ITEM: Final = Members(
+_SKU: Final = String(min_length=1)
+_MAYBE: Final = Nullable(String())
+_ITEM: Final = Object(
     {
-        "sku": Text(),
-        "name": Text(),
-        "created_at": MOMENT,
+        "sku": String(),
+        "name": String(),
+        "created_at": DATETIME,
         "description": _MAYBE,
-        "eligibility": Nullable(Choice(ELIGIBILITIES)),
+        "eligibility": Nullable(Enum(ELIGIBILITIES)),
         "gtin": _MAYBE,
-        "image_urls": Many(Text()),
+        "image_urls": Array(String()),
         "metadata": _MAYBE,
         "product_id": _MAYBE,
-        "reviewed_at": MOMENT,
+        "reviewed_at": DATETIME,
         "url": _MAYBE,
     }
 )
-_OBJECT: Final = Members({"object": _ITEM})
+_OBJECT: Final = Object({"object": _ITEM})
 
 ROUTES: Final = (
     Route(
@@ -39,8 +39,8 @@ ROUTES: Final = (
         path=f"{_CATALOG}/items/list",
         handler=handlers.list_items,
         summary="List Catalog Items",
-        query={**PAGING, "eligibility": Parameter(Choice(ELIGIBILITIES))},
-        answer=listing("data", _ITEM),
+        query={**PAGE_PARAMS, "eligibility": Parameter(Enum(ELIGIBILITIES))},
+        response=page_schema("data", _ITEM),
         listing=Listing("catalog_items", "data", "sku"),
     ),
     Route(
@@ -49,8 +49,8 @@ ROUTES: Final = (
         path=f"{_CATALOG}/truemed_checkout_method",
         handler=handlers.checkout_method,
         summary="Truemed Checkout Method",
-        body=Members({"items": Many(Members({"sku": _SKU}))}),
-        answer=Members({"checkout_method": Choice(("truemed", "standard")), "eligible_items": Many(Text())}),
+        body=Object({"items": Array(Object({"sku": _SKU}))}),
+        response=Object({"checkout_method": Enum(("truemed", "standard")), "eligible_items": Array(String())}),
     ),
     Route(
         name="catalog_items.create",
@@ -58,19 +58,19 @@ ROUTES: Final = (
         path=f"{_CATALOG}/items/create",
         handler=handlers.create_item,
         summary="Create Catalog Item",
-        body=Members(
-            {"sku": _SKU, "name": Text()},
+        body=Object(
+            {"sku": _SKU, "name": String()},
             {
-                "description": Text(),
+                "description": String(),
                 "gtin": _MAYBE,
-                "image_urls": Many(Text()),
+                "image_urls": Array(String()),
                 "metadata": _MAYBE,
                 "product_id": _MAYBE,
-                "url": Text(),
-                "idempotency_key": Text(shortest=1),
+                "url": String(),
+                "idempotency_key": String(min_length=1),
             },
         ),
-        answer=_OBJECT,
+        response=_OBJECT,
         errors={409: ("Conflict",)},
     ),
     Route(
@@ -79,11 +79,11 @@ ROUTES: Final = (
         path=f"{_CATALOG}/items/update",
         handler=handlers.update_item,
         summary="Update Catalog Item",
-        body=Members(
-            {"sku": _SKU, "name": Text(), "description": Text(), "image_urls": Many(Text()), "url": Text()},
+        body=Object(
+            {"sku": _SKU, "name": String(), "description": String(), "image_urls": Array(String()), "url": String()},
             {"gtin": _MAYBE, "metadata": _MAYBE, "product_id": _MAYBE},
         ),
-        answer=Members(),
+        response=Object(),
         errors={404: ("NotFound",)},
     ),
     Route(
@@ -92,8 +92,8 @@ ROUTES: Final = (
         path=f"{_CATALOG}/items/detail",
         handler=handlers.get_item,
         summary="Get Catalog Item Details",
-        body=Members({"sku": _SKU}),
-        answer=_OBJECT,
+        body=Object({"sku": _SKU}),
+        response=_OBJECT,
         errors={404: ("NotFound",)},
     ),
 )

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from truemed_async.emulator.request_log import LoggedRequest
-from truemed_async.emulator.route import Route
+from truemed_async.emulator.routing import Route
 from truemed_async.emulator.state import State
 
 

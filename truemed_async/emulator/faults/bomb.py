@@ -14,7 +14,7 @@ from aiohttp import web
 from attrs.validators import and_, ge, lt
 
 from truemed_async.emulator.faults.base import Exchange, Fault, RawResponse, chunk, head
-from truemed_async.emulator.responses import answer
+from truemed_async.emulator.request import json_response
 
 _BLOCK = b"a" * 2**20
 
@@ -120,7 +120,7 @@ class OversizeErrorBody(Fault):
 
 
 def _streamed(status: int, pieces: Pieces, *fields: str) -> RawResponse:
-    start = head(answer(status, None), *fields, "Transfer-Encoding: chunked")
+    start = head(json_response(status, None), *fields, "Transfer-Encoding: chunked")
 
     def chunked() -> Iterator[bytes]:
         yield start

@@ -10,9 +10,8 @@ import attrs
 from aiohttp import web
 from attrs.validators import ge, gt, optional
 
-from truemed_async.emulator.call import Problem
 from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault, Exchange, Fault, RawResponse, reset
-from truemed_async.emulator.responses import refusal
+from truemed_async.emulator.request import ApiError, error_response
 from truemed_async.emulator.state import State
 
 
@@ -143,7 +142,7 @@ class AppliedThen500(Fault):
 
     async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
         del exchange, response
-        return refusal(Problem(500, "ServerError", "something went wrong on our side"))
+        return error_response(ApiError(500, "ServerError", "something went wrong on our side"))
 
 
 class AppliedThen400ServerError(Fault):
@@ -151,4 +150,4 @@ class AppliedThen400ServerError(Fault):
 
     async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
         del exchange, response
-        return refusal(Problem(400, "ServerError", "something went wrong on our side"))
+        return error_response(ApiError(400, "ServerError", "something went wrong on our side"))

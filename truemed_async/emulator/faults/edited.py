@@ -11,9 +11,8 @@ import orjson
 from aiohttp import web
 from attrs.validators import and_, ge, le
 
-from truemed_async.emulator.call import Problem
 from truemed_async.emulator.faults.base import Exchange, Fault, body, plain
-from truemed_async.emulator.responses import refusal
+from truemed_async.emulator.request import ApiError, error_response
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
 
@@ -65,7 +64,7 @@ class Edited(Fault, ABC):
         document = orjson.loads(content) if content else None
         if document is None or not self.edit(document):
             # A test whose fault quietly does nothing proves nothing: better that it fails.
-            return refusal(Problem(500, "FaultNotApplicable", f"the answer has no place for {self}"))
+            return error_response(ApiError(500, "FaultNotApplicable", f"the answer has no place for {self}"))
         answer.body = self.finish(orjson.dumps(document))
         return answer
 

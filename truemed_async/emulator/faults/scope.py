@@ -8,9 +8,9 @@ from typing import Any, Self
 import attrs
 from attrs.validators import and_, ge, gt, le, optional
 
+from truemed_async.emulator.api import ROUTES
 from truemed_async.emulator.faults.base import ConnectionFault, Exchange, Fault
 from truemed_async.emulator.faults.table import require
-from truemed_async.emulator.routes import ROUTES
 
 
 def _is_route(_: object, __: object, name: str | None) -> None:

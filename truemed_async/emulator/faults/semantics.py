@@ -13,10 +13,9 @@ import orjson
 from aiohttp import web
 from attrs.validators import ge
 
-from truemed_async.emulator.call import Problem, invalid
 from truemed_async.emulator.faults.base import Drawing, Exchange, Fault, body
 from truemed_async.emulator.faults.status import Answered
-from truemed_async.emulator.responses import answer, refusal
+from truemed_async.emulator.request import ApiError, error_response, json_response, validation_error
 from truemed_async.emulator.state import State
 from truemed_async.emulator.store import StatusRow, Store
 
@@ -32,7 +31,7 @@ class KeyReuseMismatch(OfWrites):
     """A write is refused with 400: its idempotency key was used with another payload."""
 
     def answer(self) -> web.Response:
-        return refusal(invalid("idempotency_key was used with another payload"))
+        return error_response(validation_error("idempotency_key was used with another payload"))
 
 
 @attrs.define(eq=False)
@@ -42,7 +41,7 @@ class Conflict409(OfWrites):
     error: str = "user_id_already_set"
 
     def answer(self) -> web.Response:
-        return refusal(Problem(409, self.error, "this is in conflict with what is there"))
+        return error_response(ApiError(409, self.error, "this is in conflict with what is there"))
 
 
 @attrs.define(eq=False)
@@ -54,7 +53,7 @@ class Declined422(OfWrites):
     def answer(self) -> web.Response:
         # Truemed documents the redirect_url; the words beside it are our choice.
         body = {"error": "payment_method_declined", "message": "the payment method was declined"}
-        return answer(422, {**body, "redirect_url": self.redirect_url})
+        return json_response(422, {**body, "redirect_url": self.redirect_url})
 
 
 class OfListings(Fault):

@@ -13,10 +13,9 @@ import attrs
 from aiohttp import web
 from attrs.validators import and_, ge, gt, le, lt, optional
 
-from truemed_async.emulator.call import Problem
 from truemed_async.emulator.faults.base import Drawing, Exchange, Fault, http_date
 from truemed_async.emulator.faults.content import HTML
-from truemed_async.emulator.responses import refusal
+from truemed_async.emulator.request import ApiError, error_response
 from truemed_async.emulator.state import State
 
 _MESSAGE = "this answer was made by a fault"
@@ -43,7 +42,7 @@ def _error(code: int) -> str:
 
 
 def _refused(code: int, headers: dict[str, str] | None = None) -> web.Response:
-    return refusal(Problem(code, _error(code), _MESSAGE), headers)
+    return error_response(ApiError(code, _error(code), _MESSAGE), headers)
 
 
 @attrs.define(eq=False)
@@ -64,7 +63,7 @@ class Status(Answered):
             headers["Retry-After"] = http_date(float(self.retry_after)) if as_date else str(self.retry_after)
         error = _error(self.code) if self.error is None else self.error
         message = _MESSAGE if self.message is None else self.message
-        return refusal(Problem(self.code, error, message), headers)
+        return error_response(ApiError(self.code, error, message), headers)
 
 
 @attrs.define(eq=False)

@@ -14,7 +14,7 @@ from truemed_async.emulator.moves import moves_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from truemed_async.emulator.inspector.desk import Desk
+    from truemed_async.emulator.context import EmulatorContext
     from truemed_async.emulator.webhooks.model import Delivery
 
 _LONGEST: Final = 4_000  # of one body
@@ -30,11 +30,11 @@ class Panel:
     slug: str
     name: str
     template: str
-    values: Callable[[Desk, int], Mapping[str, object]]
+    values: Callable[[EmulatorContext, int], Mapping[str, object]]
 
 
-def _rows(desk: Desk, most: int, resource: str, *columns: str) -> dict[str, object]:
-    store = desk.state.stores[resource]
+def _rows(context: EmulatorContext, most: int, resource: str, *columns: str) -> dict[str, object]:
+    store = context.state.stores[resource]
     newest, count = store.table.slice(None, 0, most)
     rows = [
         {
@@ -59,30 +59,32 @@ def _headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(_line(name), _line(value)) for name, value in headers]
 
 
-def _payments(desk: Desk, most: int) -> dict[str, object]:
+def _payments(context: EmulatorContext, most: int) -> dict[str, object]:
     columns = ("total_amount", "kind", "status_summary", "created_at")
-    return {"tables": {"Payment sessions": _rows(desk, most, "payment_sessions", *columns)}}
+    return {"tables": {"Payment sessions": _rows(context, most, "payment_sessions", *columns)}}
 
 
-def _tokens(desk: Desk, most: int) -> dict[str, object]:
+def _tokens(context: EmulatorContext, most: int) -> dict[str, object]:
     return {
         "tables": {
-            "Payment tokens": _rows(desk, most, "payment_tokens", "failure", "lmn_expires_at", "created_at"),
-            "Provision requests": _rows(desk, most, "provision_requests", "payment_token", "next_action", "created_at"),
+            "Payment tokens": _rows(context, most, "payment_tokens", "failure", "lmn_expires_at", "created_at"),
+            "Provision requests": _rows(
+                context, most, "provision_requests", "payment_token", "next_action", "created_at"
+            ),
         }
     }
 
 
-def _qualification(desk: Desk, most: int) -> dict[str, object]:
+def _qualification(context: EmulatorContext, most: int) -> dict[str, object]:
     columns = ("user_id", "source", "expires_at", "created_at")
-    return {"tables": {"Qualification sessions": _rows(desk, most, "qualification_sessions", *columns)}}
+    return {"tables": {"Qualification sessions": _rows(context, most, "qualification_sessions", *columns)}}
 
 
-def _catalog(desk: Desk, most: int) -> dict[str, object]:
-    return {"tables": {"Catalog items": _rows(desk, most, "catalog_items", "name", "reviewed_at", "created_at")}}
+def _catalog(context: EmulatorContext, most: int) -> dict[str, object]:
+    return {"tables": {"Catalog items": _rows(context, most, "catalog_items", "name", "reviewed_at", "created_at")}}
 
 
-def _requests(desk: Desk, most: int) -> dict[str, object]:
+def _requests(context: EmulatorContext, most: int) -> dict[str, object]:
     reader = Reader()
     shown = [
         {
@@ -94,13 +96,13 @@ def _requests(desk: Desk, most: int) -> dict[str, object]:
             "body": reader.read(request.body),
             "response": reader.read(request.response_body),
         }
-        for request in desk.requests.newest(most)
+        for request in context.requests.newest(most)
     ]
-    return {"requests": shown, "count": desk.requests.count()}
+    return {"requests": shown, "count": context.requests.count()}
 
 
-def _webhooks(desk: Desk, most: int) -> dict[str, object]:
-    now, reader, deliveries = desk.state.clock.now(), Reader(), desk.webhooks.deliveries
+def _webhooks(context: EmulatorContext, most: int) -> dict[str, object]:
+    now, reader, deliveries = context.state.clock.now(), Reader(), context.webhooks.deliveries
     shown = [
         {
             "id": delivery.id,
@@ -115,9 +117,9 @@ def _webhooks(desk: Desk, most: int) -> dict[str, object]:
     ]
     endpoints = [
         {"id": each.id, "url": _line(each.url), "mode": each.mode, "secret": _line(each.secrets[0])}
-        for each in desk.webhooks.endpoints
+        for each in context.webhooks.endpoints
     ]
-    faults = [{"name": fault.name, "hits": fault.hits} for fault in desk.webhooks.faults.active]
+    faults = [{"name": fault.name, "hits": fault.hits} for fault in context.webhooks.faults.active]
     return {
         "endpoints": endpoints[:most],
         "registered": len(endpoints),
@@ -140,8 +142,8 @@ def _attempts(delivery: Delivery) -> list[dict[str, object]]:
     ]
 
 
-def _faults(desk: Desk, most: int) -> dict[str, object]:
-    active = [{"id": fault.id, "name": _line(fault.name), "hits": fault.hits} for fault in desk.faults.active]
+def _faults(context: EmulatorContext, most: int) -> dict[str, object]:
+    active = [{"id": fault.id, "name": _line(fault.name), "hits": fault.hits} for fault in context.faults.active]
     return {"faults": active[:most], "count": len(active)}
 
 
@@ -173,9 +175,9 @@ def _indented(body: bytes) -> str:
         return body.decode("utf-8", "replace")
 
 
-def choices(desk: Desk) -> dict[str, Any]:
+def choices(context: EmulatorContext) -> dict[str, Any]:
     """Return what the forms offer, which does not change while one looks."""
-    return {"fault_names": desk.faults.names, "webhook_fault_names": desk.webhooks.faults.names}
+    return {"fault_names": context.faults.names, "webhook_fault_names": context.webhooks.faults.names}
 
 
 PANELS: Final = (

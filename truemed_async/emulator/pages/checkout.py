@@ -3,9 +3,10 @@
 Truemed shows the shopper success from `processing` on, whatever the review decides later; so does this.
 """
 
-from typing import Final
+from __future__ import annotations
 
-from truemed_async.emulator import hosted
+from typing import TYPE_CHECKING, Final
+
 from truemed_async.emulator.pages.choices import (
     NO_TREATMENT,
     WORKS_ONCE,
@@ -16,59 +17,64 @@ from truemed_async.emulator.pages.choices import (
     decide,
     wear_out,
 )
-from truemed_async.emulator.pages.visit import Sent, Shown, Visit, notice, outward
+from truemed_async.emulator.pages.visit import Sent, Shown, notice, outward
 from truemed_async.emulator.payment_sessions.model import PaymentSession
+from truemed_async.emulator.request import hosted_url
+
+if TYPE_CHECKING:
+    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.state import State
 
 _OPEN: Final = "pending"
 
 
-def survey(visit: Visit) -> Shown | Sent:
+def survey(state: State, request: Request) -> Shown | Sent:
     """Ask what makes an order eligible."""
-    session = visit.state.payment_sessions.get(visit.params["id"])
+    session = state.payment_sessions.get(request.params["id"])
     if session.status != _OPEN:
         return _over(session)
-    if visit.form is None:
-        return _page("survey.html", session, hosted.checkout("", session.id))
-    if visit.field("condition") == NO_TREATMENT:
+    if request.method != "POST":
+        return _page("survey.html", session, hosted_url("", "payment_sessions", session.id))
+    if request.body.get("condition", "") == NO_TREATMENT:
         return notice(
             "This order is not eligible",
             "General health alone cannot be paid with HSA or FSA money.",
-            onward=f"{hosted.checkout('', session.id)}/leave",
+            onward=f"{hosted_url('', 'payment_sessions', session.id)}/leave",
             framed=session.use_iframe,
         )
-    problem = check_survey(visit)
+    problem = check_survey(request)
     if problem:
-        return _page("survey.html", session, hosted.checkout("", session.id), problem)
-    return Sent(f"{hosted.checkout('', session.id)}/card")
+        return _page("survey.html", session, hosted_url("", "payment_sessions", session.id), problem)
+    return Sent(f"{hosted_url('', 'payment_sessions', session.id)}/card")
 
 
-def card(visit: Visit) -> Shown | Sent:
+def card(state: State, request: Request) -> Shown | Sent:
     """Take a card and let the review decide."""
-    session = visit.state.payment_sessions.get(visit.params["id"])
+    session = state.payment_sessions.get(request.params["id"])
     if session.status != _OPEN:
         return _over(session)
-    action = f"{hosted.checkout('', session.id)}/card"
-    if visit.form is None:
+    action = f"{hosted_url('', 'payment_sessions', session.id)}/card"
+    if request.method != "POST":
         return _page("card.html", session, action)
-    problem = check_review(visit) or check_card(visit, stored=session.tokenize) or _check_both(visit)
+    problem = check_review(request) or check_card(request, stored=session.tokenize) or _check_both(request)
     if problem:
         return _page("card.html", session, action, problem)
-    visit.state.payment_sessions.submit(session.id)
-    sessions = visit.state.payment_sessions
-    decide(visit, session.id, approve=sessions.approve, reject=sessions.reject)
+    state.payment_sessions.submit(session.id)
+    sessions = state.payment_sessions
+    decide(request, session.id, approve=sessions.approve, reject=sessions.reject)
     payment_token = sessions.get(session.id).payment_token
     if payment_token is not None:
-        wear_out(visit, payment_token)
+        wear_out(state, request, payment_token)
     return _back(session, success=True)
 
 
-def leave(visit: Visit) -> Shown | Sent:
+def leave(state: State, request: Request) -> Shown | Sent:
     """Walk away: the session stays as it is."""
-    return _back(visit.state.payment_sessions.get(visit.params["id"]), success=False)
+    return _back(state.payment_sessions.get(request.params["id"]), success=False)
 
 
-def _check_both(visit: Visit) -> str | None:
-    open_ended = visit.field("card") == WORKS_ONCE and visit.field("review") == "later"
+def _check_both(request: Request) -> str | None:
+    open_ended = request.body.get("card", "") == WORKS_ONCE and request.body.get("review", "") == "later"
     return "This card is stored by the review: let it decide now." if open_ended else None
 
 
@@ -108,7 +114,7 @@ def _page(template: str, session: PaymentSession, action: str, problem: str | No
         "explanation": None,
         "heading": "Payment",
         "items": session.order_items,
-        "leave": f"{hosted.checkout('', session.id)}/leave",
+        "leave": f"{hosted_url('', 'payment_sessions', session.id)}/leave",
         "paid_next": True,
         "problem": problem,
         "surveyed": True,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.pages.visit import Visit
+    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.state import State
 
 NO_TREATMENT: Final = "no"
 DECLINED: Final = "declined"
@@ -22,33 +23,33 @@ def cards(*, stored: bool) -> list[tuple[str, str]]:
     return [*_CARDS, _STORED] if stored else list(_CARDS)
 
 
-def check_survey(visit: Visit) -> str | None:
+def check_survey(request: Request) -> str | None:
     """Return what is wrong with the answers of the survey, if anything is."""
-    return None if visit.field("condition") in _CONDITIONS else "Answer the question about your health."
+    return None if request.body.get("condition", "") in _CONDITIONS else "Answer the question about your health."
 
 
-def check_review(visit: Visit) -> str | None:
+def check_review(request: Request) -> str | None:
     """Return what is wrong with what the review is to decide, if anything is."""
-    return None if visit.field("review") in _REVIEWS else "Choose what the review decides."
+    return None if request.body.get("review", "") in _REVIEWS else "Choose what the review decides."
 
 
-def check_card(visit: Visit, *, stored: bool) -> str | None:
+def check_card(request: Request, *, stored: bool) -> str | None:
     """Return what is wrong with the choice of a card, or what the bank says of it, if it is not well."""
-    card = visit.field("card")
+    card = request.body.get("card", "")
     if card not in dict(cards(stored=stored)):
         return "Choose a card."
     return "The card was declined. Nothing was charged: choose another card." if card == DECLINED else None
 
 
-def wear_out(visit: Visit, payment_token: str) -> None:
+def wear_out(state: State, request: Request, payment_token: str) -> None:
     """Let the next charge fail where a card was chosen that works once."""
-    if visit.field("card") == WORKS_ONCE:
-        visit.state.payment_tokens.fail_next_charge(payment_token)
+    if request.body.get("card", "") == WORKS_ONCE:
+        state.payment_tokens.fail_next_charge(payment_token)
 
 
-def decide(visit: Visit, id: str, *, approve: Callable[[str], None], reject: Callable[[str], None]) -> None:
+def decide(request: Request, id: str, *, approve: Callable[[str], None], reject: Callable[[str], None]) -> None:
     """Let the review decide as the form says, or not yet."""
-    match visit.field("review"):
+    match request.body.get("review", ""):
         case "approve":
             approve(id)
         case "reject":

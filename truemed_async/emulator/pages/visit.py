@@ -1,30 +1,17 @@
-"""What a page is given, and the ways in which it can answer."""
+"""The results of the handlers of pages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, TypeAlias
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import attrs
 
+from truemed_async.emulator.request import ApiError
+
 if TYPE_CHECKING:
-    from truemed_async.emulator.state import State
-
-
-@attrs.frozen
-class Visit:
-    """One request of a browser: the state, its path with the query, the parameters of both, and a form if one was sent."""
-
-    state: State
-    address: str
-    params: Mapping[str, str]
-    query: Mapping[str, str]
-    form: Mapping[str, str] | None = None
-
-    def field(self, name: str) -> str:
-        """Return what the form says of this, or nothing."""
-        return (self.form or {}).get(name, "")
+    from collections.abc import Mapping
 
 
 @attrs.frozen
@@ -43,8 +30,6 @@ class Sent:
 
     url: str
 
-
-Page: TypeAlias = "Callable[[Visit], Shown | Sent]"
 
 # What a URL may hold as it is; the rest is escaped, so that it can stand in a header.
 _IN_A_URL: Final = "!#$%&'()*+,/:;=?@[]~"
@@ -71,3 +56,9 @@ def notice(
     """Return a page that says something, and perhaps leads on."""
     values = {"heading": heading, "explanation": explanation, "onward": onward, "onward_label": onward_label}
     return Shown("notice.html", values, status, framed)
+
+
+def require_jinja() -> None:
+    """Raise the ``ApiError`` of an installation without the library that renders the pages."""
+    if find_spec("jinja2") is None:
+        raise ApiError(501, "NotImplemented", "the pages need Jinja: pip install 'truemed-async[emulator]'")

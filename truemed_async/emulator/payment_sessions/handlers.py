@@ -5,12 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from truemed_async.emulator import hosted
-from truemed_async.emulator.call import Call, Problem
-from truemed_async.emulator.listing import listed
+from truemed_async.emulator.pagination import paginate
 from truemed_async.emulator.payment_sessions.model import Filters, LineItem, PaymentSession, itemized
 from truemed_async.emulator.payment_sessions.wire import shown, shown_row
 from truemed_async.emulator.payment_tokens.handlers import existing
+from truemed_async.emulator.request import ApiError, Request, hosted_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,13 +35,13 @@ _KEPT = (
 )
 
 
-def create_session(state: State, call: Call) -> object:
+def create_session(state: State, request: Request) -> object:
     """POST /payments/v1/create_payment_session."""
 
-    def create() -> Mapping[str, object] | Problem:
-        items = [_line(item) for item in call.body["order_items"]]
-        _require_total(call.body, items)
-        fields = {name: call.body[name] for name in _KEPT if name in call.body}
+    def create() -> Mapping[str, object] | ApiError:
+        items = [_line(item) for item in request.body["order_items"]]
+        _require_total(request.body, items)
+        fields = {name: request.body[name] for name in _KEPT if name in request.body}
         if "payment_token" in fields:
             existing(state, fields["payment_token"])
         id = state.payment_sessions.add(**fields, order_items=items)
@@ -50,31 +49,33 @@ def create_session(state: State, call: Call) -> object:
             failure = state.payment_sessions.charge_token(id)
             if failure is not None:
                 # The names beside redirect_url are a guess. What is created stays: the customer may still mend it.
-                more = {"redirect_url": hosted.repair(call.origin, fields["payment_token"])}
-                return Problem(422, failure, "the stored payment method cannot be charged", more=more)
-        return {"id": id, "redirect_url": hosted.checkout(call.origin, id)}
+                more = {"redirect_url": hosted_url(request.origin, "payment_tokens", fields["payment_token"])}
+                return ApiError(422, failure, "the stored payment method cannot be charged", more=more)
+        return {"id": id, "redirect_url": hosted_url(request.origin, "payment_sessions", id)}
 
-    return state.replays.once("payment_sessions.create", "", call.body, create)
+    return state.replays.once("payment_sessions.create", "", request.body, create)
 
 
-def get_session(state: State, call: Call) -> object:
+def get_session(state: State, request: Request) -> object:
     """GET /payments/v1/payment_session/{payment_session_id}."""
     try:
-        session = state.payment_sessions.get(call.params["payment_session_id"])
+        session = state.payment_sessions.get(request.params["payment_session_id"])
     except KeyError:
-        raise Problem(404, "NotFound", "no such payment session") from None
+        raise ApiError(404, "NotFound", "no such payment session") from None
     return shown(session)
 
 
-def list_sessions(state: State, call: Call) -> object:
+def list_sessions(state: State, request: Request) -> object:
     """GET /payments/v1/payment_sessions."""
-    items, refunds = call.query["include_order_items"], call.query["summarize_refunds"]
-    search = (call.query["search"] or "").casefold()
+    items, refunds = request.query["include_order_items"], request.query["summarize_refunds"]
+    search = (request.query["search"] or "").casefold()
 
     def show(session: PaymentSession) -> object:
         return shown_row(session, items=items, refunds=refunds)
 
-    return listed(state, state.payment_sessions, call, "payment_sessions", show, Filters(search) if search else None)
+    return paginate(
+        state, state.payment_sessions, request, "payment_sessions", show, Filters(search) if search else None
+    )
 
 
 def _line(item: Mapping[str, Any]) -> LineItem:
@@ -89,15 +90,15 @@ def _line(item: Mapping[str, Any]) -> LineItem:
 
 
 def _require_total(body: Mapping[str, Any], items: list[LineItem]) -> None:
-    """Raise the `Problem` of a total that cannot be: the literal of its `error` is that of a capture, a guess here."""
+    """Raise the `ApiError` of a total that cannot be: the literal of its `error` is that of a capture, a guess here."""
     total: int = body["total_amount"]
     if total < 0:
-        raise Problem(400, "TotalAmountInvalid", "total_amount cannot be negative")
+        raise ApiError(400, "TotalAmountInvalid", "total_amount cannot be negative")
     if total == 0 and not (body.get("tokenize") and "display_next_bill_info" in body):
-        raise Problem(
+        raise ApiError(
             400, "TotalAmountInvalid", "total_amount is 0 only for a free trial: tokenize and display_next_bill_info"
         )
     # An order that itemizes nothing may have shipping and tax in its total alone, as older ones do.
     itemizes = "amount_details" in body or any(item.amount_details is not None for item in items)
     if itemizes and total != itemized(body.get("amount_details")) + sum(item.total for item in items):
-        raise Problem(400, "TotalAmountInvalid", "total_amount must be the sum of order_items and amount_details")
+        raise ApiError(400, "TotalAmountInvalid", "total_amount must be the sum of order_items and amount_details")

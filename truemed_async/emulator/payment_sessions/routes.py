@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from truemed_async.emulator.kinds import Flag, Text
-from truemed_async.emulator.listing import PAGING, listing
+from truemed_async.emulator.pagination import page_schema
 from truemed_async.emulator.payment_sessions import handlers, money, wire
 from truemed_async.emulator.payment_tokens.model import FAILURES
-from truemed_async.emulator.route import Listing, Parameter, Route
+from truemed_async.emulator.routing import PAGE_PARAMS, Listing, Parameter, Route
+from truemed_async.emulator.schema import Boolean, String
 
 _ONE: Final = "/payments/v1/payment_session/{payment_session_id}"
 
@@ -18,9 +18,9 @@ ROUTES: Final = (
         handler=handlers.create_session,
         summary="Create Payment Session",
         body=wire.CREATE,
-        answer=wire.CREATED,
-        faulty="MissingField",
-        faulty_members={"total_amount": "TotalAmountInvalid"},
+        response=wire.CREATED,
+        error="MissingField",
+        member_errors={"total_amount": "TotalAmountInvalid"},
         errors={400: ("MissingField", "TotalAmountInvalid"), 404: ("NotFound",), 422: FAILURES},
     ),
     Route(
@@ -29,7 +29,7 @@ ROUTES: Final = (
         path=_ONE,
         handler=handlers.get_session,
         summary="Get Payment Status",
-        answer=wire.SESSION,
+        response=wire.SESSION,
         errors={404: ("NotFound",)},
     ),
     Route(
@@ -39,12 +39,12 @@ ROUTES: Final = (
         handler=handlers.list_sessions,
         summary="List Payment Sessions",
         query={
-            **PAGING,
-            "include_order_items": Parameter(Flag(), default=False),
-            "summarize_refunds": Parameter(Flag(), default=False),
-            "search": Parameter(Text()),
+            **PAGE_PARAMS,
+            "include_order_items": Parameter(Boolean(), default=False),
+            "summarize_refunds": Parameter(Boolean(), default=False),
+            "search": Parameter(String()),
         },
-        answer=listing("payment_sessions", wire.ROW),
+        response=page_schema("payment_sessions", wire.ROW),
         listing=Listing("payment_sessions", "payment_sessions", "id"),
     ),
     Route(
@@ -54,9 +54,9 @@ ROUTES: Final = (
         handler=money.capture_session,
         summary="Capture Session",
         body=wire.CAPTURE,
-        answer=wire.MADE,
-        faulty="MissingField",
-        faulty_members={"total_amount": "TotalAmountInvalid"},
+        response=wire.MADE,
+        error="MissingField",
+        member_errors={"total_amount": "TotalAmountInvalid"},
         errors={400: ("MissingField", "TotalAmountInvalid", "PaymentSessionDoesNotExist", *money.STATUS_ERRORS)},
     ),
     Route(
@@ -66,8 +66,8 @@ ROUTES: Final = (
         handler=money.void_session,
         summary="Void Session",
         body=wire.VOID,
-        answer=wire.MADE,
-        faulty="MissingField",
+        response=wire.MADE,
+        error="MissingField",
         errors={
             400: ("MissingField", "PaymentSessionDoesNotExist", "SessionCaptured", "SessionPending", "ImmediateCapture")
         },
@@ -79,8 +79,8 @@ ROUTES: Final = (
         handler=money.cancel_session,
         summary="Cancel Payment Session",
         body=wire.CANCEL,
-        answer=wire.CANCELED,
-        faulty="MissingField",
+        response=wire.CANCELED,
+        error="MissingField",
         errors={400: ("MissingField", "PaymentSessionDoesNotExist", "SessionProcessing", *money.STATUS_ERRORS)},
     ),
     Route(
@@ -90,9 +90,9 @@ ROUTES: Final = (
         handler=money.refund_session,
         summary="Create Refund",
         body=wire.REFUND,
-        answer=wire.REFUNDED,
-        faulty="MissingField",
-        faulty_members={"amount": "AmountInvalid", "payment_id": "InvalidPaymentId"},
+        response=wire.REFUNDED,
+        error="MissingField",
+        member_errors={"amount": "AmountInvalid", "payment_id": "InvalidPaymentId"},
         errors={400: ("MissingField", "AmountInvalid", "InvalidPaymentId", "ChargeDisputed", "NoSessionCaptures")},
     ),
 )

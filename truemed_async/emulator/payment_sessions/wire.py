@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from truemed_async.emulator.clock import wire_datetime
-from truemed_async.emulator.kinds import Choice, Flag, Integer, Kind, Many, Members, Nullable, Text
-from truemed_async.emulator.listing import MOMENT
+from truemed_async.emulator.pagination import DATETIME
 from truemed_async.emulator.payment_sessions.model import (
     KINDS,
     REASONS,
@@ -19,66 +18,67 @@ from truemed_async.emulator.payment_sessions.model import (
     PaymentSession,
     Refund,
 )
+from truemed_async.emulator.schema import Array, Boolean, Enum, Integer, Nullable, Object, Schema, String
 
-_OBJECT: Final = Members()
-_KEY: Final = Text(shortest=1)
+_OBJECT: Final = Object()
+_KEY: Final = String(min_length=1)
 
-_AMOUNT_DETAILS: Final = Members(
+_AMOUNT_DETAILS: Final = Object(
     optional={
         "total_additional_charges": Integer(),
         "total_discounts": Integer(),
-        "discounts_details": Many(_OBJECT),
+        "discounts_details": Array(_OBJECT),
         # The key of this list is a guess, by symmetry.
-        "additional_charges_details": Many(_OBJECT),
+        "additional_charges_details": Array(_OBJECT),
     }
 )
-_ORDER_ITEM: Final = Members(
-    {"name": Text(), "price": Integer(0), "quantity": Integer(1)},
-    {"sku": Text(), "amount_details": _AMOUNT_DETAILS},
+_ORDER_ITEM: Final = Object(
+    {"name": String(), "price": Integer(0), "quantity": Integer(1)},
+    {"sku": String(), "amount_details": _AMOUNT_DETAILS},
 )
-ORDER_ITEMS: Final = Many(_ORDER_ITEM)
+ORDER_ITEMS: Final = Array(_ORDER_ITEM)
 
-CREATE: Final = Members(
-    {"total_amount": Integer(), "order_items": ORDER_ITEMS, "success_url": Text(shortest=1)},
+CREATE: Final = Object(
+    {"total_amount": Integer(), "order_items": ORDER_ITEMS, "success_url": String(min_length=1)},
     {
         "amount_details": _AMOUNT_DETAILS,
-        "failure_url": Text(shortest=1),
+        "failure_url": String(min_length=1),
         "idempotency_key": _KEY,
-        "customer_email": Text(),
-        "customer_name": Text(),
-        "customer_state": Text(),
-        "metadata": Text(),
-        "kind": Choice(KINDS),
-        "tokenize": Flag(),
-        "payment_token": Text(shortest=1),
+        "customer_email": String(),
+        "customer_name": String(),
+        "customer_state": String(),
+        "metadata": String(),
+        "kind": Enum(KINDS),
+        "tokenize": Boolean(),
+        "payment_token": String(min_length=1),
         "display_next_bill_info": _OBJECT,
-        "use_iframe": Flag(),
-        "order_id": Text(),
+        "use_iframe": Boolean(),
+        "order_id": String(),
     },
 )
-CREATED: Final = Members({"id": Text(), "redirect_url": Text()})
+CREATED: Final = Object({"id": String(), "redirect_url": String()})
 
-CAPTURE: Final = Members({"total_amount": Integer()}, {"idempotency_key": _KEY})
+CAPTURE: Final = Object({"total_amount": Integer()}, {"idempotency_key": _KEY})
 # `MissingField` is among the errors of the page of void, and nothing else in its body could be missing.
-VOID: Final = Members({"idempotency_key": _KEY})
-MADE: Final = Members({"id": Text()})
+VOID: Final = Object({"idempotency_key": _KEY})
+MADE: Final = Object({"id": String()})
 # Nothing of the body of a cancellation is known.
-CANCEL: Final = Members(optional={"idempotency_key": _KEY})
-CANCELED: Final = Members({"id": Text(), "status": Choice(STATUSES)})
+CANCEL: Final = Object(optional={"idempotency_key": _KEY})
+CANCELED: Final = Object({"id": String(), "status": Enum(STATUSES)})
 
-REFUND: Final = Members(
-    {"amount": Integer(), "idempotency_key": _KEY, "payment_id": Text(), "reason": Choice(REASONS)},
-    {"item_details": Nullable(Many(_OBJECT))},
+REFUND: Final = Object(
+    {"amount": Integer(), "idempotency_key": _KEY, "payment_id": String(), "reason": Enum(REASONS)},
+    {"item_details": Nullable(Array(_OBJECT))},
 )
-REFUNDED: Final = Members({"refund_id": Text()})
+REFUNDED: Final = Object({"refund_id": String()})
 
-_SHOWN_ITEM: Final = Members(
+_SHOWN_ITEM: Final = Object(
     {
-        "item_id": Text(),
-        "name": Text(),
+        "item_id": String(),
+        "name": String(),
         "price": Integer(),
         "quantity": Integer(),
-        "sku": Nullable(Text()),
+        "sku": Nullable(String()),
     },
     {
         "amount_details": _AMOUNT_DETAILS,
@@ -88,28 +88,28 @@ _SHOWN_ITEM: Final = Members(
         "quantity_capturable": Integer(),
     },
 )
-_SHOWN_REFUND: Final = Members(
-    {"refund_id": Text(), "amount": Integer(), "reason": Choice(REASONS), "created_at": MOMENT}
+_SHOWN_REFUND: Final = Object(
+    {"refund_id": String(), "amount": Integer(), "reason": Enum(REASONS), "created_at": DATETIME}
 )
-_ALWAYS: Mapping[str, Kind] = {
-    "id": Text(),
-    "status": Choice(STATUSES),
-    "status_summary": Choice(SUMMARIES),
-    "kind": Choice(KINDS),
+_ALWAYS: Mapping[str, Schema] = {
+    "id": String(),
+    "status": Enum(STATUSES),
+    "status_summary": Enum(SUMMARIES),
+    "kind": Enum(KINDS),
     "total_amount": Integer(),
     "amount_details": Nullable(_AMOUNT_DETAILS),
     "authorize_amount": Nullable(Integer()),
     "capture_amount": Nullable(Integer()),
-    "authorized_on": MOMENT,
-    "captured_on": MOMENT,
-    "created_at": MOMENT,
-    "customer_email": Nullable(Text()),
-    "customer_name": Nullable(Text()),
-    "metadata": Nullable(Text()),
-    "payment_token": Nullable(Text()),
+    "authorized_on": DATETIME,
+    "captured_on": DATETIME,
+    "created_at": DATETIME,
+    "customer_email": Nullable(String()),
+    "customer_name": Nullable(String()),
+    "metadata": Nullable(String()),
+    "payment_token": Nullable(String()),
 }
-SESSION: Final = Members({**_ALWAYS, "order_items": Many(_SHOWN_ITEM), "refunds": Many(_SHOWN_REFUND)})
-ROW: Final = Members(_ALWAYS, {"order_items": Many(_SHOWN_ITEM), "refund_amount": Integer()})
+SESSION: Final = Object({**_ALWAYS, "order_items": Array(_SHOWN_ITEM), "refunds": Array(_SHOWN_REFUND)})
+ROW: Final = Object(_ALWAYS, {"order_items": Array(_SHOWN_ITEM), "refund_amount": Integer()})
 
 
 def shown(session: PaymentSession) -> dict[str, object]:

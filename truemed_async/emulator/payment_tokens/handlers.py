@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from truemed_async.emulator import hosted
-from truemed_async.emulator.call import Call, Problem
 from truemed_async.emulator.clock import wire_datetime
-from truemed_async.emulator.listing import listed
+from truemed_async.emulator.pagination import paginate
 from truemed_async.emulator.payment_tokens.model import Filters, NextAction, PaymentToken, skus_of
+from truemed_async.emulator.request import ApiError, Request, hosted_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,77 +17,77 @@ if TYPE_CHECKING:
 _KEPT = ("metadata", "success_url", "failure_url", "customer_email", "customer_name")
 
 
-def create_token(state: State, call: Call) -> object:
+def create_token(state: State, request: Request) -> object:
     """POST /api/v1/payment_tokens/create."""
 
     def create() -> Mapping[str, object]:
-        fields = {name: call.body[name] for name in _KEPT if name in call.body}
-        request = state.provision_requests.ask(skus=skus_of(call.body.get("order_items", ())), **fields)
+        fields = {name: request.body[name] for name in _KEPT if name in request.body}
+        provision = state.provision_requests.ask(skus=skus_of(request.body.get("order_items", ())), **fields)
         return {
-            "provision_token_request_id": request.id,
-            "redirect_url": hosted.provisioning(call.origin, request.id),
+            "provision_token_request_id": provision.id,
+            "redirect_url": hosted_url(request.origin, "provision_requests", provision.id),
         }
 
-    return state.replays.once("payment_tokens.create", "", call.body, create)
+    return state.replays.once("payment_tokens.create", "", request.body, create)
 
 
-def get_token(state: State, call: Call) -> object:
+def get_token(state: State, request: Request) -> object:
     """GET /api/v1/payment_tokens/{payment_token}."""
-    return _shown(existing(state, call.params["payment_token"]))
+    return _shown(existing(state, request.params["payment_token"]))
 
 
-def list_tokens(state: State, call: Call) -> object:
+def list_tokens(state: State, request: Request) -> object:
     """GET /api/v1/payment_tokens."""
-    month: str | None = call.query["card_expires_before"]
+    month: str | None = request.query["card_expires_before"]
     filters = Filters(
-        email=(call.query["email"] or "").casefold() or None,
-        name=(call.query["name"] or "").casefold() or None,
+        email=(request.query["email"] or "").casefold() or None,
+        name=(request.query["name"] or "").casefold() or None,
         card_expires=None if month is None else (int(month[:4]), int(month[5:])),
-        lmn_expires=call.query["lmn_expires_before"],
+        lmn_expires=request.query["lmn_expires_before"],
     )
-    return listed(state, state.payment_tokens, call, "payment_tokens", _shown, filters)
+    return paginate(state, state.payment_tokens, request, "payment_tokens", _shown, filters)
 
 
-def update_token(state: State, call: Call) -> object:
+def update_token(state: State, request: Request) -> object:
     """POST /api/v1/payment_tokens/{payment_token}/update."""
-    token = existing(state, call.params["payment_token"])
+    token = existing(state, request.params["payment_token"])
 
     def update() -> Mapping[str, object]:
-        fields = {name: call.body[name] for name in _KEPT if name in call.body}
-        skus = skus_of(call.body["order_items"]) if "order_items" in call.body else None
-        action = _next_action(token, call.body, skus)
-        request = state.provision_requests.ask(updates=token.id, next_action=action, skus=skus, **fields)
+        fields = {name: request.body[name] for name in _KEPT if name in request.body}
+        skus = skus_of(request.body["order_items"]) if "order_items" in request.body else None
+        action = _next_action(token, request.body, skus)
+        provision = state.provision_requests.ask(updates=token.id, next_action=action, skus=skus, **fields)
         return {
             "next_action": action,
-            "redirect_url": hosted.provisioning(call.origin, request.id) if action else None,
-            "provision_token_request_id": request.id,
+            "redirect_url": hosted_url(request.origin, "provision_requests", provision.id) if action else None,
+            "provision_token_request_id": provision.id,
         }
 
-    return state.replays.once("payment_tokens.update", token.id, call.body, update)
+    return state.replays.once("payment_tokens.update", token.id, request.body, update)
 
 
-def delete_token(state: State, call: Call) -> object:
+def delete_token(state: State, request: Request) -> object:
     """POST /api/v1/payment_tokens/{payment_token}/delete."""
-    state.payment_tokens.delete(existing(state, call.params["payment_token"]).id)
+    state.payment_tokens.delete(existing(state, request.params["payment_token"]).id)
     return None
 
 
-def get_provision_request(state: State, call: Call) -> object:
+def get_provision_request(state: State, request: Request) -> object:
     """GET /api/v1/payment_tokens/provision_request/{provision_token_request_id}."""
     try:
-        request = state.provision_requests.get(call.params["provision_token_request_id"])
+        provision = state.provision_requests.get(request.params["provision_token_request_id"])
     except KeyError:
-        raise Problem(404, "NotFound", "no such request") from None
-    return {"payment_token": request.payment_token, "metadata": request.metadata}
+        raise ApiError(404, "NotFound", "no such request") from None
+    return {"payment_token": provision.payment_token, "metadata": provision.metadata}
 
 
 def existing(state: State, payment_token: str) -> PaymentToken:
-    """Return the token, or raise the `Problem` of one that is unknown or deleted."""
+    """Return the token, or raise the `ApiError` of one that is unknown or deleted."""
     if payment_token in state.payment_tokens:
         token = state.payment_tokens.get(payment_token)
         if token.status != "deleted":
             return token
-    raise Problem(404, "NotFound", "no such payment token")
+    raise ApiError(404, "NotFound", "no such payment token")
 
 
 def _next_action(token: PaymentToken, body: Mapping[str, Any], skus: tuple[str, ...] | None) -> NextAction | None:

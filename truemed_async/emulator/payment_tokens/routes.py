@@ -7,35 +7,35 @@ optional here, and members of the sibling requests are taken.
 from collections.abc import Mapping
 from typing import Final
 
-from truemed_async.emulator.kinds import Choice, Day, Flag, Integer, Kind, Many, Members, Month, Nullable, Text
-from truemed_async.emulator.listing import MOMENT, PAGING, listing
+from truemed_async.emulator.pagination import DATETIME, page_schema
 from truemed_async.emulator.payment_tokens import handlers
 from truemed_async.emulator.payment_tokens.model import NEXT_ACTIONS
-from truemed_async.emulator.route import Listing, Parameter, Route
+from truemed_async.emulator.routing import PAGE_PARAMS, Listing, Parameter, Route
+from truemed_async.emulator.schema import Array, Boolean, Date, Enum, Integer, Month, Nullable, Object, Schema, String
 
 _ONE: Final = "/api/v1/payment_tokens/{payment_token}"
-_ITEMS: Final = Many(Members(optional={"sku": Text(), "name": Text(), "price": Integer(0), "quantity": Integer(1)}))
-_OPTIONAL: Mapping[str, Kind] = {
+_ITEMS: Final = Array(Object(optional={"sku": String(), "name": String(), "price": Integer(0), "quantity": Integer(1)}))
+_OPTIONAL: Mapping[str, Schema] = {
     "order_items": _ITEMS,
-    "success_url": Text(shortest=1),
-    "failure_url": Text(shortest=1),
-    "metadata": Text(),
-    "idempotency_key": Text(shortest=1),
-    "customer_email": Text(),
-    "customer_name": Text(),
+    "success_url": String(min_length=1),
+    "failure_url": String(min_length=1),
+    "metadata": String(),
+    "idempotency_key": String(min_length=1),
+    "customer_email": String(),
+    "customer_name": String(),
 }
 
-_CARD: Final = Members(
-    {"id": Text(), "brand": Text(), "last4": Text(), "exp_month": Integer(1, 12), "exp_year": Integer()}
+_CARD: Final = Object(
+    {"id": String(), "brand": String(), "last4": String(), "exp_month": Integer(1, 12), "exp_year": Integer()}
 )
-_TOKEN: Final = Members(
+_TOKEN: Final = Object(
     {
-        "payment_token": Text(),
-        "created_at": MOMENT,
-        "customer_email": Text(),
-        "customer_name": Text(),
-        "lmn_expires_at": MOMENT,
-        "payment_methods": Nullable(Many(_CARD)),
+        "payment_token": String(),
+        "created_at": DATETIME,
+        "customer_email": String(),
+        "customer_name": String(),
+        "lmn_expires_at": DATETIME,
+        "payment_methods": Nullable(Array(_CARD)),
     }
 )
 
@@ -46,8 +46,8 @@ ROUTES: Final = (
         path="/api/v1/payment_tokens/create",
         handler=handlers.create_token,
         summary="Create Payment Token",
-        body=Members(optional=_OPTIONAL),
-        answer=Members({"provision_token_request_id": Text(), "redirect_url": Text()}),
+        body=Object(optional=_OPTIONAL),
+        response=Object({"provision_token_request_id": String(), "redirect_url": String()}),
     ),
     Route(
         name="payment_tokens.get",
@@ -55,7 +55,7 @@ ROUTES: Final = (
         path=_ONE,
         handler=handlers.get_token,
         summary="Retrieve Payment Token",
-        answer=_TOKEN,
+        response=_TOKEN,
         errors={404: ("NotFound",)},
     ),
     Route(
@@ -65,13 +65,13 @@ ROUTES: Final = (
         handler=handlers.list_tokens,
         summary="List Payment Tokens",
         query={
-            **PAGING,
-            "email": Parameter(Text()),
-            "name": Parameter(Text()),
+            **PAGE_PARAMS,
+            "email": Parameter(String()),
+            "name": Parameter(String()),
             "card_expires_before": Parameter(Month()),
-            "lmn_expires_before": Parameter(Day()),
+            "lmn_expires_before": Parameter(Date()),
         },
-        answer=listing("payment_tokens", _TOKEN),
+        response=page_schema("payment_tokens", _TOKEN),
         listing=Listing("payment_tokens", "payment_tokens", "payment_token"),
     ),
     Route(
@@ -80,12 +80,12 @@ ROUTES: Final = (
         path=f"{_ONE}/update",
         handler=handlers.update_token,
         summary="Update Payment Token",
-        body=Members(optional={**_OPTIONAL, "update_card_info": Flag()}),
-        answer=Members(
+        body=Object(optional={**_OPTIONAL, "update_card_info": Boolean()}),
+        response=Object(
             {
-                "next_action": Nullable(Choice(NEXT_ACTIONS)),
-                "redirect_url": Nullable(Text()),
-                "provision_token_request_id": Text(),
+                "next_action": Nullable(Enum(NEXT_ACTIONS)),
+                "redirect_url": Nullable(String()),
+                "provision_token_request_id": String(),
             }
         ),
         errors={404: ("NotFound",)},
@@ -104,7 +104,7 @@ ROUTES: Final = (
         path="/api/v1/payment_tokens/provision_request/{provision_token_request_id}",
         handler=handlers.get_provision_request,
         summary="Retrieve Provision Token Request",
-        answer=Members({"payment_token": Nullable(Text()), "metadata": Nullable(Text())}),
+        response=Object({"payment_token": Nullable(String()), "metadata": Nullable(String())}),
         errors={404: ("NotFound",)},
     ),
 )

@@ -5,51 +5,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from truemed_async.emulator.call import Call
 from truemed_async.emulator.clock import wire_datetime
-from truemed_async.emulator.kinds import Anything, Choice, Day, Flag, Integer, Many, Members, Nullable, Text
-from truemed_async.emulator.listing import MOMENT, PAGING, listed, listing
+from truemed_async.emulator.pagination import DATETIME, page_schema, paginate
 from truemed_async.emulator.reconciliations.model import TYPES, Payout, PayoutFilters, Transaction, TransactionFilters
-from truemed_async.emulator.route import Listing, Parameter, Route
+from truemed_async.emulator.request import Request
+from truemed_async.emulator.routing import PAGE_PARAMS, Listing, Parameter, Route
+from truemed_async.emulator.schema import Array, Boolean, Date, Enum, Integer, Nullable, Object, String
 
 if TYPE_CHECKING:
     from truemed_async.emulator.state import State
 
-_TRANSACTION: Final = Members(
+_TRANSACTION: Final = Object(
     {
-        "transaction_id": Text(),
-        "type": Choice(TYPES),
+        "transaction_id": String(),
+        "type": Enum(TYPES),
         "amount": Integer(),
-        "payout_id": Nullable(Text()),
-        "payment_session_id": Nullable(Text()),
-        "created_at": MOMENT,
+        "payout_id": Nullable(String()),
+        "payment_session_id": Nullable(String()),
+        "created_at": DATETIME,
     }
 )
-_PAYOUT: Final = Members(
-    {"payout_id": Text(), "arrival_date": Anything({"type": "string", "format": "date"}), "amount": Integer()}
-)
+_PAYOUT: Final = Object({"payout_id": String(), "arrival_date": Date(), "amount": Integer()})
 _DAYS: Mapping[str, Parameter] = {
-    "start_date": Parameter(Day(), required=True),
-    "end_date": Parameter(Day(), required=True),
+    "start_date": Parameter(Date(), required=True),
+    "end_date": Parameter(Date(), required=True),
 }
 
 
-def list_payouts(state: State, call: Call) -> object:
+def list_payouts(state: State, request: Request) -> object:
     """GET /api/v1/reconciliation/payouts."""
-    filters = PayoutFilters(call.query["start_date"], call.query["end_date"])
-    return listed(state, state.payouts, call, "payouts", _shown_payout, filters)
+    filters = PayoutFilters(request.query["start_date"], request.query["end_date"])
+    return paginate(state, state.payouts, request, "payouts", _shown_payout, filters)
 
 
-def list_transactions(state: State, call: Call) -> object:
+def list_transactions(state: State, request: Request) -> object:
     """GET /api/v1/reconciliation/transactions."""
-    ids: list[str] | None = call.query["payout_ids"]
+    ids: list[str] | None = request.query["payout_ids"]
     filters = TransactionFilters(
-        start=call.query["start_date"],
-        end=call.query["end_date"],
+        start=request.query["start_date"],
+        end=request.query["end_date"],
         payout_ids=None if ids is None else frozenset(ids),
-        pending=call.query["include_pending_payouts"],
+        pending=request.query["include_pending_payouts"],
     )
-    return listed(state, state.transactions, call, "transactions", _shown_transaction, filters)
+    return paginate(state, state.transactions, request, "transactions", _shown_transaction, filters)
 
 
 def _shown_payout(payout: Payout) -> dict[str, object]:
@@ -74,8 +72,8 @@ ROUTES: Final = (
         path="/api/v1/reconciliation/payouts",
         handler=list_payouts,
         summary="List Reconciliation Payouts",
-        query={**_DAYS, **PAGING},
-        answer=listing("payouts", _PAYOUT),
+        query={**_DAYS, **PAGE_PARAMS},
+        response=page_schema("payouts", _PAYOUT),
         listing=Listing("payouts", "payouts", "payout_id"),
     ),
     Route(
@@ -86,11 +84,11 @@ ROUTES: Final = (
         summary="List Reconciliation Transactions",
         query={
             **_DAYS,
-            **PAGING,
-            "payout_ids": Parameter(Many(Text())),
-            "include_pending_payouts": Parameter(Flag(), default=True),
+            **PAGE_PARAMS,
+            "payout_ids": Parameter(Array(String())),
+            "include_pending_payouts": Parameter(Boolean(), default=True),
         },
-        answer=listing("transactions", _TRANSACTION),
+        response=page_schema("transactions", _TRANSACTION),
         listing=Listing("transactions", "transactions", "transaction_id"),
     ),
 )

@@ -9,7 +9,7 @@ from truemed_async.emulator.webhooks.outbox import Outbox
 
 
 @attrs.frozen(kw_only=True)
-class Desk:
+class EmulatorContext:
     """One emulator, from the inside."""
 
     state: State
