@@ -20,7 +20,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 # From the ground up: a floor may import those below it, and itself. A name stands for itself and what is inside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("_sensitive", "_version"),
+    ("_sensitive", "_version", "_files"),
     ("errors",),
     ("_validation",),
     ("links", "money", "options", "models"),
@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("endpoints",),
     ("resources",),
     ("client",),
-    ("exporting", "reports"),
+    ("exports",),
     ("sync",),
     ("cli",),
     ("_codegen",),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from truemed_async._core.stream import Stream
     from truemed_async._validation.urls import PAYMENT_SESSION_ID
     from truemed_async.client import AsyncTruemed
-    from truemed_async.exporting import export_reconciliation, export_sessions
+    from truemed_async.exports import export, export_reconciliation, summarize
     from truemed_async.links import qualification_link
     from truemed_async.models import (
         AmountDetails,
@@ -69,7 +69,6 @@ if TYPE_CHECKING:
     )
     from truemed_async.money import cents
     from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, Timeouts, Unset
-    from truemed_async.reports import summarize_sessions
     from truemed_async.resources._qualification_fields import QualificationSessionUpdateParams
     from truemed_async.sync import SyncStream, Truemed
 
@@ -130,10 +129,10 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "Unset": "options",
     "UpdateOutcome": "_core.bulk_changes",
     "cents": "money",
-    "export_reconciliation": "exporting",
-    "export_sessions": "exporting",
+    "export": "exports",
+    "export_reconciliation": "exports",
     "qualification_link": "links",
-    "summarize_sessions": "reports",
+    "summarize": "exports",
 }
 
 __all__ = [
@@ -196,10 +195,10 @@ __all__ = [
     "cents",
     "emulator",
     "errors",
+    "export",
     "export_reconciliation",
-    "export_sessions",
     "qualification_link",
-    "summarize_sessions",
+    "summarize",
     "webhooks",
 ]
 

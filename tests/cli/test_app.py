@@ -126,7 +126,7 @@ class TestExitCodes:
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(import_module("truemed_async.exporting.export"), "_write", interrupted)
+        monkeypatch.setattr(import_module("truemed_async.exports.export").RowWriter, "add", interrupted)
         file = tmp_path / "x.csv"
 
         done = truemed(*EMULATOR, "sessions", "export", "--output", str(file))

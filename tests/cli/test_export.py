@@ -123,11 +123,11 @@ def test_the_format_wins_over_the_ending(truemed, tmp_path):
         (("--output", "x"), ".csv, .jsonl or .parquet"),
         (("--output", "x.csv", "--format", "xml"), "jsonl"),
         (("--output", "-", "--resume"), "a stream cannot be resumed"),
-        (("--output", "x.csv", "--columns", "status,nobody"), "columns must be some of these"),
-        (("--output", "x.csv", "--personal", "mask"), "hash"),
-        (("--output", "x.csv", "--personal", "hash"), "TRUEMED_EXPORT_SECRET"),
-        (("--output", "x.csv", "--personal", "hash", "--secret-file", "none"), "--secret-file cannot be read: No such"),
-        (("--output", "x.csv", "--secret-file", "none"), "--secret-file is for --personal hash"),
+        (("--output", "x.csv", "--columns", "status,nobody"), "columns must be names from"),
+        (("--output", "x.csv", "--pii", "mask"), "hash"),
+        (("--output", "x.csv", "--pii", "hash"), "TRUEMED_EXPORT_SECRET"),
+        (("--output", "x.csv", "--pii", "hash", "--secret-file", "none"), "--secret-file cannot be read: No such"),
+        (("--output", "x.csv", "--secret-file", "none"), "--secret-file is for --pii hash"),
         (("--output", "x.csv", "--since", "soon"), "--since must be YYYY-MM-DD"),
         (("--output", "x.csv", "--since", "2024-02-30"), "--since must be YYYY-MM-DD"),
         ((), "--output"),
@@ -210,7 +210,7 @@ def test_a_changed_resume_is_a_usage_error(truemed, emulator, tmp_path):
 
     assert (done.code, done.err) == (
         2,
-        f"error: {file}.partial was begun with other filters: resume with the same, or export anew\n",
+        f"error: {file}.partial was begun with different filters: resume with the same options, or export again without resuming\n",
     )
 
 
@@ -222,7 +222,7 @@ def test_chosen_columns(truemed):
 
 @pytest.mark.parametrize("place", ["file", "variable"])
 def test_hashed_with_a_secret_that_is_not_an_argument(truemed, tmp_path, monkeypatch, place):
-    options = ("--output", "-", "--personal", "hash", "--columns", "email")
+    options = ("--output", "-", "--pii", "hash", "--columns", "email")
     if place == "file":
         (tmp_path / "secret").write_text("a secret of tests\n")
         options = (*options, "--secret-file", str(tmp_path / "secret"))
@@ -239,7 +239,7 @@ def test_hashed_with_a_secret_that_is_not_an_argument(truemed, tmp_path, monkeyp
 
 
 def test_dropped(truemed):
-    done = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--personal", "drop")
+    done = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--pii", "drop")
 
     assert not {"email", "user_name", "user_id", "user_business_id"} & set(done.rows[0])
 
@@ -291,7 +291,7 @@ def test_without_the_extra_it_says_how_to_get_it(truemed, tmp_path, monkeypatch)
     done = truemed(*EMULATOR, "sessions", "export", "--output", str(tmp_path / "x.parquet"))
 
     assert done.code == 2
-    assert done.err == "error: parquet needs one more library: pip install 'truemed-async[parquet]'\n"
+    assert done.err == "error: Parquet requires pyarrow: pip install 'truemed-async[parquet]'\n"
     assert not list(tmp_path.iterdir())
 
 

@@ -387,7 +387,7 @@ class TestReading:
         payments.add(customer_email="sam@example.com", created_at=datetime(2026, 1, 2, tzinfo=UTC))
         payments.add(created_at=datetime(2026, 1, 1, tzinfo=UTC))
 
-        arguments = ("--since", "2026-01-02", "--personal", "drop", "--output")
+        arguments = ("--since", "2026-01-02", "--pii", "drop", "--output")
         (row,) = truemed("payments", "export", *arguments, "-").rows
         assert row["created_at"].startswith("2026-01-02")
         assert not {"customer_email", "customer_name", "metadata", "payment_token"} & row.keys()

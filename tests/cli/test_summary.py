@@ -87,7 +87,7 @@ def test_the_same_as_a_picture(truemed, some, tmp_path):
 
     done = truemed("sessions", "summary", "--svg", str(file))
 
-    assert json.loads(done.out)["sessions"] == 5
+    assert json.loads(done.out)["rows"] == 5
     picture = file.read_text(encoding="utf-8")
     shown = "".join(ET.fromstring(picture).itertext()).replace("\xa0", " ")
     assert "5 sessions" in shown

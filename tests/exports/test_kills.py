@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from truemed_async import AsyncTruemed, export_sessions
+from truemed_async import AsyncTruemed, export
 from truemed_async.emulator import Emulator
 
 LONG = bool(os.environ.get("TRUEMED_LONG"))
@@ -88,7 +88,7 @@ def emulator():
 def uninterrupted(emulator, path):
     async def main():
         async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
-            await export_sessions(client, path, page_size=20)
+            await export(client.qualification_sessions.iter(page_size=20), path)
 
     asyncio.run(main())
 
@@ -105,7 +105,7 @@ SAMPLE = [("csv", True), ("jsonl", False), ("parquet", False)]
 
 
 @pytest.mark.parametrize(("format", "faulty"), CASES if LONG else SAMPLE)
-def test_killed_anywhere_and_resumed_each_time(emulator, tmp_path, format, faulty):
+def test_killed_export_when_resumed_equals_uninterrupted_run(emulator, tmp_path, format, faulty):
     whole = tmp_path / f"whole.{format}"
     uninterrupted(emulator, whole)
     killed = Exports(emulator, tmp_path / f"x.{format}")
@@ -132,7 +132,7 @@ def test_killed_anywhere_and_resumed_each_time(emulator, tmp_path, format, fault
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([killed.path.name, whole.name])
 
 
-def test_ctrl_c_leaves_what_can_be_resumed_and_says_how(emulator, tmp_path):
+def test_ctrl_c_leaves_resumable_file_and_says_how(emulator, tmp_path):
     exports = Exports(emulator, tmp_path / "x.csv")
     code, err = exports.stop(signal.SIGINT, 10_000)
 
@@ -147,7 +147,7 @@ def test_ctrl_c_leaves_what_can_be_resumed_and_says_how(emulator, tmp_path):
     assert len(exports.path.read_text(encoding="utf-8").splitlines()) == 1 + 15 * PORTIONS
 
 
-def test_two_processes_at_one_file(emulator, tmp_path):
+def test_second_process_on_same_file_is_refused(emulator, tmp_path):
     exports = Exports(emulator, tmp_path / "x.jsonl")
     first = exports.start()
     deadline = time.monotonic() + DEADLINE
@@ -163,12 +163,12 @@ def test_two_processes_at_one_file(emulator, tmp_path):
         done = exports.end(first)
 
     assert code == 2
-    assert err == "error: the file is being written by another export\n"
+    assert err == "error: another export is writing this file\n"
     assert done[0] == 0
     assert len(exports.path.read_text(encoding="utf-8").splitlines()) == 15 * PORTIONS
 
 
-def test_a_file_that_may_not_grow_is_an_error_of_one_line(emulator, tmp_path):
+def test_file_size_limit_is_one_line_error_and_resumable(emulator, tmp_path):
     """The system refuses to write on, as on a full disk."""
     import resource
 
@@ -189,7 +189,7 @@ def test_a_file_that_may_not_grow_is_an_error_of_one_line(emulator, tmp_path):
     assert len(exports.path.read_text(encoding="utf-8").splitlines()) == 15 * PORTIONS
 
 
-def test_standard_output_that_is_full(emulator, tmp_path):
+def test_full_standard_output_exits_1(emulator, tmp_path):
     exports = Exports(emulator, tmp_path / "x.jsonl")
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

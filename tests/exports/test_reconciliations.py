@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from truemed_async import AsyncTruemed, export_reconciliation
+from truemed_async import AsyncTruemed, exports
 from truemed_async.emulator import Emulator
 from truemed_async.errors import InvalidArgumentError, ServerError
 
@@ -57,16 +57,23 @@ async def client(books):
         yield made
 
 
+def export_reconciliation(client, to, **options):
+    """Export; days go to ``reconcile``."""
+    names = ("month", "start_date", "end_date", "look_back", "concurrency")
+    days = {name: options.pop(name) for name in names if name in options}
+    return exports.export_reconciliation(client.reconciliations.reconcile(**days), to, **options)
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-async def test_a_month_in_a_file_adds_up_to_its_payouts(client, tmp_path):
+async def test_month_adds_up_to_its_payouts(client, tmp_path):
     done = await export_reconciliation(client, tmp_path / "october.csv", month="2024-10")
     rows = rows_of(tmp_path / "october.csv")
     assert list(rows[0]) == COLUMNS
-    assert len(rows) == done.exported.rows == 2 + 1 + 21 + 2
+    assert len(rows) == done.result.rows == 2 + 1 + 21 + 2
     assert done.report.agrees
     for payout, amount in (("po_1", 11_500), ("po_2", 19 * 1999)):
         paid = [row for row in rows if row["payout_id"] == payout]
@@ -77,7 +84,7 @@ async def test_a_month_in_a_file_adds_up_to_its_payouts(client, tmp_path):
     assert (done.report.paid_elsewhere, done.report.paid_elsewhere_cents) == (1, 700)
 
 
-async def test_days_are_dates_and_never_shifted(client, tmp_path):
+async def test_days_are_utc_dates_without_shift(client, tmp_path):
     """The last minute of a day in UTC is the next day further east, and stays what it is."""
     await export_reconciliation(client, tmp_path / "days.jsonl", start_date="2024-10-31", end_date="2024-10-31")
     (row,) = map(json.loads, (tmp_path / "days.jsonl").read_text().splitlines())
@@ -85,14 +92,14 @@ async def test_days_are_dates_and_never_shifted(client, tmp_path):
     assert row["created_at"] == "2024-10-31T23:59:00.000Z"
 
 
-async def test_jsonl_holds_what_the_server_sent_unless_it_may_be_personal(client, tmp_path):
-    for personal, more in (("keep", {"created_at", "payment_session_id"}), ("drop", set())):
-        path = tmp_path / f"{personal}.jsonl"
-        await export_reconciliation(client, path, month="2024-10", personal=personal)
+async def test_undocumented_fields_are_only_in_jsonl_with_pii_keep(client, tmp_path):
+    for pii, more in (("keep", {"created_at", "payment_session_id"}), ("drop", set())):
+        path = tmp_path / f"{pii}.jsonl"
+        await export_reconciliation(client, path, month="2024-10", pii=pii)
         assert more == json.loads(path.read_text().splitlines()[0]).keys() & {"created_at", "payment_session_id"}
 
 
-async def test_columns_can_be_chosen(client):
+async def test_columns_are_written_in_given_order(client):
     to = io.BytesIO()
     await export_reconciliation(client, to, month="2024-10", format="csv", columns=["amount_cents", "payout_id"])
     assert to.getvalue().splitlines()[:2] == [b"amount_cents,payout_id", b"10000,po_1"]
@@ -107,13 +114,13 @@ async def test_parquet_has_cents_as_integers_and_days_as_dates(client, tmp_path)
     assert {str(table.schema.field(name).type) for name in ("listed_on", "payout_arrival_date")} == {"date32[day]"}
 
 
-async def test_looking_back_too_little_is_told(client):
+async def test_report_with_short_look_back_has_mismatch(client):
     done = await export_reconciliation(client, io.BytesIO(), month="2024-10", look_back=timedelta(1))
     assert [(each.payout_id, each.difference_cents) for each in done.report.mismatches] == [("po_1", 10_000)]
     assert not done.report.agrees
 
 
-async def test_an_unfinished_export_goes_on_where_it_ended(client, books, tmp_path):
+async def test_resumed_export_equals_uninterrupted_run(client, books, tmp_path):
     whole, path = tmp_path / "whole.csv", tmp_path / "october.csv"
     await export_reconciliation(client, whole, month="2024-10")
 
@@ -124,15 +131,15 @@ async def test_an_unfinished_export_goes_on_where_it_ended(client, books, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         await export_reconciliation(client, path, month="2024-10", on_progress=stop)
     assert not path.exists()
-    with pytest.raises(InvalidArgumentError, match="other filters"):
+    with pytest.raises(InvalidArgumentError, match="different filters"):
         await export_reconciliation(client, path, month="2024-09", resume=True)
     done = await export_reconciliation(client, path, month="2024-10", resume=True)
-    assert done.exported.resumed >= 10
+    assert done.result.resumed >= 10
     assert done.report.agrees, "the check sees the rows of the run before, too"
     assert path.read_bytes() == whole.read_bytes()
 
 
-async def test_an_error_leaves_no_file(client, books, tmp_path):
+async def test_failed_call_leaves_no_file(client, books, tmp_path):
     with (
         books.faults.add("status", code=501, route="reconciliations.list_transactions", nth=5),
         pytest.raises(ServerError),
@@ -161,11 +168,11 @@ DAY = date(2024, 10, 1)
         ({"start_date": DAY, "end_date": "2024-09-30"}, "end_date must not lie before"),
         ({"month": "2024-10", "look_back": timedelta(-1)}, "look_back must be"),
         ({"month": "2024-10", "concurrency": 0}, "concurrency must be"),
-        ({"month": "2024-10", "columns": ["amount"]}, "columns must be some of these"),
-        ({"month": "2024-10", "secret": "canary"}, "secret is for personal='hash' alone"),
+        ({"month": "2024-10", "columns": ["amount"]}, "columns must be names from"),
+        ({"month": "2024-10", "secret": "canary"}, "secret requires pii='hash'"),
     ],
 )
-async def test_a_bad_argument_is_refused_before_anything_is_read(client, books, tmp_path, given, message):
+async def test_invalid_argument_is_refused_before_any_request(client, books, tmp_path, given, message):
     before = len(books.requests)
     with pytest.raises(InvalidArgumentError, match=message):
         await export_reconciliation(client, tmp_path / "october.csv", **given)
@@ -174,7 +181,7 @@ async def test_a_bad_argument_is_refused_before_anything_is_read(client, books, 
 
 
 @pytest.mark.parametrize(("month", "days"), [("2024-02", 29), ("2023-02", 28), ("2024-12", 31), ("2024-04", 30)])
-async def test_a_month_has_its_days(client, books, month, days):
+async def test_month_reads_each_of_its_days(client, books, month, days):
     before = len(books.requests)
     await export_reconciliation(client, io.BytesIO(), month=month, look_back=timedelta(0))
     assert len(books.requests) - before == 2 * days

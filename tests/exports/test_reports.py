@@ -1,18 +1,21 @@
-"""Sessions in numbers."""
+"""Summaries of listings."""
 
 from __future__ import annotations
 
-import inspect
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from truemed_async import reports, summarize_sessions
+from truemed_async import summarize
 from truemed_async.errors import InvalidArgumentError
 
 
+def summarize_sessions(client, **options):
+    return summarize(client.qualification_sessions.iter(look_back=timedelta(0), **options))
+
+
 @pytest.fixture
-def nothing(emulator):
+def no_sessions(emulator):
     for session in emulator.state.qualification_sessions.rows:
         emulator.state.qualification_sessions.remove(session.qualification_session_id)
 
@@ -24,7 +27,7 @@ def now(client, monkeypatch):
     return moment
 
 
-async def test_by_status_and_by_day(emulator, client, nothing, now):
+async def test_sessions_are_counted_by_status_and_day(emulator, client, no_sessions, now):
     at = datetime(2026, 5, 1, tzinfo=UTC)
     for status, moment in (
         ("approved", at),
@@ -37,7 +40,7 @@ async def test_by_status_and_by_day(emulator, client, nothing, now):
 
     summary = await summarize_sessions(client)
 
-    assert summary.sessions == 5
+    assert summary.rows == 5
     assert next(iter(summary.statuses.items())) == ("approved", 3)
     assert summary.statuses == {"approved": 3, "pending": 1, "brand_new": 1}
     assert list(summary.days) == [date(2026, 4, 30), date(2026, 5, 1)]
@@ -56,7 +59,7 @@ async def test_by_status_and_by_day(emulator, client, nothing, now):
         (None, []),
     ],
 )
-async def test_approved_letters_that_expire(emulator, client, nothing, now, left, within):
+async def test_expiring_counts_approved_letters(emulator, client, no_sessions, now, left, within):
     expires = None if left is None else now + left
     emulator.state.qualification_sessions.add(
         status="approved", created_at=now - timedelta(days=300), expires_at=expires
@@ -71,7 +74,7 @@ async def test_approved_letters_that_expire(emulator, client, nothing, now, left
     assert summary.expiring == {days: int(days in within) for days in (30, 60, 90)}
 
 
-async def test_filters_and_since(emulator, client, nothing, yesterday):
+async def test_filters_and_since_select_rows(emulator, client, no_sessions, yesterday):
     emulator.state.qualification_sessions.add(user_id="u", status="approved", created_at=yesterday(3))
     emulator.state.qualification_sessions.add(user_id="u", status="approved", created_at=yesterday(1))
     emulator.state.qualification_sessions.add(user_id="v", status="approved", created_at=yesterday(4))
@@ -81,34 +84,27 @@ async def test_filters_and_since(emulator, client, nothing, yesterday):
     assert summary.days == {date(2024, 1, 3): {"approved": 1}}
 
 
-async def test_of_many(client):
+async def test_summary_of_many_pages_counts_all_rows(client):
     summary = await summarize_sessions(client, page_size=20, prefetch=1)
 
-    assert sum(summary.statuses.values()) == summary.sessions == 120
+    assert sum(summary.statuses.values()) == summary.rows == 120
     assert sum(sum(each.values()) for each in summary.days.values()) == 120
     assert list(summary.days) == sorted(summary.days)
 
 
-async def test_as_json(emulator, client, nothing, now):
+async def test_to_dict_is_json_ready(emulator, client, no_sessions, now):
     emulator.state.qualification_sessions.add(status="approved", created_at=now, expires_at=now + timedelta(days=45))
 
     assert (await summarize_sessions(client)).to_dict() == {
         "as_of": "2026-06-01T12:00:00+00:00",
-        "sessions": 1,
+        "rows": 1,
         "statuses": {"approved": 1},
         "days": {"2026-06-01": {"approved": 1}},
         "expiring_within_days": {"30": 0, "60": 1, "90": 1},
     }
 
 
-async def test_a_filter_is_refused_before_anything_is_sent(emulator, client):
+async def test_invalid_filter_is_refused_before_any_request(emulator, client):
     with pytest.raises(InvalidArgumentError, match="status"):
         await summarize_sessions(client, status="")
     assert not emulator.requests
-
-
-def test_it_takes_the_filters_of_iter(client):
-    assert inspect.iscoroutinefunction(reports.summarize_sessions)
-    of_iter = set(inspect.signature(client.qualification_sessions.iter).parameters)
-    for function in (reports.summarize_sessions, __import__("truemed_async").export_sessions):
-        assert of_iter - {"look_back"} <= set(inspect.signature(function).parameters)

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import io
 import os
 import stat
 import sys
-from datetime import UTC, date, datetime
+import zlib
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
 
-from truemed_async import AsyncTruemed, export_sessions
+from truemed_async import AsyncTruemed, _files, export
 from truemed_async.emulator import Emulator
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.exporting import files
-from truemed_async.exporting.journal import Journal
+from truemed_async.exports.consumer import run_uncancelled
+from truemed_async.exports.journal import Journal
 
 FORMATS = ("csv", "jsonl", "parquet")
 EVERY_FORMAT = pytest.mark.parametrize("format", FORMATS)
 SECRET = "a secret of tests"
+
+
+ITER_OPTIONS = ("status", "user_id", "expires_at", "search", "since", "page_size")
+
+
+def export_sessions(client, to, **options):
+    """Export qualification sessions; filters and ``page_size`` go to ``iter``."""
+    of_iter = {name: options.pop(name) for name in ITER_OPTIONS if name in options}
+    return export(client.qualification_sessions.iter(**of_iter, look_back=timedelta(0)), to, **options)
 
 
 class StoppedError(Exception):
@@ -67,8 +78,8 @@ async def whole(client, path, **options):
 
 
 @EVERY_FORMAT
-@pytest.mark.parametrize("options", [{}, {"personal": "hash", "secret": SECRET}, {"columns": ["status", "email"]}])
-async def test_at_rest_the_file_is_that_of_an_uninterrupted_run(client, tmp_path, format, options):
+@pytest.mark.parametrize("options", [{}, {"pii": "hash", "secret": SECRET}, {"columns": ["status", "email"]}])
+async def test_resumed_file_equals_that_of_uninterrupted_run(client, tmp_path, format, options):
     path = tmp_path / f"x.{format}"
     *_, kept = await stopped(client, path, **options)
     assert not path.exists()
@@ -81,7 +92,7 @@ async def test_at_rest_the_file_is_that_of_an_uninterrupted_run(client, tmp_path
 
 
 @EVERY_FORMAT
-async def test_it_can_be_resumed_again_and_again_with_other_page_sizes(client, tmp_path, format):
+async def test_resume_repeatedly_with_other_page_sizes_completes(client, tmp_path, format):
     path = tmp_path / f"x.{format}"
     for number, rows in enumerate((20, 50, 51, 90)):
         with pytest.raises(StoppedError):
@@ -96,7 +107,7 @@ async def test_it_can_be_resumed_again_and_again_with_other_page_sizes(client, t
 
 @EVERY_FORMAT
 @pytest.mark.parametrize("torn", ["row", "line", "journal", "both", "checksum", "everything"])
-async def test_what_is_torn_is_read_again(client, tmp_path, format, torn):
+async def test_torn_files_are_read_again(client, tmp_path, format, torn):
     """As a killed process or a power cut leaves it."""
     path = tmp_path / f"x.{format}"
     *_, before, kept = await stopped(client, path)
@@ -120,7 +131,7 @@ async def test_what_is_torn_is_read_again(client, tmp_path, format, torn):
 
 
 @pytest.mark.parametrize("line", [b"\0\0\0\n", b"7\n", b"{}\n", b'{"end":1,"checksum":1,"digests":"zz","tally":{}}\n'])
-async def test_a_line_that_is_not_one_of_ours_ends_the_journal(client, tmp_path, line):
+async def test_invalid_journal_line_ends_journal(client, tmp_path, line):
     path = tmp_path / "x.csv"
     *_, kept = await stopped(client, path)
     with journal_of(path).open("ab") as journal:
@@ -132,7 +143,7 @@ async def test_a_line_that_is_not_one_of_ours_ends_the_journal(client, tmp_path,
     assert done.resumed == kept
 
 
-async def test_killed_before_the_journal_was_begun(client, tmp_path):
+async def test_resume_with_empty_journal_starts_over(client, tmp_path):
     path = tmp_path / "x.csv"
     partial_of(path).write_text("what was there before")
     journal_of(path).write_bytes(b"")
@@ -143,7 +154,7 @@ async def test_killed_before_the_journal_was_begun(client, tmp_path):
 
 
 @EVERY_FORMAT
-async def test_killed_when_the_file_had_its_name_already(client, tmp_path, format):
+async def test_resume_after_kill_between_rename_and_cleanup_starts_over(client, tmp_path, format):
     path = tmp_path / f"x.{format}"
     await stopped(client, path)
     partial_of(path).replace(path)
@@ -154,7 +165,7 @@ async def test_killed_when_the_file_had_its_name_already(client, tmp_path, forma
     assert path.read_bytes() == await whole(client, path, columns=["status"])
 
 
-async def test_killed_while_the_parquet_was_being_made(client, tmp_path):
+async def test_resume_after_kill_during_parquet_conversion_completes(client, tmp_path):
     path = tmp_path / "x.parquet"
     await stopped(client, path, rows=120)
     converting = tmp_path / "x.parquet.partial.converting"
@@ -167,13 +178,13 @@ async def test_killed_while_the_parquet_was_being_made(client, tmp_path):
     assert not converting.exists()
 
 
-async def test_without_an_unfinished_file_it_begins_from_the_start(client, tmp_path, rows_of):
+async def test_resume_without_unfinished_file_starts_over(client, tmp_path, rows_of):
     done = await export_sessions(client, tmp_path / "x.csv", resume=True)
 
     assert (done.rows, done.resumed, len(rows_of(tmp_path / "x.csv"))) == (120, 0, 120)
 
 
-async def test_not_to_resume_drops_what_is_there(client, tmp_path):
+async def test_export_without_resume_drops_unfinished_file(client, tmp_path):
     path = tmp_path / "x.csv"
     await stopped(client, path, columns=["status"])
 
@@ -184,7 +195,7 @@ async def test_not_to_resume_drops_what_is_there(client, tmp_path):
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
-async def test_an_unfinished_file_is_of_the_same_format(client, tmp_path, format, rows_of):
+async def test_unfinished_file_is_readable_in_its_format(client, tmp_path, format, rows_of):
     path = tmp_path / f"x.{format}"
     *_, kept = await stopped(client, path)
 
@@ -194,7 +205,7 @@ async def test_an_unfinished_file_is_of_the_same_format(client, tmp_path, format
     assert len(rows_of(copy)) == kept
 
 
-async def test_an_unfinished_parquet_is_an_arrow_stream(client, tmp_path):
+async def test_unfinished_parquet_is_arrow_stream(client, tmp_path):
     import pyarrow as pa
 
     path = tmp_path / "x.parquet"
@@ -204,7 +215,7 @@ async def test_an_unfinished_parquet_is_an_arrow_stream(client, tmp_path):
 
 
 @EVERY_FORMAT
-async def test_sessions_come_and_go_meanwhile(emulator, client, tmp_path, format, rows_of, yesterday):
+async def test_resume_with_changed_listing_writes_each_row_once(emulator, client, tmp_path, format, rows_of, yesterday):
     """New ones stand where the resumed run wrote, those that are gone stay, and nothing comes twice."""
     path = tmp_path / f"x.{format}"
     *_, kept = await stopped(client, path)
@@ -223,7 +234,7 @@ async def test_sessions_come_and_go_meanwhile(emulator, client, tmp_path, format
     assert (done.rows, done.resumed) == (121, kept)
 
 
-async def test_a_session_is_as_it_was_when_it_was_read(emulator, client, tmp_path, rows_of):
+async def test_resume_keeps_rows_as_read(emulator, client, tmp_path, rows_of):
     changed = emulator.state.qualification_sessions.add(
         qualification_session_id="x", created_at=datetime(2026, 11, 2, tzinfo=UTC)
     )
@@ -239,7 +250,7 @@ async def test_a_session_is_as_it_was_when_it_was_read(emulator, client, tmp_pat
     assert next(row for row in rows_of(path) if row["qualification_session_id"] == "x")["status"] == "pending"
 
 
-async def test_the_summary_is_of_the_whole_file(client, tmp_path):
+async def test_resumed_result_covers_whole_file(client, tmp_path):
     path = tmp_path / "x.csv"
     straight = await export_sessions(client, tmp_path / "y.csv", page_size=20)
     await stopped(client, path, columns=["email"])
@@ -261,26 +272,26 @@ async def test_the_summary_is_of_the_whole_file(client, tmp_path):
         ({"columns": None}, "columns"),
         ({"columns": ["email", "status"]}, "columns"),
         ({"format": "jsonl"}, "format"),
-        ({"personal": "keep", "secret": None}, "personal, secret"),
+        ({"pii": "keep", "secret": None}, "pii, secret"),
         ({"secret": "another secret of tests"}, "secret"),
     ],
 )
-async def test_other_parameters_are_refused(client, tmp_path, changed, named):
+async def test_resume_with_different_options_is_refused(client, tmp_path, changed, named):
     path = tmp_path / "x.csv"
     asked = {
-        "status": "pending", "columns": ["status", "email"], "format": "csv", "personal": "hash", "secret": SECRET
+        "status": "pending", "columns": ["status", "email"], "format": "csv", "pii": "hash", "secret": SECRET
     }  # fmt: skip
     await stopped(client, path, rows=0, **asked)
     before = [partial_of(path).read_bytes(), journal_of(path).read_bytes()]
 
-    with pytest.raises(InvalidArgumentError, match=f"was begun with other {named}: "):
+    with pytest.raises(InvalidArgumentError, match=f"was begun with different {named}: "):
         await export_sessions(client, path, resume=True, **(asked | changed))
 
     assert [partial_of(path).read_bytes(), journal_of(path).read_bytes()] == before
     await export_sessions(client, path, resume=True, **asked)
 
 
-async def test_columns_that_were_all_by_default_are_not_all_by_name(client, tmp_path):
+async def test_resume_with_all_columns_named_is_refused(client, tmp_path):
     """By default JSONL holds unknown fields too."""
     path = tmp_path / "x.jsonl"
     await stopped(client, path)
@@ -290,7 +301,7 @@ async def test_columns_that_were_all_by_default_are_not_all_by_name(client, tmp_
         await export_sessions(client, path, resume=True, columns=first["columns"][:-1])
 
 
-async def test_another_server_is_refused(client, tmp_path):
+async def test_resume_with_other_server_is_refused(client, tmp_path):
     path = tmp_path / "x.csv"
     await stopped(client, path)
 
@@ -299,7 +310,7 @@ async def test_another_server_is_refused(client, tmp_path):
             await export_sessions(stranger, path, resume=True)
 
 
-async def test_the_same_parameters_in_other_words_are_the_same(client, tmp_path):
+async def test_resume_with_equivalent_options_is_accepted(client, tmp_path):
     path = tmp_path / "x.csv"
     await stopped(client, path, rows=0, since=date(2026, 8, 5), expires_at=date(2027, 9, 1))
 
@@ -308,20 +319,20 @@ async def test_the_same_parameters_in_other_words_are_the_same(client, tmp_path)
     )
 
 
-async def test_the_journal_holds_nothing_personal(client, tmp_path):
+async def test_journal_holds_no_personal_data(client, tmp_path):
     path = tmp_path / "x.csv"
-    await stopped(client, path, rows=0, search="ada@example.com", user_id="user-42", personal="hash", secret=SECRET)
+    await stopped(client, path, rows=0, search="ada@example.com", user_id="user-42", pii="hash", secret=SECRET)
 
     written = journal_of(path).read_text(encoding="utf-8")
 
     assert not [each for each in ("ada@", "example.com", "user-42", SECRET, SECRET.encode().hex()) if each in written]
     other = tmp_path / "y.csv"
-    await stopped(client, other, rows=0, search="ada@example.com", user_id="user-42", personal="hash", secret=SECRET)
+    await stopped(client, other, rows=0, search="ada@example.com", user_id="user-42", pii="hash", secret=SECRET)
     first, second = (orjson.loads(journal_of(each).read_bytes().splitlines()[0]) for each in (path, other))
     assert first["filters"] != second["filters"]  # salted
 
 
-async def test_a_missing_journal_is_told(client, tmp_path):
+async def test_resume_without_journal_is_refused(client, tmp_path):
     path = tmp_path / "x.csv"
     await stopped(client, path)
     journal_of(path).unlink()
@@ -336,7 +347,7 @@ async def test_a_missing_journal_is_told(client, tmp_path):
 
 
 @pytest.mark.parametrize("resume", [False, True])
-async def test_two_at_once_are_refused(client, tmp_path, resume):
+async def test_locked_journal_is_refused(client, tmp_path, resume):
     path = tmp_path / "x.csv"
     refused = []
 
@@ -354,17 +365,17 @@ async def test_two_at_once_are_refused(client, tmp_path, resume):
     assert path.read_bytes() == await whole(client, path)
 
 
-async def test_the_second_of_two_leaves_the_first_alone(client, tmp_path):
+async def test_concurrent_exports_to_one_file_let_one_complete(client, tmp_path):
     path = tmp_path / "x.csv"
     results = await asyncio.gather(
         export_sessions(client, path, page_size=20), export_sessions(client, path, page_size=20), return_exceptions=True
     )
 
-    assert sorted(type(each).__name__ for each in results) == ["Exported", "InvalidArgumentError"]
+    assert sorted(type(each).__name__ for each in results) == ["ExportResult", "InvalidArgumentError"]
     assert path.read_bytes() == await whole(client, path)
 
 
-def test_a_journal_that_was_removed_before_it_was_locked_is_not_ours(tmp_path, monkeypatch):
+def test_journal_removed_before_lock_is_refused(tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
     path = tmp_path / "journal"
     lock = fcntl.flock
@@ -374,7 +385,7 @@ def test_a_journal_that_was_removed_before_it_was_locked_is_not_ours(tmp_path, m
         Journal(path)
 
 
-def test_a_journal_that_was_replaced_before_it_was_locked_is_not_ours(tmp_path, monkeypatch):
+def test_journal_replaced_before_lock_is_refused(tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
     path, other = tmp_path / "journal", tmp_path / "other"
     lock = fcntl.flock
@@ -385,7 +396,7 @@ def test_a_journal_that_was_replaced_before_it_was_locked_is_not_ours(tmp_path, 
         Journal(path)
 
 
-async def test_where_there_are_no_such_locks_it_exports_all_the_same(client, tmp_path, monkeypatch):
+async def test_export_without_fcntl_completes(client, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)
 
     await export_sessions(client, tmp_path / "x.csv")
@@ -396,7 +407,7 @@ async def test_where_there_are_no_such_locks_it_exports_all_the_same(client, tmp
 # --- files --------------------------------------------------------------------------------------------------------
 
 
-async def test_places_that_cannot_be_written(client, tmp_path):
+async def test_unwritable_destinations_are_refused(client, tmp_path):
     (tmp_path / "taken.csv.partial").mkdir()
     for place, why in (
         (tmp_path / "folder.csv", "it is not a regular file"),
@@ -410,7 +421,7 @@ async def test_places_that_cannot_be_written(client, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
-async def test_only_the_owner_can_read_what_is_written(client, tmp_path):
+async def test_files_are_readable_by_owner_only(client, tmp_path):
     path = tmp_path / "x.parquet"
     await stopped(client, path)
     modes = [stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()]
@@ -420,7 +431,7 @@ async def test_only_the_owner_can_read_what_is_written(client, tmp_path):
 
 
 @EVERY_FORMAT
-async def test_a_full_disk_leaves_what_can_be_resumed(client, tmp_path, format, monkeypatch):
+async def test_full_disk_leaves_resumable_file(client, tmp_path, format, monkeypatch):
     path = tmp_path / f"x.{format}"
     room = [30_000]
 
@@ -433,7 +444,7 @@ async def test_a_full_disk_leaves_what_can_be_resumed(client, tmp_path, format, 
             return super().write(data[:size])
 
     with monkeypatch.context() as patched:
-        patched.setattr(files.io, "FileIO", Small)
+        patched.setattr(_files.io, "FileIO", Small)
         with pytest.raises(OSError, match="No space left"):
             await export_sessions(client, path, page_size=20)
     assert not path.exists()
@@ -446,7 +457,7 @@ async def test_a_full_disk_leaves_what_can_be_resumed(client, tmp_path, format, 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the names of open files, as Linux tells them")
 @EVERY_FORMAT
-async def test_the_rows_are_on_the_disk_before_the_name(client, tmp_path, format, monkeypatch):
+async def test_rows_are_synced_before_rename(client, tmp_path, format, monkeypatch):
     done = []
     sync, replace = os.fsync, Path.replace
     monkeypatch.setattr(
@@ -460,7 +471,7 @@ async def test_the_rows_are_on_the_disk_before_the_name(client, tmp_path, format
     assert done[-2:] == [whole, whole]
 
 
-async def test_a_cancelled_export_can_be_resumed(client, tmp_path):
+async def test_cancelled_export_can_be_resumed(client, tmp_path):
     path = tmp_path / "x.csv"
     begun = asyncio.Event()
     task = asyncio.create_task(
@@ -476,7 +487,7 @@ async def test_a_cancelled_export_can_be_resumed(client, tmp_path):
     assert path.read_bytes() == await whole(client, path)
 
 
-async def test_a_cancellation_waits_for_the_thread():
+async def test_run_uncancelled_when_cancelled_waits_for_thread():
     import threading
 
     entered, leave, left = threading.Event(), threading.Event(), []
@@ -486,7 +497,7 @@ async def test_a_cancellation_waits_for_the_thread():
         leave.wait(30)
         left.append(True)
 
-    task = asyncio.create_task(files.in_thread(work))
+    task = asyncio.create_task(run_uncancelled(work))
     await asyncio.to_thread(entered.wait, 30)
     task.cancel()
     await asyncio.sleep(0)
@@ -497,10 +508,67 @@ async def test_a_cancellation_waits_for_the_thread():
     assert left == [True]
 
 
-def test_paths_may_be_strings(tmp_path):
+def test_path_may_be_string(tmp_path):
     async def main():
         async with Emulator(sessions=3) as emulator, AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
             return await export_sessions(client, str(tmp_path / "x.csv"))
 
     assert asyncio.run(main()).rows == 3
     assert Path(tmp_path, "x.csv").exists()
+
+
+# --- format versions ----------------------------------------------------------------------------------------------
+
+
+def write_unfinished_file_of_0_1_0(path, server, sessions, version=1):
+    """Write what version 0.1.0 leaves of ``status=approved`` after the given sessions."""
+    salt = "00" * 16
+    filters = hashlib.scrypt(b'{"status":"approved"}', salt=salt.encode(), n=2**14, r=8, p=1, dklen=16).hex()
+    manifest = {
+        "version": version, "server": server, "rows": "QualificationSession", "format": "csv",
+        "columns": ["qualification_session_id", "status"], "personal": "keep", "filters": filters, "secret": None,
+        "salt": salt,
+    }  # fmt: skip
+    head = b"qualification_session_id,status\r\n"
+    rows = "".join(f"{each.qualification_session_id},{each.status}\r\n" for each in sessions).encode()
+    digests = [hashlib.blake2b(each.qualification_session_id.encode(), digest_size=16).hexdigest() for each in sessions]
+    lines = [
+        manifest,
+        {
+            "end": len(head), "checksum": zlib.crc32(head), "digests": "",
+            "tally": {"rows": 0, "statuses": {}, "earliest": None, "latest": None},
+        },
+        {
+            "end": len(head + rows), "checksum": zlib.crc32(rows), "digests": "".join(digests),
+            "tally": {
+                "rows": len(sessions), "statuses": {"approved": len(sessions)},
+                "earliest": "2026-01-01T00:00:00+00:00", "latest": "2026-01-02T00:00:00+00:00",
+            },
+        },
+    ]  # fmt: skip
+    partial_of(path).write_bytes(head + rows)
+    journal_of(path).write_bytes(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
+
+
+async def test_unfinished_file_of_0_1_0_is_resumed(client, tmp_path):
+    path = tmp_path / "x.csv"
+    options = {"status": "approved", "columns": ["qualification_session_id", "status"]}
+    first, second, *_ = [each async for each in client.qualification_sessions.iter(status="approved")]
+    write_unfinished_file_of_0_1_0(path, client.base_url, [first, second])
+
+    result = await export_sessions(client, path, resume=True, **options)
+
+    assert result.resumed == 2
+    assert path.read_bytes() == await whole(client, path, **options)
+
+
+@pytest.mark.parametrize("version", [2, None])
+async def test_unfinished_file_of_other_format_version_is_refused(client, tmp_path, version):
+    path = tmp_path / "x.csv"
+    write_unfinished_file_of_0_1_0(path, client.base_url, [], version)
+    before = journal_of(path).read_bytes()
+
+    with pytest.raises(InvalidArgumentError, match=f"its format version is {version}, this one resumes version 1"):
+        await export_sessions(client, path, resume=True, columns=["status"])
+
+    assert journal_of(path).read_bytes() == before

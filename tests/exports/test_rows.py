@@ -1,4 +1,4 @@
-"""What an export writes: formats, columns, personal values, streams, the summary; and what it refuses."""
+"""The output of exports: formats, columns, personal data, streams and results; refused options."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import io
 import json
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import attrs
 import pytest
 
-import truemed_async.exporting
-from truemed_async import Model, QualificationSession, Stream, export_sessions
+from truemed_async import Model, QualificationSession, Stream, export
 from truemed_async._sensitive import masked
 from truemed_async.emulator import Fault
 from truemed_async.errors import ConfigurationError, InvalidArgumentError, PermissionDeniedError
-from truemed_async.exporting import SESSIONS, Progress, Table, export, parquet
+from truemed_async.exports import ExportProgress, RowType, formats
+from truemed_async.exports.columns import ROW_TYPES
+from truemed_async.exports.journal import Journal
 
 FIELDS = [field.name for field in attrs.fields(QualificationSession) if field.name != "extra"]
 PERSONAL = ["email", "user_business_id", "user_id", "user_name"]
@@ -26,12 +27,21 @@ SECRET = b"sixteen bytes or more"
 EVERY_FORMAT = pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
 
 
+ITER_OPTIONS = ("status", "user_id", "expires_at", "search", "since", "page_size")
+
+
+def export_sessions(client, to, **options):
+    """Export qualification sessions; filters and ``page_size`` go to ``iter``."""
+    of_iter = {name: options.pop(name) for name in ITER_OPTIONS if name in options}
+    return export(client.qualification_sessions.iter(**of_iter, look_back=timedelta(0)), to, **options)
+
+
 def hash_of(value):
     return hmac.new(SECRET, value.encode(), hashlib.sha256).hexdigest()
 
 
-class More(Fault):
-    """Adds a field that nobody knows."""
+class UndocumentedField(Fault):
+    """Adds an undocumented field."""
 
     async def after(self, exchange, response):
         from aiohttp import web
@@ -43,7 +53,7 @@ class More(Fault):
 
 
 class TestFormats:
-    async def test_all_formats_hold_the_same(self, client, tmp_path, rows_of):
+    async def test_formats_hold_equal_data(self, client, tmp_path, rows_of):
         paths = [tmp_path / f"x.{format}" for format in ("csv", "jsonl", "parquet")]
         for path in paths:
             await export_sessions(client, path)
@@ -57,7 +67,7 @@ class TestFormats:
         models = [session async for session in client.qualification_sessions.iter()]
         assert in_parquet == [{name: getattr(model, name) for name in FIELDS} for model in models]
 
-    async def test_parquet_has_types(self, client, tmp_path):
+    async def test_parquet_columns_have_types(self, client, tmp_path):
         import pyarrow.parquet
 
         await export_sessions(client, tmp_path / "x.parquet")
@@ -68,10 +78,10 @@ class TestFormats:
         assert str(schema.field("fee").type) == "double"
         assert {str(schema.field(name).type) for name in ("status", *PERSONAL)} == {"string"}
 
-    async def test_row_groups_are_the_same_whatever_the_pages_were(self, client, tmp_path, monkeypatch):
+    async def test_parquet_row_groups_do_not_depend_on_page_size(self, client, tmp_path, monkeypatch):
         import pyarrow.parquet
 
-        monkeypatch.setattr(parquet, "GROUP", 50)
+        monkeypatch.setattr(formats, "ROW_GROUP_SIZE", 50)
         for size in (20, 100):
             await export_sessions(client, tmp_path / f"{size}.parquet", page_size=size)
 
@@ -80,30 +90,30 @@ class TestFormats:
         assert [read.row_group(number).num_rows for number in range(read.num_row_groups)] == [50, 50, 20]
 
     @EVERY_FORMAT
-    async def test_no_sessions_are_a_file_too(self, client, tmp_path, format, rows_of):
+    async def test_empty_listing_writes_empty_file(self, client, tmp_path, format, rows_of):
         done = await export_sessions(client, tmp_path / f"x.{format}", search="nobody at all")
 
         assert rows_of(tmp_path / f"x.{format}") == []
         assert (done.rows, done.statuses, done.earliest, done.latest) == (0, {}, None, None)
 
-    async def test_the_format_wins_over_the_ending(self, client, tmp_path):
+    async def test_format_overrides_file_suffix(self, client, tmp_path):
         await export_sessions(client, tmp_path / "x.csv", format="jsonl")
 
         assert (tmp_path / "x.csv").read_text(encoding="utf-8").startswith("{")
 
-    async def test_unknown_fields_are_in_jsonl_alone(self, emulator, client, tmp_path, rows_of):
-        emulator.faults.add(More())
+    async def test_undocumented_fields_are_only_in_jsonl(self, emulator, client, tmp_path, rows_of):
+        emulator.faults.add(UndocumentedField())
         for format in ("csv", "jsonl", "parquet"):
             await export_sessions(client, tmp_path / f"x.{format}")
             assert ("brand_new" in rows_of(tmp_path / f"x.{format}")[0]) is (format == "jsonl")
 
-    async def test_and_not_where_they_could_be_personal(self, emulator, client, tmp_path, rows_of):
-        emulator.faults.add(More())
-        for options in ({"personal": "drop"}, {"personal": "hash", "secret": SECRET}, {"columns": FIELDS}):
+    async def test_undocumented_fields_are_left_out_with_pii_or_columns(self, emulator, client, tmp_path, rows_of):
+        emulator.faults.add(UndocumentedField())
+        for options in ({"pii": "drop"}, {"pii": "hash", "secret": SECRET}, {"columns": FIELDS}):
             await export_sessions(client, tmp_path / "x.jsonl", **options)
             assert "brand_new" not in rows_of(tmp_path / "x.jsonl")[0]
 
-    async def test_without_the_extra_it_says_how_to_get_it(self, client, tmp_path, monkeypatch):
+    async def test_parquet_without_pyarrow_raises_configuration_error(self, client, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "pyarrow", None)
         monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
 
@@ -111,11 +121,11 @@ class TestFormats:
             await export_sessions(client, tmp_path / "x.parquet")
         assert not list(tmp_path.iterdir())
 
-    async def test_another_missing_module_is_not_the_extra(self, client, tmp_path, monkeypatch):
+    async def test_parquet_with_other_missing_module_raises_import_error(self, client, tmp_path, monkeypatch):
         def missing(name):
             raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
 
-        monkeypatch.setattr(parquet, "import_module", missing)
+        monkeypatch.setattr(formats, "import_module", missing)
 
         with pytest.raises(ModuleNotFoundError, match="numpy"):
             await export_sessions(client, tmp_path / "x.parquet")
@@ -123,7 +133,7 @@ class TestFormats:
 
 class TestColumns:
     @EVERY_FORMAT
-    async def test_the_chosen_ones_in_their_order(self, client, tmp_path, format, rows_of):
+    async def test_columns_are_written_in_given_order(self, client, tmp_path, format, rows_of):
         await export_sessions(client, tmp_path / f"x.{format}", columns=("status", "qualification_session_id"))
 
         assert {tuple(row) for row in rows_of(tmp_path / f"x.{format}")} == {("status", "qualification_session_id")}
@@ -131,34 +141,34 @@ class TestColumns:
     @pytest.mark.parametrize(
         "columns", [[], ["nobody"], ["extra"], ["status", "status"], "status", 7, ["status", None], [["status"]]]
     )
-    async def test_others_are_refused(self, client, tmp_path, columns):
+    async def test_invalid_columns_are_refused(self, client, tmp_path, columns):
         with pytest.raises((InvalidArgumentError, TypeError), match=r"columns must be|unhashable"):
             await export_sessions(client, tmp_path / "x.csv", columns=columns)
         assert not list(tmp_path.iterdir())
 
 
-class TestPersonal:
-    def test_what_is_personal(self):
-        assert sorted(SESSIONS.personal) == PERSONAL
+class TestPii:
+    def test_session_pii_fields(self):
+        assert sorted(ROW_TYPES[QualificationSession].pii) == PERSONAL
 
     @EVERY_FORMAT
-    async def test_dropped(self, client, tmp_path, format, rows_of):
-        await export_sessions(client, tmp_path / f"x.{format}", personal="drop")
+    async def test_drop_omits_personal_columns(self, client, tmp_path, format, rows_of):
+        await export_sessions(client, tmp_path / f"x.{format}", pii="drop")
 
         assert list(rows_of(tmp_path / f"x.{format}")[0]) == [name for name in FIELDS if name not in PERSONAL]
 
-    async def test_a_dropped_column_cannot_be_chosen(self, client, tmp_path):
-        with pytest.raises(InvalidArgumentError, match="columns must be some of these"):
-            await export_sessions(client, tmp_path / "x.csv", personal="drop", columns=["email"])
+    async def test_drop_with_personal_column_is_refused(self, client, tmp_path):
+        with pytest.raises(InvalidArgumentError, match="columns must be names from"):
+            await export_sessions(client, tmp_path / "x.csv", pii="drop", columns=["email"])
 
     @EVERY_FORMAT
-    async def test_hashed(self, emulator, client, tmp_path, format, rows_of, yesterday):
+    async def test_hash_writes_hmac(self, emulator, client, tmp_path, format, rows_of, yesterday):
         emulator.state.qualification_sessions.add(
             email="ada@example.com", user_name=None, user_id="u-1", created_at=yesterday(1)
         )
         path = tmp_path / f"x.{format}"
 
-        await export_sessions(client, path, personal="hash", secret=SECRET)
+        await export_sessions(client, path, pii="hash", secret=SECRET)
 
         row = rows_of(path)[-1]
         assert list(row) == FIELDS
@@ -167,10 +177,10 @@ class TestPersonal:
         assert row["status"] == "pending"
         assert b"ada@" not in path.read_bytes()
 
-    async def test_hashes_are_the_same_in_each_run_and_others_with_another_secret(self, client, tmp_path, rows_of):
+    async def test_hashes_depend_on_secret_only(self, client, tmp_path, rows_of):
         emails = []
         for secret in (SECRET, SECRET.decode(), b"another secret, as long"):
-            await export_sessions(client, tmp_path / "x.jsonl", personal="hash", secret=secret, columns=["email"])
+            await export_sessions(client, tmp_path / "x.jsonl", pii="hash", secret=secret, columns=["email"])
             emails.append([row["email"] for row in rows_of(tmp_path / "x.jsonl")])
 
         assert emails[0] == emails[1]
@@ -179,19 +189,19 @@ class TestPersonal:
     @pytest.mark.parametrize(
         ("options", "match"),
         [
-            ({"personal": "hash"}, "needs a secret"),
-            ({"personal": "hash", "secret": 7}, "needs a secret"),
-            ({"personal": "hash", "secret": b"fifteen bytes.."}, "at least 16 bytes"),
-            ({"personal": "keep", "secret": SECRET}, "for personal='hash' alone"),
-            ({"personal": "drop", "secret": SECRET}, "for personal='hash' alone"),
-            ({"personal": "mask"}, "personal must be"),
+            ({"pii": "hash"}, "needs a secret"),
+            ({"pii": "hash", "secret": 7}, "needs a secret"),
+            ({"pii": "hash", "secret": b"fifteen bytes.."}, "at least 16 bytes"),
+            ({"pii": "keep", "secret": SECRET}, "requires pii='hash'"),
+            ({"pii": "drop", "secret": SECRET}, "requires pii='hash'"),
+            ({"pii": "mask"}, "pii must be"),
             ({"format": "xml"}, "format must be 'csv', 'jsonl' or 'parquet'"),
             ({"status": ""}, "status must not be empty"),
             ({"since": "2026-01-01"}, "since must be a datetime or a date"),
             ({"page_size": 0}, "page_size"),
         ],
     )
-    async def test_what_is_refused_leaves_no_file(self, emulator, client, tmp_path, options, match):
+    async def test_refused_options_leave_no_file(self, emulator, client, tmp_path, options, match):
         with pytest.raises(InvalidArgumentError, match=match) as caught:
             await export_sessions(client, tmp_path / "x.csv", **options)
 
@@ -199,25 +209,25 @@ class TestPersonal:
         assert not emulator.requests
         assert "fifteen" not in str(caught.value)
 
-    async def test_a_file_without_an_ending_needs_a_format(self, client, tmp_path):
+    async def test_unknown_suffix_without_format_is_refused(self, client, tmp_path):
         with pytest.raises(InvalidArgumentError, match=r"must end in \.csv, \.jsonl or \.parquet"):
             await export_sessions(client, tmp_path / "x.txt")
 
-    async def test_no_traceback_shows_a_person(self, emulator, client, tmp_path, monkeypatch):
-        """Neither of the filters, nor of the rows, where a write fails."""
+    async def test_traceback_of_failed_write_holds_no_personal_data(self, emulator, client, tmp_path, monkeypatch):
+        """Neither from the filters nor from the rows."""
         emulator.state.qualification_sessions.add(email="canary@example.com", user_id="canary", user_name="canary")
 
         def refuse(*_):
             raise OSError("full")
 
-        monkeypatch.setattr(truemed_async.exporting.sinks.Journal, "add", refuse)
+        monkeypatch.setattr(Journal, "add", refuse)
         with pytest.raises((OSError, InvalidArgumentError)) as first:
             await export_sessions(client, tmp_path / "x.csv", user_id="canary", search="canary")
         monkeypatch.undo()
         out = io.BytesIO()
         out.write = refuse_rows
         with pytest.raises(OSError, match="full") as second:
-            await export_sessions(client, out, user_id="canary", search="canary", personal="keep", format="csv")
+            await export_sessions(client, out, user_id="canary", search="canary", pii="keep", format="csv")
 
         for caught in (first, second):
             frames, shown = caught.value.__traceback__, []
@@ -237,7 +247,7 @@ def refuse_rows(data):
 
 class TestStreams:
     @EVERY_FORMAT
-    async def test_the_same_bytes_as_in_a_file(self, client, tmp_path, format):
+    async def test_stream_receives_same_bytes_as_file(self, client, tmp_path, format):
         out = io.BytesIO()
 
         done = await export_sessions(client, out, format=format)
@@ -246,20 +256,20 @@ class TestStreams:
         assert out.getvalue() == (tmp_path / f"x.{format}").read_bytes()
         assert (done.rows, done.resumed) == (120, 0)
 
-    async def test_a_stream_gets_jsonl(self, client):
+    async def test_stream_without_format_receives_jsonl(self, client):
         out = io.BytesIO()
 
         await export_sessions(client, out)
 
         assert len([json.loads(line) for line in out.getvalue().splitlines()]) == 120
 
-    async def test_a_stream_cannot_be_resumed(self, client):
+    async def test_stream_with_resume_is_refused(self, client):
         with pytest.raises(InvalidArgumentError, match="a stream cannot be resumed"):
             await export_sessions(client, io.BytesIO(), resume=True)
 
 
 class TestFilters:
-    async def test_they_reach_the_server(self, emulator, client):
+    async def test_filters_reach_server(self, emulator, client):
         wanted = emulator.state.qualification_sessions.add(
             status="approved", user_id="u", user_name="Ada", expires_at=datetime(2027, 5, 1, 12, tzinfo=UTC)
         )
@@ -269,7 +279,7 @@ class TestFilters:
 
         assert [json.loads(line)["qualification_session_id"] for line in out.getvalue().splitlines()] == [wanted]
 
-    async def test_since_is_exact(self, emulator, client, yesterday):
+    async def test_since_without_look_back_is_exact(self, emulator, client, yesterday):
         for session in emulator.state.qualification_sessions.rows:
             emulator.state.qualification_sessions.remove(session.qualification_session_id)
         for number in range(4):
@@ -284,8 +294,8 @@ class TestFilters:
         assert ids == ["qs_3", "qs_2"]
 
 
-class TestSummary:
-    async def test_it_counts(self, emulator, client, tmp_path):
+class TestResult:
+    async def test_result_counts_rows_statuses_and_requests(self, emulator, client, tmp_path):
         done = await export_sessions(client, tmp_path / "x.csv")
 
         sessions = emulator.state.qualification_sessions.rows
@@ -296,7 +306,7 @@ class TestSummary:
         assert (done.requests, done.retries) == (len(emulator.requests), 0)
         assert done.seconds > 0
 
-    async def test_it_counts_retries_and_other_hooks_go_on(self, emulator, client, tmp_path):
+    async def test_result_counts_retries_and_client_hooks_are_called(self, emulator, client, tmp_path):
         emulator.faults.add("status", code=503, retry_after=0, times=1)
         attempts = []
 
@@ -304,28 +314,28 @@ class TestSummary:
 
         assert (done.requests, done.retries) == (len(attempts), 1)
 
-    async def test_sessions_without_a_time_have_no_span(self, emulator, client, tmp_path):
+    async def test_rows_without_creation_time_are_counted(self, emulator, client, tmp_path):
         emulator.state.qualification_sessions.add(created_at=None)
 
         assert (await export_sessions(client, tmp_path / "x.csv")).rows == 121
 
-    async def test_progress(self, client, tmp_path):
+    async def test_progress_reports_each_page(self, client, tmp_path):
         seen = []
 
         await export_sessions(client, tmp_path / "x.csv", page_size=50, on_progress=seen.append)
 
-        assert seen[0] == Progress(read=0, rows=0)
-        assert seen[-1] == Progress(read=120, rows=120)
+        assert seen[0] == ExportProgress(read=0, rows=0)
+        assert seen[-1] == ExportProgress(read=120, rows=120)
         assert [each.rows for each in seen] == sorted({each.rows for each in seen})
 
-    async def test_an_error_of_a_call_is_the_caller_s(self, emulator, client, tmp_path):
+    async def test_error_of_call_is_raised(self, emulator, client, tmp_path):
         emulator.faults.add("status", code=403)
 
         with pytest.raises(PermissionDeniedError):
             await export_sessions(client, tmp_path / "x.csv")
 
 
-# --- rows of another kind -----------------------------------------------------------------------------------------
+# --- custom rows -----------------------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
@@ -348,7 +358,7 @@ class Order(Model):
     address: Address | None = None
 
 
-ORDERS = Table(model=Order, id="id", status=None, created_at=None)
+ORDERS = RowType(model=Order, id="id", status=None, created_at=None)
 SOME = [
     Order(id="a", total=1999, paid=True, day=date(2024, 2, 29), items=(Item(sku="=1"),), address=Address(street="S 1")),
     Order(id="b", total=-5, paid=False),
@@ -360,13 +370,13 @@ async def of_orders():
     yield SOME
 
 
-class TestAnotherTable:
-    def test_what_holds_something_personal_is_personal(self):
-        assert ORDERS.personal == {"address"}
+class TestCustomRowType:
+    def test_field_with_nested_personal_field_is_personal(self):
+        assert ORDERS.pii == {"address"}
         assert ORDERS.name == "Order"
 
-    async def test_csv_has_json_where_there_is_no_plain_value(self, client, tmp_path, rows_of):
-        done = await export(client, lambda _: Stream(of_orders()), ORDERS, tmp_path / "x.csv")
+    async def test_csv_writes_nested_values_as_json(self, client, tmp_path, rows_of):
+        done = await export(Stream(of_orders()), tmp_path / "x.csv", row_type=ORDERS)
 
         assert rows_of(tmp_path / "x.csv")[0] == {
             "id": "a", "total": "1999", "paid": "true", "day": "2024-02-29", "items": '[{"sku":"=1"}]',
@@ -374,10 +384,10 @@ class TestAnotherTable:
         }  # fmt: skip
         assert (done.statuses, done.earliest, done.requests) == ({}, None, 0)
 
-    async def test_parquet_has_the_types(self, client, tmp_path, rows_of):
+    async def test_parquet_columns_have_types(self, client, tmp_path, rows_of):
         import pyarrow.parquet
 
-        await export(client, lambda _: Stream(of_orders()), ORDERS, tmp_path / "x.parquet", personal="drop")
+        await export(Stream(of_orders()), tmp_path / "x.parquet", pii="drop", row_type=ORDERS)
 
         schema = pyarrow.parquet.read_schema(tmp_path / "x.parquet")
         assert [str(kind) for kind in schema.types] == ["string", "int64", "bool", "date32[day]", "string"]
@@ -385,17 +395,17 @@ class TestAnotherTable:
             "id": "a", "total": 1999, "paid": True, "day": date(2024, 2, 29), "items": '[{"sku":"=1"}]'
         }  # fmt: skip
 
-    async def test_what_is_no_text_is_hashed_as_json(self, client, tmp_path, rows_of):
+    async def test_hash_of_nested_value_is_of_its_json(self, client, tmp_path, rows_of):
         path = tmp_path / "x.jsonl"
-        await export(client, lambda _: Stream(of_orders()), ORDERS, path, personal="hash", secret=SECRET)
+        await export(Stream(of_orders()), path, pii="hash", secret=SECRET, row_type=ORDERS)
 
         first, *_, last = rows_of(path)
         assert first["address"] == hash_of('{"street":"S 1"}')
         assert last["address"] is None
 
 
-def test_it_needs_neither_the_command_line_s_libraries_nor_parquet_s():
-    program = "import sys; from truemed_async import export_sessions, summarize_sessions; print(*sys.modules)"
+def test_import_loads_neither_cli_libraries_nor_pyarrow():
+    program = "import sys; from truemed_async import export, summarize; print(*sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
 

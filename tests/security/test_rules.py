@@ -163,7 +163,7 @@ ALLOWED = {
     ("formatting of a secret", "cli/output.py"): (1, "the name of an environment variable"),
     ("formatting of a secret", "webhooks/_verify.py"): (1, "its type, where it is no text"),
     ("formatting of a secret", "webhooks/_signature.py"): (1, "its type, where it is no text"),
-    ("formatting of a secret", "exporting/sinks.py"): (2, "the digests of rows, one after another"),
+    ("formatting of a secret", "exports/files.py"): (2, "the digests of rows, one after another"),
     ("comparison of a secret", "emulator/webhooks/model.py"): (2, "with itself: whether it has blanks around it"),
     ("comparison of a secret", "_core/ledger.py"): (2, "of two bodies of the caller's own; nobody else can time it"),
     ("logging", "_core/pipeline.py"): (1, "asks whether anything would be logged at all"),

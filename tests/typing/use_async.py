@@ -45,9 +45,12 @@ from truemed_async import (
     TransactionType,
     Unset,
     UpdateOutcome,
+    export,
     export_reconciliation,
+    summarize,
 )
 from truemed_async.errors import APIError, CallError, DecodeError, PaymentMethodError, RateLimitedError, TruemedError
+from truemed_async.exports import ExportResult, ListingSummary
 
 
 @attrs.frozen(kw_only=True)
@@ -180,9 +183,11 @@ async def reconciliations(client: AsyncTruemed) -> None:
         assert_type(joined.listed_on, date | None)
         check.add(joined)
     assert_type(check.report(), ReconciliationReport)
-    done = await export_reconciliation(client, "october.csv", month="2026-10", columns=["amount_cents"])
+    done = await export_reconciliation(books.reconcile(month="2026-10"), "october.csv", columns=["amount_cents"])
+    assert_type(await export(books.iter_payouts(start_date="2026-10-01", end_date="2026-10-31"), "x.csv"), ExportResult)
+    assert_type(await summarize(client.qualification_sessions.iter()), ListingSummary)
     assert_type(done.report.agrees, bool)
-    assert_type(done.exported.rows, int)
+    assert_type(done.result.rows, int)
     for payout in done.report.mismatches:
         assert_type(payout, PayoutCheck)
         assert_type(payout.difference_cents, int | None)

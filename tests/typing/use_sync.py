@@ -23,7 +23,11 @@ from truemed_async import (
     Timeouts,
     Truemed,
     UpdateOutcome,
+    export,
+    export_reconciliation,
+    summarize,
 )
+from truemed_async.exports import ExportResult, ListingSummary, ReconciliationExport
 
 
 def clients() -> None:
@@ -66,3 +70,9 @@ def catalog_and_reconciliations(client: Truemed) -> None:
         assert_type(item, CatalogItem)
     rows = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-31")
     assert_type(rows, SyncStream[ReconciliationRow])
+
+
+def exports(client: Truemed) -> None:
+    assert_type(export(client.payment_sessions.iter(), "x.csv", pii="drop"), ExportResult)
+    assert_type(summarize(client.payment_tokens.iter()), ListingSummary)
+    assert_type(export_reconciliation(client.reconciliations.reconcile(month="2026-10"), "x"), ReconciliationExport)

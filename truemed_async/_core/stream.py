@@ -1,27 +1,71 @@
-"""An async iterator that is made of batches, so that the sync facade can cross threads once per batch."""
+"""An async iterator over batches, so that the synchronous client crosses threads once per batch."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
+
+import attrs
+
+from truemed_async._sensitive import Sensitive
 
 T = TypeVar("T")
 
 
-class Stream(AsyncIterator[T], Generic[T]):
-    """What ``iter`` and ``get_many`` return: ``async for item in stream``.
+@attrs.define
+class RequestCounter:
+    """Counts requests, and how many of them were retries."""
 
-    Work starts with the first item and stops when the iteration does. Leaving the loop early frees everything soon
-    after; ``async with`` or :meth:`aclose` frees it at once.
+    requests: int = 0
+    retries: int = 0
+
+    def add(self, attempts: int) -> None:
+        """Count one call."""
+        self.requests += attempts
+        self.retries += attempts - 1
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class StreamSource:
+    """The listing that a stream reads, as exports and summaries need it.
+
+    Attributes:
+        server: The base URL of the client.
+        read_clock: The client's clock, in seconds since the epoch.
+        model: The class of a row.
+        filters: The filters that select the rows.
+        counter: The requests so far.
     """
 
-    __slots__ = ("_batches", "_items", "_report", "_unreported")
+    server: str
+    read_clock: Callable[[], float]
+    model: type[Any]
+    filters: Sensitive[Mapping[str, object]]
+    counter: RequestCounter = attrs.field(factory=RequestCounter)
+
+
+class Stream(AsyncIterator[T], Generic[T]):
+    """The result of ``iter`` and ``get_many``: ``async for item in stream``.
+
+    Requests start with the first item and stop when the iteration does. Connections are freed soon after the loop is
+    left early; ``async with`` or :meth:`aclose` frees them at once.
+    """
+
+    __slots__ = ("_batches", "_items", "_report", "_unreported", "source")
+
+    source: StreamSource | None
+    """The listing that it reads; ``None`` for rows that come from elsewhere."""
 
     def __init__(
-        self, batches: AsyncGenerator[Sequence[T], None], report: Callable[[Sequence[T]], None] | None = None
+        self,
+        batches: AsyncGenerator[Sequence[T], None],
+        report: Callable[[Sequence[T]], None] | None = None,
+        *,
+        source: StreamSource | None = None,
     ) -> None:
+        self.source = source
         self._unreported = batches
         self._report = report
         self._batches = batches if report is None else _reported(batches, report)
@@ -35,15 +79,18 @@ class Stream(AsyncIterator[T], Generic[T]):
         return self._items.__anext__()
 
     def batches(self) -> AsyncGenerator[Sequence[T], None]:
-        """Return the same items in the portions in which they arrive. Use either this or the stream itself."""
+        """Return the same items in batches, as they arrive. Use either this or the stream itself."""
         return self._batches
 
     def unreported(self) -> tuple[AsyncGenerator[Sequence[T], None], Callable[[Sequence[T]], None] | None]:
-        """Return the portions, and what to call with each, then with none: a caller's function, on the caller's thread."""
+        """Return the batches and the progress function, which is called with each and with ``()`` at the end.
+
+        The synchronous client calls it on the caller's thread.
+        """
         return self._unreported, self._report
 
     async def aclose(self) -> None:
-        """Stop, and free connections and tasks. May be called again."""
+        """Stop, and free connections and tasks. Idempotent."""
         await self._items.aclose()
         await self._batches.aclose()
         await self._unreported.aclose()

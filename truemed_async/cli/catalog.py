@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 from cyclopts import App, Parameter
 
+import truemed_async
 from truemed_async.cli.moving import carry_out
 from truemed_async.cli.options import AS_GIVEN, CONTEXT, Text, given
 from truemed_async.cli.showing import ListFormat, show, show_each, show_page
@@ -117,9 +118,7 @@ async def list_items(
     """
     async with context.target.connect() as client:
         found = await client.catalog_items.list(eligibility=eligibility, page=page, page_size=page_size)
-    from truemed_async.exporting import CATALOG  # noqa: PLC0415  # loads the models: not for --help
-
-    show_page(context.streams, found, format, rows=CATALOG, columns=COLUMNS, noun="item")
+    show_page(context.streams, found, format, model=truemed_async.CatalogItem, columns=COLUMNS, noun="item")
 
 
 async def update_item(

@@ -13,7 +13,7 @@ from rich.text import Text
 from truemed_async.cli.tables import counted, visible
 
 if TYPE_CHECKING:
-    from truemed_async.reports import SessionsSummary
+    from truemed_async.exports import ListingSummary
 
 COLOURS: Mapping[str, str] = {"approved": "green", "pending": "yellow", "processing": "blue", "rejected": "red"}
 OTHER = "magenta"
@@ -34,7 +34,7 @@ PICTURE = """\
 """
 
 
-def chart(summary: SessionsSummary, width: int) -> RenderableType:
+def chart(summary: ListingSummary, width: int) -> RenderableType:
     """Return bars of the counts by status and by day, and how many Letters expire, in so many columns."""
     room = max(10, min(width, WIDTH) - BESIDE)
     recent = [*summary.days.items()][-DAYS:]
@@ -44,7 +44,7 @@ def chart(summary: SessionsSummary, width: int) -> RenderableType:
     hidden = len(summary.days) - len(recent)
     left_out = f"; the last {DAYS} of {len(summary.days)} days, all of them with --format json" if hidden else ""
     return Group(
-        Text(counted(summary.sessions, "session")),
+        Text(counted(summary.rows, "session")),
         _bars("by status", statuses, room),
         _bars(f"by day of creation, UTC{left_out}", days, room),
         _bars("approved Letters that expire", expiring, room),
@@ -69,7 +69,7 @@ def _bar(parts: Mapping[str, int], scale: float) -> Text:
     return bar
 
 
-def svg(summary: SessionsSummary) -> str:
+def svg(summary: ListingSummary) -> str:
     """Return the chart as an SVG picture that stands alone: it names no font or file of another server."""
     console = Console(
         file=io.StringIO(),

@@ -1,14 +1,11 @@
 """``truemed sessions export``."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import timedelta
+from typing import Annotated, Any
 
-import truemed_async
 from truemed_async.cli.options import CONTEXT, EVERYTHING, Filters, Text, moment
 from truemed_async.cli.output import Output, run_export
 from truemed_async.cli.target import Context
-
-if TYPE_CHECKING:
-    from truemed_async.exporting import Exported
 
 
 async def export_sessions(
@@ -32,7 +29,7 @@ async def export_sessions(
             if it names no zone.
         context: Not an option.
     """
-    chosen = {**filters.given(), "since": moment("since", since)}
+    chosen: dict[str, Any] = {**filters.given(), "since": moment("since", since)}
     async with context.target.connect() as client:
 
         async def total() -> int | None:
@@ -41,7 +38,5 @@ async def export_sessions(
             first = await client.qualification_sessions.list(**filters.given(), page=1, page_size=1)
             return first.pagination.count if first.pagination else None
 
-        async def write(to: Any, **options: Any) -> "Exported":
-            return await truemed_async.export_sessions(client, to, **chosen, **options)
-
-        await run_export(write, output, context.streams, noun="session", total=total)
+        stream = client.qualification_sessions.iter(**chosen, look_back=timedelta(0))
+        await run_export(stream, output, context.streams, noun="session", total=total)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, cast
 import attrs
 from cyclopts import Parameter
 
+import truemed_async
 from truemed_async.cli.options import AS_GIVEN, Text
 from truemed_async.cli.progress import Show, can_move, progress_bar
 from truemed_async.cli.streams import Streams
@@ -19,13 +20,14 @@ from truemed_async.cli.tables import cell, counted, visible
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from truemed_async.exporting import Exported, Progress
+    from truemed_async import Stream
+    from truemed_async.exports import ExportProgress, ExportResult
 
 STDOUT = "-"
 SECRET = "TRUEMED_EXPORT_SECRET"  # noqa: S105  # the name of it
 
-Write = Callable[..., Awaitable["Exported"]]
-"""``await write(to, **options)``: exports to a file or a stream, with the options of the exporting functions."""
+Write = Callable[..., Awaitable["ExportResult"]]
+"""``await write(stream, to, **options)``: :func:`~truemed_async.export`, or a function like it."""
 
 
 @Parameter(name="*")
@@ -37,7 +39,7 @@ class Output:
         output: The file; - is standard output.
         format: csv, jsonl or parquet. Default: by the ending of the file, and jsonl for standard output.
         columns: The fields to write, with commas between them, in this order. Default: all.
-        personal: What becomes of e-mail addresses, names, user ids and fields that are not documented: keep, hash
+        pii: What becomes of e-mail addresses, names, user ids and fields that are not documented: keep, hash
             (HMAC-SHA256 with the secret in TRUEMED_EXPORT_SECRET or --secret-file) or drop.
         secret_file: A file that holds the secret of the hashes, 16 bytes or more.
         resume: Go on with an unfinished export of the same options.
@@ -46,7 +48,7 @@ class Output:
     output: Annotated[str, Parameter(allow_leading_hyphen=True)]
     format: Annotated[Literal["csv", "jsonl", "parquet"] | None, AS_GIVEN] = None
     columns: Text = None
-    personal: Annotated[Literal["keep", "hash", "drop"], AS_GIVEN] = "keep"
+    pii: Annotated[Literal["keep", "hash", "drop"], AS_GIVEN] = "keep"
     secret_file: Text = None
     resume: Annotated[bool, Parameter(negative="")] = False
 
@@ -55,15 +57,15 @@ class Output:
         return {
             "format": self.format,
             "columns": None if self.columns is None else [name.strip() for name in self.columns.split(",")],
-            "personal": self.personal,
+            "pii": self.pii,
             "secret": self._secret(),
             "resume": self.resume,
         }
 
     def _secret(self) -> bytes | None:
-        if self.personal != "hash":
+        if self.pii != "hash":
             if self.secret_file is not None:
-                raise InvalidArgumentError("--secret-file is for --personal hash")
+                raise InvalidArgumentError("--secret-file is for --pii hash")
             return None
         if self.secret_file is not None:
             try:
@@ -71,29 +73,38 @@ class Output:
             except OSError as error:
                 raise InvalidArgumentError(f"--secret-file cannot be read: {error.strerror}") from error
         if SECRET not in os.environ:
-            raise ConfigurationError(f"--personal hash needs a secret: set {SECRET}, or give --secret-file")
+            raise ConfigurationError(f"--pii hash needs a secret: set {SECRET}, or give --secret-file")
         return os.environ[SECRET].encode()
 
 
 async def run_export(
-    write: Write, output: Output, streams: Streams, *, noun: str, total: Callable[[], Awaitable[int | None]]
+    stream: Stream[Any],
+    output: Output,
+    streams: Streams,
+    *,
+    noun: str,
+    total: Callable[[], Awaitable[int | None]],
+    write: Write | None = None,
 ) -> None:
     """Run an export with a bar where a person watches, and say what was written, or what is left of it.
 
     Args:
-        write: Exports.
+        stream: The rows.
         output: To where, and how.
         streams: What people see.
         noun: What a row is called.
         total: Asks how many rows there are; only where there is a bar.
+        write: Exports the rows; by default :func:`~truemed_async.export`.
     """
     options = output.given()
     with _watched(output, streams), await _bar(output, streams, total) as show:
 
-        def report(progress: Progress) -> None:
+        def report(progress: ExportProgress) -> None:
             show(progress.read)
 
-        exported = await write(_destination(output, streams), on_progress=report, **options)
+        exported = await (write or truemed_async.export)(
+            stream, _destination(output, streams), on_progress=report, **options
+        )
     streams.say(_in_words(exported, output, noun))
 
 
@@ -145,7 +156,7 @@ async def _bar(
     return progress_bar(streams.err, await total())
 
 
-def _in_words(exported: Exported, output: Output, noun: str) -> str:
+def _in_words(exported: ExportResult, output: Output, noun: str) -> str:
     statuses = ", ".join(f"{visible(status)} {count:,}" for status, count in exported.statuses.items())
     parts = [f"{counted(exported.rows, noun)}{statuses and f' ({statuses})'}"]
     if exported.resumed:

@@ -1,11 +1,12 @@
 """``truemed payments``: get, list and export payment sessions; what moves money has files of its own."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import attrs
 from cyclopts import App, Parameter
 
+import truemed_async
 from truemed_async.cli.moving import FLAG
 from truemed_async.cli.options import CONTEXT, Text, moment
 from truemed_async.cli.output import Output, run_export
@@ -13,9 +14,6 @@ from truemed_async.cli.payments_create import create_payment
 from truemed_async.cli.payments_money import cancel_payment, capture_payment, refund_payment, void_payment
 from truemed_async.cli.showing import ListFormat, show_each, show_page
 from truemed_async.cli.target import Context
-
-if TYPE_CHECKING:
-    from truemed_async.exporting import Exported
 
 COLUMNS = ("id", "status", "status_summary", "total_amount", "capture_amount", "created_at", "customer_email")
 
@@ -76,9 +74,7 @@ async def list_payments(
     """
     async with context.target.connect() as client:
         found = await client.payment_sessions.list(**payments.given(), page=page, page_size=page_size)
-    from truemed_async.exporting import PAYMENTS  # noqa: PLC0415  # loads the models: not for --help
-
-    show_page(context.streams, found, format, rows=PAYMENTS, columns=COLUMNS, noun="payment")
+    show_page(context.streams, found, format, model=truemed_async.PaymentSession, columns=COLUMNS, noun="payment")
 
 
 async def get_payments(
@@ -115,8 +111,6 @@ async def export_payments(
             if it names no zone.
         context: Not an option.
     """
-    from truemed_async.exporting import PAYMENTS, export  # noqa: PLC0415  # loads the models: not for --help
-
     chosen: dict[str, Any] = {**payments.given(), "since": moment("since", since)}
     async with context.target.connect() as client:
 
@@ -126,14 +120,5 @@ async def export_payments(
             first = await client.payment_sessions.list(search=payments.search, page=1, page_size=1)
             return first.pagination.count if first.pagination else None
 
-        async def write(to: Any, **options: Any) -> "Exported":
-            return await export(
-                client,
-                lambda counted: counted.payment_sessions.iter(**chosen, look_back=timedelta(0)),
-                PAYMENTS,
-                to,
-                chosen_by={name: value for name, value in chosen.items() if value is not None},
-                **options,
-            )
-
-        await run_export(write, output, context.streams, noun="payment", total=total)
+        stream = client.payment_sessions.iter(**chosen, look_back=timedelta(0))
+        await run_export(stream, output, context.streams, noun="payment", total=total)

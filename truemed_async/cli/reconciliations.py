@@ -15,7 +15,7 @@ from truemed_async.cli.target import Context
 
 if TYPE_CHECKING:
     from truemed_async import ReconciliationReport
-    from truemed_async.exporting import Exported
+    from truemed_async.exports import ExportResult
 
 DAYS = Parameter(validator=Number(gte=0, lte=3660))
 
@@ -56,13 +56,14 @@ async def export_reconciliation(
     if look_back is not None:
         chosen["look_back"] = timedelta(days=look_back)
     async with context.target.connect() as client:
+        stream = client.reconciliations.reconcile(**chosen)
 
-        async def write(to: Any, **options: Any) -> "Exported":
-            done = await truemed_async.export_reconciliation(client, to, **chosen, **options)
+        async def write(_: Any, to: Any, **options: Any) -> "ExportResult":
+            done = await truemed_async.export_reconciliation(stream, to, **options)
             reports.append(done.report)
-            return done.exported
+            return done.result
 
-        await run_export(write, output, context.streams, noun="row", total=_unknown)
+        await run_export(stream, output, context.streams, noun="row", total=_unknown, write=write)
     (report,) = reports
     for line in str(report).splitlines():
         context.streams.say(visible(line))

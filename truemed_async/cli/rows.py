@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal, TextIO, TypeVar
 import orjson
 
 if TYPE_CHECKING:
-    from truemed_async.exporting import Table
     from truemed_async.models import Model
 
     M = TypeVar("M", bound=Model)
@@ -21,11 +20,11 @@ def json_line(model: Model) -> str:
     return orjson.dumps(model.to_dict()).decode()
 
 
-def write_rows(file: TextIO, format: RowFormat, table: Table[M], models: Iterable[M]) -> None:
-    """Write models to ``file``, which must not translate line ends, as an export of all columns does."""
-    from truemed_async.exporting.formats import encoding_of  # noqa: PLC0415  # loads the models: not for --help
-    from truemed_async.exporting.projection import projection_of  # noqa: PLC0415
+def write_rows(file: TextIO, format: RowFormat, model: type[M], rows: Iterable[M]) -> None:
+    """Write rows to ``file``, which must not translate line ends, as an export of all columns does."""
+    from truemed_async.exports.columns import ROW_TYPES, select_columns  # noqa: PLC0415  # loads the models
+    from truemed_async.exports.formats import make_encoding  # noqa: PLC0415
 
-    projection = projection_of(table, None, "keep", None)
-    encoding = encoding_of(format, projection.types)
-    file.write((encoding.head + encoding.encode([projection.row(model) for model in models]).value).decode())
+    columns = select_columns(ROW_TYPES[model])
+    encoding = make_encoding(format, columns.types)
+    file.write((encoding.head + encoding.encode([columns.to_row(row) for row in rows]).value).decode())

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+import truemed_async
 from truemed_async.cli.export import export_sessions
 from truemed_async.cli.options import CONTEXT, EVERYTHING, Filters, Text, given
 from truemed_async.cli.showing import ListFormat, show, show_each, show_page
@@ -43,9 +44,7 @@ async def list_sessions(
     """
     async with context.target.connect() as client:
         found = await client.qualification_sessions.list(**filters.given(), page=page, page_size=page_size)
-    from truemed_async.exporting import SESSIONS  # noqa: PLC0415  # loads the models: not for --help
-
-    show_page(context.streams, found, format, rows=SESSIONS, columns=COLUMNS, noun="session")
+    show_page(context.streams, found, format, model=truemed_async.QualificationSession, columns=COLUMNS, noun="session")
 
 
 async def get_sessions(

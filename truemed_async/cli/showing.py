@@ -16,7 +16,6 @@ from truemed_async.errors import CallError, TruemedError
 
 if TYPE_CHECKING:
     from truemed_async import Model, Outcome, Page, Stream
-    from truemed_async.exporting import Table
 
     M = TypeVar("M", bound=Model)
 
@@ -32,7 +31,7 @@ def show(streams: Streams, model: Model) -> None:
 
 
 def show_page(
-    streams: Streams, page: Page[M], format: str | None, *, rows: Table[M], columns: Sequence[str], noun: str
+    streams: Streams, page: Page[M], format: str | None, *, model: type[M], columns: Sequence[str], noun: str
 ) -> None:
     """Show one page of a list, and where it stands.
 
@@ -40,7 +39,7 @@ def show_page(
         streams: Where.
         page: The page.
         format: table, json, jsonl or csv; ``None`` is a table on a terminal, else jsonl.
-        rows: What the rows are, for csv.
+        model: The class of a row.
         columns: The columns of the table.
         noun: What a row is called.
     """
@@ -51,9 +50,9 @@ def show_page(
         case "json":
             streams.line(orjson.dumps([model.to_dict() for model in page], option=orjson.OPT_INDENT_2).decode())
         case "csv":
-            write_rows(streams.out, "csv", rows, page)
+            write_rows(streams.out, "csv", model, page)
         case _:
-            write_rows(streams.out, "jsonl", rows, page)
+            write_rows(streams.out, "jsonl", model, page)
     if streams.err.isatty() and page.pagination is not None:
         at = page.pagination
         streams.say(f"page {at.current_page:,} of {at.last_page:,}; {counted(at.count, noun)} in all")

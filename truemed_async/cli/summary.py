@@ -1,6 +1,7 @@
 """``truemed sessions summary``."""
 
 import csv
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
@@ -14,7 +15,7 @@ from truemed_async.cli.target import Context
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from truemed_async.reports import SessionsSummary
+    from truemed_async.exports import ListingSummary
 
 
 async def summarize_sessions(
@@ -38,7 +39,9 @@ async def summarize_sessions(
     streams = context.streams
     start = moment("since", since)
     async with context.target.connect() as client:
-        summary = await truemed_async.summarize_sessions(client, **filters.given(), since=start)
+        summary = await truemed_async.summarize(
+            client.qualification_sessions.iter(**filters.given(), since=start, look_back=timedelta(0))
+        )
     match format or ("chart" if streams.for_people else "json"):
         case "chart":
             console = streams.console()
@@ -51,7 +54,7 @@ async def summarize_sessions(
         _draw(summary, Path(svg))
 
 
-def _write_csv(file: TextIO, summary: "SessionsSummary") -> None:
+def _write_csv(file: TextIO, summary: "ListingSummary") -> None:
     """Write one table of all counts: what is counted, of which day or within how many days, and of which status."""
     table = csv.writer(file)
     table.writerow(["count", "of", "status", "sessions"])
@@ -61,7 +64,7 @@ def _write_csv(file: TextIO, summary: "SessionsSummary") -> None:
     table.writerows(["expiring_within_days", days, "approved", number] for days, number in summary.expiring.items())
 
 
-def _draw(summary: "SessionsSummary", file: Path) -> None:
+def _draw(summary: "ListingSummary", file: Path) -> None:
     try:
         file.write_text(svg(summary), encoding="utf-8")
     except OSError as error:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+import truemed_async
 from truemed_async.cli.amounts import order_items
 from truemed_async.cli.moving import ASKING, FLAG, Care, Done, carry_out, change
 from truemed_async.cli.options import CONTEXT, Text, given
@@ -99,9 +100,7 @@ async def list_tokens(
     filters |= {"card_expires_before": card_expires_before, "lmn_expires_before": lmn_expires_before}
     async with context.target.connect() as client:
         found = await client.payment_tokens.list(**filters, page=page, page_size=page_size)
-    from truemed_async.exporting import TOKENS  # noqa: PLC0415  # loads the models: not for --help
-
-    show_page(context.streams, found, format, rows=TOKENS, columns=COLUMNS, noun="token")
+    show_page(context.streams, found, format, model=truemed_async.PaymentToken, columns=COLUMNS, noun="token")
 
 
 async def update_token(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar, get_args
 
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.listing import Sorting, complete
+from truemed_async._core.listing import FetchPage, Sorting, complete
 from truemed_async._core.listing_passed import Comparable
 from truemed_async._core.pipeline import Clock
 from truemed_async._core.request import Query
 from truemed_async._core.response import Response
-from truemed_async._core.stream import Stream
+from truemed_async._core.stream import RequestCounter, Stream, StreamSource
 from truemed_async._sensitive import Sensitive
 from truemed_async._validation import scalars
 from truemed_async.models import Page
@@ -22,6 +22,11 @@ T = TypeVar("T")
 
 class Sender(Protocol):
     """What a resource needs of the client."""
+
+    @property
+    def base_url(self) -> str:
+        """The server."""
+        ...
 
     @property
     def clock(self) -> Clock:
@@ -63,7 +68,7 @@ class Resource:
         del path, query, body  # a traceback may show the locals of this frame
         return (await sending).value
 
-    def _every(
+    def _iterate(
         self,
         endpoint: Endpoint[Page[T]],
         filters: Query,
@@ -73,13 +78,42 @@ class Resource:
         prefetch: int,
         since: Comparable | None = None,
         options: RequestOptions | None,
+        verify: Callable[
+            [FetchPage[T], Callable[[FetchPage[T]], AsyncGenerator[Sequence[T], None]]],
+            AsyncGenerator[Sequence[T], None],
+        ]
+        | None = None,
+        counter: RequestCounter | None = None,
     ) -> Stream[T]:
-        """Return all rows of a list, of those whose sort key is at least ``since``."""
-        asked = Sensitive(filters)
+        """Return all rows of a list, or those whose sort key is at least ``since``.
+
+        ``verify`` reads the pages with a function of its own around the given one.
+        """
         scalars.validate_positive_int("page_size", page_size)
         scalars.validate_positive_int("prefetch", prefetch)
+        (model,) = get_args(endpoint.result)
+        query = Sensitive(filters)
+        source = self._source(model, {**filters, "since": since}, counter)
 
         async def fetch(page: int, size: int) -> Page[T]:
-            return await self._call(endpoint, query={**asked.value, "page": page, "page_size": size}, options=options)
+            response = await self._client.send(
+                endpoint, query={**query.value, "page": page, "page_size": size}, options=options
+            )
+            source.counter.add(response.attempts)
+            return response.value
 
-        return Stream(complete(fetch, sorting, page_size=page_size, prefetch=prefetch, since=since))
+        def read(fetch: FetchPage[T]) -> AsyncGenerator[Sequence[T], None]:
+            return complete(fetch, sorting, page_size=page_size, prefetch=prefetch, since=since)
+
+        return Stream(read(fetch) if verify is None else verify(fetch, read), source=source)
+
+    def _source(
+        self, model: type[Any], filters: Mapping[str, object], counter: RequestCounter | None = None
+    ) -> StreamSource:
+        return StreamSource(
+            server=self._client.base_url,
+            read_clock=self._client.clock.wall,
+            model=model,
+            filters=Sensitive({name: value for name, value in filters.items() if value is not None}),
+            counter=counter or RequestCounter(),
+        )

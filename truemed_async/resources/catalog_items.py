@@ -7,9 +7,8 @@ from collections.abc import AsyncIterable, Callable, Collection, Iterable, Seque
 from yarl import URL
 
 from truemed_async._core.bulk import Outcome
-from truemed_async._core.listing import Sorting, complete, unknown
+from truemed_async._core.listing import Sorting, unknown
 from truemed_async._core.stream import Stream
-from truemed_async._sensitive import Sensitive
 from truemed_async._validation import scalars
 from truemed_async.endpoints import (
     CHECKOUT_METHOD,
@@ -190,16 +189,14 @@ class CatalogItems(Resource):
 
         Source: Truemed API reference, "List Catalog Items".
         """
-        filters = Sensitive(_filters(eligibility))
-        scalars.validate_positive_int("page_size", page_size)
-        scalars.validate_positive_int("prefetch", prefetch)
-
-        async def fetch(page: int, size: int) -> Page[CatalogItem]:
-            return await self._call(
-                LIST_CATALOG_ITEMS, query={**filters.value, "page": page, "page_size": size}, options=options
-            )
-
-        return Stream(complete(fetch, SORTING, page_size=page_size, prefetch=prefetch))
+        return self._iterate(
+            LIST_CATALOG_ITEMS,
+            _filters(eligibility),
+            SORTING,
+            page_size=page_size,
+            prefetch=prefetch,
+            options=options,
+        )
 
     async def update(
         self,

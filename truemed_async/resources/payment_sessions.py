@@ -264,7 +264,7 @@ class PaymentSessions(Resource):
 
         Source: Truemed API reference, "List Payment Sessions".
         """
-        return self._every(
+        return self._iterate(
             LIST_PAYMENT_SESSIONS,
             _filters(search, include_order_items, summarize_refunds, extra),
             SORTING,

@@ -193,7 +193,7 @@ class PaymentTokens(Resource):
 
         Source: Truemed API reference, "List Payment Tokens"; its path is known from third parties.
         """
-        return self._every(
+        return self._iterate(
             LIST_PAYMENT_TOKENS,
             _filters(email, name, card_expires_before, lmn_expires_before, extra),
             SORTING,

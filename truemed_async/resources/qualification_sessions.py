@@ -150,7 +150,7 @@ class QualificationSessions(Resource):
 
         Source: Truemed API reference, "List Qualification Sessions".
         """
-        return self._every(
+        return self._iterate(
             LIST_QUALIFICATION_SESSIONS,
             filters(status, user_id, expires_at, search),
             SORTING,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import calendar
+import re
 from collections.abc import Collection
 from datetime import date, timedelta
 
-from truemed_async._core.listing import complete
-from truemed_async._core.stream import Stream
-from truemed_async._sensitive import Sensitive
+from truemed_async._core.stream import RequestCounter, Stream
 from truemed_async._validation import scalars
 from truemed_async.endpoints import LIST_PAYOUTS, LIST_TRANSACTIONS
 from truemed_async.errors import InvalidArgumentError
@@ -16,6 +16,10 @@ from truemed_async.options import RequestOptions
 from truemed_async.resources._base import Resource
 from truemed_async.resources._reconcile import DateRange, join_payouts
 from truemed_async.resources._row_identity import PAYOUT_ORDER, TRANSACTION_ORDER, verify_row_count
+
+PAGE_SIZE = 100  # of the lists that ``reconcile`` reads
+
+_MONTH = re.compile(r"([0-9]{4})-([0-9]{2})\Z")
 
 
 class Reconciliations(Resource):
@@ -91,14 +95,14 @@ class Reconciliations(Resource):
 
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
         """
-        days = _days(start_date, end_date)
-        scalars.validate_positive_int("page_size", page_size)
-        scalars.validate_positive_int("prefetch", prefetch)
-
-        async def fetch(page: int, size: int) -> Page[Payout]:
-            return await self._call(LIST_PAYOUTS, query={**days, "page": page, "page_size": size}, options=options)
-
-        return Stream(complete(fetch, PAYOUT_ORDER, page_size=page_size, prefetch=prefetch))
+        return self._iterate(
+            LIST_PAYOUTS,
+            _days(start_date, end_date),
+            PAYOUT_ORDER,
+            page_size=page_size,
+            prefetch=prefetch,
+            options=options,
+        )
 
     async def list_transactions(
         self,
@@ -185,28 +189,22 @@ class Reconciliations(Resource):
 
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
-        filters = Sensitive({**_days(start_date, end_date), **_filters(payout_ids, include_pending_payouts)})
-        scalars.validate_positive_int("page_size", page_size)
-        scalars.validate_positive_int("prefetch", prefetch)
-
-        async def fetch(page: int, size: int) -> Page[Transaction]:
-            return await self._call(
-                LIST_TRANSACTIONS,
-                query={**filters.value, "page": page, "page_size": size},
-                options=options,
-            )
-
-        return Stream(
-            verify_row_count(
-                fetch, lambda told: complete(told, TRANSACTION_ORDER, page_size=page_size, prefetch=prefetch)
-            )
+        return self._iterate(
+            LIST_TRANSACTIONS,
+            {**_days(start_date, end_date), **_filters(payout_ids, include_pending_payouts)},
+            TRANSACTION_ORDER,
+            page_size=page_size,
+            prefetch=prefetch,
+            options=options,
+            verify=verify_row_count,
         )
 
     def reconcile(
         self,
         *,
-        start_date: date | str,
-        end_date: date | str,
+        month: str | None = None,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
         look_back: timedelta = timedelta(days=31),
         concurrency: int = 4,
         options: RequestOptions | None = None,
@@ -222,6 +220,7 @@ class Reconciliations(Resource):
         them. Where it is too short, the check tells of payouts that do not add up.
 
         Args:
+            month: The days as ``"YYYY-MM"``; otherwise give both of the next two.
             start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
             end_date: The last day, in UTC; it is included.
             look_back: How far before ``start_date`` to look for transactions of these payouts, in whole days.
@@ -238,25 +237,57 @@ class Reconciliations(Resource):
 
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
         """
-        period = DateRange.of(_days(start_date, end_date), look_back)
+        first, last = _month_or_days(month, start_date, end_date)
+        period = DateRange.of(_days(first, last), look_back)
+        counter = RequestCounter()
 
         def payouts_of(day: date) -> Stream[Payout]:
-            return self.iter_payouts(start_date=day, end_date=day, prefetch=1, options=options)
+            return self._iterate(
+                LIST_PAYOUTS,
+                _days(day, day),
+                PAYOUT_ORDER,
+                page_size=PAGE_SIZE,
+                prefetch=1,
+                options=options,
+                counter=counter,
+            )
 
         def transactions_of(day: date, payout_ids: tuple[str, ...] | None) -> Stream[Transaction]:
-            return self.iter_transactions(
-                start_date=day, end_date=day, payout_ids=payout_ids, prefetch=1, options=options
+            return self._iterate(
+                LIST_TRANSACTIONS,
+                {**_days(day, day), **_filters(payout_ids, None)},
+                TRANSACTION_ORDER,
+                page_size=PAGE_SIZE,
+                prefetch=1,
+                options=options,
+                verify=verify_row_count,
+                counter=counter,
             )
 
-        return Stream(
-            join_payouts(
-                period,
-                payouts_of,
-                transactions_of,
-                clock=self._client.clock,
-                concurrency=scalars.validate_positive_int("concurrency", concurrency),
-            )
+        rows = join_payouts(
+            period,
+            payouts_of,
+            transactions_of,
+            clock=self._client.clock,
+            concurrency=scalars.validate_positive_int("concurrency", concurrency),
         )
+        filters = {"start_date": str(period.first), "end_date": str(period.last), "look_back": str(look_back)}
+        return Stream(rows, source=self._source(ReconciliationRow, filters, counter))
+
+
+def _month_or_days(
+    month: object, start_date: date | str | None, end_date: date | str | None
+) -> tuple[date | str, date | str]:
+    """Return the first and last day of a month, or the given days."""
+    if month is None and start_date is not None and end_date is not None:
+        return start_date, end_date
+    if month is None or start_date is not None or end_date is not None:
+        raise InvalidArgumentError("give either month, or start_date and end_date")
+    match = _MONTH.match(month) if isinstance(month, str) else None
+    year, number = (int(part) for part in match.groups()) if match else (0, 0)
+    if not year or not 1 <= number <= 12:
+        raise InvalidArgumentError("month must be a valid 'YYYY-MM'")
+    return date(year, number, 1), date(year, number, calendar.monthrange(year, number)[1])
 
 
 def _days(start_date: date | str, end_date: date | str) -> dict[str, str]:

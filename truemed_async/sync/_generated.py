@@ -1297,8 +1297,9 @@ class Reconciliations:
     def reconcile(
         self,
         *,
-        start_date: date | str,
-        end_date: date | str,
+        month: str | None = None,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
         look_back: timedelta = timedelta(days=31),
         concurrency: int = 4,
         options: RequestOptions | None = None,
@@ -1314,6 +1315,7 @@ class Reconciliations:
         them. Where it is too short, the check tells of payouts that do not add up.
 
         Args:
+            month: The days as ``"YYYY-MM"``; otherwise give both of the next two.
             start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
             end_date: The last day, in UTC; it is included.
             look_back: How far before ``start_date`` to look for transactions of these payouts, in whole days.
@@ -1330,7 +1332,7 @@ class Reconciliations:
 
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
         """
-        return SyncStream(self._async.reconcile(start_date=start_date, end_date=end_date, look_back=look_back, concurrency=concurrency, options=options))
+        return SyncStream(self._async.reconcile(month=month, start_date=start_date, end_date=end_date, look_back=look_back, concurrency=concurrency, options=options))
 
 
 class Truemed:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from truemed_async._core.bulk import every
-from truemed_async._core.stream import Stream
+from truemed_async._core.stream import Stream, StreamSource
 from truemed_async.errors import ClientClosedError
 from truemed_async.sync._runner import runner
 
@@ -28,27 +28,40 @@ class SyncStream(Iterator[T], Generic[T]):
     An error, Ctrl-C included, ends the iteration.
     """
 
-    __slots__ = ("__weakref__", "_bridge", "_here", "_reader")
+    __slots__ = ("__weakref__", "_batch", "_bridge", "_reader", "source")
+
+    source: StreamSource | None
+    """The listing that it reads; ``None`` for rows that come from elsewhere."""
 
     def __init__(self, stream: Stream[T], bridge: IterableBridge | None = None, *, ahead: bool = True) -> None:
         self._reader = _BatchReader(stream, bridge, ahead=ahead)
         self._bridge = bridge
-        self._here: Iterator[T] = iter(())
+        self._batch: Iterator[T] = iter(())
+        self.source = stream.source
         self._reader.consumer = weakref.ref(self)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> T:
-        for item in self._here:
+        for item in self._batch:
             return item
         self._fetch()
-        for item in self._here:  # not `next`: an interruption on its way back would lose the item
+        for item in self._batch:  # not `next`: an interruption on its way back would lose the item
             return item
         raise StopIteration
 
+    def batches(self) -> Generator[Sequence[T], None, None]:
+        """Return the same items in batches, as they arrive. Use either this or the stream itself."""
+        while True:
+            self._fetch()
+            batch = tuple(self._batch)
+            if not batch:
+                return
+            yield batch
+
     def _fetch(self) -> None:
-        """Get the next batch that holds something, or nothing at the end."""
+        """Get the next batch that is not empty, or nothing at the end."""
         batch: Sequence[T] | None = ()
         try:
             while batch is not None and not batch:  # a page may hold nothing new
@@ -60,14 +73,14 @@ class SyncStream(Iterator[T], Generic[T]):
                 self._bridge.release(len(batch))
             if self._reader.report is not None:
                 self._reader.report(batch or ())
-            self._here = iter(batch or ())
+            self._batch = iter(batch or ())
         except BaseException:
             self._reader.abandoned = True  # what was on its way is lost, and nothing may follow what is lost
             raise
 
     def close(self) -> None:
         """Stop, and free connections. May be called again."""
-        self._here = iter(())
+        self._batch = iter(())
         if not self._reader.abandoned:
             self._reader.check()
             runner.run(self._reader.close)

@@ -1,0 +1,28 @@
+"""Writes whole listings to CSV, JSONL and Parquet files that can be resumed, and summarizes listings.
+
+:func:`~truemed_async.export` and :func:`~truemed_async.summarize` take the stream of any listing, of both clients;
+:func:`~truemed_async.export_reconciliation` also checks that payouts and transactions add up.
+"""
+
+from __future__ import annotations
+
+from truemed_async.exports.columns import RowType
+from truemed_async.exports.export import ExportProgress, ExportResult, ProgressCallback, export
+from truemed_async.exports.formats import Format
+from truemed_async.exports.pii import Pii
+from truemed_async.exports.reconciliation import ReconciliationExport, export_reconciliation
+from truemed_async.exports.summary import ListingSummary, summarize
+
+__all__ = [
+    "ExportProgress",
+    "ExportResult",
+    "Format",
+    "ListingSummary",
+    "Pii",
+    "ProgressCallback",
+    "ReconciliationExport",
+    "RowType",
+    "export",
+    "export_reconciliation",
+    "summarize",
+]
