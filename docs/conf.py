@@ -1,4 +1,4 @@
-"""How the documentation is built: ``sphinx-build -nW -b html docs build``. Nothing is fetched from a network."""
+"""Sphinx configuration: ``sphinx-build -nW -b html docs build``. The build does not use the network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ html_title = f"truemed-async {version}"
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
-# The docstrings of the emulator write code in single backticks, which is plain text's default role in reStructuredText.
+# Some docstrings write code in single backticks, which is the default role of reStructuredText.
 default_role = "code"
 autoclass_content = "class"
 autodoc_member_order = "bysource"
@@ -36,27 +36,27 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True  # fields are described once, in the class: attrs gives them no docstring of their own
+napoleon_use_ivar = True  # fields are described in the class: attrs gives them no docstring
 
 nitpick_ignore = [
-    # An alias of two words, which the parameter's description names.
+    # An alias of two literals, which the description of the parameter names.
     ("py:class", "Environment"),
-    # The same of exports.
+    # The same for exports.
     ("py:class", "Format"),
     ("py:class", "Personal"),
     ("py:class", "Report"),
-    # What the changes of every kind have in common; QualificationSessionUpdateParams is the public one.
+    # The base class of updates; QualificationSessionUpdateParams is the public one.
     ("py:class", "truemed_async._core.bulk_changes.Change"),
 ]
 nitpick_ignore_regex = [
-    # Other projects' names: their inventories would have to be fetched, and the build must work without a network.
+    # Names of other projects: fetching their inventories needs the network.
     ("py:.*", r"(_pytest|aiohttp|asyncio|collections|concurrent|datetime|decimal|enum|os|sqlite3|ssl|types|yarl)\..*"),
-    # The same, as the docstrings and the signatures of `from __future__ import annotations` shorten them.
+    # The same names as docstrings and signatures abbreviate them.
     (
         "py:class",
         r"(AsyncGenerator|AsyncIterable|AsyncIterator|Iterable|Iterator|Mapping|Sequence|URL|date|datetime|timedelta|Decimal)",
     ),
-    # What the emulator's own routes and stores are made of; in their signatures, and not public.
+    # Internals of the emulator's routes and stores that appear in signatures and are not public.
     (
         "py:class",
         r"truemed_async\.emulator\.(call|kinds|replays|table|store)\..*|Handler|Kind|Listing|Members|Parameter",
@@ -67,7 +67,7 @@ nitpick_ignore_regex = [
 
 
 class EndpointTable(SphinxDirective):
-    """``{endpoints}``: the table of all endpoints, printed from the values that the client uses."""
+    """``{endpoints}``: the table of all endpoints, generated from the values that the client uses."""
 
     def run(self) -> list[nodes.Node]:
         return self.parse_text_to_nodes(endpoint_table.markdown())

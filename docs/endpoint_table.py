@@ -1,4 +1,4 @@
-"""The table of endpoints, written from ``truemed_async.endpoints.ENDPOINTS``."""
+"""The table of endpoints, generated from ``truemed_async.endpoints.ENDPOINTS``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from truemed_async import Endpoint, Idempotency
 from truemed_async.endpoints import ENDPOINTS
 
-REPEATED = {
+RETRIED = {
     Idempotency.SAFE: "yes: it changes nothing",
     Idempotency.KEYED: "yes: with its idempotency key",
     Idempotency.UNKEYED: "only if it certainly had no effect",
@@ -17,7 +17,7 @@ REPEATED = {
 
 def markdown() -> str:
     """Return the table as MyST Markdown."""
-    return "\n".join(("| method | request | returns | repeated |", "| --- | --- | --- | --- |", *_rows()))
+    return "\n".join(("| method | request | returns | retried |", "| --- | --- | --- | --- |", *_rows()))
 
 
 def _rows() -> Iterator[str]:
@@ -26,7 +26,7 @@ def _rows() -> Iterator[str]:
             method(endpoint),
             f"`{endpoint.method} {endpoint.path}`",
             result(endpoint),
-            REPEATED[endpoint.idempotency],
+            RETRIED[endpoint.idempotency],
         )
         yield f"| {' | '.join(cells)} |"
 
@@ -39,7 +39,7 @@ def method(endpoint: Endpoint[object]) -> str:
 
 
 def result(endpoint: Endpoint[object]) -> str:
-    """Write the type of the answer, its rows' type in brackets if it is a page."""
+    """Format the type of the response, with the type of its rows in brackets if it is a page."""
     origin: typing.Any = typing.get_origin(endpoint.result) or endpoint.result
     inner = ", ".join(kind.__name__ for kind in typing.get_args(endpoint.result))
     return f"`{origin.__name__}[{inner}]`" if inner else f"`{origin.__name__}`"

@@ -1,4 +1,4 @@
-"""The same shop in Django: ordinary views, the synchronous client. One file, so that nothing is hidden in a project."""
+"""The same shop in Django: ordinary views, the synchronous client. In one file instead of a project."""
 
 import os
 import uuid
@@ -18,7 +18,7 @@ from truemed_async.errors import PaymentMethodError
 from truemed_async.webhooks import Event, PaymentSessionUpdated, PaymentTokenUpdated, Receiver, SQLiteDedupStore
 from truemed_async.webhooks.django import webhook_endpoint
 
-SHOP = os.environ["SHOP_URL"]  # where customers' browsers find this shop
+SHOP = os.environ["SHOP_URL"]  # the address of this shop for customers' browsers
 DATABASE = os.environ["SHOP_DATABASE"]
 PRICE = 120_00  # cents
 MAT = OrderItem(name="Acupressure mat", sku="mat-1", price=PRICE, quantity=1)
@@ -26,7 +26,7 @@ MAT = OrderItem(name="Acupressure mat", sku="mat-1", price=PRICE, quantity=1)
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1", "localhost"],
     ROOT_URLCONF=__name__,
-    SECRET_KEY=uuid.uuid4().hex,  # nothing here is signed with it; a real shop keeps one
+    SECRET_KEY=uuid.uuid4().hex,  # not used for signing here; a real shop stores one
     MIDDLEWARE=["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
 )
 django.setup()
@@ -35,24 +35,26 @@ truemed = Truemed()  # reads TRUEMED_API_KEY; one for the process, forks include
 orders = Orders(DATABASE)
 
 
-def told(event: Event) -> None:
-    """Truemed tells of a change: only `captured` is money."""
+def handle_event(event: Event) -> None:
+    """Handle a webhook: only `captured` means paid."""
     match event:
         case PaymentSessionUpdated(data=session) if session.payment_session_id is not None:
             if session.status.may_fulfill:
-                orders.settle(session.payment_session_id, "fulfilled")
+                orders.finish(session.payment_session_id, "fulfilled")
             elif session.status.is_final:
-                orders.settle(session.payment_session_id, "refused")
+                orders.finish(session.payment_session_id, "rejected")
         case PaymentTokenUpdated(data=token) if token.payment_session_id is not None:
             orders.keep_token(token.payment_session_id, token.payment_token)
 
 
-receiver = Receiver(told, secrets=os.environ["TRUEMED_WEBHOOK_SECRET"], store=SQLiteDedupStore(f"{DATABASE}.webhooks"))
+receiver = Receiver(
+    handle_event, secrets=os.environ["TRUEMED_WEBHOOK_SECRET"], store=SQLiteDedupStore(f"{DATABASE}.webhooks")
+)
 
 
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """Each page view is a new cart, with the id of the order that it may become."""
+    """Each page view creates a new cart with the id of its future order."""
     cart = uuid.uuid4()
     buttons = {"": "Buy", "iframe": "Buy without leaving", "subscribe": "Buy, and again next month"}
     forms = "".join(
@@ -64,7 +66,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def buy(request: HttpRequest) -> HttpResponse:
-    """A second click sends the same key with the same cart, and so finds the same payment session."""
+    """A second click sends the same key with the same cart, so Truemed returns the same payment session."""
     order, how = str(uuid.UUID(request.POST["order_id"])), request.POST.get("how", "")
     orders.begin(order)
     session = truemed.payment_sessions.create(
@@ -76,14 +78,14 @@ def buy(request: HttpRequest) -> HttpResponse:
         use_iframe=how == "iframe",
         idempotency_key=order,
     )
-    orders.started(order, session.id, session.redirect_url)
+    orders.set_payment_session(order, session.id, session.redirect_url)
     return go(f"/orders/{order}/frame" if how == "iframe" else session.redirect_url)
 
 
 @require_GET
 def frame(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
-    """The checkout inside this page; Truemed says where to go when it is over."""
-    order = found(order_id)
+    """Show the checkout in an iframe; Truemed posts a message with the next URL at the end."""
+    order = get_order(order_id)
     script = """addEventListener("message", (event) => {
         const frame = document.querySelector("iframe");
         if (event.source === frame.contentWindow && event.data.redirect_url) location.href = event.data.redirect_url;
@@ -94,9 +96,9 @@ def frame(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
 
 @require_GET
 def show(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
-    """What the shop knows; the customer's coming back proves nothing, so it changes nothing."""
-    order = found(order_id)
-    words = {"open": "We wait for the payment.", "fulfilled": "Paid and on its way.", "refused": "Not paid."}
+    """Show the stored state of the order; the return of the customer proves nothing, so it changes nothing."""
+    order = get_order(order_id)
+    words = {"open": "Waiting for payment confirmation…", "fulfilled": "Paid and on its way.", "rejected": "Not paid."}
     again = button(request, f"/orders/{order_id}/again", "Buy again now")
     cancel = button(request, f"/orders/{order_id}/cancel", "Cancel")
     offered = (again if order["payment_token"] else "") + (cancel if order["state"] == "open" else "")
@@ -105,8 +107,8 @@ def show(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def again(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
-    """Charge the stored payment method. Where that fails, Truemed's page mends it, and the customer tries again."""
-    order, renewal = found(order_id), str(uuid.uuid4())
+    """Charge the stored payment method. If that fails, redirect the customer to Truemed's page to repair it."""
+    order, renewal = get_order(order_id), str(uuid.uuid4())
     orders.begin(renewal)
     try:
         session = truemed.payment_sessions.create(
@@ -119,18 +121,18 @@ def again(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
         )
     except PaymentMethodError as error:
         return go(error.redirect_url or f"/orders/{order_id}")
-    orders.started(renewal, session.id, None)
+    orders.set_payment_session(renewal, session.id, None)
     return go(f"/orders/{renewal}")
 
 
 @require_POST
 def cancel(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
     """Cancel before the card is entered; the webhook closes the order."""
-    truemed.payment_sessions.cancel(found(order_id)["payment_session_id"])
+    truemed.payment_sessions.cancel(get_order(order_id)["payment_session_id"])
     return go(f"/orders/{order_id}")
 
 
-def found(order_id: uuid.UUID) -> dict[str, str]:
+def get_order(order_id: uuid.UUID) -> dict[str, str]:
     order = orders.get(str(order_id))
     if order is None:
         raise Http404

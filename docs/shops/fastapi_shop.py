@@ -23,7 +23,7 @@ from truemed_async.webhooks import (
 )
 from truemed_async.webhooks.starlette import webhook_endpoint
 
-SHOP = os.environ["SHOP_URL"]  # where customers' browsers find this shop
+SHOP = os.environ["SHOP_URL"]  # the address of this shop for customers' browsers
 DATABASE = os.environ["SHOP_DATABASE"]
 PRICE = 120_00  # cents
 MAT = OrderItem(name="Acupressure mat", sku="mat-1", price=PRICE, quantity=1)
@@ -41,20 +41,20 @@ async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         yield {"truemed": truemed}
 
 
-async def told(event: Event) -> None:
-    """Truemed tells of a change: only `captured` is money."""
+async def handle_event(event: Event) -> None:
+    """Handle a webhook: only `captured` means paid."""
     match event:
         case PaymentSessionUpdated(data=session) if session.payment_session_id is not None:
             if session.status.may_fulfill:
-                await asyncio.to_thread(orders.settle, session.payment_session_id, "fulfilled")
+                await asyncio.to_thread(orders.finish, session.payment_session_id, "fulfilled")
             elif session.status.is_final:
-                await asyncio.to_thread(orders.settle, session.payment_session_id, "refused")
+                await asyncio.to_thread(orders.finish, session.payment_session_id, "rejected")
         case PaymentTokenUpdated(data=token) if token.payment_session_id is not None:
             await asyncio.to_thread(orders.keep_token, token.payment_session_id, token.payment_token)
 
 
 receiver = AsyncReceiver(
-    told, secrets=os.environ["TRUEMED_WEBHOOK_SECRET"], store=SQLiteDedupStore(f"{DATABASE}.webhooks")
+    handle_event, secrets=os.environ["TRUEMED_WEBHOOK_SECRET"], store=SQLiteDedupStore(f"{DATABASE}.webhooks")
 )
 app = FastAPI(lifespan=lifespan)
 app.add_route("/webhooks/truemed", webhook_endpoint(receiver), methods=["POST"])
@@ -62,7 +62,7 @@ app.add_route("/webhooks/truemed", webhook_endpoint(receiver), methods=["POST"])
 
 @app.get("/")
 async def home() -> HTMLResponse:
-    """Each page view is a new cart, with the id of the order that it may become."""
+    """Each page view creates a new cart with the id of its future order."""
     cart = uuid.uuid4()
     buttons = {"": "Buy", "iframe": "Buy without leaving", "subscribe": "Buy, and again next month"}
     forms = "".join(
@@ -77,7 +77,7 @@ async def home() -> HTMLResponse:
 async def buy(
     request: Request, order_id: Annotated[uuid.UUID, Form()], how: Annotated[str, Form()] = ""
 ) -> RedirectResponse:
-    """A second click sends the same key with the same cart, and so finds the same payment session."""
+    """A second click sends the same key with the same cart, so Truemed returns the same payment session."""
     order = str(order_id)
     await asyncio.to_thread(orders.begin, order)
     session = await client(request).payment_sessions.create(
@@ -89,14 +89,14 @@ async def buy(
         use_iframe=how == "iframe",
         idempotency_key=order,
     )
-    await asyncio.to_thread(orders.started, order, session.id, session.redirect_url)
+    await asyncio.to_thread(orders.set_payment_session, order, session.id, session.redirect_url)
     return go(f"/orders/{order}/frame" if how == "iframe" else session.redirect_url)
 
 
 @app.get("/orders/{order_id}/frame")
 async def frame(order_id: uuid.UUID) -> HTMLResponse:
-    """The checkout inside this page; Truemed says where to go when it is over."""
-    order = await found(order_id)
+    """Show the checkout in an iframe; Truemed posts a message with the next URL at the end."""
+    order = await get_order(order_id)
     script = """addEventListener("message", (event) => {
         const frame = document.querySelector("iframe");
         if (event.source === frame.contentWindow && event.data.redirect_url) location.href = event.data.redirect_url;
@@ -107,9 +107,9 @@ async def frame(order_id: uuid.UUID) -> HTMLResponse:
 
 @app.get("/orders/{order_id}")
 async def show(order_id: uuid.UUID) -> HTMLResponse:
-    """What the shop knows; the customer's coming back proves nothing, so it changes nothing."""
-    order = await found(order_id)
-    words = {"open": "We wait for the payment.", "fulfilled": "Paid and on its way.", "refused": "Not paid."}
+    """Show the stored state of the order; the return of the customer proves nothing, so it changes nothing."""
+    order = await get_order(order_id)
+    words = {"open": "Waiting for payment confirmation…", "fulfilled": "Paid and on its way.", "rejected": "Not paid."}
     again = f'<form method="post" action="/orders/{order_id}/again"><button>Buy again now</button></form>'
     cancel = f'<form method="post" action="/orders/{order_id}/cancel"><button>Cancel</button></form>'
     offered = (again if order["payment_token"] else "") + (cancel if order["state"] == "open" else "")
@@ -118,8 +118,8 @@ async def show(order_id: uuid.UUID) -> HTMLResponse:
 
 @app.post("/orders/{order_id}/again")
 async def again(request: Request, order_id: uuid.UUID) -> RedirectResponse:
-    """Charge the stored payment method. Where that fails, Truemed's page mends it, and the customer tries again."""
-    order, renewal = await found(order_id), str(uuid.uuid4())
+    """Charge the stored payment method. If that fails, redirect the customer to Truemed's page to repair it."""
+    order, renewal = await get_order(order_id), str(uuid.uuid4())
     await asyncio.to_thread(orders.begin, renewal)
     try:
         session = await client(request).payment_sessions.create(
@@ -132,14 +132,14 @@ async def again(request: Request, order_id: uuid.UUID) -> RedirectResponse:
         )
     except PaymentMethodError as error:
         return go(error.redirect_url or f"/orders/{order_id}")
-    await asyncio.to_thread(orders.started, renewal, session.id, None)
+    await asyncio.to_thread(orders.set_payment_session, renewal, session.id, None)
     return go(f"/orders/{renewal}")
 
 
 @app.post("/orders/{order_id}/cancel")
 async def cancel(request: Request, order_id: uuid.UUID) -> RedirectResponse:
     """Cancel before the card is entered; the webhook closes the order."""
-    order = await found(order_id)
+    order = await get_order(order_id)
     await client(request).payment_sessions.cancel(order["payment_session_id"])
     return go(f"/orders/{order_id}")
 
@@ -148,7 +148,7 @@ def client(request: Request) -> AsyncTruemed:
     return request.state.truemed
 
 
-async def found(order_id: uuid.UUID) -> dict[str, str]:
+async def get_order(order_id: uuid.UUID) -> dict[str, str]:
     order = await asyncio.to_thread(orders.get, str(order_id))
     if order is None:
         raise HTTPException(404)

@@ -6,8 +6,8 @@ from contextlib import closing, contextmanager
 
 SCHEMA = """
 create table if not exists orders (
-    id text primary key,                  -- made before the first click: the idempotency key, too
-    state text not null default 'open',   -- open → fulfilled | refused
+    id text primary key,                  -- created before the first click; also the idempotency key
+    state text not null default 'open',   -- open → fulfilled | rejected
     payment_session_id text unique,
     payment_token text,
     redirect_url text
@@ -16,7 +16,7 @@ create table if not exists orders (
 
 
 class Orders:
-    """Orders move from open to fulfilled or refused once, in whatever order and number webhooks come."""
+    """Orders change once from open to fulfilled or rejected, however often and in whatever order webhooks arrive."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -30,11 +30,11 @@ class Orders:
             yield db
 
     def begin(self, order_id: str) -> None:
-        """Note the order before anything is sent; a second click finds it there."""
+        """Store the order before anything is sent, so that a second click finds it."""
         with self._open() as db:
             db.execute("insert or ignore into orders (id) values (?)", (order_id,))
 
-    def started(self, order_id: str, payment_session_id: str, redirect_url: str | None) -> None:
+    def set_payment_session(self, order_id: str, payment_session_id: str, redirect_url: str | None) -> None:
         with self._open() as db:
             db.execute(
                 "update orders set payment_session_id = ?, redirect_url = ? where id = ?",
@@ -45,8 +45,8 @@ class Orders:
         with self._open() as db:
             return db.execute("select * from orders where id = ?", (order_id,)).fetchone()
 
-    def settle(self, payment_session_id: str, state: str) -> bool:
-        """Fulfil or refuse an open order; return whether this call did it. An unknown session is a LookupError."""
+    def finish(self, payment_session_id: str, state: str) -> bool:
+        """Fulfill or reject an open order; return whether this call did it. An unknown session is a LookupError."""
         with self._open() as db:
             if not db.execute("select 1 from orders where payment_session_id = ?", (payment_session_id,)).fetchone():
                 raise LookupError("no order has this payment session yet")

@@ -58,7 +58,7 @@ def test_only_captured_is_fulfilled(page, visit, shop):
 def test_rejected_is_refused(page, visit):
     visit()
     pay(page, review="Reject")
-    becomes(page, "refused")
+    becomes(page, "rejected")
 
 
 def test_a_declined_card_can_be_replaced(page, visit):
@@ -78,11 +78,11 @@ def test_abandoned_stays_open_and_can_be_cancelled(page, visit):
     page.get_by_role("link", name="Leave without paying").click()
     becomes(page, "open")
     page.get_by_role("button", name="Cancel").click()
-    becomes(page, "refused")
+    becomes(page, "rejected")
     page.goto(checkout)
     expect(page.get_by_role("heading", name="This checkout has timed out")).to_be_visible()
     page.get_by_role("link", name="Back to the shop").click()
-    becomes(page, "refused")
+    becomes(page, "rejected")
 
 
 def test_an_ineligible_order_leads_back_to_the_shop(page, visit):

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-os.environ["TRUEMED_API_KEY"] = "not-a-key-of-anybody"  # for the client made at import
+os.environ["TRUEMED_API_KEY"] = "not-a-real-key"  # for the client made at import
 
 from tasks import attach_user
 
@@ -26,6 +26,6 @@ def test_a_task_that_is_delivered_twice_has_one_effect(truemed_emulator, truemed
 
 def test_a_task_is_tried_again(truemed_emulator, truemed):
     session_id = truemed_emulator.state.qualification_sessions.add()
-    truemed_emulator.faults.add("status", code=503, method="POST", times=3)  # as often as one call tries
+    truemed_emulator.faults.add("status", code=503, method="POST", times=3)  # as many as the attempts of one call
     assert attach_user.apply((session_id, "user-42")).successful()
     assert truemed_emulator.state.qualification_sessions.get(session_id).user_id == "user-42"

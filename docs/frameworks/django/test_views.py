@@ -6,7 +6,7 @@ from django.test import AsyncClient, Client
 
 from truemed_async import AsyncTruemed, Truemed
 
-os.environ["TRUEMED_API_KEY"] = "not-a-key-of-anybody"  # for the clients made at import
+os.environ["TRUEMED_API_KEY"] = "not-a-real-key"  # for the clients made at import
 os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"  # pytest-django does these two lines for you
 django.setup()
 
