@@ -20,7 +20,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 # From the ground up: a floor may import those below it, and itself. A name stands for itself and what is inside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("_sensitive", "_version", "_files"),
+    ("_files", "_sensitive", "_version", "_warnings"),
     ("errors",),
     ("_validation",),
     ("links", "money", "options", "models"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from truemed_async._core.response import Response
     from truemed_async._core.stream import Stream
     from truemed_async._validation.urls import PAYMENT_SESSION_ID
+    from truemed_async._warnings import TruemedWarning
     from truemed_async.client import AsyncTruemed
     from truemed_async.exports import export, export_reconciliation, summarize
     from truemed_async.links import qualification_link
@@ -125,6 +126,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "Transaction": "models",
     "TransactionType": "models",
     "Truemed": "sync",
+    "TruemedWarning": "_warnings",
     "UNSET": "options",
     "Unset": "options",
     "UpdateOutcome": "_core.bulk_changes",
@@ -189,6 +191,7 @@ __all__ = [
     "Transaction",
     "TransactionType",
     "Truemed",
+    "TruemedWarning",
     "Unset",
     "UpdateOutcome",
     "__version__",

@@ -195,7 +195,7 @@ async def test_rows_without_an_id_are_told_apart_by_all_that_they_hold(client, s
 async def test_rows_without_an_id_that_are_alike_are_an_error_and_not_a_loss(client, server, amounts):
     """Two charge rows of one checkout are both real money."""
     server.answer(without_ids(amounts))
-    told = f"the server counts {len(amounts)}: some may be alike|change places between answers: some may be missing"
+    told = f"the server counts {len(amounts)}: some may be alike|change places between responses: some may be missing"
     with pytest.raises(PaginationDriftError, match=told):
         [each async for each in client.reconciliations.iter_transactions(**OCTOBER, page_size=10)]
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import attrs
 
-from truemed_async._core.listing import Sorting, complete
+from truemed_async._core.pagination import SortOrder, iterate_all
 from truemed_async.models import Page, Pagination
 
 Row = tuple[Any, str]
-SORTING = Sorting[Row](id=lambda row: row[1], key=lambda row: row[0])
+SORT_ORDER = SortOrder[Row](id=lambda row: row[1], key=lambda row: row[0])
 
 
 @attrs.define(slots=False)
@@ -117,10 +117,10 @@ class Server:
 Reader = Callable[[Server, int], Any]
 
 
-async def read(server: Server, page_size: int, prefetch: int = 1, sorting: Sorting[Row] = SORTING) -> list[str]:
+async def read(server: Server, page_size: int, prefetch: int = 1, sorting: SortOrder[Row] = SORT_ORDER) -> list[str]:
     """Read it all with the reader that is under test."""
     found: list[str] = []
-    async for batch in complete(server, sorting, page_size=page_size, prefetch=prefetch):
+    async for batch in iterate_all(server, sorting, page_size=page_size, prefetch=prefetch):
         found += [id for _, id in batch]
     assert len(asyncio.all_tasks()) == 1
     assert server.in_flight == 0

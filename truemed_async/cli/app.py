@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from rich.console import Console
 
 from truemed_async import __version__
+from truemed_async._warnings import TruemedWarning
 from truemed_async.cli import catalog, payments, reconciliations, serve, sessions, tokens
 from truemed_async.cli.exits import FAILED, INTERRUPTED, MISUSED, exit_code
 from truemed_async.cli.options import AS_GIVEN, Count, Text
@@ -34,7 +35,7 @@ def run(argv: Sequence[str], streams: Streams | None = None) -> int:
     code = 0
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("always", RuntimeWarning)
+            warnings.simplefilter("always", TruemedWarning)
             # The page size is this program's choice, and the server's answer to it nobody's concern.
             warnings.filterwarnings(
                 "ignore", "listing: the server gives [0-9]+ rows a page instead of [0-9]+: more requests are needed$"

@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, get_args
 
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.listing import FetchPage, Sorting, complete
-from truemed_async._core.listing_passed import Comparable
+from truemed_async._core.pagination import Comparable, FetchPage, SortOrder, iterate_all
 from truemed_async._core.pipeline import Clock
 from truemed_async._core.request import Query
 from truemed_async._core.response import Response
@@ -72,7 +71,7 @@ class Resource:
         self,
         endpoint: Endpoint[Page[T]],
         filters: Query,
-        sorting: Sorting[T],
+        order: SortOrder[T],
         *,
         page_size: int,
         prefetch: int,
@@ -103,7 +102,7 @@ class Resource:
             return response.value
 
         def read(fetch: FetchPage[T]) -> AsyncGenerator[Sequence[T], None]:
-            return complete(fetch, sorting, page_size=page_size, prefetch=prefetch, since=since)
+            return iterate_all(fetch, order, page_size=page_size, prefetch=prefetch, since=since)
 
         return Stream(read(fetch) if verify is None else verify(fetch, read), source=source)
 

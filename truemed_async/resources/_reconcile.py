@@ -6,7 +6,6 @@ is known without a look into the row, whose fields no page names.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +16,7 @@ import attrs
 from truemed_async._core.bulk import fan_out
 from truemed_async._core.pipeline import Clock
 from truemed_async._core.stream import Stream
+from truemed_async._warnings import warn
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import Payout, ReconciliationRow, Transaction
 
@@ -133,6 +133,4 @@ async def _fetch_days(
 
 def _warn_of_open_days(period: DateRange, clock: Clock) -> None:
     if period.last >= datetime.fromtimestamp(clock.wall(), UTC).date():
-        warnings.warn(
-            "reconciliation: the last day is not over in UTC: its rows may still change", RuntimeWarning, stacklevel=4
-        )
+        warn("reconciliation: the last day is not over in UTC: its rows may still change")

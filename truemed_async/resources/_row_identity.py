@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import orjson
 
-from truemed_async._core.listing import FetchPage, Sorting, unknown
+from truemed_async._core.pagination import FetchPage, SortOrder, unordered
 from truemed_async.errors import PaginationDriftError
 from truemed_async.models import Page, Payout, Transaction
 
@@ -18,9 +18,9 @@ def _row_digest(transaction: Transaction) -> str:
     return hashlib.sha256(orjson.dumps(transaction.to_dict(), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-PAYOUT_ORDER = Sorting[Payout](id=lambda payout: payout.payout_id, key=unknown)
-TRANSACTION_ORDER = Sorting[Transaction](
-    id=lambda transaction: transaction.transaction_id or _row_digest(transaction), key=unknown
+PAYOUT_ORDER = SortOrder[Payout](id=lambda payout: payout.payout_id, key=unordered)
+TRANSACTION_ORDER = SortOrder[Transaction](
+    id=lambda transaction: transaction.transaction_id or _row_digest(transaction), key=unordered
 )
 
 

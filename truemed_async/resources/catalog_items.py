@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Callable, Collection, Iterable, Seque
 from yarl import URL
 
 from truemed_async._core.bulk import Outcome
-from truemed_async._core.listing import Sorting, unknown
+from truemed_async._core.pagination import SortOrder, unordered
 from truemed_async._core.stream import Stream
 from truemed_async._validation import scalars
 from truemed_async.endpoints import (
@@ -31,7 +31,7 @@ from truemed_async.resources._bulk import get_many
 from truemed_async.resources._item_fields import item_changes, item_fields
 
 # No page says how this list is sorted.
-SORTING = Sorting[CatalogItem](id=lambda item: item.sku, key=unknown)
+SORT_ORDER = SortOrder[CatalogItem](id=lambda item: item.sku, key=unordered)
 
 
 class CatalogItems(Resource):
@@ -185,14 +185,14 @@ class CatalogItems(Resource):
             PaginationDriftError: The pages contradict each other, so items may be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
 
         Source: Truemed API reference, "List Catalog Items".
         """
         return self._iterate(
             LIST_CATALOG_ITEMS,
             _filters(eligibility),
-            SORTING,
+            SORT_ORDER,
             page_size=page_size,
             prefetch=prefetch,
             options=options,

@@ -10,7 +10,7 @@ import attrs
 from yarl import URL
 
 from truemed_async._core.bulk import Outcome
-from truemed_async._core.listing import Sorting
+from truemed_async._core.pagination import SortOrder
 from truemed_async._core.request import Query
 from truemed_async._core.stream import Stream
 from truemed_async._validation import payments, scalars
@@ -50,7 +50,7 @@ def _id(session: PaymentSession) -> str:
     return session.id
 
 
-SORTING = Sorting[PaymentSession](id=_id, key=lambda session: session.created_at)
+SORT_ORDER = SortOrder[PaymentSession](id=_id, key=lambda session: session.created_at)
 
 
 class PaymentSessions(Resource):
@@ -259,7 +259,7 @@ class PaymentSessions(Resource):
                 missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
                 sessions without ``created_at`` are left out by ``since``.
 
         Source: Truemed API reference, "List Payment Sessions".
@@ -267,7 +267,7 @@ class PaymentSessions(Resource):
         return self._iterate(
             LIST_PAYMENT_SESSIONS,
             _filters(search, include_order_items, summarize_refunds, extra),
-            SORTING,
+            SORT_ORDER,
             page_size=page_size,
             prefetch=prefetch,
             since=scalars.resolve_since(since, look_back, self._client.clock.wall()),

@@ -9,7 +9,7 @@ from typing import Any
 from yarl import URL
 
 from truemed_async._core.bulk import Outcome
-from truemed_async._core.listing import Sorting
+from truemed_async._core.pagination import SortOrder
 from truemed_async._core.request import Query
 from truemed_async._core.stream import Stream
 from truemed_async._validation import payments, scalars
@@ -34,7 +34,7 @@ from truemed_async.resources._base import Resource
 from truemed_async.resources._bulk import get_many
 from truemed_async.resources._payment_fields import TOKEN, TOKEN_CHANGE, body, changes
 
-SORTING = Sorting[PaymentToken](id=lambda token: token.payment_token, key=lambda token: token.created_at)
+SORT_ORDER = SortOrder[PaymentToken](id=lambda token: token.payment_token, key=lambda token: token.created_at)
 
 
 class PaymentTokens(Resource):
@@ -188,7 +188,7 @@ class PaymentTokens(Resource):
             PaginationDriftError: The pages do not add up to a sorted list, so tokens may be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
                 tokens without ``created_at`` are left out by ``since``.
 
         Source: Truemed API reference, "List Payment Tokens"; its path is known from third parties.
@@ -196,7 +196,7 @@ class PaymentTokens(Resource):
         return self._iterate(
             LIST_PAYMENT_TOKENS,
             _filters(email, name, card_expires_before, lmn_expires_before, extra),
-            SORTING,
+            SORT_ORDER,
             page_size=page_size,
             prefetch=prefetch,
             since=scalars.resolve_since(since, look_back, self._client.clock.wall()),

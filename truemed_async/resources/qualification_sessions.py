@@ -12,7 +12,7 @@ from yarl import URL
 
 from truemed_async._core.bulk import Outcome
 from truemed_async._core.bulk_changes import UpdateOutcome
-from truemed_async._core.listing import Sorting
+from truemed_async._core.pagination import SortOrder
 from truemed_async._core.stream import Stream
 from truemed_async._validation import scalars
 from truemed_async.endpoints import (
@@ -27,7 +27,7 @@ from truemed_async.resources._bulk import get_many, update_many
 from truemed_async.resources._polling import poll
 from truemed_async.resources._qualification_fields import QualificationSessionUpdateParams, changed_fields, filters
 
-SORTING = Sorting[QualificationSession](
+SORT_ORDER = SortOrder[QualificationSession](
     id=lambda session: session.qualification_session_id, key=lambda session: session.created_at
 )
 
@@ -145,7 +145,7 @@ class QualificationSessions(Resource):
             PaginationDriftError: The pages do not add up to a sorted list, so sessions may be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
                 sessions without ``created_at`` are left out by ``since``.
 
         Source: Truemed API reference, "List Qualification Sessions".
@@ -153,7 +153,7 @@ class QualificationSessions(Resource):
         return self._iterate(
             LIST_QUALIFICATION_SESSIONS,
             filters(status, user_id, expires_at, search),
-            SORTING,
+            SORT_ORDER,
             since=scalars.resolve_since(since, look_back, self._client.clock.wall()),
             page_size=page_size,
             prefetch=prefetch,

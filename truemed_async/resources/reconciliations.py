@@ -91,7 +91,7 @@ class Reconciliations(Resource):
             PaginationDriftError: The pages contradict each other, so payouts may be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
 
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
         """
@@ -185,7 +185,7 @@ class Reconciliations(Resource):
                 be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
 
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
@@ -233,7 +233,7 @@ class Reconciliations(Resource):
             PaginationDriftError: The pages of a day contradict each other, or rows without an id are alike.
 
         Warns:
-            RuntimeWarning: The last day is not over, so its rows may still change.
+            TruemedWarning: The last day is not over, so its rows may still change.
 
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
         """

@@ -159,7 +159,7 @@ class CatalogItems:
             PaginationDriftError: The pages contradict each other, so items may be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
 
         Source: Truemed API reference, "List Catalog Items".
         """
@@ -444,7 +444,7 @@ class PaymentSessions:
                 missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
                 sessions without ``created_at`` are left out by ``since``.
 
         Source: Truemed API reference, "List Payment Sessions".
@@ -780,7 +780,7 @@ class PaymentTokens:
             PaginationDriftError: The pages do not add up to a sorted list, so tokens may be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
                 tokens without ``created_at`` are left out by ``since``.
 
         Source: Truemed API reference, "List Payment Tokens"; its path is known from third parties.
@@ -998,7 +998,7 @@ class QualificationSessions:
             PaginationDriftError: The pages do not add up to a sorted list, so sessions may be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
                 sessions without ``created_at`` are left out by ``since``.
 
         Source: Truemed API reference, "List Qualification Sessions".
@@ -1209,7 +1209,7 @@ class Reconciliations:
             PaginationDriftError: The pages contradict each other, so payouts may be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
 
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
         """
@@ -1288,7 +1288,7 @@ class Reconciliations:
                 be missing.
 
         Warns:
-            RuntimeWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
+            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
 
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
@@ -1328,7 +1328,7 @@ class Reconciliations:
             PaginationDriftError: The pages of a day contradict each other, or rows without an id are alike.
 
         Warns:
-            RuntimeWarning: The last day is not over, so its rows may still change.
+            TruemedWarning: The last day is not over, so its rows may still change.
 
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
         """

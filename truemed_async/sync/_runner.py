@@ -25,13 +25,12 @@ import concurrent.futures
 import os
 import sys
 import threading
-import warnings
 import weakref
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from truemed_async._core.forks import leave_behind
+from truemed_async._warnings import warn
 from truemed_async.errors import ClientClosedError, SyncInAsyncError
 from truemed_async.sync._loop import join_thread, new_loop, run_loop
 from truemed_async.sync._submission import Submission
@@ -116,11 +115,9 @@ class Runner:
                 )
         elif not self._warned and not _in_ipython():
             self._warned = True
-            warnings.warn(
+            warn(
                 f"a synchronous Truemed call blocks the event loop that runs in this thread: "
-                f"use `await AsyncTruemed(…).{_async_equivalent(function)}` instead",
-                RuntimeWarning,
-                stacklevel=_internal_frame_count() + 1,
+                f"use `await AsyncTruemed(…).{_async_equivalent(function)}` instead"
             )
 
     # --- the thread -----------------------------------------------------------------------------------------------
@@ -209,15 +206,6 @@ async def _close_all(transports: list[Transport]) -> None:
 def _in_ipython() -> bool:
     ipython = sys.modules.get("IPython")
     return ipython is not None and ipython.get_ipython() is not None
-
-
-def _internal_frame_count() -> int:
-    """Return how many frames there are from the one that asks to the last of this package, both included."""
-    count, here = 1, str(Path(__file__).parent)
-    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as `warnings` does
-    while frame.f_back is not None and frame.f_back.f_code.co_filename.startswith(here):
-        frame, count = frame.f_back, count + 1
-    return count
 
 
 def _async_equivalent(function: Callable[..., Any]) -> str:

@@ -12,16 +12,16 @@ from typing import Any, Self
 
 import pytest
 
-from tests.support.changing_list import SORTING, Row, Server, read
-from truemed_async._core import listing_passed
-from truemed_async._core.listing import Sorting, complete
+from tests.support.changing_list import SORT_ORDER, Row, Server, read
+from truemed_async._core.pagination import SortOrder, iterate_all, watermark
+from truemed_async._core.pagination.iterate import MAX_PROBES
 from truemed_async._core.stream import Stream
 from truemed_async.errors import PaginationDriftError
 from truemed_async.models import Page, Pagination
 
 
 def batches(server: Any, page_size: int = 10, prefetch: int = 1) -> AsyncGenerator[Sequence[Row], None]:
-    return complete(server, SORTING, page_size=page_size, prefetch=prefetch)
+    return iterate_all(server, SORT_ORDER, page_size=page_size, prefetch=prefetch)
 
 
 async def ids_of(server: Any, page_size: int = 10, prefetch: int = 1) -> list[str]:
@@ -141,9 +141,7 @@ async def test_a_largest_page_that_is_not_said_is_learnt_too():
 @pytest.mark.parametrize(("page_size", "clamp"), [(6, 1000), (100, 6), (1, 1000)])
 async def test_pages_that_are_too_small_to_overlap_follow_each_other(page_size, clamp):
     server = Server(clamp=clamp).fill(range(50))
-    with pytest.warns(
-        RuntimeWarning, match="cannot overlap: rows that leave the list while it is read can hide"
-    ) as caught:
+    with pytest.warns(RuntimeWarning, match="cannot overlap: rows deleted while the list is read can hide") as caught:
         assert await read(server, page_size, 4) == server.ids
     assert len(caught) == 1
     assert server.max_in_flight == 1
@@ -260,7 +258,7 @@ async def test_rows_without_a_key_are_told_apart_by_their_ids(every, prefetch):
     server = Server().fill(None if index % every == 0 else index for index in range(60))
     at_first = server.ids
     server.changes = {number: [lambda server: server.delete(0)] for number in range(2, 30, 3)}
-    with pytest.warns(RuntimeWarning, match="told apart by id alone") as caught:
+    with pytest.warns(RuntimeWarning, match="identified by id alone") as caught:
         found = await read(server, 10, prefetch)
     assert set(at_first) - server.removed <= set(found)
     assert len(found) == len(set(found))
@@ -274,7 +272,7 @@ async def test_a_few_rows_without_a_key_are_not_worth_a_word():
 
 @pytest.mark.parametrize("key", [None, 7])
 async def test_ids_are_remembered_up_to_a_number(monkeypatch, key):
-    monkeypatch.setattr(listing_passed, "MOST_IDS", 50)
+    monkeypatch.setattr(watermark, "MAX_TIED_IDS", 50)
     server = Server().fill([key] * 80)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -283,7 +281,7 @@ async def test_ids_are_remembered_up_to_a_number(monkeypatch, key):
 
 
 def test_ten_thousand_ids_are_remembered():
-    assert listing_passed.MOST_IDS == 10_000
+    assert watermark.MAX_TIED_IDS == 10_000
 
 
 # --- no list ------------------------------------------------------------------------------------------------------
@@ -321,7 +319,7 @@ async def test_pages_without_end_that_bring_nothing_new_are_an_error():
     server = Server().fill(range(100))
     whole = server.answer
     server.answer = lambda page, size: Page(items=whole(1, size).items, pagination=server.says(page, size, 100))
-    with pytest.raises(PaginationDriftError, match="brought nothing new"):
+    with pytest.raises(PaginationDriftError, match="contained no new row"):
         await read(server, 10)
 
 
@@ -329,7 +327,7 @@ async def test_pages_that_never_overlap_are_an_error():
     server = Server().fill(range(1000))
     whole = server.answer
     server.answer = lambda page, size: whole(page if page == 1 else page + 2, size)
-    with pytest.raises(PaginationDriftError, match="brought nothing new"):
+    with pytest.raises(PaginationDriftError, match="contained no new row"):
         await read(server, 10, 4)
 
 
@@ -413,6 +411,44 @@ async def test_a_row_that_a_page_lists_twice_comes_once():
         return Page(items=shown, pagination=server.says(page, size, len(doubled)))
 
     assert await ids_of(fetch) == server.ids
+
+
+async def test_the_worked_example_of_the_package_is_what_happens():
+    """``truemed_async/_core/pagination/__init__.py`` shows these pages."""
+    rows = list("abcdefghijklmnopqrst")
+    pages: list[tuple[int, int, str]] = []
+
+    async def fetch(page: int, size: int) -> Page[str]:
+        items = rows[(page - 1) * size : page * size]
+        pages.append((page, size, "".join(items)))
+        response = Page(
+            items=tuple(items), pagination=Pagination(count=len(rows), current_page=page, last_page=9, page_size=size)
+        )
+        if len(pages) == 1:
+            rows.remove("c")
+        return response
+
+    order = SortOrder[str](id=str, key=str)
+    batches = ["".join(batch) async for batch in iterate_all(fetch, order, page_size=8, prefetch=1)]
+    assert pages[:3] == [(1, 8, "abcdefgh"), (2, 7, "ijklmno"), (2, 5, "ghijk")]
+    assert batches[:3] == ["abcdefgh", "ijk", "lmno"]
+    assert "".join(batches) == "abcdefghijklmnopqrst"
+
+
+async def test_unstable_ties_are_probed_with_at_most_ten_requests():
+    rows = [(1, f"r{number:02}") for number in range(30)]
+    requests = 0
+
+    async def fetch(page: int, size: int) -> Page[Row]:
+        nonlocal requests
+        requests += 1
+        total = len(rows) + 1  # one more than there is: a row may be missing
+        pagination = Pagination(count=total, current_page=page, last_page=9, page_size=size)
+        return Page(items=tuple(rows[(page - 1) * size : page * size]), pagination=pagination)
+
+    assert len(await ids_of(fetch)) == 30
+    without_probes = requests - MAX_PROBES
+    assert 0 < without_probes < 10
 
 
 # --- errors and early ends ----------------------------------------------------------------------------------------
@@ -553,9 +589,9 @@ async def test_memory_does_not_grow_with_the_list(ties, most):
         pagination = Pagination(count=total, current_page=page, last_page=-(-total // size), page_size=size)
         return Page(items=shown, pagination=pagination)
 
-    sorting = Sorting[int](id=lambda row: Counted(row), key=lambda row: row // ties)
+    sorting = SortOrder[int](id=lambda row: Counted(row), key=lambda row: row // ties)
     rows = 0
-    async for batch in complete(fetch, sorting, page_size=100, prefetch=8):
+    async for batch in iterate_all(fetch, sorting, page_size=100, prefetch=8):
         rows += len(batch)
     assert rows == total
     assert Counted.most <= most

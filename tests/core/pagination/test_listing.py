@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from truemed_async._core.listing import Sorting, complete
+from truemed_async._core.pagination import SortOrder, iterate_all
 from truemed_async.models import Page, Pagination
 
-SORTING: Sorting[int] = Sorting(id=str, key=lambda row: row)
+SORT_ORDER: SortOrder[int] = SortOrder(id=str, key=lambda row: row)
 
 
 class Server:
@@ -46,7 +46,7 @@ class Server:
 
 
 async def listed(server: Server, page_size: int, prefetch: int = 1) -> list[int]:
-    stream = complete(server, SORTING, page_size=page_size, prefetch=prefetch)
+    stream = iterate_all(server, SORT_ORDER, page_size=page_size, prefetch=prefetch)
     return [row async for batch in stream for row in batch]
 
 
@@ -67,7 +67,7 @@ async def test_an_empty_list_takes_one_request():
 
 async def test_pages_are_asked_for_only_as_they_are_needed():
     server = Server(95)
-    stream = complete(server, SORTING, page_size=10, prefetch=1)
+    stream = iterate_all(server, SORT_ORDER, page_size=10, prefetch=1)
     await asyncio.sleep(0)
     assert server.asked == []
     assert len(await anext(stream)) == 10
@@ -109,7 +109,7 @@ async def test_an_error_of_a_page_is_raised_after_the_rows_before_it():
     server.before = [[], [fail]]
     found: list[int] = []
     with pytest.raises(ZeroDivisionError, match="mine"):
-        async for batch in complete(server, SORTING, page_size=10, prefetch=1):
+        async for batch in iterate_all(server, SORT_ORDER, page_size=10, prefetch=1):
             found += batch
     assert found == server.rows[:10]
     assert len(asyncio.all_tasks()) == 1
@@ -117,7 +117,7 @@ async def test_an_error_of_a_page_is_raised_after_the_rows_before_it():
 
 async def test_leaving_early_cancels_what_was_asked_for_ahead():
     server = Server(1000)
-    stream = complete(server, SORTING, page_size=10, prefetch=4)
+    stream = iterate_all(server, SORT_ORDER, page_size=10, prefetch=4)
     await anext(stream)
     await anext(stream)
     await stream.aclose()

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import Phase, find, given, settings, strategies as st
 
 from tests.core.pagination.test_completeness import DELETIONS, INSERTIONS, Scenario, examples, scenarios
-from tests.support.changing_list import SORTING, Server
+from tests.support.changing_list import SORT_ORDER, Server
 from truemed_async import AsyncTruemed, Truemed
-from truemed_async._core.listing import complete
+from truemed_async._core.pagination import iterate_all
 from truemed_async._validation import scalars
 from truemed_async.emulator import Emulator
 from truemed_async.errors import InvalidArgumentError, PaginationDriftError
@@ -35,7 +35,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 async def read(server: Server, since: Any, page_size: int = 10, prefetch: int = 1) -> list[str]:
     found: list[str] = []
-    async for batch in complete(server, SORTING, page_size=page_size, prefetch=prefetch, since=since):
+    async for batch in iterate_all(server, SORT_ORDER, page_size=page_size, prefetch=prefetch, since=since):
         found += [id for _, id in batch]
     assert len(asyncio.all_tasks()) == 1
     assert server.in_flight == 0

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.support.changing_list import SORTING, Row, Server
-from truemed_async._core.listing import complete
+from tests.support.changing_list import SORT_ORDER, Row, Server
+from truemed_async._core.pagination import iterate_all
 from truemed_async.models import Page
 
 
@@ -68,7 +68,7 @@ async def page_after_page(slow: Slow) -> Took:
 async def complete_listing(slow: Slow, prefetch: int) -> Took:
     loop = asyncio.get_running_loop()
     first = rows = 0.0
-    async for batch in complete(slow, SORTING, page_size=100, prefetch=prefetch):
+    async for batch in iterate_all(slow, SORT_ORDER, page_size=100, prefetch=prefetch):
         rows += len(batch)
         first = first or loop.time()
     assert rows == 10_000

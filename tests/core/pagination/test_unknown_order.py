@@ -15,13 +15,12 @@ from hypothesis import Phase, find, given, settings, strategies as st
 
 from tests.core.pagination.test_completeness import DELETIONS, INSERTIONS, Scenario, examples, scenarios
 from tests.support.changing_list import Row, Server, at_once, backward, by_the_first_total, forward, read, with_all_ids
-from truemed_async._core import listing_passed
-from truemed_async._core.listing import Sorting, unknown
+from truemed_async._core.pagination import SortOrder, unordered, watermark
 from truemed_async.errors import PaginationDriftError
 from truemed_async.resources._row_identity import PAYOUT_ORDER, TRANSACTION_ORDER
-from truemed_async.resources.catalog_items import SORTING as CATALOG
+from truemed_async.resources.catalog_items import SORT_ORDER as CATALOG
 
-UNKNOWN = Sorting[Row](id=lambda row: row[1], key=unknown)
+UNKNOWN = SortOrder[Row](id=lambda row: row[1], key=unordered)
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +116,8 @@ async def test_an_order_that_is_no_order_of_any_field_is_as_good_as_another():
 
 
 async def test_more_ids_are_kept_than_of_rows_that_lack_their_key(monkeypatch):
-    monkeypatch.setattr(listing_passed, "MOST_IDS", 50)
-    monkeypatch.setattr(listing_passed, "MOST_IDS_OF_UNKNOWN_ORDER", 300)
+    monkeypatch.setattr(watermark, "MAX_TIED_IDS", 50)
+    monkeypatch.setattr(watermark, "MAX_UNORDERED_IDS", 300)
     server = Server().fill(range(290))
     assert await read(server, 20, 1, UNKNOWN) == server.ids
     with pytest.raises(PaginationDriftError, match="more than 300 rows have the same sort key or none"):
@@ -126,4 +125,4 @@ async def test_more_ids_are_kept_than_of_rows_that_lack_their_key(monkeypatch):
 
 
 def test_a_million_ids_are_kept():
-    assert listing_passed.MOST_IDS_OF_UNKNOWN_ORDER == 1_000_000
+    assert watermark.MAX_UNORDERED_IDS == 1_000_000

@@ -7,23 +7,23 @@ from math import lcm
 import pytest
 from hypothesis import given, strategies as st
 
-from truemed_async._core.listing_windows import Window, Windows, around
+from truemed_async._core.pagination.windows import Window, Windows, window_around
 
 
 def test_a_window_is_a_page_and_a_size():
     assert (Window(3, 10).start, Window(3, 10).end) == (20, 30)
-    assert around(29, 10) == Window(3, 10)
-    assert around(30, 10) == Window(4, 10)
+    assert window_around(29, 10) == Window(3, 10)
+    assert window_around(30, 10) == Window(4, 10)
 
 
 def test_the_first_window_is_the_first_page():
-    assert Windows(100).after(-1) == Window(1, 100)
-    assert Windows(3).after(-1) == Window(1, 3)
+    assert Windows(100).window_after(-1) == Window(1, 100)
+    assert Windows(3).window_after(-1) == Window(1, 3)
 
 
 @given(st.integers(0, 100_000), st.integers(7, 60))
 def test_a_window_holds_the_last_row_and_reaches_furthest(index, largest):
-    window = Windows(largest).after(index)
+    window = Windows(largest).window_after(index)
     assert 2 <= window.size <= largest
     reach = max((index // size + 1) * size for size in range(2, largest + 1))
     if reach == index + 1:
@@ -36,26 +36,26 @@ def test_a_window_holds_the_last_row_and_reaches_furthest(index, largest):
 @pytest.mark.parametrize(("largest", "edge"), [(7, 420), (8, 840), (9, 2520), (10, 2520)])
 def test_only_where_all_sizes_have_an_edge_none_overlaps(largest, edge):
     assert edge == lcm(*range(2, largest + 1))
-    edges = [index + 1 for index in range(2 * edge + 1) if Windows(largest).after(index).start > index]
+    edges = [index + 1 for index in range(2 * edge + 1) if Windows(largest).window_after(index).start > index]
     assert edges == [edge, 2 * edge]
 
 
 def test_from_a_size_of_twenty_no_list_is_long_enough_for_an_edge():
     assert lcm(*range(2, 21)) == 232_792_560
-    assert Windows(20).after(232_792_559) == Window(11_639_629, 20)
+    assert Windows(20).window_after(232_792_559) == Window(11_639_629, 20)
 
 
-@pytest.mark.parametrize("windows", [Windows(6), Windows(100, free=False)])
+@pytest.mark.parametrize("windows", [Windows(6), Windows(100, adjustable=False)])
 def test_pages_that_cannot_overlap_follow_each_other(windows):
-    assert not windows.overlap
-    assert windows.after(windows.largest - 1) == Window(2, windows.largest)
-    assert windows.after(windows.largest - 2) == Window(1, windows.largest)
+    assert not windows.can_overlap
+    assert windows.window_after(windows.max_size - 1) == Window(2, windows.max_size)
+    assert windows.window_after(windows.max_size - 2) == Window(1, windows.max_size)
 
 
 def requests(rows: int, largest: int) -> int:
     windows, index, number = Windows(largest), -1, 0
     while True:
-        window = windows.after(index)
+        window = windows.window_after(index)
         number += 1
         if window.end > rows:
             return number

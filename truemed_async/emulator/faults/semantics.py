@@ -87,7 +87,7 @@ class UnstableTies(OfListings, Drawing):
         return None
 
     def _shuffled(self, rows: Sequence[StatusRow]) -> list[StatusRow]:
-        # Sorting keeps the order of what is equal: that of the shuffle.
+        # SortOrder keeps the order of what is equal: that of the shuffle.
         unknown = datetime.min.replace(tzinfo=UTC)
         shuffled = self._draw.sample(rows, len(rows))
         return sorted(shuffled, key=lambda row: row.created_at or unknown, reverse=True)
