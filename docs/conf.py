@@ -59,7 +59,7 @@ nitpick_ignore_regex = [
     # Internals of the emulator's routes and stores that appear in signatures and are not public.
     (
         "py:class",
-        r"truemed_async\.emulator\.(call|kinds|replays|table|store)\..*|Handler|Kind|Listing|Members|Parameter",
+        r"truemed_async\.emulator\.(call|kinds|replays|table|store|routing|schema|request|resources)\..*|Handler|Kind|Listing|Members|Parameter",
     ),
     # Type variables are not documented objects.
     ("py:(class|obj)", r"(.*\.)?[ACFKMST]"),
