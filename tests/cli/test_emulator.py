@@ -284,7 +284,7 @@ def test_a_webhook_of_elsewhere_is_refused(truemed, url):
     done = truemed("emulator", "--webhook", url)
     assert (done.code, done.err) == (
         2,
-        "error: --webhook: a webhook of the emulator is an http or https URL of this machine\n",
+        "error: --webhook: a webhook must be an http or https URL of this machine\n",
     )
 
 

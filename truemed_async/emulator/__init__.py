@@ -24,8 +24,10 @@ if TYPE_CHECKING:
         ConnectionFault,
         Exchange,
         Fault,
+        FaultDefinition,
         Faults,
         RawResponse,
+        RequestScope,
         Scope,
     )
     from truemed_async.emulator.payment_sessions.model import LineItem, PaymentSession, Refund
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from truemed_async.emulator.state import State
     from truemed_async.emulator.store import Store
     from truemed_async.emulator.transition import InvalidTransitionError, Transition
-    from truemed_async.emulator.webhooks.faults import WebhookFault, WebhookFaults
+    from truemed_async.emulator.webhooks.faults import DeliveryScope, WebhookFaults
     from truemed_async.emulator.webhooks.model import Delivery, DeliveryAttempt, WebhookEndpoint
     from truemed_async.emulator.webhooks.outbox import Outbox
 
@@ -57,9 +59,11 @@ __all__ = [
     "ConnectionFault",
     "Delivery",
     "DeliveryAttempt",
+    "DeliveryScope",
     "Emulator",
     "Exchange",
     "Fault",
+    "FaultDefinition",
     "Faults",
     "InvalidTransitionError",
     "LineItem",
@@ -79,6 +83,7 @@ __all__ = [
     "RawResponse",
     "Refund",
     "RequestLog",
+    "RequestScope",
     "Route",
     "Scope",
     "State",
@@ -87,7 +92,6 @@ __all__ = [
     "Transactions",
     "Transition",
     "WebhookEndpoint",
-    "WebhookFault",
     "WebhookFaults",
 ]
 
@@ -127,7 +131,9 @@ _HOMES: Final[Mapping[str, str]] = MappingProxyType(
         "Store": "store",
         "InvalidTransitionError": "transition",
         "Transition": "transition",
-        "WebhookFault": "webhooks.faults",
+        "DeliveryScope": "webhooks.faults",
+        "FaultDefinition": "faults",
+        "RequestScope": "faults",
         "WebhookFaults": "webhooks.faults",
         "DeliveryAttempt": "webhooks.model",
         "Delivery": "webhooks.model",

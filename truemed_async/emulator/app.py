@@ -11,7 +11,7 @@ from aiohttp import web
 
 from truemed_async.emulator import admin, api
 from truemed_async.emulator.context import EmulatorContext
-from truemed_async.emulator.faults import AbortConnection, Exchange, Passage, RawResponse
+from truemed_async.emulator.faults import AbortConnection, Exchange, FaultChain, RawResponse
 from truemed_async.emulator.inspector import site as inspector
 from truemed_async.emulator.pages import site as pages
 from truemed_async.emulator.request import ApiError, Request, error_response, json_response, validation_error
@@ -159,7 +159,7 @@ class App:
         try:
             exchange = Exchange(request, record, match.route, self._context.state, idle, connection.gone)
             response = await self._respond_with_faults(exchange, group, match)
-            record.status = response.recorded if isinstance(response, RawResponse) else response.status
+            record.status = response.logged_status if isinstance(response, RawResponse) else response.status
             if isinstance(response, web.Response) and isinstance(response.body, bytes):
                 log.record_response_body(record, response.body)
         finally:
@@ -171,8 +171,8 @@ class App:
             exchange.record.body = await self._read(exchange.request, _MAX_BODY_BYTES)
         except ApiError as error:
             return error_response(error)
-        passage = Passage(exchange, self._context.faults)
-        response = await passage.before()
+        chain = FaultChain(exchange, self._context.faults)
+        response = await chain.before()
         if response is None:
             delay = self._delay()
             if delay:
@@ -185,7 +185,7 @@ class App:
                 response = self._respond(context, exchange.request, exchange.record.body, group, match)
             except ApiError as error:
                 response = error_response(error)
-        return await passage.after(response)
+        return await chain.after(response)
 
     def _respond(
         self, context: EmulatorContext, request: web.BaseRequest, content: bytes, group: Group, match: Match

@@ -174,7 +174,7 @@ class HandshakeProtocol(asyncio.Protocol):
         # The transports of all loops have these methods, though not all inherit from asyncio.Transport.
         self._transport = cast("asyncio.Transport", transport)
         acting = self._faults.connected(self._transport)
-        context = next((fault.greeting for fault in acting if fault.greeting is not None), self._tls)
+        context = next((fault.tls_context for fault in acting if fault.tls_context is not None), self._tls)
         if any(fault.stalls for fault in acting):
             self._handshakes.add(self)
         elif self._transport.is_closing():

@@ -98,7 +98,7 @@ def test_knows_its_paths(emulator, api, path):
         ({"name": 1}, "name must be a string"),
         ({"name": "nonsense"}, "there is no fault 'nonsense'"),
         ({"name": "latency", "sec": 1}, "latency takes distribution, seconds, spread: not sec"),
-        ({"name": "hang", "route": "x"}, "there is no route 'x'"),
+        ({"name": "hang", "route": "x"}, "route must name a route"),
         ({"name": "hang", "when": "x"}, "cannot be sent over HTTP"),
         ({"name": "refuse_connection"}, "needs times, nth or duration"),
         ({"name": "refuse_connection", "duration": None}, "needs times, nth or duration"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from truemed_async.emulator import Emulator
-from truemed_async.emulator.faults import bomb
+from truemed_async.emulator.faults import decompression_bomb
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ def test_bomb_is_never_held():
     resource = pytest.importorskip("resource")
     assert resource
     code = (
-        "import resource; from truemed_async.emulator.faults.bomb import encoded, text\n"
+        "import resource; from truemed_async.emulator.faults.decompression_bomb import encode, pad\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "size = sum(map(len, encoded(text(b'[\"', 2**29, b'\"]'), 'gzip, gzip')))\n"
+        "size = sum(map(len, encode(pad(b'[\"', 2**29, b'\"]'), 'gzip, gzip')))\n"
         "print(size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
-    root = Path(bomb.__file__).parents[3]
+    root = Path(decompression_bomb.__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True, cwd=root
     )
@@ -107,7 +107,7 @@ def test_the_emulator_stops_though_nobody_reads(until):
 
 def test_bomb_needs_brotli_for_br(emulator, monkeypatch):
     monkeypatch.setitem(sys.modules, "brotli", None)
-    with pytest.raises(ValueError, match="bomb: the encoding br needs the package brotli"):
+    with pytest.raises(ValueError, match="bomb: encoding br needs the package brotli"):
         emulator.faults.add("bomb", encoding="br")
 
 

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from truemed_async.emulator import FAULTS
-from truemed_async.emulator.faults import broken
+from truemed_async.emulator.faults import framing
 
-NAMES = [name for name, kind in FAULTS.items() if kind.__module__ == broken.__name__]
+NAMES = [name for name, definition in FAULTS.items() if definition.implementation.__module__ == framing.__name__]
 
 
 @pytest.fixture

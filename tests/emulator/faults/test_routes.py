@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.factories import CREATE, ORDER, REFUND, held, one, order, paid
-from truemed_async.emulator import FAULTS, ROUTES, ConnectionFault
+from truemed_async.emulator import FAULTS, ROUTES
 
 DAYS = "?start_date=2026-01-01&end_date=2099-12-31"
 OF_WRITES = {"key_reuse_mismatch", "conflict_409", "declined_422"}
@@ -34,7 +34,7 @@ TOLD = {
 SILENT = {"hang", "applied_then_hang"}
 # One that acts only when something is used up, or open for long.
 LATER = {"rate_limit", "stale_keepalive"}
-NAMES = [name for name, kind in FAULTS.items() if not issubclass(kind, ConnectionFault) and name not in LATER]
+NAMES = [name for name, definition in FAULTS.items() if definition.phase != "connect" and name not in LATER]
 
 
 def requests(emulator):

@@ -11,9 +11,8 @@ from aiohttp import web
 from aiohttp.payload import StringPayload
 
 from tests.support.raw_http import Raw
-from truemed_async.emulator import FAULTS, Emulator, Fault, Scope
-from truemed_async.emulator.faults import description, parameters
-from truemed_async.emulator.faults.base import body, plain
+from truemed_async.emulator import FAULTS, Emulator, Fault, RequestScope
+from truemed_async.emulator.faults.responses import body_of, require_response
 
 LIST = "qualification_sessions.list"
 TESTS = {
@@ -56,12 +55,12 @@ def test_every_fault_is_tested_at_the_socket(name):
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_every_fault_says_what_it_does(name):
-    text = description(name)
+    text = FAULTS[name].description
     assert text
     assert "\n" not in text
     assert text.endswith((".", "`"))
-    for parameter in parameters(name):
-        assert f"`{parameter.name}`" in text or parameter.name in DESCRIBED_ELSEWHERE.get(name, ())
+    for parameter in FAULTS[name].parameters:
+        assert f"``{parameter}``" in text or parameter in DESCRIBED_ELSEWHERE.get(name, ())
 
 
 DESCRIBED_ELSEWHERE = {
@@ -77,7 +76,9 @@ DESCRIBED_ELSEWHERE = {
 def test_every_fault_needs_no_more_than_it_says(emulator, name):
     handle = emulator.faults.add(name, **REQUIRED.get(name, {}))
     assert handle.name == name
-    assert {parameter.name for parameter in parameters(name) if parameter.required} == set(REQUIRED.get(name, ()))
+    assert {each.name for each in FAULTS[name].parameters.values() if each.default is each.empty} == set(
+        REQUIRED.get(name, ())
+    )
     handle.remove()
 
 
@@ -95,7 +96,7 @@ def test_counts_and_ends(emulator, raw):
     fault.remove()
     assert statuses(raw, 2) == [200, 200]
     assert (fault.hits, fault.active, emulator.faults.hits, len(emulator.faults)) == (2, False, 2, 0)
-    assert repr(fault) == "<status 1: 2 hits, out of force>"
+    assert repr(fault) == "<status 1: 2 hits, removed>"
     assert emulator.faults.ended == (fault,)
     emulator.faults.clear()
     assert (emulator.faults.hits, emulator.faults.ended) == (0, ())
@@ -157,7 +158,7 @@ def test_probability_of_one_does_not_change_what_another_draws():
         fault = emulator.faults.add("flaky").fault
         for _ in range(others):
             emulator.faults.add("flaky", probability=0.5)
-        return [fault._draw.random() for _ in range(5)]
+        return [fault._random.random() for _ in range(5)]
 
     assert drawn(0) == drawn(3)
 
@@ -242,30 +243,30 @@ def test_may_be_changed_from_many_threads(emulator, raw):
         ("latency", {"seconds": "1"}, r"latency: seconds must be a number, not '1'"),
         ("latency", {"seconds": True}, r"latency: seconds must be a number, not True"),
         ("latency", {"seconds": float("nan")}, r"latency: seconds must be a number, not nan"),
-        ("latency", {"seconds": -1}, r"latency: 'seconds' must be >= 0: -1"),
+        ("latency", {"seconds": -1}, r"latency: seconds must be >= 0: -1"),
         ("latency", {"distribution": "odd"}, r"must be 'fixed' or 'uniform' or 'lognormal', not 'odd'"),
         ("status", {}, r"status takes code, error, .*: code is missing"),
-        ("status", {"code": 5}, r"status: 'code' must be >= 200: 5"),
+        ("status", {"code": 5}, r"status: code must be >= 200: 5"),
         ("status", {"code": 500.0}, r"status: code must be a whole number, not 500.0"),
         ("status", {"code": 500, "http_date": 1}, r"http_date must be true or false, not 1"),
         ("status", {"code": 500, "retry_after": []}, r"retry_after must be a number or text or null, not \[\]"),
-        ("status", {"code": 500, "headers": {"a": 1}}, r"headers must be names and values, all text or null"),
-        ("status", {"code": 500, "headers": []}, r"headers must be names and values"),
+        ("status", {"code": 500, "headers": {"a": 1}}, r"headers must be an object of texts or null"),
+        ("status", {"code": 500, "headers": []}, r"headers must be an object of texts"),
         ("tls_bad_certificate", {"certificate": 1}, r"certificate must be SSLContext or text, not 1"),
-        ("hang", {"nth": 0}, r"hang: 'nth' must be >= 1: 0"),
+        ("hang", {"nth": 0}, r"hang: nth must be >= 1: 0"),
         ("hang", {"nth": "2"}, r"hang: nth must be a whole number or null, not '2'"),
-        ("hang", {"times": 0}, r"hang: 'times' must be >= 1: 0"),
-        ("hang", {"probability": 2}, r"hang: 'probability' must be <= 1: 2"),
+        ("hang", {"times": 0}, r"hang: times must be >= 1: 0"),
+        ("hang", {"probability": 2}, r"hang: probability must be <= 1: 2"),
         ("hang", {"method": 1}, r"hang: method must be text or null, not 1"),
-        ("hang", {"route": "nowhere"}, r"hang: there is no route 'nowhere'; there are catalog_items.checkout_method, "),
-        ("hang", {"when": 1}, r"hang: when must be a function of an Exchange, not 1"),
-        ("refuse_connection", {"nth": 1}, r"refuse_connection is narrowed by nothing: not by nth"),
+        ("hang", {"route": "nowhere"}, r"hang: route must name a route: catalog_items.checkout_method, "),
+        ("hang", {"when": 1}, r"hang: when must be a function of an Exchange"),
+        ("refuse_connection", {"nth": 1}, r"refuse_connection can be restricted by nothing: not by nth"),
         (
             "accept_then_close",
             {"route": LIST},
-            r"accept_then_close is narrowed by nth, times, probability: not by route",
+            r"accept_then_close can be restricted by nth, times, probability: not by route",
         ),
-        (Fault(), {"nth": 1}, r"only a fault by name is narrowed: not by nth"),
+        (Fault(), {"nth": 1}, r"only a fault by name can be restricted: not by nth"),
     ],
 )
 def test_says_what_is_wrong(emulator, name, given, says):
@@ -275,13 +276,13 @@ def test_says_what_is_wrong(emulator, name, given, says):
 
 
 def test_takes_none_for_what_does_not_narrow(emulator, raw):
-    emulator.faults.add("status", code=500, **dict.fromkeys(field.name for field in attrs.fields(Scope)))
+    emulator.faults.add("status", code=500, **dict.fromkeys(field.name for field in attrs.fields(RequestScope)))
     assert raw.list().status == 500
 
 
 def test_needs_a_whole_response_to_change():
-    with pytest.raises(TypeError, match="a whole response, not StreamResponse"):
-        plain(web.StreamResponse())
+    with pytest.raises(TypeError, match="a web.Response, not StreamResponse"):
+        require_response(web.StreamResponse())
     with pytest.raises(TypeError, match="a body of bytes, not StringPayload"):
-        body(web.Response(body=StringPayload("text")))
-    assert body(web.Response()) == b""
+        body_of(web.Response(body=StringPayload("text")))
+    assert body_of(web.Response()) == b""

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.raw_http import Received
 from truemed_async.emulator import Emulator
+from truemed_async.emulator.faults.latency import draw_seconds
 
 
 @pytest.fixture
@@ -19,10 +20,11 @@ def timed(call):
     return call(), time.monotonic() - begin
 
 
-def waits(seed, **parameters):
-    """What it would draw, without the waiting."""
+def waits(seed, distribution="fixed", seconds=0.1, spread=0):
+    """Return the seconds of 200 requests, without waiting."""
+    parameters = {"distribution": distribution, "seconds": seconds, "spread": spread}
     fault = Emulator(sessions=0, seed=seed).faults.add("latency", **parameters).fault
-    return [fault._wait() for _ in range(200)]
+    return [draw_seconds(fault._context["random"], **parameters) for _ in range(200)]
 
 
 def test_latency(emulator, raw, id):

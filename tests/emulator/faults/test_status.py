@@ -22,7 +22,7 @@ def test_status(emulator, raw, id, code, error):
     emulator.faults.add("status", code=code)
     received = raw.update(id)
     assert received.status == code
-    assert received.json == {"error": error, "message": "this answer was made by a fault"}
+    assert received.json == {"error": error, "message": "this response was made by a fault"}
     assert received.header("Retry-After") == []
     assert emulator.state.qualification_sessions.get(id).user_id is None
     assert emulator.requests[-1].status == code
@@ -83,7 +83,7 @@ def test_rate_limit(emulator, raw):
 def test_rate_limit_fills_again(emulator, raw):
     fault = emulator.faults.add("rate_limit", n=1, per=60)
     assert statuses(raw, 2) == [200, 429]
-    fault.fault._filled -= 61  # as if it were a minute later
+    fault.fault._updated -= 61  # as if it were a minute later
     assert statuses(raw, 2) == [200, 429]
 
 

@@ -173,7 +173,7 @@ class TestFaults:
     def test_of_webhooks_are_added_and_removed(self, emulator, press):
         press("add-webhook-fault", name="delay", times="3")
         (fault,) = emulator.webhooks.faults.active
-        assert (fault.name, fault.times) == ("delay", 3)
+        assert (fault.name, fault.scope.times) == ("delay", 3)
         press("clear-webhook-faults")
         assert emulator.webhooks.faults.active == ()
 
@@ -186,7 +186,7 @@ class TestFaults:
         assert len(emulator.faults) == len(emulator.webhooks.faults.active) == 0
 
     def test_one_that_shuts_the_door_needs_an_end(self, emulator, refused):
-        assert "narrowed by nothing" in refused("add-fault", name="refuse_connection", times="1")
+        assert "can be restricted by nothing" in refused("add-fault", name="refuse_connection", times="1")
 
 
 def test_a_reset_leaves_the_webhooks_and_the_time(emulator, api, press):

@@ -137,8 +137,6 @@ class TestFaults:
             "active": True,
             "hits": 0,
             "event": "qualification_session_complete",
-            "times": None,
-            "probability": 1.0,
             "n": 2,
         }
         assert (added.status, added.json) == (201, described)
@@ -166,7 +164,7 @@ class TestFaults:
             ({"name": "delay", "seconds": "60"}, "seconds must be a number"),
             ({"name": "delay", "self": 1}, "delay takes seconds: not self"),
             ({"name": "delay", "times": "1"}, "times must be a whole number"),
-            ({"name": "delay", "event": ["x"]}, "there is no event"),
+            ({"name": "delay", "event": ["x"]}, "delay: event must be text"),
         ],
     )
     def test_says_what_is_wrong(self, emulator, api, body, says):

@@ -305,10 +305,10 @@ class TestTheEndOfTheEmulator:
             )
             merchant.wait(1)
         (delivery,) = emulator.webhooks.deliveries
-        assert (delivery.state, outcomes(delivery)) == ("waiting", ["cut off"])
+        assert (delivery.state, outcomes(delivery)) == ("waiting", ["aborted"])
         with emulator:
             pass_time(emulator, 5)
-        assert (delivery.state, outcomes(delivery)) == ("delivered", ["cut off", 204])
+        assert (delivery.state, outcomes(delivery)) == ("delivered", ["aborted", 204])
 
     async def test_loses_nothing_that_was_taken_up_and_never_begun(self, merchant):
         """Taken by the sender, but its task is cancelled before its first step."""
@@ -317,7 +317,7 @@ class TestTheEndOfTheEmulator:
             emulator.state.qualification_sessions.approve(
                 emulator.state.qualification_sessions.add(status="processing")
             )
-            (sending,) = emulator.webhooks.take()
+            (sending,) = emulator.webhooks.take_due()
             assert emulator.webhooks.waiting == 1
         async with emulator:
             async with asyncio.timeout(10):
@@ -374,7 +374,7 @@ class TestTheLog:
         assert merchant.letters[0].all("x-truemed-api-key") == ["s3cret"]
 
     def test_keeps_some_thousand_and_all_that_wait(self, emulator, monkeypatch, happen):
-        monkeypatch.setattr("truemed_async.emulator.webhooks.outbox._KEPT", 3)
+        monkeypatch.setattr("truemed_async.emulator.webhooks.outbox.MAX_DELIVERIES", 3)
         emulator.webhooks.faults.add("delay", times=1)
         waits = happen()
         for _ in range(4):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import attrs
 from aiohttp import web
 
-from truemed_async.emulator.faults import FAULTS, ActiveFault, ConnectionFault, Fault
+from truemed_async.emulator.faults import FAULTS
 from truemed_async.emulator.request import json_response, validation_error
 from truemed_async.emulator.routing import Routes
 
@@ -23,11 +22,9 @@ ROUTES: Final = Routes()
 def list_faults(context: EmulatorContext, request: Request) -> web.Response:
     """Return the active faults, and the last of those that ended."""
     del request
-    faults = context.faults
-    handles = sorted((*faults.ended, *faults.active), key=lambda handle: handle.id)
-    return json_response(
-        200, {"faults": [_describe(handle) for handle in handles], "hits": faults.hits, "names": faults.names}
-    )
+    registry = context.faults
+    known = [active.to_dict() for active in registry.known]
+    return json_response(200, {"faults": known, "hits": registry.hits, "names": registry.names})
 
 
 @ROUTES.route("POST", "/_emulator/faults")
@@ -41,9 +38,9 @@ def add_fault(context: EmulatorContext, request: Request) -> web.Response:
         raise validation_error("when is a function: it cannot be sent over HTTP")
     # Without an end it would also block the request that removes it.
     ends = any(options.get(end) is not None for end in ("times", "nth", "duration"))
-    if issubclass(FAULTS.get(name, Fault), ConnectionFault) and not ends:
+    if name in FAULTS and FAULTS[name].phase == "connect" and not ends:
         raise validation_error(f"{name} would also block the request that removes it: it needs times, nth or duration")
-    return json_response(201, _describe(context.faults.add(name, **options)))
+    return json_response(201, context.faults.add(name, **options).to_dict())
 
 
 @ROUTES.route("DELETE", "/_emulator/faults")
@@ -57,18 +54,5 @@ def clear_faults(context: EmulatorContext, request: Request) -> web.Response:
 @ROUTES.route("DELETE", "/_emulator/faults/{id}")
 def remove_fault(context: EmulatorContext, request: Request) -> web.Response:
     """Deactivate one fault."""
-    {str(handle.id): handle for handle in context.faults.active}[request.params["id"]].remove()
+    {str(active.id): active for active in context.faults.active}[request.params["id"]].remove()
     return json_response(204, None)
-
-
-def _describe(handle: ActiveFault) -> dict[str, object]:
-    scope = {} if handle.scope is None else attrs.asdict(handle.scope)
-    narrowed = {name: value for name, value in scope.items() if value is not None}
-    return {
-        "id": handle.id,
-        "name": handle.name,
-        "active": handle.active,
-        "hits": handle.hits,
-        **narrowed,
-        **handle.parameters,
-    }

@@ -17,7 +17,6 @@ from truemed_async.emulator.webhooks.model import MODES
 if TYPE_CHECKING:
     from truemed_async.emulator.context import EmulatorContext
     from truemed_async.emulator.request import Request
-    from truemed_async.emulator.webhooks.faults import WebhookFault
     from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
 
 _REGISTER: Final = Object(
@@ -77,9 +76,9 @@ def list_deliveries(context: EmulatorContext, request: Request) -> web.Response:
     """Return the newest 1,000 deliveries, and the numbers of all and of the waiting ones."""
     del request
     with context.state.lock:
-        kept = context.webhooks.deliveries
-        shown = [_delivery(each) for each in kept[:MAX_DELIVERIES]]
-        return json_response(200, {"deliveries": shown, "count": len(kept), "waiting": context.webhooks.waiting})
+        deliveries = context.webhooks.deliveries
+        newest = [_delivery(each) for each in deliveries[:MAX_DELIVERIES]]
+        return json_response(200, {"deliveries": newest, "count": len(deliveries), "waiting": context.webhooks.waiting})
 
 
 @ROUTES.route("GET", "/_emulator/deliveries/{id}")
@@ -102,9 +101,8 @@ def resend(context: EmulatorContext, request: Request) -> web.Response:
 def list_faults(context: EmulatorContext, request: Request) -> web.Response:
     """Return the active faults of webhooks, and the last of those that ended."""
     del request
-    kept = context.webhooks.faults
-    known = sorted((*kept.ended, *kept.active), key=lambda fault: fault.id)
-    return json_response(200, {"faults": [_fault(fault) for fault in known], "names": kept.names})
+    registry = context.webhooks.faults
+    return json_response(200, {"faults": [fault.to_dict() for fault in registry.known], "names": registry.names})
 
 
 @ROUTES.route("POST", "/_emulator/webhook_faults")
@@ -114,7 +112,7 @@ def add_fault(context: EmulatorContext, request: Request) -> web.Response:
     name = options.pop("name", None)
     if not isinstance(name, str):
         raise validation_error("name must be a string")
-    return json_response(201, _fault(context.webhooks.faults.add(name, **options)))
+    return json_response(201, context.webhooks.faults.add(name, **options).to_dict())
 
 
 @ROUTES.route("DELETE", "/_emulator/webhook_faults")
@@ -148,16 +146,4 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "state": delivery.state,
         "body": delivery.body.decode(),
         "attempts": [{**attrs.asdict(each), "at": wire_datetime(each.at)} for each in delivery.attempts],
-    }
-
-
-def _fault(fault: WebhookFault) -> dict[str, Any]:
-    narrowed = {"event": fault.event, "times": fault.times, "probability": fault.probability}
-    return {
-        "id": fault.id,
-        "name": fault.name,
-        "active": fault.active,
-        "hits": fault.hits,
-        **narrowed,
-        **fault.parameters,
     }

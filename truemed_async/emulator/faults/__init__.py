@@ -1,18 +1,26 @@
-"""What goes wrong: every fault has a name, a scope and a count."""
+"""Faults of the HTTP API: what can go wrong, each with a name, a scope and a count."""
 
 import asyncio
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from itertools import count
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar, overload
 
 import attrs
 from aiohttp import web
 
-from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault, Exchange, Fault, RawResponse
-from truemed_async.emulator.faults.scope import ActiveFault, Scope
-from truemed_async.emulator.faults.table import FAULTS, Parameter, create, description, parameters
+from truemed_async.emulator.api import ROUTES
+from truemed_async.emulator.faults import (
+    body,
+    connection,
+    consistency,
+    decompression_bomb,
+    framing,
+    json_fields,
+    latency,
+    status,
+)
+from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault, Exchange, Fault, create_fault
+from truemed_async.emulator.faults.registry import ActiveFault, FaultDefinition, FaultRegistry, Scope, collect
+from truemed_async.emulator.faults.responses import RawResponse
 from truemed_async.emulator.state import State
 
 __all__ = [
@@ -22,72 +30,87 @@ __all__ = [
     "ConnectionFault",
     "Exchange",
     "Fault",
+    "FaultChain",
+    "FaultDefinition",
     "Faults",
-    "Parameter",
-    "Passage",
     "RawResponse",
+    "RequestScope",
     "Scope",
-    "description",
-    "parameters",
 ]
 
 F = TypeVar("F", bound=Fault)
 
-# Faults out of force that are still listed: their hits may be asked for.
-_KEPT = 100
+FAULTS: Mapping[str, FaultDefinition] = collect(
+    connection, latency, framing, body, decompression_bomb, json_fields, status, consistency
+)
 
 
-class Faults:
-    """The faults in force, in the order of adding; may be changed from any thread while requests run."""
+def _validate_route(name: str) -> None:
+    names = sorted(route.name for route in ROUTES)
+    if name not in names:
+        raise ValueError(f"must name a route: {', '.join(names)}")
+
+
+def _validate_function(value: object) -> None:
+    if value is not None and not callable(value):
+        raise ValueError("must be a function of an Exchange")
+
+
+def _to_upper(method: str | None) -> str | None:
+    return None if method is None else method.upper()
+
+
+@attrs.frozen(kw_only=True)
+class RequestScope(Scope):
+    """Which requests an HTTP fault acts on; None does not restrict.
+
+    Attributes:
+        method: The HTTP method.
+        route: The name of a documented route.
+        when: Only the exchanges for which this returns true.
+    """
+
+    method: str | None = attrs.field(default=None, converter=_to_upper)
+    route: Annotated[str, _validate_route] | None = None
+    when: Annotated[Any, _validate_function] | None = None
+
+    def matches(self, subject: Exchange) -> bool:
+        """Return whether the fault may act on this request."""
+        return (
+            self.method in {None, subject.request.method}
+            and (self.route is None or (subject.route is not None and subject.route.name == self.route))
+            and (self.when is None or bool(self.when(subject)))
+        )
+
+
+class Faults(FaultRegistry[Fault]):
+    """The active faults of the HTTP API, in the order in which they were added. May be changed from any thread."""
+
+    catalog: ClassVar[Mapping[str, FaultDefinition]] = FAULTS
+    scope_type: ClassVar[type[Scope]] = RequestScope
 
     def __init__(self, state: State, seed: int = 0) -> None:
-        """Begin without any; all that they draw hangs on `seed`."""
-        self.on_change: Callable[[], None] | None = None  # called after each change, by the thread that made it
+        """Create an empty registry; all random decisions derive from ``seed``."""
+        super().__init__(seed)
         self._state = state
-        self._seed = seed
-        self._lock = threading.Lock()
-        self._ids = count(1)
-        self._ended: deque[ActiveFault] = deque(maxlen=_KEPT)
-        self._ended_hits = 0
-        # Replaced, never changed: whoever iterates keeps the faults that were in force when it began.
-        self._active: tuple[ActiveFault, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Faults {list(self)}>"
 
-    def __len__(self) -> int:
-        return len(self.active)
-
     def __iter__(self) -> Iterator[Fault]:
-        return (handle.fault for handle in self.active)
+        return (active.fault for active in self.active)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all faults there are."""
-        return tuple(sorted(FAULTS))
-
-    @property
-    def active(self) -> tuple[ActiveFault, ...]:
-        """What is in force, in the order of adding."""
-        for handle in self._active:
-            if handle.fault.is_over:
-                handle.remove()
+    def active(self) -> tuple[ActiveFault[Fault], ...]:
+        """The active faults, oldest first."""
+        for active in self._active:
+            if active.fault.is_over:
+                active.remove()
         return self._active
 
     @property
-    def ended(self) -> tuple[ActiveFault, ...]:
-        """The last of those that are no longer in force, in the order of their end."""
-        with self._lock:
-            return tuple(self._ended)
-
-    @property
-    def hits(self) -> int:
-        """How often faults have acted since the last `clear`."""
-        return self._ended_hits + sum(handle.hits for handle in self.active)
-
-    @property
     def refusal(self) -> ConnectionFault | None:
-        """The fault for which no connection is taken in, if there is one."""
+        """The fault because of which connections are refused, if there is one."""
         return next((fault for fault in self if isinstance(fault, ConnectionFault) and fault.refuses), None)
 
     @overload
@@ -106,93 +129,79 @@ class Faults:
         probability: float | None = None,
         when: Callable[[Exchange], object] | None = None,
         **parameters: Any,
-    ) -> ActiveFault: ...
+    ) -> ActiveFault[Fault]: ...
 
-    def add(self, fault: Fault | str, /, **given: Any) -> Fault | ActiveFault:
-        """Put a fault in force: one by its name, narrowed as `Scope` tells; or one of your own, for everything.
+    def add(self, fault: Fault | str, /, **options: Any) -> Fault | ActiveFault[Fault]:
+        """Add a fault: one by its name, restricted by a `RequestScope`; or your own, which acts on everything.
 
-        ValueError for a name, a scope or parameters that there are not.
+        Raises:
+            ValueError: There is no such fault, scope or parameter.
         """
-        if isinstance(fault, Fault):
-            if given:
-                raise ValueError(f"only a fault by name is narrowed: not by {', '.join(given)}")
-            self._begin(fault, type(fault).__name__, None, {})
-            return fault
-        narrowed = {field.name: given.pop(field.name) for field in attrs.fields(Scope) if field.name in given}
-        made = create(fault, given)
-        return self._begin(made, fault, Scope.of(made, fault, narrowed), given)
-
-    def _begin(self, fault: Fault, name: str, scope: Scope | None, given: dict[str, Any]) -> ActiveFault:
-        with self._lock:
-            id = next(self._ids)
-        # Each has a seed of its own: adding or removing one does not change what the others draw.
-        fault.begin(self._state, f"{self._seed} {id} fault")
-        handle = ActiveFault(id, name, fault, scope, given, f"{self._seed} {id} scope", self._remove)
-        with self._lock:
-            self._active = (*self._active, handle)
-        self._changed()
-        return handle
-
-    def clear(self) -> None:
-        """Let everything go right again, and forget all hits."""
-        for handle in self._active:
-            handle.remove()
-        with self._lock:
-            self._ended.clear()
-            self._ended_hits = 0
-
-    def _remove(self, handle: ActiveFault) -> None:
-        with self._lock:
-            if not handle.active:
-                return
-            handle.active = False
-            self._active = tuple(other for other in self._active if other is not handle)
-            self._ended.append(handle)
-            self._ended_hits += handle.hits
-        self._changed()
-
-    def _changed(self) -> None:
-        if self.on_change is not None:
-            self.on_change()
-
-    # What the server asks.
+        if isinstance(fault, str):
+            return self._add(fault, options)
+        if options:
+            raise ValueError(f"only a fault by name can be restricted: not by {', '.join(options)}")
+        self._activate(type(fault).__name__, fault, RequestScope(), {})
+        return fault
 
     def connected(self, transport: asyncio.Transport) -> list[ConnectionFault]:
-        """Let faults act on a new connection; return those that say how to go on with it."""
-        acting = [handle.fault for handle in self.active if handle.takes(None)]
+        """Apply the faults to a new connection, and return the connection faults among them."""
+        # Your own faults see every connection; this is no hit.
+        acting = [
+            active.fault
+            for active in self.active
+            if active.name not in FAULTS or (isinstance(active.fault, ConnectionFault) and active.hit())
+        ]
         for fault in acting:
             fault.connected(transport)
         return [fault for fault in acting if isinstance(fault, ConnectionFault)]
 
+    def _create(self, definition: FaultDefinition, parameters: Mapping[str, Any]) -> Fault:
+        return create_fault(definition, parameters)
 
-class Passage:
-    """The way of one exchange through the faults: each decides once whether it acts on it."""
+    def _begin(self, fault: Fault, seed: str) -> None:
+        fault.begin(self._state, seed)
+
+    def _restrictions(self, fault: Fault) -> tuple[str, ...]:
+        if not isinstance(fault, ConnectionFault):
+            return super()._restrictions(fault)
+        # A connection opens before its requests are known; one that is refused is not seen at all.
+        return () if fault.refuses else ("nth", "times", "probability")
+
+
+class FaultChain:
+    """The faults that act on one exchange; each decides once whether it does."""
 
     def __init__(self, exchange: Exchange, faults: Faults) -> None:
-        """Begin with the faults that are in force now; one that is never reached has no hit."""
+        """Create the chain of the faults that are active now; a fault that is not reached has no hit."""
         self._exchange = exchange
-        self._handles = faults.active
-        self._decided: dict[int, bool] = {}
+        self._faults = faults.active
+        self._decisions: dict[int, bool] = {}
 
     async def before(self) -> web.StreamResponse | None:
-        """Return the first response that a fault puts in place of the handler's."""
-        for handle in self._handles:
-            if handle.acts_before and self._takes(handle):
-                response = await handle.fault.before(self._exchange)
+        """Return the first response with which a fault replaces the handler's."""
+        for active in self._faults:
+            if type(active.fault).before is not Fault.before and self._acts(active):
+                response = await active.fault.before(self._exchange)
                 if response is not None:
                     return response
         return None
 
     async def after(self, response: web.StreamResponse) -> web.StreamResponse:
-        """Lead the response through the faults; what one sends in its own bytes is out of reach for the next."""
-        for handle in self._handles:
+        """Return the response after all faults; the bytes of a `RawResponse` are final."""
+        for active in self._faults:
             if isinstance(response, RawResponse):
                 break
-            if handle.acts_after and self._takes(handle):
-                response = await handle.fault.after(self._exchange, response)
+            if type(active.fault).after is not Fault.after and self._acts(active):
+                response = await active.fault.after(self._exchange, response)
         return response
 
-    def _takes(self, handle: ActiveFault) -> bool:
-        if handle.id not in self._decided:
-            self._decided[handle.id] = handle.takes(self._exchange)
-        return self._decided[handle.id]
+    def _acts(self, active: ActiveFault[Fault]) -> bool:
+        if active.id not in self._decisions:
+            self._decisions[active.id] = (
+                active.active
+                and active.scope.matches(self._exchange)
+                and active.fault.applies_to(self._exchange)
+                and active.hit()
+            )
+        return self._decisions[active.id]

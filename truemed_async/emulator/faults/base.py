@@ -1,40 +1,41 @@
-"""What a fault is: the moments of a connection and of a request at which it may act, and bytes of its own making."""
+"""HTTP faults: what they can see and change, and the moments at which they act."""
 
 import asyncio
-import os
 import random
-import socket
 import ssl
-import struct
-import time
-from collections.abc import Iterable
-from email.utils import formatdate
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping
+from inspect import isawaitable, signature
+from types import MappingProxyType
+from typing import Any, ClassVar, cast
 
 import attrs
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 
+from truemed_async.emulator.faults.registry import FaultDefinition
+from truemed_async.emulator.faults.responses import require_response
 from truemed_async.emulator.request_log import LoggedRequest
 from truemed_async.emulator.routing import Route
 from truemed_async.emulator.state import State
 
 
-class AbortConnection(Exception):  # noqa: N818 - it is what a fault wants, not a failure of the emulator
-    """Raised by a fault that leaves the request without an answer.
+class AbortConnection(Exception):  # noqa: N818 - a signal to the server, not an error
+    """Raised by a fault to leave the request without a response.
 
-    Before raising it the fault may write to the transport and close it in its own way; a transport that is still
-    open is aborted.
+    The fault may write to the transport and close it before raising; a transport that is still open is aborted.
     """
 
 
 @attrs.define(eq=False)
 class Exchange:
-    """One request on its way: what a fault may look at and act on.
+    """One request while it is handled: what a fault may read and change.
 
-    `route` is None for a path or verb that Truemed does not document. `request.transport` is the connection, `idle`
-    the seconds since the last answer on it (None for its first request); `gone` is set when it is lost. `state` is
-    what the handler will be given: a fault may put another in its place.
+    Attributes:
+        request: The request; ``request.transport`` is its connection.
+        record: Its entry in the request log.
+        route: The route, or None for a path or method that Truemed does not document.
+        state: The state that the handler will see; a fault may replace it.
+        idle: Seconds since the last response on the connection; None for its first request.
+        gone: Set when the connection is lost.
     """
 
     request: web.BaseRequest
@@ -46,154 +47,119 @@ class Exchange:
 
 
 class Fault:
-    """Something that goes wrong. A subclass overrides the moments at which it acts; the others pass by.
+    """Base class of faults: override the methods for the moments at which the fault acts.
 
-    Every method but `begin` runs on the emulator's loop. A method that waits is cancelled when the emulator stops.
+    All methods except ``begin`` run in the emulator's event loop. Waiting methods are cancelled when the emulator
+    stops.
     """
 
     def begin(self, state: State, seed: str) -> None:
-        """Be put in force; `seed` is the same for the same seed of the emulator and order of adding."""
+        """Prepare the fault when it is added. ``seed`` depends on the emulator's seed and the order of adding only."""
 
     @property
     def is_over(self) -> bool:
-        """Whether the fault has done what it was to do: it is then taken out of force."""
+        """Whether the fault has ended by itself; it is then removed."""
         return False
 
     def connected(self, transport: asyncio.Transport) -> None:
-        """Act on a new connection, before anything is read from it: abort it, close it, stop reading."""
+        """Act on a new connection before anything is read from it: close it, abort it, or stop reading."""
 
-    def selects(self, exchange: Exchange) -> bool:
-        """Tell whether this request is one to act on: asked once for each request in the scope of a named fault."""
+    def applies_to(self, exchange: Exchange) -> bool:
+        """Return whether to act on this request. Called once for each request in the scope of the fault."""
         del exchange
         return True
 
     async def before(self, exchange: Exchange) -> web.StreamResponse | None:
-        """Act before the handler: a response is sent in its place, so the request has no effect. May raise `AbortConnection`."""
+        """Act before the handler: a response replaces the handler's, and the request has no effect.
+
+        Raises:
+            AbortConnection: To send nothing.
+        """
         del exchange
         return None
 
     async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
-        """Act after the handler, its effect applied: return what to send. May raise `AbortConnection`."""
+        """Act after the handler, when the effect is applied, and return the response to send.
+
+        Raises:
+            AbortConnection: To send nothing.
+        """
         del exchange
         return response
 
 
 class ConnectionFault(Fault):
-    """What goes wrong with a connection, whatever would be sent on it."""
+    """Base class of faults that act on connections, regardless of the requests on them."""
 
-    refuses: ClassVar[bool] = False  # nobody listens on the port
-    stalls: ClassVar[bool] = False  # the connection is taken in and never read from
+    refuses: ClassVar[bool] = False  # the emulator stops listening
+    stalls: ClassVar[bool] = False  # the connection is accepted and never read from
 
     @property
     def remaining(self) -> float | None:
-        """Seconds to the end; None when it does not come by itself."""
+        """Seconds until the fault ends; None if it does not end by itself."""
         return None
 
     @property
-    def greeting(self) -> ssl.SSLContext | None:
-        """What TLS is spoken with instead of the emulator's own context."""
+    def tls_context(self) -> ssl.SSLContext | None:
+        """The TLS context to use instead of the emulator's own."""
         return None
 
 
-class Drawing(Fault):
-    """What goes wrong by chance, the same for the same seed."""
+class FunctionFault(Fault):
+    """A fault defined by a function.
 
-    _draw: random.Random
+    The positional parameters of the function name what it needs: ``exchange``, ``response``, ``state`` (the
+    emulator's own) and ``random`` (seeded).
+    """
+
+    def __init__(self, definition: FaultDefinition, parameters: Mapping[str, Any]) -> None:
+        """Bind the function to its parameters."""
+        self._definition = definition
+        self._function = definition.implementation
+        self._keywords = parameters
+        each_parameter = signature(self._function).parameters.values()
+        self._needs = [each.name for each in each_parameter if each.kind is not each.KEYWORD_ONLY]
+        self._context: dict[str, object] = {}
 
     def begin(self, state: State, seed: str) -> None:
-        """Be put in force."""
-        del state
-        self._draw = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        """Prepare what the function may need."""
+        self._context = {"state": state, "random": random.Random(seed)}  # noqa: S311 - repeatable on purpose
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        """Apply the restriction of the definition."""
+        restriction = self._definition.applies_to
+        return restriction is None or restriction(exchange)
+
+    async def _call(self, **context: object) -> Any:
+        context |= self._context
+        result = self._function(*(context[name] for name in self._needs), **self._keywords)
+        return await result if isawaitable(result) else result
 
 
-Ending = Literal["keep", "close", "reset"]
+class BeforeFault(FunctionFault):
+    """Calls its function before the handler."""
+
+    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
+        """Return the response of the function, if it has one."""
+        return cast("web.StreamResponse | None", await self._call(exchange=exchange))
 
 
-class RawResponse(web.StreamResponse):
-    """An answer in the very bytes given: what no correct HTTP library can be made to send."""
+class AfterFault(FunctionFault):
+    """Calls its function with the handler's response."""
 
-    def __init__(
-        self, pieces: Iterable[bytes] = (), *, status: int | None = None, delay: float = 0, ending: Ending = "close"
-    ) -> None:
-        """Send the pieces with `delay` seconds after each, then end the connection or keep it.
-
-        status: what the log says; None when the client is left without an answer.
-        """
-        super().__init__()
-        self.recorded = status
-        self._pieces = pieces
-        self._delay = delay
-        self._ending = ending
-        self._kept = False
-
-    @property
-    def keep_alive(self) -> bool | None:
-        """Whether the server waits for another request."""
-        return self._kept
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Send everything; asked again, send nothing."""
-        self._kept = self._ending == "keep" and request.keep_alive
-        pieces, self._pieces = self._pieces, ()
-        for piece in pieces:
-            await request.writer.write(piece)
-            await request.writer.drain()
-            await asyncio.sleep(self._delay)
-        if self._ending == "reset" and request.transport is not None:
-            reset(request.transport)
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing follows."""
+    async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
+        """Return the response of the function."""
+        whole = require_response(response)
+        return cast("web.StreamResponse", await self._call(exchange=exchange, response=whole))
 
 
-def reset(transport: asyncio.Transport) -> None:
-    """Let the other side see a reset (RST) in place of an end."""
-    # A socket that may linger for no time at all is not closed but torn down; Windows has shorter numbers in it.
-    linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    transport.abort()
+_FUNCTION_FAULTS: Mapping[str, Callable[[FaultDefinition, Mapping[str, Any]], Fault]] = MappingProxyType(
+    {"before": BeforeFault, "after": AfterFault}
+)
 
 
-def http_date(seconds: float) -> str:
-    """Return the moment so many seconds from now, as a header says it."""
-    return formatdate(time.time() + seconds, usegmt=True)
-
-
-def plain(response: web.StreamResponse) -> web.Response:
-    """Return the response; TypeError when it is none with a body to look at."""
-    if not isinstance(response, web.Response):
-        raise TypeError(f"this fault needs a whole response, not {type(response).__name__}")
-    return response
-
-
-def body(response: web.StreamResponse) -> bytes:
-    """Return the body in full."""
-    content = plain(response).body
-    if content is None:
-        return b""
-    if not isinstance(content, bytes):
-        raise TypeError(f"this fault needs a body of bytes, not {type(content).__name__}")
-    return content
-
-
-def head(response: web.StreamResponse, *fields: str) -> bytes:
-    """Return status line and header, with `fields` in place of what says how long the body is."""
-    headers = {**response.headers, "Date": response.headers.get("Date", http_date(0))}
-    lines = [
-        f"HTTP/1.1 {response.status} {response.reason}",
-        *(f"{name}: {value}" for name, value in headers.items() if name.lower() != "content-length"),
-        *fields,
-    ]
-    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
-
-
-def message(response: web.StreamResponse, *fields: str) -> bytes:
-    """Return the whole answer as it should be, with `fields` added to its header."""
-    content = body(response)
-    return head(response, f"Content-Length: {len(content)}", *fields) + content
-
-
-def chunk(data: bytes) -> bytes:
-    """Return the data as one chunk of a chunked body; without data there is none, for an empty one is the end."""
-    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+def create_fault(definition: FaultDefinition, parameters: Mapping[str, Any]) -> Fault:
+    """Return the fault of a definition: an instance of its class, or a fault that calls its function."""
+    if isinstance(definition.implementation, type):
+        return cast("Fault", definition.implementation(**parameters))
+    return _FUNCTION_FAULTS[definition.phase](definition, parameters)

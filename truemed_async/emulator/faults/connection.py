@@ -1,6 +1,4 @@
-"""Faults of the connection: not there, cut, or silent."""
-
-# ruff: noqa: D102 - `Fault` says what each method is for, the class what the fault does
+"""Faults of the connection: refused, closed, reset, or silent."""
 
 import asyncio
 import ssl
@@ -8,50 +6,59 @@ import time
 
 import attrs
 from aiohttp import web
-from attrs.validators import ge, gt, optional
 
-from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault, Exchange, Fault, RawResponse, reset
+from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault, Exchange, Fault
+from truemed_async.emulator.faults.registry import NonNegative, Positive, fault
+from truemed_async.emulator.faults.responses import RawResponse, reset_connection
 from truemed_async.emulator.request import ApiError, error_response
 from truemed_async.emulator.state import State
 
+_SERVER_ERROR = ("ServerError", "something went wrong on our side")
 
-@attrs.define(eq=False)
+
+@fault("connect", name="refuse_connection")
+@attrs.define(eq=False, kw_only=True)
 class RefuseConnection(ConnectionFault):
-    """Nobody listens, for `duration` seconds or until removed; idle connections are closed. It has no hits."""
+    """Connections are refused for ``duration`` seconds or until removed; idle ones are closed. It has no hits."""
 
     refuses = True
 
-    duration: float | None = attrs.field(default=None, validator=optional(gt(0)))
+    duration: Positive | None = None
     _ends: float | None = attrs.field(default=None, init=False)
 
     def begin(self, state: State, seed: str) -> None:
+        """Start the time."""
         del state, seed
         if self.duration is not None:
             self._ends = time.monotonic() + self.duration
 
     @property
     def remaining(self) -> float | None:
+        """Seconds until connections are accepted again."""
         return None if self._ends is None else max(0, self._ends - time.monotonic())
 
     @property
     def is_over(self) -> bool:
+        """Whether the duration has passed."""
         return self.remaining == 0
 
 
-@attrs.define(eq=False)
+@fault("connect", name="accept_then_close")
+@attrs.define(eq=False, kw_only=True)
 class AcceptThenClose(ConnectionFault):
-    """A new connection is closed at once: with an end (FIN), or a `reset` (RST)."""
+    """A new connection is closed at once: with FIN, or with RST if ``reset`` is true."""
 
     reset: bool = False
 
     def connected(self, transport: asyncio.Transport) -> None:
+        """Close the connection."""
         if self.reset:
-            reset(transport)
+            reset_connection(transport)
         else:
             transport.close()
 
 
-def _context(certificate: ssl.SSLContext | str) -> ssl.SSLContext:
+def _load_context(certificate: ssl.SSLContext | str) -> ssl.SSLContext:
     if isinstance(certificate, ssl.SSLContext):
         return certificate
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -62,92 +69,85 @@ def _context(certificate: ssl.SSLContext | str) -> ssl.SSLContext:
     return context
 
 
-@attrs.define(eq=False)
+@fault("connect", name="tls_bad_certificate")
+@attrs.define(eq=False, kw_only=True)
 class TlsBadCertificate(ConnectionFault):
-    """TLS with this `certificate`: a context, or the path of a PEM file; with or without TLS otherwise, but not in a uvloop."""
+    """TLS with this ``certificate``: a context or the path of a PEM file; works without TLS too, but not in uvloop."""
 
     certificate: ssl.SSLContext | str
     _context: ssl.SSLContext = attrs.field(
-        init=False, default=attrs.Factory(lambda self: _context(self.certificate), takes_self=True)
+        init=False, default=attrs.Factory(lambda self: _load_context(self.certificate), takes_self=True)
     )
 
     @property
-    def greeting(self) -> ssl.SSLContext | None:
+    def tls_context(self) -> ssl.SSLContext | None:
+        """The context of the certificate."""
         return self._context
 
 
+@fault("connect", name="tls_handshake_stall")
 class TlsHandshakeStall(ConnectionFault):
-    """A new connection is taken in, and nothing sent on it is ever answered: TLS hangs in its handshake."""
+    """A new connection is accepted and never read from: a TLS handshake hangs."""
 
     stalls = True
 
 
-class EmptyResponse(Fault):
-    """The connection is closed without a byte of an answer; no effect."""
-
-    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
-        del exchange
-        return RawResponse()
+@fault("before")
+def empty_response() -> RawResponse:
+    """The connection is closed without a byte of a response; no effect."""
+    return RawResponse()
 
 
-class ResetPeer(Fault):
-    """The connection is reset (RST) without a byte of an answer; no effect."""
-
-    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
-        del exchange
-        return RawResponse(ending="reset")
+@fault("before")
+def reset_peer() -> RawResponse:
+    """The connection is reset (RST) without a byte of a response; no effect."""
+    return RawResponse(end="reset")
 
 
-class Hang(Fault):
-    """No answer ever comes; no effect. It ends when the client goes away."""
+@fault("before")
+async def hang(exchange: Exchange) -> None:
+    """No response is ever sent; no effect. It ends when the client disconnects."""
+    await exchange.gone.wait()
+    raise AbortConnection
 
-    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
-        await exchange.gone.wait()
-        raise AbortConnection
 
-
-@attrs.define(eq=False)
+@fault("before", name="stale_keepalive")
+@attrs.define(eq=False, kw_only=True)
 class StaleKeepalive(Fault):
-    """A request on a connection that was idle for `after` seconds finds it closed; no effect. A first one passes."""
+    """The connection is closed if it was idle for ``after`` seconds; no effect. A first request passes."""
 
-    after_: float = attrs.field(default=0, validator=ge(0), alias="after")
+    _after: NonNegative = 0
 
-    def selects(self, exchange: Exchange) -> bool:
-        return exchange.idle is not None and exchange.idle >= self.after_
+    def applies_to(self, exchange: Exchange) -> bool:
+        """Return whether the connection was idle for long enough."""
+        return exchange.idle is not None and exchange.idle >= self._after
 
-    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
+    async def before(self, exchange: Exchange) -> RawResponse:
+        """Close the connection."""
         del exchange
         return RawResponse()
 
 
-class AppliedThenReset(Fault):
-    """The effect is applied, then the connection reset (RST): the client cannot know."""
-
-    async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
-        del exchange, response
-        return RawResponse(ending="reset")
+@fault("after")
+def applied_then_reset() -> RawResponse:
+    """The effect is applied, then the connection is reset (RST): the client cannot know the outcome."""
+    return RawResponse(end="reset")
 
 
-class AppliedThenHang(Fault):
-    """The effect is applied, then no answer ever comes. It ends when the client goes away."""
-
-    async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
-        del response
-        await exchange.gone.wait()
-        raise AbortConnection
+@fault("after")
+async def applied_then_hang(exchange: Exchange) -> None:
+    """The effect is applied, then no response is ever sent. It ends when the client disconnects."""
+    await exchange.gone.wait()
+    raise AbortConnection
 
 
-class AppliedThen500(Fault):
-    """The effect is applied, and the answer is a 500."""
-
-    async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
-        del exchange, response
-        return error_response(ApiError(500, "ServerError", "something went wrong on our side"))
+@fault("after")
+def applied_then_500() -> web.Response:
+    """The effect is applied, and the response is a 500."""
+    return error_response(ApiError(500, *_SERVER_ERROR))
 
 
-class AppliedThen400ServerError(Fault):
-    """The effect is applied, and the answer is the 400 whose error is `ServerError`."""
-
-    async def after(self, exchange: Exchange, response: web.StreamResponse) -> web.StreamResponse:
-        del exchange, response
-        return error_response(ApiError(400, "ServerError", "something went wrong on our side"))
+@fault("after")
+def applied_then_400_server_error() -> web.Response:
+    """The effect is applied, and the response is a 400 with the error ``ServerError``."""
+    return error_response(ApiError(400, *_SERVER_ERROR))

@@ -1,194 +1,188 @@
-"""Faults of the status: the answer is an error, without an effect, always or only sometimes."""
-
-# ruff: noqa: D102 - `Fault` says what each method is for, the class what the fault does
+"""Error responses without an effect: always, for some time, or at random."""
 
 import math
+import random
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Literal
+from typing import Annotated, Literal
 
 import attrs
 from aiohttp import web
-from attrs.validators import and_, ge, gt, le, lt, optional
 
-from truemed_async.emulator.faults.base import Drawing, Exchange, Fault, http_date
-from truemed_async.emulator.faults.content import HTML
+from truemed_async.emulator.faults.base import Exchange, Fault
+from truemed_async.emulator.faults.body import HTML
+from truemed_async.emulator.faults.registry import Bound, Count, NonNegative, Positive, Probability, fault
+from truemed_async.emulator.faults.responses import format_http_date
 from truemed_async.emulator.request import ApiError, error_response
 from truemed_async.emulator.state import State
 
-_MESSAGE = "this answer was made by a fault"
+_MESSAGE = "this response was made by a fault"
+
+StatusCode = Annotated[int, Bound(">=", 200), Bound("<", 600)]
+ErrorCode = Annotated[int, Bound(">=", 400), Bound("<", 600)]
 
 
-class Answered(Fault, ABC):
-    """Puts an answer in place of the handler's."""
-
-    @abstractmethod
-    def answer(self) -> web.Response:
-        """Return what is sent."""
-
-    async def before(self, exchange: Exchange) -> web.StreamResponse | None:
-        del exchange
-        return self.answer()
-
-
-def _error(code: int) -> str:
-    """Return what Truemed's `error` may be for a status: of the words here it publishes only that of the 500."""
+def _error_name(code: int) -> str:
+    """Return a plausible ``error`` for a status: Truemed publishes only that of the 500."""
     if code == 500:
         return "ServerError"
     phrases = {int(status): status.phrase for status in HTTPStatus}
     return phrases.get(code, "Unknown").title().replace(" ", "").replace("-", "")
 
 
-def _refused(code: int, headers: dict[str, str] | None = None) -> web.Response:
-    return error_response(ApiError(code, _error(code), _MESSAGE), headers)
+def _error(code: int, headers: dict[str, str] | None = None) -> web.Response:
+    return error_response(ApiError(code, _error_name(code), _MESSAGE), headers)
 
 
-@attrs.define(eq=False)
-class Status(Answered):
-    """The status `code` and an error; `retry_after` is seconds (or, with `http_date`, the date then) or any text."""
-
-    code: int = attrs.field(validator=and_(ge(200), lt(600)))
-    error: str | None = None
-    message: str | None = None
-    retry_after: float | str | None = None
-    http_date: bool = False
-    headers: Mapping[str, str] | None = None
-
-    def answer(self) -> web.Response:
-        headers = dict(self.headers or {})
-        if self.retry_after is not None:
-            as_date = self.http_date and not isinstance(self.retry_after, str)
-            headers["Retry-After"] = http_date(float(self.retry_after)) if as_date else str(self.retry_after)
-        error = _error(self.code) if self.error is None else self.error
-        message = _MESSAGE if self.message is None else self.message
-        return error_response(ApiError(self.code, error, message), headers)
+@fault("before")
+def status(
+    *,
+    code: StatusCode,
+    error: str | None = None,
+    message: str | None = None,
+    retry_after: float | str | None = None,
+    http_date: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """The status ``code`` and an error; ``retry_after`` is seconds (with ``http_date``: sent as a date) or any text."""
+    fields = dict(headers or {})
+    if retry_after is not None:
+        as_date = http_date and not isinstance(retry_after, str)
+        fields["Retry-After"] = format_http_date(float(retry_after)) if as_date else str(retry_after)
+    name = _error_name(code) if error is None else error
+    return error_response(ApiError(code, name, _MESSAGE if message is None else message), fields)
 
 
-@attrs.define(eq=False)
-class ShouldRetry(Answered):
-    """The status `code` with a header `x-should-retry` of this `value`."""
-
-    value: bool | str
-    code: int = attrs.field(default=503, validator=and_(ge(200), lt(600)))
-
-    def answer(self) -> web.Response:
-        value = self.value if isinstance(self.value, str) else str(self.value).lower()
-        return _refused(self.code, {"x-should-retry": value})
+@fault("before")
+def should_retry(*, value: bool | str, code: StatusCode = 503) -> web.Response:
+    """The status ``code`` with a header ``x-should-retry`` of this ``value``."""
+    return _error(code, {"x-should-retry": value if isinstance(value, str) else str(value).lower()})
 
 
-@attrs.define(eq=False)
-class Redirect(Answered):
-    """A redirect with this `status` to `target`."""
-
-    target: str
-    status: int = attrs.field(default=302, validator=and_(ge(300), lt(400)))
-
-    def answer(self) -> web.Response:
-        return web.Response(status=self.status, headers={"Location": self.target})
+@fault("before")
+def redirect(*, target: str, status: Annotated[int, Bound(">=", 300), Bound("<", 400)] = 302) -> web.Response:
+    """A redirect with this ``status`` to ``target``."""
+    return web.Response(status=status, headers={"Location": target})
 
 
-@attrs.define(eq=False)
-class MaintenancePage(Answered):
-    """A 503 with a page for people, and with Retry-After when `retry_after` seconds are given."""
-
-    retry_after: float | None = attrs.field(default=None, validator=optional(ge(0)))
-
-    def answer(self) -> web.Response:
-        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return web.Response(status=503, headers=headers, body=HTML, content_type="text/html")
+@fault("before")
+def maintenance_page(*, retry_after: NonNegative | None = None) -> web.Response:
+    """A 503 with an HTML page, and with Retry-After if ``retry_after`` seconds are given."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return web.Response(status=503, headers=headers, body=HTML, content_type="text/html")
 
 
-@attrs.define(eq=False)
-class RateLimit(Answered):
-    """A 429 past `n` requests `per` seconds, `burst` (or `n`) at once, with Retry-After in whole or exact seconds."""
+@fault("before", name="rate_limit")
+@attrs.define(eq=False, kw_only=True)
+class RateLimit(Fault):
+    """A 429 past ``n`` requests ``per`` seconds, ``burst`` (or ``n``) at once, with Retry-After in whole or exact seconds."""
 
-    n: float = attrs.field(validator=gt(0))
-    per: float = attrs.field(default=1, validator=gt(0))
-    burst: int | None = attrs.field(default=None, validator=optional(ge(1)))
+    n: Positive
+    per: Positive = 1
+    burst: Count | None = None
     retry_after: Literal["whole", "exact", "none"] = "whole"
     _tokens: float = attrs.field(init=False)
-    _filled: float = attrs.field(init=False, factory=time.monotonic)
+    _updated: float = attrs.field(init=False, factory=time.monotonic)
 
     def __attrs_post_init__(self) -> None:
-        self._tokens = self._size
+        self._tokens = self._capacity
 
     @property
-    def _size(self) -> float:
+    def _capacity(self) -> float:
         return max(1, self.n) if self.burst is None else self.burst
 
-    def selects(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
+        """Take a token, and return whether there was none."""
         del exchange
         now = time.monotonic()
-        self._tokens = min(self._size, self._tokens + (now - self._filled) * self.n / self.per)
-        self._filled = now
+        self._tokens = min(self._capacity, self._tokens + (now - self._updated) * self.n / self.per)
+        self._updated = now
         if self._tokens < 1:
             return True
         self._tokens -= 1
         return False
 
-    def answer(self) -> web.Response:
+    async def before(self, exchange: Exchange) -> web.Response:
+        """Return the 429."""
+        del exchange
         wait = (1 - self._tokens) * self.per / self.n
         if self.retry_after == "none":
-            return _refused(429)
-        return _refused(429, {"Retry-After": str(math.ceil(wait)) if self.retry_after == "whole" else f"{wait:.3f}"})
+            return _error(429)
+        return _error(429, {"Retry-After": str(math.ceil(wait)) if self.retry_after == "whole" else f"{wait:.3f}"})
 
 
-@attrs.define(eq=False)
-class Failing(Answered):
-    """Answers with a status."""
+@attrs.define(eq=False, kw_only=True)
+class _ErrorFault(Fault):
+    """Base class of faults that respond with one error status."""
 
-    code: int = attrs.field(default=503, validator=and_(ge(400), lt(600)), kw_only=True)
+    code: ErrorCode = 503
 
-    def answer(self) -> web.Response:
-        return _refused(self.code)
+    async def before(self, exchange: Exchange) -> web.Response:
+        """Return the error."""
+        del exchange
+        return _error(self.code)
 
 
-@attrs.define(eq=False)
-class Outage(Failing):
-    """The status `code` for `duration` seconds, beginning `after` seconds from now."""
+@fault("before", name="outage")
+@attrs.define(eq=False, kw_only=True)
+class Outage(_ErrorFault):
+    """The status ``code`` for ``duration`` seconds, starting ``after`` seconds from now."""
 
-    delay: float = attrs.field(default=0, validator=ge(0), alias="after")
-    duration: float = attrs.field(default=1, validator=gt(0))
-    _begins: float = attrs.field(init=False, default=0)
+    _after: NonNegative = 0
+    duration: Positive = 1
+    _start: float = attrs.field(init=False, default=0)
 
     def begin(self, state: State, seed: str) -> None:
+        """Start the time."""
         del state, seed
-        self._begins = time.monotonic() + self.delay
+        self._start = time.monotonic() + self._after
 
     @property
     def is_over(self) -> bool:
-        return time.monotonic() >= self._begins + self.duration
+        """Whether the outage has ended."""
+        return time.monotonic() >= self._start + self.duration
 
-    def selects(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
+        """Return whether the outage has started."""
         del exchange
-        return time.monotonic() >= self._begins
+        return time.monotonic() >= self._start
 
 
-@attrs.define(eq=False)
-class FailFirst(Failing):
-    """The status `code` for the first `n` requests."""
+@fault("before", name="fail_first")
+@attrs.define(eq=False, kw_only=True)
+class FailFirst(_ErrorFault):
+    """The status ``code`` for the first ``n`` requests."""
 
-    n: int = attrs.field(default=1, validator=ge(1))
+    n: Count = 1
     _left: int = attrs.field(init=False, default=attrs.Factory(lambda self: self.n, takes_self=True))
 
     @property
     def is_over(self) -> bool:
+        """Whether ``n`` requests have failed."""
         return self._left == 0
 
-    def selects(self, exchange: Exchange) -> bool:
+    def applies_to(self, exchange: Exchange) -> bool:
+        """Count the request."""
         del exchange
         self._left -= 1
         return True
 
 
-@attrs.define(eq=False)
-class Flaky(Failing, Drawing):
-    """The status `code` with probability `p`."""
+@fault("before", name="flaky")
+@attrs.define(eq=False, kw_only=True)
+class Flaky(_ErrorFault):
+    """The status ``code`` with probability ``p``."""
 
-    p: float = attrs.field(default=0.5, validator=and_(ge(0), le(1)))
+    p: Probability = 0.5
+    _random: random.Random = attrs.field(init=False, factory=random.Random)
 
-    def selects(self, exchange: Exchange) -> bool:
+    def begin(self, state: State, seed: str) -> None:
+        """Seed the random numbers."""
+        del state
+        self._random.seed(seed)
+
+    def applies_to(self, exchange: Exchange) -> bool:
+        """Return whether this request fails."""
         del exchange
-        return self._draw.random() < self.p
+        return self._random.random() < self.p

@@ -1,5 +1,5 @@
-"""Webhooks as Truemed sends them: which moves it tells of, how it signs, and how it repeats what was not taken.
+"""Webhooks: which transitions become events, how deliveries are signed, sent and retried, and what can go wrong.
 
-A move of the state becomes an event (`events`), an event a delivery for each endpoint (`outbox`), a delivery one
-request or several (`sender`), each with its authentication (`signing`), and with what is meant to go wrong (`faults`).
+A transition of the state becomes an event (`events`), an event a delivery for each endpoint (`outbox`), a delivery
+one request or more (`sender`). `faults` act on deliveries and on their requests.
 """

@@ -1,7 +1,7 @@
-"""Which moves Truemed tells of, and in which words. Dates are ISO 8601 in UTC, money is in cents.
+"""Webhook events: which transitions send one, and its payload. Dates are ISO 8601 in UTC, money is in cents.
 
-Truemed's page of `payment_session_complete` was at hand without the names of some members; the names of `event_type`
-but for the catalog's are those seen in use. Both are listed in docs/emulator.md.
+Assumptions, listed in docs/emulator.md: some member names of ``payment_session_complete``, and the names of
+``event_type`` except that of the catalog.
 """
 
 from __future__ import annotations
@@ -38,12 +38,19 @@ _TYPES: Final = MappingProxyType(
         CATALOG_ITEM: "product_catalog.item.eligibility_updated",
     }
 )
-_SPACE: Final = uuid.UUID("5f6f7a0e-94b5-5d0c-8f0a-3a1d6a1c2b11")
+_NAMESPACE: Final = uuid.UUID("5f6f7a0e-94b5-5d0c-8f0a-3a1d6a1c2b11")
 
 
 @attrs.frozen
 class Event:
-    """What a merchant is told: the name, the name in an envelope, the payload, and whose event it is."""
+    """A webhook event.
+
+    Attributes:
+        name: Its name.
+        type: The ``event_type`` in an envelope.
+        data: The payload.
+        transition: What caused it.
+    """
 
     name: str
     type: str
@@ -51,15 +58,16 @@ class Event:
     transition: Transition
 
     def delivery_id(self, endpoint: str, number: int) -> str:
-        """Return the id of its delivery, which hangs on the event and the endpoint alone, however often it is sent.
+        """Return the id of its delivery to an endpoint, the same however often it is sent.
 
-        The time keeps apart what two runs with the same saved webhooks number alike.
+        It includes the time, because runs that load the same snapshot number their deliveries alike.
         """
-        move = self.transition
-        return f"whd_{uuid.uuid5(_SPACE, f'{endpoint} {number} {self.name} {move.id} {move.at.isoformat()}').hex}"
+        cause = self.transition
+        name = f"{endpoint} {number} {self.name} {cause.id} {cause.at.isoformat()}"
+        return f"whd_{uuid.uuid5(_NAMESPACE, name).hex}"
 
     def body(self, delivery_id: str | None) -> Mapping[str, Any]:
-        """Return what is sent: in the envelope of signed webhooks, or flat without a delivery id."""
+        """Return the body: in the envelope of signed webhooks, or flat without a delivery id."""
         if delivery_id is not None:
             return {"webhook_delivery_id": delivery_id, "event_type": self.type, "data": self.data}
         if self.name == CATALOG_ITEM:
@@ -67,40 +75,40 @@ class Event:
         return self.data
 
 
-def event_of(transition: Transition) -> Event | None:
-    """Return what Truemed tells of a move, if it tells of it."""
-    tell = _TELLERS.get(transition.resource)
-    told = None if tell is None else tell(transition)
-    return None if told is None else Event(told[0], _TYPES[told[0]], told[1], transition)
+def event_for(transition: Transition) -> Event | None:
+    """Return the event of a transition, or None if it sends none."""
+    payload_for = _PAYLOADS.get(transition.resource)
+    payload = None if payload_for is None else payload_for(transition)
+    return None if payload is None else Event(payload[0], _TYPES[payload[0]], payload[1], transition)
 
 
 def _payment_session(transition: Transition) -> tuple[str, Mapping[str, Any]] | None:
     if transition.before is None or not transition.changed:
         return None
     session: PaymentSession = transition.row
-    told: dict[str, Any] = {
+    payload: dict[str, Any] = {
         "payment_session_id": session.id,
         "status": session.status,
         "created_at": wire_datetime(session.created_at),
         "order_items": shown_items(session),
     }
-    # One that is captured at once tells from the beginning what that will be.
+    # A payment that is captured at once has its capture amount from the start.
     planned = session.total_amount if session.kind == "one_time_payment" else None
-    given = {
+    optional = {
         "capture_amount": planned if session.capture_amount is None else session.capture_amount,
         "metadata": session.metadata,
         "payment_token": session.payment_token,
     }
-    return PAYMENT_SESSION, told | {name: value for name, value in given.items() if value is not None}
+    return PAYMENT_SESSION, payload | {name: value for name, value in optional.items() if value is not None}
 
 
 def _payment_token(transition: Transition) -> tuple[str, Mapping[str, Any]] | None:
     if not transition.origin:
         return None
     token: PaymentToken = transition.row
-    told = {"payment_token": token.id, **transition.origin}
-    given = {"lmn_expires_at": wire_datetime(token.lmn_expires_at), "metadata": token.metadata}
-    return PAYMENT_TOKEN, told | {name: value for name, value in given.items() if value is not None}
+    payload = {"payment_token": token.id, **transition.origin}
+    optional = {"lmn_expires_at": wire_datetime(token.lmn_expires_at), "metadata": token.metadata}
+    return PAYMENT_TOKEN, payload | {name: value for name, value in optional.items() if value is not None}
 
 
 def _qualification_session(transition: Transition) -> tuple[str, Mapping[str, Any]] | None:
@@ -115,7 +123,7 @@ def _catalog_item(transition: Transition) -> tuple[str, Mapping[str, Any]] | Non
     if transition.name != "review":
         return None
     item: CatalogItem = transition.row
-    told: dict[str, Any] = {
+    payload: dict[str, Any] = {
         "sku": item.sku,
         "name": item.name,
         "created_at": wire_datetime(item.created_at),
@@ -128,10 +136,10 @@ def _catalog_item(transition: Transition) -> tuple[str, Mapping[str, Any]] | Non
         "reviewed_at": wire_datetime(item.reviewed_at),
         "url": item.url,
     }
-    return CATALOG_ITEM, {"object": told}
+    return CATALOG_ITEM, {"object": payload}
 
 
-_TELLERS: Final[Mapping[str, Callable[[Transition], tuple[str, Mapping[str, Any]] | None]]] = MappingProxyType(
+_PAYLOADS: Final[Mapping[str, Callable[[Transition], tuple[str, Mapping[str, Any]] | None]]] = MappingProxyType(
     {
         "payment_sessions": _payment_session,
         "payment_tokens": _payment_token,

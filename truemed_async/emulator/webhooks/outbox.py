@@ -1,13 +1,14 @@
-"""Endpoints and deliveries: what is to be sent where and when, and what became of it. No network here."""
+"""The outbox: which delivery is due for which endpoint, and the outcome of each attempt. No network I/O."""
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import secrets
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import attrs
@@ -15,216 +16,284 @@ import orjson
 
 from truemed_async.emulator.state import State
 from truemed_async.emulator.transition import Transition
-from truemed_async.emulator.webhooks import saved
-from truemed_async.emulator.webhooks.events import Event, event_of
-from truemed_async.emulator.webhooks.faults import DROP, REORDER, ROTATE, Letter, WebhookFaults
-from truemed_async.emulator.webhooks.model import Delivery, DeliveryAttempt, Mode, WebhookEndpoint
-from truemed_async.emulator.webhooks.queue import Lane
+from truemed_async.emulator.webhooks.events import Event, event_for
+from truemed_async.emulator.webhooks.faults import NewDelivery, OutgoingRequest, WebhookFaults, drop_until_retry
+from truemed_async.emulator.webhooks.model import (
+    Delivery,
+    DeliveryAttempt,
+    Mode,
+    WebhookEndpoint,
+    dump_webhooks,
+    load_webhooks,
+)
 
-# Truemed repeats with backoff for up to 7 days; its steps are not known.
-RETRY_AFTER: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600))
-GIVE_UP_AFTER: Final = timedelta(days=7)
-_KEPT: Final = 20_000
-_OVERTAKEN_WITHIN: Final = timedelta(seconds=5)
+# Truemed retries with backoff for up to 7 days; the individual delays are not published.
+RETRY_DELAYS: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600))
+MAX_AGE: Final = timedelta(days=7)
+MAX_DELIVERIES: Final = 20_000
+REORDER_WINDOW: Final = timedelta(seconds=5)
 
 
 @attrs.frozen
-class Sending:
-    """A delivery whose next attempt is due: what to send, None when it gets lost; and what is wrong with it."""
+class PendingAttempt:
+    """The next attempt of a due delivery: the request to send, None if it is lost, and the faults that acted."""
 
     delivery: Delivery
-    letter: Letter | None
+    request: OutgoingRequest | None
     fault: str | None
 
 
+class EndpointQueue:
+    """An endpoint and its waiting deliveries, by due time, then in the order of arrival. Not thread-safe by itself."""
+
+    def __init__(self, endpoint: WebhookEndpoint) -> None:
+        """Create an empty queue."""
+        self.endpoint = endpoint
+        self.in_flight: Delivery | None = None  # only one at a time
+        self.delayed: Delivery | None = None  # to be overtaken by the next delivery
+        self._heap: list[tuple[datetime, int, Delivery]] = []
+        self._numbers = itertools.count()
+
+    def put(self, delivery: Delivery) -> None:
+        """Add a delivery."""
+        heapq.heappush(self._heap, (delivery.due, next(self._numbers), delivery))
+
+    def take(self, now: datetime) -> Delivery | None:
+        """Remove and return the first delivery, if it is due."""
+        return heapq.heappop(self._heap)[2] if self._heap and self._heap[0][0] <= now else None
+
+    def remove(self, delivery: Delivery) -> bool:
+        """Remove a delivery, and return whether it was there."""
+        others = [entry for entry in self._heap if entry[2] is not delivery]
+        found = len(others) < len(self._heap)
+        if found:
+            heapq.heapify(others)
+            self._heap = others
+        return found
+
+    def clear(self) -> list[Delivery]:
+        """Remove and return all deliveries."""
+        entries, self._heap = self._heap, []
+        return [delivery for _, _, delivery in entries]
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When the first delivery is due."""
+        return self._heap[0][0] if self._heap else None
+
+    def count_due(self, now: datetime) -> int:
+        """Return how many deliveries are due."""
+        return sum(entry[0] <= now for entry in self._heap)
+
+
 class Outbox:
-    """What merchants are to be told. All methods are safe from any thread."""
+    """The webhook endpoints and their deliveries. All methods are thread-safe."""
 
     def __init__(self, state: State, seed: int = 0) -> None:
-        """Listen to the moves of the state from now on."""
+        """Subscribe to the transitions of the state."""
         self.faults: WebhookFaults = WebhookFaults(seed)
-        self.timeout: float = 10.0  # seconds that a merchant has to answer; Truemed's own are not known
-        self.on_news: list[Callable[[], None]] = []  # told of each change, under the lock
-        # Told of each attempt, which is the last one of its delivery, under the lock.
+        self.timeout: float = 10.0  # seconds for a response; Truemed's timeout is not published
+        self.on_change: list[Callable[[], None]] = []  # called after each change, with the lock held
+        # Called after each attempt with the endpoint (None if it was removed) and the delivery, with the lock held.
         self.on_attempt: list[Callable[[WebhookEndpoint | None, Delivery], None]] = []
         self._state = state
-        self._lanes: dict[str, Lane] = {}
+        self._queues: dict[str, EndpointQueue] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._numbers = itertools.count(1)
-        self._idle = threading.Condition(state.lock)
-        state.on_transition.append(self._told)
-        state.clock.on_advance.append(self._news)
+        self._condition = threading.Condition(state.lock)
+        state.on_transition.append(self._on_transition)
+        state.clock.on_advance.append(self._notify)
 
     def __repr__(self) -> str:
-        return f"<{len(self._lanes)} webhooks, {len(self._deliveries)} deliveries>"
+        return f"<{len(self._queues)} webhooks, {len(self._deliveries)} deliveries>"
 
     # Endpoints, as in the developer dashboard.
 
     @property
     def endpoints(self) -> tuple[WebhookEndpoint, ...]:
-        """All that are registered, the oldest first."""
-        with self._idle:
-            return tuple(lane.endpoint for lane in self._lanes.values())
+        """The registered endpoints, oldest first."""
+        with self._condition:
+            return tuple(queue.endpoint for queue in self._queues.values())
 
     def register(
         self, url: str, *, mode: Mode = "signed", secret: str | None = None, events: Iterable[str] | None = None
     ) -> WebhookEndpoint:
-        """Register a webhook on this machine; several may be active, and the mode of one cannot be changed.
+        """Register a webhook on this machine. Several may be active; the mode of one cannot be changed.
 
-        events: the names of those that it gets; all by default. ValueError: not an http URL of this machine, no such
-        mode or event, or a secret that no header can hold.
+        Args:
+            url: An http or https URL on loopback.
+            mode: Whether deliveries are signed, or carry the secret itself.
+            secret: The secret; a new one by default.
+            events: The names of the events to send; all by default.
+
+        Raises:
+            ValueError: The URL is not one of this machine, there is no such mode or event, or the secret cannot be
+                sent in a header.
         """
         endpoint = WebhookEndpoint(
             id=f"wh_{uuid.uuid4().hex}",
             url=url,
             mode=mode,
-            secrets=(secret or _secret(),),
+            secrets=(secret or _new_secret(),),
             events=None if events is None else frozenset(events),
         )
-        with self._idle:
-            self._lanes[endpoint.id] = Lane(endpoint)
-            self._news()
+        with self._condition:
+            self._queues[endpoint.id] = EndpointQueue(endpoint)
+            self._notify()
         return endpoint
 
     def unregister(self, id: str) -> None:
-        """Forget a webhook and what waits for it; KeyError when there is none."""
-        with self._idle:
-            for delivery in self._lanes.pop(id).queue.empty():
+        """Remove an endpoint and abandon its waiting deliveries.
+
+        Raises:
+            KeyError: There is no such endpoint.
+        """
+        with self._condition:
+            for delivery in self._queues.pop(id).clear():
                 delivery.state = "abandoned"
-            self._news()
+            self._notify()
 
     def rotate_secret(self, id: str, *, overlap: bool = True) -> str:
-        """Give a webhook a new secret and return it; with `overlap` the old one signs, too. KeyError: no such one."""
-        with self._idle:
-            lane, new = self._lanes[id], _secret()
-            kept = lane.endpoint.secrets[:1] if overlap else ()
-            lane.endpoint = attrs.evolve(lane.endpoint, secrets=(new, *kept))
-            self._news()
+        """Give an endpoint a new secret and return it; with ``overlap`` deliveries are signed with the old one too.
+
+        Raises:
+            KeyError: There is no such endpoint.
+        """
+        with self._condition:
+            queue, new = self._queues[id], _new_secret()
+            previous = queue.endpoint.secrets[:1] if overlap else ()
+            queue.endpoint = attrs.evolve(queue.endpoint, secrets=(new, *previous))
+            self._notify()
         return new
 
     def dump(self) -> dict[str, Any]:
-        """Return the webhooks, secrets included, and what waits for them, made of what JSON can say."""
-        with self._idle:
-            kept = self._deliveries.values()
-            return saved.dump(self.endpoints, (delivery for delivery in kept if delivery.state == "waiting"))
+        """Return the endpoints, secrets included, and the waiting deliveries as JSON values."""
+        with self._condition:
+            waiting = [delivery for delivery in self._deliveries.values() if delivery.state == "waiting"]
+            return dump_webhooks(self.endpoints, waiting)
 
-    def load(self, dumped: Mapping[str, Any]) -> None:
-        """Have what was dumped, and nothing else; ValueError when it is not that."""
-        endpoints, deliveries = saved.read(dumped)
-        with self._idle:
+    def load(self, snapshot: Mapping[str, Any]) -> None:
+        """Replace all endpoints and deliveries by those of a snapshot.
+
+        Raises:
+            ValueError: The snapshot is not valid.
+        """
+        endpoints, deliveries = load_webhooks(snapshot)
+        with self._condition:
             self.clear()
-            self._lanes = {endpoint.id: Lane(endpoint) for endpoint in endpoints}
+            self._queues = {endpoint.id: EndpointQueue(endpoint) for endpoint in endpoints}
             for delivery in deliveries:
-                if delivery.endpoint in self._lanes:
+                if delivery.endpoint in self._queues:
                     self._deliveries[delivery.id] = delivery
-                    self._lanes[delivery.endpoint].queue.put(delivery)
-            self._news()
+                    self._queues[delivery.endpoint].put(delivery)
+            self._notify()
 
     # Deliveries.
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
-        """Those that are kept, the newest first: all that wait, and some thousand of the last."""
-        with self._idle:
+        """All waiting deliveries and the last 20,000 others, newest first."""
+        with self._condition:
             return tuple(reversed(self._deliveries.values()))
 
     def resend(self, delivery_id: str) -> None:
-        """Send a delivery once more, whatever became of it; KeyError when it is unknown or its webhook is gone."""
-        with self._idle:
+        """Send a delivery once more, whatever its state.
+
+        Raises:
+            KeyError: The delivery is unknown, or its endpoint was removed.
+        """
+        with self._condition:
             delivery = self._deliveries[delivery_id]
-            lane = self._lanes[delivery.endpoint]
-            if lane.under_way is delivery:
+            queue = self._queues[delivery.endpoint]
+            if queue.in_flight is delivery:
                 delivery.copies += 1
                 return
-            lane.queue.remove(delivery)
+            queue.remove(delivery)
             delivery.state, delivery.due = "waiting", self._state.clock.now()
-            lane.queue.put(delivery)
-            self._news()
+            queue.put(delivery)
+            self._notify()
 
     def clear(self) -> None:
-        """Forget all deliveries, those under way as well; the endpoints stay."""
-        with self._idle:
+        """Remove all deliveries, those in flight included; the endpoints stay."""
+        with self._condition:
             self._deliveries.clear()
-            self._lanes = {id: Lane(lane.endpoint) for id, lane in self._lanes.items()}
-            self._news()
+            self._queues = {id: EndpointQueue(queue.endpoint) for id, queue in self._queues.items()}
+            self._notify()
 
     @property
     def waiting(self) -> int:
-        """How many deliveries are due and not taken: those whose time is yet to come are not counted."""
-        with self._idle:
+        """The number of deliveries that are due or in flight."""
+        with self._condition:
             now = self._state.clock.now()
-            return sum(lane.queue.count_due(now) + (lane.under_way is not None) for lane in self._lanes.values())
+            return sum(queue.count_due(now) + (queue.in_flight is not None) for queue in self._queues.values())
 
     def wait_until_idle(self, timeout: float = 30.0) -> bool:
-        """Wait until nothing is due any more and return True, or False after so many seconds. Not in the sending loop."""
-        with self._idle:
-            return self._idle.wait_for(lambda: not self.waiting, timeout)
+        """Wait until no delivery is due, and return True; False after ``timeout`` seconds. Blocks: not for the event loop."""
+        with self._condition:
+            return self._condition.wait_for(lambda: not self.waiting, timeout)
 
     # For the sender.
 
-    def take(self) -> list[Sending]:
-        """Return what is to be sent now: for each endpoint to which nothing is under way, the first that is due."""
-        with self._idle:
-            now, taken = self._state.clock.now(), list[Sending]()
-            for lane in self._lanes.values():
-                delivery = None if lane.under_way else lane.queue.take(now)
+    def take_due(self) -> list[PendingAttempt]:
+        """Return what to send now: the first due delivery of each endpoint that has none in flight."""
+        with self._condition:
+            now, pending = self._state.clock.now(), list[PendingAttempt]()
+            for queue in self._queues.values():
+                delivery = None if queue.in_flight else queue.take(now)
                 if delivery is None:
                     continue
-                lane.under_way = delivery
-                if delivery.withheld:
-                    delivery.withheld -= 1
-                    taken.append(Sending(delivery, None, DROP))
+                queue.in_flight = delivery
+                if delivery.attempts_to_drop:
+                    delivery.attempts_to_drop -= 1
+                    pending.append(PendingAttempt(delivery, None, drop_until_retry.name))
                 else:
-                    letter = Letter(lane.endpoint, delivery.body, now)
-                    taken.append(Sending(delivery, letter, self.faults.strike_letter(delivery, letter)))
-            return taken
+                    request = OutgoingRequest(queue.endpoint, delivery.body, now)
+                    pending.append(PendingAttempt(delivery, request, self.faults.apply_on_send(delivery, request)))
+            return pending
 
-    def seconds_left(self) -> float | None:
-        """Return how long nothing is due; None when nothing waits."""
-        with self._idle:
-            free = (lane.queue.first_due for lane in self._lanes.values() if lane.under_way is None)
-            firsts = [due for due in free if due is not None]
-            return max(0.0, (min(firsts) - self._state.clock.now()).total_seconds()) if firsts else None
+    def seconds_until_due(self) -> float | None:
+        """Return the seconds until a delivery is due; None if none waits."""
+        with self._condition:
+            free = (queue.next_due for queue in self._queues.values() if queue.in_flight is None)
+            due = [each for each in free if each is not None]
+            return max(0.0, (min(due) - self._state.clock.now()).total_seconds()) if due else None
 
-    def done(self, delivery: Delivery, attempt: DeliveryAttempt) -> list[Exception]:
-        """Take note of an attempt, and put the delivery back where it has to be sent again.
-
-        Return what was raised by those who were told.
-        """
-        with self._idle:
+    def record_attempt(self, delivery: Delivery, attempt: DeliveryAttempt) -> list[Exception]:
+        """Record an attempt, requeue the delivery if it has to be sent again, and return the errors of callbacks."""
+        with self._condition:
             delivery.attempts.append(attempt)
-            lane = self._lanes.get(delivery.endpoint)
-            if lane is None or lane.under_way is not delivery:
-                delivery.state = "abandoned"  # its webhook is gone, or everything was forgotten meanwhile
+            queue = self._queues.get(delivery.endpoint)
+            if queue is None or queue.in_flight is not delivery:
+                delivery.state = "abandoned"  # its endpoint was removed, or the outbox cleared
             else:
-                lane.under_way = None
-                self._settle(lane, delivery)
-            raised = self._tell(None if lane is None else lane.endpoint, delivery)
-            self._news()
-            return raised
+                queue.in_flight = None
+                self._finish(queue, delivery)
+            errors = self._notify_attempt(None if queue is None else queue.endpoint, delivery)
+            self._notify()
+            return errors
 
-    def put_back(self) -> None:
-        """Let what was taken and never attempted wait again: nobody is sending any more."""
-        with self._idle:
-            for lane in self._lanes.values():
-                if lane.under_way is not None:
-                    lane.queue.put(lane.under_way)
-                    lane.under_way = None
+    def requeue_unsent(self) -> None:
+        """Put back what was taken and never attempted, because the sender stopped."""
+        with self._condition:
+            for queue in self._queues.values():
+                if queue.in_flight is not None:
+                    queue.put(queue.in_flight)
+                    queue.in_flight = None
 
-    def _tell(self, endpoint: WebhookEndpoint | None, delivery: Delivery) -> list[Exception]:
-        raised: list[Exception] = []
-        for tell in tuple(self.on_attempt):
+    def _notify_attempt(self, endpoint: WebhookEndpoint | None, delivery: Delivery) -> list[Exception]:
+        errors: list[Exception] = []
+        for callback in tuple(self.on_attempt):
             try:
-                tell(endpoint, delivery)
-            except Exception as error:  # noqa: BLE001 - it is not lost, and stops no other delivery
-                raised.append(error)
-        return raised
+                callback(endpoint, delivery)
+            except Exception as error:  # noqa: BLE001 - the sender reports it; other deliveries must go on
+                errors.append(error)
+        return errors
 
-    def _settle(self, lane: Lane, delivery: Delivery) -> None:
-        if not delivery.taken:
+    def _finish(self, queue: EndpointQueue, delivery: Delivery) -> None:
+        if not delivery.acknowledged:
             failed = len(delivery.attempts)
-            delivery.due = self._state.clock.now() + RETRY_AFTER[min(failed, len(RETRY_AFTER)) - 1]
-            if delivery.due - delivery.created_at > GIVE_UP_AFTER:
+            delivery.due = self._state.clock.now() + RETRY_DELAYS[min(failed, len(RETRY_DELAYS)) - 1]
+            if delivery.due - delivery.created_at > MAX_AGE:
                 delivery.state = "abandoned"
                 return
         elif delivery.copies:
@@ -232,19 +301,19 @@ class Outbox:
         else:
             delivery.state = "delivered"
             return
-        lane.queue.put(delivery)
+        queue.put(delivery)
 
-    def _told(self, transition: Transition) -> None:
-        """Make a delivery of a move for each endpoint that wants it."""
-        event = event_of(transition)
+    def _on_transition(self, transition: Transition) -> None:
+        """Create a delivery of a transition for each endpoint that receives its event."""
+        event = event_for(transition)
         if event is None:
             return
-        for lane in self._lanes.values():
-            if lane.endpoint.wants(event.name):
-                self._post(lane, self._delivery(event, lane.endpoint))
-        self._news()
+        for queue in self._queues.values():
+            if queue.endpoint.receives(event.name):
+                self._enqueue(queue, self._new_delivery(event, queue.endpoint))
+        self._notify()
 
-    def _delivery(self, event: Event, endpoint: WebhookEndpoint) -> Delivery:
+    def _new_delivery(self, event: Event, endpoint: WebhookEndpoint) -> Delivery:
         id = event.delivery_id(endpoint.id, next(self._numbers))
         return Delivery(
             id=id,
@@ -257,36 +326,37 @@ class Outbox:
             body=orjson.dumps(event.body(id if endpoint.mode == "signed" else None)),
         )
 
-    def _post(self, lane: Lane, delivery: Delivery) -> None:
-        """Let a new delivery wait; one that is to be overtaken goes behind it, or alone if none comes for a while."""
-        held, lane.held = lane.held, None
-        overtaken = None if held is None or not lane.queue.remove(held) else held
-        struck = self.faults.strike_new(delivery, reorder=overtaken is None)
-        if ROTATE in struck:
+    def _enqueue(self, queue: EndpointQueue, delivery: Delivery) -> None:
+        """Queue a new delivery; one to be reordered waits for the next, or alone for the reorder window."""
+        delayed, queue.delayed = queue.delayed, None
+        overtaken = None if delayed is None or not queue.remove(delayed) else delayed
+        new = NewDelivery(delivery)
+        self.faults.apply_on_enqueue(new, may_reorder=overtaken is None)
+        if new.rotate_secret:
             self.rotate_secret(delivery.endpoint, overlap=False)
-        if REORDER in struck:
-            delivery.due += _OVERTAKEN_WITHIN
-            lane.held = delivery
-        self._keep(delivery)
-        lane.queue.put(delivery)
+        if new.reorder:
+            delivery.due += REORDER_WINDOW
+            queue.delayed = delivery
+        self._deliveries[delivery.id] = delivery
+        self._prune()
+        queue.put(delivery)
         if overtaken is not None:
             overtaken.due = delivery.due
-            lane.queue.put(overtaken)
+            queue.put(overtaken)
 
-    def _keep(self, delivery: Delivery) -> None:
-        self._deliveries[delivery.id] = delivery
-        while len(self._deliveries) > _KEPT:
+    def _prune(self) -> None:
+        while len(self._deliveries) > MAX_DELIVERIES:
             oldest = next(iter(self._deliveries.values()))
             if oldest.state == "waiting":
                 return
             del self._deliveries[oldest.id]
 
-    def _news(self) -> None:
-        with self._idle:
-            self._idle.notify_all()
-            for tell in tuple(self.on_news):
-                tell()
+    def _notify(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
+            for callback in tuple(self.on_change):
+                callback()
 
 
-def _secret() -> str:
+def _new_secret() -> str:
     return f"emulated-{secrets.token_hex(16)}"
