@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import shutil
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,15 @@ def public_methods(kind: type) -> list[tuple[str, Callable[..., Any]]]:
     return [(name, value) for name, value in vars(kind).items() if callable(value) and not name.startswith("_")]
 
 
+def attributes(kind: type) -> dict[str, Any]:
+    """Return what a class defines itself or inherits from a base of this package."""
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.startswith("truemed_async."):
+            found |= vars(base)
+    return found
+
+
 @pytest.mark.parametrize(("variable", "endpoint"), VALUES.items())
 def test_every_endpoint_has_one_method_of_its_name(variable, endpoint):
     resource, method = endpoint.name.split(".")
@@ -128,7 +138,7 @@ def test_there_are_no_samples_of_endpoints_that_do_not_exist():
 def test_the_method_of_an_endpoint_names_its_source_and_errors(endpoint):
     resource, method = endpoint.name.split(".")
     text = inspect.getdoc(getattr(resource_classes(resources)[resource], method)) or ""
-    for section in ("Raises:", "Source: Truemed", "options:"):
+    for section in ("Raises:", "Source: Truemed", "Shared arguments and errors: :doc:`/common`."):
         assert section in text, f"the docstring of {endpoint.name} has no {section!r}"
 
 
@@ -151,8 +161,9 @@ SPECIAL = ("__init__", "__aenter__", "__aexit__", "__repr__", "__reduce__")
 
 
 def members(kind: type) -> Iterator[str]:
-    for name, value in vars(kind).items():
-        if (callable(value) or isinstance(value, property)) and (not name.startswith("_") or name in SPECIAL):
+    for name, value in attributes(kind).items():
+        special = name in SPECIAL and name in vars(kind)
+        if (callable(value) or isinstance(value, property)) and (not name.startswith("_") or special):
             yield name
 
 
@@ -168,8 +179,10 @@ def plain(member: Any) -> Callable[..., Any]:
     return member.fget if isinstance(member, property) else member
 
 
-def translated(annotation: Any) -> Any:
-    """Return an annotation of the async world as it reads in the synchronous one."""
+def translated(annotation: Any, kind: type) -> Any:
+    """Return an annotation of the async class ``kind`` as it reads in the synchronous one."""
+    for base in getattr(kind, "__orig_bases__", ()):
+        annotation = re.sub(r"\bT\b", typing.get_args(base)[0].__name__, str(annotation))
     text = re.sub(r"Iterable\[(\w+)\] \| AsyncIterable\[\1\]", r"Iterable[\1]", str(annotation))
     return re.sub(r"\bStream\[", "SyncStream[", text)
 
@@ -177,19 +190,19 @@ def translated(annotation: Any) -> Any:
 @pytest.mark.parametrize(("theirs", "name", "ours", "renamed"), PAIRS)
 def test_a_method_reads_the_same_in_both_worlds(theirs, name, ours, renamed):
     assert renamed in vars(ours), f"{ours.__name__} has no {renamed}: run python -m truemed_async._codegen"
-    one, two = (inspect.signature(plain(vars(kind)[each])) for kind, each in ((theirs, name), (ours, renamed)))
+    one, two = (inspect.signature(plain(attributes(kind)[each])) for kind, each in ((theirs, name), (ours, renamed)))
     assert list(one.parameters) == list(two.parameters)
     for left, right in zip(one.parameters.values(), two.parameters.values(), strict=True):
         assert (left.kind, left.default) == (right.kind, right.default)
-        assert translated(left.annotation) == str(right.annotation)
-    assert translated(one.return_annotation) == str(two.return_annotation)
-    assert isinstance(vars(theirs)[name], property) == isinstance(vars(ours)[renamed], property)
+        assert translated(left.annotation, theirs) == str(right.annotation)
+    assert translated(one.return_annotation, theirs) == str(two.return_annotation)
+    assert isinstance(attributes(theirs)[name], property) == isinstance(vars(ours)[renamed], property)
     assert not inspect.iscoroutinefunction(vars(ours)[renamed])
 
 
 @pytest.mark.parametrize(("theirs", "name", "ours", "renamed"), [pair for pair in PAIRS if "__" not in pair.values[1]])
 def test_a_method_is_documented_in_both_worlds(theirs, name, ours, renamed):
-    one, two = (inspect.getdoc(vars(kind)[each]) for kind, each in ((theirs, name), (ours, renamed)))
+    one, two = (inspect.getdoc(attributes(kind)[each]) for kind, each in ((theirs, name), (ours, renamed)))
     assert one, f"{theirs.__name__}.{name} has no docstring"
     assert two, f"{ours.__name__}.{renamed} has no docstring"
     assert one.split("Args:")[0].split(";")[0] == two.split("Args:")[0].split(";")[0] or name == "aclose"

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     )
     from truemed_async.money import cents
     from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, Timeouts, Unset
-    from truemed_async.resources._qualification_fields import QualificationSessionUpdateParams
+    from truemed_async.resources._fields import QualificationSessionUpdateParams
     from truemed_async.sync import SyncStream, Truemed
 
 _LAZY_IMPORTS: Mapping[str, str] = {
@@ -109,7 +109,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "PayoutCheck": "models",
     "ProvisionTokenRequest": "models",
     "QualificationSession": "models",
-    "QualificationSessionUpdateParams": "resources._qualification_fields",
+    "QualificationSessionUpdateParams": "resources._fields",
     "QualificationSessionUpdate": "models",
     "QualificationStatus": "models",
     "ReconciliationCheck": "models",

@@ -77,7 +77,7 @@ class AsyncTruemed:
     """What you sell, and whether it may be paid for with HSA/FSA money."""
 
     reconciliations: Reconciliations
-    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout is made of."""
+    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout consists of."""
 
     def __init__(
         self,

@@ -73,12 +73,12 @@ def test_columns_and_format_are_those_of_every_export(truemed, books):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "give either month, or start_date and end_date"),
-        (("--from", "2024-10-01"), "give either month"),
-        (("--month", "2024-10", "--to", "2024-10-01"), "give either month"),
+        ((), "pass either month, or start_date and end_date"),
+        (("--from", "2024-10-01"), "pass either month"),
+        (("--month", "2024-10", "--to", "2024-10-01"), "pass either month"),
         (("--month", "October"), "month must be a valid 'YYYY-MM'"),
         (("--month", "none"), "month must be a valid 'YYYY-MM'"),
-        (("--from", "2024-10-02", "--to", "2024-10-01"), "end_date must not lie before start_date"),
+        (("--from", "2024-10-02", "--to", "2024-10-01"), "end_date must not be before start_date"),
         (("--month", "2024-10", "--look-back", "-1"), "look-back"),
         (("--month", "2024-10", "--look-back", "99999999999"), "look-back"),
     ],

@@ -62,7 +62,7 @@ async def test_the_days_are_inclusive():
     client, wire = answering(NONE)
     await client.reconciliations.list_transactions(start_date="2026-10-01", end_date="2026-10-01")
     assert wire.query == {"start_date": "2026-10-01", "end_date": "2026-10-01"}
-    with pytest.raises(InvalidArgumentError, match="must not lie before"):
+    with pytest.raises(InvalidArgumentError, match="must not be before"):
         await client.reconciliations.list_transactions(start_date="2026-10-02", end_date="2026-10-01")
 
 

@@ -152,7 +152,10 @@ async def test_update_is_done_when_nothing_is_left_to_do(client, server):
         (lambda tokens: tokens.create(success_url="https://a.example/{x}"), "success_url has braces"),
         (lambda tokens: tokens.create(metadata=7), "metadata must be a string"),
         (lambda tokens: tokens.create(extra={"metadata": "x"}), "extra must not contain metadata"),
-        (lambda tokens: tokens.update("ptok_1"), "nothing to change: give update_card_info, order_items or extra"),
+        (
+            lambda tokens: tokens.update("ptok_1"),
+            "nothing to change: set at least one of update_card_info, order_items",
+        ),
         (lambda tokens: tokens.update("ptok_1", extra={}), "nothing to change"),
         (lambda tokens: tokens.update("ptok_1", update_card_info=1), "update_card_info must be True or False"),
         (lambda tokens: tokens.update("../x", update_card_info=True), "payment_token must be"),

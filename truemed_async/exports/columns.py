@@ -24,7 +24,7 @@ from truemed_async.models import (
     ReconciliationRow,
     Transaction,
 )
-from truemed_async.resources._row_identity import TRANSACTION_ORDER
+from truemed_async.resources.reconciliations import TRANSACTION_ORDER
 
 M = TypeVar("M", bound=Model)
 

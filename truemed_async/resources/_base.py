@@ -1,12 +1,18 @@
-"""What all resources share."""
+"""The base classes of all resources: one request, one page, one listing, many gets."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, get_args
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, get_args
 
+import attrs
+
+from truemed_async._core.bulk import Outcome, every, fan_out, outcome_of
+from truemed_async._core.bulk_progress import Once, Tally, wanted
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.pagination import Comparable, FetchPage, SortOrder, iterate_all
+from truemed_async._core.pagination import FetchPage, SortOrder, iterate_all
 from truemed_async._core.pipeline import Clock
 from truemed_async._core.request import Query
 from truemed_async._core.response import Response
@@ -15,12 +21,26 @@ from truemed_async._sensitive import Sensitive
 from truemed_async._validation import scalars
 from truemed_async.models import Page
 from truemed_async.options import RequestOptions
+from truemed_async.resources._fields import PAGE_PARAMETERS, build_query
 
 T = TypeVar("T")
 
+Batches = AsyncGenerator[Sequence[T], None]
+ReadPages = Callable[[FetchPage[T]], Batches[T]]
 
-class Sender(Protocol):
-    """What a resource needs of the client."""
+
+class CallArguments(TypedDict, total=False):
+    """What ``AsyncTruemed.send`` takes besides the endpoint."""
+
+    path: Mapping[str, str] | None
+    query: Query | None
+    body: Mapping[str, Any] | None
+    idempotency_key: str | None
+    options: RequestOptions | None
+
+
+class ClientProtocol(Protocol):
+    """The part of the client that resources use."""
 
     @property
     def base_url(self) -> str:
@@ -29,20 +49,12 @@ class Sender(Protocol):
 
     @property
     def clock(self) -> Clock:
-        """The client's time."""
+        """The client's clock."""
         ...
 
-    async def send(
-        self,
-        endpoint: Endpoint[T],
-        *,
-        path: Mapping[str, str] | None = None,
-        query: Query | None = None,
-        body: Mapping[str, Any] | None = None,
-        idempotency_key: str | None = None,
-        options: RequestOptions | None = None,
-    ) -> Response[T]:
-        """Make one call."""
+    @property
+    def send(self) -> Callable[..., Coroutine[Any, Any, Response[Any]]]:
+        """``AsyncTruemed.send``, whose signature is not repeated here: see :class:`CallArguments`."""
         ...
 
 
@@ -51,21 +63,33 @@ class Resource:
 
     __slots__ = ("_client",)
 
-    def __init__(self, client: Sender) -> None:
+    def __init__(self, client: ClientProtocol) -> None:
         self._client = client
 
-    async def _call(
+    async def _request(self, endpoint: Endpoint[T], **call: Unpack[CallArguments]) -> T:
+        """Make one call and return its result."""
+        sending = self._client.send(endpoint, **call)
+        del call  # it may hold personal data, and a traceback may show the locals of this frame
+        return cast("T", (await sending).value)
+
+    async def _write(self, endpoint: Endpoint[T], **call: Unpack[CallArguments]) -> T:
+        """Make one write that takes an idempotency key, and return its result with the key that was sent."""
+        sending = self._client.send(endpoint, **call)
+        del call  # as in _request
+        response = await sending
+        return cast("T", attrs.evolve(response.value, idempotency_key=response.idempotency_key))
+
+    def _list(
         self,
-        endpoint: Endpoint[T],
-        *,
-        path: Mapping[str, str] | None = None,
-        query: Query | None = None,
-        body: Mapping[str, Any] | None = None,
-        options: RequestOptions | None = None,
-    ) -> T:
-        sending = self._client.send(endpoint, path=path, query=query, body=body, options=options)
-        del path, query, body  # a traceback may show the locals of this frame
-        return (await sending).value
+        endpoint: Endpoint[Page[T]],
+        filters: Query,
+        page: int | None,
+        page_size: int | None,
+        options: RequestOptions | None,
+    ) -> Awaitable[Page[T]]:
+        """Return one page of a list."""
+        paging = build_query(PAGE_PARAMETERS, page=page, page_size=page_size)
+        return self._request(endpoint, query={**filters, **paging}, options=options)
 
     def _iterate(
         self,
@@ -75,44 +99,86 @@ class Resource:
         *,
         page_size: int,
         prefetch: int,
-        since: Comparable | None = None,
+        since: date | None = None,
+        look_back: timedelta = timedelta(0),
         options: RequestOptions | None,
-        verify: Callable[
-            [FetchPage[T], Callable[[FetchPage[T]], AsyncGenerator[Sequence[T], None]]],
-            AsyncGenerator[Sequence[T], None],
-        ]
-        | None = None,
+        verify: Callable[[FetchPage[T], ReadPages[T]], Batches[T]] | None = None,
         counter: RequestCounter | None = None,
     ) -> Stream[T]:
-        """Return all rows of a list, or those whose sort key is at least ``since``.
+        """Return all rows of a list; with ``since``, those whose sort key is not before it.
 
-        ``verify`` reads the pages with a function of its own around the given one.
+        ``verify`` yields the same rows and may look at the pages: it calls the given function with its own ``fetch``.
         """
+        earliest = scalars.resolve_since(since, look_back, self._client.clock.wall())
         scalars.validate_positive_int("page_size", page_size)
         scalars.validate_positive_int("prefetch", prefetch)
         (model,) = get_args(endpoint.result)
         query = Sensitive(filters)
-        source = self._source(model, {**filters, "since": since}, counter)
+        source = self._source(model, {**filters, "since": earliest}, counter)
 
         async def fetch(page: int, size: int) -> Page[T]:
             response = await self._client.send(
                 endpoint, query={**query.value, "page": page, "page_size": size}, options=options
             )
             source.counter.add(response.attempts)
-            return response.value
+            return cast("Page[T]", response.value)
 
-        def read(fetch: FetchPage[T]) -> AsyncGenerator[Sequence[T], None]:
-            return iterate_all(fetch, order, page_size=page_size, prefetch=prefetch, since=since)
+        def read(fetch: FetchPage[T]) -> Batches[T]:
+            return iterate_all(fetch, order, page_size=page_size, prefetch=prefetch, since=earliest)
 
         return Stream(read(fetch) if verify is None else verify(fetch, read), source=source)
 
     def _source(
         self, model: type[Any], filters: Mapping[str, object], counter: RequestCounter | None = None
     ) -> StreamSource:
+        """Describe a listing for exports and summaries."""
         return StreamSource(
             server=self._client.base_url,
             read_clock=self._client.clock.wall,
             model=model,
             filters=Sensitive({name: value for name, value in filters.items() if value is not None}),
             counter=counter or RequestCounter(),
+        )
+
+
+class GettableResource(Resource, ABC, Generic[T]):
+    """A group of endpoints one of which gets an object by its id."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    async def get(self, id: str, /, *, options: RequestOptions | None = None) -> T:
+        """Return one object."""
+        ...
+
+    def get_many(
+        self,
+        ids: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = 16,
+        ordered: bool = False,
+        unique: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
+        options: RequestOptions | None = None,
+    ) -> Stream[Outcome[T]]:
+        """Get many objects by their ids, ``concurrency`` at a time.
+
+        Each id yields one :class:`~truemed_async.Outcome`; one that fails does not affect the others.
+
+        Args:
+            ids: The ids, from any iterable or async iterable; it is read only as fast as the outcomes are taken.
+
+        Shared arguments and errors: :doc:`/common`.
+        """
+        scalars.validate_positive_int("concurrency", concurrency)
+        scalars.validate_iterable("ids", ids)
+        once = Once() if unique else None
+
+        async def get(id: str) -> Outcome[T]:
+            return await outcome_of(id, lambda each: self.get(each, options=options))
+
+        select = every if once is None else wanted(ids, once)
+        return Stream(
+            fan_out(ids, get, concurrency=concurrency, ordered=ordered, wanted=select),
+            None if progress is None else Tally(progress, ids, once),
         )

@@ -1,7 +1,7 @@
-"""Joins payouts with their transactions, day by day.
+"""Joins payouts with their transactions, one day per query.
 
-A slice is one day: its rows fit into memory, days that are over do not change any more, and the day that was asked for
-is known without a look into the row, whose fields no page names.
+The rows of one day fit into memory, past days no longer change, and the day of a row is the day of the query: the row's
+own fields are undocumented.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from truemed_async.models import Payout, ReconciliationRow, Transaction
 K = TypeVar("K")
 T = TypeVar("T")
 
-# So many ids go into one query: a URL of some 2,000 characters passes everywhere.
-_IDS = 50
+# With 50 ids in one query, the URL has about 2,000 characters, which every server accepts.
+_MAX_IDS_IN_QUERY = 50
 
 
 @attrs.frozen(kw_only=True)
 class DateRange:
-    """The days that are wanted, both included, and how many before them may hold transactions of their payouts."""
+    """The requested days, both inclusive, and how many days before them to search for transactions of their payouts."""
 
     first: date
     last: date
@@ -37,18 +37,18 @@ class DateRange:
 
     @classmethod
     def of(cls, days: Mapping[str, str], look_back: object) -> Self:
-        """Return the period between two checked days, and check how far to look back."""
+        """Return the range between two validated days, and validate how far to look back."""
         if not isinstance(look_back, timedelta) or look_back < timedelta(0):
             raise InvalidArgumentError("look_back must be a timedelta >= 0")
         first, last = (date.fromisoformat(days[name]) for name in ("start_date", "end_date"))
         return cls(first=first, last=last, look_back=look_back.days)
 
     def days(self) -> Iterator[date]:
-        """Yield the days that are wanted."""
+        """Yield the requested days."""
         return _days(self.first, self.last)
 
     def days_before(self) -> Iterator[date]:
-        """Yield the days to look back on; they end where the calendar does."""
+        """Yield the days before the requested ones, at most back to the first day of the calendar."""
         before = min(self.look_back, self.first.toordinal() - 1)
         return _days(self.first - timedelta(days=before), self.first - timedelta(days=1)) if before else iter(())
 
@@ -66,7 +66,7 @@ class _DayQuery:
 
 
 async def join_payouts(
-    period: DateRange,
+    dates: DateRange,
     payouts_of: Callable[[date], Stream[Payout]],
     transactions_of: Callable[[date, tuple[str, ...] | None], Stream[Transaction]],
     *,
@@ -74,20 +74,19 @@ async def join_payouts(
     concurrency: int,
 ) -> AsyncGenerator[list[ReconciliationRow], None]:
     """Yield the rows of each day; at the end those of payouts without transactions."""
-    _warn_of_open_days(period, clock)
+    _warn_of_open_days(dates, clock)
     paid: dict[str, tuple[Payout, date]] = {}
-    async with aclosing(_fetch_days(period.days(), payouts_of, concurrency)) as days:
+    async with aclosing(_fetch_days(dates.days(), payouts_of, concurrency)) as days:
         async for day, payouts in days:
             for payout in payouts:
                 paid.setdefault(payout.payout_id, (payout, day))
 
     seen: set[str] = set()
-    without = dict(paid)
-    read = _fetch_days(
-        _slices(period, list(paid)), lambda each: transactions_of(each.day, each.payout_ids), concurrency
-    )
-    async with aclosing(read) as slices:
-        async for each, transactions in slices:
+    unmatched = dict(paid)
+    queries = _day_queries(dates, list(paid))
+    fetched = _fetch_days(queries, lambda query: transactions_of(query.day, query.payout_ids), concurrency)
+    async with aclosing(fetched) as results:
+        async for query, transactions in results:
             rows: list[ReconciliationRow] = []
             for transaction in transactions:
                 if transaction.transaction_id is not None:
@@ -97,29 +96,29 @@ async def join_payouts(
                 rows.append(
                     ReconciliationRow.of(
                         transaction,
-                        each.day,
-                        in_period=each.payout_ids is None,
+                        query.day,
+                        in_period=query.payout_ids is None,
                         paid=paid.get(transaction.payout_id or ""),
                     )
                 )
-                without.pop(transaction.payout_id or "", None)
+                unmatched.pop(transaction.payout_id or "", None)
             yield rows
-    yield [ReconciliationRow.of_payout(payout, day) for payout, day in without.values()]
+    yield [ReconciliationRow.of_payout(payout, day) for payout, day in unmatched.values()]
 
 
-def _slices(period: DateRange, payout_ids: list[str]) -> Iterator[_DayQuery]:
-    """Yield what is to be read: of days before the period only what its payouts have paid."""
-    for day in period.days_before():
-        for at in range(0, len(payout_ids), _IDS):
-            yield _DayQuery(day, tuple(payout_ids[at : at + _IDS]))
-    for day in period.days():
+def _day_queries(dates: DateRange, payout_ids: list[str]) -> Iterator[_DayQuery]:
+    """Yield the queries: of the days before the range, only transactions of its payouts."""
+    for day in dates.days_before():
+        for at in range(0, len(payout_ids), _MAX_IDS_IN_QUERY):
+            yield _DayQuery(day, tuple(payout_ids[at : at + _MAX_IDS_IN_QUERY]))
+    for day in dates.days():
         yield _DayQuery(day)
 
 
 async def _fetch_days(
     keys: Iterator[K], stream_of: Callable[[K], Stream[T]], concurrency: int
 ) -> AsyncGenerator[tuple[K, list[T]], None]:
-    """Yield each key with all that its stream holds, in the order of the keys, some of them read at once."""
+    """Yield each key with all items of its stream, in the order of the keys, ``concurrency`` streams at a time."""
 
     async def one(key: K) -> tuple[K, list[T]]:
         async with stream_of(key) as stream:
@@ -131,6 +130,6 @@ async def _fetch_days(
                 yield result
 
 
-def _warn_of_open_days(period: DateRange, clock: Clock) -> None:
-    if period.last >= datetime.fromtimestamp(clock.wall(), UTC).date():
+def _warn_of_open_days(dates: DateRange, clock: Clock) -> None:
+    if dates.last >= datetime.fromtimestamp(clock.wall(), UTC).date():
         warn("reconciliation: the last day is not over in UTC: its rows may still change")

@@ -1,19 +1,16 @@
-"""Payment sessions: create, get, list, and what becomes of the money."""
+"""Payment sessions: create, get and list them, and capture, void, cancel or refund the payment."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any, cast
+from typing import Any
 
 import attrs
 from yarl import URL
 
-from truemed_async._core.bulk import Outcome
 from truemed_async._core.pagination import SortOrder
-from truemed_async._core.request import Query
 from truemed_async._core.stream import Stream
-from truemed_async._validation import payments, scalars
 from truemed_async.endpoints import (
     CANCEL_PAYMENT_SESSION,
     CAPTURE_PAYMENT_SESSION,
@@ -39,21 +36,28 @@ from truemed_async.models import (
     RefundReason,
 )
 from truemed_async.options import UNSET, RequestOptions, Unset
-from truemed_async.resources._base import Resource
-from truemed_async.resources._bulk import get_many
-from truemed_async.resources._payment_fields import CAPTURE, NOTHING, REFUND, SESSION, body
+from truemed_async.resources._base import GettableResource
+from truemed_async.resources._fields import (
+    CAPTURE_FIELDS,
+    NO_FIELDS,
+    REFUND_FIELDS,
+    SESSION_FILTERS,
+    build_body,
+    build_query,
+    build_session,
+)
 
 
 def _id(session: PaymentSession) -> str:
     if not session.id:
-        raise PaginationDriftError("a payment session of the list has no id, so sessions cannot be told apart")
+        raise PaginationDriftError("a payment session of the list has no id, so sessions cannot be identified")
     return session.id
 
 
 SORT_ORDER = SortOrder[PaymentSession](id=_id, key=lambda session: session.created_at)
 
 
-class PaymentSessions(Resource):
+class PaymentSessions(GettableResource[PaymentSession]):
     """Checkouts: the link for the customer, the state of the payment, captures, voids and refunds.
 
     All money is in integer cents: ``1999``, or ``cents("19.99")``; a float is refused.
@@ -82,56 +86,48 @@ class PaymentSessions(Resource):
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentSessionCreation:
-        """Start a checkout, or charge a stored token. What is not given is not sent.
+        """Start a checkout, or charge a stored token. Fields that are not passed are not sent.
 
-        Keep the idempotency key with the cart: the same key with the same cart gives the same session, so a double
-        click makes one. A changed cart needs a new key, and the old session should be cancelled.
+        Store the idempotency key with the cart: the same key with the same cart gives the same session, so a double
+        click creates only one. A changed cart needs a new key, and the old session should be canceled.
 
         Args:
-            total_amount: What the customer pays, in cents, with all charges and discounts. If any ``amount_details``
-                is given, here or on an item, it has to be the sum of all parts. 0 is for a free trial: with
-                ``tokenize`` and ``display_next_bill_info``.
+            total_amount: What the customer pays, in cents, including all charges and discounts. If any
+                ``amount_details`` is passed, here or on an item, it has to be the sum of all parts. 0 is only for a
+                free trial, with ``tokenize`` and ``display_next_bill_info``.
             order_items: The lines of the cart; they decide about eligibility.
-            success_url: Where the customer returns after paying; https, or http on localhost. In it,
-                ``{{payment_session_id}}`` is replaced with the session's id; no other placeholder is.
-            failure_url: Where the customer returns otherwise. Make it a generic page.
-            amount_details: Charges and discounts of the whole order. Truemed's reference calls it required, its guide
-                optional. Discounts may be written as negative or as positive amounts: the pages contradict each other,
-                and they are sent as you write them.
+            success_url: Where the customer returns after paying; https, or http on localhost. Truemed replaces
+                ``{{payment_session_id}}`` in it with the session's id, and no other placeholder.
+            failure_url: Where the customer returns otherwise. Use a generic page.
+            amount_details: Charges and discounts of the whole order. Truemed's reference requires it; its guide says
+                that it is optional. Discounts are sent as you pass them, positive or negative, because Truemed's pages
+                contradict each other.
             customer_email: The customer's e-mail address.
             customer_name: The customer's name.
-            customer_state: The customer's US state, two letters. A guess: only third parties are known to send it.
-            metadata: Your own text, which comes back with the session and its webhooks. A mapping is sent as JSON.
-            kind: ``"one_time_payment"``, which is Truemed's default, or ``"authorization"``: the money is held until you
+            customer_state: The customer's US state, two letters. Undocumented: only third parties are known to send it.
+            metadata: Your own text, returned with the session and its webhooks. A mapping is sent as JSON.
+            kind: ``"one_time_payment"``, Truemed's default, or ``"authorization"``: the money is held until you
                 :meth:`capture` or :meth:`void` it. Truemed enables that for a merchant on request.
-            tokenize: Whether to store the payment method, too: the token comes by webhook.
+            tokenize: Whether to store the payment method too; the token arrives by webhook.
             payment_token: A stored token to charge, without the customer.
-            display_next_bill_info: What the customer is shown of the next bill.
-            use_iframe: Whether ``redirect_url`` is to be put into an iframe.
-            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
-                cancelled or the process may die, and repeat with it. Do not put personal data in it: it is shown in
-                errors.
-            extra: Further fields of the body that this library does not know.
-            options: Time-outs, retry policy and headers of this call.
+            display_next_bill_info: What to show the customer about the next bill.
+            use_iframe: Whether ``redirect_url`` will be loaded in an iframe.
 
         Returns:
-            The session's id, where to send the customer, and the idempotency key that was used.
+            The session's id, where to send the customer, and the idempotency key that was sent.
 
         Raises:
-            InvalidArgumentError: An argument was refused, the amounts do not add up (the text shows the arithmetic), or
-                this client has used the key with other values; nothing was sent.
+            InvalidArgumentError: The amounts do not add up (the message shows the arithmetic); nothing was sent.
             PaymentMethodError: The stored token could not be charged: send the customer to its ``redirect_url``.
             NotFoundError: The token was deleted.
-            MissingFieldError: Truemed wants a field more.
-            CallError: Anything else; ``outcome`` says whether the session may have been made, and repeating with the
-                error's ``idempotency_key`` settles it.
+            MissingFieldError: Truemed requires another field.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Create Payment Session".
         """
-        response = await self._client.send(
+        return await self._write(
             CREATE_PAYMENT_SESSION,
-            body=body(
-                SESSION,
+            body=build_session(
                 extra,
                 total_amount=total_amount,
                 order_items=order_items,
@@ -151,25 +147,20 @@ class PaymentSessions(Resource):
             idempotency_key=idempotency_key,
             options=options,
         )
-        return attrs.evolve(response.value, idempotency_key=cast("str", response.idempotency_key))
 
     async def get(self, payment_session_id: str, *, options: RequestOptions | None = None) -> PaymentSession:
-        """Return one payment session.
-
-        Fulfil the order only if its ``may_fulfill`` is true, which is when it is captured.
+        """Return one payment session. Fulfill the order only if its ``may_fulfill`` is true.
 
         Args:
-            payment_session_id: Its id, as :meth:`create` returned it.
-            options: Time-outs, retry policy and headers of this call.
+            payment_session_id: The session's id, as :meth:`create` returned it.
 
         Raises:
-            InvalidArgumentError: The id cannot be one; nothing was sent.
-            NotFoundError: There is no such session for this API key.
-            CallError: Anything else that happened on the call.
+            NotFoundError: This API key has no such session.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Get Payment Status"; its path is known from third parties.
         """
-        session = await self._call(
+        session = await self._request(
             GET_PAYMENT_SESSION, path={"payment_session_id": payment_session_id}, options=options
         )
         return session if session.id else attrs.evolve(session, id=payment_session_id)
@@ -185,37 +176,28 @@ class PaymentSessions(Resource):
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> Page[PaymentSession]:
-        """Return one page of payment sessions of every status, newest first.
-
-        To read them all, use :meth:`iter`: pages asked for one by one shift while sessions come.
+        """Return one page of payment sessions of every status, newest first. To read all of them, use :meth:`iter`.
 
         Args:
-            search: Text to find. That the filter has this name, and that it looks at id, e-mail and name, is a guess.
+            search: Text to find. Undocumented: the filter's name, and that it searches id, e-mail and name.
             include_order_items: Whether each session has its ``order_items``.
             summarize_refunds: Whether each session has its ``refund_amount``.
-            page: The page, from 1; Truemed's default is 1.
-            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
-                ``.pagination.page_size``.
-            extra: Further query parameters. Truemed has filters by status, kind and date; the page at hand does not
-                show their names.
-            options: Time-outs, retry policy and headers of this call.
+            extra: Further query parameters. Truemed has filters by status, kind and date, whose names are not public.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused a filter.
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected a filter.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Payment Sessions".
         """
-        return await self._call(
-            LIST_PAYMENT_SESSIONS,
-            query={
-                **_filters(search, include_order_items, summarize_refunds, extra),
-                "page": None if page is None else scalars.validate_positive_int("page", page),
-                "page_size": None if page_size is None else scalars.validate_positive_int("page_size", page_size),
-            },
-            options=options,
+        filters = build_query(
+            SESSION_FILTERS,
+            extra,
+            search=search,
+            include_order_items=include_order_items,
+            summarize_refunds=summarize_refunds,
         )
+        return await self._list(LIST_PAYMENT_SESSIONS, filters, page, page_size, options)
 
     def iter(
         self,
@@ -230,47 +212,33 @@ class PaymentSessions(Resource):
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> Stream[PaymentSession]:
-        """Iterate over every payment session that matches, newest first, without a gap while the list changes.
+        """Iterate over all payment sessions that match the filters of :meth:`list`, newest first.
 
-        Each session that matches from the first request until it is reached comes exactly once, whatever is added or
-        moved out of the filter meanwhile.
-
-        Args:
-            search: As in :meth:`list`.
-            include_order_items: As in :meth:`list`.
-            summarize_refunds: As in :meth:`list`.
-            since: Only sessions created at this moment or later: a datetime (a naive one is UTC), or a date, which is
-                its first moment in UTC. The list is read only down to there, so that a run costs what is new. A session
-                whose ``created_at`` is null does not come, nor does one because it was changed.
-            look_back: How much further back than ``since`` to read, for sessions that became visible late: sessions
-                that an earlier run has seen come again, so tell them apart by their ids.
-            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little: at 100 it
-                takes 1.15 times the requests of plain paging, at 30 about 1.3 times. Below 7 pages cannot overlap:
-                sessions that leave the list then hide others, and a warning says so.
-            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
-                pages are held.
-            extra: As in :meth:`list`.
-            options: Time-outs, retry policy and headers of each request.
+        Each session that matches from the first request until it is reached is yielded exactly once, whatever is added
+        or moved out of the filter meanwhile.
 
         Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages do not add up to a sorted list, or a session has no id, so sessions may be
+            PaginationDriftError: The pages do not form a sorted list, or a session has no id, so sessions may be
                 missing.
 
-        Warns:
-            TruemedWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
-                sessions without ``created_at`` are left out by ``since``.
-
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Payment Sessions".
         """
+        filters = build_query(
+            SESSION_FILTERS,
+            extra,
+            search=search,
+            include_order_items=include_order_items,
+            summarize_refunds=summarize_refunds,
+        )
         return self._iterate(
             LIST_PAYMENT_SESSIONS,
-            _filters(search, include_order_items, summarize_refunds, extra),
+            filters,
             SORT_ORDER,
+            since=since,
+            look_back=look_back,
             page_size=page_size,
             prefetch=prefetch,
-            since=scalars.resolve_since(since, look_back, self._client.clock.wall()),
             options=options,
         )
 
@@ -283,47 +251,39 @@ class PaymentSessions(Resource):
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentCapture:
-        """Take money that is held: for a session of ``kind="authorization"`` that is ``authorized``.
+        """Capture held money, of a session of ``kind="authorization"`` that is ``authorized``.
 
-        The same key gives the same capture. What became of the session comes by webhook, too. When the hold has expired
-        and cannot be renewed, this fails and the session is ``authorization_expired``.
+        The same key gives the same capture. The new state of the session arrives by webhook too. If the hold has
+        expired and cannot be renewed, this fails and the session is ``authorization_expired``.
 
         Args:
             payment_session_id: The session's id.
-            total_amount: How much to take, in cents: at most what the session was created with. Truemed's page also
-                refuses less than the sum of the items, although it allows less than the created amount. To take more,
-                void and create anew.
-            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
-                cancelled or the process may die, and repeat with it. It is shown in errors.
-            extra: Further fields of the body that this library does not know: capturing single items, for example.
-            options: Time-outs, retry policy and headers of this call.
+            total_amount: How much to capture, in cents: at most the amount that the session was created with. Truemed's
+                page also rejects less than the sum of the items, although it allows less than the created amount. To
+                capture more, void the session and create another.
 
         Returns:
-            The capture's own id, and the idempotency key that was used.
+            The capture's own id, and the idempotency key that was sent.
 
         Raises:
-            InvalidArgumentError: An argument was refused, or this client has used the key on this session with other
-                values; nothing was sent.
             TotalAmountInvalidError: The amount does not fit the session.
-            PaymentSessionDoesNotExistError: There is no such session for this API key.
+            PaymentSessionDoesNotExistError: This API key has no such session.
             SessionPendingError: The customer has not finished.
-            SessionCapturedError: It is captured already, by another key.
+            SessionCapturedError: The session was already captured, with another key.
             SessionVoidedError: The hold was released.
             SessionExpiredError: The hold expired and could not be renewed.
-            MissingFieldError: Truemed wants a field more.
-            CallError: Anything else; ``outcome`` says whether the money may have been taken, and repeating with the
-                error's ``idempotency_key`` settles it.
+            MissingFieldError: Truemed requires another field.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Capture Session".
         """
-        response = await self._client.send(
+        return await self._write(
             CAPTURE_PAYMENT_SESSION,
             path={"payment_session_id": payment_session_id},
-            body=body(CAPTURE, extra, total_amount=total_amount),
+            body=build_body(CAPTURE_FIELDS, extra, total_amount=total_amount),
             idempotency_key=idempotency_key,
             options=options,
         )
-        return attrs.evolve(response.value, idempotency_key=cast("str", response.idempotency_key))
 
     async def void(
         self,
@@ -333,40 +293,33 @@ class PaymentSessions(Resource):
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentVoid:
-        """Release money that is held: for a session of ``kind="authorization"`` that is ``authorized``.
+        """Release held money, of a session of ``kind="authorization"`` that is ``authorized``.
 
-        The same key gives the same void. What became of the session comes by webhook, too.
+        The same key gives the same void. The new state of the session arrives by webhook too.
 
         Args:
             payment_session_id: The session's id.
-            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
-                cancelled or the process may die, and repeat with it. It is shown in errors.
-            extra: Further fields of the body that this library does not know.
-            options: Time-outs, retry policy and headers of this call.
 
         Returns:
-            The void's own id, and the idempotency key that was used.
+            The void's own id, and the idempotency key that was sent.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            PaymentSessionDoesNotExistError: There is no such session for this API key.
-            SessionCapturedError: It is captured: :meth:`refund` it instead.
-            SessionPendingError: There is no hold yet: :meth:`cancel` it instead.
-            ImmediateCaptureError: It is no authorization.
-            MissingFieldError: Truemed wants a field more.
-            CallError: Anything else; ``outcome`` says whether the hold may have been released, and repeating with the
-                error's ``idempotency_key`` settles it.
+            PaymentSessionDoesNotExistError: This API key has no such session.
+            SessionCapturedError: The session is captured: :meth:`refund` it instead.
+            SessionPendingError: There is no hold yet: :meth:`cancel` the session instead.
+            ImmediateCaptureError: The session is not an authorization.
+            MissingFieldError: Truemed requires another field.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Void Session".
         """
-        response = await self._client.send(
+        return await self._write(
             VOID_PAYMENT_SESSION,
             path={"payment_session_id": payment_session_id},
-            body=body(NOTHING, extra),
+            body=build_body(NO_FIELDS, extra),
             idempotency_key=idempotency_key,
             options=options,
         )
-        return attrs.evolve(response.value, idempotency_key=cast("str", response.idempotency_key))
 
     async def cancel(
         self,
@@ -375,32 +328,30 @@ class PaymentSessions(Resource):
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentCancellation:
-        """End a session that is ``pending``, because its cart changed or the customer takes too long.
+        """Cancel a session that is ``pending``, because its cart changed or the customer takes too long.
 
-        The customer then sees a page that leads to ``failure_url``, and the session is ``canceled``. No key is known
-        for this call, so it is never repeated by itself once it may have had its effect: where an error's ``outcome``
-        is ``"unknown"``, :meth:`get` tells.
+        The customer then sees a page that leads to ``failure_url``, and the session is ``canceled``. The endpoint has
+        no documented idempotency key, so the library never retries it once it may have been applied. If an error's
+        ``outcome`` is ``"unknown"``, :meth:`get` shows whether the session is canceled.
 
         Args:
             payment_session_id: The session's id.
-            extra: Fields of the body; this library knows of none, and sends no body without them.
-            options: Time-outs, retry policy and headers of this call.
+            extra: Fields of the body. This library knows none, and sends no body without them.
 
         Returns:
-            The answer, of which no page at hand shows the fields; they may all be missing.
+            The response, whose fields are undocumented; all of them may be missing.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            NotFoundError: There is no such session for this API key.
-            BadRequestError: It is not pending; the values of ``code`` are not shown on the page at hand.
-            CallError: Anything else that happened on the call.
+            NotFoundError: This API key has no such session.
+            BadRequestError: The session is not pending; the values of ``code`` are undocumented.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Cancel Payment Session"; its path is known from third parties.
         """
-        return await self._call(
+        return await self._request(
             CANCEL_PAYMENT_SESSION,
             path={"payment_session_id": payment_session_id},
-            body=body(NOTHING, extra) or None,
+            body=build_body(NO_FIELDS, extra) or None,
             options=options,
         )
 
@@ -415,97 +366,41 @@ class PaymentSessions(Resource):
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentRefund:
-        """Give money back, for a session that is ``captured``; a payment can have several refunds.
+        """Refund money of a session that is ``captured``; a payment can have several refunds.
 
-        Each refund has its own key: a second refund under the key of the first would be the first one again, so this
-        client refuses a key that it has used with other values.
+        Each refund needs its own key. Truemed would answer a second refund with the key of the first by repeating the
+        first, so this client refuses a key that it has used with other values.
 
         Args:
-            payment_session_id: The session's id; it travels as ``payment_id``.
-            amount: How much to give back, in cents: at most what can still be refunded.
+            payment_session_id: The session's id; it is sent as ``payment_id``.
+            amount: How much to refund, in cents: at most what is still refundable.
             reason: ``"customer_request"``, ``"fraudulent"`` or ``"duplicate_payment"`` (the customer checked out more
                 than once for one purchase).
-            item_details: The items that are refunded, as plain JSON objects: no page at hand shows their fields.
-            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
-                cancelled or the process may die, and repeat with it. It is shown in errors.
-            extra: Further fields of the body that this library does not know.
-            options: Time-outs, retry policy and headers of this call.
+            item_details: The refunded items, as plain JSON objects, whose fields are undocumented.
 
         Returns:
-            The refund's id, and the idempotency key that was used.
+            The refund's id, and the idempotency key that was sent.
 
         Raises:
-            InvalidArgumentError: An argument was refused, or this client has used the key with other values; nothing
-                was sent.
-            AmountInvalidError: The amount is more than what can still be refunded.
+            AmountInvalidError: The amount is more than what is still refundable.
             InvalidPaymentIdError: There is no such payment.
             ChargeDisputedError: The customer disputes the charge.
-            NoSessionCapturesError: No money was taken.
-            MissingFieldError: Truemed wants a field more.
-            CallError: Anything else; ``outcome`` says whether the refund may have been made, and repeating with the
-                error's ``idempotency_key`` settles it.
+            NoSessionCapturesError: Nothing was captured.
+            MissingFieldError: Truemed requires another field.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Create Refund"; its path is known from third parties.
         """
-        response = await self._client.send(
+        return await self._write(
             REFUND_PAYMENT_SESSION,
-            body=body(
-                REFUND, extra, amount=amount, payment_id=payment_session_id, reason=reason, item_details=item_details
+            body=build_body(
+                REFUND_FIELDS,
+                extra,
+                amount=amount,
+                payment_id=payment_session_id,
+                reason=reason,
+                item_details=item_details,
             ),
             idempotency_key=idempotency_key,
             options=options,
         )
-        return attrs.evolve(response.value, idempotency_key=cast("str", response.idempotency_key))
-
-    def get_many(
-        self,
-        ids: Iterable[str] | AsyncIterable[str],
-        *,
-        concurrency: int = 16,
-        ordered: bool = False,
-        unique: bool = False,
-        progress: Callable[[int, int, int | None], object] | None = None,
-        options: RequestOptions | None = None,
-    ) -> Stream[Outcome[PaymentSession]]:
-        """Get many payment sessions at once, ``concurrency`` at a time.
-
-        One that fails, for whatever reason, does not touch the others: each id gives one
-        :class:`~truemed_async.Outcome`.
-
-        Args:
-            ids: The ids, from any iterable or async iterable; it is read only as fast as the outcomes are taken.
-            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
-            ordered: Whether outcomes come in the order of the ids, rather than as they arrive.
-            unique: Whether an id that was there before is left out. The last 100,000 different ones are remembered.
-            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
-                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
-                ``ids`` has no length. What it raises ends the iteration.
-            options: Time-outs, retry policy and headers of each call.
-
-        Raises:
-            InvalidArgumentError: An argument was refused; raised at once.
-        """
-        return get_many(
-            lambda each: self.get(each, options=options),
-            ids,
-            concurrency=concurrency,
-            ordered=ordered,
-            unique=unique,
-            progress=progress,
-        )
-
-
-def _filters(
-    search: str | None, include_order_items: object, summarize_refunds: object, extra: object
-) -> dict[str, str | int | bool | None]:
-    """Check the filters of ``list`` and ``iter``."""
-    known: Query = {
-        "search": None if search is None else scalars.validate_text("search", search),
-        "include_order_items": None
-        if include_order_items is None
-        else scalars.validate_bool("include_order_items", include_order_items),
-        "summarize_refunds": None
-        if summarize_refunds is None
-        else scalars.validate_bool("summarize_refunds", summarize_refunds),
-    }
-    return payments.resolve_filters(known, extra)

@@ -1,21 +1,41 @@
-"""Reconciliations: payouts, and the transactions that they are made of."""
+"""Reconciliations: payouts, and the transactions that they consist of.
+
+Truemed documents neither how these lists are sorted nor under which name a transaction has its id.
+"""
 
 from __future__ import annotations
 
 import calendar
+import hashlib
 import re
 from collections.abc import Collection
+from contextlib import aclosing
 from datetime import date, timedelta
 
+import orjson
+
+from truemed_async._core.pagination import FetchPage, SortOrder, unordered
 from truemed_async._core.stream import RequestCounter, Stream
 from truemed_async._validation import scalars
 from truemed_async.endpoints import LIST_PAYOUTS, LIST_TRANSACTIONS
-from truemed_async.errors import InvalidArgumentError
+from truemed_async.errors import InvalidArgumentError, PaginationDriftError
 from truemed_async.models import Page, Payout, ReconciliationRow, Transaction
 from truemed_async.options import RequestOptions
-from truemed_async.resources._base import Resource
+from truemed_async.resources._base import Batches, ReadPages, Resource
+from truemed_async.resources._fields import DAYS, TRANSACTION_FILTERS, build_body, build_query
 from truemed_async.resources._reconcile import DateRange, join_payouts
-from truemed_async.resources._row_identity import PAYOUT_ORDER, TRANSACTION_ORDER, verify_row_count
+
+
+def _row_digest(transaction: Transaction) -> str:
+    """Return the identity of a row without an id: a hash of all its values."""
+    return hashlib.sha256(orjson.dumps(transaction.to_dict(), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+PAYOUT_ORDER = SortOrder[Payout](id=lambda payout: payout.payout_id, key=unordered)
+TRANSACTION_ORDER = SortOrder[Transaction](
+    id=lambda transaction: transaction.transaction_id or _row_digest(transaction), key=unordered
+)
+
 
 PAGE_SIZE = 100  # of the lists that ``reconcile`` reads
 
@@ -23,7 +43,7 @@ _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})\Z")
 
 
 class Reconciliations(Resource):
-    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout is made of."""
+    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout consists of."""
 
     __slots__ = ()
 
@@ -36,31 +56,22 @@ class Reconciliations(Resource):
         page_size: int | None = None,
         options: RequestOptions | None = None,
     ) -> Page[Payout]:
-        """Return one page of the payouts of some days; Truemed does not say in which order.
+        """Return one page of the payouts of some days, in an undocumented order. To read all, use :meth:`iter_payouts`.
 
-        To read them all, use :meth:`iter_payouts`. The reference page of this endpoint is not at hand: that the answer
-        holds its rows under ``payouts`` is a guess.
+        The reference page of this endpoint is not public: that the response holds its rows under ``payouts`` is assumed.
 
         Args:
             start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
-            end_date: The last day, in UTC; it is included.
-            page: The page, from 1; Truemed's default is 1.
-            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
-                ``.pagination.page_size``.
-            options: Time-outs, retry policy and headers of this call.
+            end_date: The last day, in UTC, inclusive.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused a filter.
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected a filter.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
         """
-        return await self._call(
-            LIST_PAYOUTS,
-            query={**_days(start_date, end_date), **_paging(page, page_size)},
-            options=options,
-        )
+        filters = _days(start_date, end_date)
+        return await self._list(LIST_PAYOUTS, filters, page, page_size, options)
 
     def iter_payouts(
         self,
@@ -71,37 +82,17 @@ class Reconciliations(Resource):
         prefetch: int = 4,
         options: RequestOptions | None = None,
     ) -> Stream[Payout]:
-        """Iterate over every payout of some days, without a gap while payouts are added.
+        """Iterate over all payouts of some days; the arguments are those of :meth:`list_payouts`.
 
-        Each payout that is there from the first request until it is reached comes exactly once, in Truemed's order.
-        Truemed does not state that order: it has to be stable, and the id of every payout is kept.
+        Each payout that exists from the first request until it is reached is yielded exactly once, in Truemed's order.
+        That order is undocumented: it has to be stable, and the id of every payout is remembered.
 
-        Args:
-            start_date: As in :meth:`list_payouts`.
-            end_date: As in :meth:`list_payouts`.
-            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little. Below 7 they
-                cannot: rows that leave the list then hide others, and a warning says so.
-            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
-                pages are held.
-            options: Time-outs, retry policy and headers of each request.
-
-        Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages contradict each other, so payouts may be missing.
-
-        Warns:
-            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
-
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
         """
+        filters = _days(start_date, end_date)
         return self._iterate(
-            LIST_PAYOUTS,
-            _days(start_date, end_date),
-            PAYOUT_ORDER,
-            page_size=page_size,
-            prefetch=prefetch,
-            options=options,
+            LIST_PAYOUTS, filters, PAYOUT_ORDER, page_size=page_size, prefetch=prefetch, options=options
         )
 
     async def list_transactions(
@@ -115,36 +106,27 @@ class Reconciliations(Resource):
         page_size: int | None = None,
         options: RequestOptions | None = None,
     ) -> Page[Transaction]:
-        """Return one page of the transactions of some days; Truemed does not say in which order.
+        """Return one page of the transactions of some days. To read all of them, use :meth:`iter_transactions`.
 
-        To read them all, use :meth:`iter_transactions`.
+        The order of the list is undocumented.
 
         Args:
             start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
-            end_date: The last day, in UTC; it is included.
+            end_date: The last day, in UTC, inclusive.
             payout_ids: Only transactions of these payouts, at least one.
-            include_pending_payouts: Whether transactions that are not paid out yet come too; Truemed's default is yes.
-            page: The page, from 1; Truemed's default is 1.
-            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
-                ``.pagination.page_size``.
-            options: Time-outs, retry policy and headers of this call.
+            include_pending_payouts: Whether to include transactions that are not paid out yet; Truemed's default is
+                yes.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused a filter.
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected a filter.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
-        return await self._call(
-            LIST_TRANSACTIONS,
-            query={
-                **_days(start_date, end_date),
-                **_filters(payout_ids, include_pending_payouts),
-                **_paging(page, page_size),
-            },
-            options=options,
+        filters = _days(start_date, end_date) | build_query(
+            TRANSACTION_FILTERS, payout_ids=payout_ids, include_pending_payouts=include_pending_payouts
         )
+        return await self._list(LIST_TRANSACTIONS, filters, page, page_size, options)
 
     def iter_transactions(
         self,
@@ -157,46 +139,34 @@ class Reconciliations(Resource):
         prefetch: int = 4,
         options: RequestOptions | None = None,
     ) -> Stream[Transaction]:
-        """Iterate over every transaction of some days, without a gap while transactions are added.
+        """Iterate over all transactions of some days; the arguments are those of :meth:`list_transactions`.
 
-        Each transaction that is there from the first request until it is reached comes exactly once, in Truemed's
-        order. Truemed does not state that order: it has to be stable, and what identifies each transaction is kept, in
-        about 100 bytes, for up to a million of them. Days before today are at rest; read more of them in slices.
+        Each transaction that exists from the first request until it is reached is yielded exactly once, in Truemed's
+        order. That order is undocumented: it has to be stable, and the identity of each transaction is remembered, in
+        about 100 bytes, for up to a million of them. Read more of them in slices; days before today do not change.
 
-        Nor is it known under which name a transaction has its id. Rows with a ``transaction_id`` or an ``id`` are told
-        apart by that; others by all that they hold. Two charges of one checkout may be alike in that, and both be real:
-        where rows without an id do not add up to the number that the server states, that is an error and not a guess.
-
-        Args:
-            start_date: As in :meth:`list_transactions`.
-            end_date: As in :meth:`list_transactions`.
-            payout_ids: As in :meth:`list_transactions`.
-            include_pending_payouts: As in :meth:`list_transactions`.
-            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little. Below 7 they
-                cannot: rows that leave the list then hide others, and a warning says so.
-            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
-                pages are held.
-            options: Time-outs, retry policy and headers of each request.
+        Rows with a ``transaction_id`` or an ``id`` are identified by it, others by all their values. Two charges of one
+        checkout may have the same values and both be real: if rows without an id do not add up to the number that the
+        server states, the iteration ends with an error.
 
         Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages contradict each other, or rows without an id are alike, so transactions may
+            PaginationDriftError: The pages contradict each other, or rows without an id are equal, so transactions may
                 be missing.
 
-        Warns:
-            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
-
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
+        filters = _days(start_date, end_date) | build_query(
+            TRANSACTION_FILTERS, payout_ids=payout_ids, include_pending_payouts=include_pending_payouts
+        )
         return self._iterate(
             LIST_TRANSACTIONS,
-            {**_days(start_date, end_date), **_filters(payout_ids, include_pending_payouts)},
+            filters,
             TRANSACTION_ORDER,
             page_size=page_size,
             prefetch=prefetch,
             options=options,
-            verify=verify_row_count,
+            verify=_verify_row_count,
         )
 
     def reconcile(
@@ -209,36 +179,34 @@ class Reconciliations(Resource):
         concurrency: int = 4,
         options: RequestOptions | None = None,
     ) -> Stream[ReconciliationRow]:
-        """Iterate over all transactions of some days, each joined its payout.
+        """Iterate over all transactions of some days, each joined with its payout.
 
-        What comes is the full outer join of two lists: the payouts of these days, and the transactions of these days
-        together with those of earlier days that were paid by one of these payouts. Everything is read day by day, so
-        each row tells under which UTC day Truemed lists it. Give the rows to :class:`~truemed_async.ReconciliationCheck`
-        to learn whether they add up.
+        The result is the full outer join of two lists: the payouts of these days, and the transactions of these days
+        together with those of earlier days that one of these payouts paid. Everything is read day by day, so each row
+        states the UTC day under which Truemed lists it. Pass the rows to :class:`~truemed_async.ReconciliationCheck` to
+        learn whether they add up.
 
-        A payout of the first days pays for transactions of the days before: ``look_back`` says how far to look for
-        them. Where it is too short, the check tells of payouts that do not add up.
+        A payout of the first days pays for transactions of the days before: ``look_back`` is how far to search for
+        them. If it is too short, the check reports payouts that do not add up.
 
         Args:
-            month: The days as ``"YYYY-MM"``; otherwise give both of the next two.
+            month: The days, as ``"YYYY-MM"``; otherwise pass both of the next two.
             start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
-            end_date: The last day, in UTC; it is included.
-            look_back: How far before ``start_date`` to look for transactions of these payouts, in whole days.
-            concurrency: How many days are read at once, at least 1. Up to twice as many are held.
-            options: Time-outs, retry policy and headers of each request.
+            end_date: The last day, in UTC, inclusive.
+            look_back: How far before ``start_date`` to search for transactions of these payouts, in whole days.
+            concurrency: How many days are read at once, at least 1. Up to twice as many are held in memory.
 
         Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages of a day contradict each other, or rows without an id are alike.
+            PaginationDriftError: The pages of a day contradict each other, or rows without an id are equal.
 
         Warns:
-            TruemedWarning: The last day is not over, so its rows may still change.
+            TruemedWarning: The last day has not ended, so its rows may still change.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
         """
         first, last = _month_or_days(month, start_date, end_date)
-        period = DateRange.of(_days(first, last), look_back)
+        dates = DateRange.of(_days(first, last), look_back)
         counter = RequestCounter()
 
         def payouts_of(day: date) -> Stream[Payout]:
@@ -255,34 +223,32 @@ class Reconciliations(Resource):
         def transactions_of(day: date, payout_ids: tuple[str, ...] | None) -> Stream[Transaction]:
             return self._iterate(
                 LIST_TRANSACTIONS,
-                {**_days(day, day), **_filters(payout_ids, None)},
+                _days(day, day) | build_query(TRANSACTION_FILTERS, payout_ids=payout_ids, include_pending_payouts=None),
                 TRANSACTION_ORDER,
                 page_size=PAGE_SIZE,
                 prefetch=1,
                 options=options,
-                verify=verify_row_count,
+                verify=_verify_row_count,
                 counter=counter,
             )
 
         rows = join_payouts(
-            period,
+            dates,
             payouts_of,
             transactions_of,
             clock=self._client.clock,
             concurrency=scalars.validate_positive_int("concurrency", concurrency),
         )
-        filters = {"start_date": str(period.first), "end_date": str(period.last), "look_back": str(look_back)}
+        filters = {"start_date": str(dates.first), "end_date": str(dates.last), "look_back": str(look_back)}
         return Stream(rows, source=self._source(ReconciliationRow, filters, counter))
 
 
-def _month_or_days(
-    month: object, start_date: date | str | None, end_date: date | str | None
-) -> tuple[date | str, date | str]:
+def _month_or_days(month: object, start_date: object, end_date: object) -> tuple[object, object]:
     """Return the first and last day of a month, or the given days."""
     if month is None and start_date is not None and end_date is not None:
         return start_date, end_date
     if month is None or start_date is not None or end_date is not None:
-        raise InvalidArgumentError("give either month, or start_date and end_date")
+        raise InvalidArgumentError("pass either month, or start_date and end_date")
     match = _MONTH.match(month) if isinstance(month, str) else None
     year, number = (int(part) for part in match.groups()) if match else (0, 0)
     if not year or not 1 <= number <= 12:
@@ -290,30 +256,31 @@ def _month_or_days(
     return date(year, number, 1), date(year, number, calendar.monthrange(year, number)[1])
 
 
-def _days(start_date: date | str, end_date: date | str) -> dict[str, str]:
+def _days(start_date: object, end_date: object) -> dict[str, str]:
     """Check the days, which Truemed requires, and their order."""
-    days = {
-        "start_date": scalars.parse_date("start_date", start_date),
-        "end_date": scalars.parse_date("end_date", end_date),
-    }
-    if days["end_date"] < days["start_date"]:  # as texts: the year has four digits
-        raise InvalidArgumentError("end_date must not lie before start_date")
+    days = build_body(DAYS, start_date=start_date, end_date=end_date)
+    if days["end_date"] < days["start_date"]:  # as text: the year has four digits
+        raise InvalidArgumentError("end_date must not be before start_date")
     return days
 
 
-def _filters(payout_ids: object, include_pending_payouts: object) -> dict[str, str | int | bool | None]:
-    if include_pending_payouts is not None and not isinstance(include_pending_payouts, bool):
-        raise InvalidArgumentError("include_pending_payouts must be True, False or None")
-    return {
-        "payout_ids": None
-        if payout_ids is None
-        else ",".join(scalars.validate_non_empty_items("payout_ids", payout_ids, scalars.validate_id)),
-        "include_pending_payouts": include_pending_payouts,
-    }
+async def _verify_row_count(fetch: FetchPage[Transaction], read: ReadPages[Transaction]) -> Batches[Transaction]:
+    """Yield the transactions. If some have no id, all must be as many as the server counts, or equal ones were lost."""
+    totals: list[int | None] = [None]
+    found, without_id = 0, False
 
+    async def fetch_and_keep_total(page: int, size: int) -> Page[Transaction]:
+        result = await fetch(page, size)
+        totals.append(result.pagination.count if result.pagination else None)
+        return result
 
-def _paging(page: int | None, page_size: int | None) -> dict[str, str | int | bool | None]:
-    return {
-        "page": None if page is None else scalars.validate_positive_int("page", page),
-        "page_size": None if page_size is None else scalars.validate_positive_int("page_size", page_size),
-    }
+    async with aclosing(read(fetch_and_keep_total)) as batches:
+        async for batch in batches:
+            found += len(batch)
+            without_id = without_id or any(transaction.transaction_id is None for transaction in batch)
+            yield batch
+    if without_id and found != totals[-1]:
+        count = "does not count them" if totals[-1] is None else f"counts {totals[-1]:,}"
+        raise PaginationDriftError(
+            f"{found:,} different transactions, some without an id, and the server {count}: some may be equal"
+        )

@@ -14,7 +14,7 @@ from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
 from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
-from truemed_async.resources._qualification_fields import QualificationSessionUpdateParams
+from truemed_async.resources._fields import QualificationSessionUpdateParams
 from truemed_async.sync._base import bridge_stream, format_repr, reject_session, wrap_secret
 from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import SyncStream
@@ -29,7 +29,7 @@ __all__ = ["CatalogItems", "PaymentSessions", "PaymentTokens", "QualificationSes
 
 
 class CatalogItems:
-    """What you sell, and whether it may be paid for with HSA/FSA money."""
+    """What you sell, and whether it may be paid for with HSA/FSA money. The id of an item is its SKU."""
 
     __slots__ = ("_async",)
 
@@ -49,14 +49,14 @@ class CatalogItems:
         product_id: str | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> CatalogItemCreation:
-        """Add an item to the catalog; Truemed reviews it later, and tells the result by webhook.
+        """Add an item to the catalog. Truemed reviews it later and sends the result by webhook.
 
-        This call takes no idempotency key, so it is never repeated by itself once it may have had its effect. Where an
-        error's ``outcome`` is ``"unknown"``, :meth:`get` by the SKU tells whether the item is there.
+        The endpoint has no idempotency key, so the library never retries it once it may have been applied. If an
+        error's ``outcome`` is ``"unknown"``, :meth:`get` by the SKU shows whether the item exists.
 
-        No page at hand shows the table of this request. ``sku``, ``name``, ``description``, ``gtin`` and
-        ``image_urls`` are in Truemed's example; the others are guesses, by the fields of an item. Truemed may want more
-        of them than the two that this library asks for.
+        Truemed's table of this request is not public. ``sku``, ``name``, ``description``, ``gtin`` and ``image_urls``
+        are in Truemed's example; the others are assumed from the fields of an item. Truemed may require more of them
+        than the two that this library requires.
 
         Args:
             sku: Your SKU, unique in your catalog.
@@ -65,37 +65,33 @@ class CatalogItems:
             image_urls: The addresses of its pictures.
             url: The product's page.
             gtin: Its Global Trade Item Number.
-            metadata: Text of your own.
+            metadata: Your own text.
             product_id: Your id of the product that the SKU belongs to.
-            options: Time-outs, retry policy and headers of this call.
 
         Returns:
-            The answer, of which no page at hand shows the fields; ``.item`` is the item where there is one.
+            The response, whose fields are undocumented; ``.item`` is the item if the response holds it.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            ConflictError: The catalog has an item of this SKU.
-            BadRequestError: Truemed refused a field.
-            CallError: Anything else that happened on the call.
+            ConflictError: The catalog already has an item with this SKU.
+            BadRequestError: Truemed rejected a field.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Create Catalog Item"; guide, "Managing Your Catalog".
         """
         return runner.run(self._async.create, sku, name=name, description=description, image_urls=image_urls, url=url, gtin=gtin, metadata=metadata, product_id=product_id, options=options)
 
     def get(self, sku: str, *, options: RequestOptions | None = None) -> CatalogItem:
-        """Return one item. It is a POST that changes nothing, and is repeated as a GET is.
+        """Return one item. The request is a POST without effects and is retried like a GET.
 
         Args:
-            sku: Its SKU.
-            options: Time-outs, retry policy and headers of this call.
+            sku: The item's SKU.
 
         Raises:
-            InvalidArgumentError: The SKU cannot be one; nothing was sent.
-            NotFoundError: There is no such item in the catalog of this API key.
-            DecodeError: The answer holds no item, either by itself or under ``object``: which of the two it is, no
-                page at hand says.
-            CallError: Anything else that happened on the call.
+            NotFoundError: The catalog of this API key has no such item.
+            DecodeError: The response holds no item, neither itself nor under ``object``. Which of the two Truemed
+                sends is undocumented.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Get Catalog Item Details".
         """
         return runner.run(self._async.get, sku, options=options)
@@ -108,24 +104,18 @@ class CatalogItems:
         page_size: int | None = None,
         options: RequestOptions | None = None,
     ) -> Page[CatalogItem]:
-        """Return one page of the catalog; Truemed does not say in which order.
+        """Return one page of the catalog, in an undocumented order. To read all of it, use :meth:`iter`.
 
-        To read it all, use :meth:`iter`: pages asked for one by one shift while items come and go.
+        That this list takes ``page`` and ``page_size`` as others do is assumed from the ``pagination`` in its response.
 
         Args:
-            eligibility: Only items of this eligibility. The name of the filter is a guess: the page at hand is cut off
-                after ``eligi``. Look at an item of the answer before you rely on it.
-            page: The page, from 1.
-            page_size: Items on a page, at least 1. The server may apply less: see ``.pagination.page_size``. That
-                this list takes ``page`` and ``page_size`` as the others do is a guess, by the ``pagination`` in its
-                answer.
-            options: Time-outs, retry policy and headers of this call.
+            eligibility: Only items of this eligibility. The name of the filter is assumed, because the public page is
+                cut off after ``eligi``: check an item of the response before you rely on it.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused a filter.
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected a filter.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Catalog Items".
         """
         return runner.run(self._async.list, eligibility=eligibility, page=page, page_size=page_size, options=options)
@@ -138,29 +128,14 @@ class CatalogItems:
         prefetch: int = 4,
         options: RequestOptions | None = None,
     ) -> SyncStream[CatalogItem]:
-        """Iterate over every item of the catalog that matches, without a gap while the catalog changes.
+        """Iterate over all items of the catalog that match the filters of :meth:`list`.
 
-        Each item that matches from the first request until it is reached comes exactly once, in Truemed's order,
-        whatever is added, removed or moved out of the filter meanwhile. Truemed does not state that order, so two
-        things differ from other lists: the order has to be stable (an item that jumps to the front because it was
-        changed may be missed), and the SKU of every item is kept, in about 100 bytes each, for up to a million items.
+        Each item that matches from the first request until it is reached is yielded exactly once, in Truemed's order,
+        whatever is added, removed or moved out of the filter meanwhile. That order is undocumented, which has two
+        consequences: it has to be stable (an item that moves to the front because it was changed may be missed), and
+        the SKU of every item is remembered, in about 100 bytes each, for up to a million items.
 
-        Args:
-            eligibility: As in :meth:`list`.
-            page_size: Items to ask for at once, at most; the server may give less. Pages overlap a little. Below 7
-                they cannot: items that leave the list then hide others, and a warning says so.
-            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
-                pages are held.
-            options: Time-outs, retry policy and headers of each request.
-
-        Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages contradict each other, so items may be missing.
-
-        Warns:
-            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
-
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Catalog Items".
         """
         return SyncStream(self._async.iter(eligibility=eligibility, page_size=page_size, prefetch=prefetch, options=options))
@@ -178,62 +153,59 @@ class CatalogItems:
         product_id: str | Unset = UNSET,
         options: RequestOptions | None = None,
     ) -> CatalogItemUpdate:
-        """Change an item. What is not given is not sent.
+        """Update an item. Fields that are not passed are not sent.
 
-        Truemed's pages contradict each other here. The reference wants the whole item each time (``name``,
-        ``description``, ``image_urls`` and ``url`` besides the SKU) and says that the item is not reviewed anew at
-        once; the guide sends less and says that it is. Give all of them to be right by both.
+        Truemed's pages contradict each other here. The reference requires the whole item (``name``, ``description``,
+        ``image_urls`` and ``url`` besides the SKU) and says that the item is not reviewed again at once; the guide
+        sends less and says that it is. Passing all of them satisfies both.
 
-        This call takes no idempotency key, so it is never repeated by itself once it may have had its effect. Where an
-        error's ``outcome`` is ``"unknown"``, make the same call again: the values end up the same.
+        The endpoint has no idempotency key, so the library never retries it once it may have been applied. If an
+        error's ``outcome`` is ``"unknown"``, repeat the call: the values end up the same.
 
         Args:
             sku: The item's SKU; it cannot be changed.
             name: The product's name.
             description: The product's description.
-            image_urls: The addresses of its pictures, all of them.
+            image_urls: The addresses of all its pictures.
             url: The product's page.
             gtin: Its Global Trade Item Number; ``None`` is sent as null.
-            metadata: Text of your own.
-            product_id: Your id of the product that the SKU belongs to. That it can be sent is a guess: the table at
-                hand is cut off after ``metadata``.
-            options: Time-outs, retry policy and headers of this call.
+            metadata: Your own text.
+            product_id: Your id of the product that the SKU belongs to. Undocumented here: the public table is cut off
+                after ``metadata``.
 
         Returns:
-            The answer, an empty object.
+            The response, an empty object.
 
         Raises:
-            InvalidArgumentError: An argument was refused, or there is nothing to change; nothing was sent.
-            NotFoundError: There is no such item in the catalog of this API key.
-            BadRequestError: Truemed refused a field, or wants more of them.
-            CallError: Anything else that happened on the call.
+            InvalidArgumentError: Nothing was passed to update; nothing was sent.
+            NotFoundError: The catalog of this API key has no such item.
+            BadRequestError: Truemed rejected a field, or requires more of them.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Update Catalog Item"; guide, "Managing Your Catalog".
         """
         return runner.run(self._async.update, sku, name=name, description=description, image_urls=image_urls, url=url, gtin=gtin, metadata=metadata, product_id=product_id, options=options)
 
     def checkout_method(self, skus: Collection[str], *, options: RequestOptions | None = None) -> CheckoutMethod:
-        """Ask whether Truemed should be offered for an item or a cart.
+        """Ask whether to offer Truemed for an item or a cart.
 
-        Truemed looks at what the items are, not at prices, discounts or charges. It is a POST that changes nothing, and
-        is repeated as a GET is. Call it from your server only: it carries the API key.
+        Truemed considers what the items are, not prices, discounts or charges. The request is a POST without effects
+        and is retried like a GET. Call it from your server only: it carries the API key.
 
-        The request is a guess. The page at hand says that it holds SKUs and not how; what is sent,
-        ``{"items": [{"sku": …}]}``, is known from third parties only. If Truemed refuses it, give ``client.send`` an
-        :class:`~truemed_async.Endpoint` of your own and the body that Truemed tells you.
+        The form of the request is assumed. Truemed's page says that it holds SKUs but not how; ``{"items": [{"sku":
+        …}]}`` is known from third parties only. If Truemed rejects it, pass your own :class:`~truemed_async.Endpoint`
+        and the body that Truemed specifies to ``client.send``.
 
         Args:
             skus: The SKUs of the cart, at least one.
-            options: Time-outs, retry policy and headers of this call.
 
         Returns:
-            The answer, of which no page at hand shows the fields; they are in ``extra``.
+            The response, whose fields are undocumented; they are in ``extra``.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused the request.
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected the request.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Truemed Checkout Method".
         """
         return runner.run(self._async.checkout_method, skus, options=options)
@@ -248,23 +220,14 @@ class CatalogItems:
         progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[Outcome[CatalogItem]]:
-        """Get many items at once, ``concurrency`` at a time.
+        """Get many objects by their ids, ``concurrency`` at a time.
 
-        One that fails, for whatever reason, does not touch the others: each SKU gives one
-        :class:`~truemed_async.Outcome`.
+        Each id yields one :class:`~truemed_async.Outcome`; one that fails does not affect the others.
 
         Args:
-            ids: The SKUs, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
-            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
-            ordered: Whether outcomes come in the order of the SKUs, rather than as they arrive.
-            unique: Whether a SKU that was there before is left out. The last 100,000 different ones are remembered.
-            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
-                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
-                ``ids`` has no length. What it raises ends the iteration.
-            options: Time-outs, retry policy and headers of each call.
+            ids: The ids, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
 
-        Raises:
-            InvalidArgumentError: An argument was refused; raised at once.
+        Shared arguments and errors: :doc:`/common`.
         """
         return bridge_stream(lambda bridge: self._async.get_many(bridge, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
@@ -301,68 +264,57 @@ class PaymentSessions:
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentSessionCreation:
-        """Start a checkout, or charge a stored token. What is not given is not sent.
+        """Start a checkout, or charge a stored token. Fields that are not passed are not sent.
 
-        Keep the idempotency key with the cart: the same key with the same cart gives the same session, so a double
-        click makes one. A changed cart needs a new key, and the old session should be cancelled.
+        Store the idempotency key with the cart: the same key with the same cart gives the same session, so a double
+        click creates only one. A changed cart needs a new key, and the old session should be canceled.
 
         Args:
-            total_amount: What the customer pays, in cents, with all charges and discounts. If any ``amount_details``
-                is given, here or on an item, it has to be the sum of all parts. 0 is for a free trial: with
-                ``tokenize`` and ``display_next_bill_info``.
+            total_amount: What the customer pays, in cents, including all charges and discounts. If any
+                ``amount_details`` is passed, here or on an item, it has to be the sum of all parts. 0 is only for a
+                free trial, with ``tokenize`` and ``display_next_bill_info``.
             order_items: The lines of the cart; they decide about eligibility.
-            success_url: Where the customer returns after paying; https, or http on localhost. In it,
-                ``{{payment_session_id}}`` is replaced with the session's id; no other placeholder is.
-            failure_url: Where the customer returns otherwise. Make it a generic page.
-            amount_details: Charges and discounts of the whole order. Truemed's reference calls it required, its guide
-                optional. Discounts may be written as negative or as positive amounts: the pages contradict each other,
-                and they are sent as you write them.
+            success_url: Where the customer returns after paying; https, or http on localhost. Truemed replaces
+                ``{{payment_session_id}}`` in it with the session's id, and no other placeholder.
+            failure_url: Where the customer returns otherwise. Use a generic page.
+            amount_details: Charges and discounts of the whole order. Truemed's reference requires it; its guide says
+                that it is optional. Discounts are sent as you pass them, positive or negative, because Truemed's pages
+                contradict each other.
             customer_email: The customer's e-mail address.
             customer_name: The customer's name.
-            customer_state: The customer's US state, two letters. A guess: only third parties are known to send it.
-            metadata: Your own text, which comes back with the session and its webhooks. A mapping is sent as JSON.
-            kind: ``"one_time_payment"``, which is Truemed's default, or ``"authorization"``: the money is held until you
+            customer_state: The customer's US state, two letters. Undocumented: only third parties are known to send it.
+            metadata: Your own text, returned with the session and its webhooks. A mapping is sent as JSON.
+            kind: ``"one_time_payment"``, Truemed's default, or ``"authorization"``: the money is held until you
                 :meth:`capture` or :meth:`void` it. Truemed enables that for a merchant on request.
-            tokenize: Whether to store the payment method, too: the token comes by webhook.
+            tokenize: Whether to store the payment method too; the token arrives by webhook.
             payment_token: A stored token to charge, without the customer.
-            display_next_bill_info: What the customer is shown of the next bill.
-            use_iframe: Whether ``redirect_url`` is to be put into an iframe.
-            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
-                cancelled or the process may die, and repeat with it. Do not put personal data in it: it is shown in
-                errors.
-            extra: Further fields of the body that this library does not know.
-            options: Time-outs, retry policy and headers of this call.
+            display_next_bill_info: What to show the customer about the next bill.
+            use_iframe: Whether ``redirect_url`` will be loaded in an iframe.
 
         Returns:
-            The session's id, where to send the customer, and the idempotency key that was used.
+            The session's id, where to send the customer, and the idempotency key that was sent.
 
         Raises:
-            InvalidArgumentError: An argument was refused, the amounts do not add up (the text shows the arithmetic), or
-                this client has used the key with other values; nothing was sent.
+            InvalidArgumentError: The amounts do not add up (the message shows the arithmetic); nothing was sent.
             PaymentMethodError: The stored token could not be charged: send the customer to its ``redirect_url``.
             NotFoundError: The token was deleted.
-            MissingFieldError: Truemed wants a field more.
-            CallError: Anything else; ``outcome`` says whether the session may have been made, and repeating with the
-                error's ``idempotency_key`` settles it.
+            MissingFieldError: Truemed requires another field.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Create Payment Session".
         """
         return runner.run(self._async.create, total_amount=total_amount, order_items=order_items, success_url=success_url, failure_url=failure_url, amount_details=amount_details, customer_email=customer_email, customer_name=customer_name, customer_state=customer_state, metadata=metadata, kind=kind, tokenize=tokenize, payment_token=payment_token, display_next_bill_info=display_next_bill_info, use_iframe=use_iframe, idempotency_key=idempotency_key, extra=extra, options=options)
 
     def get(self, payment_session_id: str, *, options: RequestOptions | None = None) -> PaymentSession:
-        """Return one payment session.
-
-        Fulfil the order only if its ``may_fulfill`` is true, which is when it is captured.
+        """Return one payment session. Fulfill the order only if its ``may_fulfill`` is true.
 
         Args:
-            payment_session_id: Its id, as :meth:`create` returned it.
-            options: Time-outs, retry policy and headers of this call.
+            payment_session_id: The session's id, as :meth:`create` returned it.
 
         Raises:
-            InvalidArgumentError: The id cannot be one; nothing was sent.
-            NotFoundError: There is no such session for this API key.
-            CallError: Anything else that happened on the call.
+            NotFoundError: This API key has no such session.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Get Payment Status"; its path is known from third parties.
         """
         return runner.run(self._async.get, payment_session_id, options=options)
@@ -378,26 +330,18 @@ class PaymentSessions:
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> Page[PaymentSession]:
-        """Return one page of payment sessions of every status, newest first.
-
-        To read them all, use :meth:`iter`: pages asked for one by one shift while sessions come.
+        """Return one page of payment sessions of every status, newest first. To read all of them, use :meth:`iter`.
 
         Args:
-            search: Text to find. That the filter has this name, and that it looks at id, e-mail and name, is a guess.
+            search: Text to find. Undocumented: the filter's name, and that it searches id, e-mail and name.
             include_order_items: Whether each session has its ``order_items``.
             summarize_refunds: Whether each session has its ``refund_amount``.
-            page: The page, from 1; Truemed's default is 1.
-            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
-                ``.pagination.page_size``.
-            extra: Further query parameters. Truemed has filters by status, kind and date; the page at hand does not
-                show their names.
-            options: Time-outs, retry policy and headers of this call.
+            extra: Further query parameters. Truemed has filters by status, kind and date, whose names are not public.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused a filter.
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected a filter.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Payment Sessions".
         """
         return runner.run(self._async.list, search=search, include_order_items=include_order_items, summarize_refunds=summarize_refunds, page=page, page_size=page_size, extra=extra, options=options)
@@ -415,38 +359,16 @@ class PaymentSessions:
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[PaymentSession]:
-        """Iterate over every payment session that matches, newest first, without a gap while the list changes.
+        """Iterate over all payment sessions that match the filters of :meth:`list`, newest first.
 
-        Each session that matches from the first request until it is reached comes exactly once, whatever is added or
-        moved out of the filter meanwhile.
-
-        Args:
-            search: As in :meth:`list`.
-            include_order_items: As in :meth:`list`.
-            summarize_refunds: As in :meth:`list`.
-            since: Only sessions created at this moment or later: a datetime (a naive one is UTC), or a date, which is
-                its first moment in UTC. The list is read only down to there, so that a run costs what is new. A session
-                whose ``created_at`` is null does not come, nor does one because it was changed.
-            look_back: How much further back than ``since`` to read, for sessions that became visible late: sessions
-                that an earlier run has seen come again, so tell them apart by their ids.
-            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little: at 100 it
-                takes 1.15 times the requests of plain paging, at 30 about 1.3 times. Below 7 pages cannot overlap:
-                sessions that leave the list then hide others, and a warning says so.
-            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
-                pages are held.
-            extra: As in :meth:`list`.
-            options: Time-outs, retry policy and headers of each request.
+        Each session that matches from the first request until it is reached is yielded exactly once, whatever is added
+        or moved out of the filter meanwhile.
 
         Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages do not add up to a sorted list, or a session has no id, so sessions may be
+            PaginationDriftError: The pages do not form a sorted list, or a session has no id, so sessions may be
                 missing.
 
-        Warns:
-            TruemedWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
-                sessions without ``created_at`` are left out by ``since``.
-
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Payment Sessions".
         """
         return SyncStream(self._async.iter(search=search, include_order_items=include_order_items, summarize_refunds=summarize_refunds, since=since, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
@@ -460,37 +382,30 @@ class PaymentSessions:
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentCapture:
-        """Take money that is held: for a session of ``kind="authorization"`` that is ``authorized``.
+        """Capture held money, of a session of ``kind="authorization"`` that is ``authorized``.
 
-        The same key gives the same capture. What became of the session comes by webhook, too. When the hold has expired
-        and cannot be renewed, this fails and the session is ``authorization_expired``.
+        The same key gives the same capture. The new state of the session arrives by webhook too. If the hold has
+        expired and cannot be renewed, this fails and the session is ``authorization_expired``.
 
         Args:
             payment_session_id: The session's id.
-            total_amount: How much to take, in cents: at most what the session was created with. Truemed's page also
-                refuses less than the sum of the items, although it allows less than the created amount. To take more,
-                void and create anew.
-            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
-                cancelled or the process may die, and repeat with it. It is shown in errors.
-            extra: Further fields of the body that this library does not know: capturing single items, for example.
-            options: Time-outs, retry policy and headers of this call.
+            total_amount: How much to capture, in cents: at most the amount that the session was created with. Truemed's
+                page also rejects less than the sum of the items, although it allows less than the created amount. To
+                capture more, void the session and create another.
 
         Returns:
-            The capture's own id, and the idempotency key that was used.
+            The capture's own id, and the idempotency key that was sent.
 
         Raises:
-            InvalidArgumentError: An argument was refused, or this client has used the key on this session with other
-                values; nothing was sent.
             TotalAmountInvalidError: The amount does not fit the session.
-            PaymentSessionDoesNotExistError: There is no such session for this API key.
+            PaymentSessionDoesNotExistError: This API key has no such session.
             SessionPendingError: The customer has not finished.
-            SessionCapturedError: It is captured already, by another key.
+            SessionCapturedError: The session was already captured, with another key.
             SessionVoidedError: The hold was released.
             SessionExpiredError: The hold expired and could not be renewed.
-            MissingFieldError: Truemed wants a field more.
-            CallError: Anything else; ``outcome`` says whether the money may have been taken, and repeating with the
-                error's ``idempotency_key`` settles it.
+            MissingFieldError: Truemed requires another field.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Capture Session".
         """
         return runner.run(self._async.capture, payment_session_id, total_amount=total_amount, idempotency_key=idempotency_key, extra=extra, options=options)
@@ -503,30 +418,24 @@ class PaymentSessions:
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentVoid:
-        """Release money that is held: for a session of ``kind="authorization"`` that is ``authorized``.
+        """Release held money, of a session of ``kind="authorization"`` that is ``authorized``.
 
-        The same key gives the same void. What became of the session comes by webhook, too.
+        The same key gives the same void. The new state of the session arrives by webhook too.
 
         Args:
             payment_session_id: The session's id.
-            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
-                cancelled or the process may die, and repeat with it. It is shown in errors.
-            extra: Further fields of the body that this library does not know.
-            options: Time-outs, retry policy and headers of this call.
 
         Returns:
-            The void's own id, and the idempotency key that was used.
+            The void's own id, and the idempotency key that was sent.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            PaymentSessionDoesNotExistError: There is no such session for this API key.
-            SessionCapturedError: It is captured: :meth:`refund` it instead.
-            SessionPendingError: There is no hold yet: :meth:`cancel` it instead.
-            ImmediateCaptureError: It is no authorization.
-            MissingFieldError: Truemed wants a field more.
-            CallError: Anything else; ``outcome`` says whether the hold may have been released, and repeating with the
-                error's ``idempotency_key`` settles it.
+            PaymentSessionDoesNotExistError: This API key has no such session.
+            SessionCapturedError: The session is captured: :meth:`refund` it instead.
+            SessionPendingError: There is no hold yet: :meth:`cancel` the session instead.
+            ImmediateCaptureError: The session is not an authorization.
+            MissingFieldError: Truemed requires another field.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Void Session".
         """
         return runner.run(self._async.void, payment_session_id, idempotency_key=idempotency_key, extra=extra, options=options)
@@ -538,26 +447,24 @@ class PaymentSessions:
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentCancellation:
-        """End a session that is ``pending``, because its cart changed or the customer takes too long.
+        """Cancel a session that is ``pending``, because its cart changed or the customer takes too long.
 
-        The customer then sees a page that leads to ``failure_url``, and the session is ``canceled``. No key is known
-        for this call, so it is never repeated by itself once it may have had its effect: where an error's ``outcome``
-        is ``"unknown"``, :meth:`get` tells.
+        The customer then sees a page that leads to ``failure_url``, and the session is ``canceled``. The endpoint has
+        no documented idempotency key, so the library never retries it once it may have been applied. If an error's
+        ``outcome`` is ``"unknown"``, :meth:`get` shows whether the session is canceled.
 
         Args:
             payment_session_id: The session's id.
-            extra: Fields of the body; this library knows of none, and sends no body without them.
-            options: Time-outs, retry policy and headers of this call.
+            extra: Fields of the body. This library knows none, and sends no body without them.
 
         Returns:
-            The answer, of which no page at hand shows the fields; they may all be missing.
+            The response, whose fields are undocumented; all of them may be missing.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            NotFoundError: There is no such session for this API key.
-            BadRequestError: It is not pending; the values of ``code`` are not shown on the page at hand.
-            CallError: Anything else that happened on the call.
+            NotFoundError: This API key has no such session.
+            BadRequestError: The session is not pending; the values of ``code`` are undocumented.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Cancel Payment Session"; its path is known from third parties.
         """
         return runner.run(self._async.cancel, payment_session_id, extra=extra, options=options)
@@ -573,36 +480,29 @@ class PaymentSessions:
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentRefund:
-        """Give money back, for a session that is ``captured``; a payment can have several refunds.
+        """Refund money of a session that is ``captured``; a payment can have several refunds.
 
-        Each refund has its own key: a second refund under the key of the first would be the first one again, so this
-        client refuses a key that it has used with other values.
+        Each refund needs its own key. Truemed would answer a second refund with the key of the first by repeating the
+        first, so this client refuses a key that it has used with other values.
 
         Args:
-            payment_session_id: The session's id; it travels as ``payment_id``.
-            amount: How much to give back, in cents: at most what can still be refunded.
+            payment_session_id: The session's id; it is sent as ``payment_id``.
+            amount: How much to refund, in cents: at most what is still refundable.
             reason: ``"customer_request"``, ``"fraudulent"`` or ``"duplicate_payment"`` (the customer checked out more
                 than once for one purchase).
-            item_details: The items that are refunded, as plain JSON objects: no page at hand shows their fields.
-            idempotency_key: Makes repeats harmless. By default a new one is made; give your own where the call may be
-                cancelled or the process may die, and repeat with it. It is shown in errors.
-            extra: Further fields of the body that this library does not know.
-            options: Time-outs, retry policy and headers of this call.
+            item_details: The refunded items, as plain JSON objects, whose fields are undocumented.
 
         Returns:
-            The refund's id, and the idempotency key that was used.
+            The refund's id, and the idempotency key that was sent.
 
         Raises:
-            InvalidArgumentError: An argument was refused, or this client has used the key with other values; nothing
-                was sent.
-            AmountInvalidError: The amount is more than what can still be refunded.
+            AmountInvalidError: The amount is more than what is still refundable.
             InvalidPaymentIdError: There is no such payment.
             ChargeDisputedError: The customer disputes the charge.
-            NoSessionCapturesError: No money was taken.
-            MissingFieldError: Truemed wants a field more.
-            CallError: Anything else; ``outcome`` says whether the refund may have been made, and repeating with the
-                error's ``idempotency_key`` settles it.
+            NoSessionCapturesError: Nothing was captured.
+            MissingFieldError: Truemed requires another field.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Create Refund"; its path is known from third parties.
         """
         return runner.run(self._async.refund, payment_session_id, amount=amount, reason=reason, item_details=item_details, idempotency_key=idempotency_key, extra=extra, options=options)
@@ -617,29 +517,20 @@ class PaymentSessions:
         progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[Outcome[PaymentSession]]:
-        """Get many payment sessions at once, ``concurrency`` at a time.
+        """Get many objects by their ids, ``concurrency`` at a time.
 
-        One that fails, for whatever reason, does not touch the others: each id gives one
-        :class:`~truemed_async.Outcome`.
+        Each id yields one :class:`~truemed_async.Outcome`; one that fails does not affect the others.
 
         Args:
             ids: The ids, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
-            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
-            ordered: Whether outcomes come in the order of the ids, rather than as they arrive.
-            unique: Whether an id that was there before is left out. The last 100,000 different ones are remembered.
-            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
-                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
-                ``ids`` has no length. What it raises ends the iteration.
-            options: Time-outs, retry policy and headers of each call.
 
-        Raises:
-            InvalidArgumentError: An argument was refused; raised at once.
+        Shared arguments and errors: :doc:`/common`.
         """
         return bridge_stream(lambda bridge: self._async.get_many(bridge, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
 
 class PaymentTokens:
-    """Stored payment methods, for subscriptions; to charge one, give it to ``payment_sessions.create``."""
+    """Stored payment methods, for subscriptions; to charge one, pass it to ``payment_sessions.create``."""
 
     __slots__ = ("_async",)
 
@@ -655,46 +546,41 @@ class PaymentTokens:
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentTokenCreation:
-        """Begin to store a payment method of a customer who is present. It returns no token.
+        """Request a token for the payment method of a customer who is present. The response holds no token yet.
 
-        Send the customer to ``redirect_url``. The token comes by the webhook ``payment_token_updated``, or from
+        Send the customer to ``redirect_url``. The token arrives with the webhook ``payment_token_updated``, or from
         :meth:`get_provision_request`. (For a new customer, create a payment session with ``tokenize=True`` instead.)
 
-        Truemed's table of this request is not at hand: which fields it requires, and which it has besides these, give
-        in ``extra``. No idempotency key is known for it, so it is never repeated by itself once it may have had its
-        effect; a second request does no harm but for a second link.
+        Truemed's table of this request is not public: pass fields that are missing here in ``extra``. The endpoint has
+        no documented idempotency key, so the library never retries it once it may have been applied. A second request
+        only creates a second link.
 
         Args:
-            order_items: What the customer subscribes to. The name is a guess, by :meth:`update`.
+            order_items: What the customer subscribes to. Undocumented: named as in :meth:`update`.
             success_url: Where the customer returns; https, or http on localhost.
-            metadata: Your own text, which comes back with the request and its webhook. A mapping is sent as JSON.
-            extra: Further fields of the body that this library does not know.
-            options: Time-outs, retry policy and headers of this call.
+            metadata: Your own text, returned with the request and its webhook. A mapping is sent as JSON.
 
         Returns:
             The request's id, and where to send the customer.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused the request.
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected the request.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Create Payment Token"; its path is known from third parties.
         """
         return runner.run(self._async.create, order_items=order_items, success_url=success_url, metadata=metadata, extra=extra, options=options)
 
     def get(self, payment_token: str, *, options: RequestOptions | None = None) -> PaymentToken:
-        """Return one token: whose it is, and when its cards and letters expire.
+        """Return one token: whose it is, and when its cards and Letters of Medical Necessity expire.
 
         Args:
             payment_token: The token.
-            options: Time-outs, retry policy and headers of this call.
 
         Raises:
-            InvalidArgumentError: The token cannot be one; nothing was sent.
-            NotFoundError: There is no such token for this API key.
-            CallError: Anything else that happened on the call.
+            NotFoundError: This API key has no such token.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Retrieve Payment Token"; its path is known from third parties.
         """
         return runner.run(self._async.get, payment_token, options=options)
@@ -711,28 +597,21 @@ class PaymentTokens:
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> Page[PaymentToken]:
-        """Return one page of tokens, newest first.
-
-        To read them all, use :meth:`iter`: pages asked for one by one shift while tokens come and go.
+        """Return one page of tokens, newest first. To read all of them, use :meth:`iter`.
 
         Args:
-            email: Only tokens of customers whose e-mail address holds this text.
-            name: Only tokens of customers whose name holds this text.
+            email: Only tokens of customers whose e-mail address contains this text.
+            name: Only tokens of customers whose name contains this text.
             card_expires_before: Only tokens with a card that expires in this month or before: a date, a datetime (a
                 naive one is UTC), or ``"YYYY-MM"``.
             lmn_expires_before: Only tokens with a Letter of Medical Necessity that expires on this day, in UTC, or
                 before: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
-            page: The page, from 1; Truemed's default is 1.
-            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
-                ``.pagination.page_size``.
-            extra: Further query parameters. Truemed's guide speaks of filters that its reference does not have.
-            options: Time-outs, retry policy and headers of this call.
+            extra: Further query parameters. Truemed's guide mentions filters that its reference does not have.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused a filter.
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected a filter.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Payment Tokens"; its path is known from third parties.
         """
         return runner.run(self._async.list, email=email, name=name, card_expires_before=card_expires_before, lmn_expires_before=lmn_expires_before, page=page, page_size=page_size, extra=extra, options=options)
@@ -751,38 +630,12 @@ class PaymentTokens:
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[PaymentToken]:
-        """Iterate over every token that matches, newest first, without a gap while tokens come and go.
+        """Iterate over all tokens that match the filters of :meth:`list`, newest first.
 
-        Each token that matches from the first request until it is reached comes exactly once, whatever is added,
+        Each token that matches from the first request until it is reached is yielded exactly once, whatever is added,
         deleted or moved out of the filter meanwhile.
 
-        Args:
-            email: As in :meth:`list`.
-            name: As in :meth:`list`.
-            card_expires_before: As in :meth:`list`.
-            lmn_expires_before: As in :meth:`list`.
-            since: Only tokens created at this moment or later: a datetime (a naive one is UTC), or a date, which is its
-                first moment in UTC. The list is read only down to there, so that a run costs what is new. A token whose
-                ``created_at`` is null does not come, nor does one because it was changed.
-            look_back: How much further back than ``since`` to read, for tokens that became visible late: tokens that
-                an earlier run has seen come again.
-            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little: at 100 it
-                takes 1.15 times the requests of plain paging, at 30 about 1.3 times. Below 7 pages cannot overlap:
-                tokens that leave the list then hide others, and a warning says so.
-            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
-                pages are held.
-            extra: As in :meth:`list`.
-            options: Time-outs, retry policy and headers of each request.
-
-        Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages do not add up to a sorted list, so tokens may be missing.
-
-        Warns:
-            TruemedWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
-                tokens without ``created_at`` are left out by ``since``.
-
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Payment Tokens"; its path is known from third parties.
         """
         return SyncStream(self._async.iter(email=email, name=name, card_expires_before=card_expires_before, lmn_expires_before=lmn_expires_before, since=since, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
@@ -796,50 +649,46 @@ class PaymentTokens:
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> PaymentTokenUpdate:
-        """Change the cards or the items of a token, with the customer present.
+        """Update the cards or the items of a token, with the customer present.
 
-        Where ``needs_customer`` is true on the answer, send the customer to its ``redirect_url``: until the webhook
-        ``payment_token_updated`` says that it is done, charging the token may fail.
+        If ``needs_customer`` of the result is true, send the customer to its ``redirect_url``. Charging the token may
+        fail until the webhook ``payment_token_updated`` arrives.
 
-        Truemed's table of this request is cut off after these two fields; give others in ``extra``. No idempotency key
-        is known for it, so it is never repeated by itself once it may have had its effect.
+        Only these two fields of Truemed's table are public; pass others in ``extra``. The endpoint has no documented
+        idempotency key, so the library never retries it once it may have been applied.
 
         Args:
             payment_token: The token.
-            update_card_info: Whether the customer is to enter new cards.
-            order_items: What the customer subscribes to from now on; the customer may have to qualify anew.
-            extra: Further fields of the body that this library does not know.
-            options: Time-outs, retry policy and headers of this call.
+            update_card_info: Whether the customer has to enter new cards.
+            order_items: What the customer subscribes to from now on; the customer may have to qualify again.
 
         Returns:
             What the customer has to do, if anything, and the request's id.
 
         Raises:
-            InvalidArgumentError: An argument was refused, or there is nothing to change; nothing was sent.
-            NotFoundError: There is no such token for this API key.
-            BadRequestError: Truemed refused the request.
-            CallError: Anything else that happened on the call.
+            InvalidArgumentError: Nothing was passed to update; nothing was sent.
+            NotFoundError: This API key has no such token.
+            BadRequestError: Truemed rejected the request.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Update Payment Token"; its path is known from third parties.
         """
         return runner.run(self._async.update, payment_token, update_card_info=update_card_info, order_items=order_items, extra=extra, options=options)
 
     def delete(self, payment_token: str, *, options: RequestOptions | None = None) -> None:
-        """Delete a token for good: charging it then fails with :class:`~truemed_async.errors.NotFoundError`.
+        """Delete a token permanently: charging it then fails with :class:`~truemed_async.errors.NotFoundError`.
 
-        The body of this call must be empty, so it takes no idempotency key and is never repeated by itself once it may
-        have had its effect. Where an error's ``outcome`` is ``"unknown"``, delete it again: ``NotFoundError`` then
-        means that it is done.
+        The body of this call must be empty, so it takes no idempotency key and the library never retries it once it may
+        have been applied. If an error's ``outcome`` is ``"unknown"``, delete the token again: ``NotFoundError`` then
+        means that it is deleted.
 
         Args:
             payment_token: The token.
-            options: Time-outs, retry policy and headers of this call.
 
         Raises:
-            InvalidArgumentError: The token cannot be one; nothing was sent.
-            NotFoundError: There is no such token for this API key.
-            CallError: Anything else that happened on the call.
+            NotFoundError: This API key has no such token.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Delete Payment Token"; its path is known from third parties.
         """
         runner.run(self._async.delete, payment_token, options=options)
@@ -850,17 +699,15 @@ class PaymentTokens:
         *,
         options: RequestOptions | None = None,
     ) -> ProvisionTokenRequest:
-        """Return what became of a request to make or change a token, should its webhook have been missed.
+        """Return the state of a request to create or update a token, for example if its webhook was missed.
 
         Args:
             provision_token_request_id: The id that :meth:`create` or :meth:`update` returned.
-            options: Time-outs, retry policy and headers of this call.
 
         Raises:
-            InvalidArgumentError: The id cannot be one; nothing was sent.
-            NotFoundError: There is no such request for this API key.
-            CallError: Anything else that happened on the call.
+            NotFoundError: This API key has no such request.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Retrieve Provision Token Request"; its path is known from third parties.
         """
         return runner.run(self._async.get_provision_request, provision_token_request_id, options=options)
@@ -875,23 +722,14 @@ class PaymentTokens:
         progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[Outcome[PaymentToken]]:
-        """Get many tokens at once, ``concurrency`` at a time.
+        """Get many objects by their ids, ``concurrency`` at a time.
 
-        One that fails, for whatever reason, does not touch the others: each token gives one
-        :class:`~truemed_async.Outcome`.
+        Each id yields one :class:`~truemed_async.Outcome`; one that fails does not affect the others.
 
         Args:
-            ids: The tokens, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
-            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
-            ordered: Whether outcomes come in the order of the tokens, rather than as they arrive.
-            unique: Whether a token that was there before is left out. The last 100,000 different ones are remembered.
-            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
-                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
-                ``ids`` has no length. What it raises ends the iteration.
-            options: Time-outs, retry policy and headers of each call.
+            ids: The ids, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
 
-        Raises:
-            InvalidArgumentError: An argument was refused; raised at once.
+        Shared arguments and errors: :doc:`/common`.
         """
         return bridge_stream(lambda bridge: self._async.get_many(bridge, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
@@ -908,14 +746,12 @@ class QualificationSessions:
         """Return one qualification session.
 
         Args:
-            qualification_session_id: Its id, for example ``"qs_abc123"``.
-            options: Time-outs, retry policy and headers of this call.
+            qualification_session_id: The session's id, for example ``"qs_abc123"``.
 
         Raises:
-            InvalidArgumentError: The id cannot be one; nothing was sent.
-            NotFoundError: There is no such session for this API key.
-            CallError: Anything else that happened on the call.
+            NotFoundError: This API key has no such session.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Get Qualification Session Details".
         """
         return runner.run(self._async.get, qualification_session_id, options=options)
@@ -931,26 +767,19 @@ class QualificationSessions:
         page_size: int | None = None,
         options: RequestOptions | None = None,
     ) -> Page[QualificationSession]:
-        """Return one page of qualification sessions, sorted by creation.
-
-        To read them all, use :meth:`iter`: pages asked for one by one shift while sessions come and go.
+        """Return one page of qualification sessions, sorted by creation. To read all of them, use :meth:`iter`.
 
         Args:
-            status: Only sessions of this status.
+            status: Only sessions with this status.
             user_id: Only sessions of this user.
             expires_at: Only sessions whose Letter of Medical Necessity expires on this day, in UTC: a date, a datetime
                 (a naive one is UTC), or ``"YYYY-MM-DD"``.
             search: Text to find in user name, e-mail, user_business_id, utm and external_user_id.
-            page: The page, from 1; Truemed's default is 1.
-            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
-                ``.pagination.page_size``.
-            options: Time-outs, retry policy and headers of this call.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused a filter (``ValidationError``).
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected a filter (``ValidationError``).
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Qualification Sessions".
         """
         return runner.run(self._async.list, status=status, user_id=user_id, expires_at=expires_at, search=search, page=page, page_size=page_size, options=options)
@@ -968,39 +797,14 @@ class QualificationSessions:
         prefetch: int = 4,
         options: RequestOptions | None = None,
     ) -> SyncStream[QualificationSession]:
-        """Iterate over every qualification session that matches, without a gap while the list changes.
+        """Iterate over all qualification sessions that match the filters of :meth:`list`.
 
-        Each session that matches from the first request until it is reached comes exactly once, in Truemed's order,
-        whatever is added, removed or moved out of the filter meanwhile. Sessions that are added meanwhile come too,
-        unless the place where they are sorted in has been passed.
+        Each session that matches from the first request until it is reached is yielded exactly once, in Truemed's
+        order, whatever is added, removed or moved out of the filter meanwhile. Truemed does not document whether the
+        list is sorted oldest or newest first. With ``since`` a list that is newest first is read only as far as needed;
+        one that is oldest first is read completely.
 
-        Args:
-            status: As in :meth:`list`.
-            user_id: As in :meth:`list`.
-            expires_at: As in :meth:`list`.
-            search: As in :meth:`list`.
-            since: Only sessions created at this moment or later: a datetime (a naive one is UTC), or a date, which is
-                its first moment in UTC. A list that is newest first is read only down to there, so that a run costs
-                what is new; of one that is oldest first (Truemed does not state which it is) all is read. A session
-                whose ``created_at`` is null does not come, nor does one because it was changed.
-            look_back: How much further back than ``since`` to read, for sessions that became visible late: sessions
-                that an earlier run has seen come again, so tell them apart by their ids.
-            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little: at 100 it
-                takes 1.15 times the requests of plain paging, at 30 about 1.3 times. Below 7 pages cannot overlap:
-                sessions that leave the list then hide others, and a warning says so.
-            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
-                pages are held.
-            options: Time-outs, retry policy and headers of each request.
-
-        Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages do not add up to a sorted list, so sessions may be missing.
-
-        Warns:
-            TruemedWarning: Once, if the server gives smaller pages than were asked for, pages cannot overlap, or
-                sessions without ``created_at`` are left out by ``since``.
-
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Qualification Sessions".
         """
         return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, since=since, look_back=look_back, page_size=page_size, prefetch=prefetch, options=options))
@@ -1016,68 +820,28 @@ class QualificationSessions:
         idempotency_key: str | None = None,
         options: RequestOptions | None = None,
     ) -> QualificationSessionUpdate:
-        """Change what you keep on a session; fields that are not given stay as they are.
+        """Update your own data on a session. Fields that are not passed stay as they are; none can be cleared.
 
-        Nothing can be cleared, so ``None`` is refused. The status is never changed by this.
+        An update never changes the status.
 
         Args:
             qualification_session_id: The session's id.
             user_id: Your identifier of the user. It can be set only while the session has none.
-            metadata: Your data: a mapping, or a JSON text that holds an object. It travels as JSON text.
+            metadata: Your data: a mapping, or JSON text that holds an object. It is sent as JSON text.
             success_url: Where the customer returns; https, or http on localhost. Stored but without effect once the
                 session is approved or rejected.
             failure_url: As ``success_url``, for a customer who does not qualify.
-            idempotency_key: Makes repeats harmless: the same key with the same values has one effect. By default a
-                new one is made; give your own where the call may be cancelled or the process may die, and repeat
-                with it. Do not put personal data in it: it is shown in errors.
-            options: Time-outs, retry policy and headers of this call.
-
-        Returns:
-            The session's id and status, and the idempotency key that was used.
 
         Raises:
-            InvalidArgumentError: An argument was refused, there is nothing to change, or this client has used the key
-                on this session with other values; nothing was sent.
+            InvalidArgumentError: Nothing was passed to update; nothing was sent.
             UserIdAlreadySetError: The session has a ``user_id``; only Truemed's support can correct it.
             IdempotencyMismatchError: The key was used on this session with other values.
-            NotFoundError: There is no such session for this API key.
-            CallError: Anything else; ``outcome`` says whether the change may have been made, and repeating with the
-                error's ``idempotency_key`` settles it.
+            NotFoundError: This API key has no such session.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Update a Qualification Session".
         """
         return runner.run(self._async.update, qualification_session_id, user_id=user_id, metadata=metadata, success_url=success_url, failure_url=failure_url, idempotency_key=idempotency_key, options=options)
-
-    def get_many(
-        self,
-        ids: Iterable[str],
-        *,
-        concurrency: int = 16,
-        ordered: bool = False,
-        unique: bool = False,
-        progress: Callable[[int, int, int | None], object] | None = None,
-        options: RequestOptions | None = None,
-    ) -> SyncStream[Outcome[QualificationSession]]:
-        """Get many sessions at once, ``concurrency`` at a time.
-
-        One that fails, for whatever reason, does not touch the others: each id gives one
-        :class:`~truemed_async.Outcome`.
-
-        Args:
-            ids: The ids, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
-            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
-            ordered: Whether outcomes come in the order of the ids, rather than as they arrive.
-            unique: Whether an id that was there before is left out. The last 100,000 different ids are remembered,
-                in about 15 MiB; one that comes again later than that is asked for again.
-            progress: Called with ``(done, failed, total)`` each time that outcomes have arrived, before you get them.
-                Failed ones are done too, and so are repeats that ``unique`` left out; ``total`` is ``None`` where
-                ``ids`` has no length. What it raises ends the iteration.
-            options: Time-outs, retry policy and headers of each call.
-
-        Raises:
-            InvalidArgumentError: An argument was refused; raised at once.
-        """
-        return bridge_stream(lambda bridge: self._async.get_many(bridge, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
 
     def update_many(
         self,
@@ -1089,27 +853,24 @@ class QualificationSessions:
         progress: Callable[[int, int, int | None], object] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[UpdateOutcome[QualificationSessionUpdateParams, QualificationSessionUpdate]]:
-        """Make many changes at once, ``concurrency`` at a time; changes of one session may overtake each other.
+        """Update many sessions, ``concurrency`` at a time. Updates of the same session may overtake each other.
 
-        One that fails, a bad value included, does not touch the others: each change gives one
-        :class:`~truemed_async.UpdateOutcome`, with the idempotency key that it went out with. With a ``run_id`` the
-        keys are the same each time: after a crash run the same changes again, all of them, under the same ``run_id``,
-        and each has its effect once. How long Truemed remembers keys is not documented: do so soon.
+        Each update yields one :class:`~truemed_async.UpdateOutcome` with the idempotency key that was sent; one that
+        fails, even because of an invalid value, does not affect the others. With a ``run_id`` the keys are the same in
+        every run: after a crash, repeat the whole run with the same ``run_id`` and each update is applied once. Truemed
+        does not document how long it remembers keys, so repeat soon.
 
         Args:
-            changes: The changes, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
-            run_id: Your name of this run, for example ``"relabel-2026-11-21"``. Each key is made of it, the session's
-                id and the values, whatever the order: the same change twice in a run is one change, and a change with
-                other values is another. By default keys are random. A change's own ``idempotency_key`` goes first.
-            concurrency: Calls in flight, at least 1. The client's ``max_concurrency`` bounds them too.
-            ordered: Whether outcomes come in the order of the changes, rather than as they arrive.
-            progress: As in :meth:`get_many`.
-            options: Time-outs, retry policy and headers of each call.
+            changes: The updates, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
+            run_id: Your name of this run, for example ``"relabel-2026-11-21"``. Each key is derived from it, the
+                session's id and the values: the same update twice in a run is applied once. By default keys are random.
+                An update's own ``idempotency_key`` takes precedence.
 
         Raises:
-            InvalidArgumentError: An argument was refused, raised at once; or what ``changes`` holds is no
-                :class:`~truemed_async.QualificationSessionUpdateParams`, raised while iterating.
+            InvalidArgumentError: An element of ``changes`` is not a
+                :class:`~truemed_async.QualificationSessionUpdateParams`; raised while iterating.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Update a Qualification Session".
         """
         return bridge_stream(lambda bridge: self._async.update_many(bridge, run_id=run_id, concurrency=concurrency, ordered=ordered, progress=progress, options=options), changes, concurrency)
@@ -1121,28 +882,47 @@ class QualificationSessions:
         timeout: float = 300.0,
         options: RequestOptions | None = None,
     ) -> QualificationSession:
-        """Poll a session until it is approved or rejected, with growing pauses from 1 to 30 seconds.
+        """Poll a session until it is approved or rejected, with growing delays from 1 to 30 seconds.
 
         A review by a clinician can take hours: prefer Truemed's webhook where you can receive one.
 
         Args:
             qualification_session_id: The session's id.
-            timeout: How long to go on polling, in seconds; the last poll may take its own time-outs longer.
-            options: Time-outs, retry policy and headers of each request.
+            timeout: How long to poll, in seconds. The last request may take as long as its own timeouts allow.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
             DeadlineExceededError: The session was not final in time.
-            NotFoundError: There is no such session for this API key.
-            CallError: Anything else that happened on a call.
+            NotFoundError: This API key has no such session.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Get Qualification Session Details".
         """
         return runner.run(self._async.wait_until_final, qualification_session_id, timeout=timeout, options=options)
 
+    def get_many(
+        self,
+        ids: Iterable[str],
+        *,
+        concurrency: int = 16,
+        ordered: bool = False,
+        unique: bool = False,
+        progress: Callable[[int, int, int | None], object] | None = None,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[Outcome[QualificationSession]]:
+        """Get many objects by their ids, ``concurrency`` at a time.
+
+        Each id yields one :class:`~truemed_async.Outcome`; one that fails does not affect the others.
+
+        Args:
+            ids: The ids, from any iterable; it is read on your thread, only as fast as the outcomes are taken.
+
+        Shared arguments and errors: :doc:`/common`.
+        """
+        return bridge_stream(lambda bridge: self._async.get_many(bridge, concurrency=concurrency, ordered=ordered, unique=unique, progress=progress, options=options), ids, concurrency)
+
 
 class Reconciliations:
-    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout is made of."""
+    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout consists of."""
 
     __slots__ = ("_async",)
 
@@ -1158,24 +938,18 @@ class Reconciliations:
         page_size: int | None = None,
         options: RequestOptions | None = None,
     ) -> Page[Payout]:
-        """Return one page of the payouts of some days; Truemed does not say in which order.
+        """Return one page of the payouts of some days, in an undocumented order. To read all, use :meth:`iter_payouts`.
 
-        To read them all, use :meth:`iter_payouts`. The reference page of this endpoint is not at hand: that the answer
-        holds its rows under ``payouts`` is a guess.
+        The reference page of this endpoint is not public: that the response holds its rows under ``payouts`` is assumed.
 
         Args:
             start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
-            end_date: The last day, in UTC; it is included.
-            page: The page, from 1; Truemed's default is 1.
-            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
-                ``.pagination.page_size``.
-            options: Time-outs, retry policy and headers of this call.
+            end_date: The last day, in UTC, inclusive.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused a filter.
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected a filter.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
         """
         return runner.run(self._async.list_payouts, start_date=start_date, end_date=end_date, page=page, page_size=page_size, options=options)
@@ -1189,28 +963,12 @@ class Reconciliations:
         prefetch: int = 4,
         options: RequestOptions | None = None,
     ) -> SyncStream[Payout]:
-        """Iterate over every payout of some days, without a gap while payouts are added.
+        """Iterate over all payouts of some days; the arguments are those of :meth:`list_payouts`.
 
-        Each payout that is there from the first request until it is reached comes exactly once, in Truemed's order.
-        Truemed does not state that order: it has to be stable, and the id of every payout is kept.
+        Each payout that exists from the first request until it is reached is yielded exactly once, in Truemed's order.
+        That order is undocumented: it has to be stable, and the id of every payout is remembered.
 
-        Args:
-            start_date: As in :meth:`list_payouts`.
-            end_date: As in :meth:`list_payouts`.
-            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little. Below 7 they
-                cannot: rows that leave the list then hide others, and a warning says so.
-            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
-                pages are held.
-            options: Time-outs, retry policy and headers of each request.
-
-        Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages contradict each other, so payouts may be missing.
-
-        Warns:
-            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
-
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
         """
         return SyncStream(self._async.iter_payouts(start_date=start_date, end_date=end_date, page_size=page_size, prefetch=prefetch, options=options))
@@ -1226,25 +984,21 @@ class Reconciliations:
         page_size: int | None = None,
         options: RequestOptions | None = None,
     ) -> Page[Transaction]:
-        """Return one page of the transactions of some days; Truemed does not say in which order.
+        """Return one page of the transactions of some days. To read all of them, use :meth:`iter_transactions`.
 
-        To read them all, use :meth:`iter_transactions`.
+        The order of the list is undocumented.
 
         Args:
             start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
-            end_date: The last day, in UTC; it is included.
+            end_date: The last day, in UTC, inclusive.
             payout_ids: Only transactions of these payouts, at least one.
-            include_pending_payouts: Whether transactions that are not paid out yet come too; Truemed's default is yes.
-            page: The page, from 1; Truemed's default is 1.
-            page_size: Rows on a page, at least 1; Truemed's default is 30. The server may apply less: see
-                ``.pagination.page_size``.
-            options: Time-outs, retry policy and headers of this call.
+            include_pending_payouts: Whether to include transactions that are not paid out yet; Truemed's default is
+                yes.
 
         Raises:
-            InvalidArgumentError: An argument was refused; nothing was sent.
-            BadRequestError: Truemed refused a filter.
-            CallError: Anything else that happened on the call.
+            BadRequestError: Truemed rejected a filter.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
         return runner.run(self._async.list_transactions, start_date=start_date, end_date=end_date, payout_ids=payout_ids, include_pending_payouts=include_pending_payouts, page=page, page_size=page_size, options=options)
@@ -1260,36 +1014,21 @@ class Reconciliations:
         prefetch: int = 4,
         options: RequestOptions | None = None,
     ) -> SyncStream[Transaction]:
-        """Iterate over every transaction of some days, without a gap while transactions are added.
+        """Iterate over all transactions of some days; the arguments are those of :meth:`list_transactions`.
 
-        Each transaction that is there from the first request until it is reached comes exactly once, in Truemed's
-        order. Truemed does not state that order: it has to be stable, and what identifies each transaction is kept, in
-        about 100 bytes, for up to a million of them. Days before today are at rest; read more of them in slices.
+        Each transaction that exists from the first request until it is reached is yielded exactly once, in Truemed's
+        order. That order is undocumented: it has to be stable, and the identity of each transaction is remembered, in
+        about 100 bytes, for up to a million of them. Read more of them in slices; days before today do not change.
 
-        Nor is it known under which name a transaction has its id. Rows with a ``transaction_id`` or an ``id`` are told
-        apart by that; others by all that they hold. Two charges of one checkout may be alike in that, and both be real:
-        where rows without an id do not add up to the number that the server states, that is an error and not a guess.
-
-        Args:
-            start_date: As in :meth:`list_transactions`.
-            end_date: As in :meth:`list_transactions`.
-            payout_ids: As in :meth:`list_transactions`.
-            include_pending_payouts: As in :meth:`list_transactions`.
-            page_size: Rows to ask for at once, at most; the server may give less. Pages overlap a little. Below 7 they
-                cannot: rows that leave the list then hide others, and a warning says so.
-            prefetch: How many requests may be in flight, at least 1, which is one after another. Up to twice as many
-                pages are held.
-            options: Time-outs, retry policy and headers of each request.
+        Rows with a ``transaction_id`` or an ``id`` are identified by it, others by all their values. Two charges of one
+        checkout may have the same values and both be real: if rows without an id do not add up to the number that the
+        server states, the iteration ends with an error.
 
         Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages contradict each other, or rows without an id are alike, so transactions may
+            PaginationDriftError: The pages contradict each other, or rows without an id are equal, so transactions may
                 be missing.
 
-        Warns:
-            TruemedWarning: Once, if the server gives smaller pages than were asked for, or pages cannot overlap.
-
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
         return SyncStream(self._async.iter_transactions(start_date=start_date, end_date=end_date, payout_ids=payout_ids, include_pending_payouts=include_pending_payouts, page_size=page_size, prefetch=prefetch, options=options))
@@ -1304,32 +1043,30 @@ class Reconciliations:
         concurrency: int = 4,
         options: RequestOptions | None = None,
     ) -> SyncStream[ReconciliationRow]:
-        """Iterate over all transactions of some days, each joined its payout.
+        """Iterate over all transactions of some days, each joined with its payout.
 
-        What comes is the full outer join of two lists: the payouts of these days, and the transactions of these days
-        together with those of earlier days that were paid by one of these payouts. Everything is read day by day, so
-        each row tells under which UTC day Truemed lists it. Give the rows to :class:`~truemed_async.ReconciliationCheck`
-        to learn whether they add up.
+        The result is the full outer join of two lists: the payouts of these days, and the transactions of these days
+        together with those of earlier days that one of these payouts paid. Everything is read day by day, so each row
+        states the UTC day under which Truemed lists it. Pass the rows to :class:`~truemed_async.ReconciliationCheck` to
+        learn whether they add up.
 
-        A payout of the first days pays for transactions of the days before: ``look_back`` says how far to look for
-        them. Where it is too short, the check tells of payouts that do not add up.
+        A payout of the first days pays for transactions of the days before: ``look_back`` is how far to search for
+        them. If it is too short, the check reports payouts that do not add up.
 
         Args:
-            month: The days as ``"YYYY-MM"``; otherwise give both of the next two.
+            month: The days, as ``"YYYY-MM"``; otherwise pass both of the next two.
             start_date: The first day, in UTC: a date, a datetime (a naive one is UTC), or ``"YYYY-MM-DD"``.
-            end_date: The last day, in UTC; it is included.
-            look_back: How far before ``start_date`` to look for transactions of these payouts, in whole days.
-            concurrency: How many days are read at once, at least 1. Up to twice as many are held.
-            options: Time-outs, retry policy and headers of each request.
+            end_date: The last day, in UTC, inclusive.
+            look_back: How far before ``start_date`` to search for transactions of these payouts, in whole days.
+            concurrency: How many days are read at once, at least 1. Up to twice as many are held in memory.
 
         Raises:
-            InvalidArgumentError: An argument was refused; raised at once, nothing was sent.
-            CallError: A page could not be read; raised while iterating.
-            PaginationDriftError: The pages of a day contradict each other, or rows without an id are alike.
+            PaginationDriftError: The pages of a day contradict each other, or rows without an id are equal.
 
         Warns:
-            TruemedWarning: The last day is not over, so its rows may still change.
+            TruemedWarning: The last day has not ended, so its rows may still change.
 
+        Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
         """
         return SyncStream(self._async.reconcile(month=month, start_date=start_date, end_date=end_date, look_back=look_back, concurrency=concurrency, options=options))
@@ -1368,7 +1105,7 @@ class Truemed:
         "payment_sessions": "Checkouts: the link for the customer, the state of the payment, captures, voids and refunds.",
         "payment_tokens": "Stored payment methods, for subscriptions.",
         "qualification_sessions": "Whether shoppers hold a Letter of Medical Necessity for their orders.",
-        "reconciliations": "What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout is made of.",
+        "reconciliations": "What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout consists of.",
     }
 
     qualification_sessions: QualificationSessions
@@ -1384,7 +1121,7 @@ class Truemed:
     """What you sell, and whether it may be paid for with HSA/FSA money."""
 
     reconciliations: Reconciliations
-    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout is made of."""
+    """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout consists of."""
 
     def __init__(
         self,

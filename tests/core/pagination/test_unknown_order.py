@@ -17,8 +17,8 @@ from tests.core.pagination.test_completeness import DELETIONS, INSERTIONS, Scena
 from tests.support.changing_list import Row, Server, at_once, backward, by_the_first_total, forward, read, with_all_ids
 from truemed_async._core.pagination import SortOrder, unordered, watermark
 from truemed_async.errors import PaginationDriftError
-from truemed_async.resources._row_identity import PAYOUT_ORDER, TRANSACTION_ORDER
 from truemed_async.resources.catalog_items import SORT_ORDER as CATALOG
+from truemed_async.resources.reconciliations import PAYOUT_ORDER, TRANSACTION_ORDER
 
 UNKNOWN = SortOrder[Row](id=lambda row: row[1], key=unordered)
 
