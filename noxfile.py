@@ -1,42 +1,71 @@
-"""Everything that is checked, as nox sessions: `nox` runs them all, `nox -l` lists them."""
+# /// script
+# dependencies = ["nox[uv]>=2025.2.9"]
+# ///
+"""Every check, as a nox session: `nox` runs the default ones, `nox -l` lists all.
+
+nox reads the block above and starts itself again with uv, which installs a session's packages in seconds.
+"""
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import nox
 
-nox.options.default_venv_backend = "virtualenv"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.stop_on_first_error = False
+# Not among the default sessions: those that run for a long time, or measure.
+nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "browser", "tests"]
 
+WORKERS = str((os.cpu_count() or 1) + 1)  # tests also wait
 PYTHONS = ["3.11", "3.12", "3.13"]
 PROJECT = nox.project.load_toml("pyproject.toml")
+
+os.environ.pop("PYTHONPATH", None)
+try:
+    os.fstat(0)
+except OSError:  # started with standard input closed: no other file may take its number
+    os.open(os.devnull, os.O_RDONLY)
 
 
 def group(name: str) -> list[str]:
     return nox.project.dependency_groups(PROJECT, name)
 
 
-def available(python: str) -> bool:
-    """Whether an interpreter is there; if not, say so where nobody overlooks it."""
-    if python == f"{sys.version_info.major}.{sys.version_info.minor}" or shutil.which(f"python{python}"):
-        return True
-    print(f"\n*** PYTHON {python} IS NOT INSTALLED: THE TESTS DO NOT RUN ON IT ***\n", file=sys.stderr)  # noqa: T201
-    return False
+def warn(message: str) -> None:
+    """Print what is not checked where nobody overlooks it."""
+    print(f"\n*** {message} ***\n", file=sys.stderr)  # noqa: T201
 
 
-@nox.session(python=[python for python in PYTHONS if available(python)])
+def is_installed(python: str) -> bool:
+    """Whether the interpreter starts: a shim of pyenv may exist for a version that is not active."""
+    executable = shutil.which(f"python{python}")
+    return python == "{}.{}".format(*sys.version_info) or (
+        executable is not None
+        and subprocess.run([executable, "-c", ""], capture_output=True, check=False).returncode == 0
+    )
+
+
+INSTALLED = [python for python in PYTHONS if is_installed(python)]
+for missing in sorted({*PYTHONS} - {*INSTALLED}):
+    warn(f"PYTHON {missing} IS NOT INSTALLED: THE TESTS DO NOT RUN ON IT")
+
+
+@nox.session(python=INSTALLED)
 def tests(session: nox.Session) -> None:
-    """The whole suite, in random order, with warnings as errors; the last one checks the branch coverage of all."""
+    """The whole suite in random order, with branch coverage, on one Python; on others, what can differ there."""
     session.install("-e", ".[cli,parquet]", *group("tests"))
-    coverage = {"COVERAGE_FILE": str(Path(session.create_tmp(), ".coverage"))}
-    session.run("coverage", "erase", env=coverage)
-    session.run("coverage", "run", "-m", "pytest", "-n", "3", *session.posargs, env=coverage)
-    session.run("coverage", "combine", "--quiet", env=coverage)
-    if not session.posargs:
-        session.run("coverage", "report", env=coverage)
+    arguments: list[str] = ["-n", WORKERS, "--dist", "worksteal", *session.posargs]
+    if session.python != INSTALLED[0]:
+        arguments += ["-m", "not same_on_every_python"]
+    elif not session.posargs:
+        # pytest-cov hands the data of each worker over before the worker ends.
+        arguments += ["--cov", "--cov-report=term"]
+    session.run("pytest", *arguments, env={"COVERAGE_FILE": str(Path(session.create_tmp(), ".coverage"))})
 
 
 @nox.session
@@ -49,29 +78,30 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Mypy and pyright, both strict, and every public name with a complete type."""
+    """Mypy and pyright, both strict, and a complete type for every public name."""
     session.install(".[cli,speed]", *group("tests"), *group("typing"))
     session.run("mypy")
     session.run("pyright")
-    # From outside, so that it is the installed package that is looked at.
+    # From another directory, so that the installed package is checked.
     with session.chdir(session.create_tmp()):
         session.run("pyright", "--ignoreexternal", "--verifytypes", "truemed_async")
 
 
 @nox.session
 def sync(session: nox.Session) -> None:
-    """The generated synchronous client is what the generator writes."""
+    """The committed synchronous client is what the generator writes."""
     session.install("-e", ".")
     session.run("python", "-m", "truemed_async._codegen", "--check")
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation: every warning an error, everything public in it, every example run."""
+    """The documentation: warnings are errors, everything public is in it, every example runs."""
     session.install("-e", ".[cli,parquet]", *group("tests"), *group("docs"))
     built = Path("docs", "_build", "html").resolve()
     session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", str(built))
-    session.run("pytest", "-n", "3", "tests/docs", *session.posargs, env={"TRUEMED_DOCS": str(built)})
+    arguments = ["-n", WORKERS, "--dist", "worksteal", "tests/docs", *session.posargs]
+    session.run("pytest", *arguments, env={"TRUEMED_DOCS": str(built)})
 
 
 @nox.session
@@ -80,7 +110,9 @@ def build(session: nox.Session) -> None:
     session.install(*group("build"))
     out = Path(session.create_tmp(), "dist").resolve()
     shutil.rmtree(out, ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(out), env={"SOURCE_DATE_EPOCH": "1767225600"})
+    session.run(
+        "python", "-m", "build", "--installer=uv", "--outdir", str(out), env={"SOURCE_DATE_EPOCH": "1767225600"}
+    )
     session.run("twine", "check", "--strict", *map(str, out.iterdir()))
     (wheel,) = out.glob("*.whl")
     session.install("--force-reinstall", f"{wheel}[cli]", "pytest", "pytest-asyncio")
@@ -91,10 +123,10 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """The example shops and the emulator's pages in a headless Chromium, with axe-core looking for barriers."""
+    """The example shops and the emulator's pages in a headless Chromium, checked for accessibility by axe-core."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
-        print("\n*** CHROMIUM IS NOT INSTALLED: THE PAGES ARE NOT TESTED ***\n", file=sys.stderr)  # noqa: T201
+        warn("CHROMIUM IS NOT INSTALLED: THE PAGES ARE NOT TESTED")
         return
     session.install("-e", ".[cli]", *group("tests"), *group("browser"))
     tmp = Path(session.create_tmp()).resolve()
@@ -106,43 +138,24 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def long(session: nox.Session) -> None:
-    """The long runs of which the ordinary suite takes a sample: storms, soaks, bombs, 20,000 moving lists."""
+    """The tests of which the `tests` session runs a sample, in full: storms, soaks, bombs, 20,000 changing lists."""
     session.install("-e", ".[cli,parquet]", *group("tests"))
-    folders = (
-        "tests/resources/bulk",
-        "tests/exports",
-        "tests/frameworks",
-        "tests/core",
-        "tests/security",
-        "tests/stress",
-        "tests/sync",
+    limits = ("--timeout=1800", "-o", "faulthandler_timeout=2400")
+    session.run(
+        "pytest", "-n", "2", "--dist", "worksteal", *limits, "-m", "scaled", *session.posargs, env={"TRUEMED_LONG": "1"}
     )
-    long = (
-        *folders,
-        "tests/validation",
-        "tests/models",
-        "tests/webhooks",
-        "tests/emulator/test_openapi.py",
-        "tests/integration/test_payment_faults.py",
-    )
-    session.run("pytest", "-n", "2", *long, env={"TRUEMED_LONG": "1"})
 
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Mutants of retry, reading, redaction and URL building: 90 % killed, and every survivor listed with a reason."""
+    """Mutants of retry, reading, redaction and URL building: 90 % killed, and a reason for every survivor."""
     session.install("-e", ".[cli]", *group("tests"), *group("mutation"))
     session.run("python", "-m", "tests.mutation.run", *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure, beside the targets and the peers; writes the table of docs/performance.md. Fails if a target is missed."""
+    """Measure against the targets and other clients; writes docs/performance.md and fails if a target is missed."""
     session.install("-e", ".[speed]", *group("bench"))
     arguments = session.posargs or ["--docs", "--json", str(Path(session.create_tmp(), "figures.json"))]
     session.run("python", "-m", "tests.benchmarks.run", *arguments)
-
-
-# Not among the default sessions: what takes long, or measures.
-nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "browser", "tests"]
-os.environ.pop("PYTHONPATH", None)

@@ -1,10 +1,16 @@
-"""Rules for the whole suite: traffic stays on this machine, and property tests are reproducible in CI."""
+"""Rules for the whole suite: nothing depends on the caller's settings, and traffic stays on this machine."""
 
 import ipaddress
 import os
 import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support import scale as scales
+from tests.support.machine import reset_inherited_state
+
+reset_inherited_state()
 
 settings.register_profile("default", deadline=None)
 settings.register_profile(
@@ -22,3 +28,17 @@ def _only_loopback(event, args):
 
 
 sys.addaudithook(_only_loopback)
+
+
+@pytest.fixture
+def scale():
+    """Choose between the sample and the whole: ``scale(100, 10_000)``."""
+    return scales.scale
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what runs a sample by default, for `nox -s long`."""
+    for item in items:
+        module = vars(item.module)
+        if "scale" in item.fixturenames or "LONG" in module or module.get("scale") is scales.scale:
+            item.add_marker("scaled")

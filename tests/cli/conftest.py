@@ -41,12 +41,8 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings of the machine: no key, a plain terminal of a known width."""
-    for name in list(os.environ):
-        if name.startswith("TRUEMED_") or name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("TERM", "xterm")
+def terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give tables a known width."""
     monkeypatch.setenv("COLUMNS", "160")
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from yarl import URL
 
-from tests.support.fake_transport import KEYED, SAFE, UNKEYED, examples
+from tests.support.fake_transport import KEYED, SAFE, UNKEYED
+from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint, Idempotency
 from truemed_async._core.request import Request, build, validate_headers
 from truemed_async._sensitive import Sensitive
@@ -75,7 +76,7 @@ ODD = st.sampled_from(
 IDS = st.text() | st.lists(ODD | st.text(max_size=3), max_size=4).map("".join) | st.from_regex(r"\A[\w/.%-]{0,12}\Z")
 
 
-@settings(max_examples=examples(400, 2_000))
+@settings(max_examples=scale(400, 2_000))
 @given(st.lists(IDS, min_size=25, max_size=25))
 def test_no_id_leaves_its_route(values):
     for value in values:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from multidict import CIMultiDict
 
-from tests.support.fake_transport import KEYED, NOW, SAFE, UNKEYED, ends_within, examples, fixtures, raw
+from tests.support.fake_transport import KEYED, NOW, SAFE, UNKEYED, ends_within, fixtures, raw
+from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.problem import Problem
 from truemed_async._core.response import BODY_LIMIT, RawResponse, Response, ends_early, read, retry_after
@@ -183,7 +184,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=examples(250, 1_000))
+@settings(max_examples=scale(250, 1_000))
 @given(st.lists(JSON, min_size=1) | st.dictionaries(st.text('"\\[]{}'), JSON, min_size=1), st.booleans(), st.data())
 def test_every_strict_prefix_of_any_json_is_recognised_as_cut_short(value, ascii_only, data):
     document = json.dumps(value, ensure_ascii=ascii_only).encode()

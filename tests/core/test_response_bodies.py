@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from tests.support.fake_transport import NOW, examples, fixtures, raw
+from tests.support.fake_transport import NOW, fixtures, raw
+from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.problem import Problem
 from truemed_async._core.response import read
@@ -83,7 +84,7 @@ def edited(body: Any, edits: list[tuple[str, int, int]]) -> bytes:
 def test_each_body_is_a_value_or_a_problem_that_quotes_nothing():
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=examples(2_000, 10_000), suppress_health_check=list(HealthCheck))
+    @settings(max_examples=scale(2_000, 10_000), suppress_health_check=list(HealthCheck))
     @given(
         st.integers(0, len(VALID) - 1),
         st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 500), st.integers(0, 500)), max_size=3),

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.support.fake_transport import NOW, SAFE, disconnected, examples, problem, raw, refused
+from tests.support.fake_transport import NOW, SAFE, disconnected, problem, raw, refused
+from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.problem import Problem
 from truemed_async._core.response import read
@@ -126,7 +127,7 @@ OUTCOMES = st.sampled_from(["not_sent", "unknown", "rejected"])
 SECONDS = st.floats(0, 1e6)
 
 
-@settings(max_examples=examples(1_000, 5_000))
+@settings(max_examples=scale(1_000, 5_000))
 @given(
     outcome=OUTCOMES,
     retries=st.sampled_from([None, 0, 1]),

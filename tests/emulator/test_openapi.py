@@ -1,6 +1,5 @@
 """The OpenAPI document, and what schemathesis finds between it and the answers: nothing."""
 
-import os
 import re
 import subprocess
 import sys
@@ -8,10 +7,10 @@ import sys
 import pytest
 
 from tests.support.factories import refused
+from tests.support.scale import LONG
 from truemed_async.emulator import ROUTES, Emulator
 
 DOCUMENT = "/_emulator/openapi.json"
-LONG = bool(os.environ.get("TRUEMED_LONG"))
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.scale import LONG
 from truemed_async import AsyncTruemed, export
 from truemed_async.emulator import Emulator
 
-LONG = bool(os.environ.get("TRUEMED_LONG"))
 KILLS = 20 if LONG else 2
 DEADLINE = 120  # seconds after which a process that hangs is ended
 PORTIONS = 20  # pages, about

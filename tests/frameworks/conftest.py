@@ -12,13 +12,6 @@ from tests.support.processes import EXAMPLES, Program
 from truemed_async.emulator import Emulator
 
 HERE = Path(__file__).parent
-LONG = bool(os.environ.get("TRUEMED_LONG"))
-
-
-@pytest.fixture
-def amount():
-    """Choose between the sample and the whole (TRUEMED_LONG=1, the `long` session)."""
-    return lambda sample, whole: whole if LONG else sample
 
 
 @pytest.fixture

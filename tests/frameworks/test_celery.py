@@ -21,11 +21,11 @@ def broker(tmp_path):
 
 
 @pytest.fixture
-def work(start, emulator, amount, broker):
+def work(start, emulator, scale, broker):
     """Send tasks, start a worker, and see every one of them done once, by both children of the pool."""
 
     def work(*unknown, **more):
-        ids = [*unknown, *(emulator.state.qualification_sessions.add() for _ in range(amount(100, 500)))]
+        ids = [*unknown, *(emulator.state.qualification_sessions.add() for _ in range(scale(100, 500)))]
         good = ids[len(unknown) :]
         assert start("-m", "send_tasks", *ids, example="celery", more=broker).wait() == 0
         worker = start(*WORKER, *QUIET, example="celery", options=OPTIONS, more={**broker, **more})

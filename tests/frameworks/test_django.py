@@ -31,13 +31,13 @@ def workers(server):
     ],
     ids=["made before the fork", "used before the fork", "made in each worker, with threads"],
 )
-def test_two_workers_answer_every_request(start, emulator, ids, amount, application, how):
+def test_two_workers_answer_every_request(start, emulator, ids, scale, application, how):
     server = start(*GUNICORN, *how, application, example="django")
     address = server.address()
     first = f"/status/{ids[0]}"
     until(lambda: ask(address, [first] * 8) and len(workers(server)) == 2, lambda: server.output)
 
-    wanted = [ids[number % len(ids)] for number in range(amount(200, 2000))]
+    wanted = [ids[number % len(ids)] for number in range(scale(200, 2000))]
     answers = ask(address, [f"/status/{session_id}" for session_id in wanted])
     assert [(status, json.loads(body)) for status, body in answers] == [expected(emulator, each) for each in wanted]
     assert ask(address, ["/status/qs_nobody", "/status/-"])[0][0] == 404

@@ -9,11 +9,11 @@ from tests.support.processes import ask, until
 UVICORN = ("-m", "uvicorn", "shop:app", "--port", "0")
 
 
-def test_the_client_of_each_workers_lifespan_answers_every_request(start, emulator, ids, amount):
+def test_the_client_of_each_workers_lifespan_answers_every_request(start, emulator, ids, scale):
     server = start(*UVICORN, "--workers", "2", example="fastapi")
     address = server.address()
     until(lambda: server.output.count("Application startup complete") == 2, lambda: server.output)
-    wanted = [ids[number % len(ids)] for number in range(amount(200, 2000))]
+    wanted = [ids[number % len(ids)] for number in range(scale(200, 2000))]
     answers = ask(address, [f"/status/{session_id}" for session_id in wanted], clients=16)
     assert [(status, json.loads(body)) for status, body in answers] == [
         (200, {"status": emulator.state.qualification_sessions.get(session_id).status}) for session_id in wanted

@@ -4,17 +4,16 @@ Every row meets a write with a key and one without, in turn, through both client
 """
 
 import json
-import os
 
 import pytest
 
 from tests.support.both_clients import error_of
 from tests.support.fault_matrix import ROWS
 from tests.support.recording_server import answering
+from tests.support.scale import LONG
 from tests.support.timeouts import time_for
 from truemed_async import OrderItem, errors
 
-LONG = bool(os.environ.get("TRUEMED_LONG"))
 CART = {
     "total_amount": 1999,
     "order_items": [OrderItem(name="Sauna", price=1999, quantity=1)],

@@ -1,7 +1,6 @@
 """Servers, clients and certificates of the security tests; the recording server and the fault matrix are the wire's."""
 
 import contextlib
-import os
 import ssl
 
 import pytest
@@ -9,16 +8,6 @@ import trustme
 
 from tests.support.recording_server import KEY, RecordingServer
 from truemed_async import AsyncTruemed
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    """No settings of the machine: neither ours nor those of proxies."""
-    for name in list(os.environ):
-        if name.startswith("TRUEMED_") and name != "TRUEMED_LONG":
-            monkeypatch.delenv(name)
-        if name.lower().endswith("_proxy") or name == "NETRC":
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture

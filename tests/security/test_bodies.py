@@ -13,12 +13,12 @@ import pytest
 from tests.support.bombs import BLOCK, BOMBS, CLIENT
 from tests.support.canary import EMAIL, NAME, OF_SERVER, leaks
 from tests.support.recording_server import answering
+from tests.support.scale import LONG
 from truemed_async import Endpoint, Model, RetryPolicy, errors
 from truemed_async._core.problem import Problem
 from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse, read
 from truemed_async.endpoints import ENDPOINTS, GET_QUALIFICATION_SESSION
 
-LONG = bool(os.environ.get("TRUEMED_LONG"))
 BOMB_MIB = 512 if LONG else 64
 BODIES = 200_000 if LONG else 20_000
 PEAK_MIB = 24

@@ -5,14 +5,6 @@ from pathlib import Path
 
 import pytest
 
-LONG = bool(os.environ.get("TRUEMED_LONG"))
-
-
-@pytest.fixture
-def amount():
-    """Choose between the sample and the whole."""
-    return lambda sample, whole: whole if LONG else sample
-
 
 @pytest.fixture
 def open_files():

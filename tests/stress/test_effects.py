@@ -30,8 +30,8 @@ def emulator():
         yield running
 
 
-async def test_every_keyed_update_has_exactly_one_effect(emulator, amount):
-    count = amount(1_500, 10_000)
+async def test_every_keyed_update_has_exactly_one_effect(emulator, scale):
+    count = scale(1_500, 10_000)
     keys = [f"key-{number}" for number in range(count)]
     ids = [emulator.state.qualification_sessions.add(user_id=None, status="pending") for _ in keys]
     struck = [emulator.faults.add(name, method="POST", probability=share) for name, share in FAULTS.items()]

@@ -25,9 +25,9 @@ print(json.dumps([before, resident(), state.qualification_sessions.count, state.
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_a_hundred_thousand_sessions_fit_in_memory(amount):
+def test_a_hundred_thousand_sessions_fit_in_memory(scale):
     """Half of each kind: about 190 MiB, payouts and transactions included; 500 are allowed, and as much a session."""
-    each = amount(5_000, 50_000)
+    each = scale(5_000, 50_000)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(each)], cwd=ROOT, capture_output=True, check=True, timeout=300
     )

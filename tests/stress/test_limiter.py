@@ -116,8 +116,8 @@ def test_nothing_starts_before_the_gate_opens_and_there_is_no_stampede_after():
     assert len(after) <= 40
 
 
-async def test_a_real_server_with_a_limit_is_respected(amount):
-    tasks = amount(150, 1000)
+async def test_a_real_server_with_a_limit_is_respected(scale):
+    tasks = scale(150, 1000)
     async with Emulator(sessions=5) as emulator:
         emulator.faults.add("rate_limit", n=200, per=1, burst=50)
         session = emulator.state.qualification_sessions.rows[0].qualification_session_id

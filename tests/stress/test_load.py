@@ -24,9 +24,9 @@ async def serving(script):
         await server.stop()
 
 
-async def test_an_outage_is_not_met_with_three_times_the_load(amount):
+async def test_an_outage_is_not_met_with_three_times_the_load(scale):
     """The retry budget: 500 tokens, 14 a retry, so 35 retries for all calls together."""
-    calls = amount(2_000, 10_000)
+    calls = scale(2_000, 10_000)
 
     async def down(exchange):
         server.requests.clear()
@@ -70,7 +70,7 @@ async def test_after_an_outage_retries_come_back():
         assert caught.value.attempts == 2
 
 
-async def test_no_call_outlives_its_deadline(amount):
+async def test_no_call_outlives_its_deadline(scale):
     async def slow(exchange):
         await asyncio.sleep(30)
 
@@ -85,9 +85,9 @@ async def test_no_call_outlives_its_deadline(amount):
                 await client.with_options(retry=RetryPolicy(max_attempts=10, base=0.01)).qualification_sessions.get("x")
             late.append(loop.time() - began - 0.5)
 
-        for _ in range(amount(2, 10)):
+        for _ in range(scale(2, 10)):
             await asyncio.gather(*(call() for _ in range(100)))
-    assert max(late) < amount(5, 0.25), "of 30 seconds that the server would take"
+    assert max(late) < scale(5, 0.25), "of 30 seconds that the server would take"
 
 
 async def test_the_deadline_is_told_from_an_attempts_time_out():
@@ -102,7 +102,7 @@ async def test_the_deadline_is_told_from_an_attempts_time_out():
     assert (caught.value.attempts, caught.value.outcome) == (1, "unknown")
 
 
-async def test_cancelling_at_random_leaks_nothing(amount, open_files):
+async def test_cancelling_at_random_leaks_nothing(scale, open_files):
     choose = random.Random(3)
     async with Emulator(sessions=50, latency=(0, 0.01)) as emulator:
         ids = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
@@ -110,7 +110,7 @@ async def test_cancelling_at_random_leaks_nothing(amount, open_files):
             await client.qualification_sessions.get(ids[0])
             tasks_before = len(asyncio.all_tasks())
             cancelled = 0
-            for _ in range(amount(20, 100)):
+            for _ in range(scale(20, 100)):
                 calls = [asyncio.create_task(client.qualification_sessions.get(choose.choice(ids))) for _ in range(20)]
                 for call in calls:
                     asyncio.get_running_loop().call_later(choose.uniform(0, 0.012), call.cancel)
@@ -148,8 +148,8 @@ async def test_cancelling_inside_the_body_frees_the_connection():
         assert not client._transport._connector._conns, "a connection with half an answer on it is not reused"
 
 
-async def test_a_long_run_under_faults_does_not_grow(amount, open_files, resident):
-    rounds, calls = amount((4, 400), (10, 10_000))
+async def test_a_long_run_under_faults_does_not_grow(scale, open_files, resident):
+    rounds, calls = scale((4, 400), (10, 10_000))
     async with Emulator(sessions=20, seed=5) as emulator:
         ids = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
         for name in ("reset_peer", "empty_response", "truncate_body"):

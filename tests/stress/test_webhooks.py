@@ -85,9 +85,9 @@ def let_happen(emulator, deliveries):
             under_way.remove(id)
 
 
-def test_orders_with_repeated_deliveries_are_fulfilled_once(amount, tmp_path, caplog):
+def test_orders_with_repeated_deliveries_are_fulfilled_once(scale, tmp_path, caplog):
     caplog.set_level(logging.CRITICAL, "truemed_async.webhooks")
-    count = amount(300, 10_000)
+    count = scale(300, 10_000)
     emulator = Emulator(sessions=0, seed=5)
     shop = Shop(emulator.clock, tmp_path / "seen.sqlite")
     with emulator, shop.serving() as url:

@@ -23,10 +23,11 @@ from rich.traceback import Traceback
 
 import truemed_async
 from tests.support.fault_matrix import BODY, HEAD, json_answer, raw
+from tests.support.paths import ROOT
 from tests.support.recording_server import KEY
 from truemed_async._sensitive import Sensitive
 
-HERE = Path(__file__).parent
+TESTS = ROOT / "tests"
 PACKAGE = Path(truemed_async.__file__).parent
 
 # What the server knows. It must be in no frame at all.
@@ -195,7 +196,7 @@ def frames(error: BaseException) -> list[Frame]:
         )
         for each in chain(error)
         for frame, line in traceback.walk_tb(each.__traceback__)
-        if Path(frame.f_code.co_filename).parent != HERE
+        if TESTS not in Path(frame.f_code.co_filename).parents
     ]
 
 

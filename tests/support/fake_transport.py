@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -144,8 +143,3 @@ def ends_within(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def examples(sample: int, whole: int) -> int:
-    """How many examples a property gets: a sample, or the whole number that is promised (TRUEMED_LONG=1)."""
-    return whole if os.environ.get("TRUEMED_LONG") else sample

@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-import os
 import sys
 import threading
 
 import pytest
 
 from tests.support.recording_server import KEY, RecordingServer
+from tests.support.scale import LONG
 
-__all__ = ["KEY", "LONG", "Server", "on_either_loop"]
+__all__ = ["KEY", "Server", "on_either_loop"]
 
-LONG = bool(os.environ.get("TRUEMED_LONG"))
 
 ROWS = 500
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 import trustme
 
-from tests.support.stalling_server import KEY, LONG, Server
+from tests.support.stalling_server import KEY, Server
 from truemed_async import Truemed
 from truemed_async.emulator import Emulator
 
@@ -76,12 +76,6 @@ def tls_server(tmp_path):
         running.authority = tmp_path / "authority.pem"
         authority.cert_pem.write_to_path(running.authority)
         yield running
-
-
-@pytest.fixture
-def amount():
-    """Choose between a sample and, with TRUEMED_LONG=1 (the `long` session), the whole."""
-    return lambda sample, whole: whole if LONG else sample
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

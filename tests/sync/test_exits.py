@@ -39,10 +39,10 @@ def test_a_program_ends_quietly_whether_or_not_it_closes(run_program, server, ca
 
 
 @on_either_loop({"open": CALL, "half an iteration": ITERATION})
-def test_the_end_itself_takes_less_than_a_second(run_program, server, case, loop, amount):
+def test_the_end_itself_takes_less_than_a_second(run_program, server, case, loop, scale):
     """The program notes when its last line has run; the clock is the machine's, not the process's."""
     out, err = run_program(case + "import time; print(time.monotonic())\n", server, loop=loop)
-    assert time.monotonic() - float(out) < amount(60, 1)
+    assert time.monotonic() - float(out) < scale(60, 1)
     assert err == ""
 
 

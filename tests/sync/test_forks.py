@@ -104,7 +104,7 @@ print("well")
     assert tls_server.wire.connections == 3, "the parent's one, and one for each child that called"
 
 
-def test_under_load(run_forks, server, loop, amount):
+def test_under_load(run_forks, server, loop, scale):
     """Eight threads call all the time; some of their calls are under way at each fork."""
     program = """
 good, wrong = [], []
@@ -130,9 +130,9 @@ done.set()
 for thread in threads: thread.join()
 print("well", wrong)
 """
-    forks = amount(6, 50)
+    forks = scale(6, 50)
     out, err = run_forks(
-        program.replace("FORKS", str(forks)), server, loop=loop, options=THREADED, timeout=amount(90, 300)
+        program.replace("FORKS", str(forks)), server, loop=loop, options=THREADED, timeout=scale(90, 300)
     )
     assert (out, err) == ("well []\n", "")
     assert server.wire.connections <= 9 + forks

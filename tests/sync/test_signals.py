@@ -169,7 +169,7 @@ MOMENTS = """
 """
 
 
-def test_ctrl_c_at_random_moments_is_never_lost_and_leaves_nothing(run_program, server, loop, amount):
-    rounds = amount(30, 500)
-    out, err = run_program(MOMENTS.format(rounds=rounds, seed=1), server, loop=loop, timeout=amount(60, 300))
+def test_ctrl_c_at_random_moments_is_never_lost_and_leaves_nothing(run_program, server, loop, scale):
+    rounds = scale(30, 500)
+    out, err = run_program(MOMENTS.format(rounds=rounds, seed=1), server, loop=loop, timeout=scale(60, 300))
     assert (out, err) == (f"{rounds} 0\n", "")

@@ -36,8 +36,8 @@ def at_once(count, work):
     return results
 
 
-def test_32_threads_do_not_mix_their_answers(plain, amount):
-    calls = amount(20, 500)
+def test_32_threads_do_not_mix_their_answers(plain, scale):
+    calls = scale(20, 500)
 
     def work(number):
         chance = random.Random(number)

@@ -1,16 +1,8 @@
 """Fixtures of the webhook tests."""
 
-import os
-
 import pytest
 
 from truemed_async.webhooks import MemoryDedupStore, SQLiteDedupStore
-
-
-@pytest.fixture
-def amount():
-    """Choose between a sample and the whole, which runs with TRUEMED_LONG=1 (the `long` session)."""
-    return lambda sample, whole: whole if os.environ.get("TRUEMED_LONG") else sample
 
 
 class Clock:

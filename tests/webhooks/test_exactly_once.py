@@ -73,8 +73,8 @@ class Plan:
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def plan_and_store(request, amount, tmp_path):
-    plan = Plan(amount(SAMPLE[request.param], 10_000))
+def plan_and_store(request, scale, tmp_path):
+    plan = Plan(scale(SAMPLE[request.param], 10_000))
     return plan, MemoryDedupStore() if request.param == "memory" else SQLiteDedupStore(tmp_path / "webhooks.db")
 
 
@@ -173,8 +173,8 @@ def effects(tmp_path):
     return collections.Counter(lines)
 
 
-def test_repeated_deliveries_in_two_processes_are_handled_once(tmp_path, amount):
-    count = amount(150, 4_000)
+def test_repeated_deliveries_in_two_processes_are_handled_once(tmp_path, scale):
+    count = scale(150, 4_000)
     assert finish([start(tmp_path, count, seed, "lives") for seed in (1, 2)]) == [0, 0]
     assert effects(tmp_path) == {f"whd_{number}": 1 for number in range(count)}
 

@@ -313,10 +313,10 @@ FORGERIES = {
 }  # fmt: skip
 
 
-def test_forged_deliveries_are_refused(amount):
+def test_forged_deliveries_are_refused(scale):
     """100,000 in the long run; in both, the delivery that each was made of is accepted."""
     rng = random.Random(20260501)
-    for number in range(amount(8_000, 100_000)):
+    for number in range(scale(8_000, 100_000)):
         body = captured(number % 7)
         header = sign(body, SECRET)[HEADER]
         name = rng.choice(list(FORGERIES))

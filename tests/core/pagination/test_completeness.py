@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import warnings
 from collections.abc import Iterator
@@ -19,14 +18,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings, strategies as st
 
 from tests.support.changing_list import Server, at_once, backward, by_the_first_total, forward, read, with_all_ids
+from tests.support.scale import LONG, scale
 from truemed_async.errors import PaginationDriftError
-
-LONG = bool(os.environ.get("TRUEMED_LONG"))
 
 
 def examples(long: int, short: int) -> settings:
     return settings(
-        max_examples=long if LONG else short,
+        max_examples=scale(short, long),
         deadline=None,
         derandomize=not LONG,
         database=None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import warnings
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.support.scale import LONG
 from truemed_async import AsyncTruemed, QualificationSession, RetryPolicy
 from truemed_async.emulator import Emulator
 from truemed_async.errors import PaginationDriftError, ServerError
 
-LONG = bool(os.environ.get("TRUEMED_LONG"))
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
 

@@ -1,20 +1,11 @@
 """An emulator, clients of both worlds, and what long runs need."""
 
-import os
-
 import pytest
 
 from truemed_async import AsyncTruemed, RetryPolicy, Truemed
 from truemed_async.emulator import Emulator
 
-LONG = bool(os.environ.get("TRUEMED_LONG"))
 QUICK = RetryPolicy(base=0.001, cap=0.004)
-
-
-@pytest.fixture
-def amount():
-    """Choose between the sample and the whole."""
-    return lambda sample, whole: whole if LONG else sample
 
 
 @pytest.fixture

@@ -230,9 +230,9 @@ def test_what_progress_raises_ends_a_synchronous_iteration(sync_client, ids):
 # --- bounds ---------------------------------------------------------------------------------------------------------
 
 
-async def test_five_thousand_ids_at_a_hundred_at_once_take_no_more_than_a_hundred_and_two_tasks(client, amount):
+async def test_five_thousand_ids_at_a_hundred_at_once_take_no_more_than_a_hundred_and_two_tasks(client, scale):
     """How long it takes is measured in benchmarks; here, that it is bounded. Answers are 50 ms away, on no clock."""
-    count, most, alive = amount(1_000, 5_000), 0, len(asyncio.all_tasks())
+    count, most, alive = scale(1_000, 5_000), 0, len(asyncio.all_tasks())
 
     async def get(id, *, options=None):
         nonlocal most

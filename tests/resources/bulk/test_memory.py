@@ -112,23 +112,23 @@ def growth(tmp_path):
     return run
 
 
-def test_a_listing_holds_the_pages_at_hand_and_nothing_else(served, growth, amount):
-    total = amount(20_000, 200_000)
+def test_a_listing_holds_the_pages_at_hand_and_nothing_else(served, growth, scale):
+    total = scale(20_000, 200_000)
     tenths = growth(LISTING, total, url=served(total))
     assert len(tenths) == 10
     assert max(tenths) <= 5
     assert max(tenths[5:]) - max(tenths[:5]) <= 1, "flat: the second half adds nothing"
 
 
-def test_ids_from_a_generator_are_held_no_longer_than_their_call(growth, amount):
-    tenths = growth(STREAMING, amount(50_000, 1_000_000))
+def test_ids_from_a_generator_are_held_no_longer_than_their_call(growth, scale):
+    tenths = growth(STREAMING, scale(50_000, 1_000_000))
     assert len(tenths) == 10
     assert max(tenths) <= 3
     assert max(tenths[5:]) - max(tenths[:5]) <= 0.5
 
 
-def test_what_tells_repeats_is_bounded(growth, amount):
-    total = amount(50_000, 1_000_000)
+def test_what_tells_repeats_is_bounded(growth, scale):
+    total = scale(50_000, 1_000_000)
     tenths = growth(STREAMING, total, "unique")
     assert max(tenths) <= 3 + 20 * min(1, total / 100_000)
 

@@ -243,9 +243,9 @@ def test_a_text_is_taken_as_it_is():
 # --- effects ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_repeated_run_has_each_effect_once(emulator, free, amount):
+async def test_a_repeated_run_has_each_effect_once(emulator, free, scale):
     """Three runs under faults that strike after the effect, in different orders, the last one without them."""
-    ids = free(amount(60, 3_000))
+    ids = free(scale(60, 3_000))
     handles = [emulator.faults.add(name, method="POST", probability=share) for name, share in FAULTS.items()]
     found = []
     timeout = Timeouts(attempt=5, total=30)
