@@ -30,7 +30,7 @@ from truemed_async.webhooks.starlette import webhook_endpoint as starlette_endpo
 
 PATIENCE = 60
 """Seconds until a server counts as hanging; the machine may be busy."""
-ROUTE, READ_BEFORE = "/webhooks/truemed", "/read-before"
+ROUTE, READ_BEFORE, READ_AFTER = "/webhooks/truemed", "/read-before", "/read-after"
 
 
 # ---- requests
@@ -154,7 +154,13 @@ def aiohttp_app(receiver):
         await request.read()
         return await endpoint(request)
 
+    async def read_after(request):
+        response = await endpoint(request)
+        assert await request.read()
+        return response
+
     app = web.Application()
+    app.router.add_post(READ_AFTER, read_after)
     app.router.add_post(ROUTE, endpoint)
     app.router.add_post(READ_BEFORE, read_before)
     return serve_aiohttp(app)
@@ -167,7 +173,13 @@ def starlette_app(receiver, kind=Starlette):
         await request.body()
         return await endpoint(request)
 
+    async def read_after(request):
+        response = await endpoint(request)
+        assert await request.body()
+        return response
+
     app = kind()
+    app.add_route(READ_AFTER, read_after, methods=["POST"])
     app.add_route(ROUTE, endpoint, methods=["POST"])
     app.add_route(READ_BEFORE, read_before, methods=["POST"])
     return serve_uvicorn(app)
@@ -184,7 +196,13 @@ def flask_app(receiver):
         flask_request.get_data()
         return endpoint()
 
+    def read_after():
+        response = endpoint()
+        assert flask_request.get_data()
+        return response
+
     app = Flask("shop")
+    app.add_url_rule(READ_AFTER, view_func=read_after, methods=["POST"])
     app.add_url_rule(ROUTE, view_func=endpoint, methods=["POST"])
     app.add_url_rule(READ_BEFORE, view_func=read_before, methods=["POST"])
     return serve_werkzeug(app)
@@ -201,9 +219,24 @@ def django_app(receiver, serve, make_application):
         assert request.body
         return endpoint(request)
 
-    before = read_before_async if isinstance(receiver, AsyncReceiver) else read_before
-    before.csrf_exempt = True
-    return serve_django([path(ROUTE[1:], endpoint), path(READ_BEFORE[1:], before)], serve, make_application)
+    async def read_after_async(request):
+        response = await endpoint(request)
+        assert request.body
+        assert request.read()
+        return response
+
+    def read_after(request):
+        response = endpoint(request)
+        assert request.body
+        assert request.read()
+        return response
+
+    asynchronous = isinstance(receiver, AsyncReceiver)
+    before = read_before_async if asynchronous else read_before
+    after = read_after_async if asynchronous else read_after
+    before.csrf_exempt = after.csrf_exempt = True
+    paths = {ROUTE: endpoint, READ_BEFORE: before, READ_AFTER: after}
+    return serve_django([path(url[1:], view) for url, view in paths.items()], serve, make_application)
 
 
 def django_wsgi_app(receiver):

@@ -109,6 +109,9 @@ assert_type(receiver.counts, Mapping[DeliveryStatus, int])
 async def receive(body: bytes, headers: Mapping[str, str]) -> None:
     assert_type(receiver.receive(body, headers), DeliveryResult)
     assert_type(await async_receiver.receive(body, headers), DeliveryResult)
+    environ: dict[str, Any] = {}
+    assert_type(receiver.receive(body, environ), DeliveryResult)
+    assert_type(receiver.receive(body, {"x-truemed-signature": ["t=1"]}), DeliveryResult)
 
 
 assert_type(aiohttp_webhooks.webhook_endpoint(async_receiver), Callable[[web.Request], Awaitable[web.Response]])

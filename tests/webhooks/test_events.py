@@ -297,6 +297,17 @@ def test_events_are_immutable_and_comparable():
     assert first.to_dict()["data"]["status"] == "captured"
 
 
+@pytest.mark.parametrize("body", [
+    *(enveloped(data, type) for type, data, _ in KINDS.values()),
+    enveloped({"some": {"thing": [1]}}, "refund.created"),
+])  # fmt: skip
+def test_equal_events_have_equal_hashes(body):
+    headers = signed(body)
+    first, second = (verify_and_parse(body, headers, secrets=SECRET) for _ in range(2))
+    assert hash(first) == hash(second)
+    assert len({first, second}) == 1
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

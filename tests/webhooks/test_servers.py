@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.framework_servers import APPS, READ_BEFORE, chunk, head, post, send_request
+from tests.support.framework_servers import APPS, READ_AFTER, READ_BEFORE, chunk, head, post, send_request
 from tests.support.webhook_payloads import SECRET, captured, enveloped, signed
 from truemed_async.webhooks import MAX_DELIVERY_BYTES, DeliveryStatus, MemoryDedupStore
 
@@ -119,6 +119,21 @@ def test_chunked_body_is_handled(port, shop, body):
 def test_body_read_before_the_endpoint_is_handled(port, shop, body):
     assert send_request(port, post(body, signed(body), READ_BEFORE)) == (204, b"")
     assert len(shop.events) == 1
+
+
+def test_body_read_after_the_endpoint_responds_204(port, shop, body):
+    """Request logging often reads the body after the view."""
+    assert send_request(port, post(body, signed(body), READ_AFTER)) == (204, b"")
+    chunked = head(*signed(body).items(), ("Transfer-Encoding", "chunked"), route=READ_AFTER)
+    assert send_request(port, chunked + chunk(body) + chunk(b"")) == (204, b"")
+    assert len(shop.events) == 1
+
+
+def test_too_large_chunked_body_read_after_the_endpoint_responds_413(port, shop, reads_all):
+    start = head(*signed(b"").items(), ("Transfer-Encoding", "chunked"), route=READ_AFTER)
+    more = [chunk(MEBIBYTE), chunk(b"x"), chunk(b"")]
+    response = send_request(port, start + b"".join(more)) if reads_all else send_request(port, start, more)
+    assert response == (413, b"")
 
 
 def test_body_of_the_largest_size_is_handled(port, shop, body):

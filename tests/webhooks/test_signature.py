@@ -73,6 +73,28 @@ def test_header_name_is_case_insensitive():
     assert verify(headers={HEADER.upper(): sign(BODY, SECRET)[HEADER]})
 
 
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: (value,)], ids=["list", "tuple"])
+def test_header_values_in_a_sequence_are_accepted(wrap):
+    """API Gateway passes ``multiValueHeaders`` so."""
+    assert verify(headers={"Accept": wrap("*/*"), HEADER: wrap(sign(BODY, SECRET)[HEADER])})
+    assert verify(headers={"X-Truemed-Api-Key": wrap(SECRET)}, mode="unsigned")
+    with pytest.raises(SignatureError, match="sent 2 times"):
+        verify(headers={"X-Truemed-Api-Key": [SECRET, SECRET]}, mode="unsigned")
+    with pytest.raises(SignatureError, match="no header"):
+        verify(headers={HEADER: []})
+
+
+def test_wsgi_environ_as_headers_is_accepted():
+    environ = {"wsgi.version": (1, 0), "REQUEST_METHOD": "POST", "HTTP_X_TRUEMED_SIGNATURE": sign(BODY, SECRET)[HEADER]}
+    assert verify(headers=environ)
+    assert verify(headers={"HTTP_X_TRUEMED_API_KEY": SECRET}, mode="unsigned")
+
+
+def test_header_names_that_are_not_strings_are_ignored():
+    with pytest.raises(SignatureError, match="no header"):
+        verify(headers={HEADER.encode(): sign(BODY, SECRET)[HEADER].encode(), None: "x", 7: "y"})
+
+
 @pytest.mark.parametrize("secrets", [["new-one", SECRET], (SECRET, "new-one")])
 def test_any_of_several_secrets_is_accepted(secrets):
     assert verify(secrets=secrets)

@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -127,10 +128,44 @@ def test_memory_store_evicts_expired_claims(clock):
     assert len(store._claims) == 1
 
 
-@pytest.mark.parametrize("path", ["", ":memory:", "file:x.db?mode=memory"])
+@pytest.mark.parametrize("path", ["", ":memory:", "file:x.db?mode=memory", "a\0b", b"", 7, None])
 def test_sqlite_store_without_file_raises(path):
     with pytest.raises(InvalidArgumentError, match="path must name a file"):
         SQLiteDedupStore(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["webhooks.db", b"webhooks.db", Path("webhooks.db"), "./webhooks.db", "webhooks-\udcff.db"]
+)
+def test_sqlite_store_keeps_its_file_after_chdir(tmp_path, monkeypatch, path):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    store = SQLiteDedupStore(path)
+    store.confirm("a", "me")
+    monkeypatch.chdir("elsewhere")
+    assert store.claim("a", "you") is Claim.DONE
+    assert SQLiteDedupStore(path).claim("a", "you") is Claim.GRANTED, "another directory, another file"
+    assert store.claim("a", "you") is Claim.DONE
+
+
+def test_sqlite_store_resolves_dot_dot_through_symbolic_links(tmp_path, monkeypatch):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "deep")
+    monkeypatch.chdir(tmp_path)
+    SQLiteDedupStore("link/../webhooks.db")
+    assert (tmp_path / "real" / "webhooks.db").exists()
+
+
+def test_sqlite_store_recreates_a_removed_file_with_a_warning(tmp_path, caplog):
+    file = tmp_path / "webhooks.db"
+    store = SQLiteDedupStore(file)
+    store.confirm("a", "me")
+    assert not caplog.records
+    file.unlink()
+    assert store.claim("a", "you") is Claim.GRANTED
+    assert "was removed" in caplog.text
+    store.confirm("a", "you")
+    assert (store.claim("a", "third"), len(store), len(caplog.records)) == (Claim.DONE, 1, 1)
 
 
 def test_sqlite_store_in_missing_directory_raises(tmp_path):

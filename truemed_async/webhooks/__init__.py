@@ -30,7 +30,7 @@ from truemed_async.webhooks._receiver import (
     EventHandler,
     Receiver,
 )
-from truemed_async.webhooks._signature import SECRET_HEADER, SIGNATURE_HEADER, sign
+from truemed_async.webhooks._signature import SECRET_HEADER, SIGNATURE_HEADER, Headers, sign
 from truemed_async.webhooks._stores import AsyncDedupStore, Claim, DedupStore, MemoryDedupStore, SQLiteDedupStore
 from truemed_async.webhooks._verify import MAX_DELIVERY_BYTES, Mode, verify_and_parse
 
@@ -49,6 +49,7 @@ __all__ = [
     "Event",
     "EventHandler",
     "EventType",
+    "Headers",
     "MemoryDedupStore",
     "Mode",
     "PaymentSessionPayload",

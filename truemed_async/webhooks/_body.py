@@ -1,4 +1,8 @@
-"""Read a request's body up to the largest size of a delivery; shared by the endpoints of the web frameworks."""
+"""Read a request's body up to the largest size of a delivery; shared by the endpoints of the web frameworks.
+
+Each endpoint stores the body in the framework's request object, as the framework does itself when it reads a body, so that
+code around the endpoint (request logging, for example) can read it again.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +26,22 @@ def content_length_exceeds_limit(content_length: str | None) -> bool:
     return text.isascii() and text.isdigit() and (len(text) > 15 or int(text) > MAX_DELIVERY_BYTES)
 
 
-async def join_chunks(chunks: AsyncIterable[bytes]) -> bytes | None:
-    """Return the body, or ``None`` as soon as it is too large."""
+async def join_chunks(chunks: AsyncIterable[bytes]) -> bytes:
+    """Return the body; of a body that is too large, its start, which is longer than the limit."""
     body = bytearray()
     async for chunk in chunks:
         body += chunk
         if len(body) > MAX_DELIVERY_BYTES:
-            return None
+            break
     return bytes(body)
 
 
-def read_body(stream: Stream) -> bytes | None:
-    """Return the body, or ``None`` as soon as it is too large. A read may return fewer bytes than requested."""
+def read_body(stream: Stream) -> bytes:
+    """Return the body; of a body that is too large, its start, which is longer than the limit.
+
+    A read may return fewer bytes than requested.
+    """
     body = bytearray()
-    while len(body) <= MAX_DELIVERY_BYTES:
-        chunk = stream.read(MAX_DELIVERY_BYTES + 1 - len(body))
-        if not chunk:
-            return bytes(body)
+    while len(body) <= MAX_DELIVERY_BYTES and (chunk := stream.read(MAX_DELIVERY_BYTES + 1 - len(body))):
         body += chunk
-    return None
+    return bytes(body)

@@ -187,7 +187,7 @@ class CatalogItemEligibilityUpdated(Event):
 class UnknownEvent(Event):
     """An event that this version does not know. ``data`` is its JSON, which ``repr`` masks."""
 
-    data: Mapping[str, Any] = attrs.field(repr=masked)
+    data: Mapping[str, Any] = attrs.field(repr=masked, hash=False)
 
     def _identity_fields(self) -> list[Any]:
         return [self.raw_type, self.data]

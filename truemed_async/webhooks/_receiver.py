@@ -23,11 +23,13 @@ import attrs
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError, SignatureError, StaleDeliveryError, SyncInAsyncError
 from truemed_async.webhooks._events import Event, UnknownEvent
+from truemed_async.webhooks._signature import Headers
 from truemed_async.webhooks._stores import AsyncDedupStore, Claim, DedupStore, MemoryDedupStore
 from truemed_async.webhooks._verify import (
     DEFAULT_CLOCK_SKEW,
     DEFAULT_MAX_AGE,
     DEFAULT_MAX_AGE_WITHOUT_STORE,
+    MAX_DELIVERY_BYTES,
     Mode,
     Verifier,
     validate_delivery,
@@ -54,7 +56,7 @@ class DeliveryStatus(StrEnum):
     STALE = "stale"
     """The signature is valid, but too old or in the future. Responds 401."""
     TOO_LARGE = "too_large"
-    """The body is too large and was not read. Responds 413."""
+    """The body is over 1 MiB. Responds 413."""
     IN_PROGRESS = "in_progress"
     """Another delivery of the event holds the claim. Responds 500, so that Truemed delivers the event again."""
     FAILED = "failed"
@@ -182,9 +184,11 @@ class _BaseReceiver(Generic[S]):
                 logger.exception("a hook of truemed_async.webhooks raised")
         return result
 
-    def _verify(self, delivery: Sensitive[tuple[bytes, Mapping[str, str]]]) -> Event | DeliveryResult:
+    def _verify(self, delivery: Sensitive[tuple[bytes, Headers]]) -> Event | DeliveryResult:
         """Return the event to handle, or the result if there is nothing to handle."""
-        verified = self._verifier.verify(validate_delivery(delivery), self._clock())
+        if len(validate_delivery(delivery).value[0]) > MAX_DELIVERY_BYTES:
+            return DeliveryResult(status=DeliveryStatus.TOO_LARGE)
+        verified = self._verifier.verify(delivery, self._clock())
         if isinstance(verified, UnknownEvent):
             return DeliveryResult(status=DeliveryStatus.UNKNOWN_EVENT, event=verified)
         if isinstance(verified, Event):
@@ -262,14 +266,14 @@ class Receiver(_BaseReceiver[DedupStore]):
         InvalidArgumentError: An argument is invalid, or the store's retention is shorter than ``max_age``.
     """
 
-    def receive(self, body: bytes, headers: Mapping[str, str]) -> DeliveryResult:
+    def receive(self, body: bytes, headers: Headers) -> DeliveryResult:
         """Process one delivery and return its result, with the HTTP status to respond with.
 
         Exceptions of the handler and the store are not raised: they are logged, and in the result.
 
         Args:
             body: The raw bytes of the request.
-            headers: The request's headers.
+            headers: The request's headers, as for :func:`verify_and_parse`.
 
         Raises:
             InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is not a mapping.
@@ -321,7 +325,7 @@ class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore]):
     ordinary function, and a store with ordinary methods, run in worker threads, so they may block.
     """
 
-    async def receive(self, body: bytes, headers: Mapping[str, str]) -> DeliveryResult:
+    async def receive(self, body: bytes, headers: Headers) -> DeliveryResult:
         """Process one delivery and return its result, with the HTTP status to respond with.
 
         Exceptions of the handler and the store are not raised: they are logged, and in the result. Once an event is
@@ -330,7 +334,7 @@ class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore]):
 
         Args:
             body: The raw bytes of the request.
-            headers: The request's headers.
+            headers: The request's headers, as for :func:`verify_and_parse`.
 
         Raises:
             InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is not a mapping.

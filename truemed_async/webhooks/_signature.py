@@ -14,9 +14,12 @@ import hmac
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from truemed_async.errors import InvalidArgumentError, SignatureError
+
+Headers = Mapping[str, str | Sequence[str]]
+"""A request's headers, in any case. A value may be a sequence (API Gateway), and the mapping may be a WSGI environ."""
 
 SIGNATURE_HEADER = "x-truemed-signature"
 SECRET_HEADER = "x-truemed-api-key"  # noqa: S105  # the name of a header
@@ -50,7 +53,7 @@ def sign(body: bytes, secret: str, *, timestamp: datetime | None = None) -> dict
     return {SIGNATURE_HEADER: f"t={t},v1={v1}"}
 
 
-def verify_signature(body: bytes, headers: Mapping[str, str], keys: Sequence[bytes]) -> datetime | SignatureError:
+def verify_signature(body: bytes, headers: Headers, keys: Sequence[bytes]) -> datetime | SignatureError:
     """Return when a delivery was signed with one of the keys, or why it is refused."""
     value = _single_header(headers, SIGNATURE_HEADER)
     if value is None:
@@ -68,7 +71,7 @@ def verify_signature(body: bytes, headers: Mapping[str, str], keys: Sequence[byt
     return moment if matches else SignatureError("the signature does not match this body with any of the secrets")
 
 
-def verify_shared_secret(headers: Mapping[str, str], keys: Sequence[bytes]) -> SignatureError | None:
+def verify_shared_secret(headers: Headers, keys: Sequence[bytes]) -> SignatureError | None:
     """Return why an unsigned delivery is refused, or ``None`` if it carries one of the secrets."""
     value = _single_header(headers, SECRET_HEADER)
     if value is None:
@@ -84,12 +87,17 @@ def _hmac(key: bytes, t: str, body: bytes) -> bytes:
     return hmac.digest(key, b"%b.%b" % (t.encode(), body), "sha256")
 
 
-def _header_values(headers: Mapping[str, str], name: str) -> list[Any]:
+def _header_values(headers: Headers, name: str) -> list[Any]:
     """Return every value of a header; a mapping may hold several, or write its name in several ways."""
-    return [value for key, value in headers.items() if key.lower() == name]
+    names = (name, f"http_{name.replace('-', '_')}")
+    values: list[Any] = []
+    for key, value in cast("Mapping[object, object]", headers).items():
+        if isinstance(key, str) and key.lower() in names:
+            values.extend(cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else (value,))
+    return values
 
 
-def _single_header(headers: Mapping[str, str], name: str) -> str | None:
+def _single_header(headers: Headers, name: str) -> str | None:
     """Return a header that was sent once: of two, a proxy and this process might trust different ones."""
     values = _header_values(headers, name)
     if len(values) != 1 or not isinstance(values[0], str):
@@ -97,7 +105,7 @@ def _single_header(headers: Mapping[str, str], name: str) -> str | None:
     return values[0] if 0 < len(values[0]) <= _MAX_HEADER_LENGTH and values[0].isascii() else None
 
 
-def _missing_header_error(headers: Mapping[str, str], name: str, other: str, mode: str) -> SignatureError:
+def _missing_header_error(headers: Headers, name: str, other: str, mode: str) -> SignatureError:
     count = len(_header_values(headers, name))
     if count > 1:
         return SignatureError(f"the header {name} was sent {count} times")

@@ -7,6 +7,7 @@ and the confirmation, the event is handled twice; no store can prevent that, so 
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -15,9 +16,12 @@ from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from truemed_async.errors import InvalidArgumentError
+
+logger = logging.getLogger("truemed_async.webhooks")
 
 DEFAULT_LEASE = timedelta(minutes=5)
 DEFAULT_RETENTION = timedelta(days=8)
@@ -174,7 +178,8 @@ class SQLiteDedupStore:
     server forks, and used by any thread. Only event keys and times are stored: no body, no personal data.
 
     Args:
-        path: The file. It is created if it is missing; its directory is not.
+        path: The file, relative to the working directory at this time. It is created if it is missing, its directory is
+            not. If it is removed later, it is created again, and the events in it are forgotten.
         lease: How long a claim lasts that is neither confirmed nor released. Longer than the handler ever takes.
         retention: How long a handled event is remembered. Not shorter than deliveries are accepted.
         clock: Returns seconds since 1970, the same for all processes.
@@ -186,23 +191,25 @@ class SQLiteDedupStore:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
         *,
         lease: timedelta = DEFAULT_LEASE,
         retention: timedelta = DEFAULT_RETENTION,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._path = os.fspath(path)
-        if not self._path or self._path.startswith((":", "file:")):
+        value: object = path
+        name = os.fsdecode(value) if isinstance(value, (str, bytes, os.PathLike)) else ""
+        if not name or "\0" in name or name.startswith((":", "file:")):
             raise InvalidArgumentError("path must name a file: processes cannot share anything else")
+        self._path = str(Path(name).absolute())  # the working directory may change later
         self._lease = validate_duration("lease", lease)
         self._retention = validate_duration("retention", retention)
         self._clock = clock
+        self._created = False
         # No write-ahead log: two processes that switch to it at the same time do not wait for each other, and one fails.
         # With a connection per call it would gain nothing.
-        with self._transaction() as connection:
-            for statement in _SCHEMA:
-                connection.execute(statement)
+        with self._transaction():
+            self._created = True
 
     @property
     def retention(self) -> timedelta:
@@ -211,7 +218,7 @@ class SQLiteDedupStore:
 
     def __len__(self) -> int:
         """Return the number of handled events that are remembered."""
-        with closing(self._connect()) as connection:
+        with self._transaction() as connection:
             return int(connection.execute("SELECT count(*) FROM truemed_deliveries WHERE done").fetchone()[0])
 
     def claim(self, key: str, owner: str) -> Claim:
@@ -240,13 +247,15 @@ class SQLiteDedupStore:
         with self._transaction() as connection:
             connection.execute("DELETE FROM truemed_deliveries WHERE key = ? AND owner = ? AND NOT done", (key, owner))
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT, isolation_level=None)
-
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection, None, None]:
         """Hold the file's write lock, so that reading and writing are one step for all processes."""
-        with closing(self._connect()) as connection:
+        with closing(sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             with connection:
+                if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'truemed_deliveries'").fetchone():
+                    if self._created:
+                        logger.warning("the file of a SQLiteDedupStore was removed: its handled events are forgotten")
+                    for statement in _SCHEMA:
+                        connection.execute(statement)
                 yield connection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast, get_args
 
@@ -12,7 +12,7 @@ from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError, PayloadError, StaleDeliveryError, WebhookError
 from truemed_async.webhooks._events import Event
 from truemed_async.webhooks._parse import parse_body
-from truemed_async.webhooks._signature import verify_shared_secret, verify_signature
+from truemed_async.webhooks._signature import Headers, verify_shared_secret, verify_signature
 
 Mode = Literal["signed", "unsigned"]
 """Truemed's two methods of delivery, chosen per webhook in the dashboard; they cannot be changed later."""
@@ -29,7 +29,7 @@ DEFAULT_CLOCK_SKEW = timedelta(minutes=5)
 
 def verify_and_parse(
     body: bytes,
-    headers: Mapping[str, str],
+    headers: Headers,
     *,
     secrets: str | Sequence[str],
     mode: Mode = "signed",
@@ -43,8 +43,9 @@ def verify_and_parse(
 
     Args:
         body: The raw bytes of the request, before any parsing or decoding.
-        headers: The request's headers, in any case. Pass the framework's own mapping rather than a ``dict`` of it, which
-            hides that a header was sent twice.
+        headers: The request's headers, in any case. Values may be sequences of strings, and a WSGI ``environ`` is also
+            accepted. Pass the framework's own mapping rather than a ``dict`` of it, which hides that a header was sent
+            twice.
         secrets: The webhook's secret, or several while it is rotated: any of them is accepted.
         mode: ``"signed"`` (``x-truemed-signature``) or ``"unsigned"`` (``x-truemed-api-key``), as chosen when the webhook
             was created. An unsigned delivery only proves that its sender knows the secret.
@@ -71,8 +72,8 @@ def verify_and_parse(
 
 
 def validate_delivery(
-    delivery: Sensitive[tuple[bytes, Mapping[str, str]]],
-) -> Sensitive[tuple[bytes, Mapping[str, str]]]:
+    delivery: Sensitive[tuple[bytes, Headers]],
+) -> Sensitive[tuple[bytes, Headers]]:
     """Return a body and headers if they have the right types."""
     if not isinstance(delivery.value[0], bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidArgumentError(
@@ -110,7 +111,7 @@ class Verifier:
             raise InvalidArgumentError(f"secrets must be a string or a sequence of strings: {keys}")
         return cls(keys=keys, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
 
-    def verify(self, delivery: Sensitive[tuple[bytes, Mapping[str, str]]], now: datetime) -> Event | WebhookError:
+    def verify(self, delivery: Sensitive[tuple[bytes, Headers]], now: datetime) -> Event | WebhookError:
         """Return the event of a delivery, or the error to raise; its traceback then shows none of these frames."""
         body, headers = delivery.value
         if len(body) > MAX_DELIVERY_BYTES:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from truemed_async.webhooks._body import content_length_exceeds_limit, join_chunks
-from truemed_async.webhooks._receiver import AsyncReceiver
+from truemed_async.webhooks._receiver import AsyncReceiver, DeliveryStatus
 
 
 def webhook_endpoint(receiver: AsyncReceiver) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -20,12 +20,16 @@ def webhook_endpoint(receiver: AsyncReceiver) -> Callable[[web.Request], Awaitab
     """
 
     async def endpoint(request: web.Request) -> web.Response:
-        body = None
-        if not content_length_exceeds_limit(request.headers.get("content-length")):
-            body = await (join_chunks(request.content.iter_any()) if request.can_read_body else request.read())
-        result = receiver.too_large() if body is None else await receiver.receive(body, request.headers)
+        if content_length_exceeds_limit(request.headers.get("content-length")):
+            result = receiver.too_large()
+        else:
+            if request.can_read_body:
+                # As request.read() does, but independent of client_max_size.
+                body = await join_chunks(request.content.iter_any())
+                request._read_bytes = body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            result = await receiver.receive(await request.read(), request.headers)
         response = web.Response(status=result.http_status)
-        if body is None:
+        if result.status is DeliveryStatus.TOO_LARGE:
             response.force_close()  # the rest of the body is still being sent
         return response
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from io import BytesIO
 from typing import Any, overload
 
 from django.http import HttpRequest, HttpResponse
@@ -32,23 +33,26 @@ def webhook_endpoint(receiver: Receiver | AsyncReceiver) -> Callable[[HttpReques
     if isinstance(receiver, AsyncReceiver):
 
         async def async_view(request: HttpRequest) -> HttpResponse:
-            body = _read(request)
-            result = receiver.too_large() if body is None else await receiver.receive(body, request.headers)
-            return HttpResponse(status=result.http_status)
+            if content_length_exceeds_limit(request.headers.get("content-length")):
+                return HttpResponse(status=receiver.too_large().http_status)
+            return HttpResponse(status=(await receiver.receive(_read(request), request.headers)).http_status)
 
         return csrf_exempt(require_POST(async_view))
 
     def view(request: HttpRequest) -> HttpResponse:
-        body = _read(request)
-        result = receiver.too_large() if body is None else receiver.receive(body, request.headers)
-        return HttpResponse(status=result.http_status)
+        if content_length_exceeds_limit(request.headers.get("content-length")):
+            return HttpResponse(status=receiver.too_large().http_status)
+        return HttpResponse(status=receiver.receive(_read(request), request.headers).http_status)
 
     return csrf_exempt(require_POST(view))
 
 
-def _read(request: HttpRequest) -> bytes | None:
-    if content_length_exceeds_limit(request.headers.get("content-length")):
-        return None
-    # Django reads nothing of a chunked body, even if the server declares that reading it is safe.
-    chunked = not request.META.get("CONTENT_LENGTH") and request.META.get("wsgi.input_terminated")
-    return read_body(request.META["wsgi.input"] if chunked else request)
+def _read(request: HttpRequest) -> bytes:
+    """Return the body, independent of ``DATA_UPLOAD_MAX_MEMORY_SIZE``; ``request.body`` can be read after."""
+    attributes = vars(request)
+    if "_body" not in attributes:  # nothing has read request.body before
+        # Django reads nothing of a chunked body, even if the server declares that reading it is safe.
+        chunked = not request.META.get("CONTENT_LENGTH") and request.META.get("wsgi.input_terminated")
+        body = read_body(request.META["wsgi.input"] if chunked else request)
+        attributes.update(_body=body, _stream=BytesIO(body))
+    return request.body

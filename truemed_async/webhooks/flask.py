@@ -8,7 +8,7 @@ from typing import cast
 from flask import Response, request
 
 from truemed_async.webhooks._body import content_length_exceeds_limit
-from truemed_async.webhooks._receiver import Receiver
+from truemed_async.webhooks._receiver import DeliveryStatus, Receiver
 from truemed_async.webhooks._verify import MAX_DELIVERY_BYTES
 
 
@@ -21,18 +21,16 @@ def webhook_endpoint(receiver: Receiver) -> Callable[[], Response]:
     Flask 3.1. The application's ``MAX_CONTENT_LENGTH`` does not apply.
     """
 
-    def truemed_webhook() -> Response:
-        body = _read()
-        headers = cast("Mapping[str, str]", request.headers)  # not a Mapping, but it has `items`, which is enough
-        result = receiver.too_large() if body is None else receiver.receive(body, headers)
-        return Response(status=result.http_status, headers={"Connection": "close"} if body is None else None)
+    def view() -> Response:
+        if content_length_exceeds_limit(request.headers.get("content-length")):
+            result = receiver.too_large()
+        else:
+            request.max_content_length = MAX_DELIVERY_BYTES + 1  # a longer body without a length is cut, not refused
+            headers = cast("Mapping[str, str]", request.headers)  # not a Mapping, but it has `items`, which is enough
+            result = receiver.receive(request.get_data(), headers)
+        close = {"Connection": "close"} if result.status is DeliveryStatus.TOO_LARGE else None
+        return Response(status=result.http_status, headers=close)
 
-    return truemed_webhook
-
-
-def _read() -> bytes | None:
-    if content_length_exceeds_limit(request.headers.get("content-length")):
-        return None
-    request.max_content_length = MAX_DELIVERY_BYTES + 1  # a longer body without a length is cut there, not refused
-    body = request.get_data()
-    return body if len(body) <= MAX_DELIVERY_BYTES else None
+    # Flask names a route after its function, and refuses two functions with one name.
+    view.__name__ = f"truemed_webhook_{id(view):x}"
+    return view

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from truemed_async.webhooks._body import content_length_exceeds_limit, join_chunks
-from truemed_async.webhooks._receiver import AsyncReceiver
+from truemed_async.webhooks._receiver import AsyncReceiver, DeliveryStatus
 
 
 def webhook_endpoint(receiver: AsyncReceiver) -> Callable[[Request], Awaitable[Response]]:
@@ -20,11 +20,14 @@ def webhook_endpoint(receiver: AsyncReceiver) -> Callable[[Request], Awaitable[R
     """
 
     async def endpoint(request: Request) -> Response:
-        body = None
-        if not content_length_exceeds_limit(request.headers.get("content-length")):
+        if content_length_exceeds_limit(request.headers.get("content-length")):
+            result = receiver.too_large()
+        else:
             body = await join_chunks(request.stream())
-        result = receiver.too_large() if body is None else await receiver.receive(body, request.headers)
+            request._body = body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as request.body() does
+            result = await receiver.receive(body, request.headers)
         # The rest of a body that is too large is still being sent: the connection cannot be reused.
-        return Response(status_code=result.http_status, headers={"connection": "close"} if body is None else None)
+        close = {"connection": "close"} if result.status is DeliveryStatus.TOO_LARGE else None
+        return Response(status_code=result.http_status, headers=close)
 
     return endpoint
