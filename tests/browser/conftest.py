@@ -104,7 +104,7 @@ def examine(page, axe, request):
         page.set_viewport_size(dict(zip(("width", "height"), WIDTHS["wide"], strict=True)))
         weight = page.evaluate(
             "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
-            ".filter((each) => !each.name.includes('?news')).reduce((sum, each) => sum + each.decodedBodySize, 0)"
+            ".filter((each) => !each.name.includes('?update')).reduce((sum, each) => sum + each.decodedBodySize, 0)"
         )
         assert 0 < weight < PAGE_LIMIT, f"{name} weighs {weight} bytes"
 

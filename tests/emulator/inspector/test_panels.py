@@ -95,7 +95,7 @@ class TestRows:
         shown = [id for id in ids if id in text]
         assert shown == ids[-len(shown) :]
         assert 10 <= len(shown) < 30
-        assert f"The newest {len(shown)} are shown." in text
+        assert f"Showing the newest {len(shown)}." in text
         assert "Payment sessions: 30" in text
 
 
@@ -155,7 +155,7 @@ class TestDeliveries:
         id = emulator.state.qualification_sessions.add(status="processing")
         emulator.state.qualification_sessions.approve(id)
         text = shown()
-        assert f"qualification_session_complete: {id} waiting, again in 0 min " in text
+        assert f"qualification_session_complete: {id} waiting, next attempt in 0 min " in text
         assert "ClientConnectorError in" in text
         assert "with double_header" in text
         assert "x-truemed-signature: t=" in text
@@ -174,33 +174,33 @@ class TestDeliveries:
         emulator.webhooks.faults.add("delay", seconds=2 * 3600 + 30 * 60 + 10)
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         text = shown()
-        assert "again in 2 h 30 min" in text
+        assert "next attempt in 2 h 30 min" in text
         assert "No attempt yet." in text
 
     def test_that_are_none(self, shown):
         text = shown()
-        assert "None yet: nothing is delivered." in text
+        assert "No webhooks registered: nothing is delivered." in text
         assert "None yet." in text
 
 
 def test_faults_in_force_are_shown(emulator, shopper):
-    assert "None: everything works." in shopper.get(f"{INSPECTOR}/faults").page.text
+    assert "No active faults." in shopper.get(f"{INSPECTOR}/faults").page.text
     emulator.faults.add("latency")
     shown = shopper.get(f"{INSPECTOR}/faults").page
     assert "latency, 0 hits" in shown.text
-    assert "In force: 1" in shown.text
+    assert "Active: 1" in shown.text
 
 
-class TestNews:
+class TestUpdates:
     @pytest.mark.parametrize("panel", PANELS)
     def test_are_what_changes_and_nothing_else(self, shopper, panel):
-        whole, news = (shopper.get(f"{INSPECTOR}/{panel}{query}") for query in ("", "?news"))
+        whole, news = (shopper.get(f"{INSPECTOR}/{panel}{query}") for query in ("", "?update"))
         assert "<html" not in news.text
         assert news.text.strip() in whole.text
         assert news.headers["Cache-Control"] == "no-cache"
 
     def test_are_none_until_something_happens(self, emulator, shopper):
-        address = f"{INSPECTOR}/payments?news"
+        address = f"{INSPECTOR}/payments?update"
         tag = shopper.get(address).headers["ETag"]
         unchanged = shopper.get(address, If_None_Match=tag)
         assert (unchanged.status, unchanged.text, unchanged.headers["ETag"]) == (304, "", tag)
@@ -235,7 +235,7 @@ class TestWeight:
             )
         shown = shopper.get(f"{INSPECTOR}/requests").page
         assert shown.all("details")
-        assert f"of {len(content):,} bytes in all" in shown.text
+        assert f"({len(content):,} bytes in total)" in shown.text
 
     def test_of_huge_deliveries(self, emulator, shopper):
         items = [{"name": "&" * 10_000, "price": 1, "quantity": 1} for _ in range(50)]
@@ -252,7 +252,7 @@ class TestWeight:
         emulator.state.catalog_items.add(sku="S" * 100_000, name="N" * 100_000)
         shown = shopper.get(f"{INSPECTOR}/catalog").page
         assert "Catalog items: 1" in shown.text
-        assert "The newest 0 are shown." in shown.text
+        assert "Showing the newest 0." in shown.text
 
 
 @pytest.mark.parametrize("panel", PANELS)

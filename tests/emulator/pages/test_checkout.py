@@ -133,8 +133,8 @@ def test_a_complete_session_is_complete(emulator, api, shopper, session, step):
         ("/card", {"review": "approve"}, "Choose a card"),
         ("/card", {"review": "approve", "card": "4242424242424242"}, "Choose a card"),
         ("/card", {"review": "approve", "card": "once"}, "Choose a card"),
-        ("/card", {"card": "good"}, "Choose what the review decides"),
-        ("/card", {"card": "good", "review": "capture"}, "Choose what the review decides"),
+        ("/card", {"card": "good"}, "Choose the result of the review"),
+        ("/card", {"card": "good", "review": "capture"}, "Choose the result of the review"),
     ],
 )
 def test_a_form_that_says_nothing_is_shown_again(api, shopper, session, step, form, says):
@@ -169,7 +169,7 @@ class TestACardThatWorksOnce:
         id, url = session(tokenize=True)
         shown = shopper.submit(f"{url}/card", card="once", review="later")
         assert (shown.status, status(api, id)) == (422, "pending")
-        assert "let it decide now" in shown.page.text
+        assert "choose approve or reject" in shown.page.text
 
 
 class TestInAnIframe:
@@ -227,4 +227,4 @@ class TestTheOrder:
 
     def test_an_empty_one_says_so(self, emulator, shopper):
         id = emulator.state.payment_sessions.add()
-        assert "No items were given." in shopper.get(f"/_emulator/hosted/payment_sessions/{id}").page.text
+        assert "The order has no items." in shopper.get(f"/_emulator/hosted/payment_sessions/{id}").page.text

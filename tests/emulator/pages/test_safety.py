@@ -171,7 +171,7 @@ def test_knows_its_paths(shopper, path):
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_an_unknown_id_is_a_page_that_says_so(shopper, step, method):
     shown = getattr(shopper, method)(f"{HOSTED}/{step}")
-    assert (shown.status, shown.page.heading) == (404, "There is no such page")
+    assert (shown.status, shown.page.heading) == (404, "Page not found")
 
 
 def test_an_id_of_any_kind_has_a_page(emulator, api, shopper):

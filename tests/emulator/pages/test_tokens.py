@@ -74,7 +74,7 @@ class TestAFirstOne:
         shopper.submit(f"{url}/card")
         token = provisioned(api, id)
         again = shopper.post(url + step, {"card": "good", "condition": "yes"})
-        assert (again.status, again.page.heading) == (200, "This is done already")
+        assert (again.status, again.page.heading) == (200, "Already done")
         assert again.page.links == ["https://shop.example/stored"]
         assert provisioned(api, id) == token
 
@@ -117,7 +117,7 @@ class TestAChange:
         shown = shopper.get(url + step).page.chosen
         api.post(f"{TOKENS}/{token}/delete")
         refused = shopper.post(url + step, shown)
-        assert (refused.status, refused.page.heading) == (409, "This cannot be done now")
+        assert (refused.status, refused.page.heading) == (409, "This is no longer possible")
         assert emulator.state.provision_requests.rows[0].status == "pending"
 
 
@@ -193,7 +193,7 @@ class TestARepair:
         form = shopper.get(url).page.chosen
         shopper.post(url, form)
         again = shopper.post(url, form)
-        assert (again.status, again.page.heading) == (200, "There is nothing to do")
+        assert (again.status, again.page.heading) == (200, "No action needed")
 
     @pytest.mark.parametrize("deleted", [False, True])
     def test_there_is_nothing_to_do(self, emulator, shopper, deleted):
@@ -201,7 +201,7 @@ class TestARepair:
         if deleted:
             emulator.state.payment_tokens.fail_next_charge(token)
             emulator.state.payment_tokens.delete(token)
-        assert shopper.get(f"/_emulator/hosted/payment_tokens/{token}").page.heading == "There is nothing to do"
+        assert shopper.get(f"/_emulator/hosted/payment_tokens/{token}").page.heading == "No action needed"
 
     @pytest.mark.parametrize("charged", [False, True])
     def test_without_a_payment_to_go_back_to(self, emulator, shopper, failed, charged):

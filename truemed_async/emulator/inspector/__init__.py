@@ -1,4 +1,4 @@
-"""The emulator's own pages, for whoever builds an integration: what was sent, what came back, and what to do next.
+"""The inspector: pages for developers, which show requests, deliveries and rows, and control the emulator.
 
-`site` takes requests, `panels` say what is shown, `actions` do what is asked for by a button.
+`site` holds the routes and the actions of buttons, `panels` the values that are shown.
 """

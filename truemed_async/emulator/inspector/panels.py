@@ -1,4 +1,4 @@
-"""What each panel shows: plain values for the templates, the newest first, and no more of them than it is told."""
+"""The values of the inspector's panels for their templates, newest first and limited to a number of rows."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from truemed_async.emulator.context import EmulatorContext
     from truemed_async.emulator.webhooks.model import Delivery
 
-_LONGEST: Final = 4_000  # of one body
-_LONGEST_IN_ALL: Final = 20_000
-_LONGEST_IN_A_LINE: Final = 200
-_ATTEMPTS: Final = 10
+MAX_BODY_CHARS: Final = 4_000
+MAX_PAGE_CHARS: Final = 20_000  # of all bodies on a page
+MAX_LINE_CHARS: Final = 200
+MAX_ATTEMPTS: Final = 10
 
 
 @attrs.frozen
 class Panel:
-    """One page of the inspector: its address, its name, its template, and what that needs to show so many rows."""
+    """One page of the inspector; ``values`` returns the values of its template, with at most so many rows."""
 
     slug: str
     name: str
@@ -33,9 +33,9 @@ class Panel:
     values: Callable[[EmulatorContext, int], Mapping[str, object]]
 
 
-def _rows(context: EmulatorContext, most: int, resource: str, *columns: str) -> dict[str, object]:
+def _rows(context: EmulatorContext, limit: int, resource: str, *columns: str) -> dict[str, object]:
     store = context.state.stores[resource]
-    newest, count = store.table.slice(None, 0, most)
+    newest, count = store.table.slice(None, 0, limit)
     rows = [
         {
             "id": row.id,
@@ -50,70 +50,70 @@ def _rows(context: EmulatorContext, most: int, resource: str, *columns: str) -> 
 
 
 def _line(value: object) -> str:
-    """Return a value in one line that is not too long."""
+    """Return a value as text of limited length."""
     text = "" if value is None else str(value)
-    return text if len(text) <= _LONGEST_IN_A_LINE else f"{text[:_LONGEST_IN_A_LINE]}…"
+    return text if len(text) <= MAX_LINE_CHARS else f"{text[:MAX_LINE_CHARS]}…"
 
 
 def _headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(_line(name), _line(value)) for name, value in headers]
 
 
-def _payments(context: EmulatorContext, most: int) -> dict[str, object]:
+def _payments(context: EmulatorContext, limit: int) -> dict[str, object]:
     columns = ("total_amount", "kind", "status_summary", "created_at")
-    return {"tables": {"Payment sessions": _rows(context, most, "payment_sessions", *columns)}}
+    return {"tables": {"Payment sessions": _rows(context, limit, "payment_sessions", *columns)}}
 
 
-def _tokens(context: EmulatorContext, most: int) -> dict[str, object]:
+def _tokens(context: EmulatorContext, limit: int) -> dict[str, object]:
     return {
         "tables": {
-            "Payment tokens": _rows(context, most, "payment_tokens", "failure", "lmn_expires_at", "created_at"),
+            "Payment tokens": _rows(context, limit, "payment_tokens", "failure", "lmn_expires_at", "created_at"),
             "Provision requests": _rows(
-                context, most, "provision_requests", "payment_token", "next_action", "created_at"
+                context, limit, "provision_requests", "payment_token", "next_action", "created_at"
             ),
         }
     }
 
 
-def _qualification(context: EmulatorContext, most: int) -> dict[str, object]:
+def _qualification(context: EmulatorContext, limit: int) -> dict[str, object]:
     columns = ("user_id", "source", "expires_at", "created_at")
-    return {"tables": {"Qualification sessions": _rows(context, most, "qualification_sessions", *columns)}}
+    return {"tables": {"Qualification sessions": _rows(context, limit, "qualification_sessions", *columns)}}
 
 
-def _catalog(context: EmulatorContext, most: int) -> dict[str, object]:
-    return {"tables": {"Catalog items": _rows(context, most, "catalog_items", "name", "reviewed_at", "created_at")}}
+def _catalog(context: EmulatorContext, limit: int) -> dict[str, object]:
+    return {"tables": {"Catalog items": _rows(context, limit, "catalog_items", "name", "reviewed_at", "created_at")}}
 
 
-def _requests(context: EmulatorContext, most: int) -> dict[str, object]:
-    reader = Reader()
-    shown = [
+def _requests(context: EmulatorContext, limit: int) -> dict[str, object]:
+    formatter = BodyFormatter()
+    entries = [
         {
             "method": _line(request.method),
             "path": _line(request.path),
             "query": _line(request.query),
             "status": request.status,
             "headers": _headers(request.headers),
-            "body": reader.read(request.body),
-            "response": reader.read(request.response_body),
+            "body": formatter.format(request.body),
+            "response": formatter.format(request.response_body),
         }
-        for request in context.requests.newest(most)
+        for request in context.requests.newest(limit)
     ]
-    return {"requests": shown, "count": context.requests.count()}
+    return {"requests": entries, "count": context.requests.count()}
 
 
-def _webhooks(context: EmulatorContext, most: int) -> dict[str, object]:
-    now, reader, deliveries = context.state.clock.now(), Reader(), context.webhooks.deliveries
-    shown = [
+def _webhooks(context: EmulatorContext, limit: int) -> dict[str, object]:
+    now, formatter, deliveries = context.state.clock.now(), BodyFormatter(), context.webhooks.deliveries
+    entries = [
         {
             "id": delivery.id,
             "event": delivery.event,
             "resource_id": _line(delivery.resource_id),
             "state": delivery.state,
-            "in": _in_words(delivery.due - now) if delivery.state == "waiting" else "",
-            "body": reader.read(delivery.body),
+            "due_in": _describe(delivery.due - now) if delivery.state == "waiting" else "",
+            "body": formatter.format(delivery.body),
             "attempts": _attempts(delivery),
         }
-        for delivery in deliveries[:most]
+        for delivery in deliveries[:limit]
     ]
     endpoints = [
         {"id": each.id, "url": _line(each.url), "mode": each.mode, "secret": _line(each.secrets[0])}
@@ -121,11 +121,11 @@ def _webhooks(context: EmulatorContext, most: int) -> dict[str, object]:
     ]
     faults = [{"name": fault.name, "hits": fault.hits} for fault in context.webhooks.faults.active]
     return {
-        "endpoints": endpoints[:most],
+        "endpoints": endpoints[:limit],
         "registered": len(endpoints),
-        "deliveries": shown,
+        "deliveries": entries,
         "count": len(deliveries),
-        "webhook_faults": faults[:most],
+        "webhook_faults": faults[:limit],
     }
 
 
@@ -138,45 +138,46 @@ def _attempts(delivery: Delivery) -> list[dict[str, object]]:
             "fault": attempt.fault,
             "headers": _headers(attempt.headers),
         }
-        for attempt in delivery.attempts[-_ATTEMPTS:]
+        for attempt in delivery.attempts[-MAX_ATTEMPTS:]
     ]
 
 
-def _faults(context: EmulatorContext, most: int) -> dict[str, object]:
+def _faults(context: EmulatorContext, limit: int) -> dict[str, object]:
     active = [{"id": fault.id, "name": _line(fault.name), "hits": fault.hits} for fault in context.faults.active]
-    return {"faults": active[:most], "count": len(active)}
+    return {"faults": active[:limit], "count": len(active)}
 
 
-def _in_words(left: timedelta) -> str:
+def _describe(left: timedelta) -> str:
     seconds = max(0, round(left.total_seconds()))
     hours, minutes = divmod(seconds // 60, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
 
 
-class Reader:
-    """Makes bodies readable: JSON indented, and cut where one, or all of a page together, would be too long."""
+class BodyFormatter:
+    """Formats bodies for reading: indents JSON, and limits the length of each and of all on a page."""
 
     def __init__(self) -> None:
-        """Begin a page."""
-        self._left = _LONGEST_IN_ALL
+        """Start a page."""
+        self._left = MAX_PAGE_CHARS
 
-    def read(self, body: bytes) -> str:
-        """Return a body as a person reads it."""
-        text = _indented(body) if len(body) <= _LONGEST_IN_ALL else body[:_LONGEST].decode("utf-8", "replace")
-        shown = text[: min(_LONGEST, self._left)]
-        self._left -= len(shown)
-        return shown if len(body) <= _LONGEST_IN_ALL and shown == text else f"{shown}\n… of {len(body):,} bytes in all"
+    def format(self, body: bytes) -> str:
+        """Return a body as text."""
+        text = _indent(body) if len(body) <= MAX_PAGE_CHARS else body[:MAX_BODY_CHARS].decode("utf-8", "replace")
+        shortened = text[: min(MAX_BODY_CHARS, self._left)]
+        self._left -= len(shortened)
+        complete = len(body) <= MAX_PAGE_CHARS and shortened == text
+        return shortened if complete else f"{shortened}\n… ({len(body):,} bytes in total)"
 
 
-def _indented(body: bytes) -> str:
+def _indent(body: bytes) -> str:
     try:
         return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
     except orjson.JSONDecodeError:
         return body.decode("utf-8", "replace")
 
 
-def choices(context: EmulatorContext) -> dict[str, Any]:
-    """Return what the forms offer, which does not change while one looks."""
+def form_options(context: EmulatorContext) -> dict[str, Any]:
+    """Return the options of the forms."""
     return {"fault_names": context.faults.names, "webhook_fault_names": context.webhooks.faults.names}
 
 

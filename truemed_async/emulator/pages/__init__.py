@@ -1,4 +1,4 @@
-"""The pages that Truemed would host: where a shopper answers a survey, is reviewed, enters a card, or walks away.
+"""The pages that Truemed hosts: health survey, review, card, and the way back to the shop.
 
-`site` takes requests to pages, `checkout`, `stored` and `qualify` are the journeys, `render` makes HTML.
+`site` holds the routes, `checkout`, `payment_method` and `qualify` the handlers, `page` renders their results.
 """

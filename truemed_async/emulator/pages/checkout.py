@@ -1,6 +1,6 @@
-"""A payment session as its shopper sees it: survey, card, and back to the shop.
+"""The checkout of a payment session: survey, card, and the way back to the shop.
 
-Truemed shows the shopper success from `processing` on, whatever the review decides later; so does this.
+Like Truemed, it shows success from ``processing`` on, before the review is decided.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 from truemed_async.emulator.pages.choices import (
     NO_TREATMENT,
     WORKS_ONCE,
+    apply_review,
     cards,
-    check_card,
-    check_review,
-    check_survey,
-    decide,
-    wear_out,
+    fail_next_charge_if_chosen,
+    validate_card,
+    validate_review,
+    validate_survey,
 )
-from truemed_async.emulator.pages.visit import Sent, Shown, notice, outward
+from truemed_async.emulator.pages.page import Redirect, Render, message_page, safe_redirect_url
 from truemed_async.emulator.payment_sessions.model import PaymentSession
 from truemed_async.emulator.request import hosted_url
 
@@ -28,84 +28,86 @@ if TYPE_CHECKING:
 _OPEN: Final = "pending"
 
 
-def survey(state: State, request: Request) -> Shown | Sent:
-    """Ask what makes an order eligible."""
+def survey(state: State, request: Request) -> Render | Redirect:
+    """Show the health survey that makes an order eligible."""
     session = state.payment_sessions.get(request.params["id"])
     if session.status != _OPEN:
-        return _over(session)
+        return _closed_page(session)
     if request.method != "POST":
         return _page("survey.html", session, hosted_url("", "payment_sessions", session.id))
     if request.body.get("condition", "") == NO_TREATMENT:
-        return notice(
+        return message_page(
             "This order is not eligible",
-            "General health alone cannot be paid with HSA or FSA money.",
-            onward=f"{hosted_url('', 'payment_sessions', session.id)}/leave",
+            "Orders for general health only cannot be paid with HSA or FSA funds.",
+            link=f"{hosted_url('', 'payment_sessions', session.id)}/leave",
             framed=session.use_iframe,
         )
-    problem = check_survey(request)
+    problem = validate_survey(request)
     if problem:
         return _page("survey.html", session, hosted_url("", "payment_sessions", session.id), problem)
-    return Sent(f"{hosted_url('', 'payment_sessions', session.id)}/card")
+    return Redirect(f"{hosted_url('', 'payment_sessions', session.id)}/card")
 
 
-def card(state: State, request: Request) -> Shown | Sent:
-    """Take a card and let the review decide."""
+def card(state: State, request: Request) -> Render | Redirect:
+    """Show the card form, then submit the payment and apply the result of the review."""
     session = state.payment_sessions.get(request.params["id"])
     if session.status != _OPEN:
-        return _over(session)
+        return _closed_page(session)
     action = f"{hosted_url('', 'payment_sessions', session.id)}/card"
     if request.method != "POST":
         return _page("card.html", session, action)
-    problem = check_review(request) or check_card(request, stored=session.tokenize) or _check_both(request)
+    problem = (
+        validate_review(request) or validate_card(request, stored=session.tokenize) or _validate_combination(request)
+    )
     if problem:
         return _page("card.html", session, action, problem)
     state.payment_sessions.submit(session.id)
     sessions = state.payment_sessions
-    decide(request, session.id, approve=sessions.approve, reject=sessions.reject)
+    apply_review(request, session.id, approve=sessions.approve, reject=sessions.reject)
     payment_token = sessions.get(session.id).payment_token
     if payment_token is not None:
-        wear_out(state, request, payment_token)
-    return _back(session, success=True)
+        fail_next_charge_if_chosen(state, request, payment_token)
+    return _return_to_shop(session, success=True)
 
 
-def leave(state: State, request: Request) -> Shown | Sent:
-    """Walk away: the session stays as it is."""
-    return _back(state.payment_sessions.get(request.params["id"]), success=False)
+def leave(state: State, request: Request) -> Render | Redirect:
+    """Leave the checkout; the session does not change."""
+    return _return_to_shop(state.payment_sessions.get(request.params["id"]), success=False)
 
 
-def _check_both(request: Request) -> str | None:
+def _validate_combination(request: Request) -> str | None:
     open_ended = request.body.get("card", "") == WORKS_ONCE and request.body.get("review", "") == "later"
-    return "This card is stored by the review: let it decide now." if open_ended else None
+    return "This card is stored when the review is decided: choose approve or reject." if open_ended else None
 
 
-def _over(session: PaymentSession) -> Shown:
+def _closed_page(session: PaymentSession) -> Render:
     if session.status == "canceled":
-        return notice(
+        return message_page(
             "This checkout has timed out",
-            "The shop has cancelled it. Nothing was charged.",
-            onward=outward(session.url(success=False)),
+            "The shop canceled it. Nothing was charged.",
+            link=safe_redirect_url(session.url(success=False)),
             framed=session.use_iframe,
         )
-    return notice(
+    return message_page(
         "This checkout is complete",
-        "The card was entered already.",
-        onward=outward(session.url(success=True)),
+        "The payment was already submitted.",
+        link=safe_redirect_url(session.url(success=True)),
         framed=session.use_iframe,
     )
 
 
-def _back(session: PaymentSession, *, success: bool) -> Shown | Sent:
-    """Send the shopper to the merchant's page, or tell the page around the iframe to do that."""
+def _return_to_shop(session: PaymentSession, *, success: bool) -> Render | Redirect:
+    """Redirect to the merchant's page, or notify the page around the iframe, which then redirects."""
     heading = "Thank you" if success else "You have left the checkout"
-    url = outward(session.url(success=success))
+    url = safe_redirect_url(session.url(success=success))
     if url is None:
-        return notice(heading, "The shop gave no address that a browser can go back to.", framed=session.use_iframe)
+        return message_page(heading, "The shop provided no valid return URL.", framed=session.use_iframe)
     if session.use_iframe:
-        return Shown("framed.html", {"heading": heading, "success": success, "onward": url}, framed=True)
-    return Sent(url)
+        return Render("framed.html", {"heading": heading, "success": success, "return_url": url}, framed=True)
+    return Redirect(url)
 
 
-def _page(template: str, session: PaymentSession, action: str, problem: str | None = None) -> Shown:
+def _page(template: str, session: PaymentSession, action: str, problem: str | None = None) -> Render:
     values = {
         "action": action,
         "button": "Pay",
@@ -120,4 +122,4 @@ def _page(template: str, session: PaymentSession, action: str, problem: str | No
         "surveyed": True,
         "total": session.total_amount,
     }
-    return Shown(template, values, 200 if problem is None else 422, framed=session.use_iframe)
+    return Render(template, values, 200 if problem is None else 422, framed=session.use_iframe)

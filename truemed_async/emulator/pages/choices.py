@@ -1,4 +1,4 @@
-"""What a shopper can choose on a page, and what the choices lead to."""
+"""The choices in the forms of the pages, and their effects."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ NO_TREATMENT: Final = "no"
 DECLINED: Final = "declined"
 WORKS_ONCE: Final = "once"
 _CARDS: Final = (("good", "Card ending in 4242: works"), (DECLINED, "Card ending in 0002: is declined"))
-_STORED: Final = (WORKS_ONCE, "Card ending in 0341: works now, and fails when it is charged again")
+_STORED: Final = (WORKS_ONCE, "Card ending in 0341: works now, fails when charged again")
 _CONDITIONS: Final = ("yes", NO_TREATMENT)
 _REVIEWS: Final = ("approve", "reject", "later")
 
 
 def cards(*, stored: bool) -> list[tuple[str, str]]:
-    """Return the cards to choose from; one of them is of interest only where it is stored."""
+    """Return the test cards; one of them is useful only if it is stored."""
     return [*_CARDS, _STORED] if stored else list(_CARDS)
 
 
-def check_survey(request: Request) -> str | None:
-    """Return what is wrong with the answers of the survey, if anything is."""
+def validate_survey(request: Request) -> str | None:
+    """Return the error of an invalid survey."""
     return None if request.body.get("condition", "") in _CONDITIONS else "Answer the question about your health."
 
 
-def check_review(request: Request) -> str | None:
-    """Return what is wrong with what the review is to decide, if anything is."""
-    return None if request.body.get("review", "") in _REVIEWS else "Choose what the review decides."
+def validate_review(request: Request) -> str | None:
+    """Return the error of an invalid choice of the review's result."""
+    return None if request.body.get("review", "") in _REVIEWS else "Choose the result of the review."
 
 
-def check_card(request: Request, *, stored: bool) -> str | None:
-    """Return what is wrong with the choice of a card, or what the bank says of it, if it is not well."""
+def validate_card(request: Request, *, stored: bool) -> str | None:
+    """Return the error of an invalid or declined card."""
     card = request.body.get("card", "")
     if card not in dict(cards(stored=stored)):
         return "Choose a card."
     return "The card was declined. Nothing was charged: choose another card." if card == DECLINED else None
 
 
-def wear_out(state: State, request: Request, payment_token: str) -> None:
-    """Let the next charge fail where a card was chosen that works once."""
+def fail_next_charge_if_chosen(state: State, request: Request, payment_token: str) -> None:
+    """Let the next charge fail if the card that works once was chosen."""
     if request.body.get("card", "") == WORKS_ONCE:
         state.payment_tokens.fail_next_charge(payment_token)
 
 
-def decide(request: Request, id: str, *, approve: Callable[[str], None], reject: Callable[[str], None]) -> None:
-    """Let the review decide as the form says, or not yet."""
+def apply_review(request: Request, id: str, *, approve: Callable[[str], None], reject: Callable[[str], None]) -> None:
+    """Apply the chosen result of the review, unless it is decided later."""
     match request.body.get("review", ""):
         case "approve":
             approve(id)

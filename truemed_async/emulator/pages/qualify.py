@@ -1,25 +1,25 @@
-"""A qualification link: a survey without a payment, `…/qualify/tm_qual_…?source=&user_id=&skus=`."""
+"""Qualification links: a survey without a payment, ``…/qualify/tm_qual_…?source=&user_id=&skus=``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from truemed_async.emulator.pages.choices import NO_TREATMENT, check_review, check_survey, decide
-from truemed_async.emulator.pages.visit import Sent, Shown, notice
+from truemed_async.emulator.pages.choices import NO_TREATMENT, apply_review, validate_review, validate_survey
+from truemed_async.emulator.pages.page import Redirect, Render, message_page
 
 if TYPE_CHECKING:
     from truemed_async.emulator.request import Request
     from truemed_async.emulator.state import State
 
-# The name, and those that it once had.
+# The current name of the parameter, and its earlier ones.
 _SOURCES: Final = ("source", "utm_source", "utm")
 
 
-def qualify(state: State, request: Request) -> Shown | Sent:
-    """Ask the survey, and make a qualification session of the answers."""
+def qualify(state: State, request: Request) -> Render | Redirect:
+    """Show the survey, and create a qualification session from it."""
     if request.method != "POST":
         return _survey(request)
-    problem = check_survey(request) or check_review(request) or _check_email(request)
+    problem = validate_survey(request) or validate_review(request) or _validate_email(request)
     if problem:
         return _survey(request, problem)
     sessions = state.qualification_sessions
@@ -32,15 +32,15 @@ def qualify(state: State, request: Request) -> Shown | Sent:
     sessions.start_review(id)
     if request.body.get("condition", "") == NO_TREATMENT:
         sessions.reject(id)
-        return notice("You do not qualify", "General health alone cannot be paid with HSA or FSA money.")
-    decide(request, id, approve=sessions.approve, reject=sessions.reject)
-    return notice("Thank you", "A clinician looks at your answers. You can close this page.")
+        return message_page("You do not qualify", "General health only does not qualify for HSA or FSA funds.")
+    apply_review(request, id, approve=sessions.approve, reject=sessions.reject)
+    return message_page("Thank you", "A clinician will review your survey. You can close this page.")
 
 
-def _check_email(request: Request) -> str | None:
-    return None if "@" in request.body.get("email", "") else "Give your e-mail."
+def _validate_email(request: Request) -> str | None:
+    return None if "@" in request.body.get("email", "") else "Enter your e-mail address."
 
 
-def _survey(request: Request, problem: str | None = None) -> Shown:
+def _survey(request: Request, problem: str | None = None) -> Render:
     values = {"action": request.target, "email_asked": True, "leave": None, "paid_next": False}
-    return Shown("survey.html", {**values, "problem": problem}, 200 if problem is None else 422)
+    return Render("survey.html", {**values, "problem": problem}, 200 if problem is None else 422)

@@ -1,4 +1,4 @@
-"""The routes of the hosted pages, and how one is rendered. They need no key: a shopper has none."""
+"""The routes of the hosted pages. They need no key: a shopper has none."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from truemed_async.emulator.pages import checkout, qualify, stored
-from truemed_async.emulator.pages.visit import Sent, Shown, notice, require_jinja
+from truemed_async.emulator.pages import checkout, payment_method, qualify
+from truemed_async.emulator.pages.page import (
+    Redirect,
+    Render,
+    environment,
+    message_page,
+    render_page,
+    render_redirect,
+    stylesheet,
+)
 from truemed_async.emulator.request import HOSTED
 from truemed_async.emulator.routing import Route
 from truemed_async.emulator.transition import InvalidTransitionError
@@ -24,10 +32,8 @@ PREFIXES: Final = (f"{HOSTED}/", "/qualify/", _STYLE)
 
 def style(state: State, request: Request) -> web.Response:
     """Return the style sheet of all pages."""
-    from truemed_async.emulator.pages import render  # noqa: PLC0415 - Jinja may be missing
-
     del state, request
-    return render.style()
+    return stylesheet()
 
 
 ROUTES: Final = (
@@ -40,9 +46,9 @@ ROUTES: Final = (
             (f"{HOSTED}/payment_sessions/{{id}}", checkout.survey),
             (f"{HOSTED}/payment_sessions/{{id}}/card", checkout.card),
             (f"{HOSTED}/payment_sessions/{{id}}/leave", checkout.leave),
-            (f"{HOSTED}/provision_requests/{{id}}", stored.survey),
-            (f"{HOSTED}/provision_requests/{{id}}/card", stored.card),
-            (f"{HOSTED}/payment_tokens/{{id}}", stored.repair),
+            (f"{HOSTED}/provision_requests/{{id}}", payment_method.survey),
+            (f"{HOSTED}/provision_requests/{{id}}/card", payment_method.card),
+            (f"{HOSTED}/payment_tokens/{{id}}", payment_method.repair),
             ("/qualify/{id}", qualify.qualify),
         )
         for method in ("GET", "HEAD", "POST")
@@ -52,9 +58,7 @@ ROUTES: Final = (
 
 def call(route: Route, context: EmulatorContext, request: Request) -> web.Response:
     """Render the result of a page's handler; only forms of the emulator's own pages are accepted."""
-    require_jinja()
-    from truemed_async.emulator.pages import render  # noqa: PLC0415 - Jinja may be missing
-
+    environment()
     if request.method == "POST":
         request.body = request.form()
     request.query = dict(parse_qsl(request.target.partition("?")[2]))
@@ -62,12 +66,14 @@ def call(route: Route, context: EmulatorContext, request: Request) -> web.Respon
         try:
             result = route.handle(context.state, request)
         except KeyError:
-            result = notice("There is no such page", "The address is wrong, or the emulator was reset.", status=404)
+            explanation = "The address is wrong, or the emulator was reset."
+            result = message_page("Page not found", explanation, status=404)
         except InvalidTransitionError:
-            result = notice("This cannot be done now", "Something else happened meanwhile.", status=409)
-    if isinstance(result, Sent):
-        return web.Response(status=303, headers={"Location": result.url, "Cache-Control": "no-store"})
-    if isinstance(result, Shown):
-        return render.html(result.template, result.values, status=result.status, framed=result.framed)
+            explanation = "The payment or request has changed in the meantime."
+            result = message_page("This is no longer possible", explanation, status=409)
+    if isinstance(result, Redirect):
+        return render_redirect(result.url)
+    if isinstance(result, Render):
+        return render_page(result)
     assert isinstance(result, web.Response)
     return result
