@@ -1,4 +1,4 @@
-"""What the examples in the documentation find when they run: an emulator, and the environment variables that name it."""
+"""Fixtures for the examples in the documentation: an emulator and the environment variables for it."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ import truemed_async
 from tests.support.paths import ROOT
 from truemed_async.emulator import Emulator
 
-# What looks at the built documentation, and the examples, each a program or several, belong to the `docs` session.
+# Tests of the built documentation and of the examples run in the `docs` session.
 collect_ignore = [] if "TRUEMED_DOCS" in os.environ else ["test_built.py", "test_examples.py"]
 
 TRUEMED = """#!/bin/sh
@@ -27,7 +27,7 @@ exit 0
 
 @pytest.fixture
 def emulator(monkeypatch, tmp_path):
-    """Serve the sessions that examples name, among others, and run in an empty directory."""
+    """Serve the sessions that the examples use, among others, and change to an empty directory."""
     with Emulator(sessions=120) as emulator:
         emulator.state.qualification_sessions.add(qualification_session_id="qs_abc123", status="approved")
         emulator.state.qualification_sessions.add(qualification_session_id="qs_def456", status="processing")
@@ -40,7 +40,7 @@ def emulator(monkeypatch, tmp_path):
 
 @pytest.fixture
 def package_on_path(monkeypatch):
-    """Let other processes import the package that is tested here, installed or not."""
+    """Let other processes import the tested package, installed or not."""
     before = os.environ.get("PYTHONPATH")
     here = str(Path(truemed_async.__file__).parents[1])
     monkeypatch.setenv("PYTHONPATH", here if before is None else f"{here}{os.pathsep}{before}")
@@ -48,9 +48,9 @@ def package_on_path(monkeypatch):
 
 @pytest.fixture
 def shell_path(package_on_path, monkeypatch, tmp_path_factory):
-    """Put the command ``truemed`` on the path, and stand-ins that do nothing for those that install and test."""
+    """Put the command ``truemed`` on the path, and commands that do nothing in place of ``pip`` and ``nox``."""
     folder = tmp_path_factory.mktemp("bin")
-    # The commands of the pages are those of somebody who stands in a clone of the repository.
+    # The commands of the pages run in a clone of the repository.
     Path("docs").symlink_to(ROOT / "docs")
     programs = {"truemed": TRUEMED, "python": PYTHON}
     shims = {name: text.format(python=sys.executable) for name, text in programs.items()}

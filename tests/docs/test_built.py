@@ -1,4 +1,4 @@
-"""The documentation as its readers get it: every endpoint and every public name in it. `nox -s docs` runs this."""
+"""The built documentation contains every endpoint and every public name. `nox -s docs` runs this."""
 
 import html
 import os
@@ -14,7 +14,7 @@ from truemed_async.endpoints import ENDPOINTS
 
 @pytest.fixture(scope="session")
 def built():
-    """Where the `docs` session has put what it built, every warning being an error."""
+    """Return the directory into which the `docs` session built."""
     return Path(os.environ["TRUEMED_DOCS"])
 
 
@@ -22,7 +22,7 @@ def text_of(page):
     return html.unescape(re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8")))
 
 
-def test_the_endpoint_table_lists_every_endpoint(built):
+def test_endpoint_table_lists_every_endpoint(built):
     table = re.search(r"<table.*?</table>", (built / "endpoints.html").read_text(encoding="utf-8"), re.DOTALL)
     rows = [html.unescape(re.sub(r"<[^>]+>", "", row)) for row in table[0].split("<tr")[2:]]
     assert len(rows) == len(ENDPOINTS)

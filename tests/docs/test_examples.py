@@ -1,11 +1,11 @@
 """Runs every example of README.md and docs/ against an emulator.
 
-What an example needs besides the environment variables stands in an HTML comment before it, which readers do not see:
+HTML comments before a block, invisible to readers, set it up:
 
-``<!-- fixture: NAME -->``   names of ``FIXTURES``, with commas: what is set up around it
-``<!-- continues -->``       it goes on where the Python example before it ended
-``<!-- exit: 1 -->``         the shell commands end with this code
-``<!-- output -->``          on a text block: what the example before it prints
+``<!-- fixture: NAME -->``   names of ``FIXTURES``, separated by commas: the set-up around it
+``<!-- continues -->``       continues the Python example before it
+``<!-- exit: 1 -->``         the exit code of the shell commands
+``<!-- output -->``          on a text block: the output of the example before it
 """
 
 import ast
@@ -83,12 +83,12 @@ def blocks_of(text, page):
             found.append(Block(page, number + 1, fence["language"], body, marks))
             marks = {}
         else:
-            assert not marks or not line.strip(), f"{page}:{number}: the comment before belongs to an example"
+            assert not marks or not line.strip(), f"{page}:{number}: a comment must precede an example"
     return found
 
 
 def chains(blocks):
-    """Yield each Python block with the blocks that it continues, itself the last."""
+    """Yield each Python block as a list that ends with it, after the blocks that it continues."""
     chain = []
     for block in blocks:
         if block.language == "python":
@@ -110,8 +110,8 @@ OUTPUTS = {
 }
 
 
-class LostAnswers(Fault):
-    """Applies the first ``number`` writes and loses their answers."""
+class LostResponses(Fault):
+    """Applies the first ``number`` writes and loses their responses."""
 
     def __init__(self, number):
         self._left = number
@@ -135,9 +135,9 @@ class PaymentSessions(Fault):
 
 
 @contextmanager
-def lost_answers(emulator, names):
-    """Lose as many answers as one call takes."""
-    emulator.faults.add(LostAnswers(3))
+def lost_responses(emulator, names):
+    """Lose the responses of all attempts of one call."""
+    emulator.faults.add(LostResponses(3))
     yield
     posts = [request for request in emulator.requests if request.method == "POST"]
     assert len(posts) == 4
@@ -147,7 +147,7 @@ def lost_answers(emulator, names):
 
 @contextmanager
 def moving_list(emulator, names):
-    """Take a session away after each page. Paging by hand then misses some that were there all along; `iter` none."""
+    """Delete a session after each page: manual paging then misses some that were never deleted, and `iter` none."""
     emulator.faults.add("delete_between_pages")
     yield
     stayed = {session.qualification_session_id for session in emulator.state.qualification_sessions.rows}
@@ -175,10 +175,10 @@ def payment_sessions(emulator, names):
 
 @contextmanager
 def served(emulator, names):
-    """Ask the example's web application for a session."""
+    """Request a session from the web application of the example."""
     yield
 
-    async def ask():
+    async def request():
         server = TestServer(names["app"])
         async with server, aiohttp.ClientSession(server.make_url("/")) as session:
             async with session.get("/status/qs_abc123") as response:
@@ -186,12 +186,12 @@ def served(emulator, names):
             async with session.get("/status/qs_nobody") as response:
                 assert response.status == 404
 
-    asyncio.run(ask())
+    asyncio.run(request())
 
 
 @contextmanager
 def tracer(emulator, names):
-    """Stand in for OpenTelemetry, with the signatures of its API, and look at the spans."""
+    """Replace OpenTelemetry with the same signatures, and check the spans."""
     spans = []
 
     class Span:
@@ -235,7 +235,7 @@ def tracer(emulator, names):
 
 @contextmanager
 def quiet(emulator, names):
-    """Undo what an example does to logging."""
+    """Restore the logging configuration."""
     root, own = logging.getLogger(), logging.getLogger("truemed_async")
     before = root.handlers[:], root.level, own.level
     yield
@@ -244,7 +244,7 @@ def quiet(emulator, names):
 
 @contextmanager
 def books(emulator, names):
-    """Two payouts of October 2024, the first for September too, and what November will pay for."""
+    """Add two payouts of October 2024, the first with transactions of September, and one of November."""
     transactions, payouts = emulator.state.transactions, emulator.state.payouts
 
     def enter(month, day, amount, type="charge"):
@@ -267,7 +267,7 @@ def books(emulator, names):
 FIXTURES = {
     "books": books,
     "delivery": delivery,
-    "lost-answers": lost_answers,
+    "lost-responses": lost_responses,
     "moving-list": moving_list,
     "payment-sessions": payment_sessions,
     "quiet": quiet,
@@ -275,7 +275,7 @@ FIXTURES = {
     "tracer": tracer,
     "webhooks": webhooks,
 }
-# Known to the runner itself: `client` is an open client, of the kind that the example's code takes.
+# Handled by the runner: `client` is an open client, asynchronous if the example awaits.
 BUILT_IN = frozenset({"client", "pytest", "server"})
 
 
@@ -297,12 +297,12 @@ async def awaited(coroutine, names, *, with_client):
 
 
 def run(chain, emulator):
-    """Run an example as the module of its reader would run: top level, with ``await`` where it has one."""
+    """Run an example as a module, with top-level ``await``."""
     code, fixtures = compiled(chain), [name for block in chain for name in block.fixtures]
     module = types.ModuleType("docs_example")
     names = vars(module)
     with ExitStack() as stack:
-        # A module that can be found: the types of a class's fields are looked up in it.
+        # The module must be importable: the types of the fields of a class are resolved in it.
         stack.enter_context(pytest.MonkeyPatch.context()).setitem(sys.modules, module.__name__, module)
         for name in fixtures:
             if name not in BUILT_IN:
@@ -316,7 +316,7 @@ def run(chain, emulator):
 
 
 @pytest.mark.parametrize("chain", EXAMPLES, ids=lambda chain: str(chain[-1]))
-def test_python(chain, emulator, capsys):
+def test_python_example_runs(chain, emulator, capsys):
     run(chain, emulator)
     expected = OUTPUTS.get(chain[-1])
     if expected is not None:
@@ -324,9 +324,9 @@ def test_python(chain, emulator, capsys):
 
 
 @pytest.mark.parametrize("block", TESTS, ids=str)
-def test_python_tests(block, monkeypatch, package_on_path, tmp_path):
-    """Examples of tests are run by pytest, as their reader would."""
-    # An installed package registers the plugin by itself, and one plugin cannot be registered twice.
+def test_pytest_example_passes(block, monkeypatch, package_on_path, tmp_path):
+    """Run examples of tests with pytest."""
+    # An installed package registers the plugin, and a plugin cannot be registered twice.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (tmp_path / "test_example.py").write_text(block.text)
     ini = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
@@ -352,7 +352,7 @@ def script_of(block):
 
 
 @pytest.mark.parametrize("block", [each for each in COMMANDS if "server" not in each.fixtures], ids=str)
-def test_shell(block, emulator, shell_path):
+def test_shell_example_runs(block, emulator, shell_path):
     command = ["bash", "-euo", "pipefail", "-c", script_of(block)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == int(block.marks.get("exit", 0)), done.stdout + done.stderr
@@ -363,8 +363,8 @@ def test_shell(block, emulator, shell_path):
 
 
 @pytest.mark.parametrize("block", [each for each in COMMANDS if "server" in each.fixtures], ids=str)
-def test_shell_server(block, emulator, shell_path):
-    """A command that serves says where, and ends with Ctrl-C."""
+def test_server_example_stops_on_interrupt(block, emulator, shell_path):
+    """A server prints its address, and ends with Ctrl-C."""
     with subprocess.Popen(["bash", "-c", f"exec {script_of(block)}"], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -376,12 +376,12 @@ def test_shell_server(block, emulator, shell_path):
 
 
 @pytest.mark.parametrize("block", [each for each in EVERY if each.language in VALIDATED], ids=str)
-def test_data(block):
+def test_data_example_parses(block):
     VALIDATED[block.language](block.text)
 
 
-def test_every_block_is_run():
-    """A block in a language that nothing here runs is an example that nobody tests."""
+def test_every_block_has_a_known_language():
+    """A block in another language would be an untested example."""
     known = {"python", "text", *SHELLS, *VALIDATED, *DIRECTIVES}
     assert [f"{block}: {block.language!r}" for block in EVERY if block.language not in known] == []
     assert not [str(block) for block in EVERY if not block.text.strip() and block.language not in DIRECTIVES]
@@ -392,8 +392,8 @@ def test_every_fixture_is_used():
     assert used == BUILT_IN | set(FIXTURES)
 
 
-def test_text_blocks_hold_no_programs():
-    """They are for output and drawings; a program in one would escape the tests."""
+def test_text_blocks_contain_no_programs():
+    """They are for output and drawings: a program in one would not be tested."""
     for block in EVERY:
         if block.language == "text":
             assert not re.search(r"^\s*(\$ |import |from \w+ import|async with|await )", block.text, re.MULTILINE), (
