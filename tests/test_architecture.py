@@ -6,17 +6,26 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import attrs
 import pytest
 
-import truemed_async
+from tests.support.sources import FILES, syntax_tree
 
-PACKAGE = Path(truemed_async.__file__).parent
-FILES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
-MODULES = {name.removesuffix(".__init__") if name != "__init__" else "": path for name, path in FILES.items()}
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+def module_of(file: str) -> str:
+    """Return the name of a file's module below ``truemed_async``; that of the package itself is empty."""
+    name = file.removesuffix(".py").replace("/", ".")
+    return "" if name == "__init__" else name.removesuffix(".__init__")
+
+
+MODULES = {module_of(file): file for file in FILES}
+
+
+def tree_of(module: str) -> ast.Module:
+    return syntax_tree(MODULES[module])
+
 
 # From the ground up: a floor may import those below it, and itself. A name stands for itself and what is inside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
@@ -52,12 +61,12 @@ def imports_of(module: str) -> Iterator[Import]:
     """Yield every import of a module with the full name of what it imports, wherever it stands."""
     typing_only = {
         id(inner)
-        for node in ast.walk(TREES[module])
+        for node in ast.walk(tree_of(module))
         if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
         for statement in node.body
         for inner in ast.walk(statement)
     }
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -91,8 +100,15 @@ def floor_of(module: str) -> int | None:
     return None if best is None else best[1]
 
 
-EVERY_IMPORT = [found for module in MODULES for found in imports_of(module)]
-INTERNAL = [(found, target) for found in EVERY_IMPORT if (target := ours(found)) is not None]
+@cache
+def every_import() -> list[Import]:
+    return [found for module in MODULES for found in imports_of(module)]
+
+
+@cache
+def internal_imports() -> list[tuple[Import, str]]:
+    """Return the imports of the package's own modules, each with the module that it reaches."""
+    return [(found, target) for found in every_import() if (target := ours(found)) is not None]
 
 
 def test_every_module_has_its_floor():
@@ -109,7 +125,7 @@ def inside(module: str, package: str) -> bool:
 def test_imports_go_down_and_never_up():
     wrong = [
         f"{found.module}:{found.line} imports {target}"
-        for found, target in INTERNAL
+        for found, target in internal_imports()
         if not found.only_types and found.module not in DOORS and not inside(found.module, "emulator")
         if target not in DOORS and not inside(target, "emulator")
         if (floor_of(target) or 0) > (floor_of(found.module) or 0)
@@ -120,7 +136,7 @@ def test_imports_go_down_and_never_up():
 def test_nothing_imports_sync_or_cli():
     wrong = [
         f"{found.module}:{found.line} imports {target}"
-        for found, target in INTERNAL
+        for found, target in internal_imports()
         for private in ("sync", "cli")
         if inside(target, private) and not inside(found.module, private)
         if not (found.module == "" and found.only_types) and not (found.module == "__main__" and private == "cli")
@@ -131,7 +147,7 @@ def test_nothing_imports_sync_or_cli():
 def test_only_the_command_line_imports_the_emulator():
     wrong = [
         f"{found.module}:{found.line} imports {target}"
-        for found, target in INTERNAL
+        for found, target in internal_imports()
         if inside(target, "emulator") and not inside(found.module, "emulator") and not inside(found.module, "cli")
         if not (found.module == "" and found.only_types)
     ]
@@ -141,13 +157,13 @@ def test_only_the_command_line_imports_the_emulator():
 def test_the_emulator_shares_nothing_with_the_sdk():
     wrong = [
         f"{found.module}:{found.line} imports {target}"
-        for found, target in INTERNAL
+        for found, target in internal_imports()
         if inside(found.module, "emulator") and not inside(target, "emulator")
     ]
     assert not wrong, "\n".join(wrong)
     strings = [
         f"{name}: {node.value!r}"
-        for name, tree in TREES.items()
+        for name, tree in ((name, tree_of(name)) for name in MODULES)
         if inside(name, "emulator")
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
@@ -160,7 +176,7 @@ def test_aiohttp_is_imported_in_one_file_and_by_servers():
     """The emulator and the endpoint for aiohttp applications serve with it. Elsewhere only for types; multidict and yarl come with it and import nothing of it."""
     wrong = [
         f"{found.module}:{found.line} imports {found.target}"
-        for found in EVERY_IMPORT
+        for found in every_import()
         if found.target.split(".")[0] == "aiohttp" and not found.only_types
         if found.module not in ("_core.transport", "webhooks.aiohttp") and not inside(found.module, "emulator")
     ]
@@ -186,7 +202,7 @@ def test_the_pure_files_do_no_input_output():
     }
     wrong = [
         f"{found.module}:{found.line} imports {found.target}"
-        for found in EVERY_IMPORT
+        for found in every_import()
         if (floor := floor_of(found.module)) is not None and floor <= (floor_of("_core") or 0)
         if any(found.target == name or found.target.startswith(f"{name}.") for name in impure)
     ]
@@ -195,7 +211,7 @@ def test_the_pure_files_do_no_input_output():
 
 def test_there_is_no_circle():
     edges = {
-        name: {target for found, target in INTERNAL if found.module == name and not found.only_types}
+        name: {target for found, target in internal_imports() if found.module == name and not found.only_types}
         for name in MODULES
     }
     for name, targets in edges.items():  # a package is there before what is inside it
@@ -279,18 +295,19 @@ def is_mutable(value: ast.expr | None) -> bool:
     return isinstance(value, MUTABLE)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_module_keeps_a_container_that_can_change(module):
+def test_no_module_keeps_a_container_that_can_change():
     """A table that is typed as read-only is held to that by the type checkers."""
-    scopes = [TREES[module], *(node for node in ast.walk(TREES[module]) if isinstance(node, ast.ClassDef))]
     wrong = []
-    for statement in (each for scope in scopes for each in scope.body):
-        if isinstance(statement, ast.Assign) and is_mutable(statement.value):
-            names = ", ".join(ast.unparse(target) for target in statement.targets)
-            wrong += [] if names in ("__all__", "__slots__") else [names]
-        elif isinstance(statement, ast.AnnAssign) and is_mutable(statement.value):
-            read_only = ast.unparse(statement.annotation).startswith(READ_ONLY)
-            wrong += [] if read_only else [ast.unparse(statement.target)]
+    for module in MODULES:
+        tree = tree_of(module)
+        scopes = [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
+        for statement in (each for scope in scopes for each in scope.body):
+            if isinstance(statement, ast.Assign) and is_mutable(statement.value):
+                names = ", ".join(ast.unparse(target) for target in statement.targets)
+                wrong += [] if names in ("__all__", "__slots__") else [f"{module}: {names}"]
+            elif isinstance(statement, ast.AnnAssign) and is_mutable(statement.value):
+                read_only = ast.unparse(statement.annotation).startswith(READ_ONLY)
+                wrong += [] if read_only else [f"{module}: {ast.unparse(statement.target)}"]
     assert not wrong, f"annotate as Mapping, Sequence or Set, or make it a tuple or frozenset: {wrong}"
 
 
@@ -300,10 +317,9 @@ def raises_again(handler: ast.ExceptHandler) -> bool:
     return isinstance(last, ast.Raise) and (last.exc is None or ast.unparse(last.exc) == handler.name)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_handler_swallows_a_cancellation(module):
+def test_no_handler_swallows_a_cancellation():
     wrong = []
-    for node in ast.walk(TREES[module]):
+    for module, node in ((name, node) for name in MODULES for node in ast.walk(tree_of(name))):
         if isinstance(node, ast.ExceptHandler):
             caught = "" if node.type is None else ast.unparse(node.type)
             broad = node.type is None or "BaseException" in caught or "CancelledError" in caught
@@ -320,7 +336,7 @@ def test_no_finaliser_does_input_output():
     """The one that there is only keeps aiohttp's own from running in a forked child."""
     found = {
         f"{module}.{kind.name}": node
-        for module, tree in TREES.items()
+        for module, tree in ((name, tree_of(name)) for name in MODULES)
         for kind in ast.walk(tree)
         if isinstance(kind, ast.ClassDef)
         for node in kind.body
@@ -333,14 +349,12 @@ def test_no_finaliser_does_input_output():
     assert calls == {"os.getpid", "super", "super().__del__"}
 
 
-@pytest.mark.parametrize(
-    "module",
-    [name for name in MODULES if not inside(name, "cli") and not inside(name, "_codegen") and name != "__main__"],
-)
-def test_no_file_prints(module):
+def test_no_file_prints():
     assert not [
-        node.lineno
-        for node in ast.walk(TREES[module])
+        f"{module}:{node.lineno}"
+        for module in MODULES
+        if not inside(module, "cli") and not inside(module, "_codegen") and module != "__main__"
+        for node in ast.walk(tree_of(module))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
     ]
 
@@ -350,4 +364,4 @@ def test_every_file_is_found():
     assert {"", "client", "_core.transport", "models._compile", "sync._generated", "emulator.routing", "cli"} <= set(
         MODULES
     )
-    assert len(INTERNAL) > 100
+    assert len(internal_imports()) > 100

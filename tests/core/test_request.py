@@ -76,7 +76,7 @@ ODD = st.sampled_from(
 IDS = st.text() | st.lists(ODD | st.text(max_size=3), max_size=4).map("".join) | st.from_regex(r"\A[\w/.%-]{0,12}\Z")
 
 
-@settings(max_examples=scale(400, 2_000))
+@settings(max_examples=scale(80, 2_000))
 @given(st.lists(IDS, min_size=25, max_size=25))
 def test_no_id_leaves_its_route(values):
     for value in values:
@@ -153,7 +153,7 @@ def test_the_query_keeps_its_order_and_leaves_out_what_is_none():
     assert "?" not in str(build(BASE, LIST_QUALIFICATION_SESSIONS, query={}).url)
 
 
-@settings(max_examples=500)
+@settings(max_examples=scale(150, 500))
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), st.text(st.characters(codec="utf-8"))))
 def test_every_query_reads_back_as_it_was_given(query):
     url = build(BASE, LIST_QUALIFICATION_SESSIONS, query=query).url

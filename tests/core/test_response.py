@@ -184,7 +184,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=scale(250, 1_000))
+@settings(max_examples=scale(60, 1_000))
 @given(st.lists(JSON, min_size=1) | st.dictionaries(st.text('"\\[]{}'), JSON, min_size=1), st.booleans(), st.data())
 def test_every_strict_prefix_of_any_json_is_recognised_as_cut_short(value, ascii_only, data):
     document = json.dumps(value, ensure_ascii=ascii_only).encode()
@@ -482,7 +482,7 @@ MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)).map(lambda t: 
 HEADERS = st.text(max_size=30) | st.builds("{} {}".format, MOMENTS, st.sampled_from(["GMT", "-0000", "", "+2359", "-2359", "EST"]))  # fmt: skip
 
 
-@settings(max_examples=2000)
+@settings(max_examples=scale(400, 2_000))
 @given(HEADERS, HEADERS)
 @example("01 Jan 0001 00:00:00 +2359", "31 Dec 9999 23:59:59 -2359")
 @example("31 Dec 9999 23:59:59 -2359", "01 Jan 0001 00:00:00 +2359")

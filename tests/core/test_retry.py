@@ -127,7 +127,7 @@ OUTCOMES = st.sampled_from(["not_sent", "unknown", "rejected"])
 SECONDS = st.floats(0, 1e6)
 
 
-@settings(max_examples=scale(1_000, 5_000))
+@settings(max_examples=scale(300, 5_000))
 @given(
     outcome=OUTCOMES,
     retries=st.sampled_from([None, 0, 1]),

@@ -18,6 +18,7 @@ from cattrs.errors import StructureHandlerNotFoundError
 from hypothesis import given, settings, strategies as st
 
 from tests.support.fake_transport import fixtures
+from tests.support.scale import scale
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.models import (
     CatalogItem,
@@ -396,7 +397,7 @@ SESSIONS = st.builds(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=scale(150, 500))
 @given(SESSIONS)
 def test_what_is_written_reads_back_as_the_same_object(data):
     found = structurer(QualificationSession)(data)

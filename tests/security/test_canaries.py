@@ -29,6 +29,7 @@ from tests.support.canary import (
 )
 from tests.support.fault_matrix import ROWS
 from tests.support.recording_server import KEY
+from tests.support.scale import scale
 from tests.support.timeouts import HURRIED, PATIENT
 from truemed_async import AsyncTruemed, Outcome, RequestOptions, RetryPolicy, Timeouts, Truemed, errors
 from truemed_async._core.request import build
@@ -78,7 +79,12 @@ async def failure_of(client, call):
 
 @pytest.mark.parametrize(
     ("fault", "call"),
-    [(fault, call) for fault in FAULTS for call in ("get", "update") if (fault, call) not in NO_FAULT],
+    [
+        (fault, call)
+        for number, fault in enumerate(FAULTS)
+        for call in scale((("get", "update")[number % 2],), ("get", "update"))
+        if (fault, call) not in NO_FAULT
+    ],
 )
 async def test_nothing_shows_on_any_surface_of_an_error(serve, client_for, fault, call):
     asyncio.get_running_loop().set_debug(True)
@@ -135,7 +141,7 @@ async def test_nothing_shows_on_any_surface_of_the_sync_facade(serve, fault):
     assert (on_error, on_client, leaks(log.text())) == ([], [], [])
 
 
-@pytest.mark.parametrize("fault", QUICK_FAULTS)
+@pytest.mark.parametrize("fault", scale(QUICK_FAULTS[::4], QUICK_FAULTS))
 async def test_nothing_shows_on_the_command_line(serve, fault, monkeypatch):
     async def no_pause(clock, seconds):
         pass

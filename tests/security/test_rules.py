@@ -2,19 +2,15 @@
 
 import ast
 import re
-from pathlib import Path
+from functools import cache
 
 import pytest
 
-import truemed_async
+from tests.support.sources import syntax_tree, syntax_trees
 
-PACKAGE = Path(truemed_async.__file__).parent
 SECRET = re.compile(
     r"(?<!idempotency_)\b_?(api_?key|secret|digest|signature|hmac|mac|password)s?\b(?!_header)", re.IGNORECASE
 )
-TREES = {
-    file.relative_to(PACKAGE).as_posix(): ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.rglob("*.py")
-}
 
 
 def names_in(node):
@@ -156,8 +152,8 @@ RULES = {
 # (rule, file): why it may, and how often.
 ALLOWED = {
     ("formatting of a secret", "cli/serve.py"): (3, "the made-up keys of the emulator, which are there to be copied"),
-    ("formatting of a secret", "emulator/webhooks/signing.py"): (2, "signatures, into their header"),
-    ("comparison of a secret", "emulator/webhooks/signing.py"): (1, "of the name of a header"),
+    ("formatting of a secret", "emulator/webhooks/sender.py"): (2, "signatures, into their header"),
+    ("comparison of a secret", "emulator/webhooks/sender.py"): (1, "of the name of a header"),
     ("formatting of a secret", "emulator/webhooks/outbox.py"): (1, "a made-up secret of the emulator, when it is made"),
     ("comparison of a secret", "webhooks/_verify.py"): (2, "of the caller's own, as it is configured, with itself"),
     ("formatting of a secret", "cli/output.py"): (1, "the name of an environment variable"),
@@ -175,9 +171,10 @@ ALLOWED = {
 }
 
 
+@cache
 def found(rule):
     search, _ = RULES[rule]
-    counts = {file: len(list(search(tree))) for file, tree in TREES.items()}
+    counts = {file: len(list(search(tree))) for file, tree in syntax_trees().items()}
     return {file: count for file, count in counts.items() if count}
 
 
@@ -188,7 +185,7 @@ def test_the_source_keeps_the_rule(rule):
         most, _ = ALLOWED.get((rule, file), (0, ""))
         if rule == "logging" and file.startswith(("cli/", "emulator/", "_codegen")):
             continue  # programs of their own, which write where their user asked them to
-        lines = [getattr(node, "lineno", 0) for node in RULES[rule][0](TREES[file])]
+        lines = [getattr(node, "lineno", 0) for node in RULES[rule][0](syntax_tree(file))]
         assert count <= most, f"{file}: lines {lines}"
 
 
@@ -201,19 +198,19 @@ def test_the_rule_catches_what_it_is_for(rule):
 
 @pytest.mark.parametrize(("rule", "file"), ALLOWED)
 def test_no_exception_outlives_its_reason(rule, file):
-    assert file in TREES
+    assert file in syntax_trees()
     assert found(rule).get(file)
 
 
 def test_the_transport_never_chains_an_error_of_the_http_library():
-    assert not list(chained(TREES["_core/transport.py"]))
+    assert not list(chained(syntax_tree("_core/transport.py")))
     assert list(chained(ast.parse("try:\n    f()\nexcept ValueError as error:\n    raise KeyError(error)")))
 
 
 def test_the_http_librarys_client_is_used_in_one_file():
     """What it raises and prints holds the key; it cannot leave a file that it is not in."""
     at_runtime = set()
-    for file, tree in TREES.items():
+    for file, tree in syntax_trees().items():
         skipped = {
             id(each)
             for node in ast.walk(tree)
@@ -232,7 +229,7 @@ def test_random_numbers_are_no_secrets():
     """`random` spreads pauses and seeds made-up data; whatever must not be guessed comes from `secrets` or `uuid`."""
     users = {
         file
-        for file, tree in TREES.items()
+        for file, tree in syntax_trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Import) and any(alias.name == "random" for alias in node.names)
     }

@@ -123,25 +123,25 @@ def check(runner: asyncio.Runner, scenario: Scenario, **given: Any) -> None:
     assert set(at_first) - server.removed <= set(found)
 
 
-@examples(20_000, 200)
+@examples(20_000, 100)
 @given(scenario=scenarios(*INSERTIONS))
 def test_nothing_is_missed_while_rows_are_added(runner, scenario):
     check(runner, scenario)
 
 
-@examples(20_000, 400)
+@examples(20_000, 200)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS))
 def test_nothing_is_missed_while_rows_come_and_go(runner, scenario):
     check(runner, scenario)
 
 
-@examples(10_000, 200)
+@examples(10_000, 100)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True))
 def test_nothing_is_missed_from_replicas_that_lag_behind(runner, scenario):
     check(runner, scenario)
 
 
-@examples(5_000, 100)
+@examples(5_000, 50)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True, clamps=(1000,)))
 def test_nothing_is_missed_where_the_server_does_not_say_how_many_there_are(runner, scenario):
     """Or a warning is given: a very short list that grows at the wrong moments looks like pages that are very small."""
@@ -154,7 +154,7 @@ def test_nothing_is_missed_where_the_server_does_not_say_how_many_there_are(runn
                 raise
 
 
-@examples(5_000, 100)
+@examples(5_000, 50)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS), clamp=st.integers(7, 9), at=st.integers(1, 20))
 def test_nothing_is_missed_where_the_largest_page_shrinks_meanwhile(runner, scenario, clamp, at):
     def shrink(server: Server) -> None:
@@ -171,7 +171,7 @@ def test_nothing_is_missed_where_the_largest_page_shrinks_meanwhile(runner, scen
     assert set(at_first) - server.removed <= set(found)
 
 
-@examples(5_000, 100)
+@examples(5_000, 50)
 @given(scenario=scenarios(*INSERTIONS), size=st.integers(1, 6))
 def test_pages_that_cannot_overlap_miss_nothing_while_rows_are_only_added(runner, scenario, size):
     server = scenario.server(clamp=size)
@@ -186,7 +186,7 @@ def test_pages_that_cannot_overlap_miss_nothing_while_rows_are_only_added(runner
 # --- unstable order of equal keys ---------------------------------------------------------------------------------
 
 
-@examples(10_000, 200)
+@examples(10_000, 100)
 @given(
     scenario=scenarios("front", clamps=(1000,)),
     seed=st.integers(0, 10_000),
@@ -201,7 +201,7 @@ def test_equal_rows_that_change_places_are_all_read_or_an_error(runner, scenario
         assert sorted(found) == sorted(server.ids)
 
 
-@examples(10_000, 200)
+@examples(10_000, 100)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, clamps=(1000,)), where=st.integers(0, 500), at=st.integers(1, 10))
 def test_rows_that_come_and_go_in_equal_numbers_are_no_error(runner, scenario, where, at):
     """The total stays as it is, and equal rows move: what an unstable order looks like."""

@@ -13,6 +13,7 @@ from typing import Any, Self
 import pytest
 
 from tests.support.changing_list import SORT_ORDER, Row, Server, read
+from tests.support.scale import scale
 from truemed_async._core.pagination import SortOrder, iterate_all, watermark
 from truemed_async._core.pagination.iterate import MAX_PROBES
 from truemed_async._core.stream import Stream
@@ -578,9 +579,9 @@ class Counted(str):
 
 @pytest.mark.parametrize(("ties", "most"), [(1, 500), (3000, 3600)])
 async def test_memory_does_not_grow_with_the_list(ties, most):
-    """Two hundred thousand rows: what is kept is the last page, the rows of its last key, and the guessed windows."""
+    """Two hundred thousand rows in a long run: what is kept is the last page, the rows of its last key, and the guessed windows."""
     Counted.alive = Counted.most = 0
-    total, held = 200_000, 0
+    total, held = scale(50_000, 200_000), 0
 
     async def fetch(page: int, size: int) -> Page[int]:
         nonlocal held

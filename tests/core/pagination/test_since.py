@@ -66,13 +66,13 @@ def check(runner: asyncio.Runner, scenario: Scenario, since: int) -> None:
 SINCE = st.integers(0, 61) | st.integers(0, 100_000)
 
 
-@examples(20_000, 300)
+@examples(20_000, 150)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS), since=SINCE)
 def test_nothing_that_is_newer_is_missed_while_rows_come_and_go(runner, scenario, since):
     check(runner, scenario, since)
 
 
-@examples(10_000, 200)
+@examples(10_000, 100)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True), since=SINCE)
 def test_nothing_that_is_newer_is_missed_from_replicas_that_lag_behind(runner, scenario, since):
     check(runner, scenario, since)

@@ -46,25 +46,25 @@ def test_the_lists_of_unknown_order_say_so(sorting):
     assert not sorting.is_known
 
 
-@examples(20_000, 150)
+@examples(20_000, 75)
 @given(scenario=scenarios(*INSERTIONS))
 def test_nothing_is_missed_while_rows_are_added(runner, scenario):
     check(runner, scenario)
 
 
-@examples(20_000, 250)
+@examples(20_000, 125)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS))
 def test_nothing_is_missed_while_rows_come_and_go(runner, scenario):
     check(runner, scenario)
 
 
-@examples(10_000, 150)
+@examples(10_000, 75)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True))
 def test_nothing_is_missed_from_replicas_that_lag_behind(runner, scenario):
     check(runner, scenario)
 
 
-@examples(10_000, 100)
+@examples(10_000, 50)
 @given(scenario=scenarios("front", clamps=(1000,)), seed=st.integers(0, 10_000))
 def test_an_order_that_is_not_stable_is_an_error_or_all_is_read(runner, scenario, seed):
     scenario = attrs.evolve(scenario, changes=[], keys=[0] * len(scenario.keys))
