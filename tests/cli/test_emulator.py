@@ -138,7 +138,7 @@ class TestWhatIsKept:
         ask(f"{url}/_emulator/clock", key, "POST", {"advance": 7200})
         item = {"sku": "S", "name": "Mat"}
         ask(f"{url}/api/v1/product_catalog/items/create", key, "POST", item)
-        review = {"resource": "catalog_items", "id": "S", "move": "review", "eligibility": "eligible"}
+        review = {"resource": "catalog_items", "id": "S", "transition": "review", "eligibility": "eligible"}
         ask(f"{url}/_emulator/transitions", key, "POST", review)
         webhooks = ask(f"{url}/_emulator/webhooks", key)
         (delivery,) = ask(f"{url}/_emulator/deliveries", key)["deliveries"]
@@ -224,7 +224,7 @@ class TestWhatIsShown:
     def test_is_each_request_and_each_delivery(self, serve, ask, stopped, until, nowhere):
         process, url, key = serve("--webhook", nowhere, "--catalog-items", "1")
         (item,) = ask(f"{url}/api/v1/product_catalog/items/list?page=1", key)["data"]
-        review = {"resource": "catalog_items", "id": item["sku"], "move": "review", "eligibility": "eligible"}
+        review = {"resource": "catalog_items", "id": item["sku"], "transition": "review", "eligibility": "eligible"}
         ask(f"{url}/_emulator/transitions", key, "POST", review)
         (endpoint,) = ask(f"{url}/_emulator/webhooks", key)["webhooks"]
         until(lambda: ask(f"{url}/_emulator/deliveries", key)["deliveries"][0]["attempts"])

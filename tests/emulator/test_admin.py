@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.factories import CREATE, held, order, paid
 from truemed_async.emulator import Emulator
-from truemed_async.emulator.moves import make, moves_of
 
 ADMIN = "/_emulator"
 CLOCK, STATE, TRANSITIONS = f"{ADMIN}/clock", f"{ADMIN}/state", f"{ADMIN}/transitions"
@@ -88,11 +87,11 @@ class TestTheState:
         ("change", "says"),
         [
             ({"version": 2}, "version 1"),
-            ({"payment_sessions": None}, "no saved state"),
-            ({"payment_sessions": [{}]}, "no saved state"),
-            ({"payment_sessions": [1]}, "no saved state"),
-            ({"payment_tokens": [{"payment_token": "t", "created_at": "x"}]}, "no saved state"),
-            ({"clock": []}, "no saved state"),
+            ({"payment_sessions": None}, "not a saved state"),
+            ({"payment_sessions": [{}]}, "not a saved state"),
+            ({"payment_sessions": [1]}, "not a saved state"),
+            ({"payment_tokens": [{"payment_token": "t", "created_at": "x"}]}, "not a saved state"),
+            ({"clock": []}, "not a saved state"),
             ({"clock": {"ahead": 1e300}}, "at most 1,000 years"),
         ],
         ids=str,
@@ -107,36 +106,38 @@ class TestTheState:
         emulator.state.payment_tokens.fail_next_charge(emulator.state.payment_tokens.add())
         dumped = emulator.state.dump()
         dumped["payment_tokens"][0]["failure"] = "Nonsense"
-        refused(api.send("PUT", STATE, dumped), "no saved state")
+        refused(api.send("PUT", STATE, dumped), "not a saved state")
 
 
 class TestTransitions:
     def test_of_a_payment(self, emulator, api):
         id = emulator.state.payment_sessions.add()
         for name, status in (("submit", "processing"), ("approve", "captured")):
-            moved = api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "move": name})
+            moved = api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "transition": name})
             assert (moved.status, moved.json) == (200, {"resource": "payment_sessions", "id": id, "status": status})
-        api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "move": "refund", "amount": 60_00})
+        api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "transition": "refund", "amount": 60_00})
         assert emulator.state.payment_sessions.get(id).refund_amount == 60_00
-        api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "move": "refund", "reason": "fraudulent"})
+        api.post(
+            TRANSITIONS, {"resource": "payment_sessions", "id": id, "transition": "refund", "reason": "fraudulent"}
+        )
         session = emulator.state.payment_sessions.get(id)
         assert (session.refund_amount, session.refunds[-1].reason) == (100_00, "fraudulent")
 
     def test_of_a_hold(self, emulator, api):
         id = held(emulator)
-        api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "move": "capture", "amount": 95_00})
+        api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "transition": "capture", "amount": 95_00})
         assert emulator.state.payment_sessions.get(id).capture_amount == 95_00
 
     def test_of_a_token(self, emulator, api):
         token = emulator.state.payment_tokens.add()
-        body = {"resource": "payment_tokens", "id": token, "move": "fail_next_charge"}
+        body = {"resource": "payment_tokens", "id": token, "transition": "fail_next_charge"}
         api.post(TRANSITIONS, body)
         assert emulator.state.payment_tokens.get(token).failure == "CardDeclined"
         assert api.post(TRANSITIONS, {**body, "failure": "CardExpired"}).json["status"] == "active"
         assert emulator.state.payment_tokens.get(token).failure == "CardExpired"
 
     def test_of_the_others(self, emulator, api):
-        asked = emulator.state.provision_requests.ask().id
+        asked = emulator.state.provision_requests.create().id
         session = emulator.state.qualification_sessions.add()
         item = emulator.state.catalog_items.add()
         for resource, id, move, more, status in (
@@ -145,11 +146,11 @@ class TestTransitions:
             ("qualification_sessions", session, "reject", {}, "rejected"),
             ("catalog_items", item, "review", {"eligibility": "eligible_with_lmn"}, "eligible_with_lmn"),
         ):
-            moved = api.post(TRANSITIONS, {"resource": resource, "id": id, "move": move, **more})
+            moved = api.post(TRANSITIONS, {"resource": resource, "id": id, "transition": move, **more})
             assert (moved.status, moved.json) == (200, {"resource": resource, "id": id, "status": status})
 
     def test_of_payouts(self, emulator, api):
-        body = {"resource": "payouts", "move": "pay_out"}
+        body = {"resource": "payouts", "transition": "pay_out"}
         refused(api.post(TRANSITIONS, body), "nothing to pay out", 409, "InvalidTransition")
         paid(emulator)
         moved = api.post(TRANSITIONS, body).json
@@ -161,29 +162,29 @@ class TestTransitions:
         [
             ({}, "resource is required", 400, "ValidationError"),
             ({"resource": "x"}, "resource must be one of payment_sessions, ", 400, "ValidationError"),
-            ({"resource": "payment_sessions", "move": "cancel"}, "id is required", 400, "ValidationError"),
+            ({"resource": "payment_sessions", "transition": "cancel"}, "id is required", 400, "ValidationError"),
             (
-                {"resource": "payment_sessions", "move": "add", "id": "x"},
+                {"resource": "payment_sessions", "transition": "add", "id": "x"},
                 "payment_sessions have ",
                 400,
                 "ValidationError",
             ),
-            ({"resource": "payment_sessions", "move": "cancel", "id": "x"}, "none with this id", 404, "NotFound"),
-            ({"resource": "payment_sessions", "move": "refund", "id": "x"}, "none with this id", 404, "NotFound"),
+            ({"resource": "payment_sessions", "transition": "cancel", "id": "x"}, "none with this id", 404, "NotFound"),
+            ({"resource": "payment_sessions", "transition": "refund", "id": "x"}, "none with this id", 404, "NotFound"),
             (
-                {"resource": "payment_sessions", "move": "refund", "id": "x", "amount": 1.5},
+                {"resource": "payment_sessions", "transition": "refund", "id": "x", "amount": 1.5},
                 "amount must be an integer",
                 400,
                 "ValidationError",
             ),
             (
-                {"resource": "payment_tokens", "move": "fail_next_charge", "id": "x", "failure": "y"},
+                {"resource": "payment_tokens", "transition": "fail_next_charge", "id": "x", "failure": "y"},
                 "failure must be one of CardExpired, ",
                 400,
                 "ValidationError",
             ),
             (
-                {"resource": "catalog_items", "move": "review", "id": "x"},
+                {"resource": "catalog_items", "transition": "review", "id": "x"},
                 "eligibility is required",
                 400,
                 "ValidationError",
@@ -196,17 +197,18 @@ class TestTransitions:
 
     def test_refuses_what_the_status_does_not_allow(self, emulator, api):
         id = emulator.state.payment_sessions.add()
-        body = {"resource": "payment_sessions", "id": id, "move": "refund"}
+        body = {"resource": "payment_sessions", "id": id, "transition": "refund"}
         refused(api.post(TRANSITIONS, body), "is pending, not captured", 409, "InvalidTransition")
 
     def test_every_move_is_a_method_and_the_statuses_are_right(self, emulator):
         """What the table offers for a status works in it."""
         statuses = ("pending", "processing", "authorized", "captured", "active")
         offered = {
-            (resource, status, move)
-            for resource in emulator.state.stores
+            (resource, status, action.name)
+            for resource, store in emulator.state.stores.items()
+            for action in store.actions().values()
             for status in statuses
-            for move in moves_of(resource, status)
+            if status in action.statuses and not action.params.required
         }
         assert len(offered) == 19
         makers = {
@@ -223,7 +225,7 @@ class TestTransitions:
                 id = store.add(**({} if resource == "payment_tokens" else {"status": status}))
             if move == "resolve_failure":
                 emulator.state.payment_tokens.fail_next_charge(id)
-            assert make(emulator.state, {"resource": resource, "id": id, "move": move}).id == id
+            assert emulator.state.apply({"resource": resource, "id": id, "transition": move}).id == id
 
 
 def _processing(emulator):

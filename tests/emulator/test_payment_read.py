@@ -111,7 +111,7 @@ def test_dates_a_one_time_payment_once(emulator, api):
 def test_shows_refunds(emulator, api):
     """truemed-api.md P2: `refunds`, of the third-party list; its elements are our choice."""
     id = paid(emulator)
-    made = emulator.state.payment_sessions.refund(id, 4_00, "fraudulent")
+    (made,) = emulator.state.payment_sessions.refund(id, 4_00, "fraudulent").refunds
     (refund,) = api.read(one(id)).json["refunds"]
     assert refund.pop("created_at").endswith("Z")
     assert refund == {"refund_id": made.refund_id, "amount": 4_00, "reason": "fraudulent"}

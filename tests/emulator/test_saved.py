@@ -54,7 +54,7 @@ def test_life_goes_on(emulator, api, saved):
     assert api.post(one(hold, "capture"), {"total_amount": 100_00}).status == 200
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"payouts": [{}]}, {"replays": None}, {"clock": {}}], ids=str)
+@pytest.mark.parametrize("change", [{"version": 2}, {"payouts": [{}]}, {"idempotency": None}, {"clock": {}}], ids=str)
 def test_changes_nothing_when_it_cannot_be_read(emulator, saved, change):
     before = emulator.state.dump()
     with pytest.raises(ValueError, match="saved state"):

@@ -10,7 +10,7 @@ import pytest
 
 from truemed_async.emulator import Emulator
 from truemed_async.emulator.clock import twelve_months_after
-from truemed_async.emulator.seed import ANCHOR, seed_sessions
+from truemed_async.emulator.seeds import ANCHOR, seed_sessions
 
 
 def digest(sessions, seed):

@@ -114,7 +114,7 @@ def test_fails_while_the_customer_is_asked_to_act(emulator, api, tokens, body, f
 def test_has_nothing_to_mend_where_nothing_fails(tokens):
     """A repair is the answer to a failure."""
     token = tokens.add()
-    with pytest.raises(InvalidTransitionError, match="nothing to mend"):
+    with pytest.raises(InvalidTransitionError, match="nothing to resolve"):
         tokens.resolve_failure(token)
     with pytest.raises(ValueError, match="CardExpired, CardDeclined"):
         tokens.fail_next_charge(token, "Bankrupt")
@@ -133,14 +133,14 @@ def test_a_deleted_token_moves_no_more(tokens, move):
 def test_a_request_moves_once(emulator, tokens):
     """truemed-api.md T6: provisioned or not."""
     requests = emulator.state.provision_requests
-    new = requests.ask()
+    new = requests.create()
     requests.submit(new.id)
-    changed = requests.ask(updates=tokens.add())
+    changed = requests.create(updates=tokens.add())
     for id in (new.id, changed.id):
         with pytest.raises(InvalidTransitionError, match="provisioned"):
             requests.submit(id)
     gone = tokens.add()
-    waiting = requests.ask(updates=gone, next_action="UpdateCard")
+    waiting = requests.create(updates=gone, next_action="UpdateCard")
     tokens.delete(gone)
     with pytest.raises(InvalidTransitionError, match="deleted"):
         requests.submit(waiting.id)

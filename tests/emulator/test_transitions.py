@@ -108,9 +108,9 @@ def test_tells_where_a_token_comes_from(emulator, api, heard):
     state.payment_sessions.approve(session)
     token = state.payment_sessions.get(session).payment_token
     assert heard[-1].after == "captured" or token in state.payment_tokens
-    created = state.provision_requests.ask()
+    created = state.provision_requests.create()
     state.provision_requests.submit(created.id)
-    updated = state.provision_requests.ask(updates=token)
+    updated = state.provision_requests.create(updates=token)
     state.payment_tokens.fail_next_charge(token)
     api.post(CREATE, order(payment_token=token, idempotency_key="renewal"))
     failed = state.payment_sessions.rows[0].id
@@ -228,7 +228,7 @@ def test_everything_goes_by_the_clock(emulator, api):
     sessions = emulator.state.payment_sessions
     id = paid(emulator)
     session = sessions.get(id)
-    refund = sessions.refund(id, 1)
+    (refund,) = sessions.refund(id, 1).refunds
     approved = emulator.state.qualification_sessions.add()
     emulator.state.qualification_sessions.start_review(approved)
     emulator.state.qualification_sessions.approve(approved)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from truemed_async.emulator.catalog_items.routes import ROUTES as CATALOG_ITEMS
-from truemed_async.emulator.payment_sessions.routes import ROUTES as PAYMENT_SESSIONS
-from truemed_async.emulator.payment_tokens.routes import ROUTES as PAYMENT_TOKENS
-from truemed_async.emulator.qualification_sessions.handlers import ROUTES as QUALIFICATION_SESSIONS
-from truemed_async.emulator.reconciliations.handlers import ROUTES as RECONCILIATIONS
+from truemed_async.emulator.resources import (
+    catalog_items,
+    payment_sessions,
+    payment_tokens,
+    qualification_sessions,
+    reconciliations,
+)
 
 if TYPE_CHECKING:
     from truemed_async.emulator.routing import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
-    *PAYMENT_SESSIONS,
-    *PAYMENT_TOKENS,
-    *QUALIFICATION_SESSIONS,
-    *CATALOG_ITEMS,
-    *RECONCILIATIONS,
+    *payment_sessions.ROUTES,
+    *payment_tokens.ROUTES,
+    *qualification_sessions.ROUTES,
+    *catalog_items.ROUTES,
+    *reconciliations.ROUTES,
 )

@@ -4,7 +4,7 @@ import attrs
 
 from truemed_async.emulator.faults import Faults
 from truemed_async.emulator.request_log import RequestLog
-from truemed_async.emulator.state import State
+from truemed_async.emulator.resources.state import State
 from truemed_async.emulator.webhooks.outbox import Outbox
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import Any, Final, Self, cast
 from urllib.parse import parse_qsl, quote
 
 import attrs
 import orjson
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from truemed_async.emulator.schema import Object
+from truemed_async.emulator.schema import Object
 
 HOSTED: Final = "/_emulator/hosted"
 _EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import attrs
 import orjson
+from aiohttp import web
 
 from truemed_async.emulator.request import ApiError, Request
-from truemed_async.emulator.schema import Integer, Object, Schema, ValidationError
-
-if TYPE_CHECKING:
-    from aiohttp import web
+from truemed_async.emulator.schema import Array, Integer, Nullable, Object, Schema, ValidationError
 
 # A handler receives the ``State`` or the ``EmulatorContext``, as its group does, and returns what its group renders.
 Handler: TypeAlias = Callable[[Any, Request], object]
@@ -38,6 +36,14 @@ class Parameter:
 PAGE_PARAMS: Final[Mapping[str, Parameter]] = MappingProxyType(
     {"page": Parameter(_PAGE_NUMBER, 1), "page_size": Parameter(_PAGE_NUMBER, 30)}
 )
+
+
+_PAGINATION: Final = Object({name: Integer(0) for name in ("count", "current_page", "last_page", "page_size")})
+
+
+def page_schema(key: str, row: Schema) -> Object:
+    """Return the schema of a page: by Truemed's pages ``pagination`` may be null, though here it never is."""
+    return Object({key: Array(row), "pagination": Nullable(_PAGINATION)})
 
 
 @attrs.frozen

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import attrs
 
 from truemed_async.emulator.clock import wire_datetime
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 # The integers that every JSON library represents exactly.
 _MAX_SAFE_INTEGER: Final = 2**53 - 1

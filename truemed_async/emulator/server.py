@@ -17,9 +17,8 @@ from truemed_async.emulator.context import EmulatorContext
 from truemed_async.emulator.faults import Faults
 from truemed_async.emulator.listener import Listener
 from truemed_async.emulator.request_log import RequestLog
-from truemed_async.emulator.seed import seed_sessions
-from truemed_async.emulator.seed_merchant import seed_merchant
-from truemed_async.emulator.state import State
+from truemed_async.emulator.resources.state import State
+from truemed_async.emulator.seeds import seed_merchant, seed_sessions
 from truemed_async.emulator.webhooks.outbox import Outbox
 from truemed_async.emulator.webhooks.sender import Sender
 

@@ -41,7 +41,7 @@ def requests(emulator):
     """One request to each route that succeeds, in the order of the routes."""
     state = emulator.state
     session, token = state.qualification_sessions.add(), state.payment_tokens.add()
-    request = state.provision_requests.ask().id
+    request = state.provision_requests.create().id
     sku = state.catalog_items.add()
     item = {"sku": sku, "name": "n", "description": "d", "image_urls": [], "url": "u"}
     tokens, catalog = "/api/v1/payment_tokens", "/api/v1/product_catalog"

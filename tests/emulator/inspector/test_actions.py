@@ -49,13 +49,13 @@ class TestMoves:
     def test_are_made(self, emulator, press):
         id = emulator.state.payment_sessions.add()
         for name in ("submit", "approve", "open_dispute", "close_dispute", "refund"):
-            press("move", back="payments", resource="payment_sessions", id=id, move=name)
+            press("apply", back="payments", resource="payment_sessions", id=id, transition=name)
         session = emulator.state.payment_sessions.get(id)
         assert (session.status_summary, session.refund_amount) == ("Refunded", 100_00)
 
     def test_a_hold_is_captured_whole(self, emulator, press):
         id = held(emulator)
-        press("move", resource="payment_sessions", id=id, move="capture")
+        press("apply", resource="payment_sessions", id=id, transition="capture")
         assert emulator.state.payment_sessions.get(id).capture_amount == 100_00
 
     @pytest.mark.parametrize("resource", ["payment_tokens", "provision_requests", "qualification_sessions"])
@@ -64,40 +64,40 @@ class TestMoves:
         moves = {"payment_tokens": "expire_lmn", "provision_requests": "submit"}
         id = store.add()
         before = store.get(id)
-        press("move", resource=resource, id=id, move=moves.get(resource, "start_review"))
+        press("apply", resource=resource, id=id, transition=moves.get(resource, "start_review"))
         assert store.get(id) != before
 
     @pytest.mark.parametrize("eligibility", ["eligible", "eligible_with_lmn", "ineligible"])
     def test_an_item_is_reviewed(self, emulator, press, eligibility):
         sku = emulator.state.catalog_items.add()
-        press("move", resource="catalog_items", id=sku, move="review", eligibility=eligibility)
+        press("apply", resource="catalog_items", id=sku, transition="review", eligibility=eligibility)
         assert emulator.state.catalog_items.get(sku).eligibility == eligibility
 
     @pytest.mark.parametrize(
         ("form", "says"),
         [
-            ({"move": "approve"}, "is pending, not processing"),
-            ({"move": "remove"}, "payment_sessions have submit, "),
-            ({"move": "_tell"}, "payment_sessions have submit, "),
-            ({"move": "capture", "amount": "1"}, "amount must be an integer"),
-            ({"move": ""}, "move must be a string that is not empty"),
-            ({"resource": "transactions", "move": "cancel"}, "resource must be one of"),
-            ({"resource": "catalog_items", "move": "review", "eligibility": "x"}, "eligibility must be one of"),
-            ({"id": "x", "move": "cancel"}, "no longer exists"),
-            ({"id": "", "move": "cancel"}, "id must be"),
-            ({}, "move is required"),
+            ({"transition": "approve"}, "is pending, not processing"),
+            ({"transition": "remove"}, "payment_sessions have submit, "),
+            ({"transition": "_tell"}, "payment_sessions have submit, "),
+            ({"transition": "capture", "amount": "1"}, "amount must be an integer"),
+            ({"transition": ""}, "transition must be a string that is not empty"),
+            ({"resource": "transactions", "transition": "cancel"}, "resource must be one of"),
+            ({"resource": "catalog_items", "transition": "review", "eligibility": "x"}, "eligibility must be one of"),
+            ({"id": "x", "transition": "cancel"}, "no longer exists"),
+            ({"id": "", "transition": "cancel"}, "id must be"),
+            ({}, "transition is required"),
         ],
     )
     def test_that_cannot_be_made(self, emulator, refused, form, says):
         id = emulator.state.payment_sessions.add()
         before = emulator.state.dump()
-        assert says in refused("move", **{"resource": "payment_sessions", "id": id, **form})
+        assert says in refused("apply", **{"resource": "payment_sessions", "id": id, **form})
         assert {**emulator.state.dump(), "clock": 0} == {**before, "clock": 0}
 
     def test_a_button_that_is_pressed_twice(self, emulator, press, refused):
         id = emulator.state.payment_sessions.add()
-        press("move", resource="payment_sessions", id=id, move="cancel")
-        assert "is canceled, not pending" in refused("move", resource="payment_sessions", id=id, move="cancel")
+        press("apply", resource="payment_sessions", id=id, transition="cancel")
+        assert "is canceled, not pending" in refused("apply", resource="payment_sessions", id=id, transition="cancel")
 
 
 class TestTime:

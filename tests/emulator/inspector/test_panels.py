@@ -21,7 +21,7 @@ def shopper(emulator):
 
 
 def buttons(page):
-    return [given["value"] for given in page.all("button") if given.get("name") in ("move", "eligibility")]
+    return [given["value"] for given in page.all("button") if given.get("name") in ("transition", "eligibility")]
 
 
 def test_the_root_shows_payments(shopper):
@@ -63,7 +63,7 @@ class TestRows:
 
     def test_of_tokens(self, emulator, shopper):
         emulator.state.payment_tokens.add()
-        emulator.state.provision_requests.ask()
+        emulator.state.provision_requests.create()
         assert buttons(shopper.get(f"{INSPECTOR}/tokens").page) == [
             "fail_next_charge",
             "expire_lmn",

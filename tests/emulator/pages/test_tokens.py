@@ -88,7 +88,7 @@ class TestAFirstOne:
         assert provisioned(api, id) is None
 
     def test_without_a_success_url_the_customer_stays(self, emulator, shopper):
-        request = emulator.state.provision_requests.ask()
+        request = emulator.state.provision_requests.create()
         done = shopper.submit(f"/_emulator/hosted/provision_requests/{request.id}/card")
         assert (done.status, done.page.heading, done.page.links) == (200, "Thank you", [])
 

@@ -208,7 +208,7 @@ class TestPaymentTokenUpdated:
         assert self.only(told()) == []
 
     def test_flat_when_unsigned(self, emulator, flat):
-        request = emulator.state.provision_requests.ask()
+        request = emulator.state.provision_requests.create()
         token = emulator.state.provision_requests.submit(request.id)
         (body,) = flat()
         assert (body["payment_token"], body["provision_token_request_id"]) == (token, request.id)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from truemed_async.emulator.admin import faults, state, webhooks
 from truemed_async.emulator.request import ApiError, validation_error
-from truemed_async.emulator.transition import InvalidTransitionError
+from truemed_async.emulator.store import InvalidTransitionError
 
 if TYPE_CHECKING:
     from aiohttp import web

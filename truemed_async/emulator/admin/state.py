@@ -8,7 +8,6 @@ from aiohttp import web
 
 from truemed_async.emulator.api import ROUTES as API_ROUTES
 from truemed_async.emulator.clock import Clock, wire_datetime
-from truemed_async.emulator.moves import make
 from truemed_async.emulator.openapi import document
 from truemed_async.emulator.request import json_response
 from truemed_async.emulator.routing import Routes
@@ -67,11 +66,11 @@ def reset(context: EmulatorContext, request: Request) -> web.Response:
 
 
 @ROUTES.route("POST", "/_emulator/transitions")
-def move(context: EmulatorContext, request: Request) -> web.Response:
-    """Apply a transition: ``{"resource", "id", "move"}`` and its parameters."""
-    given = request.json()
-    row = make(context.state, given)
-    return json_response(200, {"resource": given["resource"], "id": row.id, "status": row.status})
+def apply(context: EmulatorContext, request: Request) -> web.Response:
+    """Apply a transition: ``{"resource", "id", "transition"}`` and its parameters."""
+    body = request.json()
+    row = context.state.apply(body)
+    return json_response(200, {"resource": body["resource"], "id": row.id, "status": row.status})
 
 
 def _time(clock: Clock) -> web.Response:

@@ -21,7 +21,7 @@ from truemed_async.emulator.faults import (
 from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault, Exchange, Fault, create_fault
 from truemed_async.emulator.faults.registry import ActiveFault, FaultDefinition, FaultRegistry, Scope, collect
 from truemed_async.emulator.faults.responses import RawResponse
-from truemed_async.emulator.state import State
+from truemed_async.emulator.resources.state import State
 
 __all__ = [
     "FAULTS",

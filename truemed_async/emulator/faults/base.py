@@ -14,8 +14,8 @@ from aiohttp import web
 from truemed_async.emulator.faults.registry import FaultDefinition
 from truemed_async.emulator.faults.responses import require_response
 from truemed_async.emulator.request_log import LoggedRequest
+from truemed_async.emulator.resources.state import State
 from truemed_async.emulator.routing import Route
-from truemed_async.emulator.state import State
 
 
 class AbortConnection(Exception):  # noqa: N818 - a signal to the server, not an error

@@ -11,7 +11,7 @@ from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault,
 from truemed_async.emulator.faults.registry import NonNegative, Positive, fault
 from truemed_async.emulator.faults.responses import RawResponse, reset_connection
 from truemed_async.emulator.request import ApiError, error_response
-from truemed_async.emulator.state import State
+from truemed_async.emulator.resources.state import State
 
 _SERVER_ERROR = ("ServerError", "something went wrong on our side")
 

@@ -14,8 +14,8 @@ from truemed_async.emulator.faults.base import Exchange, Fault
 from truemed_async.emulator.faults.registry import Count, fault
 from truemed_async.emulator.faults.responses import body_of
 from truemed_async.emulator.request import ApiError, error_response, json_response, validation_error
-from truemed_async.emulator.state import State
-from truemed_async.emulator.store import StatusRow, Store
+from truemed_async.emulator.resources.state import State
+from truemed_async.emulator.store import Row, Store
 
 
 def _is_write(exchange: Exchange) -> bool:
@@ -72,7 +72,7 @@ class ReplicaLag(Fault):
 def unstable_ties(exchange: Exchange, random: Random) -> None:
     """Rows with the same ``created_at`` are in another order in each response."""
 
-    def shuffle(rows: Sequence[StatusRow]) -> list[StatusRow]:
+    def shuffle(rows: Sequence[Row]) -> list[Row]:
         # Sorting is stable: equal rows stay in their shuffled order.
         unknown = datetime.min.replace(tzinfo=UTC)
         shuffled = random.sample(rows, len(rows))
@@ -124,7 +124,7 @@ def insert_between_pages(
         for _ in range(n if ids else 0):
             (newest,), _count = store.table.slice(None, 0, 1)
             row = store.get(ids[0])
-            fields: dict[str, Any] = {name: getattr(row, name) for name in attrs.fields_dict(store.kind)}
+            fields: dict[str, Any] = {name: getattr(row, name) for name in attrs.fields_dict(store.entity)}
             fields[store.id_field] = store.new_id(UUID(int=random.getrandbits(128), version=4))
             fields["created_at"] = (newest.created_at or datetime.now(UTC)) + timedelta(milliseconds=1)
             store.add(**fields)

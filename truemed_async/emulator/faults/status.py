@@ -15,7 +15,7 @@ from truemed_async.emulator.faults.body import HTML
 from truemed_async.emulator.faults.registry import Bound, Count, NonNegative, Positive, Probability, fault
 from truemed_async.emulator.faults.responses import format_http_date
 from truemed_async.emulator.request import ApiError, error_response
-from truemed_async.emulator.state import State
+from truemed_async.emulator.resources.state import State
 
 _MESSAGE = "this response was made by a fault"
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import orjson
 
-from truemed_async.emulator.moves import moves_of
+from truemed_async.emulator.schema import Enum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from truemed_async.emulator.context import EmulatorContext
+    from truemed_async.emulator.store import Action
     from truemed_async.emulator.webhooks.model import Delivery
 
 MAX_BODY_CHARS: Final = 4_000
@@ -33,20 +34,33 @@ class Panel:
     values: Callable[[EmulatorContext, int], Mapping[str, object]]
 
 
-def _rows(context: EmulatorContext, limit: int, resource: str, *columns: str) -> dict[str, object]:
+def _table(context: EmulatorContext, limit: int, resource: str) -> dict[str, object]:
     store = context.state.stores[resource]
     newest, count = store.table.slice(None, 0, limit)
+    columns = [name for name, member in store.entity.members().items() if member.column]
     rows = [
         {
             "id": row.id,
             "name": _line(row.id),
             "status": _line(row.status),
             "cells": [_line(getattr(row, column)) for column in columns],
-            "moves": moves_of(resource, row.status),
+            "buttons": [button for action in store.actions().values() for button in _buttons(action, row.status)],
         }
         for row in newest
     ]
     return {"resource": resource, "columns": columns, "rows": rows, "count": count}
+
+
+def _buttons(action: Action, status: str) -> list[dict[str, object]]:
+    """Return the buttons of an action for a row of this status: one for each value of a required parameter."""
+    required = list(action.params.required.items())
+    if not action.on_row or (action.statuses and status not in action.statuses):
+        return []
+    if not required:
+        return [{"transition": action.name, "name": "transition", "value": action.name}]
+    ((name, schema),) = required
+    assert isinstance(schema, Enum)
+    return [{"transition": action.name, "name": name, "value": value} for value in schema.values]
 
 
 def _line(value: object) -> str:
@@ -59,29 +73,14 @@ def _headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(_line(name), _line(value)) for name, value in headers]
 
 
-def _payments(context: EmulatorContext, limit: int) -> dict[str, object]:
-    columns = ("total_amount", "kind", "status_summary", "created_at")
-    return {"tables": {"Payment sessions": _rows(context, limit, "payment_sessions", *columns)}}
+def _tables(*resources: str) -> Callable[[EmulatorContext, int], Mapping[str, object]]:
+    """Return the values of a panel with one table for each resource."""
 
+    def values(context: EmulatorContext, limit: int) -> Mapping[str, object]:
+        titles = {resource.replace("_", " ").capitalize(): resource for resource in resources}
+        return {"tables": {title: _table(context, limit, resource) for title, resource in titles.items()}}
 
-def _tokens(context: EmulatorContext, limit: int) -> dict[str, object]:
-    return {
-        "tables": {
-            "Payment tokens": _rows(context, limit, "payment_tokens", "failure", "lmn_expires_at", "created_at"),
-            "Provision requests": _rows(
-                context, limit, "provision_requests", "payment_token", "next_action", "created_at"
-            ),
-        }
-    }
-
-
-def _qualification(context: EmulatorContext, limit: int) -> dict[str, object]:
-    columns = ("user_id", "source", "expires_at", "created_at")
-    return {"tables": {"Qualification sessions": _rows(context, limit, "qualification_sessions", *columns)}}
-
-
-def _catalog(context: EmulatorContext, limit: int) -> dict[str, object]:
-    return {"tables": {"Catalog items": _rows(context, limit, "catalog_items", "name", "reviewed_at", "created_at")}}
+    return values
 
 
 def _requests(context: EmulatorContext, limit: int) -> dict[str, object]:
@@ -182,10 +181,10 @@ def form_options(context: EmulatorContext) -> dict[str, Any]:
 
 
 PANELS: Final = (
-    Panel("payments", "Payments", "inspector_tables.html", _payments),
-    Panel("tokens", "Tokens", "inspector_tables.html", _tokens),
-    Panel("qualification", "Qualification", "inspector_tables.html", _qualification),
-    Panel("catalog", "Catalog", "inspector_tables.html", _catalog),
+    Panel("payments", "Payments", "inspector_tables.html", _tables("payment_sessions")),
+    Panel("tokens", "Tokens", "inspector_tables.html", _tables("payment_tokens", "provision_requests")),
+    Panel("qualification", "Qualification", "inspector_tables.html", _tables("qualification_sessions")),
+    Panel("catalog", "Catalog", "inspector_tables.html", _tables("catalog_items")),
     Panel("requests", "Requests", "inspector_requests.html", _requests),
     Panel("webhooks", "Webhooks", "inspector_webhooks.html", _webhooks),
     Panel("faults", "Faults", "inspector_faults.html", _faults),

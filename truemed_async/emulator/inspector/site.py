@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from aiohttp import web
 
 from truemed_async.emulator.inspector.panels import PANELS, Panel, form_options
-from truemed_async.emulator.moves import make
 from truemed_async.emulator.pages.page import (
     Render,
     environment,
@@ -38,9 +37,9 @@ MAX_FRAGMENT_BYTES: Final = 36_000
 Form: TypeAlias = Mapping[str, str]
 
 
-def move(context: EmulatorContext, form: Form) -> None:
-    """Make a transition of a row."""
-    make(context.state, form)
+def apply(context: EmulatorContext, form: Form) -> None:
+    """Apply a transition to a row."""
+    context.state.apply(form)
 
 
 def advance(context: EmulatorContext, form: Form) -> None:
@@ -101,7 +100,7 @@ ACTIONS: Final[Mapping[str, Callable[[EmulatorContext, Form], None]]] = MappingP
     {
         action.__name__.replace("_", "-"): action
         for action in (
-            move,
+            apply,
             advance,
             reset,
             register,

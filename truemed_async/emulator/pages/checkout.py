@@ -18,12 +18,12 @@ from truemed_async.emulator.pages.choices import (
     validate_survey,
 )
 from truemed_async.emulator.pages.page import Redirect, Render, message_page, safe_redirect_url
-from truemed_async.emulator.payment_sessions.model import PaymentSession
 from truemed_async.emulator.request import hosted_url
+from truemed_async.emulator.resources.payment_sessions import EmulatedPaymentSession
 
 if TYPE_CHECKING:
     from truemed_async.emulator.request import Request
-    from truemed_async.emulator.state import State
+    from truemed_async.emulator.resources.state import State
 
 _OPEN: Final = "pending"
 
@@ -80,7 +80,7 @@ def _validate_combination(request: Request) -> str | None:
     return "This card is stored when the review is decided: choose approve or reject." if open_ended else None
 
 
-def _closed_page(session: PaymentSession) -> Render:
+def _closed_page(session: EmulatedPaymentSession) -> Render:
     if session.status == "canceled":
         return message_page(
             "This checkout has timed out",
@@ -96,7 +96,7 @@ def _closed_page(session: PaymentSession) -> Render:
     )
 
 
-def _return_to_shop(session: PaymentSession, *, success: bool) -> Render | Redirect:
+def _return_to_shop(session: EmulatedPaymentSession, *, success: bool) -> Render | Redirect:
     """Redirect to the merchant's page, or notify the page around the iframe, which then redirects."""
     heading = "Thank you" if success else "You have left the checkout"
     url = safe_redirect_url(session.url(success=success))
@@ -107,7 +107,7 @@ def _return_to_shop(session: PaymentSession, *, success: bool) -> Render | Redir
     return Redirect(url)
 
 
-def _page(template: str, session: PaymentSession, action: str, problem: str | None = None) -> Render:
+def _page(template: str, session: EmulatedPaymentSession, action: str, problem: str | None = None) -> Render:
     values = {
         "action": action,
         "button": "Pay",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from truemed_async.emulator.request import Request
-    from truemed_async.emulator.state import State
+    from truemed_async.emulator.resources.state import State
 
 NO_TREATMENT: Final = "no"
 DECLINED: Final = "declined"
@@ -47,7 +47,9 @@ def fail_next_charge_if_chosen(state: State, request: Request, payment_token: st
         state.payment_tokens.fail_next_charge(payment_token)
 
 
-def apply_review(request: Request, id: str, *, approve: Callable[[str], None], reject: Callable[[str], None]) -> None:
+def apply_review(
+    request: Request, id: str, *, approve: Callable[[str], object], reject: Callable[[str], object]
+) -> None:
     """Apply the chosen result of the review, unless it is decided later."""
     match request.body.get("review", ""):
         case "approve":

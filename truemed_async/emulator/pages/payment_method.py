@@ -13,13 +13,12 @@ from truemed_async.emulator.pages.choices import (
     validate_survey,
 )
 from truemed_async.emulator.pages.page import Redirect, Render, message_page, safe_redirect_url
-from truemed_async.emulator.payment_tokens.model import PaymentToken, ProvisionRequest
-from truemed_async.emulator.payment_tokens.moves import failure_of
 from truemed_async.emulator.request import hosted_url
+from truemed_async.emulator.resources.payment_tokens import EmulatedPaymentToken, ProvisionRequest
 
 if TYPE_CHECKING:
     from truemed_async.emulator.request import Request
-    from truemed_async.emulator.state import State
+    from truemed_async.emulator.resources.state import State
 
 _WHY: Final = MappingProxyType(
     {
@@ -73,7 +72,7 @@ def repair(state: State, request: Request) -> Render | Redirect:
     """Show the card form or the survey for a payment method whose charge failed."""
     token = state.payment_tokens.get(request.params["id"])
     action = hosted_url("", "payment_tokens", token.id)
-    failure = failure_of(token, state.clock.now()) if token.status == "active" else None
+    failure = token.failure_at(state.clock.now()) if token.status == "active" else None
     if failure is None:
         return message_page("No action needed", "This payment method is valid, or was deleted.")
     if failure == "RequalificationRequired":
@@ -92,7 +91,7 @@ def repair(state: State, request: Request) -> Render | Redirect:
     return _return_to_shop(url)
 
 
-def _failed_session_url(state: State, token: PaymentToken) -> str | None:
+def _failed_session_url(state: State, token: EmulatedPaymentToken) -> str | None:
     """Return the ``success_url`` of the payment that failed."""
     id = token.failed_payment_session_id
     if id is None or id not in state.payment_sessions:

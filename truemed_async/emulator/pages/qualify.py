@@ -9,7 +9,7 @@ from truemed_async.emulator.pages.page import Redirect, Render, message_page
 
 if TYPE_CHECKING:
     from truemed_async.emulator.request import Request
-    from truemed_async.emulator.state import State
+    from truemed_async.emulator.resources.state import State
 
 # The current name of the parameter, and its earlier ones.
 _SOURCES: Final = ("source", "utm_source", "utm")

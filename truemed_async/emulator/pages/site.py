@@ -19,12 +19,12 @@ from truemed_async.emulator.pages.page import (
 )
 from truemed_async.emulator.request import HOSTED
 from truemed_async.emulator.routing import Route
-from truemed_async.emulator.transition import InvalidTransitionError
+from truemed_async.emulator.store import InvalidTransitionError
 
 if TYPE_CHECKING:
     from truemed_async.emulator.context import EmulatorContext
     from truemed_async.emulator.request import Request
-    from truemed_async.emulator.state import State
+    from truemed_async.emulator.resources.state import State
 
 _STYLE: Final = "/_emulator/style.css"
 PREFIXES: Final = (f"{HOSTED}/", "/qualify/", _STYLE)

@@ -14,8 +14,8 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from truemed_async.emulator.state import State
-from truemed_async.emulator.transition import Transition
+from truemed_async.emulator.resources.state import State
+from truemed_async.emulator.store import Transition
 from truemed_async.emulator.webhooks.events import Event, event_for
 from truemed_async.emulator.webhooks.faults import NewDelivery, OutgoingRequest, WebhookFaults, drop_until_retry
 from truemed_async.emulator.webhooks.model import (

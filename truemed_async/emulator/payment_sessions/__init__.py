@@ -1,1 +1,0 @@
-"""Payment sessions: what one is, its life, and the seven endpoints about them."""

@@ -1,1 +1,0 @@
-"""Payment tokens and requests for them: what they are, their life, and the six endpoints about them."""

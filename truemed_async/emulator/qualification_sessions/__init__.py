@@ -1,1 +1,0 @@
-"""Qualification sessions: what one is, its life, and the three endpoints about them."""

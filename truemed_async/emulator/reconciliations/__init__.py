@@ -1,1 +1,0 @@
-"""Reconciliations: transactions, the payouts that they are paid with, and the two endpoints about them."""

@@ -1,0 +1,1 @@
+"""The resources of the API: entities, stores and routes, one file each; ``state`` holds them together."""
