@@ -11,7 +11,6 @@ the two clients is a rule below. Code that no rule covers is an error, and so is
 from __future__ import annotations
 
 import ast
-import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,12 +68,12 @@ BODIES: Mapping[str, Sequence[str]] = {
         "reject_session(session)",
         "self._async = AsyncTruemed({arguments})",
         "runner.track(self._async)",
-        "{resources}",
+        "self._resources = wrap_resources(self)",
     ],
     "with_options": [
         "copy = object.__new__(type(self))",
         "copy._async = self._async.with_options({arguments})",
-        "{copied resources}",
+        "copy._resources = wrap_resources(copy)",
         "return copy",
     ],
     "__aenter__": ["return self"],
@@ -86,8 +85,8 @@ BODIES: Mapping[str, Sequence[str]] = {
 # --- parser -------------------------------------------------------------------------------------------------------
 
 Method = ast.FunctionDef | ast.AsyncFunctionDef
-Import = tuple[bool, str | None, str]
-"""An imported name: whether only types need it, its module (``None``: a plain import), its name there."""
+Import = tuple[str | None, str]
+"""An imported name: its module (``None``: a plain import), and its name there."""
 
 
 class CodegenError(Exception):
@@ -99,21 +98,19 @@ class Module:
 
     def __init__(self, path: Path) -> None:
         self.tree = ast.parse(path.read_text(encoding="utf-8"))
-        self.origins = dict(_imports(self.tree.body, only_for_types=False))
+        self.origins = dict(_imports(self.tree.body))
 
     def classes(self) -> list[ast.ClassDef]:
         """Return the public classes."""
         return [node for node in self.tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
 
 
-def _imports(body: Iterable[ast.stmt], *, only_for_types: bool) -> Iterator[tuple[str, Import]]:
+def _imports(body: Iterable[ast.stmt]) -> Iterator[tuple[str, Import]]:
     for node in body:
         if isinstance(node, ast.Import):
-            yield from ((alias.name, (only_for_types, None, alias.name)) for alias in node.names)
+            yield from ((alias.name, (None, alias.name)) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from ((alias.name, (only_for_types, node.module, alias.name)) for alias in node.names)
-        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            yield from _imports(node.body, only_for_types=True)
+            yield from ((alias.name, (node.module, alias.name)) for alias in node.names)
 
 
 def methods_of(node: ast.ClassDef) -> list[Method]:
@@ -192,14 +189,16 @@ class Writer:
         self.unused = {*DOC_REPLACEMENTS, *TYPES, *NAMES, *SKIPPED_METHODS, *BODIES, *ALLOWED_PHRASES}
         self.blocks: list[str] = []
         self.needed: set[Import] = {
-            (False, "truemed_async", "resources"),
-            (False, "truemed_async.client", "AsyncTruemed"),
-            (False, "truemed_async.sync._base", "bridge_stream"),
-            (False, "truemed_async.sync._base", "format_repr"),
-            (False, "truemed_async.sync._base", "reject_session"),
-            (False, "truemed_async.sync._base", "wrap_secret"),
-            (False, "truemed_async.sync._runner", "runner"),
-            (False, "truemed_async.sync._stream", "SyncStream"),
+            ("truemed_async", "resources"),
+            ("truemed_async.client", "AsyncTruemed"),
+            ("truemed_async.resources._base", "add_resource_properties"),
+            ("truemed_async.sync._base", "wrap_resources"),
+            ("truemed_async.sync._base", "bridge_stream"),
+            ("truemed_async.sync._base", "format_repr"),
+            ("truemed_async.sync._base", "reject_session"),
+            ("truemed_async.sync._base", "wrap_secret"),
+            ("truemed_async.sync._runner", "runner"),
+            ("truemed_async.sync._stream", "SyncStream"),
         }
 
     def source(self) -> str:
@@ -215,26 +214,22 @@ class Writer:
         return "\n\n".join([head, *self.blocks])
 
     def _import_block(self) -> str:
-        """Return the imports, one line per module; those that only types need are separate."""
-        always, for_types = (
-            {
-                module: sorted(n for t, m, n in self.needed if t is only and m == module)
-                for t, module, _ in self.needed
-                if t is only
-            }
-            for only in (False, True)
-        )
-        always.setdefault("typing", []).append("TYPE_CHECKING")
+        """Return the imports, one line per module."""
+        plain = sorted(name for module, name in self.needed if module is None)
+        modules = sorted({module for module, _ in self.needed if module is not None})
+        names = {module: ", ".join(sorted(name for m, name in self.needed if m == module)) for module in modules}
         return "\n".join(
-            [*_import_lines(always), "", "if TYPE_CHECKING:", *(f"    {line}" for line in _import_lines(for_types)), ""]
+            [
+                *(f"import {name}" for name in plain),
+                *(f"from {module} import {names[module]}" for module in modules),
+                "",
+            ]
         )
 
     def _resource(self, module: Module, node: ast.ClassDef, base: Module) -> str:
         lines = [
             f"class {node.name}:",
             *self._docstring(node),
-            "",
-            '    __slots__ = ("_async",)',
             "",
             f"    def __init__(self, wrapped: resources.{node.name}) -> None:",
             "        self._async = wrapped",
@@ -254,15 +249,11 @@ class Writer:
             raise CodegenError("the client's attributes and the resource classes differ")
         texts = {name: self._reworded(text) for name, _, text in attributes}
         lines = [
+            "@add_resource_properties",
             "class Truemed:",
             *self._docstring(node),
             "",
-            "    __slots__ = {  # with what `help` says of each",
-            *(
-                f'        "{name}": {json.dumps(texts.get(name, ""), ensure_ascii=False)},'
-                for name in sorted(["__weakref__", "_async", *texts])
-            ),
-            "    }",
+            '    __slots__ = ("__weakref__", "_async", "_resources")',
         ]
         for name, kind, _ in attributes:
             lines += ["", f"    {name}: {kind}", f'    """{texts[name]}"""']
@@ -271,20 +262,14 @@ class Writer:
                 self.unused.discard(method.name)
             elif method.name in BODIES:
                 self.unused.discard(method.name)
-                lines += ["", *self._special_method(module, method, attributes)]
+                lines += ["", *self._special_method(module, method)]
             else:
                 lines += ["", *self._method(module, method)]
         self.blocks.append("\n".join(lines) + "\n")
 
-    def _special_method(self, module: Module, method: Method, attributes: list[tuple[str, str, str]]) -> list[str]:
+    def _special_method(self, module: Module, method: Method) -> list[str]:
         lines = [*self._signature(module, method, {}), *self._docstring(method, required=False)]
-        for template in BODIES[method.name]:
-            if template in ("{resources}", "{copied resources}"):
-                owner = "self" if template == "{resources}" else "copy"
-                lines += [f"        {owner}.{name} = {kind}({owner}._async.{name})" for name, kind, _ in attributes]
-            else:
-                lines.append("        " + template.format(arguments=arguments_of(method)))
-        return lines
+        return lines + [f"        {line.format(arguments=arguments_of(method))}" for line in BODIES[method.name]]
 
     def _method(self, module: Module, method: Method, types: Mapping[str, str] = {}) -> list[str]:  # never changed
         """Return a public method: its signature with ``types`` for type variables, its docstring, a body of one line."""
@@ -339,7 +324,7 @@ class Writer:
                 if isinstance(node, ast.Name) and node.id in module.origins:
                     self.needed.add(module.origins[node.id])
                 elif isinstance(node, ast.Name) and node.id in type_variables_of(module.tree):
-                    self.needed.add((False, "truemed_async.client", node.id))
+                    self.needed.add(("truemed_async.client", node.id))
 
     def _docstring(self, node: ast.ClassDef | Method, *, required: bool = True) -> list[str]:
         text = ast.get_docstring(node, clean=False)
@@ -369,19 +354,19 @@ def _inherited_methods(node: ast.ClassDef, base: Module) -> Iterator[tuple[Metho
     """Yield the public methods that a class inherits from one of ``base``, with the types for its type variables."""
     own = {method.name for method in methods_of(node)}
     for parent in base.classes():
-        for expression in node.bases:
-            if isinstance(expression, ast.Subscript) and ast.unparse(expression.value) == parent.name:
-                types = dict(zip(type_variables_of(base.tree), [ast.unparse(expression.slice)], strict=True))
+        parameters = dict(_subscripts_of(parent))
+        for name, kind in _subscripts_of(node):
+            if name == parent.name:
                 for method in methods_of(parent):
                     if not method.name.startswith("_") and method.name not in own:
-                        yield method, types
+                        yield method, {parameters["Generic"]: kind}
 
 
-def _import_lines(names: Mapping[str | None, list[str]]) -> list[str]:
-    plain = [f"import {name}" for name in names.get(None, [])]
-    return plain + [
-        f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(filter(None, names))
-    ]
+def _subscripts_of(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Yield each generic base of a class with its argument: ``GettableResource`` and ``CatalogItem``."""
+    for expression in node.bases:
+        if isinstance(expression, ast.Subscript):
+            yield ast.unparse(expression.value), ast.unparse(expression.slice)
 
 
 def main(arguments: list[str]) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
+import aiohttp
 from yarl import URL
 
 from truemed_async._core.endpoint import Endpoint
@@ -26,13 +27,12 @@ from truemed_async.resources import (
     QualificationSessions,
     Reconciliations,
 )
-
-if TYPE_CHECKING:
-    import aiohttp
+from truemed_async.resources._base import add_resource_properties, resource_types
 
 T = TypeVar("T")
 
 
+@add_resource_properties
 class AsyncTruemed:
     """The Truemed merchant API, awaited.
 
@@ -60,8 +60,7 @@ class AsyncTruemed:
     """
 
     __slots__ = (
-        "__weakref__", "_base_url", "_clock", "_pipeline", "_settings", "_transport", "catalog_items",
-        "payment_sessions", "payment_tokens", "qualification_sessions", "reconciliations",
+        "__weakref__", "_base_url", "_clock", "_pipeline", "_resources", "_settings", "_transport"
     )  # fmt: skip
 
     qualification_sessions: QualificationSessions
@@ -110,11 +109,7 @@ class AsyncTruemed:
         self._add_resources()
 
     def _add_resources(self) -> None:
-        self.qualification_sessions = QualificationSessions(self)
-        self.payment_sessions = PaymentSessions(self)
-        self.payment_tokens = PaymentTokens(self)
-        self.catalog_items = CatalogItems(self)
-        self.reconciliations = Reconciliations(self)
+        self._resources = {name: kind(self) for name, kind in resource_types(self).items()}
 
     def with_options(
         self,

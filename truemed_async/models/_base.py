@@ -23,6 +23,11 @@ class Model:
 
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
 
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        # attrs copies the annotation as text, which modules that do not import its names could not resolve.
+        cls.__init__.__annotations__["extra"] = Mapping[str, Any]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the object as JSON-ready data: ISO 8601 strings for times, plain strings for enums, unknown fields too.
 

@@ -35,8 +35,6 @@ SORT_ORDER = SortOrder[CatalogItem](id=lambda item: item.sku, key=unordered)
 class CatalogItems(GettableResource[CatalogItem]):
     """What you sell, and whether it may be paid for with HSA/FSA money. The id of an item is its SKU."""
 
-    __slots__ = ()
-
     async def create(
         self,
         sku: str,

@@ -63,8 +63,6 @@ class PaymentSessions(GettableResource[PaymentSession]):
     All money is in integer cents: ``1999``, or ``cents("19.99")``; a float is refused.
     """
 
-    __slots__ = ()
-
     async def create(
         self,
         *,

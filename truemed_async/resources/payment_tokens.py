@@ -43,8 +43,6 @@ SORT_ORDER = SortOrder[PaymentToken](id=lambda token: token.payment_token, key=l
 class PaymentTokens(GettableResource[PaymentToken]):
     """Stored payment methods, for subscriptions; to charge one, pass it to ``payment_sessions.create``."""
 
-    __slots__ = ()
-
     async def create(
         self,
         *,

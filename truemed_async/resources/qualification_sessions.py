@@ -44,8 +44,6 @@ SORT_ORDER = SortOrder[QualificationSession](
 class QualificationSessions(GettableResource[QualificationSession]):
     """Whether shoppers hold a Letter of Medical Necessity for their orders."""
 
-    __slots__ = ()
-
     async def get(
         self, qualification_session_id: str, *, options: RequestOptions | None = None
     ) -> QualificationSession:

@@ -45,8 +45,6 @@ _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})\Z")
 class Reconciliations(Resource):
     """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout consists of."""
 
-    __slots__ = ()
-
     async def list_payouts(
         self,
         *,

@@ -9,6 +9,7 @@ from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Secret, Sensitive
 from truemed_async._validation import scalars
 from truemed_async.errors import InvalidArgumentError
+from truemed_async.resources._base import resource_types
 from truemed_async.sync._stream import IterableBridge, SizedIterableBridge, SyncStream
 
 T = TypeVar("T")
@@ -43,3 +44,8 @@ def format_repr(client: Any) -> str:
     """Return a client's ``repr``; a debugger may ask for it before the client is made."""
     made = getattr(client, "_async", None)
     return f"Truemed(base_url={made.base_url!r})" if made is not None else "Truemed(…)"
+
+
+def wrap_resources(client: Any) -> dict[str, Any]:
+    """Return the resources of a synchronous client, each around the one of the asynchronous client."""
+    return {name: kind(getattr(client._async, name)) for name, kind in resource_types(client).items()}  # noqa: SLF001

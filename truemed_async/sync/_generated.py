@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
@@ -14,24 +15,20 @@ from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
 from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
+from truemed_async.resources._base import add_resource_properties
 from truemed_async.resources._fields import QualificationSessionUpdateParams
-from truemed_async.sync._base import bridge_stream, format_repr, reject_session, wrap_secret
+from truemed_async.sync._base import bridge_stream, format_repr, reject_session, wrap_resources, wrap_secret
 from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import SyncStream
 from types import TracebackType
-from typing import Any, NoReturn, Self, TYPE_CHECKING
+from typing import Any, NoReturn, Self
 from yarl import URL
-
-if TYPE_CHECKING:
-    import aiohttp
 
 __all__ = ["CatalogItems", "PaymentSessions", "PaymentTokens", "QualificationSessions", "Reconciliations", "Truemed"]
 
 
 class CatalogItems:
     """What you sell, and whether it may be paid for with HSA/FSA money. The id of an item is its SKU."""
-
-    __slots__ = ("_async",)
 
     def __init__(self, wrapped: resources.CatalogItems) -> None:
         self._async = wrapped
@@ -237,8 +234,6 @@ class PaymentSessions:
 
     All money is in integer cents: ``1999``, or ``cents("19.99")``; a float is refused.
     """
-
-    __slots__ = ("_async",)
 
     def __init__(self, wrapped: resources.PaymentSessions) -> None:
         self._async = wrapped
@@ -532,8 +527,6 @@ class PaymentSessions:
 class PaymentTokens:
     """Stored payment methods, for subscriptions; to charge one, pass it to ``payment_sessions.create``."""
 
-    __slots__ = ("_async",)
-
     def __init__(self, wrapped: resources.PaymentTokens) -> None:
         self._async = wrapped
 
@@ -737,8 +730,6 @@ class PaymentTokens:
 class QualificationSessions:
     """Whether shoppers hold a Letter of Medical Necessity for their orders."""
 
-    __slots__ = ("_async",)
-
     def __init__(self, wrapped: resources.QualificationSessions) -> None:
         self._async = wrapped
 
@@ -924,8 +915,6 @@ class QualificationSessions:
 class Reconciliations:
     """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout consists of."""
 
-    __slots__ = ("_async",)
-
     def __init__(self, wrapped: resources.Reconciliations) -> None:
         self._async = wrapped
 
@@ -1072,6 +1061,7 @@ class Reconciliations:
         return SyncStream(self._async.reconcile(month=month, start_date=start_date, end_date=end_date, look_back=look_back, concurrency=concurrency, options=options))
 
 
+@add_resource_properties
 class Truemed:
     """The Truemed merchant API, for code without an event loop.
 
@@ -1098,15 +1088,7 @@ class Truemed:
         InvalidArgumentError: Another argument was refused.
     """
 
-    __slots__ = {  # with what `help` says of each
-        "__weakref__": "",
-        "_async": "",
-        "catalog_items": "What you sell, and whether it may be paid for with HSA/FSA money.",
-        "payment_sessions": "Checkouts: the link for the customer, the state of the payment, captures, voids and refunds.",
-        "payment_tokens": "Stored payment methods, for subscriptions.",
-        "qualification_sessions": "Whether shoppers hold a Letter of Medical Necessity for their orders.",
-        "reconciliations": "What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout consists of.",
-    }
+    __slots__ = ("__weakref__", "_async", "_resources")
 
     qualification_sessions: QualificationSessions
     """Whether shoppers hold a Letter of Medical Necessity for their orders."""
@@ -1141,11 +1123,7 @@ class Truemed:
         reject_session(session)
         self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context)
         runner.track(self._async)
-        self.qualification_sessions = QualificationSessions(self._async.qualification_sessions)
-        self.payment_sessions = PaymentSessions(self._async.payment_sessions)
-        self.payment_tokens = PaymentTokens(self._async.payment_tokens)
-        self.catalog_items = CatalogItems(self._async.catalog_items)
-        self.reconciliations = Reconciliations(self._async.reconciliations)
+        self._resources = wrap_resources(self)
 
     def with_options(
         self,
@@ -1157,11 +1135,7 @@ class Truemed:
         """Return a copy with other defaults. It shares connections, pace and retry budget, and closes with this one."""
         copy = object.__new__(type(self))
         copy._async = self._async.with_options(timeout=timeout, retry=retry, hooks=hooks)
-        copy.qualification_sessions = QualificationSessions(copy._async.qualification_sessions)
-        copy.payment_sessions = PaymentSessions(copy._async.payment_sessions)
-        copy.payment_tokens = PaymentTokens(copy._async.payment_tokens)
-        copy.catalog_items = CatalogItems(copy._async.catalog_items)
-        copy.reconciliations = Reconciliations(copy._async.reconciliations)
+        copy._resources = wrap_resources(copy)
         return copy
 
     def send(
