@@ -11,53 +11,54 @@ import sys
 from importlib import import_module
 
 import pytest
+from cyclopts import ValidationError
 
 import truemed_async
 from truemed_async import __version__
 from truemed_async.__main__ import main
-from truemed_async.cli.app import run
-from truemed_async.cli.streams import Streams
+from truemed_async.cli.app import format_usage_error, run
+from truemed_async.cli.output import Streams
 
 LIST = ("sessions", "list")
 EMULATOR = ("--env", "emulator")
 
 
 class TestSettings:
-    def test_the_key_and_the_server_come_from_the_environment(self, truemed, emulator):
+    def test_key_and_server_are_read_from_environment(self, truemed, emulator):
         emulator.state.qualification_sessions.add()
 
         assert len(truemed(*LIST).rows) == 1
 
-    def test_an_option_wins_over_the_environment(self, truemed, emulator, monkeypatch):
+    def test_option_overrides_environment(self, truemed, emulator, monkeypatch):
         monkeypatch.setenv("TRUEMED_BASE_URL", "http://127.0.0.1:1")
 
         assert truemed("--base-url", emulator.url, *LIST).code == 0
 
-    def test_without_a_key_it_is_a_configuration_error(self, truemed):
+    def test_missing_key_exits_2(self, truemed):
         done = truemed("--env", "sandbox", *LIST)
 
         assert (done.code, done.out) == (2, "")
         assert "TRUEMED_API_KEY" in done.err
 
-    def test_the_environment_is_of_the_client(self, truemed, monkeypatch):
+    def test_invalid_environment_variable_exits_2(self, truemed, monkeypatch):
         monkeypatch.setenv("TRUEMED_API_KEY", "some-api-key")
         monkeypatch.setenv("TRUEMED_ENVIRONMENT", "staging")
 
         assert truemed(*LIST).code == 2
 
-    def test_the_embedded_emulator_ignores_the_settings_of_other_servers(self, truemed, monkeypatch):
+    def test_embedded_emulator_ignores_environment_variables(self, truemed, monkeypatch):
         monkeypatch.setenv("TRUEMED_API_KEY", "ö")
         monkeypatch.setenv("TRUEMED_ENVIRONMENT", "staging")
         monkeypatch.setenv("TRUEMED_BASE_URL", "http://127.0.0.1:1")
 
         assert truemed(*EMULATOR, *LIST).code == 0
 
-    def test_options_may_stand_behind_the_command_too(self, truemed):
+    def test_global_options_after_command_are_accepted(self, truemed):
         assert truemed(*LIST, *EMULATOR, "--sessions", "1").code == 0
 
 
 class TestExitCodes:
-    def test_a_failed_call_is_1(self, truemed, emulator, monkeypatch):
+    def test_failed_call_exits_1(self, truemed, emulator, monkeypatch):
         monkeypatch.setenv("TRUEMED_API_KEY", "another-key")
 
         done = truemed(*LIST)
@@ -89,7 +90,7 @@ class TestExitCodes:
             (*EMULATOR, "--sessions", "none", *LIST),
         ],
     )
-    def test_usage_errors_are_2(self, truemed, argv):
+    def test_usage_error_exits_2(self, truemed, argv):
         done = truemed(*argv)
 
         assert (done.code, done.out) == (2, "")
@@ -99,7 +100,7 @@ class TestExitCodes:
     @pytest.mark.parametrize(
         "argv", [("--api-key=hush", *LIST), ("--api-key", "hush", *LIST), (*LIST, "--api-key=hush")]
     )
-    def test_there_is_no_option_for_the_key(self, truemed, argv):
+    def test_api_key_option_is_refused(self, truemed, argv):
         done = truemed(*argv)
 
         assert done.code == 2
@@ -107,13 +108,13 @@ class TestExitCodes:
         assert "hush" not in done.err
 
     @pytest.mark.parametrize("argv", [(*LIST, "--email=hush"), ("--email=hush", *LIST), (*LIST, "hush")])
-    def test_a_usage_error_does_not_repeat_values(self, truemed, argv):
+    def test_usage_error_does_not_show_values(self, truemed, argv):
         done = truemed(*argv)
 
         assert done.code == 2
         assert "hush" not in done.err
 
-    def test_ctrl_c_is_130(self, truemed):
+    def test_ctrl_c_exits_130(self, truemed):
         class Interrupted(io.StringIO):
             def write(self, text: str) -> int:
                 raise KeyboardInterrupt
@@ -122,7 +123,7 @@ class TestExitCodes:
 
         assert (done.code, done.err) == (130, "interrupted\n")
 
-    def test_ctrl_c_leaves_an_unfinished_export_as_it_is(self, truemed, tmp_path, monkeypatch):
+    def test_ctrl_c_keeps_unfinished_export(self, truemed, tmp_path, monkeypatch):
         def interrupted(*_):
             raise KeyboardInterrupt
 
@@ -133,12 +134,12 @@ class TestExitCodes:
 
         assert done.code == 130
         assert done.err == (
-            f"unfinished: the rows so far are in {file}.partial; the same command with --resume goes on from there\n"
+            f"unfinished: the rows so far are in {file}.partial; run the same command with --resume to continue\n"
             "interrupted\n"
         )
         assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv.partial", "x.csv.partial.journal"]
 
-    def test_a_full_disk_is_1(self, truemed):
+    def test_full_disk_exits_1(self, truemed):
         class Full(io.StringIO):
             def write(self, text: str) -> int:
                 raise OSError(errno.ENOSPC, "No space left on device")
@@ -147,7 +148,7 @@ class TestExitCodes:
 
         assert (done.code, done.err) == (1, "error: No space left on device\n")
 
-    def test_a_reader_that_has_seen_enough_is_no_error(self):
+    def test_closed_pipe_exits_0(self):
         read, write = os.pipe()
         os.close(read)
         with os.fdopen(write, "w", encoding="utf-8") as out:
@@ -156,7 +157,7 @@ class TestExitCodes:
             assert run((*EMULATOR, *LIST), streams) == 0
         assert streams.err.getvalue() == ""
 
-    def test_a_failure_stays_one_when_the_reader_has_left(self, emulator):
+    def test_closed_pipe_after_failure_exits_1(self, emulator):
         read, write = os.pipe()
         os.close(read)
         with os.fdopen(write, "w", encoding="utf-8") as out:
@@ -165,8 +166,8 @@ class TestExitCodes:
             assert run(("sessions", "get", emulator.state.qualification_sessions.add(), "qs_unknown"), streams) == 1
         assert streams.err.getvalue().startswith("error: qs_unknown")
 
-    def test_a_mistake_of_ours_is_not_hidden(self, truemed, monkeypatch):
-        monkeypatch.setattr("truemed_async.cli.showing.write_rows", None)
+    def test_internal_error_is_raised(self, truemed, monkeypatch):
+        monkeypatch.setattr("truemed_async.cli.output._write_rows", None)
 
         with pytest.raises(TypeError):
             truemed(*EMULATOR, *LIST)
@@ -174,31 +175,31 @@ class TestExitCodes:
 
 class TestHelp:
     @pytest.mark.parametrize("argv", [("--help",), (), (*LIST, "--help"), ("sessions",), ("emulator", "-h")])
-    def test_help_goes_to_standard_output(self, truemed, argv):
+    def test_help_is_written_to_standard_output(self, truemed, argv):
         done = truemed(*argv)
 
         assert (done.code, done.err) == (0, "")
         assert done.out.startswith("Usage: truemed")
 
-    def test_it_says_where_the_key_comes_from(self, truemed):
+    def test_help_names_key_variable(self, truemed):
         assert "TRUEMED_API_KEY" in truemed("--help").out
 
-    def test_internal_parameters_are_not_shown(self, truemed):
+    def test_help_shows_no_internal_parameters(self, truemed):
         for argv in (LIST, ("sessions", "get"), ("sessions", "update"), ("sessions", "export"), ("emulator",)):
             help = truemed(*argv, "--help").out
             assert "Not an option" not in help
             assert "context" not in help.lower()
 
-    def test_version(self, truemed):
+    def test_version_is_printed(self, truemed):
         assert truemed("--version").out == f"{__version__}\n"
 
 
 class TestMain:
-    def test_it_runs_its_arguments(self, capsys):
+    def test_main_runs_its_arguments(self, capsys):
         assert main([*EMULATOR, *LIST, "--page-size", "1"]) == 0
         assert capsys.readouterr().out.startswith('{"qualification_session_id"')
 
-    def test_as_a_program_it_runs_those_of_the_process(self, capsys, monkeypatch):
+    def test_module_runs_process_arguments(self, capsys, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["truemed", "--version"])
 
         with pytest.raises(SystemExit) as ended:
@@ -208,7 +209,7 @@ class TestMain:
         assert capsys.readouterr().out == f"{__version__}\n"
 
     @pytest.mark.parametrize("missing", ["cyclopts", "rich"])
-    def test_without_the_extra_it_says_how_to_get_it(self, capsys, monkeypatch, missing):
+    def test_missing_extra_names_install_command(self, capsys, monkeypatch, missing):
         without(missing, monkeypatch)
 
         assert main(["--help"]) == 2
@@ -217,7 +218,7 @@ class TestMain:
         assert err.count("\n") == 1
         assert "pip install 'truemed-async[cli]'" in err
 
-    def test_another_missing_module_is_not_the_extra(self, monkeypatch):
+    def test_other_missing_module_is_raised(self, monkeypatch):
         without("attrs", monkeypatch)
 
         with pytest.raises(ModuleNotFoundError, match="attrs"):
@@ -240,17 +241,17 @@ def without(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestStreams:
-    def test_a_pipe_gets_utf_8_and_untouched_line_ends(self, monkeypatch):
+    def test_pipe_receives_utf_8_with_unchanged_line_ends(self, monkeypatch):
         bytes_out = io.BytesIO()
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_out, encoding="ascii", newline="\r\n"))
 
         streams = Streams.standard()
-        streams.line("Zoë")
+        streams.print_data("Zoë")
         streams.out.flush()
 
         assert bytes_out.getvalue() == "Zoë\n".encode()
 
-    def test_a_terminal_shows_what_it_cannot_write_as_escapes(self, monkeypatch):
+    def test_terminal_shows_unencodable_characters_as_escapes(self, monkeypatch):
         class Terminal(io.TextIOWrapper):
             def isatty(self) -> bool:
                 return True
@@ -259,13 +260,59 @@ class TestStreams:
         monkeypatch.setattr(sys, "stdout", Terminal(bytes_out, encoding="ascii", newline=""))
 
         streams = Streams.standard()
-        streams.line("Zoë")
+        streams.print_data("Zoë")
         streams.out.flush()
 
         assert bytes_out.getvalue() == b"Zo\\xeb\n"
 
-    def test_streams_of_another_kind_are_taken_as_they_are(self, monkeypatch):
+    def test_other_streams_are_used_unchanged(self, monkeypatch):
         out = io.StringIO()
         monkeypatch.setattr(sys, "stdout", out)
 
         assert Streams.standard().out is out
+
+
+class TestUsageErrors:
+    @pytest.mark.parametrize(
+        ("argv", "message"),
+        [
+            (("sesions", "list"), 'unknown command "sesions"; did you mean "sessions"?'),
+            (("sessions", "lst"), 'unknown command "lst"; did you mean "list"?'),
+            (
+                ("nonsense",),
+                'unknown command "nonsense"; choose from sessions, payments, tokens, catalog, reconciliations, emulator',
+            ),
+            ((*LIST, "--formt", "csv"), "unknown option --formt; did you mean --format?"),
+            ((*LIST, "--nonsense"), "unknown option --nonsense"),
+            ((*LIST, "--format", "cvs"), '--format: unknown choice "cvs"; did you mean "csv"?'),
+            ((*LIST, "--format", "xml"), '--format: unknown choice "xml"; choose from table, json, jsonl, csv'),
+            (("--env", "prodction", *LIST), '--env: unknown choice "prodction"; did you mean "production"?'),
+            ((*LIST, "--page", "x"), "--page must be a whole number"),
+            ((*LIST, "--page"), "--page requires a value"),
+            ((*LIST, "x"), "too many arguments; put quotes around a value that contains spaces"),
+            (("sessions", "export"), "--output requires a value"),
+            (("sessions", "export", "--output", "x", "--resume=maybe"), "--resume has an invalid value"),
+            (("sessions", "get"), "IDS is required"),
+            (("emulator", "--port", "70000"), "--port must be <= 65535"),
+            (("sessions", "update", "--user-id", "u", "qs_1", "--user-id", "v"), "invalid command line; see --help"),
+        ],
+    )
+    def test_message_says_what_is_wrong(self, truemed, argv, message):
+        assert truemed(*argv).err == f"error: {message}\n"
+
+    @pytest.mark.parametrize(
+        ("argv", "message"),
+        [
+            (("sk_live_12",), "unknown command; choose from sessions"),
+            ((*LIST, "--format", "sk_live_12"), "--format: unknown choice; choose from table"),
+            ((*LIST, "--sk_live_12"), "unknown option\n"),
+        ],
+    )
+    def test_values_that_may_be_a_key_are_not_shown(self, truemed, argv, message):
+        done = truemed(*argv)
+
+        assert message in done.err
+        assert "sk_live" not in done.err
+
+    def test_error_without_argument_has_a_generic_message(self):
+        assert format_usage_error(ValidationError(exception_message="Must be odd."), ()) == "an option must be odd"

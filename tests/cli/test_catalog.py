@@ -16,7 +16,7 @@ def catalog(emulator):
     return emulator.state.catalog_items
 
 
-def test_an_item_is_added_and_changed(truemed, catalog):
+def test_item_is_created_and_updated(truemed, catalog):
     (made,) = truemed("catalog", "create", "MAT", "--name", "M").rows
     assert made["object"]["sku"] == "MAT"
     assert truemed("catalog", "update", "MAT", *WHOLE).rows == [{}]
@@ -27,7 +27,7 @@ def test_an_item_is_added_and_changed(truemed, catalog):
     assert (item.metadata, item.product_id) == ("none", "P")
 
 
-def test_what_is_not_given_is_not_sent(truemed, emulator):
+def test_unset_options_are_not_sent(truemed, emulator):
     truemed("catalog", "create", "MAT", "--name", "M")
 
     assert emulator.requests[-1].body == b'{"sku":"MAT","name":"M"}'
@@ -36,7 +36,7 @@ def test_what_is_not_given_is_not_sent(truemed, emulator):
     assert "nothing to change" in done.err
 
 
-def test_a_sku_that_is_taken_is_told(truemed, catalog):
+def test_existing_sku_exits_1(truemed, catalog):
     catalog.add(sku="MAT")
 
     done = truemed("catalog", "create", "MAT", *WHOLE)
@@ -45,7 +45,7 @@ def test_a_sku_that_is_taken_is_told(truemed, catalog):
     assert "409" in done.err
 
 
-def test_get_gives_one_document_a_sku(truemed, catalog):
+def test_get_prints_one_document_per_sku(truemed, catalog):
     catalog.add(sku="a/b c")
 
     done = truemed("catalog", "get", "nobody", "a/b c")
@@ -54,7 +54,7 @@ def test_get_gives_one_document_a_sku(truemed, catalog):
     assert [row["sku"] for row in done.rows] == ["a/b c"]
 
 
-def test_list_is_narrowed_by_eligibility(truemed, terminal, catalog):
+def test_list_filters_by_eligibility(truemed, terminal, catalog):
     for sku, eligibility in (("A", "eligible"), ("B", "ineligible")):
         catalog.add(sku=sku)
         catalog.review(sku, eligibility)
@@ -63,10 +63,10 @@ def test_list_is_narrowed_by_eligibility(truemed, terminal, catalog):
     assert truemed("catalog", "list", "--format", "csv").out.startswith("sku,name,")
     person = truemed("catalog", "list", "--page-size", "1", out=terminal(), err=terminal())
     assert "ineligible" in person.out
-    assert person.err == "page 1 of 2; 2 items in all\n"
+    assert person.err == "page 1 of 2; 2 items in total\n"
 
 
-def test_the_checkout_method_of_a_cart(truemed, terminal, catalog):
+def test_checkout_method_of_cart_is_shown(truemed, terminal, catalog):
     catalog.add(sku="A")
     catalog.review("A", "eligible")
 
@@ -76,13 +76,13 @@ def test_the_checkout_method_of_a_cart(truemed, terminal, catalog):
 
 
 @pytest.mark.parametrize(
-    ("route", "told"), [("create", "`truemed catalog get` with the SKU"), ("update", "the same command settles it")]
+    ("route", "told"), [("create", "`truemed catalog get` with the SKU"), ("update", "run the same command again")]
 )
-def test_an_open_outcome_says_how_to_settle_it(truemed, emulator, catalog, route, told):
+def test_unknown_outcome_shows_recovery_hint(truemed, emulator, catalog, route, told):
     if route == "update":
         catalog.add(sku="MAT")
     with emulator.faults.add("applied_then_reset", route=f"catalog_items.{route}"):
         done = truemed("catalog", route, "MAT", *WHOLE)
 
     assert done.code == 1
-    assert f"it may have been done: {told}" in done.err
+    assert f"the outcome is unknown: {told}" in done.err

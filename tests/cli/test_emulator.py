@@ -28,7 +28,7 @@ class Signalled(io.StringIO):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_it_serves_until_a_signal(truemed, number, code):
+def test_emulator_serves_until_signal(truemed, number, code):
     before = signal.getsignal(signal.SIGTERM)
 
     done = truemed("emulator", out=Signalled(number))
@@ -45,7 +45,7 @@ def test_it_serves_until_a_signal(truemed, number, code):
     "argv",
     [("emulator", "--sessions", "3", "--seed", "4"), ("--sessions", "3", "--seed", "4", "emulator"), ("emulator",)],
 )
-def test_its_sessions_are_those_that_were_asked_for(truemed, monkeypatch, argv):
+def test_sessions_and_seed_options_apply(truemed, monkeypatch, argv):
     import truemed_async.emulator
 
     made = []
@@ -63,7 +63,7 @@ def test_its_sessions_are_those_that_were_asked_for(truemed, monkeypatch, argv):
     assert options["port"] == options["payment_sessions"] == options["payment_tokens"] == options["catalog_items"] == 0
 
 
-def test_a_port_that_is_taken_is_a_configuration_error(truemed):
+def test_occupied_port_exits_2(truemed):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -83,7 +83,7 @@ def test_a_port_that_is_taken_is_a_configuration_error(truemed):
         ("--base-url", "http://127.0.0.1:1", "emulator"),
     ],
 )
-def test_usage_errors(truemed, argv):
+def test_usage_error_exits_2(truemed, argv):
     done = truemed(*argv)
 
     assert (done.code, done.out) == (2, "")
@@ -130,8 +130,8 @@ def nowhere():
         yield f"http://127.0.0.1:{free.getsockname()[1]}/webhooks"
 
 
-class TestWhatIsKept:
-    def test_is_there_the_next_time(self, serve, ask, stopped, tmp_path, nowhere):
+class TestState:
+    def test_state_is_restored_by_next_run(self, serve, ask, stopped, tmp_path, nowhere):
         file = tmp_path / "state.json"
         process, url, key = serve("--state", str(file), "--payment-sessions", "3", "--webhook", nowhere)
         session, *_ = ask(f"{url}/payments/v1/payment_sessions", key)["payment_sessions"]
@@ -157,7 +157,7 @@ class TestWhatIsKept:
         assert (kept["id"], kept["state"]) == (delivery["id"], "waiting")
         assert stopped(process).code == 0
 
-    def test_of_another_run_is_where_this_one_begins(self, serve, ask, stopped, tmp_path):
+    def test_seed_file_is_loaded_and_unchanged(self, serve, ask, stopped, tmp_path):
         seed, file = tmp_path / "seed.json", tmp_path / "state.json"
         process, *_ = serve("--state", str(seed), "--catalog-items", "2")
         stopped(process)
@@ -170,7 +170,7 @@ class TestWhatIsKept:
             stopped(process)
         assert seed.read_bytes() == before
 
-    def test_is_written_at_the_beginning_too(self, serve, until, tmp_path):
+    def test_state_is_written_at_start(self, serve, until, tmp_path):
         file = tmp_path / "state.json"
         serve("--state", str(file))
         until(file.exists)
@@ -189,15 +189,15 @@ class TestWhatIsKept:
             '{"api_key": "k", "webhooks": {}, "state": {"version": 1}}',
         ],
     )
-    def test_is_refused_when_it_is_something_else(self, truemed, tmp_path, option, content):
+    def test_invalid_state_file_is_refused(self, truemed, tmp_path, option, content):
         file = tmp_path / "state.json"
         file.write_text(content)
         done = truemed("emulator", option, str(file))
         assert (done.code, done.out) == (2, "")
-        assert done.err == "error: the file is not what `truemed emulator --state` writes\n"
+        assert done.err == "error: the file was not written by `truemed emulator --state`\n"
         assert file.read_text() == content
 
-    def test_is_refused_when_its_webhooks_lead_elsewhere(self, truemed, tmp_path):
+    def test_state_with_remote_webhook_is_refused(self, truemed, tmp_path):
         file = tmp_path / "state.json"
         assert truemed("emulator", "--state", str(file), out=Signalled(signal.SIGTERM)).code == 0
         held = json.loads(file.read_text())
@@ -206,22 +206,22 @@ class TestWhatIsKept:
         assert truemed("emulator", "--state", str(file)).code == 2
 
     @pytest.mark.parametrize("option", ["--state", "--seed-file"])
-    def test_is_refused_when_it_cannot_be_read(self, truemed, tmp_path, option):
+    def test_unreadable_state_file_is_refused(self, truemed, tmp_path, option):
         done = truemed("emulator", option, str(tmp_path))
         assert (done.code, done.err) == (2, f"error: {option} cannot be read: Is a directory\n")
 
-    def test_needs_a_place(self, truemed, tmp_path):
+    def test_state_in_missing_directory_is_refused(self, truemed, tmp_path):
         done = truemed("emulator", "--state", str(tmp_path / "nowhere" / "state.json"))
         assert (done.code, done.out) == (2, "")
         assert done.err == "error: --state cannot be written: No such file or directory\n"
 
-    def test_needs_the_file_to_begin_with(self, truemed, tmp_path):
+    def test_missing_seed_file_is_refused(self, truemed, tmp_path):
         done = truemed("emulator", "--seed-file", str(tmp_path / "seed.json"))
         assert (done.code, done.err) == (2, "error: --seed-file: there is no such file\n")
 
 
-class TestWhatIsShown:
-    def test_is_each_request_and_each_delivery(self, serve, ask, stopped, until, nowhere):
+class TestRequestLog:
+    def test_log_shows_each_request_and_delivery(self, serve, ask, stopped, until, nowhere):
         process, url, key = serve("--webhook", nowhere, "--catalog-items", "1")
         (item,) = ask(f"{url}/api/v1/product_catalog/items/list?page=1", key)["data"]
         review = {"resource": "catalog_items", "id": item["sku"], "transition": "review", "eligibility": "eligible"}
@@ -235,12 +235,12 @@ class TestWhatIsShown:
         told = rf"\d\d:\d\d:\d\d webhook product_catalog_item_eligibility_updated to {nowhere}: ClientConnectorError"
         assert re.fullmatch(told, fourth)
 
-    def test_is_nothing_when_it_is_to_be_quiet(self, serve, ask, stopped):
+    def test_quiet_shows_no_requests(self, serve, ask, stopped):
         process, url, key = serve("--quiet")
         ask(f"{url}/api/v1/product_catalog/items/list", key)
         assert stopped(process).err == f"inspector {url}/\n"
 
-    def test_is_nothing_when_nobody_reads_any_more(self, serve, ask, stopped):
+    def test_log_ends_when_pipe_is_closed(self, serve, ask, stopped):
         process, url, key = serve()
         assert process.stderr.readline().startswith("inspector ")
         process.stderr.close()
@@ -249,15 +249,15 @@ class TestWhatIsShown:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) in (0, 120)  # 120: the interpreter itself could not write to it at its end
 
-    def test_is_that_a_webhook_was_removed_and_a_request_cut_off(self, truemed, monkeypatch):
-        """Seen from inside: what comes to those who are told."""
-        from truemed_async.cli import serve as module
-        from truemed_async.cli.streams import Streams
+    def test_log_shows_removed_webhook_and_aborted_request(self, truemed, monkeypatch):
+        """Called in process, because a client cannot observe it."""
+        from truemed_async.cli import emulator as module
+        from truemed_async.cli.output import Streams
         from truemed_async.emulator import Emulator
 
         err = io.StringIO()
         with Emulator(sessions=0) as server:
-            module._watch(server, Streams(io.StringIO(), err))
+            module._log_requests(server, Streams(io.StringIO(), err))
             server.faults.add("empty_response", times=1)
             with pytest.raises(OSError):
                 urllib.request.urlopen(f"{server.url}/api/v1/qualification_sessions", timeout=10)
@@ -280,7 +280,7 @@ class TestWhatIsShown:
 
 
 @pytest.mark.parametrize("url", ["https://shop.example/", "nonsense"])
-def test_a_webhook_of_elsewhere_is_refused(truemed, url):
+def test_remote_webhook_is_refused(truemed, url):
     done = truemed("emulator", "--webhook", url)
     assert (done.code, done.err) == (
         2,
@@ -289,11 +289,11 @@ def test_a_webhook_of_elsewhere_is_refused(truemed, url):
 
 
 @pytest.mark.parametrize("option", ["--payment-sessions", "--payment-tokens", "--catalog-items"])
-def test_there_is_not_less_than_none(truemed, option):
+def test_negative_count_is_refused(truemed, option):
     assert truemed("emulator", option, "-1").code == 2
 
 
-def test_more_than_there_are_ports(serve, ask, stopped):
+def test_port_above_65535_is_refused(serve, ask, stopped):
     process, url, key = serve("--catalog-items", "66000")
     assert ask(f"{url}/api/v1/product_catalog/items/list", key)["pagination"]["count"] == 66000
     stopped(process)

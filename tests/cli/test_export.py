@@ -14,7 +14,7 @@ import pytest
 
 from truemed_async import QualificationSession
 from truemed_async.cli.app import run
-from truemed_async.cli.streams import Streams
+from truemed_async.cli.output import Streams
 from truemed_async.emulator import Fault
 
 EMULATOR = ("--env", "emulator")
@@ -35,7 +35,7 @@ class FromPage2(Fault):
         return web.json_response({"error": "Forbidden", "message": "no"}, status=self.status)
 
 
-def test_jsonl_holds_every_session(truemed, tmp_path):
+def test_jsonl_export_has_every_session(truemed, tmp_path):
     file = tmp_path / "all.jsonl"
 
     done = truemed(*EMULATOR, "sessions", "export", "--output", str(file))
@@ -46,7 +46,7 @@ def test_jsonl_holds_every_session(truemed, tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_csv_holds_every_session_in_the_documented_columns(truemed, tmp_path):
+def test_csv_export_has_documented_columns(truemed, tmp_path):
     file = tmp_path / "all.CSV"
 
     assert truemed(*EMULATOR, "sessions", "export", "--output", str(file)).code == 0
@@ -58,7 +58,7 @@ def test_csv_holds_every_session_in_the_documented_columns(truemed, tmp_path):
     assert {row["expires_at"] for row in rows if row["status"] == "pending"} == {""}
 
 
-def test_the_same_data_in_both_formats(truemed):
+def test_csv_and_jsonl_exports_have_equal_data(truemed):
     lines = truemed(*EMULATOR, "sessions", "export", "--output", "-").rows
     table = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--format", "csv")
 
@@ -70,7 +70,7 @@ def test_the_same_data_in_both_formats(truemed):
     "name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "a\r\nb", 'say "hi", ok', "Zoë 見本", "", "\x00", " x "]
 )
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
-def test_cells_are_kept_as_they_are(truemed, emulator, tmp_path, name, format):
+def test_csv_cells_are_unchanged(truemed, emulator, tmp_path, name, format):
     emulator.state.qualification_sessions.add(user_name=name)
     file = tmp_path / f"one.{format}"
 
@@ -81,7 +81,7 @@ def test_cells_are_kept_as_they_are(truemed, emulator, tmp_path, name, format):
     assert row["user_name"] == name
 
 
-def test_unknown_fields_are_kept_in_jsonl(truemed, emulator):
+def test_jsonl_export_keeps_undocumented_fields(truemed, emulator):
     class More(Fault):
         async def after(self, exchange, response):
             from aiohttp import web
@@ -99,7 +99,7 @@ def test_unknown_fields_are_kept_in_jsonl(truemed, emulator):
     assert "brand_new" not in truemed("sessions", "export", "--output", "-", "--format", "csv").out
 
 
-def test_filters_reach_the_server(truemed, emulator):
+def test_filters_reach_server(truemed, emulator):
     wanted = emulator.state.qualification_sessions.add(status="processing", user_id="a")
     emulator.state.qualification_sessions.add(status="processing", user_id="b")
 
@@ -108,7 +108,7 @@ def test_filters_reach_the_server(truemed, emulator):
     assert [row["qualification_session_id"] for row in done.rows] == [wanted]
 
 
-def test_the_format_wins_over_the_ending(truemed, tmp_path):
+def test_format_overrides_file_suffix(truemed, tmp_path):
     file = tmp_path / "lines.csv"
 
     assert truemed(*EMULATOR, "sessions", "export", "--output", str(file), "--format", "jsonl").code == 0
@@ -127,7 +127,7 @@ def test_the_format_wins_over_the_ending(truemed, tmp_path):
         (("--output", "x.csv", "--pii", "mask"), "hash"),
         (("--output", "x.csv", "--pii", "hash"), "TRUEMED_EXPORT_SECRET"),
         (("--output", "x.csv", "--pii", "hash", "--secret-file", "none"), "--secret-file cannot be read: No such"),
-        (("--output", "x.csv", "--secret-file", "none"), "--secret-file is for --pii hash"),
+        (("--output", "x.csv", "--secret-file", "none"), "--secret-file requires --pii hash"),
         (("--output", "x.csv", "--since", "soon"), "--since must be YYYY-MM-DD"),
         (("--output", "x.csv", "--since", "2024-02-30"), "--since must be YYYY-MM-DD"),
         ((), "--output"),
@@ -135,7 +135,7 @@ def test_the_format_wins_over_the_ending(truemed, tmp_path):
         (("--output", "x.csv", "--status", ""), "status must not be empty"),
     ],
 )
-def test_usage_errors_leave_no_file(truemed, tmp_path, monkeypatch, options, allowed):
+def test_usage_error_leaves_no_file(truemed, tmp_path, monkeypatch, options, allowed):
     monkeypatch.chdir(tmp_path)
 
     done = truemed(*EMULATOR, "sessions", "export", *options)
@@ -145,7 +145,7 @@ def test_usage_errors_leave_no_file(truemed, tmp_path, monkeypatch, options, all
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_that_cannot_be_written_is_a_usage_error(truemed, tmp_path):
+def test_unwritable_output_exits_2(truemed, tmp_path):
     for place in (tmp_path, tmp_path / "missing" / "x.csv", "/dev/null"):
         done = truemed(*EMULATOR, "sessions", "export", "--format", "csv", "--output", str(place))
 
@@ -154,7 +154,7 @@ def test_a_place_that_cannot_be_written_is_a_usage_error(truemed, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_file_changes_only_when_the_export_is_complete(truemed, emulator, tmp_path):
+def test_file_is_replaced_only_when_export_is_complete(truemed, emulator, tmp_path):
     for _ in range(120):
         emulator.state.qualification_sessions.add(status="processing")
     emulator.faults.add(FromPage2(403))
@@ -176,10 +176,10 @@ def test_the_file_changes_only_when_the_export_is_complete(truemed, emulator, tm
 
 
 def unfinished(partial):
-    return f"unfinished: the rows so far are in {partial}; the same command with --resume goes on from there"
+    return f"unfinished: the rows so far are in {partial}; run the same command with --resume to continue"
 
 
-def test_it_can_be_resumed(truemed, emulator, tmp_path):
+def test_interrupted_export_is_resumed(truemed, emulator, tmp_path):
     for number in range(120):
         emulator.state.qualification_sessions.add(
             status="processing", created_at=datetime(2024, 1, 1, 10, number % 60, tzinfo=UTC)
@@ -193,13 +193,13 @@ def test_it_can_be_resumed(truemed, emulator, tmp_path):
 
     assert done.code == 0
     assert (
-        "120 sessions (processing 120), 50 of them from the run before, created 2024-01-01 10:00 to 2024-" in done.err
+        "120 sessions (processing 120), 50 of them from the previous run, created 2024-01-01 10:00 to 2024-" in done.err
     )
     assert truemed("sessions", "export", "--output", str(other)).code == 0
     assert file.read_bytes() == other.read_bytes()
 
 
-def test_a_changed_resume_is_a_usage_error(truemed, emulator, tmp_path):
+def test_resume_with_other_filters_exits_2(truemed, emulator, tmp_path):
     for _ in range(60):
         emulator.state.qualification_sessions.add()
     emulator.faults.add(FromPage2(403))
@@ -214,14 +214,14 @@ def test_a_changed_resume_is_a_usage_error(truemed, emulator, tmp_path):
     )
 
 
-def test_chosen_columns(truemed):
+def test_columns_option_selects_columns(truemed):
     done = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--columns", "status, created_at")
 
     assert {tuple(row) for row in done.rows} == {("status", "created_at")}
 
 
 @pytest.mark.parametrize("place", ["file", "variable"])
-def test_hashed_with_a_secret_that_is_not_an_argument(truemed, tmp_path, monkeypatch, place):
+def test_hash_reads_secret_from_variable_or_file(truemed, tmp_path, monkeypatch, place):
     options = ("--output", "-", "--pii", "hash", "--columns", "email")
     if place == "file":
         (tmp_path / "secret").write_text("a secret of tests\n")
@@ -238,7 +238,7 @@ def test_hashed_with_a_secret_that_is_not_an_argument(truemed, tmp_path, monkeyp
     assert [row["email"] for row in rows] == expected
 
 
-def test_dropped(truemed):
+def test_pii_drop_omits_columns(truemed):
     done = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--pii", "drop")
 
     assert not {"email", "user_name", "user_id", "user_business_id"} & set(done.rows[0])
@@ -247,7 +247,7 @@ def test_dropped(truemed):
 @pytest.mark.parametrize(
     ("since", "count"), [("2024-01-02", 2), ("2024-01-02T10:30", 1), ("2024-01-02T12:00+02:00", 2)]
 )
-def test_since(truemed, emulator, terminal, since, count):
+def test_since_selects_newer_sessions(truemed, emulator, terminal, since, count):
     for day, minute in ((1, 0), (2, 0), (2, 30)):
         emulator.state.qualification_sessions.add(created_at=datetime(2024, 1, day, 10, minute, tzinfo=UTC))
 
@@ -257,7 +257,7 @@ def test_since(truemed, emulator, terminal, since, count):
     assert f"{count}/?" in done.err  # the server does not say how many there are since then
 
 
-def test_parquet(truemed, tmp_path):
+def test_parquet_export_is_written(truemed, tmp_path):
     import pyarrow.parquet
 
     assert truemed(*EMULATOR, "sessions", "export", "--output", str(tmp_path / "x.parquet")).code == 0
@@ -265,7 +265,7 @@ def test_parquet(truemed, tmp_path):
     assert pyarrow.parquet.read_table(tmp_path / "x.parquet").num_rows == 1000
 
 
-def test_parquet_to_standard_output(truemed):
+def test_parquet_is_written_to_standard_output(truemed):
     import pyarrow.parquet
 
     raw = io.BytesIO()
@@ -277,14 +277,14 @@ def test_parquet_to_standard_output(truemed):
     assert pyarrow.parquet.read_table(io.BytesIO(raw.getvalue())).num_rows == 1000
 
 
-def test_parquet_is_not_for_a_terminal(truemed, terminal):
+def test_parquet_on_terminal_is_refused(truemed, terminal):
     done = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--format", "parquet", out=terminal())
 
     assert (done.code, done.out) == (2, "")
-    assert "not for a terminal" in done.err
+    assert "cannot be shown on a terminal" in done.err
 
 
-def test_without_the_extra_it_says_how_to_get_it(truemed, tmp_path, monkeypatch):
+def test_missing_extra_names_install_command(truemed, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
 
@@ -295,7 +295,7 @@ def test_without_the_extra_it_says_how_to_get_it(truemed, tmp_path, monkeypatch)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_summary_counts_by_status(truemed, emulator, tmp_path):
+def test_message_counts_rows_by_status(truemed, emulator, tmp_path):
     for status in ("approved", "pending", "approved", "brand\x1bnew", "pending", "approved"):
         emulator.state.qualification_sessions.add(status=status)
     file = tmp_path / "x.csv"
@@ -308,12 +308,12 @@ def test_the_summary_counts_by_status(truemed, emulator, tmp_path):
     assert tail.endswith(f" s to {file}\n")
 
 
-def test_the_summary_of_nothing(truemed, emulator):
+def test_message_of_empty_export(truemed, emulator):
     assert truemed("sessions", "export", "--output", "-").err.startswith("0 sessions, 1 request, 0 retries, in ")
 
 
 class TestProgress:
-    def test_a_terminal_sees_a_bar_with_the_total(self, truemed, terminal, tmp_path):
+    def test_terminal_shows_progress_with_total(self, truemed, terminal, tmp_path):
         done = truemed(*EMULATOR, "sessions", "export", "--output", str(tmp_path / "x.csv"), err=terminal())
 
         assert "1,000/1,000" in done.err
@@ -321,7 +321,7 @@ class TestProgress:
         assert "left" in done.err
         assert done.err.splitlines()[-1].endswith("x.csv")
 
-    def test_a_listing_that_does_not_tell_its_total(self, truemed, terminal, emulator):
+    def test_progress_without_total_shows_question_mark(self, truemed, terminal, emulator):
         class Bare(Fault):
             async def after(self, exchange, response):
                 from aiohttp import web
@@ -336,24 +336,24 @@ class TestProgress:
         assert done.code == 0
         assert "1/?" in done.err
 
-    def test_none_where_nobody_watches(self, truemed, emulator, monkeypatch):
+    def test_pipe_shows_no_progress(self, truemed, emulator, monkeypatch):
         monkeypatch.setenv("FORCE_COLOR", "1")
         truemed("sessions", "export", "--output", "-")
 
         assert len(emulator.requests) == 1
 
-    def test_none_on_a_terminal_that_cannot_go_back(self, truemed, terminal, monkeypatch):
+    def test_dumb_terminal_shows_no_progress(self, truemed, terminal, monkeypatch):
         monkeypatch.setenv("TERM", "dumb")
 
         assert truemed(*EMULATOR, "sessions", "export", "--output", "-", err=terminal()).err.count("\n") == 1
 
-    def test_none_between_rows_on_the_same_terminal(self, truemed, terminal):
+    def test_rows_on_terminal_show_no_progress(self, truemed, terminal):
         done = truemed(*EMULATOR, "sessions", "export", "--output", "-", out=terminal(), err=terminal())
 
         assert done.err.count("\n") == 1
 
 
-def test_what_a_listing_warns_of_is_a_note_for_people(truemed, emulator, tmp_path):
+def test_warning_of_listing_is_shown_as_note(truemed, emulator, tmp_path):
     for _ in range(30):
         emulator.state.qualification_sessions.add()
     emulator.state.max_page_size = 5
@@ -363,7 +363,7 @@ def test_what_a_listing_warns_of_is_a_note_for_people(truemed, emulator, tmp_pat
     assert "cannot overlap" in done.err.splitlines()[0]
 
 
-def test_a_smaller_page_than_asked_for_is_nobodys_concern(truemed, emulator, tmp_path):
+def test_smaller_page_size_shows_no_note(truemed, emulator, tmp_path):
     for _ in range(30):
         emulator.state.qualification_sessions.add()
     emulator.state.max_page_size = 20

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from truemed_async.cli.app import run
-from truemed_async.cli.streams import Streams
+from truemed_async.cli.output import Streams
 
 ITEM = '{"name": "Mat", "price": "19.99", "quantity": 1, "sku": "MAT"}'
 CREATE = ("payments", "create", "--amount", "19.99", "--item", ITEM, "--success-url", "https://shop.example/thanks")
@@ -52,7 +52,7 @@ def writes(emulator):
 
 
 class TestCreate:
-    def test_a_checkout_needs_no_yes_and_gives_the_link(self, truemed, emulator, payments):
+    def test_checkout_needs_no_confirmation_and_shows_link(self, truemed, emulator, payments):
         done = truemed(*CREATE, "--metadata", "order 17", "--idempotency-key", "cart-17")
 
         (row,) = done.rows
@@ -66,12 +66,12 @@ class TestCreate:
         assert truemed(*CREATE, "--metadata", "order 17", "--idempotency-key", "cart-17").out == done.out
         assert payments.count == 1
 
-    def test_a_new_key_is_shown_before_anything_is_sent(self, truemed, emulator):
+    def test_new_idempotency_key_is_shown(self, truemed, emulator):
         done = truemed(*CREATE)
 
         assert done.err == f"idempotency key: {done.rows[0]['idempotency_key']}\n"
 
-    def test_everything_can_be_given(self, truemed, emulator, payments):
+    def test_create_sends_every_option(self, truemed, emulator, payments):
         done = truemed(
             *("payments", "create", "--amount", "24.99", "--item", ITEM, "--charges", "6.00", "--discounts", "1.00"),
             *("--success-url", "https://shop.example/thanks", "--failure-url", "https://shop.example/cart"),
@@ -87,7 +87,7 @@ class TestCreate:
         assert (session.customer_name, session.customer_state) == ("Sam", "CA")
         assert (session.kind, session.tokenize, session.use_iframe) == ("authorization", True, True)
 
-    def test_charges_alone_have_no_discounts(self, truemed, emulator, payments):
+    def test_create_with_charges_only_sends_no_discounts(self, truemed, emulator, payments):
         both = ("payments", "create", "--item", ITEM, "--success-url", "https://shop.example/thanks", "--dry-run")
 
         more = json.loads(truemed(*both, "--amount", "20.99", "--charges", "1.00").out)["body"]
@@ -95,7 +95,7 @@ class TestCreate:
         assert more["amount_details"] == {"total_additional_charges": 100}
         assert less["amount_details"] == {"total_discounts": 100}
 
-    def test_a_stored_payment_method_is_charged_when_that_is_agreed_to(self, answers, emulator, payments):
+    def test_stored_payment_method_is_charged_after_confirmation(self, answers, emulator, payments):
         token = emulator.state.payment_tokens.add()
 
         refused = answers("\n", *CREATE, "--payment-token", token)
@@ -107,7 +107,7 @@ class TestCreate:
         assert done.code == 0
         assert payments.get(done.rows[0]["id"]).status == "captured"
 
-    def test_a_declined_one_is_an_error_without_the_link(self, truemed, emulator):
+    def test_declined_charge_exits_1_without_link(self, truemed, emulator):
         token = emulator.state.payment_tokens.add()
         emulator.state.payment_tokens.fail_next_charge(token)
 
@@ -116,12 +116,12 @@ class TestCreate:
         assert (done.code, done.out) == (1, "")
         assert "422" in done.err
         assert "CardDeclined" in done.err
-        assert "it may have been done" not in done.err
+        assert "the outcome is unknown" not in done.err
 
     @pytest.mark.parametrize(
         "amount", ["20", "1999", "19.9", "19.999", "-1.00", "$19.99", "1,999.00", "none", "1e2", ""]
     )
-    def test_an_amount_that_could_be_read_in_two_ways_is_refused(self, truemed, emulator, amount):
+    def test_ambiguous_amount_is_refused(self, truemed, emulator, amount):
         done = truemed(*CREATE[:2], f"--amount={amount}", *CREATE[4:])
 
         assert (done.code, done.out) == (2, "")
@@ -139,7 +139,7 @@ class TestCreate:
             ('{"name": "Mat", "price": "19.99", "quantity": 0}', "quantity must be a whole number"),
         ],
     )
-    def test_a_line_that_is_none_is_refused(self, truemed, emulator, item, told):
+    def test_invalid_item_is_refused(self, truemed, emulator, item, told):
         done = truemed(*CREATE[:5], item, *CREATE[6:])
 
         assert done.code == 2
@@ -147,15 +147,15 @@ class TestCreate:
         assert "secret" not in done.err
 
     @pytest.mark.parametrize("half", [("--next-bill-amount", "5.00"), ("--next-bill-date", "2027-01-01")])
-    def test_half_a_next_bill_is_refused(self, truemed, emulator, half):
+    def test_incomplete_next_bill_is_refused(self, truemed, emulator, half):
         done = truemed(*CREATE, *half)
 
         assert done.code == 2
-        assert "--next-bill-amount and --next-bill-date belong together" in done.err
+        assert "--next-bill-amount and --next-bill-date require each other" in done.err
 
 
-class TestMoving:
-    def test_a_refund_is_asked_about(self, answers, payments, captured):
+class TestConfirmation:
+    def test_refund_asks_for_confirmation(self, answers, payments, captured):
         done = answers("Yes\n", "payments", "refund", captured, *REFUND)
 
         (row,) = done.rows
@@ -164,35 +164,35 @@ class TestMoving:
         assert payments.get(captured).refund_amount == 1999
 
     @pytest.mark.parametrize("typed", ["", "\n", "n\n", "yeah\n", "  \n"])
-    def test_anything_but_a_yes_is_a_no(self, answers, emulator, payments, captured, typed):
+    def test_any_reply_but_yes_sends_nothing(self, answers, emulator, payments, captured, typed):
         done = answers(typed, "payments", "refund", captured, *REFUND)
 
         assert (done.code, done.out) == (1, "")
         assert done.err.endswith("nothing was sent\n")
         assert writes(emulator) == []
 
-    def test_the_whole_amount_is_readable_in_the_question(self, answers, captured):
+    def test_question_shows_whole_amount(self, answers, captured):
         done = answers("n\n", "payments", "refund", captured, "--amount", "1234567.05", *REFUND[2:])
 
         assert done.err.startswith(f"Refund $1,234,567.05 of payment {captured}? ")
 
     @pytest.mark.parametrize("who", ["nobody", "no_screen"])
-    def test_where_nobody_can_be_asked_nothing_is_sent(self, truemed, terminal, emulator, captured, who):
+    def test_without_terminal_nothing_is_sent(self, truemed, terminal, emulator, captured, who):
         streams = {"err": terminal()} if who == "nobody" else {"source": terminal("y\n")}
 
         done = truemed("payments", "refund", captured, *REFUND, **streams)
 
         assert (done.code, done.out) == (2, "")
-        assert "give --yes, or look with --dry-run first" in done.err
+        assert "pass --yes to confirm" in done.err
         assert writes(emulator) == []
 
-    def test_a_closed_standard_input_is_nobody(self, terminal, emulator, captured):
+    def test_closed_standard_input_sends_nothing(self, terminal, emulator, captured):
         streams = Streams(io.StringIO(), terminal(), None)
 
         assert run(("payments", "refund", captured, *REFUND), streams) == 2
-        assert "give --yes" in streams.err.getvalue()
+        assert "pass --yes" in streams.err.getvalue()
 
-    def test_with_yes_nobody_is_asked(self, truemed, payments, captured):
+    def test_yes_option_skips_question(self, truemed, payments, captured):
         arguments = ("payments", "refund", captured, *REFUND, "--yes", "--idempotency-key", "refund-1")
 
         first, again = truemed(*arguments), truemed(*arguments)
@@ -201,7 +201,7 @@ class TestMoving:
         assert first.out == again.out
         assert payments.get(captured).refund_amount == 1999, "the same key is the same refund"
 
-    def test_what_is_wrong_is_told_before_anybody_is_asked(self, answers, emulator):
+    def test_invalid_argument_is_reported_before_question(self, answers, emulator):
         done = answers("y\n", "payments", "refund", "../nobody", *REFUND)
 
         assert done.code == 2
@@ -209,20 +209,20 @@ class TestMoving:
         assert "payment_session_id must be" in done.err
         assert len(emulator.requests) == 0
 
-    def test_a_hold_is_captured_in_part(self, truemed, payments, held):
+    def test_authorization_is_captured_in_part(self, truemed, payments, held):
         done = truemed("payments", "capture", held, "--amount", "40.00", "--yes")
 
         assert done.code == 0
         session = payments.get(held)
         assert (session.status, session.capture_amount, session.capture_id) == ("captured", 4000, done.rows[0]["id"])
 
-    def test_a_hold_is_released(self, answers, payments, held):
+    def test_authorization_is_voided(self, answers, payments, held):
         done = answers("y\n", "payments", "void", held, "--idempotency-key", "void-1")
 
-        assert done.err == f"Release what is held for payment {held}? [y/N] "
+        assert done.err == f"Release the money held for payment {held}? [y/N] "
         assert payments.get(held).void_id == done.rows[0]["id"]
 
-    def test_a_checkout_is_cancelled(self, answers, payments):
+    def test_checkout_is_canceled(self, answers, payments):
         id = payments.add()
 
         done = answers("y\n", "payments", "cancel", id)
@@ -231,14 +231,14 @@ class TestMoving:
         assert payments.get(id).status == "canceled"
         assert done.rows[0]["status"] == "canceled"
 
-    def test_a_refusal_is_told(self, truemed, captured):
+    def test_rejected_refund_exits_1(self, truemed, captured):
         done = truemed("payments", "capture", captured, "--amount", "1.00", "--yes")
 
         assert done.code == 1
         assert "SessionCaptured" in done.err
-        assert "it may have been done" not in done.err
+        assert "the outcome is unknown" not in done.err
 
-    def test_an_open_outcome_says_how_to_settle_it(self, truemed, emulator, payments, captured):
+    def test_unknown_outcome_shows_recovery_hint(self, truemed, emulator, payments, captured):
         refund = ("payments", "refund", captured, *REFUND, "--yes")
         with emulator.faults.add("applied_then_reset", route="payment_sessions.refund"):
             done = truemed(*refund)
@@ -246,20 +246,20 @@ class TestMoving:
         assert done.code == 1
         first, *rest = done.err.splitlines()
         key = first.removeprefix("idempotency key: ")
-        assert f"it may have been done: the same command with --idempotency-key {key} settles it" in rest[0]
+        assert f"the outcome is unknown: re-run with --idempotency-key {key}; it is applied at most once" in rest[0]
         assert rest[1].startswith("error: ")
         assert truemed(*refund, "--idempotency-key", key).code == 0
         assert payments.get(captured).refund_amount == 1999
 
-    def test_an_open_outcome_without_a_key_says_where_to_look(self, truemed, emulator, payments):
+    def test_unknown_outcome_without_key_shows_hint(self, truemed, emulator, payments):
         id = payments.add()
         with emulator.faults.add("applied_then_reset", route="payment_sessions.cancel"):
             done = truemed("payments", "cancel", id, "--yes")
 
         assert done.code == 1
-        assert f"it may have been done: `truemed payments get {id}` shows whether it is canceled" in done.err
+        assert f"the outcome is unknown: `truemed payments get {id}` shows whether it is canceled" in done.err
 
-    def test_ctrl_c_at_the_question_sends_nothing(self, start, finish, emulator, captured):
+    def test_ctrl_c_at_question_sends_nothing(self, start, finish, emulator, captured):
         """At a real terminal: the first Ctrl-C ends the command."""
         import os
         import pty
@@ -280,7 +280,7 @@ class TestMoving:
 
 
 class TestDryRun:
-    def test_shows_what_would_be_sent_and_sends_nothing(self, truemed, emulator, captured):
+    def test_dry_run_shows_request_and_sends_nothing(self, truemed, emulator, captured):
         done = truemed("payments", "refund", captured, *REFUND, "--dry-run", "--idempotency-key", "refund-1")
 
         (shown,) = done.rows
@@ -301,30 +301,30 @@ class TestDryRun:
             (("void", "s1"), "/payments/v1/payment_session/s1/void", {}),
         ],
     )
-    def test_a_key_is_made_where_none_is_given(self, truemed, emulator, argv, path, body):
+    def test_dry_run_without_key_shows_new_key(self, truemed, emulator, argv, path, body):
         (shown,) = truemed("payments", *argv, "--dry-run").rows
 
         assert shown["url"] == emulator.url + path
         assert shown["body"] == {"idempotency_key": shown["idempotency_key"], **body}
         assert len(emulator.requests) == 0
 
-    def test_what_has_no_body_has_none(self, truemed, emulator):
+    def test_dry_run_of_request_without_body_shows_null(self, truemed, emulator):
         (shown,) = truemed("payments", "cancel", "s1", "--dry-run").rows
 
         assert (shown["body"], shown["idempotency_key"]) == (None, None)
 
-    def test_a_person_sees_it_line_by_line(self, truemed, terminal, emulator):
+    def test_dry_run_on_terminal_is_indented(self, truemed, terminal, emulator):
         done = truemed(*CREATE, "--payment-token", "tok", "--dry-run", out=terminal())
 
         assert len(done.out.splitlines()) > 10
         assert json.loads(done.out)["body"]["payment_token"] == "tok"
 
-    def test_starts_no_emulator(self, truemed):
+    def test_dry_run_starts_no_emulator(self, truemed):
         (shown,) = truemed("--env", "emulator", "payments", "void", "s1", "--dry-run").rows
 
         assert shown["url"] == "http://127.0.0.1/payments/v1/payment_session/s1/void"
 
-    def test_says_which_server_it_would_be(self, truemed, monkeypatch):
+    def test_dry_run_shows_server(self, truemed, monkeypatch):
         monkeypatch.setenv("TRUEMED_API_KEY", "some-api-key")
 
         (shown,) = truemed("--env", "sandbox", "payments", "void", "s1", "--dry-run").rows
@@ -334,12 +334,12 @@ class TestDryRun:
     @pytest.mark.parametrize(
         "target", [("--env", "sandbox"), ("--seed", "1"), ("--env", "emulator", "--base-url", "https://x.example")]
     )
-    def test_a_wrong_configuration_is_told_as_ever(self, truemed, target):
+    def test_dry_run_with_invalid_configuration_exits_2(self, truemed, target):
         assert truemed(*target, "payments", "void", "s1", "--dry-run").code == 2
 
 
 class TestReading:
-    def test_get_gives_one_document_an_id(self, truemed, captured):
+    def test_get_prints_one_document_per_id(self, truemed, captured):
         done = truemed("payments", "get", captured, "nobody", "no id")
 
         assert done.code == 1
@@ -350,10 +350,10 @@ class TestReading:
         assert "error: argument 3: " in done.err
         assert "no id" not in done.err
 
-    def test_a_person_sees_all_fields(self, truemed, terminal, captured):
+    def test_get_on_terminal_shows_all_fields(self, truemed, terminal, captured):
         assert "status_summary" in truemed("payments", "get", captured, out=terminal()).out
 
-    def test_list_has_the_formats_of_every_list(self, truemed, terminal, emulator, payments):
+    def test_list_supports_every_format(self, truemed, terminal, emulator, payments):
         payments.add(customer_email="sam@example.com", total_amount=1999, created_at=datetime(2026, 1, 2, tzinfo=UTC))
         payments.add(created_at=datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -364,9 +364,9 @@ class TestReading:
         assert (row["total_amount"], row["customer_email"], row["order_items"]) == ("1999", "sam@example.com", "")
         table = truemed(*arguments, out=terminal(), err=terminal())
         assert "2026-01-02 00:00" in table.out
-        assert table.err == "page 1 of 1; 1 payment in all\n"
+        assert table.err == "page 1 of 1; 1 payment in total\n"
 
-    def test_lines_and_refunds_come_when_they_are_asked_for(self, truemed, captured):
+    def test_list_flags_include_items_and_refunds(self, truemed, captured):
         (row,) = truemed("payments", "list", "--include-order-items", "--summarize-refunds").rows
 
         assert (row["refund_amount"], row["order_items"]) == (0, [])
@@ -383,7 +383,7 @@ class TestReading:
         with path.open(newline="", encoding="utf-8") as file:
             assert [row["total_amount"] for row in csv.DictReader(file)] == [str(day) for day in range(28, 0, -1)]
 
-    def test_export_takes_what_is_new_and_leaves_out_who(self, truemed, terminal, payments):
+    def test_export_with_since_and_pii_drop(self, truemed, terminal, payments):
         payments.add(customer_email="sam@example.com", created_at=datetime(2026, 1, 2, tzinfo=UTC))
         payments.add(created_at=datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -392,9 +392,7 @@ class TestReading:
         assert row["created_at"].startswith("2026-01-02")
         assert not {"customer_email", "customer_name", "metadata", "payment_token"} & row.keys()
 
-    def test_export_watched_from_a_moment_on_does_not_know_how_many_there_are(
-        self, truemed, terminal, payments, tmp_path
-    ):
+    def test_export_with_since_shows_progress_without_total(self, truemed, terminal, payments, tmp_path):
         payments.add()
 
         path = str(tmp_path / "new.jsonl")
@@ -403,7 +401,7 @@ class TestReading:
         assert "/?" in done.err
 
 
-def test_help_says_how_amounts_are_given(truemed):
+def test_help_describes_amounts(truemed):
     done = truemed("payments", "refund", "--help")
 
     text = " ".join(done.out.split())

@@ -20,14 +20,14 @@ EMULATOR = ("--env", "emulator")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 
 
-def test_a_pipe_gets_plain_data(start, finish):
+def test_pipe_receives_plain_data(start, finish):
     done = finish(start(*EMULATOR, "sessions", "list", "--page-size", "500"))
 
     assert (done.code, done.err) == (0, "")
     assert len(done.rows) == 500
 
 
-def test_data_is_utf_8_whatever_the_locale(start, finish, monkeypatch):
+def test_data_is_utf_8_in_any_locale(start, finish, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
 
     done = finish(start(*EMULATOR, "sessions", "list", "--page-size", "500", encoding="utf-8"))
@@ -37,7 +37,7 @@ def test_data_is_utf_8_whatever_the_locale(start, finish, monkeypatch):
 
 
 @posix
-def test_a_reader_may_leave_early(start, finish):
+def test_closed_pipe_ends_quietly(start, finish):
     """As `truemed sessions list | head -1`, with more rows than the pipe holds."""
     process = start(*EMULATOR, "sessions", "export", "--output", "-")
     json.loads(process.stdout.readline())
@@ -47,7 +47,7 @@ def test_a_reader_may_leave_early(start, finish):
     assert process.stderr.read() == ""
 
 
-def test_exit_codes(start, finish):
+def test_process_exit_codes(start, finish):
     unknown = start(*EMULATOR, "sessions", "get", "qs_unknown")
     usage = start("sessions", "list", "--page", "x")
     configuration = start("sessions", "list")
@@ -56,7 +56,7 @@ def test_exit_codes(start, finish):
 
 
 @posix
-def test_ctrl_c_during_an_export(start, finish, until, tmp_path, monkeypatch):
+def test_ctrl_c_during_export_exits_130(start, finish, until, tmp_path, monkeypatch):
     file, partial = tmp_path / "all.csv", tmp_path / "all.csv.partial"
     with Emulator(sessions=5000, latency=0.05, max_page_size=20) as emulator:
         monkeypatch.setenv("TRUEMED_BASE_URL", emulator.url)
@@ -68,8 +68,7 @@ def test_ctrl_c_during_an_export(start, finish, until, tmp_path, monkeypatch):
 
     assert done.code == 130
     assert done.err == (
-        f"unfinished: the rows so far are in {partial}; the same command with --resume goes on from there\n"
-        "interrupted\n"
+        f"unfinished: the rows so far are in {partial}; run the same command with --resume to continue\ninterrupted\n"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == [partial.name, f"{partial.name}.journal"]
     with partial.open(encoding="utf-8", newline="") as opened:
@@ -78,7 +77,7 @@ def test_ctrl_c_during_an_export(start, finish, until, tmp_path, monkeypatch):
 
 @posix
 @pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 0, "")])
-def test_the_emulator_serves_until_a_signal(start, finish, number, code, said):
+def test_emulator_process_serves_until_signal(start, finish, number, code, said):
     process = start("emulator", "--sessions", "3")
     lines = [process.stdout.readline() for _ in range(3)]
     url, key = (setting.partition("=")[2] for setting in lines[2].removeprefix("export ").split())
@@ -95,7 +94,7 @@ def test_the_emulator_serves_until_a_signal(start, finish, number, code, said):
 
 
 @posix
-def test_a_person_sees_a_table_and_a_moving_bar(start, tmp_path):
+def test_terminal_shows_table_and_progress(start, tmp_path):
     file = tmp_path / "all.jsonl"
 
     table = on_a_terminal(start, *EMULATOR, "sessions", "list", "--page-size", "2")
@@ -103,14 +102,14 @@ def test_a_person_sees_a_table_and_a_moving_bar(start, tmp_path):
 
     assert "qualification_session_id" in table
     assert "{" not in table
-    assert "page 1 of 500; 1,000 sessions in all" in table
+    assert "page 1 of 500; 1,000 sessions in total" in table
     assert "3,000/3,000" in export
     assert "\x1b[2K" in export
     assert "3,000 sessions (" in export.splitlines()[-1]
     assert len(file.read_text(encoding="utf-8").splitlines()) == 3000
 
 
-def test_help_does_not_wait_for_the_http_library(start, finish):
+def test_help_does_not_import_http_library(start, finish):
     program = """
 import sys
 from truemed_async.__main__ import main
@@ -124,7 +123,7 @@ print([name for name in ("aiohttp", "cattrs", "truemed_async.client") if name in
 
 
 @pytest.mark.parametrize("missing", ["cyclopts", "rich"])
-def test_without_the_extra(start, finish, missing):
+def test_process_without_extra_exits_2(start, finish, missing):
     program = f"import sys; sys.modules[{missing!r}] = None; import truemed_async.__main__ as m; sys.exit(m.main())"
 
     done = finish(start("--help", program=("-c", program)))

@@ -21,7 +21,7 @@ def books(emulator):
 EXPORT = ("reconciliations", "export")
 
 
-def test_a_month_is_written_and_adds_up(truemed, books, tmp_path):
+def test_month_is_exported_and_adds_up(truemed, books, tmp_path):
     path = tmp_path / "october.csv"
     done = truemed(*EXPORT, "--month", "2024-10", "--output", str(path))
     assert (done.code, done.out) == (0, "")
@@ -44,13 +44,13 @@ def test_a_month_is_written_and_adds_up(truemed, books, tmp_path):
     ]
 
 
-def test_days_may_be_given_instead_of_a_month(truemed, books):
+def test_from_and_to_select_days(truemed, books):
     done = truemed(*EXPORT, "--from", "2024-10-31", "--to", "2024-10-31", "--output", "-")
     assert done.code == 0
     assert [row["amount_cents"] for row in done.rows] == [55]
 
 
-def test_what_does_not_add_up_is_told_and_makes_the_exit_code_1(truemed, books, tmp_path):
+def test_mismatch_is_reported_and_exits_1(truemed, books, tmp_path):
     path = tmp_path / "october.jsonl"
     done = truemed(*EXPORT, "--month", "2024-10", "--look-back", "0", "--output", str(path))
     assert done.code == 1
@@ -59,13 +59,13 @@ def test_what_does_not_add_up_is_told_and_makes_the_exit_code_1(truemed, books, 
     assert told in done.err.splitlines()
 
 
-def test_a_person_sees_how_many_rows_there_are_so_far(truemed, books, terminal, tmp_path):
+def test_terminal_shows_progress_without_total(truemed, books, terminal, tmp_path):
     done = truemed(*EXPORT, "--month", "2024-10", "--output", str(tmp_path / "october.csv"), err=terminal())
     assert done.code == 0
     assert "/?" in done.err
 
 
-def test_columns_and_format_are_those_of_every_export(truemed, books):
+def test_columns_and_format_options_apply(truemed, books):
     done = truemed(*EXPORT, "--month", "2024-10", "--output", "-", "--format", "csv", "--columns", "amount_cents,type")
     assert done.out.splitlines()[:2] == ["amount_cents,type", "1000,charge"]
 
@@ -83,7 +83,7 @@ def test_columns_and_format_are_those_of_every_export(truemed, books):
         (("--month", "2024-10", "--look-back", "99999999999"), "look-back"),
     ],
 )
-def test_a_usage_error_is_told_and_leaves_nothing(truemed, books, tmp_path, options, told):
+def test_usage_error_exits_2_and_leaves_no_file(truemed, books, tmp_path, options, told):
     done = truemed(*EXPORT, *options, "--output", str(tmp_path / "october.csv"))
     assert done.code == 2
     assert told in done.err
@@ -91,26 +91,26 @@ def test_a_usage_error_is_told_and_leaves_nothing(truemed, books, tmp_path, opti
     assert len(books.requests) == 0
 
 
-def test_a_day_that_is_not_over_is_noted(truemed, books):
+def test_current_day_is_noted(truemed, books):
     today = datetime.now(UTC).date()
     tomorrow = today + timedelta(days=1)
     done = truemed(*EXPORT, "--from", str(today), "--to", str(tomorrow), "--look-back", "0", "--output", "-")
     assert done.err.startswith("note: reconciliation: the last day is not over in UTC: its rows may still change\n")
 
 
-def test_a_failed_call_leaves_what_can_be_resumed(truemed, books, tmp_path):
+def test_failed_call_leaves_resumable_file(truemed, books, tmp_path):
     path = tmp_path / "october.jsonl"
     arguments = (*EXPORT, "--month", "2024-10", "--output", str(path))
     with books.faults.add("status", code=501, route="reconciliations.list_transactions", nth=40):
         failed = truemed(*arguments)
     assert failed.code == 1
-    assert "--resume goes on from there" in failed.err
+    assert "--resume to continue" in failed.err
     assert not path.exists()
     assert truemed(*arguments, "--resume").code == 0
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 4
 
 
-def test_help_says_what_the_exit_code_means(truemed):
+def test_help_describes_exit_code(truemed):
     done = truemed(*EXPORT, "--help")
     assert done.code == 0
     assert "--month" in done.out

@@ -17,13 +17,13 @@ FIELDS = [field.name for field in attrs.fields(QualificationSession) if field.na
 
 
 class TestList:
-    def test_a_pipe_gets_one_json_object_a_line(self, truemed):
+    def test_list_in_pipe_is_jsonl(self, truemed):
         done = truemed(*EMULATOR, "sessions", "list", "--page-size", "3")
 
         assert (done.code, done.err) == (0, "")
         assert [list(row) for row in done.rows] == [FIELDS] * 3
 
-    def test_the_emulator_holds_the_same_thousand_sessions_each_time(self, truemed):
+    def test_embedded_emulator_has_equal_sessions_each_time(self, truemed):
         first, second = (truemed(*EMULATOR, "sessions", "list", "--page-size", "500") for _ in range(2))
 
         assert first.out == second.out
@@ -31,7 +31,7 @@ class TestList:
         assert len(truemed(*EMULATOR, "sessions", "list", "--page-size", "500", "--page", "2").rows) == 500
         assert not truemed(*EMULATOR, "sessions", "list", "--page-size", "500", "--page", "3").rows
 
-    def test_sessions_and_seed_change_what_it_holds(self, truemed):
+    def test_sessions_and_seed_options_change_data(self, truemed):
         seven = truemed(*EMULATOR, "--sessions", "7", "sessions", "list").rows
         others = truemed(*EMULATOR, "--sessions", "7", "--seed", "1", "sessions", "list").rows
 
@@ -39,19 +39,19 @@ class TestList:
         assert seven != others
         assert not truemed(*EMULATOR, "--sessions", "0", "sessions", "list").rows
 
-    def test_json_is_one_array(self, truemed):
+    def test_json_format_is_one_array(self, truemed):
         done = truemed(*EMULATOR, "sessions", "list", "--format", "json", "--page-size", "2")
 
         assert [list(row) for row in json.loads(done.out)] == [FIELDS] * 2
 
-    def test_csv_has_the_documented_columns(self, truemed):
+    def test_csv_format_has_documented_columns(self, truemed):
         done = truemed(*EMULATOR, "sessions", "list", "--format", "csv", "--page-size", "2")
 
         rows = list(csv.reader(io.StringIO(done.out, newline="")))
         assert rows[0] == FIELDS
         assert len(rows) == 3
 
-    def test_filters_reach_the_server(self, truemed, emulator):
+    def test_filters_reach_server(self, truemed, emulator):
         wanted = emulator.state.qualification_sessions.add(
             status="approved", user_id="none", user_name="Ada", expires_at=datetime(2027, 5, 1, 12, tzinfo=UTC)
         )
@@ -63,12 +63,12 @@ class TestList:
         assert [row["qualification_session_id"] for row in done.rows] == [wanted]
 
     @pytest.mark.parametrize("word", ["none", "null", "None"])
-    def test_the_word_none_is_a_value(self, truemed, emulator, word):
+    def test_word_none_is_a_value(self, truemed, emulator, word):
         emulator.state.qualification_sessions.add(user_id="somebody")
 
         assert not truemed("sessions", "list", "--user-id", word).rows
 
-    def test_a_terminal_gets_a_table_and_where_the_page_stands(self, truemed, terminal, emulator):
+    def test_list_on_terminal_is_table_with_position(self, truemed, terminal, emulator):
         emulator.state.qualification_sessions.add(
             qualification_session_id="qs_1",
             user_id="u",
@@ -91,9 +91,9 @@ class TestList:
             "email",
         ]
         assert row.split() == ["qs_1", "pending", "2026-01-02", "00:00", "u", "a@example.com"]
-        assert done.err == "page 1 of 2; 2 sessions in all\n"
+        assert done.err == "page 1 of 2; 2 sessions in total\n"
 
-    def test_an_answer_without_pagination_has_no_place_to_tell(self, truemed, terminal, emulator):
+    def test_page_without_pagination_shows_no_position(self, truemed, terminal, emulator):
         from truemed_async.emulator import Fault
 
         class Bare(Fault):
@@ -106,7 +106,7 @@ class TestList:
 
         assert truemed("sessions", "list", err=terminal()) == attrs.evolve(truemed("sessions", "list"), code=0, err="")
 
-    def test_a_narrow_terminal_gets_the_columns_that_fit(self, truemed, terminal, monkeypatch):
+    def test_narrow_terminal_shows_fitting_columns(self, truemed, terminal, monkeypatch):
         monkeypatch.setenv("COLUMNS", "80")
 
         done = truemed(*EMULATOR, "sessions", "list", "--page-size", "5", out=terminal())
@@ -116,14 +116,14 @@ class TestList:
         assert len(lines) == 2 + 5 + 1
         assert lines[-1].strip() == "Too narrow for expires_at, user_id, email."
 
-    def test_a_very_narrow_terminal_still_gets_the_ids(self, truemed, terminal, monkeypatch):
+    def test_very_narrow_terminal_shows_ids(self, truemed, terminal, monkeypatch):
         monkeypatch.setenv("COLUMNS", "20")
 
         done = truemed(*EMULATOR, "sessions", "list", "--page-size", "1", out=terminal())
 
         assert "qs_" in done.out
 
-    def test_a_table_in_a_pipe_is_as_wide_as_its_content(self, truemed, monkeypatch):
+    def test_table_in_pipe_is_as_wide_as_content(self, truemed, monkeypatch):
         monkeypatch.setenv("COLUMNS", "40")
 
         done = truemed(*EMULATOR, "sessions", "list", "--page-size", "4", "--format", "table")
@@ -131,14 +131,14 @@ class TestList:
         assert len(done.out.splitlines()) == 2 + 4
         assert "\x1b" not in done.out
 
-    def test_text_of_others_does_not_steer_the_terminal(self, truemed, terminal, emulator):
+    def test_table_escapes_control_characters(self, truemed, terminal, emulator):
         emulator.state.qualification_sessions.add(qualification_session_id="qs_1", user_id="\x1b[2J[red]\u202e\n")
 
         done = truemed("sessions", "list", out=terminal())
 
         assert r"\x1b[2J[red]\u202e\n" in done.out
 
-    def test_colour_is_switched_off(self, truemed, terminal, monkeypatch):
+    def test_no_color_disables_color(self, truemed, terminal, monkeypatch):
         monkeypatch.setenv("NO_COLOR", "1")
 
         done = truemed(*EMULATOR, "sessions", "list", out=terminal())
@@ -147,7 +147,7 @@ class TestList:
 
 
 class TestGet:
-    def test_a_pipe_gets_one_document_an_id_in_their_order(self, truemed, emulator):
+    def test_get_in_pipe_prints_documents_in_order(self, truemed, emulator):
         ids = [emulator.state.qualification_sessions.add(user_id=str(number)) for number in range(20)]
 
         done = truemed("sessions", "get", *ids)
@@ -155,7 +155,7 @@ class TestGet:
         assert (done.code, done.err) == (0, "")
         assert [row["qualification_session_id"] for row in done.rows] == ids
 
-    def test_one_unknown_id_does_not_hide_the_others(self, truemed, emulator):
+    def test_get_with_unknown_id_shows_others(self, truemed, emulator):
         known = emulator.state.qualification_sessions.add()
 
         done = truemed("sessions", "get", "qs_unknown", known)
@@ -165,7 +165,7 @@ class TestGet:
         assert done.err.startswith("error: qs_unknown: qualification_sessions.get: 404")
         assert done.err.count("\n") == 1
 
-    def test_what_is_no_id_is_not_repeated(self, truemed, emulator):
+    def test_get_with_invalid_id_does_not_show_it(self, truemed, emulator):
         done = truemed("sessions", "get", emulator.state.qualification_sessions.add(), "ada@example.com")
 
         assert done.code == 2
@@ -173,10 +173,10 @@ class TestGet:
         assert done.err.startswith("error: argument 2: qualification_session_id must be")
         assert "ada" not in done.err
 
-    def test_a_failed_call_outweighs_what_is_no_id(self, truemed, emulator):
+    def test_failed_call_exit_code_precedes_usage(self, truemed, emulator):
         assert truemed("sessions", "get", "not/one", "qs_unknown").code == 1
 
-    def test_a_terminal_gets_every_field(self, truemed, terminal, emulator):
+    def test_get_on_terminal_shows_every_field(self, truemed, terminal, emulator):
         id = emulator.state.qualification_sessions.add(user_name="Ada Example", fee=1.5)
 
         done = truemed("sessions", "get", id, out=terminal())
@@ -186,7 +186,7 @@ class TestGet:
         assert shown[FIELDS.index("user_name")] == ["user_name", "Ada", "Example"]
         assert shown[FIELDS.index("fee")] == ["fee", "1.5"]
 
-    def test_an_id_is_required(self, truemed):
+    def test_get_without_id_exits_2(self, truemed):
         done = truemed(*EMULATOR, "sessions", "get")
 
         assert done.code == 2
@@ -194,7 +194,7 @@ class TestGet:
 
 
 class TestUpdate:
-    def test_it_changes_what_is_given(self, truemed, emulator):
+    def test_update_changes_given_fields(self, truemed, emulator):
         id = emulator.state.qualification_sessions.add()
 
         done = truemed(
@@ -212,13 +212,13 @@ class TestUpdate:
         assert (stored.user_id, json.loads(stored.metadata)) == ("none", {"order": 7})
         assert (stored.success_url, stored.failure_url) == ("https://example.com/yes", "https://example.com/no")
 
-    def test_what_is_not_given_is_not_sent(self, truemed, emulator):
+    def test_unset_options_are_not_sent(self, truemed, emulator):
         id = emulator.state.qualification_sessions.add(user_id="kept")
 
         assert truemed("sessions", "update", id, "--metadata", "{}").code == 0
         assert emulator.state.qualification_sessions.get(id).user_id == "kept"
 
-    def test_a_terminal_gets_a_table(self, truemed, terminal, emulator):
+    def test_update_on_terminal_is_table(self, truemed, terminal, emulator):
         done = truemed(
             "sessions", "update", emulator.state.qualification_sessions.add(), "--user-id", "u", out=terminal()
         )
@@ -226,13 +226,13 @@ class TestUpdate:
         assert "idempotency_key" in done.out
         assert "{" not in done.out
 
-    def test_nothing_to_change_is_a_usage_error(self, truemed, emulator):
+    def test_update_without_options_exits_2(self, truemed, emulator):
         done = truemed("sessions", "update", emulator.state.qualification_sessions.add())
 
         assert (done.code, done.out) == (2, "")
         assert "nothing to change" in done.err
 
-    def test_a_conflict_is_an_error_of_the_call(self, truemed, emulator):
+    def test_update_with_conflict_exits_1(self, truemed, emulator):
         done = truemed(
             "sessions", "update", emulator.state.qualification_sessions.add(user_id="a"), "--user-id", "secret-b"
         )

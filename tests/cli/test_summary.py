@@ -26,7 +26,7 @@ def some(emulator):
     return emulator
 
 
-def test_a_pipe_gets_json(truemed, some):
+def test_summary_in_pipe_is_json(truemed, some):
     done = truemed("sessions", "summary")
 
     assert (done.code, done.err) == (0, "")
@@ -36,17 +36,17 @@ def test_a_pipe_gets_json(truemed, some):
     assert told["expiring_within_days"] == {"30": 0, "60": 1, "90": 1}
 
 
-def test_csv_is_one_table(truemed, some):
+def test_csv_summary_is_one_table(truemed, some):
     done = truemed("sessions", "summary", "--format", "csv")
 
     rows = list(csv.DictReader(io.StringIO(done.out, newline="")))
-    assert {"count": "status", "of": "", "status": "approved", "sessions": "3"} in rows
-    assert {"count": "created_on", "of": "2024-01-01", "status": "approved", "sessions": "1"} in rows
-    assert {"count": "expiring_within_days", "of": "60", "status": "approved", "sessions": "1"} in rows
+    assert {"count": "status", "of": "", "status": "approved", "rows": "3"} in rows
+    assert {"count": "created_on", "of": "2024-01-01", "status": "approved", "rows": "1"} in rows
+    assert {"count": "expiring_within_days", "of": "60", "status": "approved", "rows": "1"} in rows
     assert len(rows) == 3 + 5 + 3
 
 
-def test_a_terminal_gets_a_chart(truemed, terminal, some, monkeypatch):
+def test_summary_on_terminal_is_chart(truemed, terminal, some, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 
     done = truemed("sessions", "summary", out=terminal())
@@ -61,7 +61,7 @@ def test_a_terminal_gets_a_chart(truemed, terminal, some, monkeypatch):
     assert "approved Letters that expire" in lines
 
 
-def test_nothing_is_a_chart_too(truemed, emulator):
+def test_chart_without_sessions(truemed, emulator):
     done = truemed("sessions", "summary", "--format", "chart")
 
     assert done.code == 0
@@ -69,20 +69,20 @@ def test_nothing_is_a_chart_too(truemed, emulator):
     assert "█" not in done.out
 
 
-def test_of_many_days_the_last_are_drawn(truemed):
+def test_chart_shows_last_days(truemed):
     done = truemed(*EMULATOR, "sessions", "summary", "--format", "chart")
 
     assert len(re.findall(r"^2026-\d\d-\d\d ", done.out, re.MULTILINE)) == 31
     assert "the last 31 of 90 days" in done.out
 
 
-def test_a_narrow_terminal(truemed, terminal, monkeypatch):
+def test_chart_on_narrow_terminal(truemed, terminal, monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
 
     assert truemed(*EMULATOR, "sessions", "summary", out=terminal()).code == 0
 
 
-def test_the_same_as_a_picture(truemed, some, tmp_path):
+def test_svg_option_draws_chart(truemed, some, tmp_path):
     file = tmp_path / "x.svg"
 
     done = truemed("sessions", "summary", "--svg", str(file))
@@ -98,14 +98,14 @@ def test_the_same_as_a_picture(truemed, some, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "options"), [("--svg", ("--svg", "/missing/x.svg")), ("--since", ("--since", "x"))])
-def test_usage_errors(truemed, some, name, options):
+def test_usage_error_exits_2(truemed, some, name, options):
     done = truemed("sessions", "summary", *options)
 
     assert done.code == 2
     assert f"{name} " in done.err
 
 
-def test_filters_and_since(truemed, some):
+def test_filters_and_since_select_sessions(truemed, some):
     done = truemed("sessions", "summary", "--status", "approved", "--since", "2024-01-02")
 
     assert json.loads(done.out)["statuses"] == {"approved": 2}

@@ -14,7 +14,7 @@ def tokens(emulator):
     return emulator.state.payment_tokens
 
 
-def test_a_request_is_made_and_followed(truemed, emulator):
+def test_token_request_is_created_and_followed(truemed, emulator):
     (made,) = truemed(
         *("tokens", "create", "--item", BOX, "--success-url", "https://shop.example/account", "--metadata", "17")
     ).rows
@@ -28,11 +28,11 @@ def test_a_request_is_made_and_followed(truemed, emulator):
     assert truemed("tokens", "provision-request", id).rows[0]["payment_token"] == token
 
 
-def test_a_request_needs_nothing(truemed, emulator):
+def test_create_without_options_is_accepted(truemed, emulator):
     assert truemed("tokens", "create").code == 0
 
 
-def test_get_gives_one_document_a_token(truemed, tokens):
+def test_get_prints_one_document_per_token(truemed, tokens):
     known = tokens.add(customer_name="Sam")
 
     done = truemed("tokens", "get", known, "nobody")
@@ -41,7 +41,7 @@ def test_get_gives_one_document_a_token(truemed, tokens):
     assert [row["customer_name"] for row in done.rows] == ["Sam"]
 
 
-def test_list_takes_every_filter(truemed, terminal, tokens):
+def test_list_accepts_every_filter(truemed, terminal, tokens):
     tokens.add(
         payment_token="tok_1",
         customer_email="none@example.com",
@@ -58,10 +58,10 @@ def test_list_takes_every_filter(truemed, terminal, tokens):
     assert done.out.splitlines()[1].startswith("tok_1,")
     person = truemed("tokens", "list", *filters, *expiring, out=terminal(), err=terminal())
     assert "tok_1" in person.out
-    assert person.err == "page 1 of 1; 1 token in all\n"
+    assert person.err == "page 1 of 1; 1 token in total\n"
 
 
-def test_a_change_shows_what_the_customer_has_to_do(truemed, tokens):
+def test_update_shows_next_action(truemed, tokens):
     token = tokens.add(skus=("BOX",))
 
     (nothing,) = truemed("tokens", "update", token, "--item", BOX).rows
@@ -72,7 +72,7 @@ def test_a_change_shows_what_the_customer_has_to_do(truemed, tokens):
     assert truemed("tokens", "update", token).code == 2
 
 
-def test_a_token_is_deleted_when_that_is_agreed_to(truemed, terminal, tokens):
+def test_token_is_deleted_after_confirmation(truemed, terminal, tokens):
     token = tokens.add()
     delete = ("tokens", "delete", token)
 
@@ -82,12 +82,12 @@ def test_a_token_is_deleted_when_that_is_agreed_to(truemed, terminal, tokens):
 
     done = truemed(*delete, err=terminal(), source=terminal("y\n"))
     assert (done.code, done.out) == (0, "")
-    assert done.err == "Delete the payment token for good? [y/N] "
+    assert done.err == "Delete the payment token permanently? [y/N] "
     assert tokens.get(token).status == "deleted"
     assert truemed(*delete, "--yes").code == 1
 
 
-def test_a_deletion_is_seen_first(truemed, emulator):
+def test_delete_dry_run_shows_request(truemed, emulator):
     (shown,) = truemed("tokens", "delete", "tok", "--dry-run").rows
 
     assert shown["url"] == f"{emulator.url}/api/v1/payment_tokens/tok/delete"
@@ -97,15 +97,15 @@ def test_a_deletion_is_seen_first(truemed, emulator):
 @pytest.mark.parametrize(
     ("route", "argv", "told"),
     [
-        ("create", ("create",), "the same command makes another link"),
-        ("update", ("update", "tok_1", "--update-card-info"), "the same command asks for the same change"),
-        ("delete", ("delete", "tok_1", "--yes"), "the same command settles it"),
+        ("create", ("create",), "the same command creates another link"),
+        ("update", ("update", "tok_1", "--update-card-info"), "the same command requests the same update"),
+        ("delete", ("delete", "tok_1", "--yes"), "run the same command again"),
     ],
 )
-def test_an_open_outcome_says_how_to_settle_it(truemed, emulator, tokens, route, argv, told):
+def test_unknown_outcome_shows_recovery_hint(truemed, emulator, tokens, route, argv, told):
     tokens.add(payment_token="tok_1")
     with emulator.faults.add("applied_then_reset", route=f"payment_tokens.{route}"):
         done = truemed("tokens", *argv)
 
     assert done.code == 1
-    assert f"it may have been done: {told}" in done.err
+    assert f"the outcome is unknown: {told}" in done.err

@@ -127,7 +127,7 @@ def test_killed_export_when_resumed_equals_uninterrupted_run(emulator, tmp_path,
     assert codes[-1] == 0, err
     assert codes.count(-signal.SIGKILL) >= KILLS // 2
     assert set(codes) <= ({0, -signal.SIGKILL, 1} if faulty else {0, -signal.SIGKILL})
-    assert "from the run before" in err
+    assert "from the previous run" in err
     assert killed.path.read_bytes() == whole.read_bytes()
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([killed.path.name, whole.name])
 
@@ -138,7 +138,7 @@ def test_ctrl_c_leaves_resumable_file_and_says_how(emulator, tmp_path):
 
     assert code == 130
     assert err == (
-        f"unfinished: the rows so far are in {exports.partial}; the same command with --resume goes on from there\n"
+        f"unfinished: the rows so far are in {exports.partial}; run the same command with --resume to continue\n"
         "interrupted\n"
     )
     assert not exports.path.exists()
@@ -182,7 +182,7 @@ def test_file_size_limit_is_one_line_error_and_resumable(emulator, tmp_path):
 
     assert code == 1
     assert err.splitlines() == [
-        f"unfinished: the rows so far are in {exports.partial}; the same command with --resume goes on from there",
+        f"unfinished: the rows so far are in {exports.partial}; run the same command with --resume to continue",
         "error: File too large",
     ]
     assert exports.finish("--resume")[0] == 0

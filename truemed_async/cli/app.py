@@ -1,32 +1,57 @@
-"""Reads the command line, runs the command, and turns what goes wrong into a line and an exit code."""
+"""Reads the command line, runs the command, and turns errors into a message and an exit code."""
 
 import asyncio
+import difflib
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+from cyclopts import (
+    App,
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    Parameter,
+    UnknownOptionError,
+    UnusedCliTokensError,
+    ValidationError,
+)
+from cyclopts.exceptions import UnknownCommandError
 from rich.console import Console
 
 from truemed_async import __version__
 from truemed_async._warnings import TruemedWarning
-from truemed_async.cli import catalog, payments, reconciliations, serve, sessions, tokens
-from truemed_async.cli.exits import FAILED, INTERRUPTED, MISUSED, exit_code
-from truemed_async.cli.options import AS_GIVEN, Count, Text
-from truemed_async.cli.streams import Streams
-from truemed_async.cli.target import Context, EnvironmentName, Target
+from truemed_async.cli import catalog, emulator, payments, reconciliations, sessions, tokens
+from truemed_async.cli.connection import Context, EnvironmentName, Target
+from truemed_async.cli.options import LITERAL, Count, Text
+from truemed_async.cli.output import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
 from truemed_async.errors import TruemedError
 
 HELP = """\
 The Truemed merchant API from the command line.
 
-The API key is read from the environment variable TRUEMED_API_KEY. There is no option for it on purpose: the list of \
-processes would show it to everybody on the machine. TRUEMED_ENVIRONMENT and TRUEMED_BASE_URL stand in for --env and \
---base-url.
+The API key is read from the environment variable TRUEMED_API_KEY. There is intentionally no option for it: the list of \
+processes would show it to everybody on the machine. TRUEMED_ENVIRONMENT and TRUEMED_BASE_URL are the defaults of --env \
+and --base-url.
 
-Exit codes: 0 done, 1 a call failed, 2 usage or configuration, 130 Ctrl-C.
+Exit codes: 0 success, 1 a call failed, 2 usage or configuration, 130 Ctrl-C.
 """
+
+LAUNCH_HELP = """Run one command.
+
+Args:
+    tokens: The command and its options.
+    env: The server: production, sandbox, or emulator: a server with generated data inside this command.
+    base_url: Another server: https, or http on this machine.
+    sessions: The number of sessions in the emulator. Default: 1000.
+    seed: The seed of the generated data in the emulator. Default: 0.
+"""
+
+# What is shown of a mistyped word: an API key or a personal value does not look like this.
+_WORD = re.compile(r"[a-z]+(-[a-z]+)*\Z")
+MAX_SHOWN_WORD = 24
 
 
 def run(argv: Sequence[str], streams: Streams | None = None) -> int:
@@ -36,44 +61,44 @@ def run(argv: Sequence[str], streams: Streams | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", TruemedWarning)
-            # The page size is this program's choice, and the server's answer to it nobody's concern.
+            # The page size is this program's choice, so users cannot act on the server's reaction to it.
             warnings.filterwarnings(
                 "ignore", "listing: the server gives [0-9]+ rows a page instead of [0-9]+: more requests are needed$"
             )
-            warnings.showwarning = noting(streams)
-            code = attempt(argv, streams)
+            warnings.showwarning = print_warnings(streams)
+            code = run_with_exit_code(argv, streams)
         streams.out.flush()
-    except BrokenPipeError:  # the reader has seen enough, as in `truemed sessions list | head -1`
-        streams.abandon()
-    except OSError as error:  # files and standard output; the client's own have become a TruemedError
-        streams.abandon()
-        streams.say(f"error: {error.strerror or error}")
-        return FAILED
+    except BrokenPipeError:  # the reader has gone, as in `truemed sessions list | head -1`
+        streams.discard()
+    except OSError as error:  # of files and standard output; those of the client are TruemedErrors
+        streams.discard()
+        streams.print_message(f"error: {error.strerror or error}")
+        return EXIT_FAILURE
     return code
 
 
-def noting(streams: Streams) -> Callable[..., None]:
-    """Return what shows a warning as a note for people, rather than as a line of source."""
+def print_warnings(streams: Streams) -> Callable[..., None]:
+    """Return a function that shows a warning as a note, without the line of source."""
 
-    def note(message: object, *_: object, **__: object) -> None:
-        streams.say(f"note: {message}")
+    def print_note(message: object, *_: object, **__: object) -> None:
+        streams.print_message(f"note: {message}")
 
-    return note
+    return print_note
 
 
-def attempt(argv: Sequence[str], streams: Streams) -> int:
-    """Run one command line; what is expected to go wrong becomes a line and an exit code."""
+def run_with_exit_code(argv: Sequence[str], streams: Streams) -> int:
+    """Run one command line; expected errors become a message and an exit code."""
     try:
         code: int | None = make_app(streams).meta(argv)
     except KeyboardInterrupt:
-        streams.say("interrupted")
-        return INTERRUPTED
+        streams.print_message("interrupted")
+        return EXIT_INTERRUPTED
     except CycloptsError as error:
-        streams.say(f"error: {usage(error, argv)}")
-        return MISUSED
+        streams.print_message(f"error: {format_usage_error(error, argv)}")
+        return EXIT_USAGE
     except TruemedError as error:
-        streams.say(f"error: {error}")
-        return exit_code(error)
+        streams.print_message(f"error: {error}")
+        return exit_code_of(error)
     return code or 0
 
 
@@ -95,49 +120,77 @@ def make_app(streams: Streams) -> App:
     app.command(tokens.make_app())
     app.command(catalog.make_app())
     app.command(reconciliations.make_app())
-    app.command(serve.emulator)
+    app.command(emulator.emulator)
 
     def launch(
-        *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-        env: Annotated[EnvironmentName | None, AS_GIVEN] = None,
+        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        env: Annotated[EnvironmentName | None, LITERAL] = None,
         base_url: Text = None,
         sessions: Count = None,
-        seed: Annotated[int | None, AS_GIVEN] = None,
+        seed: Annotated[int | None, LITERAL] = None,
     ) -> int | None:
-        """Run one command.
-
-        Args:
-            words: The command and its options.
-            env: Where to call: production, sandbox, or emulator: a server of made-up data, inside this one command.
-            base_url: Another server: https, or http on this machine.
-            sessions: How many sessions the emulator holds; 1000 if not given.
-            seed: Which made-up data the emulator holds; 0 if not given.
-        """
-        command, bound, wanted = app.parse_args(words)
+        command, bound, ignored = app.parse_args(tokens)
         context = Context(Target(env=env, base_url=base_url, sessions=sessions, seed=seed), streams)
-        return perform(command, *bound.args, **bound.kwargs, **dict.fromkeys(wanted, context))
+        return run_command(
+            command, *bound.args, **bound.kwargs, **({"context": context} if "context" in ignored else {})
+        )
 
+    launch.__doc__ = LAUNCH_HELP
     app.meta.default(launch)
     return app
 
 
-def perform(command: Callable[..., Any], *args: Any, **options: Any) -> int | None:
-    """Call a command, in an event loop if it is a coroutine; the library's own, such as help, are not."""
+def run_command(command: Callable[..., Any], *args: Any, **options: Any) -> int | None:
+    """Call a command, in an event loop if it is a coroutine; those of the library, such as help, are not."""
     result = command(*args, **options)
     code: int | None = asyncio.run(result) if inspect.iscoroutine(result) else result
     return code
 
 
-def usage(error: CycloptsError, argv: Sequence[str]) -> str:
-    """Say what was wrong with the command line in one line, without repeating values: one may be a key or a name."""
-    if isinstance(error, UnusedCliTokensError):
-        return "too many arguments; put quotes around a value with blanks in it"
+def format_usage_error(error: CycloptsError, argv: Sequence[str]) -> str:
+    """Describe a usage error in one line.
+
+    Mistyped commands, options and choices are quoted. Other values are not: one may be a key or a name.
+    """
     if any(word.startswith("--api-key") for word in argv):
-        return "there is no --api-key, which the list of processes would show; set TRUEMED_API_KEY"
-    text = " ".join(str(error).split())
-    for word in argv:
-        name, equals, value = word.partition("=")
-        if equals:
-            text = text.replace(word, name)
-        text = text.replace(f'"{value if equals else word}"', "what was given")
-    return text
+        return "there is no --api-key, because the list of processes would show it: set TRUEMED_API_KEY"
+    match error:
+        case UnusedCliTokensError():
+            return "too many arguments; put quotes around a value that contains spaces"
+        case UnknownCommandError(unused_tokens=[token, *_], app=App() as app):
+            commands = [name for name in app if not name.startswith("-")]
+            return f"unknown command{_quote_mistyped(token, commands)}"
+        case UnknownOptionError():
+            name = (error.token.keyword or error.token.value).partition("=")[0]
+            options = [name for argument in error.argument_collection if argument.parse for name in argument.names]
+            return f"unknown option{_quote_option(name, options)}"
+        case CoercionError(token=token) if token is not None and get_origin(error.target_type) is Literal:
+            choices = [str(choice) for choice in get_args(error.target_type)]
+            return f"{token.keyword}: unknown choice{_quote_mistyped(token.value, choices)}"
+        case CoercionError():
+            problem = "must be a whole number" if error.target_type is int else "has an invalid value"
+            return f"{_argument_name(error)} {problem}"
+        case ValidationError():
+            return f"{_argument_name(error)} {error.exception_message[:1].lower()}{error.exception_message[1:].rstrip('.')}"
+        case MissingArgumentError():
+            name = error.keyword or _argument_name(error)
+            return f"{name} requires a value" if name.startswith("-") else f"{name} is required"
+        case _:
+            return "invalid command line; see --help"
+
+
+def _argument_name(error: CycloptsError) -> str:
+    return "an option" if error.argument is None else error.argument.name
+
+
+def _quote_mistyped(token: str, names: Sequence[str]) -> str:
+    """Return the token if it is a mistyped name or a plain word, and what it could be."""
+    close = difflib.get_close_matches(token, names, n=1)
+    quoted = f' "{token}"' if close or (_WORD.match(token) and len(token) <= MAX_SHOWN_WORD) else ""
+    return f'{quoted}; did you mean "{close[0]}"?' if close else f"{quoted}; choose from {', '.join(names)}"
+
+
+def _quote_option(name: str, names: Sequence[str]) -> str:
+    shown = f" {name}" if _WORD.match(name.removeprefix("--")) and len(name) <= MAX_SHOWN_WORD else ""
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"{shown}; did you mean {close[0]}?" if close else shown

@@ -1,172 +1,261 @@
-"""Where an export goes and how it is written: the options and the course of every ``export`` command."""
+"""Output of commands: streams, exit codes, tables, rows and progress."""
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import sys
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, cast
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import attrs
-from cyclopts import Parameter
+import orjson
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
-import truemed_async
-from truemed_async.cli.options import AS_GIVEN, Text
-from truemed_async.cli.progress import Show, can_move, progress_bar
-from truemed_async.cli.streams import Streams
-from truemed_async.cli.tables import cell, counted, visible
-from truemed_async.errors import ConfigurationError, InvalidArgumentError
+from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
 if TYPE_CHECKING:
-    from truemed_async import Stream
-    from truemed_async.exports import ExportProgress, ExportResult
+    from truemed_async import Model, Outcome, Page, Stream
 
-STDOUT = "-"
-SECRET = "TRUEMED_EXPORT_SECRET"  # noqa: S105  # the name of it
+    M = TypeVar("M", bound=Model)
 
-Write = Callable[..., Awaitable["ExportResult"]]
-"""``await write(stream, to, **options)``: :func:`~truemed_async.export`, or a function like it."""
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
 
-
-@Parameter(name="*")
-@attrs.frozen(kw_only=True)
-class Output:
-    """Options of every export.
-
-    Attributes:
-        output: The file; - is standard output.
-        format: csv, jsonl or parquet. Default: by the ending of the file, and jsonl for standard output.
-        columns: The fields to write, with commas between them, in this order. Default: all.
-        pii: What becomes of e-mail addresses, names, user ids and fields that are not documented: keep, hash
-            (HMAC-SHA256 with the secret in TRUEMED_EXPORT_SECRET or --secret-file) or drop.
-        secret_file: A file that holds the secret of the hashes, 16 bytes or more.
-        resume: Go on with an unfinished export of the same options.
-    """
-
-    output: Annotated[str, Parameter(allow_leading_hyphen=True)]
-    format: Annotated[Literal["csv", "jsonl", "parquet"] | None, AS_GIVEN] = None
-    columns: Text = None
-    pii: Annotated[Literal["keep", "hash", "drop"], AS_GIVEN] = "keep"
-    secret_file: Text = None
-    resume: Annotated[bool, Parameter(negative="")] = False
-
-    def given(self) -> dict[str, Any]:
-        """Return them by the names that the exporting functions give them."""
-        return {
-            "format": self.format,
-            "columns": None if self.columns is None else [name.strip() for name in self.columns.split(",")],
-            "pii": self.pii,
-            "secret": self._secret(),
-            "resume": self.resume,
-        }
-
-    def _secret(self) -> bytes | None:
-        if self.pii != "hash":
-            if self.secret_file is not None:
-                raise InvalidArgumentError("--secret-file is for --pii hash")
-            return None
-        if self.secret_file is not None:
-            try:
-                return Path(self.secret_file).read_bytes().rstrip(b"\r\n")
-            except OSError as error:
-                raise InvalidArgumentError(f"--secret-file cannot be read: {error.strerror}") from error
-        if SECRET not in os.environ:
-            raise ConfigurationError(f"--pii hash needs a secret: set {SECRET}, or give --secret-file")
-        return os.environ[SECRET].encode()
+COLUMN_GAP = 3  # between two columns of a table
 
 
-async def run_export(
-    stream: Stream[Any],
-    output: Output,
-    streams: Streams,
-    *,
-    noun: str,
-    total: Callable[[], Awaitable[int | None]],
-    write: Write | None = None,
-) -> None:
-    """Run an export with a bar where a person watches, and say what was written, or what is left of it.
-
-    Args:
-        stream: The rows.
-        output: To where, and how.
-        streams: What people see.
-        noun: What a row is called.
-        total: Asks how many rows there are; only where there is a bar.
-        write: Exports the rows; by default :func:`~truemed_async.export`.
-    """
-    options = output.given()
-    with _watched(output, streams), await _bar(output, streams, total) as show:
-
-        def report(progress: ExportProgress) -> None:
-            show(progress.read)
-
-        exported = await (write or truemed_async.export)(
-            stream, _destination(output, streams), on_progress=report, **options
-        )
-    streams.say(_in_words(exported, output, noun))
+def exit_code_of(error: TruemedError) -> int:
+    """Return the exit code: of a failed call, or of wrong usage or configuration."""
+    return EXIT_USAGE if isinstance(error, (ConfigurationError, InvalidArgumentError)) else EXIT_FAILURE
 
 
-@contextmanager
-def _watched(output: Output, streams: Streams) -> Generator[None]:
-    """Say what is left of an export that was not refused and did not end."""
-    partial = Path(f"{output.output}.partial")
-    try:
-        yield
-    except (InvalidArgumentError, ConfigurationError):
-        raise
-    except BaseException:
-        if output.output != STDOUT and partial.exists():
-            streams.say(
-                f"unfinished: the rows so far are in {partial}; the same command with --resume goes on from there"
-            )
-        raise
-
-
-def _destination(output: Output, streams: Streams) -> str | BinaryIO:
-    if output.output != STDOUT:
-        return output.output
-    if output.format != "parquet":
-        return cast("BinaryIO", _Text(streams))
-    if streams.for_people:
-        raise InvalidArgumentError("--format parquet is not for a terminal: give --output a file")
-    return streams.out.buffer
+# --- streams ------------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen
-class _Text:
-    """Standard output as a binary stream; a terminal shows what it cannot write as escapes."""
+class Streams:
+    """Standard output for data, standard error for messages, standard input for confirmations."""
 
-    streams: Streams
+    out: TextIO
+    err: TextIO
+    source: TextIO | None = attrs.field(factory=lambda: sys.stdin)
 
-    def write(self, data: bytes) -> None:
-        self.streams.out.write(data.decode())
+    @classmethod
+    def standard(cls) -> Streams:
+        """Return the streams of the process, set so that any text can be written.
 
-    def flush(self) -> None:
-        self.streams.out.flush()
+        A pipe gets UTF-8 and unchanged line ends on every system; a terminal shows what it cannot write as escapes.
+        """
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                if stream.isatty():
+                    stream.reconfigure(errors="backslashreplace")
+                else:
+                    stream.reconfigure(encoding="utf-8", newline="")
+        return cls(sys.stdout, sys.stderr)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether data goes to a terminal."""
+        return self.out.isatty()
+
+    def console(self) -> Console:
+        """Return the console that draws tables; in a pipe they are as wide as their content."""
+        return Console(file=self.out, width=None if self.is_terminal else 10_000, markup=False, highlight=False)
+
+    def print_data(self, text: str) -> None:
+        """Write a line of data."""
+        self.out.write(f"{text}\n")
+
+    def print_message(self, text: str) -> None:
+        """Write a line for people to standard error."""
+        self.err.write(f"{text}\n")
+        self.err.flush()
+
+    def discard(self) -> None:
+        """Drop buffered data that cannot be written, or the interpreter would complain at its exit."""
+        try:
+            descriptor = self.out.fileno()
+        except io.UnsupportedOperation:
+            return  # in memory
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, descriptor)
+        os.close(null)
 
 
-async def _bar(
-    output: Output, streams: Streams, total: Callable[[], Awaitable[int | None]]
-) -> AbstractContextManager[Show]:
-    rows_on_screen = output.output == STDOUT and streams.for_people
-    if rows_on_screen or not can_move(streams.err):
-        return nullcontext(lambda _: None)
-    return progress_bar(streams.err, await total())
+# --- objects, pages and outcomes ----------------------------------------------------------------------------------
 
 
-def _in_words(exported: ExportResult, output: Output, noun: str) -> str:
-    statuses = ", ".join(f"{visible(status)} {count:,}" for status, count in exported.statuses.items())
-    parts = [f"{counted(exported.rows, noun)}{statuses and f' ({statuses})'}"]
-    if exported.resumed:
-        parts.append(f"{exported.resumed:,} of them from the run before")
-    if exported.earliest is not None:
-        parts.append(f"created {_minute(exported.earliest)} to {_minute(exported.latest)} UTC")
-    parts.append(f"{counted(exported.requests, 'request')}, {counted(exported.retries, 'retry', 'retries')}")
-    where = "standard output" if output.output == STDOUT else output.output
-    return f"{', '.join(parts)}, in {exported.seconds:.2f} s to {where}"
+def render_object(streams: Streams, model: Model) -> None:
+    """Show all fields of an object: a table on a terminal, else JSON on one line."""
+    if streams.is_terminal:
+        streams.console().print(_details_table(model))
+    else:
+        streams.print_data(orjson.dumps(model.to_dict()).decode())
 
 
-def _minute(moment: datetime | None) -> str:
-    return cell(moment).plain
+def render_page(
+    streams: Streams, page: Page[M], format: str | None, *, model: type[M], columns: Sequence[str], noun: str
+) -> None:
+    """Show one page of a list, and its position.
+
+    Args:
+        streams: Where to write.
+        page: The page.
+        format: table, json, jsonl or csv; ``None`` is a table on a terminal, else jsonl.
+        model: The class of a row.
+        columns: The columns of the table.
+        noun: What a row is called.
+    """
+    match format or ("table" if streams.is_terminal else "jsonl"):
+        case "table":
+            console = streams.console()
+            console.print(_models_table(page, columns, console.width))
+        case "json":
+            streams.print_data(orjson.dumps([each.to_dict() for each in page], option=orjson.OPT_INDENT_2).decode())
+        case "csv":
+            _write_rows(streams, "csv", model, page)
+        case _:
+            _write_rows(streams, "jsonl", model, page)
+    if streams.err.isatty() and page.pagination is not None:
+        position = page.pagination
+        total = pluralize(position.count, noun)
+        streams.print_message(f"page {position.current_page:,} of {position.last_page:,}; {total} in total")
+
+
+async def render_outcomes(streams: Streams, outcomes: Stream[Outcome[M]]) -> int:
+    """Show the object of each id, or its error; return the exit code."""
+    errors: list[TruemedError] = []
+    number = 0
+    async with outcomes:
+        async for outcome in outcomes:
+            number += 1
+            if outcome.error is None:
+                render_object(streams, outcome.unwrap())
+                continue
+            errors.append(outcome.error)
+            # A refused id may be anything, for example an e-mail address, so only its position is shown.
+            label = outcome.id if isinstance(outcome.error, CallError) else f"argument {number}"
+            streams.print_message(f"error: {label}: {outcome.error}")
+    return min(map(exit_code_of, errors), default=0)
+
+
+def _write_rows(streams: Streams, format: Literal["csv", "jsonl"], model: type[M], rows: Iterable[M]) -> None:
+    """Write rows as an export of all columns does; the stream must not translate line ends."""
+    from truemed_async.exports.columns import ROW_TYPES, select_columns  # noqa: PLC0415  # loads the models
+    from truemed_async.exports.formats import make_encoding  # noqa: PLC0415
+
+    columns = select_columns(ROW_TYPES[model])
+    encoding = make_encoding(format, columns.types)
+    streams.out.write((encoding.head + encoding.encode([columns.to_row(row) for row in rows]).value).decode())
+
+
+# --- tables -------------------------------------------------------------------------------------------------------
+
+
+def _models_table(models: Iterable[Model], columns: Sequence[str], width: int) -> Table:
+    """Return a table with a row for each object, and as many columns as fit into ``width``."""
+    rows = [[format_cell(getattr(model, name)) for name in columns] for model in models]
+    fitting = _count_fitting([[Text(name) for name in columns], *rows], width)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, caption_justify="left")
+    for name in columns[:fitting]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row[:fitting])
+    if fitting < len(columns):
+        table.caption = f"Too narrow for {', '.join(columns[fitting:])}."
+    return table
+
+
+def _count_fitting(rows: Sequence[Sequence[Text]], width: int) -> int:
+    """Return how many columns fit side by side, at least one."""
+    widths = [max(text.cell_len for text in column) + COLUMN_GAP for column in zip(*rows, strict=True)]
+    return max(1, len([total for total in accumulate(widths) if total - COLUMN_GAP <= width]))
+
+
+def _details_table(model: Model) -> Table:
+    """Return a table with a row for each field of an object."""
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, value in model.to_dict().items():
+        table.add_row(format_cell(name), format_cell(value))
+    return table
+
+
+def format_cell(value: Any) -> Text:
+    """Return the text of a value; times are UTC."""
+    if value is None:
+        return Text()
+    return Text(format_minute(value) if isinstance(value, datetime) else printable(str(value)))
+
+
+def format_minute(moment: datetime) -> str:
+    """Return a time in UTC, to the minute."""
+    from truemed_async.exports.columns import to_utc  # noqa: PLC0415  # loads the models: not for --help
+
+    return f"{to_utc(moment):%Y-%m-%d %H:%M}"
+
+
+def printable(text: str) -> str:
+    """Escape control characters, which could steer the terminal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def pluralize(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+# --- progress -----------------------------------------------------------------------------------------------------
+
+ShowProgress = Callable[[int], object]
+"""Called with the number of rows that are done."""
+
+
+def can_show_progress(stream: TextIO) -> bool:
+    """Whether a progress bar can be drawn: on a terminal that can return to the start of a line."""
+    return stream.isatty() and not Console(file=stream).is_dumb_terminal
+
+
+@contextmanager
+def progress_bar(stream: TextIO, total: int | None) -> Generator[ShowProgress]:
+    """Draw a progress bar while the block runs, and remove it afterwards."""
+    bar = Progress(
+        SpinnerColumn(),
+        BarColumn(),
+        _CountColumn(),
+        _RateColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=Console(file=stream),
+        transient=True,
+        redirect_stdout=False,  # the data may be going there
+        redirect_stderr=False,
+    )
+    with bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+class _CountColumn(ProgressColumn):
+    """Rows done, and the total."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.completed:,.0f}/{'?' if task.total is None else f'{task.total:,.0f}'}")
+
+
+class _RateColumn(ProgressColumn):
+    """Rows per second."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")

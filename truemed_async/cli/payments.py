@@ -1,53 +1,71 @@
-"""``truemed payments``: get, list and export payment sessions; what moves money has files of its own."""
+"""``truemed payments``: payment sessions."""
 
-from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 from cyclopts import App, Parameter
 
 import truemed_async
-from truemed_async.cli.moving import FLAG
-from truemed_async.cli.options import CONTEXT, Text, moment
-from truemed_async.cli.output import Output, run_export
-from truemed_async.cli.payments_create import create_payment
-from truemed_async.cli.payments_money import cancel_payment, capture_payment, refund_payment, void_payment
-from truemed_async.cli.showing import ListFormat, show_each, show_page
-from truemed_async.cli.target import Context
+from truemed_async.cli.connection import Context
+from truemed_async.cli.mutations import DEFAULT_SAFETY, CommandResult, SafetyOptions, confirm_and_run
+from truemed_async.cli.options import (
+    CONTEXT,
+    NO_VALUES,
+    Flag,
+    Items,
+    RequiredText,
+    Text,
+    or_unset,
+    parse_dollars,
+    parse_items,
+)
+from truemed_async.cli.resources import Filters, ResourceCommands
+from truemed_async.errors import InvalidArgumentError
+from truemed_async.money import format_dollars
 
-COLUMNS = ("id", "status", "status_summary", "total_amount", "capture_amount", "created_at", "customer_email")
+if TYPE_CHECKING:
+    from truemed_async import (
+        AmountDetails,
+        AsyncTruemed,
+        NextBillInfo,
+        PaymentCancellation,
+        PaymentCapture,
+        PaymentRefund,
+        PaymentSessionCreation,
+        PaymentVoid,
+        Unset,
+    )
 
 
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
-class Payments:
-    """Which payments, and what of them: options of `list` and `export`.
+class PaymentFilters(Filters):
+    """Filters of payments.
 
     Attributes:
-        search: Text to find; that Truemed looks for it in id, e-mail and name is a guess.
-        include_order_items: Have the lines of each order, too.
-        summarize_refunds: Have the sum of each payment's refunds, too.
+        search: Text to find; that Truemed searches id, e-mail and name is an assumption.
+        include_order_items: Include the items of each order.
+        summarize_refunds: Include the sum of the refunds of each payment.
     """
 
     search: Text = None
-    include_order_items: Annotated[bool, FLAG] = False
-    summarize_refunds: Annotated[bool, FLAG] = False
-
-    def given(self) -> dict[str, Any]:
-        """Return them by the names that the client gives them; what was not asked for is not sent."""
-        return {name: value or None for name, value in attrs.asdict(self).items()}
-
-
-EVERY = Payments()
+    include_order_items: Flag = False
+    summarize_refunds: Flag = False
 
 
 def make_app() -> App:
     """Return ``truemed payments``."""
     app = App(name="payments", help="Payment sessions: checkouts, charges of stored payment methods, refunds.")
+    ResourceCommands(
+        resource="payment_sessions",
+        model="PaymentSession",
+        noun="payment",
+        ids="Ids of payment sessions",
+        columns=("id", "status", "status_summary", "total_amount", "capture_amount", "created_at", "customer_email"),
+        filters=PaymentFilters,
+        note="Amounts are cents.",
+    ).add_to(app)
     app.command(create_payment, name="create")
-    app.command(get_payments, name="get")
-    app.command(list_payments, name="list")
-    app.command(export_payments, name="export")
     app.command(capture_payment, name="capture")
     app.command(void_payment, name="void")
     app.command(cancel_payment, name="cancel")
@@ -55,70 +73,207 @@ def make_app() -> App:
     return app
 
 
-async def list_payments(
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class Order:
+    """What is paid for.
+
+    Attributes:
+        amount: What the customer pays, in dollars with both digits of the cents: 19.99 or 20.00.
+        item: An item of the order, a JSON object; may be repeated. Its price, of one, is dollars in quotes:
+            {"name": "Mat", "price": "19.99", "quantity": 1, "sku": "MAT"}.
+        charges: The sum of shipping, tax and other charges, in dollars. With it or --discounts, --amount has to be the
+            sum of all parts.
+        discounts: The sum of all discounts, in dollars; it is sent as a positive amount.
+        next_bill_amount: For a free trial (--amount 0.00 --tokenize): the next bill's amount, in dollars.
+        next_bill_date: The next bill's date, YYYY-MM-DD.
+    """
+
+    amount: RequiredText
+    item: Items = NO_VALUES
+    charges: Text = None
+    discounts: Text = None
+    next_bill_amount: Text = None
+    next_bill_date: Text = None
+
+    def as_kwargs(self) -> dict[str, Any]:
+        """Return the arguments of ``payment_sessions.create``."""
+        return {
+            "total_amount": parse_dollars("--amount", self.amount),
+            "order_items": parse_items(self.item),
+            "amount_details": self._amount_details(),
+            "display_next_bill_info": self._next_bill(),
+        }
+
+    def _amount_details(self) -> "AmountDetails | Unset":
+        if self.charges is None and self.discounts is None:
+            return truemed_async.UNSET
+        return truemed_async.AmountDetails(
+            total_additional_charges=None if self.charges is None else parse_dollars("--charges", self.charges),
+            total_discounts=None if self.discounts is None else parse_dollars("--discounts", self.discounts),
+        )
+
+    def _next_bill(self) -> "NextBillInfo | Unset":
+        if self.next_bill_amount is None and self.next_bill_date is None:
+            return truemed_async.UNSET
+        if self.next_bill_amount is None or self.next_bill_date is None:
+            raise InvalidArgumentError("--next-bill-amount and --next-bill-date require each other")
+        return truemed_async.NextBillInfo(
+            total_amount=parse_dollars("--next-bill-amount", self.next_bill_amount), date=self.next_bill_date
+        )
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class Checkout:
+    """How it is paid, and by whom.
+
+    Attributes:
+        success_url: Where the customer returns after paying; https, or http on localhost.
+        failure_url: Where the customer returns otherwise.
+        customer_email: The customer's e-mail address.
+        customer_name: The customer's name.
+        customer_state: The customer's US state, two letters.
+        metadata: Your own text, which is returned with the payment.
+        kind: one_time_payment, or authorization: held until it is captured or voided.
+        payment_token: A stored payment method to charge immediately, without the customer.
+    """
+
+    success_url: RequiredText
+    failure_url: Text = None
+    customer_email: Text = None
+    customer_name: Text = None
+    customer_state: Text = None
+    metadata: Text = None
+    kind: Text = None
+    payment_token: Text = None
+
+    def as_kwargs(self) -> dict[str, Any]:
+        """Return the arguments of ``payment_sessions.create``."""
+        return {name: or_unset(value) for name, value in attrs.asdict(self).items()}
+
+
+def create_payment(
     *,
-    payments: Payments = EVERY,
-    page: int = 1,
-    page_size: int = 30,
-    format: ListFormat = None,
+    order: Order,
+    checkout: Checkout,
+    tokenize: Flag = False,
+    use_iframe: Flag = False,
+    idempotency_key: Text = None,
+    safety: SafetyOptions = DEFAULT_SAFETY,
     context: Annotated[Context, CONTEXT],
-) -> None:
-    """List one page of payments, newest first; amounts are cents. To read them all, use export.
+) -> CommandResult:
+    """Start a checkout and show the link for the customer, or charge a stored payment method.
+
+    With --payment-token money moves immediately: the command asks for confirmation, unless --yes is given.
 
     Args:
-        payments: Which.
-        page: The page, from 1.
-        page_size: Payments on a page, at least 1; the server may give less.
-        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
-        context: Not an option.
+        tokenize: Also store the payment method.
+        use_iframe: The link will be shown in an iframe.
+        idempotency_key: The same key with the same order is the same payment. Default: a new key, which is shown.
     """
-    async with context.target.connect() as client:
-        found = await client.payment_sessions.list(**payments.given(), page=page, page_size=page_size)
-    show_page(context.streams, found, format, model=truemed_async.PaymentSession, columns=COLUMNS, noun="payment")
+    fields: dict[str, Any] = {**order.as_kwargs(), **checkout.as_kwargs()}
+    fields |= {name: True for name, is_set in {"tokenize": tokenize, "use_iframe": use_iframe}.items() if is_set}
+
+    async def create(client: "AsyncTruemed", key: str | None) -> "PaymentSessionCreation":
+        return await client.payment_sessions.create(**fields, idempotency_key=key)
+
+    question = f"Charge {format_dollars(fields['total_amount'])} to the stored payment method?"
+    return confirm_and_run(
+        context,
+        safety,
+        create,
+        question=None if checkout.payment_token is None else question,
+        key=idempotency_key,
+    )
 
 
-async def get_payments(
-    ids: Annotated[list[str], Parameter(negative="")], /, *, context: Annotated[Context, CONTEXT]
-) -> int:
-    """Show payments: all fields of each on a terminal, else one JSON document an id; amounts are cents.
-
-    An id that cannot be read does not hide the others; the exit code is then 1.
-
-    Args:
-        ids: Ids of payment sessions.
-        context: Not an option.
-    """
-    async with context.target.connect() as client:
-        return await show_each(context.streams, client.payment_sessions.get_many(ids, ordered=True))
-
-
-async def export_payments(
+def capture_payment(
+    id: str,
+    /,
     *,
-    output: Output,
-    payments: Payments = EVERY,
-    since: Text = None,
+    amount: RequiredText,
+    idempotency_key: Text = None,
+    safety: SafetyOptions = DEFAULT_SAFETY,
     context: Annotated[Context, CONTEXT],
-) -> None:
-    """Write every payment to a file; amounts are cents.
-
-    The file appears when it is complete; until then, and if something goes wrong, the rows are in FILE.partial, and
-    --resume goes on from there: each payment is written once. A summary goes to standard error.
+) -> CommandResult:
+    """Capture money that is held. The command asks for confirmation, unless --yes is given.
 
     Args:
-        output: Where to, and how.
-        payments: Which.
-        since: Only payments created at this moment or later: YYYY-MM-DD, or a time such as 2026-11-01T09:30+01:00; UTC
-            if it names no zone.
-        context: Not an option.
+        id: The id of the payment session.
+        amount: The amount, in dollars with both digits of the cents: 19.99 or 20.00; at most what is held.
+        idempotency_key: Repeating the capture with the same key applies it once. Default: a new key, which is shown.
     """
-    chosen: dict[str, Any] = {**payments.given(), "since": moment("since", since)}
-    async with context.target.connect() as client:
+    total = parse_dollars("--amount", amount)
 
-        async def total() -> int | None:
-            if since is not None:
-                return None  # the server counts those before it too
-            first = await client.payment_sessions.list(search=payments.search, page=1, page_size=1)
-            return first.pagination.count if first.pagination else None
+    async def capture(client: "AsyncTruemed", key: str | None) -> "PaymentCapture":
+        return await client.payment_sessions.capture(id, total_amount=total, idempotency_key=key)
 
-        stream = client.payment_sessions.iter(**chosen, look_back=timedelta(0))
-        await run_export(stream, output, context.streams, noun="payment", total=total)
+    question = f"Capture {format_dollars(total)} of payment {id}?"
+    return confirm_and_run(context, safety, capture, question=question, key=idempotency_key)
+
+
+def void_payment(
+    id: str,
+    /,
+    *,
+    idempotency_key: Text = None,
+    safety: SafetyOptions = DEFAULT_SAFETY,
+    context: Annotated[Context, CONTEXT],
+) -> CommandResult:
+    """Release money that is held. The command asks for confirmation, unless --yes is given.
+
+    Args:
+        id: The id of the payment session.
+        idempotency_key: Repeating the void with the same key applies it once. Default: a new key, which is shown.
+    """
+
+    async def void(client: "AsyncTruemed", key: str | None) -> "PaymentVoid":
+        return await client.payment_sessions.void(id, idempotency_key=key)
+
+    question = f"Release the money held for payment {id}?"
+    return confirm_and_run(context, safety, void, question=question, key=idempotency_key)
+
+
+def cancel_payment(
+    id: str, /, *, safety: SafetyOptions = DEFAULT_SAFETY, context: Annotated[Context, CONTEXT]
+) -> CommandResult:
+    """Cancel a pending payment. The command asks for confirmation, unless --yes is given.
+
+    Args:
+        id: The id of the payment session.
+    """
+
+    async def cancel(client: "AsyncTruemed", _: str | None) -> "PaymentCancellation":
+        return await client.payment_sessions.cancel(id)
+
+    hint = f"`truemed payments get {id}` shows whether it is canceled"
+    return confirm_and_run(context, safety, cancel, question=f"Cancel payment {id}?", hint=hint)
+
+
+def refund_payment(
+    id: str,
+    /,
+    *,
+    amount: RequiredText,
+    reason: RequiredText,
+    idempotency_key: Text = None,
+    safety: SafetyOptions = DEFAULT_SAFETY,
+    context: Annotated[Context, CONTEXT],
+) -> CommandResult:
+    """Refund money. The command asks for confirmation, unless --yes is given.
+
+    Args:
+        id: The id of the payment session.
+        amount: The amount, in dollars with both digits of the cents: 19.99 or 20.00; at most what is not yet refunded.
+        reason: customer_request, fraudulent or duplicate_payment.
+        idempotency_key: Repeating the refund with the same key applies it once; each refund needs its own. Default: a
+            new key, which is shown.
+    """
+    total = parse_dollars("--amount", amount)
+
+    async def refund(client: "AsyncTruemed", key: str | None) -> "PaymentRefund":
+        return await client.payment_sessions.refund(id, amount=total, reason=reason, idempotency_key=key)
+
+    question = f"Refund {format_dollars(total)} of payment {id}?"
+    return confirm_and_run(context, safety, refund, question=question, key=idempotency_key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from types import UnionType
 from typing import Any, Generic, TypeVar, cast
 
@@ -177,3 +177,11 @@ def _validate_columns(columns: Any, types: Mapping[str, Any]) -> list[str]:
     if not names or len(set(names)) < len(names) or any(name not in types for name in names):
         raise InvalidArgumentError(f"columns must be names from this list, each at most once: {', '.join(types)}")
     return names
+
+
+def to_utc(moment: datetime) -> datetime:
+    """Return an aware time in UTC; at the ends of the calendar the closest time that exists."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if moment.year > 1 else datetime.min.replace(tzinfo=UTC)

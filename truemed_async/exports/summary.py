@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, overload
 import attrs
 
 from truemed_async._core.stream import Stream
-from truemed_async.exports.columns import RowType
+from truemed_async.exports.columns import RowType, to_utc
 from truemed_async.exports.consumer import SyncBatches, consume, resolve_row_type, source_of
 from truemed_async.models import Model
 
@@ -108,7 +108,7 @@ class _Counter(Generic[M]):
                 self._statuses[status] += 1
             created: datetime | None = None if row_type.created_at is None else getattr(row, row_type.created_at)
             if created is not None:
-                self._days[created.astimezone(UTC).date()][status] += 1
+                self._days[to_utc(created).date()][status] += 1
             if row_type.letter_expires_at is not None:
                 self._add_letter(row_type.letter_expires_at(row))
 

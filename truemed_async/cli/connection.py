@@ -1,4 +1,4 @@
-"""Which server a command talks to."""
+"""The server that a command calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 import truemed_async
-from truemed_async.cli.streams import Streams
+from truemed_async.cli.output import Streams
 from truemed_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 EnvironmentName = Literal["production", "sandbox", "emulator"]
 
-SESSIONS = 1000
-SEED = 0
+DEFAULT_SESSIONS = 1000
+DEFAULT_SEED = 0
 
 
 @attrs.frozen(kw_only=True)
 class Target:
-    """The options that stand before the command; ``None`` is not given."""
+    """The global options; ``None`` for those that are not given."""
 
     env: EnvironmentName | None = None
     base_url: str | None = None
@@ -32,21 +32,21 @@ class Target:
     seed: int | None = None
 
     def check(self) -> None:
-        """Refuse options that contradict each other."""
+        """Refuse options that exclude each other."""
         if self.env != "emulator" and (self.sessions, self.seed) != (None, None):
-            raise ConfigurationError("--sessions and --seed are for --env emulator")
+            raise ConfigurationError("--sessions and --seed require --env emulator")
         if self.env == "emulator" and self.base_url is not None:
-            raise ConfigurationError("--base-url and --env emulator name two different servers: give one of them")
+            raise ConfigurationError("--base-url and --env emulator exclude each other")
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[AsyncTruemed]:
-        """Open a client, and for ``--env emulator`` the server too."""
+        """Open a client, and with ``--env emulator`` also the server."""
         self.check()
         if self.env != "emulator":
             async with truemed_async.AsyncTruemed(environment=self.env, base_url=self.base_url) as client:
                 yield client
             return
-        # Each setting of the client is given, so that the environment variables of another server have no say.
+        # All settings are given, so that environment variables for another server are ignored.
         async with (
             self.emulator() as emulator,
             truemed_async.AsyncTruemed(emulator.api_key, environment="sandbox", base_url=emulator.url) as client,
@@ -54,10 +54,10 @@ class Target:
             yield client
 
     def emulator(self, port: int = 0, **options: Any) -> Emulator:
-        """Return an emulator, not yet serving; `options` are more of its own."""
+        """Return an emulator that is not yet started; ``options`` are further arguments of it."""
         return truemed_async.emulator.Emulator(
-            sessions=SESSIONS if self.sessions is None else self.sessions,
-            seed=SEED if self.seed is None else self.seed,
+            sessions=DEFAULT_SESSIONS if self.sessions is None else self.sessions,
+            seed=DEFAULT_SEED if self.seed is None else self.seed,
             port=port,
             **options,
         )
@@ -65,7 +65,7 @@ class Target:
 
 @attrs.frozen
 class Context:
-    """What every command is handed besides its own options."""
+    """Passed to every command besides its own options."""
 
     target: Target
     streams: Streams

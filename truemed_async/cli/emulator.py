@@ -1,0 +1,217 @@
+"""``truemed emulator``: serves the emulated API, its pages and its webhooks until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import attrs
+import orjson
+from attrs.validators import instance_of
+from cyclopts import Parameter
+
+from truemed_async.cli.connection import Context
+from truemed_async.cli.options import CONTEXT, LITERAL, NO_VALUES, NON_NEGATIVE, PORT, Count
+from truemed_async.errors import ConfigurationError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from truemed_async.cli.output import Streams
+    from truemed_async.emulator import Emulator
+    from truemed_async.emulator.request_log import LoggedRequest
+    from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
+
+
+async def emulator(
+    *,
+    port: Annotated[int, PORT] = 0,
+    sessions: Count = None,
+    payment_sessions: Annotated[int, NON_NEGATIVE] = 0,
+    payment_tokens: Annotated[int, NON_NEGATIVE] = 0,
+    catalog_items: Annotated[int, NON_NEGATIVE] = 0,
+    seed: Annotated[int | None, LITERAL] = None,
+    state: Annotated[Path | None, LITERAL] = None,
+    seed_file: Annotated[Path | None, LITERAL] = None,
+    webhook: Annotated[tuple[str, ...], Parameter(negative="")] = NO_VALUES,
+    quiet: bool = False,
+    context: Annotated[Context, CONTEXT],
+) -> None:
+    """Serve the Truemed API with generated data on this machine, until Ctrl-C.
+
+    It also serves the inspector, at its root URL, and the hosted pages of shoppers. Each request and each delivery of a
+    webhook is a line on standard error, without queries and bodies.
+
+    Args:
+        port: The port; 0 takes a free one.
+        sessions: The number of qualification sessions. Default: 1000.
+        payment_sessions: The number of payment sessions, with their payouts and transactions.
+        payment_tokens: The number of payment tokens.
+        catalog_items: The number of items in the catalog.
+        seed: The seed of the generated data; the same seed gives the same data. Default: 0.
+        state: A file that keeps data, clock, webhooks and API key between runs.
+        seed_file: A file that another run wrote with --state: start with its content, and do not write to it.
+        webhook: A URL on this machine that receives signed webhooks; may be repeated.
+        quiet: Do not show requests and deliveries.
+    """
+    target, streams = context.target, context.streams
+    if target.env is not None or target.base_url is not None:
+        raise ConfigurationError("--env and --base-url do not apply to the emulator, which is itself the server")
+    snapshot = read_snapshot(state, "--state") or (None if seed_file is None else _read_seed_file(seed_file))
+    server = attrs.evolve(
+        target,
+        sessions=target.sessions if sessions is None else sessions,
+        seed=target.seed if seed is None else seed,
+    ).emulator(
+        port,
+        payment_sessions=payment_sessions,
+        payment_tokens=payment_tokens,
+        catalog_items=catalog_items,
+        api_key=snapshot and snapshot.api_key,
+    )
+    if snapshot is not None:
+        snapshot.restore(server)
+    for url in webhook:
+        _register_webhook(server, url)
+    try:
+        await server.start()
+    except OSError as error:
+        raise ConfigurationError(f"cannot serve on port {port}: {error.strerror}") from error
+    try:
+        if state is not None:
+            _save_state(state, server)  # now, so that an unwritable file is reported at the start
+        with _on_sigterm() as stop:
+            _print_banner(server, streams)
+            if not quiet:
+                _log_requests(server, streams)
+            await stop.wait()
+    finally:
+        await server.stop()
+        if state is not None:
+            _save_state(state, server)
+
+
+def _save_state(path: Path, server: Emulator) -> None:
+    try:
+        write_snapshot(path, EmulatorSnapshot.capture(server))
+    except OSError as error:
+        raise ConfigurationError(f"--state cannot be written: {error.strerror}") from error
+
+
+def _read_seed_file(path: Path) -> EmulatorSnapshot:
+    snapshot = read_snapshot(path, "--seed-file")
+    if snapshot is None:
+        raise InvalidArgumentError("--seed-file: there is no such file")
+    return snapshot
+
+
+def _register_webhook(server: Emulator, url: str) -> None:
+    if any(endpoint.url == url for endpoint in server.webhooks.endpoints):
+        return  # it is in the snapshot
+    try:
+        server.webhooks.register(url)
+    except ValueError as error:
+        raise InvalidArgumentError(f"--webhook: {error}") from error
+
+
+def _print_banner(server: Emulator, streams: Streams) -> None:
+    streams.print_data(f"url      {server.url}")
+    streams.print_data(f"api key  {server.api_key}")
+    streams.print_data(f"export TRUEMED_BASE_URL={server.url} TRUEMED_API_KEY={server.api_key}")
+    streams.out.flush()
+    streams.print_message(f"inspector {server.url}/")
+    for endpoint in server.webhooks.endpoints:
+        streams.print_message(f"webhook   {endpoint.url} {endpoint.mode}, secret {endpoint.secrets[0]}")
+
+
+def _log_requests(server: Emulator, streams: Streams) -> None:
+    """Show requests and deliveries without queries and bodies, which may contain names."""
+
+    def show(line: str) -> None:
+        try:
+            streams.print_message(line)
+        except BrokenPipeError:  # the reader has gone: keep serving without a log
+            server.requests.on_response.remove(on_request)
+            server.webhooks.on_attempt.remove(on_delivery)
+
+    def on_request(request: LoggedRequest) -> None:
+        show(f"{server.clock.now():%H:%M:%S} {request.method} {request.path} {request.status or 'cut off'}")
+
+    def on_delivery(endpoint: WebhookEndpoint | None, delivery: Delivery) -> None:
+        last = delivery.attempts[-1]
+        where = "removed" if endpoint is None else endpoint.url
+        show(f"{last.at:%H:%M:%S} webhook {delivery.event} to {where}: {last.status or last.failure}")
+
+    server.requests.on_response.append(on_request)
+    server.webhooks.on_attempt.append(on_delivery)
+
+
+@contextmanager
+def _on_sigterm() -> Generator[asyncio.Event]:
+    """Provide an event that SIGTERM sets; Ctrl-C cancels the command by itself."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    previous = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+# --- snapshots ----------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class EmulatorSnapshot:
+    """The content of a ``--state`` file: the whole state of an emulator. Its secrets are valid nowhere else."""
+
+    api_key: str = attrs.field(repr=False, validator=instance_of(str))
+    webhooks: Mapping[str, Any] = attrs.field(repr=False, validator=instance_of(dict))
+    state: Mapping[str, Any] = attrs.field(repr=False, validator=instance_of(dict))
+
+    @classmethod
+    def capture(cls, emulator: Emulator) -> Self:
+        """Return the current state of an emulator."""
+        return cls(api_key=emulator.api_key, webhooks=emulator.webhooks.dump(), state=emulator.state.dump())
+
+    def restore(self, emulator: Emulator) -> None:
+        """Replace the state of an emulator."""
+        try:
+            emulator.state.load(self.state)
+            emulator.webhooks.load(self.webhooks)
+        except ValueError:
+            raise _invalid_snapshot() from None
+
+
+def read_snapshot(path: Path | None, option: str) -> EmulatorSnapshot | None:
+    """Return the snapshot in the file of an option, or ``None`` if there is no such file."""
+    if path is None or not path.exists():
+        return None
+    try:
+        data = orjson.loads(path.read_bytes())
+        return EmulatorSnapshot(api_key=data["api_key"], webhooks=data["webhooks"], state=data["state"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise _invalid_snapshot() from None
+    except OSError as error:
+        raise InvalidArgumentError(f"{option} cannot be read: {error.strerror}") from error
+
+
+def write_snapshot(path: Path, snapshot: EmulatorSnapshot) -> None:
+    """Replace the file, readable by its owner alone; the old one stays until the new one is complete."""
+    new = path.with_name(f"{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, for the mode it was made with
+        file.write(orjson.dumps(attrs.asdict(snapshot, recurse=False), option=orjson.OPT_INDENT_2))
+    new.replace(path)
+
+
+def _invalid_snapshot() -> InvalidArgumentError:
+    return InvalidArgumentError("the file was not written by `truemed emulator --state`")
