@@ -50,17 +50,18 @@ nitpick_ignore = [
 ]
 nitpick_ignore_regex = [
     # Names of other projects: fetching their inventories needs the network.
-    ("py:.*", r"(_pytest|aiohttp|asyncio|collections|concurrent|datetime|decimal|enum|os|sqlite3|ssl|types|yarl)\..*"),
+    (
+        "py:.*",
+        r"(_pytest|aiohttp|asyncio|collections|concurrent|datetime|decimal|enum|inspect|os|sqlite3|ssl|types|yarl)\..*",
+    ),
     # The same names as docstrings and signatures abbreviate them.
     (
         "py:class",
         r"(AsyncGenerator|AsyncIterable|AsyncIterator|Iterable|Iterator|Mapping|Sequence|URL|date|datetime|timedelta|Decimal)",
     ),
-    # Internals of the emulator's routes and stores that appear in signatures and are not public.
-    (
-        "py:class",
-        r"truemed_async\.emulator\.(call|kinds|replays|table|store|routing|schema|request|resources)\..*|Handler|Kind|Listing|Members|Parameter",
-    ),
+    # Internal modules whose names appear in signatures and are not public.
+    ("py:class", r"truemed_async\.emulator\.[a-z_]+\..*|truemed_async\.exports\.[a-z_]+\..*|Bound|Handler|Parameter"),
+    ("py:(class|obj)", r"typing\.Annotated\[.*|Callable\[.*"),
     # Type variables are not documented objects.
     ("py:(class|obj)", r"(.*\.)?[ACFKMST]"),
 ]
