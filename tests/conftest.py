@@ -12,6 +12,8 @@ from tests.support.machine import reset_inherited_state
 
 reset_inherited_state()
 
+pytest_plugins = ["truemed_async.emulator.pytest_plugin"]
+
 settings.register_profile("default", deadline=None)
 settings.register_profile(
     "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
