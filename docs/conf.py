@@ -46,7 +46,7 @@ nitpick_ignore = [
     ("py:class", "Personal"),
     ("py:class", "Report"),
     # The base class of updates; QualificationSessionUpdateParams is the public one.
-    ("py:class", "truemed_async._core.bulk_changes.Change"),
+    ("py:class", "truemed_async._core.bulk_update.UpdateRequest"),
 ]
 nitpick_ignore_regex = [
     # Names of other projects: fetching their inventories needs the network.

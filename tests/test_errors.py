@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from truemed_async import errors
-from truemed_async._core.problem import Problem
+from truemed_async._core.failure import AttemptFailure
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import (
     APIError,
@@ -99,7 +99,7 @@ def test_every_error_says_what_it_means(kind):
 
 def made(kind: type[CallError], **given: Any) -> CallError:
     """Return an error as the client raises it, with everything in it."""
-    return Problem(
+    return AttemptFailure(
         error=kind,
         reason="it broke",
         outcome="unknown",

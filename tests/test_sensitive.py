@@ -8,7 +8,7 @@ import pickle
 import attrs
 import pytest
 
-from truemed_async._sensitive import MASK, Secret, Sensitive, masked
+from truemed_async._sensitive import MASK, Secret, Sensitive, mask
 
 
 def test_a_secret_is_its_value_and_prints_as_stars():
@@ -53,4 +53,4 @@ def test_boxes_stay_closed_inside_other_objects():
 
 @pytest.mark.parametrize(("value", "shown"), [(None, "None"), ("", "***"), ("canary", "***"), (0, "***")])
 def test_a_masked_field_shows_only_whether_it_is_absent(value, shown):
-    assert masked(value) == shown
+    assert mask(value) == shown

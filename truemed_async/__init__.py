@@ -19,8 +19,9 @@ from truemed_async._version import __version__
 if TYPE_CHECKING:
     from truemed_async import emulator, errors, webhooks
     from truemed_async._core.bulk import Outcome
-    from truemed_async._core.bulk_changes import UpdateOutcome
+    from truemed_async._core.bulk_update import UpdateOutcome
     from truemed_async._core.endpoint import Endpoint, Idempotency
+    from truemed_async._core.request import Request
     from truemed_async._core.response import Response
     from truemed_async._core.stream import Stream
     from truemed_async._validation.urls import PAYMENT_SESSION_ID
@@ -116,6 +117,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "ReconciliationReport": "models",
     "ReconciliationRow": "models",
     "RefundReason": "models",
+    "Request": "_core.request",
     "RequestOptions": "options",
     "Response": "_core.response",
     "RetryPolicy": "options",
@@ -129,7 +131,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "TruemedWarning": "_warnings",
     "UNSET": "options",
     "Unset": "options",
-    "UpdateOutcome": "_core.bulk_changes",
+    "UpdateOutcome": "_core.bulk_update",
     "cents": "money",
     "export": "exports",
     "export_reconciliation": "exports",
@@ -181,6 +183,7 @@ __all__ = [
     "ReconciliationReport",
     "ReconciliationRow",
     "RefundReason",
+    "Request",
     "RequestOptions",
     "Response",
     "RetryPolicy",

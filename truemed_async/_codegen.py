@@ -29,13 +29,13 @@ from __future__ import annotations
 
 # How texts of the async documentation read in the synchronous one.
 DOC_REPLACEMENTS: Mapping[str, str] = {
-    "The Truemed merchant API, awaited.": "The Truemed merchant API, for code without an event loop.",
-    """Make one per application and event loop, and share it: it keeps connections open and is safe to use from any
-    number of tasks.""": """Make one per process and share it: it keeps connections open and is safe to use from any number of
+    "The asynchronous client of the Truemed merchant API.": "The Truemed merchant API, for code without an event loop.",
+    """Create one per application and event loop, and share it: it keeps connections open and is safe to use from any
+    number of tasks.""": """Create one per process and share it: it keeps connections open and is safe to use from any number of
     threads.""",
     "async with AsyncTruemed() as client:": "with Truemed() as client:",
     "session = await client.": "session = client.",
-    "An aiohttp session to use; it is never closed by this client.": "Only for the async client: a session belongs to"
+    "An aiohttp session to use. This client never closes it.": "Only for the async client: a session belongs to"
     " one event loop.",
     "The client is closed, or belongs to another running event loop.": "The client is closed.",
     "from any iterable or async iterable; it is read only as fast as the outcomes are taken": "from any iterable; it"
@@ -52,7 +52,7 @@ TYPES: Mapping[str, str] = {
 }
 NAMES: Mapping[str, str] = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
 # Methods of the client that the facade does not have: it writes its own, or only resources use them.
-SKIPPED_METHODS: frozenset[str] = frozenset({"clock", "_add_resources"})
+SKIPPED_METHODS: frozenset[str] = frozenset({"clock", "_set_state"})
 # Words that would be wrong in synchronous documentation, and the phrases that contain them on purpose.
 FORBIDDEN_WORDS = re.compile(
     r"\bawait\w*|\basync\w*|\bcoroutines?\b|\bevent loops?\b|\btasks?\b|\baiohttp\b", re.IGNORECASE
@@ -64,12 +64,13 @@ ALLOWED_PHRASES: Sequence[str] = (
 # Methods of the client whose body is not a call of the async method.
 BODIES: Mapping[str, Sequence[str]] = {
     "__init__": [
-        "api_key = wrap_secret(api_key)  # a traceback may show the locals of this frame",
+        "api_key = wrap_secret(api_key)",
         "reject_session(session)",
         "self._async = AsyncTruemed({arguments})",
         "runner.track(self._async)",
         "self._resources = wrap_resources(self)",
     ],
+    "build_request": ["return self._async.build_request({arguments})"],
     "with_options": [
         "copy = object.__new__(type(self))",
         "copy._async = self._async.with_options({arguments})",

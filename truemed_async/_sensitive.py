@@ -1,4 +1,10 @@
-"""Holders for what must never be printed: the API key, bodies, and personal fields."""
+"""Holders for values that must never be printed: the API key, bodies and personal fields.
+
+The rule, in one place: **a traceback that shows local variables shows no sensitive value below the method that the
+user called.** A function that receives one puts it into a box with :func:`wrap` (or builds the frozen, masked request
+from it) and deletes its own name for it with ``del`` before it calls anything that can fail. Logs and messages only
+contain what is listed as safe.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +16,7 @@ MASK = "***"
 
 
 class Secret(str):
-    """A string that goes over the wire as it is and prints as ``'***'``.
+    """A string that is sent unchanged and prints as ``'***'``.
 
     Only ``repr`` is masked: ``str`` has to stay the value, because the HTTP library writes headers with it.
     """
@@ -31,7 +37,7 @@ class Secret(str):
 
 
 class Sensitive(Generic[T]):
-    """A box around a body or a message, so that frames, dicts and exceptions that hold it print ``***``."""
+    """A box around a sensitive value: frames, dicts and exceptions that hold the box print ``***``."""
 
     __slots__ = ("value",)
 
@@ -45,11 +51,11 @@ class Sensitive(Generic[T]):
         raise TypeError("sensitive data cannot be pickled")
 
 
-def masked(value: object) -> str:
-    """Return what ``repr`` shows in the place of a personal value; whether it is absent may be seen."""
+def mask(value: object) -> str:
+    """Return the ``repr`` of a personal field: masked, but it shows whether the value is absent."""
     return repr(None) if value is None else MASK
 
 
-def hidden(value: object) -> Sensitive[object]:
-    """Return ``value`` in a box, if it is not in one already."""
+def wrap(value: object) -> Sensitive[object]:
+    """Return ``value`` in a box, unless it is in one already."""
     return cast("Sensitive[object]", value) if isinstance(value, Sensitive) else Sensitive(value)

@@ -16,7 +16,7 @@ class TruemedWarning(RuntimeWarning):
 
 def warn(message: str) -> None:
     """Emit a :class:`TruemedWarning` at the innermost frame outside this package, however many frames are inside."""
-    frame, level = sys._getframe(1), 2  # noqa: SLF001  # `inspect.stack` reads source files
+    frame, level = sys._getframe(1), 2  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # `inspect.stack` reads source files
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, TruemedWarning, stacklevel=level)

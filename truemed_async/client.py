@@ -8,14 +8,15 @@ from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
 import aiohttp
+import attrs
 from yarl import URL
 
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.pipeline import Clock, Pipeline, Settings
-from truemed_async._core.request import Query, build
+from truemed_async._core.pipeline import CallSettings, Clock, Pipeline
+from truemed_async._core.request import Query, Request, build_request
 from truemed_async._core.response import Response
-from truemed_async._core.transport import Network, Transport
-from truemed_async._sensitive import hidden
+from truemed_async._core.transport import AiohttpTransport, ConnectionOptions
+from truemed_async._sensitive import wrap
 from truemed_async._validation.configuration import resolve_api_key, resolve_base_url, validate_hooks
 from truemed_async._validation.scalars import validate_positive_int
 from truemed_async.errors import InvalidArgumentError
@@ -32,12 +33,23 @@ from truemed_async.resources._base import add_resource_properties, resource_type
 T = TypeVar("T")
 
 
+@attrs.frozen(kw_only=True)
+class ClientState:
+    """Everything that a client holds. Its copies share all of it but the defaults."""
+
+    transport: AiohttpTransport
+    clock: Clock
+    pipeline: Pipeline
+    base_url: URL
+    defaults: CallSettings
+
+
 @add_resource_properties
 class AsyncTruemed:
-    """The Truemed merchant API, awaited.
+    """The asynchronous client of the Truemed merchant API.
 
-    Make one per application and event loop, and share it: it keeps connections open and is safe to use from any
-    number of tasks. It opens its first connection with its first call, so it may be made at import::
+    Create one per application and event loop, and share it: it keeps connections open and is safe to use from any
+    number of tasks. It opens its first connection with its first call, so it may be created at import::
 
         async with AsyncTruemed() as client:
             session = await client.qualification_sessions.get("qs_abc123")
@@ -46,25 +58,25 @@ class AsyncTruemed:
         api_key: The sales channel's API key; by default the environment variable ``TRUEMED_API_KEY``.
         environment: ``"production"`` or ``"sandbox"``; by default ``TRUEMED_ENVIRONMENT``, else production.
         base_url: Another server: https, or http on this machine; by default ``TRUEMED_BASE_URL``.
-        timeout: Time-outs in seconds; a bare number is the total. There is always a deadline.
-        retry: When to try again; ``RetryPolicy(max_attempts=1)`` is never.
-        max_concurrency: How many requests of this client may be in flight; further calls wait for their turn.
-        session: An aiohttp session to use; it is never closed by this client.
+        timeout: Timeouts in seconds; a bare number is the total. There is always a deadline.
+        retry: When to retry; ``RetryPolicy(max_attempts=1)`` never does.
+        max_concurrency: The most requests of this client in flight; further calls wait.
+        session: An aiohttp session to use. This client never closes it.
         hooks: Called after each attempt with an :class:`~truemed_async.Attempt`.
         proxy: The URL of an HTTP proxy. Proxies in the environment are not used.
-        ssl_context: Which certificates to accept; by default the system's.
+        ssl_context: How certificates are verified; by default as the system does.
 
     Raises:
         ConfigurationError: The key is missing or malformed, or the base URL is not acceptable.
-        InvalidArgumentError: Another argument was refused.
+        InvalidArgumentError: Another argument is invalid.
     """
 
     __slots__ = (
-        "__weakref__", "_base_url", "_clock", "_pipeline", "_resources", "_settings", "_transport"
+        "__weakref__", "_resources", "_state"
     )  # fmt: skip
 
     qualification_sessions: QualificationSessions
-    """Whether shoppers hold a Letter of Medical Necessity for their orders."""
+    """Whether customers have a Letter of Medical Necessity for their orders."""
 
     payment_sessions: PaymentSessions
     """Checkouts: the link for the customer, the state of the payment, captures, voids and refunds."""
@@ -92,23 +104,29 @@ class AsyncTruemed:
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        boxed = hidden(api_key)
-        del api_key  # a traceback may show the locals of this frame
-        self._base_url = resolve_base_url(environment, base_url)
-        network = Network.of(session, proxy, ssl_context)
-        self._transport = Transport(
+        boxed = wrap(api_key)
+        del api_key
+        connection_options = ConnectionOptions.of(session, proxy, ssl_context)
+        clock = Clock()
+        base_url = resolve_base_url(environment, base_url)
+        transport = AiohttpTransport(
             api_key=resolve_api_key(boxed),
-            network=network,
+            options=connection_options,
             max_concurrency=validate_positive_int("max_concurrency", max_concurrency),
         )
-        self._clock = Clock()
-        self._pipeline = Pipeline(self._transport, self._clock)
-        self._settings = Settings(
-            timeouts=Timeouts.of(timeout), retry=RetryPolicy.of(retry), hooks=validate_hooks(hooks)
+        defaults = CallSettings(timeouts=Timeouts.of(timeout), retry=RetryPolicy.of(retry), hooks=validate_hooks(hooks))
+        self._set_state(
+            ClientState(
+                transport=transport,
+                clock=clock,
+                pipeline=Pipeline(transport, clock),
+                base_url=base_url,
+                defaults=defaults,
+            )
         )
-        self._add_resources()
 
-    def _add_resources(self) -> None:
+    def _set_state(self, state: ClientState) -> None:
+        self._state = state
         self._resources = {name: kind(self) for name, kind in resource_types(self).items()}
 
     def with_options(
@@ -118,17 +136,55 @@ class AsyncTruemed:
         retry: RetryPolicy | None = None,
         hooks: Sequence[Hook] | None = None,
     ) -> Self:
-        """Return a copy with other defaults. It shares connections, pace and retry budget, and closes with this one."""
+        """Return a copy with other defaults. It shares connections, rate limit and retry budget, and closes with this one."""
+        defaults = self._state.defaults
         copy = object.__new__(type(self))
-        copy._transport, copy._clock, copy._pipeline = self._transport, self._clock, self._pipeline
-        copy._base_url = self._base_url
-        copy._settings = Settings(
-            timeouts=self._settings.timeouts if timeout is None else Timeouts.of(timeout),
-            retry=self._settings.retry if retry is None else RetryPolicy.of(retry),
-            hooks=self._settings.hooks if hooks is None else validate_hooks(hooks),
+        copy._set_state(
+            attrs.evolve(
+                self._state,
+                defaults=CallSettings(
+                    timeouts=defaults.timeouts if timeout is None else Timeouts.of(timeout),
+                    retry=defaults.retry if retry is None else RetryPolicy.of(retry),
+                    hooks=defaults.hooks if hooks is None else validate_hooks(hooks),
+                ),
+            )
         )
-        copy._add_resources()
         return copy
+
+    def build_request(
+        self,
+        endpoint: Endpoint[Any],
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Query | None = None,
+        body: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        options: RequestOptions | None = None,
+    ) -> Request:
+        """Return the request that :meth:`send` would send, without sending it, for example for a dry run.
+
+        Its ``repr`` shows neither ids nor bodies; read its ``url`` and ``body.value`` to see them.
+
+        Args:
+            endpoint: The endpoint to call.
+            path: The ids for the path's placeholders.
+            query: Query parameters; those that are ``None`` are left out.
+            body: The JSON body of a POST, without the idempotency key.
+            idempotency_key: For an endpoint that takes one; by default a new one is generated.
+            options: Options of this call; only the headers are part of the request.
+
+        Raises:
+            InvalidArgumentError: An argument does not fit the endpoint.
+        """
+        return build_request(
+            self._state.base_url,
+            endpoint,
+            path=path,
+            query=query,
+            body=body,
+            idempotency_key=idempotency_key,
+            headers=_validate_options(options).headers,
+        )
 
     async def send(
         self,
@@ -140,53 +196,51 @@ class AsyncTruemed:
         idempotency_key: str | None = None,
         options: RequestOptions | None = None,
     ) -> Response[T]:
-        """Make one call and return the typed answer with what surrounded it.
+        """Make one call and return the typed response with its metadata.
 
-        Every method of a resource comes through here; use it for status, headers and attempts, and with an
-        :class:`~truemed_async.Endpoint` of your own for what this library does not know.
+        Every method of a resource calls it. Use it for the status, headers and number of attempts, and with your own
+        :class:`~truemed_async.Endpoint` for endpoints that this library does not know.
 
         Args:
-            endpoint: What to call.
+            endpoint: The endpoint to call.
             path: The ids for the path's placeholders.
             query: Query parameters; those that are ``None`` are left out.
             body: The JSON body of a POST, without the idempotency key.
-            idempotency_key: For an endpoint that takes one; by default a new one is made.
-            options: Time-outs, retry policy and headers of this call.
+            idempotency_key: For an endpoint that takes one; by default a new one is generated.
+            options: Timeouts, retry policy and headers of this call.
 
         Raises:
-            InvalidArgumentError: Something does not fit the endpoint; nothing was sent.
+            InvalidArgumentError: An argument does not fit the endpoint; nothing was sent.
             ClientClosedError: The client is closed, or belongs to another running event loop.
-            CallError: What happened on the call.
+            CallError: The call failed.
         """
-        options = _DEFAULT if options is None else options
-        if not isinstance(options, RequestOptions):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
-            raise InvalidArgumentError(f"options must be RequestOptions, not {type(options).__name__}")
-        request = build(
-            self._base_url, endpoint, path=path, query=query, body=body, key=idempotency_key, headers=options.headers
+        options = _validate_options(options)
+        request = self.build_request(
+            endpoint, path=path, query=query, body=body, idempotency_key=idempotency_key, options=options
         )
-        del path, query, body  # a traceback may show the locals of this frame
-        settings = self._settings
-        if options is not _DEFAULT:
-            settings = Settings(
+        del path, query, body
+        settings = self._state.defaults
+        if options is not _DEFAULT_OPTIONS:
+            settings = CallSettings(
                 timeouts=options.timeout or settings.timeouts,
                 retry=options.retry or settings.retry,
                 hooks=settings.hooks,
             )
-        return await self._pipeline.send(request, settings)
+        return await self._state.pipeline.send(request, settings)
 
     @property
     def base_url(self) -> str:
-        """The server that this client talks to."""
-        return str(self._base_url).rstrip("/")
+        """The URL of the server."""
+        return str(self._state.base_url).rstrip("/")
 
     @property
     def clock(self) -> Clock:
-        """The time that retries and polls go by."""
-        return self._clock
+        """The clock of retries and polls."""
+        return self._state.clock
 
     async def aclose(self) -> None:
-        """Close the connections; a borrowed session stays open. May be called again; later calls are refused."""
-        await self._transport.close()
+        """Close the connections; a borrowed session stays open. Later calls raise an error; closing again does nothing."""
+        await self._state.transport.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -197,11 +251,24 @@ class AsyncTruemed:
         await self.aclose()
 
     def __repr__(self) -> str:
-        made = hasattr(self, "_base_url")  # a debugger may ask for it before the client is made
-        return f"{type(self).__name__}(base_url={self.base_url!r})" if made else f"{type(self).__name__}(…)"
+        is_initialized = hasattr(self, "_state")  # a debugger may call this before the constructor has ended
+        return f"{type(self).__name__}(base_url={self.base_url!r})" if is_initialized else f"{type(self).__name__}(…)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a client holds a key and connections and cannot be pickled: make one in each process")
+        raise TypeError("a client has a key and connections and cannot be pickled: create one in each process")
 
 
-_DEFAULT = RequestOptions()
+def state_of(client: AsyncTruemed) -> ClientState:
+    """Return the state of a client, for other parts of this package."""
+    return client._state  # noqa: SLF001  # the only access from outside the class
+
+
+def _validate_options(options: RequestOptions | None) -> RequestOptions:
+    if options is None:
+        return _DEFAULT_OPTIONS
+    if not isinstance(options, RequestOptions):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        raise InvalidArgumentError(f"options must be RequestOptions, not {type(options).__name__}")
+    return options
+
+
+_DEFAULT_OPTIONS = RequestOptions()

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from tests.benchmarks import server, suite
-from truemed_async._core.response import RawResponse, read
+from truemed_async._core.response import RawResponse, read_response
 from truemed_async.endpoints import LIST_QUALIFICATION_SESSIONS
 
 GROUP = "decode"
@@ -72,7 +72,7 @@ def with_mashumaro() -> Callable[[bytes], Any]:
 
 def ours(body: bytes) -> Any:
     """As a call does it: refusing what is wrong, keeping what is unknown."""
-    return read(RawResponse(200, {}, body), LIST_QUALIFICATION_SESSIONS, 0.0)
+    return read_response(RawResponse(200, {}, body), LIST_QUALIFICATION_SESSIONS, 0.0)
 
 
 def measure(rounds: int) -> list[suite.Figure]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from truemed_async._core.forks import leave_behind
+from truemed_async._core.fork import abandon_inherited_loop
 
 
 class Loop:
@@ -23,7 +23,7 @@ class Uvloop:
 def test_a_descriptor_is_pointed_elsewhere():
     ours, theirs = os.pipe()
     try:
-        leave_behind(Uvloop(ours))
+        abandon_inherited_loop(Uvloop(ours))
         assert os.fstat(ours).st_rdev == Path(os.devnull).stat().st_rdev
     finally:
         os.close(ours)
@@ -33,5 +33,5 @@ def test_a_descriptor_is_pointed_elsewhere():
 @pytest.mark.parametrize("loop", [Loop(), Uvloop(-1)], ids=["unknown", "closed"])
 def test_a_loop_without_a_descriptor_is_merely_kept(loop):
     before = sys.getrefcount(loop)
-    leave_behind(loop)
+    abandon_inherited_loop(loop)
     assert sys.getrefcount(loop) == before + 1

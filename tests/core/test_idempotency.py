@@ -4,8 +4,8 @@ import pytest
 from yarl import URL
 
 from truemed_async import Endpoint, Idempotency
-from truemed_async._core.ledger import CAPACITY, KeyLedger
-from truemed_async._core.request import build
+from truemed_async._core.idempotency import MAX_KEYS, IdempotencyKeyCache
+from truemed_async._core.request import build_request
 from truemed_async.errors import InvalidArgumentError
 
 WRITE = Endpoint("things.set", "POST", "/things/{id}", dict, idempotency=Idempotency.KEYED)
@@ -13,11 +13,11 @@ READ = Endpoint("things.get", "GET", "/things/{id}", dict)
 
 
 def write(key, body, thing="a"):
-    return build(URL("https://api.example"), WRITE, path={"id": thing}, body=body, key=key)
+    return build_request(URL("https://api.example"), WRITE, path={"id": thing}, body=body, idempotency_key=key)
 
 
 def test_a_key_may_be_repeated_with_the_same_values_only():
-    ledger = KeyLedger()
+    ledger = IdempotencyKeyCache()
     ledger.check(write("k", {"a": 1}))
     ledger.check(write("k", {"a": 1}))
     with pytest.raises(InvalidArgumentError, match="used with other values") as caught:
@@ -26,7 +26,7 @@ def test_a_key_may_be_repeated_with_the_same_values_only():
 
 
 def test_a_refused_mix_up_does_not_replace_what_was_sent():
-    ledger = KeyLedger()
+    ledger = IdempotencyKeyCache()
     ledger.check(write("k", {"a": 1}))
     for _ in range(2):
         with pytest.raises(InvalidArgumentError):
@@ -36,21 +36,21 @@ def test_a_refused_mix_up_does_not_replace_what_was_sent():
 
 def test_keys_are_scoped_to_one_object():
     """guide-update-a-qualification-session.txt: the key is "scoped to the qualification session"."""
-    ledger = KeyLedger()
+    ledger = IdempotencyKeyCache()
     ledger.check(write("k", {"a": 1}, "one"))
     ledger.check(write("k", {"a": 2}, "two"))
 
 
 def test_reads_have_no_key_to_check():
-    KeyLedger().check(build(URL("https://api.example"), READ, path={"id": "a"}))
+    IdempotencyKeyCache().check(build_request(URL("https://api.example"), READ, path={"id": "a"}))
 
 
 def test_it_remembers_the_last_and_forgets_the_oldest():
-    ledger = KeyLedger()
+    ledger = IdempotencyKeyCache()
     ledger.check(write("first", {"a": 1}))
     ledger.check(write("second", {"a": 1}))
     ledger.check(write("first", {"a": 1}))  # used again, so the second is now the oldest
-    for number in range(CAPACITY - 1):
+    for number in range(MAX_KEYS - 1):
         ledger.check(write(f"k{number}", {"a": 1}))
     with pytest.raises(InvalidArgumentError):
         ledger.check(write("first", {"a": 2}))

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from truemed_async._core.redact import level, report
-from truemed_async._sensitive import Secret, Sensitive, hidden
+from truemed_async._core.attempt_log import log_attempt, log_level
+from truemed_async._sensitive import Secret, Sensitive, wrap
 from truemed_async.options import Attempt
 
 
@@ -27,8 +27,8 @@ FAILED = {"status": 503, "error": "ServerError", "outcome": "unknown"}
 
 
 def test_a_failed_attempt_is_worth_knowing_of_and_a_success_is_for_debugging():
-    assert level(None) == logging.DEBUG
-    assert level("ServerError") == logging.INFO
+    assert log_level(None) == logging.DEBUG
+    assert log_level("ServerError") == logging.INFO
 
 
 @pytest.mark.parametrize(
@@ -38,17 +38,17 @@ def test_a_failed_attempt_is_worth_knowing_of_and_a_success_is_for_debugging():
         (FAILED, "GET things.get: ServerError (503), request r-1, attempt 2, 1250 ms, giving up"),
         (
             {**FAILED, "retry_in": 0.5},
-            "GET things.get: ServerError (503), request r-1, attempt 2, 1250 ms, again in 0.50 s",
+            "GET things.get: ServerError (503), request r-1, attempt 2, 1250 ms, retrying in 0.50 s",
         ),
-        ({**FAILED, "retry_in": 0.0}, "GET things.get: ServerError (503), request r-1, attempt 2, 1250 ms, again in 0.00 s"),
+        ({**FAILED, "retry_in": 0.0}, "GET things.get: ServerError (503), request r-1, attempt 2, 1250 ms, retrying in 0.00 s"),
     ],
 )  # fmt: skip
 def test_a_line_gives_the_time_in_milliseconds_and_what_comes_next(caplog, given, message):
     caplog.set_level(logging.DEBUG)
-    report(attempt(**given), ())
+    log_attempt(attempt(**given), ())
     (record,) = caplog.records
     assert record.getMessage() == message
-    assert record.levelno == level(given.get("error"))
+    assert record.levelno == log_level(given.get("error"))
 
 
 async def test_a_broken_hook_is_reported_in_words_that_name_this_library():
@@ -59,7 +59,7 @@ async def test_a_broken_hook_is_reported_in_words_that_name_this_library():
     def broken(_: Attempt) -> None:
         raise mistake
 
-    report(attempt(), (broken,))
+    log_attempt(attempt(), (broken,))
     assert reported == [{"message": "a truemed_async hook raised", "exception": mistake}]
 
 
@@ -71,7 +71,7 @@ def test_who_pickles_a_holder_is_told_why_that_is_refused():
 
 
 def test_a_value_is_boxed_once():
-    box = hidden("canary")
+    box = wrap("canary")
     assert isinstance(box, Sensitive)
     assert box.value == "canary"
-    assert hidden(box) is box
+    assert wrap(box) is box

@@ -24,8 +24,8 @@ from tests.support.fake_transport import (
     until,
 )
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.pipeline import Clock, Pipeline, Settings
-from truemed_async._core.request import build
+from truemed_async._core.pipeline import CallSettings, Clock, Pipeline
+from truemed_async._core.request import build_request
 from truemed_async._core.response import Response
 from truemed_async.errors import (
     AttemptTimeoutError,
@@ -57,8 +57,8 @@ class World:
         self, endpoint: Endpoint[Any] = SAFE, *, key: str | None = None, body: Any = None, **given: Any
     ) -> Response[Any]:
         made = {"timeouts": Timeouts(), "retry": RetryPolicy(), "hooks": (self.attempts.append,), **given}
-        request = build(URL("https://api.truemed.com"), endpoint, key=key, body=body)
-        return await self.pipeline.send(request, Settings(**made))
+        request = build_request(URL("https://api.truemed.com"), endpoint, idempotency_key=key, body=body)
+        return await self.pipeline.send(request, CallSettings(**made))
 
     async def fail(self, *given: Any, **named: Any) -> CallError:
         with pytest.raises(CallError) as caught:
@@ -280,12 +280,12 @@ async def test_a_call_that_was_paced_still_has_its_attempts():
 async def test_a_turn_that_was_given_before_a_cut_is_taken_anew():
     world = World(raw(429), OK)
     await world.fail(retry=RetryPolicy(max_attempts=1))
-    pacer, sleep = world.pipeline._pacer, world.clock.sleep
+    limiter, sleep = world.pipeline._limiter, world.clock.sleep
 
     async def refused_meanwhile(seconds: float) -> None:
         await sleep(seconds)
         if len(world.clock.slept) == 1:
-            pacer.refused(world.clock.now, regime=pacer.regime, retry_after=7.0)
+            limiter.on_rate_limited(world.clock.now, generation=limiter.generation, retry_after=7.0)
 
     world.clock.sleep = refused_meanwhile  # type: ignore[method-assign]
     assert (await world.send()).attempts == 1
@@ -367,7 +367,11 @@ async def test_what_is_logged_is_on_the_list_and_nothing_else(caplog):
     world = World(raw(500, {"error": "canary", "message": "canary"}, x_request_id="r-1", canary="canary"), OK)
     await world.send(Endpoint("things.get", "GET", "/things", dict))
     assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("truemed_async", "INFO", "GET things.get: ServerError (500), request r-1, attempt 1, 0 ms, again in 0.38 s"),
+        (
+            "truemed_async",
+            "INFO",
+            "GET things.get: ServerError (500), request r-1, attempt 1, 0 ms, retrying in 0.38 s",
+        ),
         ("truemed_async", "DEBUG", "GET things.get: 200, request r-ok, attempt 2, 0 ms"),
     ]
     caplog.clear()
@@ -379,7 +383,7 @@ async def test_what_is_logged_is_on_the_list_and_nothing_else(caplog):
 
 async def test_nothing_is_put_together_where_nobody_looks(caplog, monkeypatch):
     caplog.set_level(logging.WARNING)
-    monkeypatch.setattr("truemed_async._core.redact.report", None)
+    monkeypatch.setattr("truemed_async._core.attempt_log.log_attempt", None)
     assert (await World(refused(), OK).send(hooks=())).attempts == 2
 
 

@@ -7,42 +7,42 @@ from itertools import count, pairwise
 
 import pytest
 
-from truemed_async._core.pacing import Pacer
+from truemed_async._core.rate_limiter import AdaptiveRateLimiter
 
 START = 1000.0
 
 
-def refuse(pacer: Pacer, now: float, *, retry_after: float | None = None) -> None:
-    """Note the refusal of a request that was sent under the present regime."""
-    pacer.refused(now, regime=pacer.regime, retry_after=retry_after)
+def refuse(pacer: AdaptiveRateLimiter, now: float, *, retry_after: float | None = None) -> None:
+    """Note the refusal of a request that was sent under the present generation."""
+    pacer.on_rate_limited(now, generation=pacer.generation, retry_after=retry_after)
 
 
-def serve(pacer: Pacer, rate: float, since: float, until: float) -> None:
+def serve(pacer: AdaptiveRateLimiter, rate: float, since: float, until: float) -> None:
     """Note ``rate`` successes a second."""
     count = round(rate * (until - since))
     for number in range(count + 1):
-        pacer.succeeded(since + (until - since) * number / count)
+        pacer.on_success(since + (until - since) * number / count)
 
 
-def paced(rate: float) -> Pacer:
+def paced(rate: float) -> AdaptiveRateLimiter:
     """Return a pacer that measured ``rate`` successes a second and was then refused once."""
-    pacer = Pacer()
+    pacer = AdaptiveRateLimiter()
     serve(pacer, rate, START - 2, START)
     refuse(pacer, START)
     return pacer
 
 
-def rate_of(pacer: Pacer, now: float) -> float:
+def rate_of(pacer: AdaptiveRateLimiter, now: float) -> float:
     """Return the rate that the pacer allows, from the distance of two turns."""
     first = pacer.reserve(now)
     return 1 / (pacer.reserve(now) - first)
 
 
 def test_until_the_first_refusal_there_is_no_limit():
-    pacer = Pacer()
+    pacer = AdaptiveRateLimiter()
     for number in range(1000):
         assert pacer.reserve(START + number / 1000) == 0.0
-        pacer.succeeded(START + number / 1000)
+        pacer.on_success(START + number / 1000)
 
 
 def test_a_refusal_cuts_the_rate_to_seven_tenths_of_what_succeeded():
@@ -50,14 +50,14 @@ def test_a_refusal_cuts_the_rate_to_seven_tenths_of_what_succeeded():
 
 
 def test_a_client_that_was_refused_before_anything_succeeded_starts_at_ten_a_second():
-    pacer = Pacer()
+    pacer = AdaptiveRateLimiter()
     refuse(pacer, START)
     assert rate_of(pacer, START) == pytest.approx(10)
 
 
 @pytest.mark.parametrize("now", [0.0, 0.05, 0.19, 5.0])
 def test_the_first_refusal_counts_even_if_the_clock_has_only_just_started(now):
-    pacer = Pacer()
+    pacer = AdaptiveRateLimiter()
     refuse(pacer, now)
     assert rate_of(pacer, now) == pytest.approx(10)
 
@@ -85,7 +85,7 @@ def test_while_nothing_is_refused_the_rate_doubles_quickly_at_first_and_slowly_a
     before = rate_of(pacer, START)
     while now < START + doubling:
         now += pacer.reserve(now)
-        pacer.succeeded(now)
+        pacer.on_success(now)
     assert rate_of(pacer, now) == pytest.approx(2 * before, rel=0.15)
 
 
@@ -96,11 +96,11 @@ def test_a_rate_that_is_not_used_does_not_grow_beyond_twice_what_is_served():
 
 
 def test_refusals_of_requests_sent_before_the_cut_do_not_cut_again():
-    pacer = Pacer()
+    pacer = AdaptiveRateLimiter()
     serve(pacer, 100, START - 2, START)
-    regime = pacer.regime
+    generation = pacer.generation
     for _ in range(50):
-        pacer.refused(START, regime=regime, retry_after=None)
+        pacer.on_rate_limited(START, generation=generation, retry_after=None)
     assert rate_of(pacer, START) == pytest.approx(70, rel=0.05)
     refuse(pacer, START)
     assert rate_of(pacer, START) == pytest.approx(49, rel=0.05)
@@ -108,11 +108,11 @@ def test_refusals_of_requests_sent_before_the_cut_do_not_cut_again():
 
 def test_a_cut_voids_the_turns_given_before_it():
     pacer = paced(100)
-    regime = pacer.regime
+    generation = pacer.generation
     for _ in range(100):
         pacer.reserve(START)
     refuse(pacer, START)
-    assert pacer.regime != regime
+    assert pacer.generation != generation
     assert pacer.reserve(START) == pytest.approx(1 / 49, rel=0.05)
 
 
@@ -136,25 +136,25 @@ def test_no_request_starts_before_the_gate_and_then_they_are_spread():
 
 
 def test_the_gate_is_obeyed_even_where_the_rate_is_not_cut():
-    pacer = Pacer()
-    regime = pacer.regime
+    pacer = AdaptiveRateLimiter()
+    generation = pacer.generation
     refuse(pacer, START)
-    pacer.refused(START + 0.01, regime=regime, retry_after=7.0)
+    pacer.on_rate_limited(START + 0.01, generation=generation, retry_after=7.0)
     assert pacer.reserve(START + 0.01) == pytest.approx(7.0)
 
 
 def test_a_turn_before_the_gate_is_void_even_where_the_rate_is_not_cut():
-    pacer = Pacer()
-    before = pacer.regime
+    pacer = AdaptiveRateLimiter()
+    before = pacer.generation
     refuse(pacer, START)
-    regime = pacer.regime
+    generation = pacer.generation
     assert pacer.reserve(START) < 7.0  # somebody sleeps on it
-    pacer.refused(START + 0.01, regime=before, retry_after=7.0)
-    assert pacer.regime != regime
+    pacer.on_rate_limited(START + 0.01, generation=before, retry_after=7.0)
+    assert pacer.generation != generation
 
 
 def test_a_nearer_gate_does_not_replace_a_farther_one():
-    pacer = Pacer()
+    pacer = AdaptiveRateLimiter()
     refuse(pacer, START, retry_after=7.0)
     refuse(pacer, START + 1, retry_after=1.0)
     assert pacer.reserve(START + 1) == pytest.approx(6.0)
@@ -194,33 +194,33 @@ def test_a_hostile_retry_after_does_not_close_the_client_for_more_than_a_minute(
 @pytest.mark.parametrize("slots", [10, 50, 100])
 def test_in_a_storm_few_requests_are_refused_and_the_server_is_kept_busy(slots):
     """1,000 requests, ``slots`` at a time, of 20 ms each, against a server that takes 200 a second and bursts of 20."""
-    pacer, numbers, refused, served = Pacer(), count(), 0, 0
+    pacer, numbers, refused, served = AdaptiveRateLimiter(), count(), 0, 0
     tokens, filled, waiting = 20.0, START, 1000 - slots
     events: list[tuple[float, int, str, int]] = []
 
     def take_turn(now: float) -> None:
-        heappush(events, (now + pacer.reserve(now), next(numbers), "turn", pacer.regime))
+        heappush(events, (now + pacer.reserve(now), next(numbers), "turn", pacer.generation))
 
     for _ in range(slots):
         take_turn(START)
     now = START
     while events:
-        now, _, event, regime = heappop(events)
-        if event == "turn" and regime != pacer.regime:
+        now, _, event, generation = heappop(events)
+        if event == "turn" and generation != pacer.generation:
             take_turn(now)
         elif event == "turn":
             tokens, filled = min(20.0, tokens + (now - filled) * 200), now
-            heappush(events, (now + 0.02, next(numbers), "served" if tokens >= 1 else "refused", regime))
+            heappush(events, (now + 0.02, next(numbers), "served" if tokens >= 1 else "refused", generation))
             tokens -= tokens >= 1
         elif event == "served":
             served += 1
-            pacer.succeeded(now)
+            pacer.on_success(now)
             if waiting:
                 waiting -= 1
                 take_turn(now)
         else:
             refused += 1
-            pacer.refused(now, regime=regime, retry_after=None)
+            pacer.on_rate_limited(now, generation=generation, retry_after=None)
             take_turn(now)
     assert served == 1000
     assert 0 < refused <= 0.15 * (served + refused)

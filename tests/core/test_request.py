@@ -14,7 +14,7 @@ from yarl import URL
 from tests.support.fake_transport import KEYED, SAFE, UNKEYED
 from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint, Idempotency
-from truemed_async._core.request import Request, build, validate_headers
+from truemed_async._core.request import Request, build_request, validate_headers
 from truemed_async._sensitive import Sensitive
 from truemed_async.endpoints import (
     GET_QUALIFICATION_SESSION,
@@ -37,7 +37,7 @@ def sent_body(request: Request) -> Any:
 
 def test_the_id_is_put_into_the_path():
     """Truemed API reference, "Get Qualification Session Details": the id is in the URL path."""
-    request = build(BASE, GET_QUALIFICATION_SESSION, path={"qualification_session_id": "qs_abc123"})
+    request = build_request(BASE, GET_QUALIFICATION_SESSION, path={"qualification_session_id": "qs_abc123"})
     assert str(request.url) == f"{ROUTE}qs_abc123"
     assert request.body is None
     assert request.idempotency_key is None
@@ -45,9 +45,9 @@ def test_the_id_is_put_into_the_path():
 
 @pytest.mark.parametrize("base", ["https://gateway.example:8443/truemed", "https://gateway.example:8443/truemed/"])
 def test_a_path_below_the_base_url_is_kept(base):
-    request = build(URL(base), SAFE, query={"a": 1})
+    request = build_request(URL(base), SAFE, query={"a": 1})
     assert str(request.url) == "https://gateway.example:8443/truemed/things?a=1"
-    assert str(build(URL(base), SAFE).url) == "https://gateway.example:8443/truemed/things"
+    assert str(build_request(URL(base), SAFE).url) == "https://gateway.example:8443/truemed/things"
 
 
 ODD = st.sampled_from(
@@ -81,7 +81,7 @@ IDS = st.text() | st.lists(ODD | st.text(max_size=3), max_size=4).map("".join) |
 def test_no_id_leaves_its_route(values):
     for value in values:
         try:
-            request = build(BASE, GET_QUALIFICATION_SESSION, path={"qualification_session_id": value})
+            request = build_request(BASE, GET_QUALIFICATION_SESSION, path={"qualification_session_id": value})
         except InvalidArgumentError as error:
             assert len(value) < 4 or value not in str(error)
             continue
@@ -96,23 +96,25 @@ def test_no_id_leaves_its_route(values):
 def test_some_of_those_ids_are_accepted():
     """The property above is not about refusals alone."""
     for value in ("qs_1", "a", "A-1_b"):
-        assert build(BASE, GET_QUALIFICATION_SESSION, path={"qualification_session_id": value}).url.name == value
+        assert (
+            build_request(BASE, GET_QUALIFICATION_SESSION, path={"qualification_session_id": value}).url.name == value
+        )
 
 
 @pytest.mark.parametrize("path", [None, {}, {"id": "qs_1"}, {"qualification_session_id": "qs_1", "canary": "qs_2"}])
 def test_the_path_needs_exactly_its_placeholders(path):
     with pytest.raises(InvalidArgumentError, match="exactly: qualification_session_id$"):
-        build(BASE, GET_QUALIFICATION_SESSION, path=path)
+        build_request(BASE, GET_QUALIFICATION_SESSION, path=path)
 
 
 def test_a_path_without_placeholders_takes_none():
     with pytest.raises(InvalidArgumentError, match="exactly: nothing"):
-        build(BASE, SAFE, path={"id": "qs_1"})
+        build_request(BASE, SAFE, path={"id": "qs_1"})
 
 
 def test_several_placeholders_are_filled_each_with_its_own():
     endpoint = Endpoint("x.y", "GET", "/a/{first}/b/{second}/{first}", dict)
-    request = build(BASE, endpoint, path={"second": "2", "first": "1"})
+    request = build_request(BASE, endpoint, path={"second": "2", "first": "1"})
     assert request.url.raw_path == "/a/1/b/2/1"
 
 
@@ -140,23 +142,23 @@ def test_several_placeholders_are_filled_each_with_its_own():
     ],
 )
 def test_query_values_are_escaped_so_that_each_server_reads_the_same(value, written):
-    request = build(BASE, LIST_QUALIFICATION_SESSIONS, query={"search": value})
+    request = build_request(BASE, LIST_QUALIFICATION_SESSIONS, query={"search": value})
     assert str(request.url) == f"{BASE.origin()}/api/v1/qualification_sessions?search={written}"
 
 
 def test_the_query_keeps_its_order_and_leaves_out_what_is_none():
     """Truemed API reference, "List Qualification Sessions": page, page_size, user_id, status, expires_at, search."""
     query = {"status": "approved", "user_id": None, "page": 2, "page_size": 100}
-    request = build(BASE, LIST_QUALIFICATION_SESSIONS, query=query)
+    request = build_request(BASE, LIST_QUALIFICATION_SESSIONS, query=query)
     assert request.url.raw_query_string == "status=approved&page=2&page_size=100"
-    assert build(BASE, LIST_QUALIFICATION_SESSIONS, query={"status": None}).url.raw_query_string == ""
-    assert "?" not in str(build(BASE, LIST_QUALIFICATION_SESSIONS, query={}).url)
+    assert build_request(BASE, LIST_QUALIFICATION_SESSIONS, query={"status": None}).url.raw_query_string == ""
+    assert "?" not in str(build_request(BASE, LIST_QUALIFICATION_SESSIONS, query={}).url)
 
 
 @settings(max_examples=scale(150, 500))
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), st.text(st.characters(codec="utf-8"))))
 def test_every_query_reads_back_as_it_was_given(query):
-    url = build(BASE, LIST_QUALIFICATION_SESSIONS, query=query).url
+    url = build_request(BASE, LIST_QUALIFICATION_SESSIONS, query=query).url
     assert parse_qsl(url.raw_query_string, keep_blank_values=True, strict_parsing=bool(query)) == list(query.items())
     assert url.raw_path == "/api/v1/qualification_sessions"
     assert url.raw_fragment == ""
@@ -164,7 +166,7 @@ def test_every_query_reads_back_as_it_was_given(query):
 
 def test_a_lone_surrogate_in_a_query_is_refused_by_name():
     with pytest.raises(InvalidArgumentError, match="^search contains a lone surrogate") as caught:
-        build(BASE, LIST_QUALIFICATION_SESSIONS, query={"search": "canary\ud800"})
+        build_request(BASE, LIST_QUALIFICATION_SESSIONS, query={"search": "canary\ud800"})
     assert caught.value.__context__ is None
 
 
@@ -173,12 +175,12 @@ def test_a_lone_surrogate_in_a_query_is_refused_by_name():
 
 def test_the_body_of_an_update_is_the_key_and_the_changes_byte_for_byte():
     """Truemed guide, "Update a Qualification Session": the curl example's body."""
-    request = build(
+    request = build_request(
         BASE,
         UPDATE_QUALIFICATION_SESSION,
         path={"qualification_session_id": "qs_abc123"},
         body={"user_id": "your-internal-user-id"},
-        key="your-unique-key-123",
+        idempotency_key="your-unique-key-123",
     )
     assert request.body is not None
     assert request.body.value == b'{"idempotency_key":"your-unique-key-123","user_id":"your-internal-user-id"}'
@@ -186,13 +188,13 @@ def test_the_body_of_an_update_is_the_key_and_the_changes_byte_for_byte():
 
 
 def test_a_body_is_utf8_json():
-    request = build(BASE, UNKEYED, body={"name": "Zoë \U0001f9ea \u2028 \x00"})
+    request = build_request(BASE, UNKEYED, body={"name": "Zoë \U0001f9ea \u2028 \x00"})
     assert request.body is not None
     assert request.body.value == '{"name":"Zoë \U0001f9ea \u2028 \\u0000"}'.encode()
 
 
 def test_a_key_is_made_once_and_travels_in_the_body():
-    requests = [build(BASE, KEYED, body={"a": 1}) for _ in range(2)]
+    requests = [build_request(BASE, KEYED, body={"a": 1}) for _ in range(2)]
     keys = [request.idempotency_key for request in requests]
     assert keys[0] != keys[1]
     for key, request in zip(keys, requests, strict=True):
@@ -201,13 +203,13 @@ def test_a_key_is_made_once_and_travels_in_the_body():
 
 
 def test_a_key_without_a_body_is_a_body():
-    assert sent_body(build(BASE, KEYED, key="k")) == {"idempotency_key": "k"}
+    assert sent_body(build_request(BASE, KEYED, idempotency_key="k")) == {"idempotency_key": "k"}
 
 
 def test_the_key_that_is_reported_is_the_key_that_is_sent():
     """Settling an unknown outcome means calling again with the key of the error: it must be the wire's."""
     try:
-        request = build(BASE, KEYED, body={"idempotency_key": "mine", "a": 1})
+        request = build_request(BASE, KEYED, body={"idempotency_key": "mine", "a": 1})
     except InvalidArgumentError:
         return
     assert sent_body(request)["idempotency_key"] == request.idempotency_key
@@ -216,23 +218,23 @@ def test_the_key_that_is_reported_is_the_key_that_is_sent():
 @pytest.mark.parametrize("endpoint", [SAFE, UNKEYED])
 def test_an_endpoint_without_a_key_takes_none(endpoint):
     with pytest.raises(InvalidArgumentError, match=r"takes no idempotency key"):
-        build(BASE, endpoint, key="k")
+        build_request(BASE, endpoint, idempotency_key="k")
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ké", "k" * 256])
 def test_a_bad_key_is_refused(key):
     with pytest.raises(InvalidArgumentError, match="idempotency_key must be"):
-        build(BASE, KEYED, key=key)
+        build_request(BASE, KEYED, idempotency_key=key)
 
 
 def test_a_get_takes_no_body():
     with pytest.raises(InvalidArgumentError, match=r"things\.get is a GET and takes no body"):
-        build(BASE, SAFE, body={})
+        build_request(BASE, SAFE, body={})
 
 
 def test_no_body_and_an_empty_body_are_two_things():
-    assert build(BASE, UNKEYED).body is None
-    assert sent_body(build(BASE, UNKEYED, body={})) == {}
+    assert build_request(BASE, UNKEYED).body is None
+    assert sent_body(build_request(BASE, UNKEYED, body={})) == {}
 
 
 @pytest.mark.parametrize(
@@ -241,39 +243,39 @@ def test_no_body_and_an_empty_body_are_two_things():
     ids=["object", "bytes", "set", "surrogate", "huge", "int key", "tuple key"],
 )
 def test_a_body_that_json_cannot_hold_is_refused_without_being_shown(value):
-    with pytest.raises(InvalidArgumentError, match=r"the body of things\.make holds something") as caught:
-        build(BASE, UNKEYED, body={"a": value})
+    with pytest.raises(InvalidArgumentError, match=r"the body of things\.make contains a value") as caught:
+        build_request(BASE, UNKEYED, body={"a": value})
     assert "canary" not in repr(caught.value)
     assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_a_number_that_json_cannot_hold_is_not_sent_as_null(value):
-    with pytest.raises(InvalidArgumentError, match=r"the body of things\.make holds something"):
-        build(BASE, UNKEYED, body={"amount": value})
+    with pytest.raises(InvalidArgumentError, match=r"the body of things\.make contains a value"):
+        build_request(BASE, UNKEYED, body={"amount": value})
 
 
 @pytest.mark.parametrize(
     ("endpoint", "repeatable"), [(SAFE, True), (KEYED, True), (UNKEYED, False)], ids=["safe", "keyed", "unkeyed"]
 )
 def test_reads_and_keyed_writes_may_be_repeated(endpoint, repeatable):
-    assert build(BASE, endpoint).repeatable is repeatable
+    assert build_request(BASE, endpoint).repeatable is repeatable
 
 
 def test_the_callers_body_is_left_as_it_was():
     body = {"a": 1}
-    build(BASE, KEYED, body=body)
+    build_request(BASE, KEYED, body=body)
     assert body == {"a": 1}
 
 
 def test_a_request_shows_neither_ids_nor_bodies_nor_header_values():
-    request = build(
+    request = build_request(
         BASE,
         UPDATE_QUALIFICATION_SESSION,
         path={"qualification_session_id": "qs_canary"},
         body={"user_id": "canary"},
         headers={"x-trace": "canary"},
-        key="k-1",
+        idempotency_key="k-1",
     )
     assert "canary" not in repr(request)
     assert isinstance(request.body, Sensitive)
@@ -287,7 +289,7 @@ def test_a_request_shows_neither_ids_nor_bodies_nor_header_values():
 )
 def test_further_headers_are_passed_on(headers):
     assert validate_headers(headers) == headers
-    assert build(BASE, SAFE, headers=headers).headers == headers
+    assert build_request(BASE, SAFE, headers=headers).headers == headers
 
 
 CONTROLS = [chr(code) for code in (*range(32), 127)]
@@ -346,7 +348,7 @@ def test_endpoint_rejects_methods_other_than_get_and_post(method):
 
 @pytest.mark.parametrize("path", ["", "things", "https://evil.example/", "@evil.example/"])
 def test_a_path_starts_with_a_slash(path):
-    with pytest.raises(InvalidArgumentError, match="starts with '/'"):
+    with pytest.raises(InvalidArgumentError, match="start with '/'"):
         Endpoint("x.y", "GET", path, dict)
 
 

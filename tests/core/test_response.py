@@ -14,8 +14,15 @@ from multidict import CIMultiDict
 from tests.support.fake_transport import KEYED, NOW, SAFE, UNKEYED, ends_within, fixtures, raw
 from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.problem import Problem
-from truemed_async._core.response import BODY_LIMIT, RawResponse, Response, ends_early, read, retry_after
+from truemed_async._core.failure import AttemptFailure
+from truemed_async._core.response import (
+    BODY_LIMIT,
+    RawResponse,
+    Response,
+    looks_truncated,
+    parse_retry_after,
+    read_response,
+)
 from truemed_async.endpoints import ENDPOINTS, GET_QUALIFICATION_SESSION, LIST_QUALIFICATION_SESSIONS
 from truemed_async.errors import (
     APIError,
@@ -42,13 +49,13 @@ RETRIED = None  # as often as the policy allows
 NEVER = 0
 
 
-def problem(answer: RawResponse, endpoint: Endpoint[Any] = SAFE) -> Problem:
-    found = read(answer, endpoint, NOW)
-    assert isinstance(found, Problem)
+def failure(answer: RawResponse, endpoint: Endpoint[Any] = SAFE) -> AttemptFailure:
+    found = read_response(answer, endpoint, NOW)
+    assert isinstance(found, AttemptFailure)
     return found
 
 
-def error_of(found: Problem) -> CallError:
+def error_of(found: AttemptFailure) -> CallError:
     return found.to_error(
         endpoint="x.y", attempts=1, outcome=found.outcome, idempotency_key=None, retries_suppressed=False
     )
@@ -59,77 +66,79 @@ def error_of(found: Problem) -> CallError:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 299])
 def test_any_2xx_with_json_is_the_value(status):
-    assert read(raw(status, b' \n{"a": 1}'), SAFE, NOW) == {"a": 1}
+    assert read_response(raw(status, b' \n{"a": 1}'), SAFE, NOW) == {"a": 1}
 
 
 def test_a_list_may_be_the_whole_answer():
-    assert read(raw(body=b"[1, 2]"), Endpoint("x.y", "GET", "/x", list), NOW) == [1, 2]
+    assert read_response(raw(body=b"[1, 2]"), Endpoint("x.y", "GET", "/x", list), NOW) == [1, 2]
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"anything"])
 def test_an_endpoint_without_a_result_reads_nothing(body):
-    assert read(raw(204, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
+    assert read_response(raw(204, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b' {"a": 1}'])
 def test_an_endpoint_without_a_result_takes_any_answer_of_the_api(body):
-    assert read(raw(200, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
+    assert read_response(raw(200, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
 
 
 def test_a_page_of_somebody_else_is_no_answer_even_where_nothing_is_read():
-    found = problem(raw(200, b"<html>sign in to the network"), Endpoint("x.y", "POST", "/x", NoneType))
-    assert (found.error, found.reason) == (DecodeError, "the answer is not JSON")
+    found = failure(raw(200, b"<html>sign in to the network"), Endpoint("x.y", "POST", "/x", NoneType))
+    assert (found.error, found.reason) == (DecodeError, "the response is not JSON")
 
 
-@pytest.mark.parametrize(("status", "announced"), [(200, True), (204, False), (205, False)])
-def test_an_answer_without_a_body_is_one_where_no_field_is_required(status, announced):
-    found = read(raw(status, b"", announced=announced), Endpoint("x.y", "POST", "/x", PaymentCancellation), NOW)
+@pytest.mark.parametrize(("status", "has_length"), [(200, True), (204, False), (205, False)])
+def test_an_answer_without_a_body_is_one_where_no_field_is_required(status, has_length):
+    found = read_response(
+        raw(status, b"", has_length=has_length), Endpoint("x.y", "POST", "/x", PaymentCancellation), NOW
+    )
     assert found == PaymentCancellation()
 
 
 @pytest.mark.parametrize("result", [QualificationSession, dict, list])
 def test_an_answer_without_a_body_is_none_where_one_is_due(result):
-    found = problem(raw(200, b"", announced=True), Endpoint("x.y", "POST", "/x", result))
-    assert (found.error, found.reason) == (DecodeError, "the answer is not JSON")
+    found = failure(raw(200, b"", has_length=True), Endpoint("x.y", "POST", "/x", result))
+    assert (found.error, found.reason) == (DecodeError, "the response is not JSON")
 
 
 def test_an_answer_that_may_have_been_cut_is_not_taken_for_one_without_fields():
-    found = problem(raw(200, b"", announced=False), Endpoint("x.y", "POST", "/x", PaymentCancellation))
+    found = failure(raw(200, b"", has_length=False), Endpoint("x.y", "POST", "/x", PaymentCancellation))
     assert found.error is TruncatedResponseError
 
 
 @pytest.mark.parametrize("status", [204, 205])
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_204_where_a_body_is_due_is_a_whole_answer_of_the_wrong_shape(status, announced):
+@pytest.mark.parametrize("has_length", [True, False])
+def test_a_204_where_a_body_is_due_is_a_whole_answer_of_the_wrong_shape(status, has_length):
     """Such an answer has no body and no Content-Length by definition, so it cannot have been cut short."""
-    found = problem(raw(status, b"", announced=announced))
-    assert (found.error, found.outcome, found.retries) == (DecodeError, "unknown", NEVER)
+    found = failure(raw(status, b"", has_length=has_length))
+    assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
 
 
 @pytest.mark.parametrize("body", [b"<!doctype html><p>canary", b"canary", b'"canary"', b"1", b"null", b"   ", b"\xef\xbb\xbf{}", b"\xff\xfe{"])  # fmt: skip
 def test_a_body_that_is_not_json_is_a_decode_error_at_once(body):
-    found = problem(raw(body=body, announced=False))
-    assert (found.error, found.outcome, found.retries) == (DecodeError, "unknown", NEVER)
-    assert found.reason == "the answer is not JSON"
+    found = failure(raw(body=body, has_length=False))
+    assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
+    assert found.reason == "the response is not JSON"
     assert "canary" not in repr(found)
 
 
 def test_an_empty_body_of_a_stated_length_is_whole_and_one_of_no_length_may_be_cut():
-    assert problem(raw(body=b"", announced=True)).error is DecodeError
-    assert problem(raw(body=b"", announced=False)).error is TruncatedResponseError
+    assert failure(raw(body=b"", has_length=True)).error is DecodeError
+    assert failure(raw(body=b"", has_length=False)).error is TruncatedResponseError
 
 
 @pytest.mark.parametrize("body", [b'{"a": NaN}', b'{"a": Infinity}', b"[1,]", b"{'a': 1}", b'{"a": 1}}', b'{"a": 1}canary', b'{"a":}', b"[1 2]", b'{"a": "\xff\xfe"}', b'["\\ud800"]', b'["\x01"]', b"[1e400]", b"{}{}", b"[" * 2000 + b"]" * 2000])  # fmt: skip
 def test_malformed_but_complete_json_is_a_decode_error_at_once(body):
-    found = problem(raw(body=body))
-    assert (found.error, found.outcome, found.retries) == (DecodeError, "unknown", NEVER)
-    assert found.reason == "the answer is malformed JSON"
+    found = failure(raw(body=body))
+    assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
+    assert found.reason == "the response is malformed JSON"
 
 
 def test_a_wrong_shape_names_its_place_and_what_was_expected_but_never_the_value():
     body = {"qualification_sessions": [{"qualification_session_id": "qs_1", "status": "x", "email": ["canary"]}]}
-    found = problem(raw(body=body), LIST_QUALIFICATION_SESSIONS)
-    assert (found.error, found.outcome, found.retries) == (DecodeError, "unknown", NEVER)
+    found = failure(raw(body=body), LIST_QUALIFICATION_SESSIONS)
+    assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
     assert found.path == "qualification_sessions[0].email"
     assert found.reason == "expected a string at qualification_sessions[0].email"
     assert "canary" not in repr(found)
@@ -139,7 +148,7 @@ def test_a_wrong_shape_names_its_place_and_what_was_expected_but_never_the_value
 
 
 def test_a_wrong_shape_of_the_whole_says_the_top():
-    found = problem(raw(body=b"[]"), GET_QUALIFICATION_SESSION)
+    found = failure(raw(body=b"[]"), GET_QUALIFICATION_SESSION)
     assert (found.path, found.reason) == ("", "expected an object at the top")
 
 
@@ -148,8 +157,8 @@ def test_the_samples_of_truemeds_pages_are_read(endpoint, sample):
     """Each sample names its page."""
     (found,) = [each for each in ENDPOINTS if each.name == endpoint]
     answer = sample["response"]
-    value = read(raw(answer["status"], answer["body"]), found, NOW)
-    assert isinstance(value, Problem) == (not 200 <= answer["status"] < 300)
+    value = read_response(raw(answer["status"], answer["body"]), found, NOW)
+    assert isinstance(value, AttemptFailure) == (not 200 <= answer["status"] < 300)
 
 
 # --- cut short ----------------------------------------------------------------------------------------------------
@@ -172,10 +181,10 @@ DOCUMENTS = [
 @pytest.mark.parametrize("document", DOCUMENTS, ids=range(len(DOCUMENTS)))
 def test_every_strict_prefix_of_json_is_recognised_as_cut_short(document):
     start = len(document) - len(document.lstrip())
-    assert not isinstance(read(raw(body=document), Endpoint("x.y", "GET", "/x", Any), NOW), Problem)
+    assert not isinstance(read_response(raw(body=document), Endpoint("x.y", "GET", "/x", Any), NOW), AttemptFailure)
     for length in range(start + 1, len(document)):
-        found = problem(raw(body=document[:length]))
-        assert (found.error, found.outcome, found.retries) == (TruncatedResponseError, "unknown", RETRIED), length
+        found = failure(raw(body=document[:length]))
+        assert (found.error, found.outcome, found.max_retries) == (TruncatedResponseError, "unknown", RETRIED), length
 
 
 JSON = st.recursive(
@@ -188,8 +197,8 @@ JSON = st.recursive(
 @given(st.lists(JSON, min_size=1) | st.dictionaries(st.text('"\\[]{}'), JSON, min_size=1), st.booleans(), st.data())
 def test_every_strict_prefix_of_any_json_is_recognised_as_cut_short(value, ascii_only, data):
     document = json.dumps(value, ensure_ascii=ascii_only).encode()
-    assert not ends_early(document)
-    assert ends_early(document[: data.draw(st.integers(1, len(document) - 1))])
+    assert not looks_truncated(document)
+    assert looks_truncated(document[: data.draw(st.integers(1, len(document) - 1))])
 
 
 @pytest.mark.parametrize(
@@ -204,8 +213,8 @@ def test_the_largest_hostile_body_is_judged_in_linear_time(start, repeated):
     """Backtracking over 8 MiB would take years, so any bound that a slow machine keeps tells the two apart."""
     body = start + repeated * ((BODY_LIMIT - len(start)) // len(repeated))
     with ends_within(20):
-        ends_early(body)
-        read(raw(body=body), SAFE, NOW)
+        looks_truncated(body)
+        read_response(raw(body=body), SAFE, NOW)
 
 
 # --- redirects and what is not an answer --------------------------------------------------------------------------
@@ -213,8 +222,8 @@ def test_the_largest_hostile_body_is_judged_in_linear_time(start, repeated):
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
 def test_a_redirect_is_refused_without_showing_where_it_leads(status):
-    found = problem(raw(status, b"", location="https://canary.example/", x_request_id="r-1"), KEYED)
-    assert (found.error, found.outcome, found.retries) == (UnexpectedRedirectError, "rejected", NEVER)
+    found = failure(raw(status, b"", location="https://canary.example/", x_request_id="r-1"), KEYED)
+    assert (found.error, found.outcome, found.max_retries) == (UnexpectedRedirectError, "rejected", NEVER)
     assert str(status) in found.reason
     assert found.request_id == "r-1"
     assert "canary" not in repr(found)
@@ -223,9 +232,9 @@ def test_a_redirect_is_refused_without_showing_where_it_leads(status):
 @pytest.mark.parametrize("status", [101, 102, 199])
 def test_an_interim_status_is_no_answer(status):
     """RFC 9110, 15.2: a final answer has a status of 200 or more; what became of the request is not known."""
-    found = problem(raw(status, b""), KEYED)
+    found = failure(raw(status, b""), KEYED)
     assert found.error in (ProtocolError, DecodeError)
-    assert (found.outcome, found.retries) == ("unknown", NEVER)
+    assert (found.outcome, found.max_retries) == ("unknown", NEVER)
 
 
 # --- errors -------------------------------------------------------------------------------------------------------
@@ -271,8 +280,8 @@ def test_an_interim_status_is_no_answer(status):
 )  # fmt: skip
 def test_the_status_decides_whatever_the_body_is(status, error, outcome, retries, endpoint, body):
     """Each page's table of errors (400, 404, 405, 500, 501), and RFC 9110 for the others."""
-    found = problem(raw(status, body), endpoint)
-    assert (found.error, found.outcome, found.retries) == (error, outcome, retries)
+    found = failure(raw(status, body), endpoint)
+    assert (found.error, found.outcome, found.max_retries) == (error, outcome, retries)
     assert found.status == status
     assert str(status) in found.reason
     assert "canary" not in repr(found)
@@ -285,7 +294,7 @@ def test_the_status_decides_whatever_the_body_is(status, error, outcome, retries
 def test_what_truemed_said_is_kept_for_programs_only():
     """Truemed developer documentation, errors: {"error": ..., "message": ...}."""
     body = {"error": "ValidationError", "message": "canary@example.com is unknown", "more": [1]}
-    found = problem(raw(400, body, x_request_id="r-1"))
+    found = failure(raw(400, body, x_request_id="r-1"))
     error = error_of(found)
     assert isinstance(error, BadRequestError)
     assert (error.status, error.code, error.message, error.body) == (400, "ValidationError", body["message"], body)
@@ -307,7 +316,7 @@ def test_what_truemed_said_is_kept_for_programs_only():
     ],
 )
 def test_the_body_of_an_error_is_parsed_or_text_or_nothing(body, kept):
-    error = error_of(problem(raw(400, body)))
+    error = error_of(failure(raw(400, body)))
     assert isinstance(error, APIError)
     assert error.body == kept
     assert error.message is None
@@ -316,7 +325,7 @@ def test_the_body_of_an_error_is_parsed_or_text_or_nothing(body, kept):
 
 @pytest.mark.parametrize("code", ["canary@example.com", "canary canary", "a" * 65, "1st", "", "canary\nx", "ä"])
 def test_a_code_that_does_not_look_like_one_is_in_the_body_only(code):
-    error = error_of(problem(raw(400, {"error": code})))
+    error = error_of(failure(raw(400, {"error": code})))
     assert isinstance(error, APIError)
     assert error.code is None
     assert error.body == {"error": code}
@@ -324,14 +333,14 @@ def test_a_code_that_does_not_look_like_one_is_in_the_body_only(code):
 
 
 def test_a_status_without_a_name_is_shown_as_one():
-    assert problem(raw(599)).reason == "599 unknown status"
+    assert failure(raw(599)).reason == "599 unknown status"
 
 
 @pytest.mark.parametrize(("endpoint", "outcome"), [(SAFE, "unknown"), (KEYED, "unknown"), (UNKEYED, "unknown")])
 def test_the_documented_400_server_error_is_a_server_error_and_retried(endpoint, outcome):
     """Truemed, capture and void: `ServerError` may be retried with the same idempotency_key."""
-    found = problem(raw(400, {"error": "ServerError", "message": "try again"}), endpoint)
-    assert (found.error, found.outcome, found.retries) == (ServerError, outcome, RETRIED)
+    found = failure(raw(400, {"error": "ServerError", "message": "try again"}), endpoint)
+    assert (found.error, found.outcome, found.max_retries) == (ServerError, outcome, RETRIED)
 
 
 @pytest.mark.parametrize(
@@ -339,18 +348,18 @@ def test_the_documented_400_server_error_is_a_server_error_and_retried(endpoint,
     [(404, "ServerError"), (409, "ServerError"), (422, "ServerError"), (400, "servererror"), (400, "Server Error")],
 )
 def test_only_that_code_on_a_400_is_a_server_error(status, code):
-    found = problem(raw(status, {"error": code}), KEYED)
+    found = failure(raw(status, {"error": code}), KEYED)
     assert found.error is not ServerError
-    assert found.retries == NEVER
+    assert found.max_retries == NEVER
 
 
 def test_a_user_id_that_is_already_set_is_an_error_of_its_own():
     """Truemed guide, "Update a Qualification Session": user_id_already_set with a 409; contact Truemed support."""
-    found = problem(raw(409, {"error": "user_id_already_set", "message": "canary"}), KEYED)
-    assert (found.error, found.outcome, found.retries) == (UserIdAlreadySetError, "rejected", NEVER)
+    found = failure(raw(409, {"error": "user_id_already_set", "message": "canary"}), KEYED)
+    assert (found.error, found.outcome, found.max_retries) == (UserIdAlreadySetError, "rejected", NEVER)
     assert "support" in str(error_of(found))
-    assert problem(raw(409, {"error": "duplicate_sku"}), KEYED).error is ConflictError
-    assert problem(raw(400, {"error": "user_id_already_set"}), KEYED).error is BadRequestError
+    assert failure(raw(409, {"error": "duplicate_sku"}), KEYED).error is ConflictError
+    assert failure(raw(400, {"error": "user_id_already_set"}), KEYED).error is BadRequestError
 
 
 @pytest.mark.parametrize(
@@ -363,25 +372,25 @@ def test_a_user_id_that_is_already_set_is_an_error_of_its_own():
 )
 def test_a_key_reused_with_another_payload_is_an_error_of_its_own(body):
     """Truemed guide, "Update a Qualification Session": "returns a 400 validation error"."""
-    found = problem(raw(400, body), KEYED)
-    assert (found.error, found.outcome, found.retries) == (IdempotencyMismatchError, "rejected", NEVER)
-    assert problem(raw(400, body), SAFE).error is BadRequestError
-    assert problem(raw(404, body), KEYED).error is NotFoundError
+    found = failure(raw(400, body), KEYED)
+    assert (found.error, found.outcome, found.max_retries) == (IdempotencyMismatchError, "rejected", NEVER)
+    assert failure(raw(400, body), SAFE).error is BadRequestError
+    assert failure(raw(404, body), KEYED).error is NotFoundError
 
 
 def test_another_validation_error_is_a_bad_request():
-    assert problem(raw(400, {"error": "ValidationError", "message": "metadata"}), KEYED).error is BadRequestError
+    assert failure(raw(400, {"error": "ValidationError", "message": "metadata"}), KEYED).error is BadRequestError
 
 
 def test_a_declined_stored_payment_method_carries_a_page_that_is_shown_nowhere():
     """Truemed, create payment session: a 422 carries redirect_url when a stored token cannot be charged."""
-    found = problem(raw(422, {"error": "CardDeclined", "redirect_url": "https://canary.example/"}), KEYED)
-    assert (found.error, found.outcome, found.retries) == (PaymentMethodError, "rejected", NEVER)
+    found = failure(raw(422, {"error": "CardDeclined", "redirect_url": "https://canary.example/"}), KEYED)
+    assert (found.error, found.outcome, found.max_retries) == (PaymentMethodError, "rejected", NEVER)
     error = error_of(found)
     assert isinstance(error, PaymentMethodError)
     assert error.redirect_url == "https://canary.example/"
     assert "canary" not in f"{found!r} {error} {error!r} {vars(error)}"
-    assert problem(raw(422, {"redirect_url": None}), KEYED).error is UnprocessableError
+    assert failure(raw(422, {"redirect_url": None}), KEYED).error is UnprocessableError
 
 
 # --- the server's own word ----------------------------------------------------------------------------------------
@@ -405,11 +414,11 @@ def test_a_declined_stored_payment_method_carries_a_page_that_is_shown_nowhere()
 )
 def test_x_should_retry_beats_the_status_but_not_the_body(status, body, word, retries):
     """The body's code goes first, then the header, then the status; other values of the header mean nothing."""
-    assert problem(raw(status, body, x_should_retry=word), KEYED).retries == retries
+    assert failure(raw(status, body, x_should_retry=word), KEYED).max_retries == retries
 
 
 def test_a_server_error_that_must_not_be_retried_may_still_have_been_applied():
-    assert problem(raw(500, x_should_retry="false"), UNKEYED).outcome == "unknown"
+    assert failure(raw(500, x_should_retry="false"), UNKEYED).outcome == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -426,7 +435,7 @@ def test_a_server_error_that_must_not_be_retried_may_still_have_been_applied():
 )
 def test_a_429_and_a_503_that_names_a_time_ask_for_less_load(status, header, throttled, wait):
     headers = {} if header is None else {"retry_after": header}
-    found = problem(raw(status, **headers))
+    found = failure(raw(status, **headers))
     assert (found.throttled, found.retry_after) == (throttled, wait)
     if status == 429:
         error = error_of(found)
@@ -471,11 +480,11 @@ DATE = "Sat, 21 Nov 2026 09:30:00 GMT"
 def test_retry_after_is_seconds_or_a_date_and_anything_else_is_absent(value, date, seconds):
     """RFC 9110, 10.2.3."""
     headers = CIMultiDict({"Retry-After": value}, **({} if date is None else {"Date": date}))
-    assert retry_after(headers, NOW) == seconds
+    assert parse_retry_after(headers, NOW) == seconds
 
 
 def test_without_retry_after_there_is_nothing_to_wait_for():
-    assert retry_after(CIMultiDict(), NOW) is None
+    assert parse_retry_after(CIMultiDict(), NOW) is None
 
 
 MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)).map(lambda t: t.strftime("%d %b %Y %H:%M:%S"))  # noqa: DTZ001
@@ -487,7 +496,7 @@ HEADERS = st.text(max_size=30) | st.builds("{} {}".format, MOMENTS, st.sampled_f
 @example("01 Jan 0001 00:00:00 +2359", "31 Dec 9999 23:59:59 -2359")
 @example("31 Dec 9999 23:59:59 -2359", "01 Jan 0001 00:00:00 +2359")
 def test_no_retry_after_breaks_the_reading_of_an_answer(value, date):
-    found = retry_after({"retry-after": value, "date": date}, NOW)
+    found = parse_retry_after({"retry-after": value, "date": date}, NOW)
     assert found is None or 0 <= found < timedelta.max.total_seconds()
 
 
@@ -514,7 +523,7 @@ def test_a_request_id_is_shown_only_where_it_is_harmless(headers, found):
 def test_an_answer_shows_neither_its_body_nor_header_values():
     answer = RawResponse(200, CIMultiDict({"set-cookie": "canary"}), b'{"email": "canary"}')
     assert "canary" not in repr(answer)
-    session = read(raw(body={"qualification_session_id": "qs_1", "status": "x", "email": "canary"}), GET_QUALIFICATION_SESSION, NOW)  # fmt: skip
+    session = read_response(raw(body={"qualification_session_id": "qs_1", "status": "x", "email": "canary"}), GET_QUALIFICATION_SESSION, NOW)  # fmt: skip
     assert isinstance(session, QualificationSession)
     response = Response(
         value=session, status=200, headers=answer.headers, request_id=None, attempts=1, elapsed=0.1, idempotency_key=None

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from tests.support.fake_transport import NOW, fixtures, raw
 from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.problem import Problem
-from truemed_async._core.response import read
+from truemed_async._core.failure import AttemptFailure
+from truemed_async._core.response import read_response
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.errors import DecodeError, TruncatedResponseError
 
@@ -93,8 +93,8 @@ def test_each_body_is_a_value_or_a_problem_that_quotes_nothing():
     def check(which: int, edits: list[tuple[str, int, int]], cut: int | None) -> None:
         endpoint: Endpoint[Any] = VALID[which][0]
         body = edited(VALID[which][1], edits)
-        found = read(raw(body=body[:cut]), endpoint, NOW)
-        if isinstance(found, Problem):
+        found = read_response(raw(body=body[:cut]), endpoint, NOW)
+        if isinstance(found, AttemptFailure):
             seen[found.error.__name__] += 1
             assert found.error in (DecodeError, TruncatedResponseError)
             shown = repr(found)
@@ -106,7 +106,9 @@ def test_each_body_is_a_value_or_a_problem_that_quotes_nothing():
             assert isinstance(found, getattr(endpoint.result, "__origin__", endpoint.result))
             assert orjson.loads(orjson.dumps(found.to_dict())) == found.to_dict()
             assert (
-                read(raw(body=orjson.dumps(found.to_dict())), Endpoint("x.y", "GET", "/x", endpoint.result), NOW)
+                read_response(
+                    raw(body=orjson.dumps(found.to_dict())), Endpoint("x.y", "GET", "/x", endpoint.result), NOW
+                )
                 == found
             )
 

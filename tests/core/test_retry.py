@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.support.fake_transport import NOW, SAFE, disconnected, problem, raw, refused
+from tests.support.fake_transport import NOW, SAFE, disconnected, failure, raw, refused
 from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.problem import Problem
-from truemed_async._core.response import read
-from truemed_async._core.retry import RETRY_AFTER_LIMIT, Decision, RetryQuota, decide, pause
+from truemed_async._core.failure import AttemptFailure
+from truemed_async._core.response import read_response
+from truemed_async._core.retry import MAX_RETRY_AFTER, Decision, RetryBudget, backoff, decide
 from truemed_async.errors import ProtocolError, ResponseTooLargeError, TLSError
 from truemed_async.options import RetryPolicy
 
@@ -20,15 +20,15 @@ POLICY = RetryPolicy()
 
 
 def decision(
-    found: Problem, *, repeatable: bool = True, attempt: int = 1, left: float = 60.0, **given: Any
+    found: AttemptFailure, *, repeatable: bool = True, attempt: int = 1, remaining: float = 60.0, **given: Any
 ) -> Decision:
-    settings_ = {"policy": POLICY, "quota": RetryQuota(), "random": 0.5, **given}
-    return decide(found, attempt=attempt, repeatable=repeatable, left=left, **settings_)
+    settings_ = {"policy": POLICY, "budget": RetryBudget(), "random": 0.5, **given}
+    return decide(found, attempt=attempt, repeatable=repeatable, remaining=remaining, **settings_)
 
 
-def answered(status: int, body: Any = b"{}", endpoint: Endpoint[Any] = SAFE, **headers: str) -> Problem:
-    found = read(raw(status, body, **headers), endpoint, NOW)
-    assert isinstance(found, Problem)
+def answered(status: int, body: Any = b"{}", endpoint: Endpoint[Any] = SAFE, **headers: str) -> AttemptFailure:
+    found = read_response(raw(status, body, **headers), endpoint, NOW)
+    assert isinstance(found, AttemptFailure)
     return found
 
 
@@ -36,11 +36,11 @@ SERVER_ERROR = {"error": "ServerError", "message": ""}
 CASES = [
     # what happened, GET, POST with a key, POST without
     ("no connection", refused(), True, True, True),
-    ("TLS handshake", problem(error=TLSError), True, True, True),
-    ("certificate", problem(error=TLSError, retries=0), False, False, False),
+    ("TLS handshake", failure(error=TLSError), True, True, True),
+    ("certificate", failure(error=TLSError, max_retries=0), False, False, False),
     ("disconnected", disconnected(), True, True, False),
-    ("not HTTP", problem("unknown", error=ProtocolError, retries=1), True, True, False),
-    ("too large", problem("unknown", error=ResponseTooLargeError, retries=0), False, False, False),
+    ("not HTTP", failure("unknown", error=ProtocolError, max_retries=1), True, True, False),
+    ("too large", failure("unknown", error=ResponseTooLargeError, max_retries=0), False, False, False),
     ("cut short", answered(200, b'{"a'), True, True, False),
     ("HTML", answered(200, b"<html>"), False, False, False),
     ("bad JSON", answered(200, b"[1,]"), False, False, False),
@@ -62,7 +62,7 @@ def test_what_is_repeated_depends_on_what_the_server_can_have_seen(found, get, k
 
 
 def test_a_protocol_error_is_repeated_once():
-    found = problem("unknown", error=ProtocolError, retries=1)
+    found = failure("unknown", error=ProtocolError, max_retries=1)
     assert decision(found, attempt=1).delay is not None
     assert decision(found, attempt=2).delay is None
 
@@ -71,14 +71,14 @@ def test_a_protocol_error_is_repeated_once():
 def test_there_are_as_many_attempts_as_the_policy_allows(attempts):
     policy = RetryPolicy(max_attempts=attempts)
     made = 1
-    while decision(refused(), policy=policy, attempt=made, left=1e9).delay is not None:
+    while decision(refused(), policy=policy, attempt=made, remaining=1e9).delay is not None:
         made += 1
     assert made == attempts
 
 
 def test_one_attempt_means_never_even_for_what_may_be_repeated_once():
     policy = RetryPolicy(max_attempts=1)
-    assert decision(problem(retries=1), policy=policy).delay is None
+    assert decision(failure(max_retries=1), policy=policy).delay is None
 
 
 # --- pauses -------------------------------------------------------------------------------------------------------
@@ -89,13 +89,13 @@ def test_one_attempt_means_never_even_for_what_may_be_repeated_once():
     [(1, 0.5, 1), (2, 1, 2), (3, 2, 4), (4, 4, 8), (5, 8, 8), (6, 8, 8), (9, 8, 8)],
 )
 def test_pauses_double_from_half_a_second_to_eight(attempt, longest, throttled_longest):
-    assert pause(POLICY, attempt, throttled=False, random=0.0) == longest / 2
-    assert pause(POLICY, attempt, throttled=False, random=1.0) == longest
-    assert pause(POLICY, attempt, throttled=True, random=1.0) == throttled_longest
+    assert backoff(POLICY, attempt, throttled=False, random=0.0) == longest / 2
+    assert backoff(POLICY, attempt, throttled=False, random=1.0) == longest
+    assert backoff(POLICY, attempt, throttled=True, random=1.0) == throttled_longest
 
 
 def test_pauses_are_spread_evenly_over_their_upper_half():
-    drawn = [pause(POLICY, 1, throttled=False, random=n / 10_000) for n in range(10_000)]
+    drawn = [backoff(POLICY, 1, throttled=False, random=n / 10_000) for n in range(10_000)]
     assert min(drawn) >= 0.25
     assert max(drawn) <= 0.5
     assert sum(drawn) / len(drawn) == pytest.approx(0.375, rel=0.01)
@@ -106,21 +106,21 @@ def test_pauses_are_spread_evenly_over_their_upper_half():
     [(0.0, 0.0, 0.5), (0.6, 0.0, 0.6), (7.0, 0.0, 7.0), (7.0, 0.5, 7.35), (7.0, 1.0, 7.7), (60.0, 0.0, 60.0)],
 )
 def test_retry_after_is_a_minimum_with_up_to_a_tenth_on_top(retry_after, random, delay):
-    found = problem("rejected", throttled=True, retry_after=retry_after)
-    assert decision(found, random=random, left=1000.0).delay == pytest.approx(delay)
+    found = failure("rejected", throttled=True, retry_after=retry_after)
+    assert decision(found, random=random, remaining=1000.0).delay == pytest.approx(delay)
 
 
 def test_a_server_that_asks_for_more_than_a_minute_gets_no_retry():
-    assert RETRY_AFTER_LIMIT == 60
-    found = problem("rejected", throttled=True, retry_after=60.001)
-    quota = RetryQuota()
-    assert decision(found, left=1e9, quota=quota) == Decision()
-    assert spendable(quota) == 500
+    assert MAX_RETRY_AFTER == 60
+    found = failure("rejected", throttled=True, retry_after=60.001)
+    budget = RetryBudget()
+    assert decision(found, remaining=1e9, budget=budget) == Decision()
+    assert spendable(budget) == 500
 
 
-@pytest.mark.parametrize(("left", "waits"), [(0.375, False), (0.3751, True), (0.0, False), (-1.0, False)])
-def test_it_never_sleeps_when_no_time_would_be_left_afterwards(left, waits):
-    assert (decision(refused(), left=left).delay is not None) is waits
+@pytest.mark.parametrize(("remaining", "waits"), [(0.375, False), (0.3751, True), (0.0, False), (-1.0, False)])
+def test_it_never_sleeps_when_no_time_would_be_left_afterwards(remaining, waits):
+    assert (decision(refused(), remaining=remaining).delay is not None) is waits
 
 
 OUTCOMES = st.sampled_from(["not_sent", "unknown", "rejected"])
@@ -130,28 +130,30 @@ SECONDS = st.floats(0, 1e6)
 @settings(max_examples=scale(300, 5_000))
 @given(
     outcome=OUTCOMES,
-    retries=st.sampled_from([None, 0, 1]),
+    max_retries=st.sampled_from([None, 0, 1]),
     throttled=st.booleans(),
     retry_after=st.none() | SECONDS,
     attempt=st.integers(1, 12),
     repeatable=st.booleans(),
-    left=st.floats(-10, 1000),
+    remaining=st.floats(-10, 1000),
     random=st.floats(0, 1, exclude_max=True),
     policy=st.builds(
         RetryPolicy, max_attempts=st.integers(1, 10), base=st.floats(0.001, 10), cap=st.floats(0.001, 100)
     ),
 )
 def test_whatever_happens_the_rules_hold(
-    outcome, retries, throttled, retry_after, attempt, repeatable, left, random, policy
+    outcome, max_retries, throttled, retry_after, attempt, repeatable, remaining, random, policy
 ):
-    found = problem(outcome, retries=retries, throttled=throttled, retry_after=retry_after)
-    delay = decision(found, attempt=attempt, repeatable=repeatable, left=left, random=random, policy=policy).delay
+    found = failure(outcome, max_retries=max_retries, throttled=throttled, retry_after=retry_after)
+    delay = decision(
+        found, attempt=attempt, repeatable=repeatable, remaining=remaining, random=random, policy=policy
+    ).delay
     if delay is None:
         return
     assert repeatable or outcome != "unknown"
     assert attempt < policy.max_attempts
-    assert retries is None or attempt <= retries
-    assert delay < left
+    assert max_retries is None or attempt <= max_retries
+    assert delay < remaining
     longest = min(policy.cap, policy.base * (2 if throttled else 1) * 2 ** (attempt - 1))
     assert delay >= longest / 2
     if retry_after is None:
@@ -164,49 +166,49 @@ def test_whatever_happens_the_rules_hold(
 # --- the budget ---------------------------------------------------------------------------------------------------
 
 
-def spendable(quota: RetryQuota) -> int:
+def spendable(budget: RetryBudget) -> int:
     """Empty the budget by the smallest payments, and return how much it held, to the nearest five."""
     spent = 0
-    while paid := quota.take(problem("rejected", throttled=True)):
+    while paid := budget.acquire(failure("rejected", throttled=True)):
         spent += paid
     return spent
 
 
 def test_a_budget_of_500_pays_14_for_a_retry_and_5_where_the_server_asked_for_less_load():
     assert decision(refused()).cost == 14
-    assert decision(problem("rejected", throttled=True)).cost == 5
-    quota = RetryQuota()
-    assert sum(1 for _ in range(1000) if quota.take(refused())) == 35  # 500 // 14
-    assert spendable(RetryQuota()) == 500
+    assert decision(failure("rejected", throttled=True)).cost == 5
+    budget = RetryBudget()
+    assert sum(1 for _ in range(1000) if budget.acquire(refused())) == 35  # 500 // 14
+    assert spendable(RetryBudget()) == 500
 
 
 def test_success_gives_back_the_last_cost_or_one_and_never_more_than_there_was():
-    quota = RetryQuota()
+    budget = RetryBudget()
     for _ in range(35):
-        quota.take(refused())
-    assert quota.take(refused()) == 0  # ten are left
-    quota.give_back(14)
-    assert quota.take(refused()) == 14
+        budget.acquire(refused())
+    assert budget.acquire(refused()) == 0  # ten are remaining
+    budget.refund(14)
+    assert budget.acquire(refused()) == 14
     for _ in range(4):
-        quota.give_back(0)
-    assert quota.take(refused()) == 14  # within 14 successes a retry is possible again
-    quota.give_back(10_000)
-    assert spendable(quota) == 500
+        budget.refund(0)
+    assert budget.acquire(refused()) == 14  # within 14 successes a retry is possible again
+    budget.refund(10_000)
+    assert spendable(budget) == 500
 
 
 def test_without_budget_the_error_says_that_a_retry_was_due():
-    quota = RetryQuota()
-    spendable(quota)
-    assert decision(refused(), quota=quota) == Decision(suppressed=True)
-    assert decision(problem(retries=0), quota=quota) == Decision()  # none was due
+    budget = RetryBudget()
+    spendable(budget)
+    assert decision(refused(), budget=budget) == Decision(suppressed=True)
+    assert decision(failure(max_retries=0), budget=budget) == Decision()  # none was due
 
 
 def test_ten_thousand_failing_calls_are_not_met_with_three_times_the_load():
-    quota = RetryQuota()
+    budget = RetryBudget()
     requests = 0
     for _ in range(10_000):
         attempt = 1
-        while decision(refused(), attempt=attempt, quota=quota).delay is not None:
+        while decision(refused(), attempt=attempt, budget=budget).delay is not None:
             attempt += 1
         requests += attempt
     assert requests <= 10_100

@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from truemed_async import Model, QualificationSession, Stream, export
-from truemed_async._sensitive import masked
+from truemed_async._sensitive import mask
 from truemed_async.emulator import Fault
 from truemed_async.errors import ConfigurationError, InvalidArgumentError, PermissionDeniedError
 from truemed_async.exports import ExportProgress, RowType, formats
@@ -340,7 +340,7 @@ class TestResult:
 
 @attrs.frozen(kw_only=True)
 class Address(Model):
-    street: str | None = attrs.field(default=None, repr=masked)
+    street: str | None = attrs.field(default=None, repr=mask)
 
 
 @attrs.frozen(kw_only=True)

@@ -14,7 +14,7 @@ import trustme
 
 from tests.support.recording_server import KEY, RecordingServer, answering
 from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, errors
-from truemed_async._core.transport import _release
+from truemed_async._core.transport import _close_socket
 from truemed_async.emulator import Emulator
 
 SESSION = b'{"qualification_session_id": "qs_1", "status": "approved"}'
@@ -300,7 +300,7 @@ async def test_the_pool_of_another_process_is_not_closed_by_a_finaliser(emulator
     """A forked child that merely drops the client must not touch what its parent uses."""
     client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
     await client.qualification_sessions.get(first_id(emulator))
-    connector = client._transport._connector
+    connector = client._state.transport._connector
     connector._pid = 0
     connector.__del__()
     assert not connector.closed
@@ -308,7 +308,7 @@ async def test_the_pool_of_another_process_is_not_closed_by_a_finaliser(emulator
 
 
 def test_a_transport_that_has_let_go_of_its_socket_needs_no_release():
-    _release(object())
+    _close_socket(object())
 
 
 def test_a_client_of_a_borrowed_session_has_nothing_of_its_own_to_close(emulator):

@@ -52,7 +52,7 @@ TESTS = {
         "test_errors",
     ],
     "truemed_async._core.request": ["core/test_request", "core/test_mutants_request", "test_errors"],
-    "truemed_async._core.redact": ["core/test_mutants_redact", "core/test_pipeline"],
+    "truemed_async._core.attempt_log": ["core/test_mutants_redact", "core/test_pipeline"],
     "truemed_async._sensitive": ["test_sensitive", "core/test_mutants_redact", "test_errors"],
 }
 # Those with thousands of examples or megabytes: others of their files test the same rules.

@@ -133,6 +133,6 @@ def clock() -> StillClock:
 @pytest.fixture
 async def client(server: Server, clock: StillClock) -> AsyncIterator[AsyncTruemed]:
     async with AsyncTruemed(KEY) as made:
-        made._clock = clock
-        made._pipeline = Pipeline(made._transport, clock)
+        state = made._state
+        made._state = attrs.evolve(state, clock=clock, pipeline=Pipeline(state.transport, clock))
         yield made

@@ -147,8 +147,8 @@ async def test_a_free_trial_costs_nothing(client, server):
         ({"idempotency_key": "with blank"}, "idempotency_key must be"),
         ({"extra": {"total_amount": 1}}, "extra must not contain total_amount"),
         ({"extra": {"kind": "x"}}, "extra must not contain kind"),
-        ({"extra": {"idempotency_key": "k"}}, "give the idempotency key as idempotency_key"),
-        ({"extra": {"x": object}}, "holds something that JSON cannot"),
+        ({"extra": {"idempotency_key": "k"}}, "pass the idempotency key as idempotency_key"),
+        ({"extra": {"x": object}}, "contains a value that JSON cannot"),
         ({"extra": "x"}, "extra must be a mapping"),
     ],
 )  # fmt: skip

@@ -154,7 +154,7 @@ async def test_what_is_no_safe_page_is_refused_and_not_repeated(page, field):
     async with AsyncTruemed("a-made-up-key") as client:
         with pytest.raises(errors.InvalidArgumentError, match=field) as caught:
             client.qualification_sessions.update("qs_1", **{field: page}).send(None)
-        assert client._transport._session is None
+        assert client._state.transport._session is None
     said = str(caught.value)
     assert len(str(page)) < 10 or str(page) not in said
     assert "evil" not in said

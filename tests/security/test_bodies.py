@@ -15,8 +15,8 @@ from tests.support.canary import EMAIL, NAME, OF_SERVER, leaks
 from tests.support.recording_server import answering
 from tests.support.scale import LONG
 from truemed_async import Endpoint, Model, RetryPolicy, errors
-from truemed_async._core.problem import Problem
-from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse, read
+from truemed_async._core.failure import AttemptFailure
+from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse, read_response
 from truemed_async.endpoints import ENDPOINTS, GET_QUALIFICATION_SESSION
 
 BOMB_MIB = 512 if LONG else 64
@@ -47,7 +47,7 @@ def flooding(sent):
         ok, failed = "HTTP/1.1 200 OK\r\n", "HTTP/1.1 500 Oops\r\n"
         if name == "normal":
             await exchange.answer(200, b'{"qualification_session_id": "qs_1", "status": "approved"}')
-        elif name == "announced":
+        elif name == "has_length":
             await flood(exchange, f"{ok}Content-Length: {10 * 2**30}\r\n\r\n", forever(BLOCK))
         elif name == "until_close":
             await flood(exchange, f"{ok}\r\n", forever(BLOCK))
@@ -135,7 +135,7 @@ async def test_no_bomb_of_an_error_takes_much_memory_or_time(serve):
 async def test_no_endless_body_is_read_on(serve):
     sent = {}
     server = await serve(flooding(sent))
-    endless = ["announced", "until_close", "chunked", "tiny_chunks", "error_announced", "error_chunked"]
+    endless = ["has_length", "until_close", "chunked", "tiny_chunks", "error_announced", "error_chunked"]
     results = await in_a_process(server.url, endless)
     for name, (became, peak, seconds, size) in results.items():
         assert became == ("ServerError" if name.startswith("error") else "ResponseTooLargeError"), name
@@ -184,7 +184,7 @@ ANY = Endpoint("any", "GET", "/", dict)
 def timed(body, status=200, endpoint=ANY):
     raw = RawResponse(status, {}, body, True)
     started = time.thread_time()
-    result = read(raw, endpoint, time.time())
+    result = read_response(raw, endpoint, time.time())
     return result, time.thread_time() - started
 
 
@@ -217,7 +217,7 @@ DEEP = {
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_a_megabyte_of_anything_is_read_quickly(shape, status):
     result, seconds = timed(DEEP[shape], status)
-    assert isinstance(result, Problem) or shape in ("keys", "one key", "digits", "exponent", "fraction")
+    assert isinstance(result, AttemptFailure) or shape in ("keys", "one key", "digits", "exponent", "fraction")
     assert seconds < 2, "of this thread's work: a second look at each byte would take minutes"
 
 
@@ -254,7 +254,7 @@ def test_a_strange_number_is_a_number_or_refused(number):
     result, _ = timed(
         b'{"qualification_session_id": "q", "status": "s", "fee": %s}' % number, 200, GET_QUALIFICATION_SESSION
     )
-    assert isinstance(result, Problem) or isinstance(result.fee, float)
+    assert isinstance(result, AttemptFailure) or isinstance(result.fee, float)
 
 
 TOKENS = [
@@ -337,9 +337,9 @@ def test_a_mutated_answer_is_a_value_or_a_problem():
     for _ in range(BODIES):
         raw, endpoint = mutated(choose), choose.choice((*ENDPOINTS, ANY))
         started = time.thread_time()
-        result = read(raw, endpoint, 1_790_000_000.0)
+        result = read_response(raw, endpoint, 1_790_000_000.0)
         slowest = max(slowest, time.thread_time() - started)
-        if isinstance(result, Problem):
+        if isinstance(result, AttemptFailure):
             problems += 1
             assert issubclass(result.error, errors.CallError)
             assert leaks(f"{result.reason} {result.path}", OF_SERVER) == []

@@ -32,9 +32,9 @@ from tests.support.recording_server import KEY
 from tests.support.scale import scale
 from tests.support.timeouts import HURRIED, PATIENT
 from truemed_async import AsyncTruemed, Outcome, RequestOptions, RetryPolicy, Timeouts, Truemed, errors
-from truemed_async._core.request import build
-from truemed_async._core.response import RawResponse, read
-from truemed_async._core.transport import Network
+from truemed_async._core.request import build_request
+from truemed_async._core.response import RawResponse, read_response
+from truemed_async._core.transport import ConnectionOptions
 from truemed_async._sensitive import Sensitive
 from truemed_async._validation.configuration import resolve_api_key
 from truemed_async.cli.app import run as run_cli
@@ -328,8 +328,8 @@ async def test_a_listing_that_fails_midway_shows_nothing(serve, client_for):
 
 def parts_of(client):
     """The client and what it is made of."""
-    transport = client._transport
-    return (client, transport, client._pipeline, transport._network, transport._session, transport._connector)
+    transport = client._state.transport
+    return (client, transport, client._state.pipeline, transport._options, transport._session, transport._connector)
 
 
 async def test_the_clients_own_objects_show_nothing(serve, client_for):
@@ -355,7 +355,7 @@ async def test_a_proxys_password_shows_nowhere(serve, client_for):
     assert server.requests[0].header("proxy-authorization")
     for part in parts_of(client):
         assert leaks(f"{part} {part!r}") == []
-    assert leaks(f"{vars(client._transport)} {vars(client._pipeline)}") == []
+    assert leaks(f"{vars(client._state.transport)} {vars(client._state.pipeline)}") == []
     with pytest.raises(errors.InvalidArgumentError) as caught:
         AsyncTruemed(KEY, proxy=f"ftp://{quote_user(USER_ID)}:{KEY}@127.0.0.1")
     assert found_in(canary.ERROR_SURFACES, caught.value) == []
@@ -367,7 +367,7 @@ def quote_user(text):
 
 def test_values_of_the_inside_show_nothing():
     api_key = resolve_api_key(Sensitive(KEY))
-    request = build(
+    request = build_request(
         URL("https://api.example"),
         UPDATE_QUALIFICATION_SESSION,
         path={"qualification_session_id": "qs_1"},
@@ -376,8 +376,8 @@ def test_values_of_the_inside_show_nothing():
         headers={"X-Who": USER_ID},
     )
     raw_response = RawResponse(400, {"X-Who": f"{EMAIL} {NAME} {KEY}"}, canary.told(redirect_url=EMAIL))
-    problem = read(raw_response, GET_QUALIFICATION_SESSION, time.time())
-    network = Network.of(None, f"http://{KEY}:{quote_user(EMAIL)}@127.0.0.1", None)
+    problem = read_response(raw_response, GET_QUALIFICATION_SESSION, time.time())
+    network = ConnectionOptions.of(None, f"http://{KEY}:{quote_user(EMAIL)}@127.0.0.1", None)
     options = RequestOptions(headers={"X-Who": f"{USER_ID} {USER_NAME}"})
     for value in (request, raw_response, problem, network, options, api_key, problem.body):
         surfaces = dict(canary.VALUE_SURFACES)

@@ -25,7 +25,7 @@ async def refused(serve, headers):
         ):
             with pytest.raises(errors.InvalidArgumentError) as caught:
                 call.send(None)
-        assert client._transport._session is None
+        assert client._state.transport._session is None
     assert server.connections == 0
     return str(caught.value)
 
@@ -73,7 +73,7 @@ def test_the_sync_facade_checks_them_too():
             with pytest.raises(errors.InvalidArgumentError) as caught:
                 client.qualification_sessions.get("qs_1", options=RequestOptions(headers=headers))
             assert "hidden" not in str(caught.value)
-        assert client._async._transport._session is None
+        assert client._async._state.transport._session is None
 
 
 async def test_every_printable_character_arrives_as_it_is(serve, client_for):

@@ -11,7 +11,7 @@ from yarl import URL
 from tests.support.recording_server import KEY, answering
 from tests.support.scale import scale
 from truemed_async import AsyncTruemed, Endpoint, QualificationSession, Truemed, errors
-from truemed_async._core.request import build
+from truemed_async._core.request import build_request
 from truemed_async.endpoints import ENDPOINTS
 
 SESSION = b'{"qualification_session_id": "qs_1", "status": "approved"}'
@@ -53,7 +53,7 @@ def leads_astray(base, endpoint, value):
     """Put an id into a route. Return whether it was taken, and check that it stayed there."""
     (name,) = re.findall(r"\{(\w+)\}", endpoint.path)
     try:
-        request = build(URL(base), endpoint, path={name: value})
+        request = build_request(URL(base), endpoint, path={name: value})
     except errors.InvalidArgumentError as error:
         assert len(value) < 8 or value not in str(error).replace(name, "")
         return False
@@ -122,7 +122,7 @@ async def test_a_bad_id_is_refused_before_anything_is_opened(serve, bad):
         async with sessions.get_many([bad]) as outcomes:
             (outcome,) = [each async for each in outcomes]
         assert isinstance(outcome.error, errors.InvalidArgumentError)
-        assert client._transport._session is None
+        assert client._state.transport._session is None
     assert server.connections == 0
 
 
@@ -131,7 +131,7 @@ def test_a_bad_id_is_refused_by_the_sync_facade():
         for bad in BAD_IDS:
             with pytest.raises(errors.InvalidArgumentError):
                 client.qualification_sessions.get(bad)
-        assert client._async._transport._session is None
+        assert client._async._state.transport._session is None
 
 
 @pytest.mark.parametrize(
@@ -144,12 +144,12 @@ async def test_an_endpoint_of_ones_own_gets_exactly_its_ids(path):
     async with AsyncTruemed(KEY) as client:
         with pytest.raises(errors.InvalidArgumentError):
             await client.send(endpoint, path=path)
-        assert client._transport._session is None
+        assert client._state.transport._session is None
 
 
 def test_an_id_that_names_a_placeholder_is_not_filled_again():
     endpoint = Endpoint("own.get", "GET", "/own/{one}/{two}", QualificationSession)
-    request = build(URL("https://api.example"), endpoint, path={"one": "two", "two": "one"})
+    request = build_request(URL("https://api.example"), endpoint, path={"one": "two", "two": "one"})
     assert str(request.url) == "https://api.example/own/two/one"
 
 
@@ -180,7 +180,7 @@ def test_an_endpoints_path_begins_at_the_root(path):
 def test_no_query_leaves_its_route(query):
     endpoint = Endpoint("own.list", "GET", "/own", dict)
     try:
-        request = build(URL("https://api.example"), endpoint, query=query)
+        request = build_request(URL("https://api.example"), endpoint, query=query)
     except errors.InvalidArgumentError:
         assert any("\ud800" <= letter <= "\udfff" for text in (*query, *query.values()) for letter in str(text))
         return

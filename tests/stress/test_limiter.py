@@ -7,8 +7,8 @@ import pytest
 from yarl import URL
 
 from truemed_async import AsyncTruemed, Endpoint, RetryPolicy, Timeouts
-from truemed_async._core.pipeline import Clock, Pipeline, Settings
-from truemed_async._core.request import build
+from truemed_async._core.pipeline import CallSettings, Clock, Pipeline
+from truemed_async._core.request import build_request
 from truemed_async._core.response import RawResponse
 from truemed_async.emulator import Emulator
 
@@ -71,8 +71,8 @@ def storm(limiter_options, tasks=1000):
     async def run():
         limiter = Limiter(**limiter_options)
         pipeline = Pipeline(limiter, LoopClock())
-        settings = Settings(timeouts=Timeouts(), retry=RetryPolicy())
-        request = build(URL("http://127.0.0.1"), THING)
+        settings = CallSettings(timeouts=Timeouts(), retry=RetryPolicy())
+        request = build_request(URL("http://127.0.0.1"), THING)
         calls = (pipeline.send(request, settings) for _ in range(tasks))
         answers = await asyncio.gather(*calls, return_exceptions=True)
         for answer in answers:
@@ -102,7 +102,7 @@ def test_where_the_server_lets_a_second_s_worth_through_it_is_nearly_as_fast_as_
 
 def test_without_pacing_most_would_be_refused(monkeypatch):
     """The negative control: the same tasks, unpaced, run into the limit and fail."""
-    monkeypatch.setattr("truemed_async._core.pacing.Pacer.reserve", lambda self, now, until: 0.0)
+    monkeypatch.setattr("truemed_async._core.rate_limiter.AdaptiveRateLimiter.reserve", lambda self, now, until: 0.0)
     with pytest.raises(Exception, match="429"):
         storm({"rate": 200, "burst": 10, "retry_after": None})
 

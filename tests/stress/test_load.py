@@ -119,10 +119,10 @@ async def test_cancelling_at_random_leaks_nothing(scale, open_files):
                 assert all(result is not None for result in results)
             assert cancelled > 20
             # The client is as good as new: every slot is free again.
-            slots = client._transport.bind()
+            slots = client._state.transport.bind()
             assert slots._value == 100
             assert await client.qualification_sessions.get(ids[0])
-            assert len(client._transport._connector._acquired) == 0
+            assert len(client._state.transport._connector._acquired) == 0
         while emulator.requests.in_flight:
             await asyncio.sleep(0)
         gc.collect()
@@ -144,8 +144,8 @@ async def test_cancelling_inside_the_body_frees_the_connection():
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        assert not client._transport._connector._acquired
-        assert not client._transport._connector._conns, "a connection with half an answer on it is not reused"
+        assert not client._state.transport._connector._acquired
+        assert not client._state.transport._connector._conns, "a connection with half an answer on it is not reused"
 
 
 async def test_a_long_run_under_faults_does_not_grow(scale, open_files, resident):

@@ -15,8 +15,8 @@ from multidict import CIMultiDict
 
 from tests.support.paths import FIXTURES
 from truemed_async._core.endpoint import Endpoint, Idempotency
+from truemed_async._core.failure import AttemptFailure
 from truemed_async._core.pipeline import Clock
-from truemed_async._core.problem import Problem
 from truemed_async._core.response import RawResponse
 from truemed_async.errors import AttemptTimeoutError, CallOutcome, ConnectError, DisconnectedError
 
@@ -35,28 +35,30 @@ def fixtures() -> Iterator[tuple[str, dict[str, Any]]]:
             yield content["endpoint"], sample
 
 
-def raw(status: int = 200, body: Any = b"{}", *, announced: bool = True, **headers: str) -> RawResponse:
+def raw(status: int = 200, body: Any = b"{}", *, has_length: bool = True, **headers: str) -> RawResponse:
     """Return an answer; header names are written with underscores, and what is not bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return RawResponse(status, named, content, announced)
+    return RawResponse(status, named, content, has_length)
 
 
-def refused() -> Problem:
-    return Problem(error=ConnectError, reason="no connection", outcome="not_sent", retries=None)
+def refused() -> AttemptFailure:
+    return AttemptFailure(error=ConnectError, reason="no connection", outcome="not_sent", max_retries=None)
 
 
-def disconnected() -> Problem:
-    return Problem(error=DisconnectedError, reason="the connection broke", outcome="unknown", retries=None)
+def disconnected() -> AttemptFailure:
+    return AttemptFailure(error=DisconnectedError, reason="the connection broke", outcome="unknown", max_retries=None)
 
 
-def timed_out() -> Problem:
-    return Problem(error=AttemptTimeoutError, reason="no whole answer in time", outcome="unknown", retries=None)
+def timed_out() -> AttemptFailure:
+    return AttemptFailure(
+        error=AttemptTimeoutError, reason="no complete response in time", outcome="unknown", max_retries=None
+    )
 
 
-def problem(outcome: CallOutcome = "not_sent", **changes: Any) -> Problem:
-    given: dict[str, Any] = {"error": ConnectError, "reason": "it broke", "retries": None, **changes}
-    return Problem(outcome=outcome, **given)
+def failure(outcome: CallOutcome = "not_sent", **changes: Any) -> AttemptFailure:
+    given: dict[str, Any] = {"error": ConnectError, "reason": "it broke", "max_retries": None, **changes}
+    return AttemptFailure(outcome=outcome, **given)
 
 
 class FakeClock(Clock):
@@ -94,7 +96,7 @@ class Sent:
     seconds: float
 
 
-Step = Problem | RawResponse | Callable[[], Problem | RawResponse]
+Step = AttemptFailure | RawResponse | Callable[[], AttemptFailure | RawResponse]
 
 
 class FakeTransport:
@@ -110,7 +112,7 @@ class FakeTransport:
     def bind(self) -> asyncio.Semaphore:
         return self.slots
 
-    async def send(self, request: Any, *, connect: float, seconds: float) -> RawResponse | Problem:
+    async def send(self, request: Any, *, connect: float, seconds: float) -> RawResponse | AttemptFailure:
         body = None if request.body is None else request.body.value
         self.sent.append(Sent(self.clock.now, body, request.idempotency_key, connect, seconds))
         step = self.script[min(len(self.sent), len(self.script)) - 1]

@@ -41,7 +41,7 @@ class Wire:
         self.sent.append(request)
         status, body = self.answers[min(len(self.sent), len(self.answers)) - 1]
         content = b"" if body is None else json.dumps(body).encode()
-        return RawResponse(status, CIMultiDict(), content, announced=True)
+        return RawResponse(status, CIMultiDict(), content, has_length=True)
 
     @property
     def only(self) -> Request:
@@ -68,5 +68,5 @@ def answering(*answers: Any) -> tuple[AsyncTruemed, Wire]:
     """Return a client, and the wire that answers it: bodies with 200, or ``(status, body)``."""
     client = AsyncTruemed(KEY)
     wire = Wire([each if isinstance(each, tuple) else (200, each) for each in answers])
-    client._pipeline = Pipeline(wire, NoWait())
+    client._state = attrs.evolve(client._state, pipeline=Pipeline(wire, NoWait()))
     return client, wire

@@ -1,26 +1,32 @@
-"""Many calls at once, bounded: a fixed number of workers over one shared iterator."""
+"""Many calls at once, bounded: a fixed number of workers over one shared iterator, de-duplication and progress."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import Generic, TypeVar, cast
+import inspect
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence, Sized
+from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 import attrs
 
-from truemed_async.errors import TruemedError
+from truemed_async.errors import InvalidArgumentError, TruemedError
 
 K = TypeVar("K")
 T = TypeVar("T")
 
+MAX_REMEMBERED_IDS = 100_000
+"""How many ids are remembered to skip repeats, about 15 MiB."""
+_YIELD_EVERY = 1000  # skipped items after which other tasks get a turn on the event loop
+
 
 @attrs.frozen(kw_only=True)
 class Outcome(Generic[T]):
-    """What became of one id of many.
+    """The result of one call of many.
 
     Attributes:
-        id: The id that was asked for.
-        value: What came back, or ``None`` if it failed.
+        id: The id of the call.
+        value: The result, or ``None`` if the call failed.
         error: Why it failed, or ``None``.
     """
 
@@ -30,7 +36,7 @@ class Outcome(Generic[T]):
 
     @property
     def ok(self) -> bool:
-        """Whether it worked."""
+        """Whether the call succeeded."""
         return self.error is None
 
     def unwrap(self) -> T:
@@ -40,26 +46,26 @@ class Outcome(Generic[T]):
         return cast("T", self.value)
 
 
-_TURN = 1000  # items that are passed over before others get a turn on the event loop
-
-
-@attrs.frozen
-class _Crash:
-    """An exception that is not one id's failure; it ends the whole."""
-
-    error: BaseException
-
-
 async def outcome_of(item: str, call: Callable[[str], Awaitable[T]]) -> Outcome[T]:
-    """Make one call; its failure, bad id included, stays its own."""
+    """Make one call. Its failure, including an invalid id, becomes its outcome."""
     try:
         return Outcome(id=item, value=await call(item))
     except TruemedError as error:
         return Outcome(id=item, error=error)
 
 
-def every(_: object) -> bool:
-    """Want each item."""
+# --- workers ------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class _WorkerFailure:
+    """An exception that does not belong to a single item. It ends the whole operation."""
+
+    error: BaseException
+
+
+def accept_all(_: object) -> bool:
+    """Accept every item."""
     return True
 
 
@@ -69,42 +75,42 @@ async def fan_out(
     *,
     concurrency: int,
     ordered: bool,
-    wanted: Callable[[K], bool] = every,
+    accept: Callable[[K], bool] = accept_all,
 ) -> AsyncGenerator[list[T], None]:
-    """Yield the results of ``call`` over ``items`` in batches of whatever is ready.
+    """Yield the results of ``call`` over ``items`` in batches of those that are ready.
 
-    Items are taken lazily, never more than twice ``concurrency`` ahead of what the consumer has taken, so neither a
-    slow consumer nor an endless iterator fills memory. Items that are not ``wanted`` are passed over. Ending the
-    generator cancels and awaits the workers.
+    Items are taken lazily, never more than twice ``concurrency`` ahead of the consumer, so neither a slow consumer nor
+    an endless iterator fills memory. Items that ``accept`` rejects are skipped. Closing the generator cancels the
+    workers and waits for them.
     """
-    source = _numbered(items, wanted)
-    taking = asyncio.Lock()
-    room = asyncio.Semaphore(2 * concurrency)
-    finished: asyncio.Queue[tuple[int, T] | _Crash | None] = asyncio.Queue()
+    source = _enumerate(items, accept)
+    source_lock = asyncio.Lock()
+    capacity = asyncio.Semaphore(2 * concurrency)
+    finished: asyncio.Queue[tuple[int, T] | _WorkerFailure | None] = asyncio.Queue()
 
     async def work() -> None:
         while True:
-            await room.acquire()
-            async with taking:
-                taken = await anext(source, None)
-            if taken is None:
+            await capacity.acquire()
+            async with source_lock:
+                numbered = await anext(source, None)
+            if numbered is None:
                 return
-            number, item = taken
+            number, item = numbered
             finished.put_nowait((number, await call(item)))
 
-    def ended(worker: asyncio.Task[None]) -> None:
-        """Tell the consumer, however a worker ended, lest it wait for ever."""
+    def report_end(worker: asyncio.Task[None]) -> None:
+        """Notify the consumer of the end of a worker, so that it never waits for one that has ended."""
         error = asyncio.CancelledError() if worker.cancelled() else worker.exception()
-        finished.put_nowait(None if error is None else _Crash(error))
+        finished.put_nowait(None if error is None else _WorkerFailure(error))
 
     workers = [asyncio.create_task(work()) for _ in range(concurrency)]
     for worker in workers:
-        worker.add_done_callback(ended)
+        worker.add_done_callback(report_end)
     try:
-        async for batch in _ready(finished, len(workers), ordered=ordered):
+        async for batch in _collect(finished, len(workers), ordered=ordered):
             yield batch
             for _ in batch:
-                room.release()
+                capacity.release()
     finally:
         for worker in workers:
             worker.cancel()
@@ -112,50 +118,117 @@ async def fan_out(
         await source.aclose()
 
 
-async def _ready(
-    finished: asyncio.Queue[tuple[int, T] | _Crash | None], working: int, *, ordered: bool
+async def _collect(
+    finished: asyncio.Queue[tuple[int, T] | _WorkerFailure | None], workers: int, *, ordered: bool
 ) -> AsyncGenerator[list[T], None]:
-    """Yield finished results until the last of ``working`` workers has ended, in the items' order if asked for."""
+    """Yield finished results until the last worker has ended; if ``ordered``, in the order of the items."""
     waiting: dict[int, T] = {}
-    turn = 0
-    while working:
+    next_number = 0
+    while workers:
         batch: list[T] = []
-        arrived = await finished.get()
+        result = await finished.get()
         while True:
-            if isinstance(arrived, _Crash):
-                raise arrived.error
-            if arrived is None:
-                working -= 1
+            if isinstance(result, _WorkerFailure):
+                raise result.error
+            if result is None:
+                workers -= 1
             elif not ordered:
-                batch.append(arrived[1])
+                batch.append(result[1])
             else:
-                waiting[arrived[0]] = arrived[1]
-                while turn in waiting:
-                    batch.append(waiting.pop(turn))
-                    turn += 1
+                waiting[result[0]] = result[1]
+                while next_number in waiting:
+                    batch.append(waiting.pop(next_number))
+                    next_number += 1
             if finished.empty():
                 break
-            arrived = finished.get_nowait()
+            result = finished.get_nowait()
         if batch:
             yield batch
 
 
-async def _numbered(
-    items: Iterable[K] | AsyncIterable[K], wanted: Callable[[K], bool]
+async def _enumerate(
+    items: Iterable[K] | AsyncIterable[K], accept: Callable[[K], bool]
 ) -> AsyncGenerator[tuple[int, K], None]:
-    number = passed_over = 0
+    number = skipped = 0
     if isinstance(items, AsyncIterable):
-        iterator: AsyncIterator[K] = aiter(items)
-        async for item in iterator:
-            if wanted(item):
+        async for item in items:
+            if accept(item):
                 yield number, item
                 number += 1
     else:
         for item in items:
-            if wanted(item):
+            if accept(item):
                 yield number, item
                 number += 1
             else:
-                passed_over += 1
-                if passed_over % _TURN == 0:
+                skipped += 1
+                if skipped % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)
+
+
+# --- de-duplication -----------------------------------------------------------------------------------------------
+
+
+class RecentIds:
+    """Accepts each id once, among the last :data:`MAX_REMEMBERED_IDS` different ones."""
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        """How many repeats there were."""
+        self._ids: set[str] = set()
+        self._oldest: deque[str] = deque()
+
+    def is_new(self, id: object) -> bool:
+        """Whether the id was not seen before. Non-strings are always new: their validation fails later."""
+        if not isinstance(id, str):
+            return True
+        if id in self._ids:
+            self.skipped += 1
+            return False
+        if len(self._oldest) == MAX_REMEMBERED_IDS:
+            self._ids.remove(self._oldest.popleft())
+        self._ids.add(id)
+        self._oldest.append(id)
+        return True
+
+
+@runtime_checkable
+class SupportsFilter(Protocol):
+    """An iterable that filters its items itself, because it counts those that it returns, as the sync facade does."""
+
+    def set_filter(self, accept: Callable[[Any], bool], /) -> None:
+        """Return only the items for which ``accept`` is true."""
+        ...
+
+
+def filter_repeats(items: object, ids: RecentIds) -> Callable[[object], bool]:
+    """Return the filter for :func:`fan_out`. An iterable that filters itself gets it instead."""
+    if isinstance(items, SupportsFilter):
+        items.set_filter(ids.is_new)
+        return accept_all
+    return ids.is_new
+
+
+# --- progress -----------------------------------------------------------------------------------------------------
+
+
+class ProgressReporter:
+    """Counts outcomes, and calls the caller's function when there are more."""
+
+    def __init__(self, progress: object, items: object, ids: RecentIds | None) -> None:
+        if not callable(progress) or inspect.iscoroutinefunction(progress):
+            raise InvalidArgumentError("progress must be a plain function of (done, failed, total)")
+        self._progress: Callable[[int, int, int | None], object] = progress
+        self._ids = ids
+        self._total = len(items) if isinstance(items, Sized) else None
+        self._done = self._failed = 0
+        self._last_reported = (0, 0)
+
+    def __call__(self, outcomes: Sequence[Outcome[Any]]) -> None:
+        """Count these. Skipped repeats count as done: otherwise the total would never be reached."""
+        self._done += len(outcomes)
+        self._failed += sum(not outcome.ok for outcome in outcomes)
+        now = (self._done + (0 if self._ids is None else self._ids.skipped), self._failed)
+        if now != self._last_reported:
+            self._last_reported = now
+            self._progress(*now, self._total)

@@ -1,7 +1,7 @@
-"""The only loop over attempts: slot, pacing gate, attempt, decision, pause.
+"""The only loop over attempts: slot, rate limiter, attempt, decision, backoff.
 
-The request is frozen before the first attempt, so every attempt carries the same idempotency key and the same bytes.
-The clock starts once a slot is free: a queue inside this process is not the server's slowness.
+The request is frozen before the first attempt, so every attempt sends the same idempotency key and the same bytes. The
+deadline starts once a slot is free: a queue inside this process is not the server's slowness.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from typing import Any, Protocol
 
 import attrs
 
-from truemed_async._core import redact
+from truemed_async._core import attempt_log
 from truemed_async._core.endpoint import Idempotency
-from truemed_async._core.ledger import KeyLedger
-from truemed_async._core.pacing import Pacer
-from truemed_async._core.problem import Problem
+from truemed_async._core.failure import AttemptFailure
+from truemed_async._core.idempotency import IdempotencyKeyCache
+from truemed_async._core.rate_limiter import AdaptiveRateLimiter
 from truemed_async._core.request import Request
-from truemed_async._core.response import RawResponse, Response, read
-from truemed_async._core.retry import Decision, RetryQuota, decide
+from truemed_async._core.response import RawResponse, Response, read_response
+from truemed_async._core.retry import Decision, RetryBudget, decide
 from truemed_async.errors import AttemptTimeoutError, CallError, CallOutcome, DeadlineExceededError
 from truemed_async.options import Attempt, Hook, RetryPolicy, Timeouts
 
 
-class Transporter(Protocol):
-    """What makes one attempt; :class:`~truemed_async._core.transport.Transport`, or a stand-in of a test."""
+class Transport(Protocol):
+    """Makes attempts: :class:`~truemed_async._core.transport.AiohttpTransport`, or a stand-in in a test."""
 
     def bind(self) -> asyncio.Semaphore:
-        """Make ready on the running loop and return the slots."""
+        """Prepare for the running loop and return the slots."""
         ...
 
-    async def send(self, request: Request, *, connect: float, seconds: float) -> RawResponse | Problem:
+    async def send(self, request: Request, *, connect: float, seconds: float) -> RawResponse | AttemptFailure:
         """Make one attempt."""
         ...
 
 
 class Clock:
-    """Time and chance, so that tests can hold both."""
+    """Time and randomness, so that tests can control both."""
 
     def monotonic(self) -> float:
-        """Return seconds that only grow."""
+        """Return seconds that only increase."""
         return time.monotonic()
 
     def wall(self) -> float:
@@ -50,7 +50,7 @@ class Clock:
 
     def random(self) -> float:
         """Return a number in [0, 1)."""
-        return random.random()  # noqa: S311  # spreads pauses; nothing secret
+        return random.random()  # noqa: S311  # spreads retries; nothing secret
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -58,8 +58,8 @@ class Clock:
 
 
 @attrs.frozen(kw_only=True)
-class Settings:
-    """What a call is held to."""
+class CallSettings:
+    """The timeouts, retry policy and hooks of a call."""
 
     timeouts: Timeouts
     retry: RetryPolicy
@@ -67,26 +67,26 @@ class Settings:
 
 
 class Pipeline:
-    """Sends requests over one transport; a client and its copies share it, its pace and its retry budget."""
+    """Sends requests over one transport. A client and its copies share it, its rate limit and its retry budget."""
 
-    def __init__(self, transport: Transporter, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
         self._clock = clock
-        self._pacer = Pacer()
-        self._quota = RetryQuota()
-        self._keys = KeyLedger()
+        self._limiter = AdaptiveRateLimiter()
+        self._budget = RetryBudget()
+        self._keys = IdempotencyKeyCache()
 
-    async def send(self, request: Request, settings: Settings) -> Response[Any]:
-        """Return the answer, or raise what became of the call."""
+    async def send(self, request: Request, settings: CallSettings) -> Response[Any]:
+        """Return the response, or raise the error of the call."""
         self._keys.check(request)
         async with self._transport.bind():
-            result = await _Call(request, settings, self._transport, self._clock, self._pacer, self._quota).run()
+            result = await _Call(request, settings, self._transport, self._clock, self._limiter, self._budget).run()
         if not isinstance(result, CallError):
             return result
         try:
             raise result
         finally:
-            del result  # else the error's traceback would hold this frame, and the frame the error
+            del result  # otherwise the error's traceback refers to this frame, and the frame to the error
 
 
 @attrs.define
@@ -94,106 +94,111 @@ class _Call:
     """One logical call: the state that its attempts share."""
 
     request: Request
-    settings: Settings
-    transport: Transporter
+    settings: CallSettings
+    transport: Transport
     clock: Clock
-    pacer: Pacer
-    quota: RetryQuota
+    limiter: AdaptiveRateLimiter
+    budget: RetryBudget
     attempts: int = 0
-    worst: CallOutcome = "not_sent"  # of the attempts before: one unknown leaves the call unknown
-    paid: int = 0
+    earlier_outcome: CallOutcome = "not_sent"  # of earlier attempts: one unknown leaves the call unknown
+    retry_cost: int = 0
     deadline: float = 0.0
 
     async def run(self) -> Response[Any] | CallError:
         clock, request = self.clock, self.request
-        began = clock.monotonic()
-        self.deadline = began + self.settings.timeouts.total
-        problem: Problem | None = None
+        start = clock.monotonic()
+        self.deadline = start + self.settings.timeouts.total
+        failure: AttemptFailure | None = None
         while True:
-            if not await self._turn():
-                return self._error(problem or _PACED_OUT)  # what went wrong before says more than the wait
-            started, regime = clock.monotonic(), self.pacer.regime
+            if not await self._wait_for_rate_limit():
+                return self._error(failure or _DEADLINE_IN_QUEUE)  # an earlier failure says more than the wait
+            attempt_start, generation = clock.monotonic(), self.limiter.generation
             self.attempts += 1
-            seconds = min(self.settings.timeouts.attempt, self.deadline - started)
+            seconds = min(self.settings.timeouts.attempt, self.deadline - attempt_start)
             raw = await self.transport.send(request, connect=self.settings.timeouts.connect, seconds=seconds)
             now = clock.monotonic()
-            value = raw if isinstance(raw, Problem) else read(raw, request.endpoint, clock.wall())
-            if not isinstance(value, Problem):
+            value = raw if isinstance(raw, AttemptFailure) else read_response(raw, request.endpoint, clock.wall())
+            if not isinstance(value, AttemptFailure):
                 assert isinstance(raw, RawResponse)
-                self.pacer.succeeded(now)
-                self.quota.give_back(self.paid)
-                self._report(started, now, raw, None, None)
+                self.limiter.on_success(now)
+                self.budget.refund(self.retry_cost)
+                self._log(attempt_start, now, raw, None, None)
                 return Response(
                     value=value, status=raw.status, headers=raw.headers, request_id=raw.request_id,
-                    attempts=self.attempts, elapsed=now - began, idempotency_key=request.idempotency_key,
+                    attempts=self.attempts, elapsed=now - start, idempotency_key=request.idempotency_key,
                 )  # fmt: skip
-            problem = self._at_deadline(value, now)
-            if problem.throttled:
-                self.pacer.refused(now, regime=regime, retry_after=problem.retry_after)
-            decision = self._decide(problem, now)
-            self._report(started, now, raw, problem, decision.delay)
+            failure = self._at_deadline(value, now)
+            if failure.throttled:
+                self.limiter.on_rate_limited(now, generation=generation, retry_after=failure.retry_after)
+            decision = self._decide(failure, now)
+            self._log(attempt_start, now, raw, failure, decision.delay)
             if decision.delay is None:
-                return self._error(problem, suppressed=decision.suppressed)
-            if problem.outcome == "unknown":
-                self.worst = "unknown"
-            self.paid = decision.cost
+                return self._error(failure, suppressed=decision.suppressed)
+            if failure.outcome == "unknown":
+                self.earlier_outcome = "unknown"
+            self.retry_cost = decision.cost
             await clock.sleep(decision.delay)
 
-    async def _turn(self) -> bool:
-        """Wait until the pacer lets the next attempt start; ``False`` if that would be after the deadline."""
+    async def _wait_for_rate_limit(self) -> bool:
+        """Wait until the rate limiter allows the next attempt; ``False`` if that would be after the deadline."""
         while True:
-            regime = self.pacer.regime
-            wait = self.pacer.reserve(self.clock.monotonic(), until=self.deadline)
+            generation = self.limiter.generation
+            wait = self.limiter.reserve(self.clock.monotonic(), until=self.deadline)
             if not wait:
                 return wait is not None
             await self.clock.sleep(wait)
-            if regime == self.pacer.regime:
+            if generation == self.limiter.generation:
                 return self.clock.monotonic() < self.deadline
 
-    def _decide(self, problem: Problem, now: float) -> Decision:
+    def _decide(self, failure: AttemptFailure, now: float) -> Decision:
         return decide(
-            problem,
+            failure,
             policy=self.settings.retry,
             attempt=self.attempts,
             repeatable=self.request.repeatable,
-            left=self.deadline - now,
-            quota=self.quota,
+            remaining=self.deadline - now,
+            budget=self.budget,
             random=self.clock.random(),
         )
 
-    def _at_deadline(self, problem: Problem, now: float) -> Problem:
-        """Make an attempt that was cut short because the whole call had no time left the call's failure."""
-        if problem.error is AttemptTimeoutError and now >= self.deadline:
-            return attrs.evolve(problem, error=DeadlineExceededError, reason="no whole answer before the deadline")
-        return problem
+    def _at_deadline(self, failure: AttemptFailure, now: float) -> AttemptFailure:
+        """Turn an attempt that was ended by the deadline of the call into the failure of the call."""
+        if failure.error is AttemptTimeoutError and now >= self.deadline:
+            return attrs.evolve(failure, error=DeadlineExceededError, reason="no complete response before the deadline")
+        return failure
 
-    def _error(self, problem: Problem, *, suppressed: bool = False) -> CallError:
-        return problem.to_error(
+    def _error(self, failure: AttemptFailure, *, suppressed: bool = False) -> CallError:
+        return failure.to_error(
             endpoint=self.request.endpoint.name,
             attempts=self.attempts,
-            outcome="unknown" if self.worst == "unknown" else problem.outcome,
+            outcome="unknown" if self.earlier_outcome == "unknown" else failure.outcome,
             idempotency_key=self.request.idempotency_key,
             retries_suppressed=suppressed,
             is_read=self.request.endpoint.idempotency is Idempotency.SAFE,
         )
 
-    def _report(
-        self, started: float, now: float, raw: RawResponse | Problem, problem: Problem | None, retry_in: float | None
+    def _log(
+        self,
+        start: float,
+        now: float,
+        raw: RawResponse | AttemptFailure,
+        failure: AttemptFailure | None,
+        retry_in: float | None,
     ) -> None:
-        if not self.settings.hooks and not redact.logger.isEnabledFor(redact.level(problem)):
+        if not self.settings.hooks and not attempt_log.logger.isEnabledFor(attempt_log.log_level(failure)):
             return
         endpoint = self.request.endpoint
-        redact.report(
+        attempt_log.log_attempt(
             Attempt(
                 endpoint=endpoint.name,
                 method=endpoint.method,
                 route=endpoint.path,
                 number=self.attempts,
-                started_at=self.clock.wall() - (now - started),
-                elapsed=now - started,
+                started_at=self.clock.wall() - (now - start),
+                elapsed=now - start,
                 status=raw.status,
-                error=None if problem is None else problem.error.__name__,
-                outcome=None if problem is None else problem.outcome,
+                error=None if failure is None else failure.error.__name__,
+                outcome=None if failure is None else failure.outcome,
                 request_id=raw.request_id,
                 retry_in=retry_in,
             ),
@@ -201,8 +206,8 @@ class _Call:
         )
 
 
-_PACED_OUT = Problem(
+_DEADLINE_IN_QUEUE = AttemptFailure(
     error=DeadlineExceededError,
-    reason="the server limits the rate, and this request's turn would come after its deadline",
+    reason="the server limits the request rate, and this request would start after its deadline",
     outcome="not_sent",
 )

@@ -1,4 +1,4 @@
-"""Builds what goes over the wire. Pure: no I/O, no clock."""
+"""Builds the request that is sent. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from truemed_async._validation.scalars import resolve_idempotency_key, validate_
 from truemed_async.errors import InvalidArgumentError
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-# The SDK's own, and those that would change how the message is framed or where it goes.
-_OWN_HEADERS = frozenset(
+# Headers that the client sets, and those that would change the framing of the message or its destination.
+_RESERVED_HEADERS = frozenset(
     {
         "x-truemed-api-key",
         "content-type",
@@ -39,6 +39,13 @@ class Request:
     """One request, frozen before its first attempt: every attempt sends the same bytes.
 
     Its ``repr`` shows neither ids nor bodies.
+
+    Attributes:
+        endpoint: The endpoint.
+        url: The complete URL.
+        body: The JSON body as bytes, in a box that prints masked; ``None`` for a request without a body.
+        headers: Additional headers, or ``None``. The API key and the content type are added when it is sent.
+        idempotency_key: The key in the body, or ``None``.
     """
 
     endpoint: Endpoint[Any]
@@ -53,92 +60,94 @@ class Request:
         return self.endpoint.idempotency is Idempotency.SAFE or self.idempotency_key is not None
 
 
-def build(
+def build_request(
     base_url: URL,
     endpoint: Endpoint[Any],
     *,
     path: Mapping[str, str] | None = None,
     query: Query | None = None,
     body: Mapping[str, Any] | None = None,
-    key: str | None = None,
+    idempotency_key: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Request:
-    """Check the parts and put them together."""
-    if key is not None and endpoint.idempotency is not Idempotency.KEYED:
+    """Validate the parts of a request and combine them."""
+    if idempotency_key is not None and endpoint.idempotency is not Idempotency.KEYED:
         raise InvalidArgumentError(f"{endpoint.name} takes no idempotency key")
     if endpoint.idempotency is Idempotency.KEYED:
-        key = resolve_idempotency_key(key)
+        idempotency_key = resolve_idempotency_key(idempotency_key)
         if body is not None and "idempotency_key" in body:
-            raise InvalidArgumentError("give the idempotency key as idempotency_key=…, not inside the body")
-        body = {"idempotency_key": key, **(body or {})}
+            raise InvalidArgumentError("pass the idempotency key as idempotency_key=…, not inside the body")
+        body = {"idempotency_key": idempotency_key, **(body or {})}
     if body is not None and endpoint.method == "GET":
         raise InvalidArgumentError(f"{endpoint.name} is a GET and takes no body")
     return Request(
         endpoint,
-        _address(base_url, _filled(endpoint, path or {}), query),
+        _build_url(base_url, _expand_path(endpoint, path or {}), query),
         None if body is None else Sensitive(_encode(endpoint, body)),
         None if headers is None else validate_headers(headers),
-        key,
+        idempotency_key,
     )
 
 
-def _filled(endpoint: Endpoint[Any], values: Mapping[str, str]) -> str:
-    """Put ids into the path. They pass an allow-list, so nothing is left to escape."""
-    names, filled = endpoint.placeholders, endpoint.path
+def _expand_path(endpoint: Endpoint[Any], values: Mapping[str, str]) -> str:
+    """Put ids into the path. They pass an allow-list, so nothing has to be escaped."""
+    names, path = endpoint.placeholders, endpoint.path
     if len(values) != len(names) or not all(name in values for name in names):
         raise InvalidArgumentError(f"the path needs exactly: {', '.join(names) or 'nothing'}")
     for name in names:
-        filled = filled.replace(f"{{{name}}}", validate_id(name, values[name]))
-    return filled
+        path = path.replace(f"{{{name}}}", validate_id(name, values[name]))
+    return path
 
 
-def _address(base_url: URL, path: str, query: Query | None) -> URL:
-    """Put the URL together. Everything is encoded already; the base, parsed once, is reused."""
+def _build_url(base_url: URL, path: str, query: Query | None) -> URL:
+    """Combine the URL. Everything is encoded already, and the base URL was parsed once."""
     prefix = base_url.raw_path.rstrip("/")
-    written = _query(query)
-    if written:
-        return URL(f"{base_url.origin()}{prefix}{path}?{written}", encoded=True)
+    query_string = _format_query(query)
+    if query_string:
+        return URL(f"{base_url.origin()}{prefix}{path}?{query_string}", encoded=True)
     return base_url.with_path(f"{prefix}{path}", encoded=True)
 
 
-def _query(query: Query | None) -> str:
-    """Write the query in the given order; what is ``None`` is left out. A blank is ``%20`` and ``+`` is ``%2B``."""
+def _format_query(query: Query | None) -> str:
+    """Format the query in its order, without ``None`` values. A space is ``%20`` and ``+`` is ``%2B``."""
     pairs = [
-        f"{quote(name, safe='')}={_written(name, value)}" for name, value in (query or {}).items() if value is not None
+        f"{quote(name, safe='')}={_format_value(name, value)}"
+        for name, value in (query or {}).items()
+        if value is not None
     ]
     return "&".join(pairs)
 
 
-def _written(name: str, value: object) -> str:
+def _format_value(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     try:
         return quote(str(value), safe="")
     except UnicodeEncodeError:
-        pass  # said below, without the value
+        pass  # raise outside the handler so that the value is not in the exception's context
     raise InvalidArgumentError(f"{name} contains a lone surrogate, which cannot be sent")
 
 
 def _encode(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> bytes:
     try:
-        written = orjson.dumps(dict(body))
-        if b"null" in written:  # which is also what orjson makes of NaN and infinity
+        encoded = orjson.dumps(dict(body))
+        if b"null" in encoded:  # which is also how orjson writes NaN and infinity
             json.dumps(body, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        pass  # its text may quote the value
+        pass  # raise outside the handler: the text of the error may quote the value
     else:
-        return written
-    raise InvalidArgumentError(f"the body of {endpoint.name} holds something that JSON cannot")
+        return encoded
+    raise InvalidArgumentError(f"the body of {endpoint.name} contains a value that JSON cannot represent")
 
 
 def validate_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
-    """Return further headers, or name the one that is refused."""
+    """Return additional headers, or raise an error that names the invalid one."""
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.match(name):
             raise InvalidArgumentError("a header's name must be an HTTP token")
-        if name.lower() in _OWN_HEADERS:
+        if name.lower() in _RESERVED_HEADERS:
             raise InvalidArgumentError(f"the header {name.lower()} is set by the client")
-        # Control characters would end the header; the HTTP library lets blanks at the ends and non-ASCII through.
+        # Control characters would end the header; the HTTP library accepts outer spaces and non-ASCII characters.
         if not isinstance(value, str) or not value.isascii() or not value.isprintable() or value != value.strip():
-            raise InvalidArgumentError(f"header {name.lower()} must be printable ASCII without outer blanks")
+            raise InvalidArgumentError(f"header {name.lower()} must be printable ASCII without outer spaces")
     return dict(headers)

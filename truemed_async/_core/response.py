@@ -1,4 +1,4 @@
-"""Reads an answer: a typed value, or a :class:`Problem`. Pure: no I/O; the time, seconds since the epoch, comes in."""
+"""Reads a response: a typed value, or an :class:`AttemptFailure`. Pure: no I/O, and the time is an argument."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 import attrs
 
 from truemed_async._core.endpoint import Endpoint, Idempotency
-from truemed_async._core.problem import Problem
+from truemed_async._core.failure import AttemptFailure
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import (
     DOCUMENTED_CODES,
@@ -41,9 +41,9 @@ from truemed_async.models._converter import JSONDecodeError, loads, structurer
 T = TypeVar("T")
 
 BODY_LIMIT = 8 * 1024 * 1024
-"""Bytes of a decoded answer that are read; a page of 500 sessions has under 400 kB."""
+"""How many bytes of a decoded response are read; a page of 500 sessions has less than 400 kB."""
 ERROR_BODY_LIMIT = 64 * 1024
-"""Bytes of an error's answer that are read; what lies beyond is left unread."""
+"""How many bytes of an error response are read; the rest is ignored."""
 
 _BY_STATUS: Mapping[int, type[APIError]] = {
     400: BadRequestError,
@@ -54,48 +54,48 @@ _BY_STATUS: Mapping[int, type[APIError]] = {
     422: UnprocessableError,
     429: RateLimitedError,
 }
-_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
-# Documented as final: whatever else the server says, a repeat cannot end differently.
-_FINAL = frozenset({409, 422, 501})
-# Answers that say the request was not processed; any other failure that is retried may have had its effect.
-_NOT_PROCESSED = frozenset({425, 429})
+_RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+# Documented as final: whatever else the server says, a retry cannot end differently.
+_NEVER_RETRIED = frozenset({409, 422, 501})
+# The request was certainly not processed. After any other failure that is retried it may have been applied.
+_KNOWN_NOT_APPLIED = frozenset({425, 429})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]+\Z")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
-_WITHOUT_BODY = frozenset({204, 205})
+_BODILESS_STATUSES = frozenset({204, 205})
 # No such header is documented for this API; these are the usual names.
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
 
 
 @attrs.frozen(eq=False)
 class RawResponse:
-    """Status, headers and decoded body as they came. ``announced`` says that the server stated the body's length."""
+    """Status, headers and decoded body. ``has_length`` says whether the server stated the length of the body."""
 
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
-    announced: bool = False
+    has_length: bool = False
 
     @property
     def request_id(self) -> str | None:
-        """The server's id of the request, if it names one."""
+        """The server's id of the request, if it sent one."""
         for name in _REQUEST_ID_HEADERS:
             value = self.headers.get(name, "")[:200]
-            if _REQUEST_ID.match(value):  # it is shown and logged, so it must look like an id
+            if _REQUEST_ID.match(value):  # it is printed and logged, so it must look like an id
                 return value
         return None
 
 
 @attrs.frozen(kw_only=True)
 class Response(Generic[T]):
-    """A typed answer with what surrounded it.
+    """A typed response with its metadata.
 
     Attributes:
-        value: The decoded answer.
+        value: The decoded body.
         status: The HTTP status.
-        headers: The response headers, looked up without regard to case.
+        headers: The response headers; names are case-insensitive.
         request_id: The server's id of the request, or ``None``.
-        attempts: How many requests it took.
-        elapsed: Seconds from the first attempt's start to the answer, pauses included.
+        attempts: The number of requests.
+        elapsed: Seconds from the start of the first attempt to the response, including backoff.
         idempotency_key: The key of a write, or ``None``.
     """
 
@@ -108,43 +108,43 @@ class Response(Generic[T]):
     idempotency_key: str | None
 
 
-def read(raw: RawResponse, endpoint: Endpoint[T], now: float) -> T | Problem:
-    """Return the answer's value, or what is wrong with it."""
+def read_response(raw: RawResponse, endpoint: Endpoint[T], now: float) -> T | AttemptFailure:
+    """Return the response's value, or what is wrong with it."""
     if 200 <= raw.status < 300:
-        return _value(raw, endpoint)
+        return _read_success(raw, endpoint)
     if raw.status < 200:
-        return Problem(
+        return AttemptFailure(
             error=ProtocolError,
-            reason=f"the server answered {raw.status}, which is not an answer",
+            reason=f"the server sent status {raw.status}, which is not a final response",
             outcome="unknown",
             status=raw.status,
             request_id=raw.request_id,
         )
     if 300 <= raw.status < 400:
-        return Problem(
+        return AttemptFailure(
             error=UnexpectedRedirectError,
-            reason=f"the server answered with a redirect ({raw.status}), which was not followed",
+            reason=f"the server responded with a redirect ({raw.status}), which was not followed",
             outcome="rejected",
             status=raw.status,
             request_id=raw.request_id,
         )
-    return _refusal(raw, endpoint, now)
+    return _error_response(raw, endpoint, now)
 
 
-def _value(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
+def _read_success(raw: RawResponse, endpoint: Endpoint[T]) -> T | AttemptFailure:
     start = raw.body.lstrip()[:1]
-    if endpoint.result is NoneType and (start in (b"", b"{", b"[") or raw.status in _WITHOUT_BODY):
-        return cast("T", None)  # what is no JSON is somebody else's page
+    if endpoint.result is NoneType and (start in (b"", b"{", b"[") or raw.status in _BODILESS_STATUSES):
+        return cast("T", None)  # a body that is not JSON is another server's page
     if start not in (b"{", b"["):
         if raw.body:
-            return _undecodable(raw, "the answer is not JSON")
-        if not raw.announced and raw.status not in _WITHOUT_BODY:
+            return _undecodable(raw, "the response is not JSON")
+        if not raw.has_length and raw.status not in _BODILESS_STATUSES:
             return _truncated(raw)
-        return _without_fields(raw, endpoint)
+        return _empty_response(raw, endpoint)
     try:
         data = loads(raw.body)
     except JSONDecodeError:
-        return _truncated(raw) if ends_early(raw.body) else _undecodable(raw, "the answer is malformed JSON")
+        return _truncated(raw) if looks_truncated(raw.body) else _undecodable(raw, "the response is malformed JSON")
     try:
         return cast("T", structurer(cast("Any", endpoint.result), endpoint.items)(data))
     except StructureError as mismatch:
@@ -152,46 +152,46 @@ def _value(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
     return _undecodable(raw, f"expected {expected} at {path or 'the top'}", path)
 
 
-def _without_fields(raw: RawResponse, endpoint: Endpoint[T]) -> T | Problem:
-    """Read an answer without a body: where no field is required it is one, for it is not known what some answers hold."""
+def _empty_response(raw: RawResponse, endpoint: Endpoint[T]) -> T | AttemptFailure:
+    """Read a response without a body. It is valid if no field is required: the content of some responses is unknown."""
     result = cast("Any", endpoint.result)
     if isinstance(result, type) and issubclass(result, Model):
         try:
             return cast("T", structurer(cast("Any", result))({}))
         except StructureError:
-            pass  # said below
-    return _undecodable(raw, "the answer is not JSON")
+            pass  # the failure below has no cause
+    return _undecodable(raw, "the response is not JSON")
 
 
 _STRING = re.compile(rb'"[^"]*"')
 
 
-def ends_early(body: bytes) -> bool:
+def looks_truncated(body: bytes) -> bool:
     """Whether a body that does not parse is the beginning of JSON: a bracket or a string is still open.
 
-    No proper prefix of a JSON object or array parses, so this is how a cut-off answer shows even where the transport
-    took it for whole: gzip cut before its trailer, or a connection whose close is the only end mark. Each step is one
-    pass in C: the body may be hostile, and this runs on the event loop.
+    No proper prefix of a JSON object or array parses, so this detects a truncated response even if the transport
+    considers it complete: gzip that is cut before its trailer, or a connection whose close is the only end mark. Each
+    step is one pass in C, because the body may be hostile and this runs on the event loop.
     """
-    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")  # what quotes are left begin and end strings
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")  # the remaining quotes begin and end strings
     rest = _STRING.sub(b"", plain)
-    opened = rest.count(b"{") + rest.count(b"[")
-    return b'"' in rest or opened > rest.count(b"}") + rest.count(b"]")
+    opening = rest.count(b"{") + rest.count(b"[")
+    return b'"' in rest or opening > rest.count(b"}") + rest.count(b"]")
 
 
-def _truncated(raw: RawResponse) -> Problem:
-    return Problem(
+def _truncated(raw: RawResponse) -> AttemptFailure:
+    return AttemptFailure(
         error=TruncatedResponseError,
-        reason="the answer ended early",
+        reason="the response ended early",
         outcome="unknown",
-        retries=None,
+        max_retries=None,
         status=raw.status,
         request_id=raw.request_id,
     )
 
 
-def _undecodable(raw: RawResponse, reason: str, path: str = "") -> Problem:
-    return Problem(
+def _undecodable(raw: RawResponse, reason: str, path: str = "") -> AttemptFailure:
+    return AttemptFailure(
         error=DecodeError,
         reason=reason,
         outcome="unknown",
@@ -201,27 +201,29 @@ def _undecodable(raw: RawResponse, reason: str, path: str = "") -> Problem:
     )
 
 
-def _refusal(raw: RawResponse, endpoint: Endpoint[Any], now: float) -> Problem:
-    """Classify an error answer: what its body says goes before its status."""
-    body: Any = _parsed(raw.body)
+def _error_response(raw: RawResponse, endpoint: Endpoint[Any], now: float) -> AttemptFailure:
+    """Classify an error response. Its body takes precedence over its status."""
+    body: Any = _parse_error_body(raw.body)
     fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-    message, redirect_url = _text(fields.get("message")), _text(fields.get("redirect_url"))
-    code = _text(fields.get("error"))
-    if code is not None and not _CODE.match(code):  # it comes from outside, and codes are shown
+    message, redirect_url = _string_or_none(fields.get("message")), _string_or_none(fields.get("redirect_url"))
+    code = _string_or_none(fields.get("error"))
+    if code is not None and not _CODE.match(code):  # it comes from outside, and codes are printed
         code = None
     error = _error_class(raw.status, code, message, endpoint, has_redirect=redirect_url is not None)
     documented = raw.status == 400 and error is ServerError
-    retried = documented or raw.status in _RETRIED
-    word = raw.headers.get("x-should-retry")  # beats the status, not the body; other values mean nothing
-    if word in ("true", "false") and not documented and raw.status not in _FINAL:
-        retried = word == "true"
-    applied = raw.status not in _FINAL and raw.status not in _NOT_PROCESSED and (retried or error is ServerError)
-    wait = retry_after(raw.headers, now)
-    return Problem(
+    retried = documented or raw.status in _RETRIED_STATUSES
+    should_retry = raw.headers.get("x-should-retry")  # overrides the status, not the body
+    if should_retry in ("true", "false") and not documented and raw.status not in _NEVER_RETRIED:
+        retried = should_retry == "true"
+    maybe_applied = (
+        raw.status not in _NEVER_RETRIED and raw.status not in _KNOWN_NOT_APPLIED and (retried or error is ServerError)
+    )
+    wait = parse_retry_after(raw.headers, now)
+    return AttemptFailure(
         error=error,
-        reason=_reason(raw.status, code, error),
-        outcome="unknown" if applied or raw.status == 408 else "rejected",
-        retries=None if retried else 0,
+        reason=_describe(raw.status, code, error),
+        outcome="unknown" if maybe_applied or raw.status == 408 else "rejected",
+        max_retries=None if retried else 0,
         throttled=raw.status == 429 or (raw.status == 503 and wait is not None),
         retry_after=wait,
         status=raw.status,
@@ -242,52 +244,56 @@ def _error_class(
         return UserIdAlreadySetError
     if status == 422 and has_redirect:
         return PaymentMethodError
-    if status in (400, 422) and code == "NotFound":  # of a deleted token; with which status, no page at hand says
+    if (
+        status in (400, 422) and code == "NotFound"
+    ):  # for a deleted token; the documentation does not say with which status
         return NotFoundError
     if status == 400 and code is not None and code in DOCUMENTED_CODES:
         return DOCUMENTED_CODES[code]
-    # Truemed documents "a 400 validation error" for a reused key and no code of its own, so its words must tell.
-    told = f"{code} {message}".lower()
-    if status == 400 and endpoint.idempotency is Idempotency.KEYED and "idempotency" in told:
+    # Truemed documents "a 400 validation error" for a reused key, without a code, so the text has to decide.
+    text = f"{code} {message}".lower()
+    if status == 400 and endpoint.idempotency is Idempotency.KEYED and "idempotency" in text:
         return IdempotencyMismatchError
     return _BY_STATUS.get(status, APIError)
 
 
-def _reason(status: int, code: str | None, error: type[APIError]) -> str:
-    """Put the status and the code into words."""
+def _describe(status: int, code: str | None, error: type[APIError]) -> str:
+    """Describe the status and the code."""
     phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "unknown status"
-    shown = "" if code is None else f", {code}"
+    suffix = "" if code is None else f", {code}"
     hint = f": {error.hint}" if issubclass(error, UserIdAlreadySetError) else ""
-    return f"{status} {phrase}{shown}{hint}"
+    return f"{status} {phrase}{suffix}{hint}"
 
 
-def _parsed(body: bytes) -> Any:
-    """Return the JSON of an error's body, or its text, or ``None``."""
+def _parse_error_body(body: bytes) -> Any:
+    """Return an error body as JSON, as text if it is not JSON, or ``None`` if it is empty."""
     try:
         return loads(body)
     except JSONDecodeError:
         return body.decode(errors="replace") or None
 
 
-def _text(value: object) -> str | None:
+def _string_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how many seconds the server asks to wait, or ``None`` if it does not say so intelligibly.
+def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return how many seconds the server asks to wait, or ``None`` if the header is missing or invalid.
 
-    A date is compared with the answer's own ``Date``, so that a wrong clock on this machine does not matter.
+    A date is compared with the response's own ``Date``, so that a wrong clock on this machine does not matter.
     """
     value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():  # `float` would also take nan, 1_000 and digits of other scripts
+    if value.isascii() and value.isdigit():  # `float` would also accept nan, 1_000 and digits of other scripts
         return float(value) if len(value) <= 10 else None
-    until = _http_date(value)
+    until = _parse_http_date(value)
     if until is None:
         return None
-    return max(0.0, (until - (_http_date(headers.get("date", "")) or datetime.fromtimestamp(now, UTC))).total_seconds())
+    return max(
+        0.0, (until - (_parse_http_date(headers.get("date", "")) or datetime.fromtimestamp(now, UTC))).total_seconds()
+    )
 
 
-def _http_date(value: str) -> datetime | None:
+def _parse_http_date(value: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError, IndexError):

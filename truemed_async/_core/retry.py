@@ -1,17 +1,17 @@
-"""Decides whether and when to try again. Pure: what it needs comes in, a decision goes out."""
+"""Decides whether and when to retry. Pure: a decision from values alone."""
 
 from __future__ import annotations
 
 import attrs
 
-from truemed_async._core.problem import Problem
+from truemed_async._core.failure import AttemptFailure
 from truemed_async.options import RetryPolicy
 
-RETRY_AFTER_LIMIT = 60.0
-"""Seconds; a server that asks for more gets no retry: the caller is told at once."""
+MAX_RETRY_AFTER = 60.0
+"""Seconds. If the server asks to wait longer, the call fails at once instead."""
 
 
-class RetryQuota:
+class RetryBudget:
     """A budget of retries that all calls of a client share, so that an outage is not met with three times the load."""
 
     CAPACITY = 500
@@ -19,24 +19,24 @@ class RetryQuota:
     THROTTLED_COST = 5
 
     def __init__(self) -> None:
-        self._left = self.CAPACITY
+        self._balance = self.CAPACITY
 
-    def take(self, problem: Problem) -> int:
-        """Pay for a retry; 0 means that the budget does not allow it."""
-        cost = self.THROTTLED_COST if problem.throttled else self.TRANSIENT_COST
-        if cost > self._left:
+    def acquire(self, failure: AttemptFailure) -> int:
+        """Pay for a retry and return its cost; 0 if the budget does not allow it."""
+        cost = self.THROTTLED_COST if failure.throttled else self.TRANSIENT_COST
+        if cost > self._balance:
             return 0
-        self._left -= cost
+        self._balance -= cost
         return cost
 
-    def give_back(self, cost: int) -> None:
-        """Return the cost of the retry that succeeded, or a little for a call that needed none."""
-        self._left = min(self.CAPACITY, self._left + (cost or 1))
+    def refund(self, cost: int) -> None:
+        """Return the cost of a retry that succeeded, or 1 for a call that needed none."""
+        self._balance = min(self.CAPACITY, self._balance + (cost or 1))
 
 
 @attrs.frozen(kw_only=True)
 class Decision:
-    """Wait ``delay`` seconds and try again, or stop if it is ``None``; ``cost`` was paid from the quota."""
+    """Retry after ``delay`` seconds, or stop if it is ``None``; ``cost`` was paid from the budget."""
 
     delay: float | None = None
     cost: int = 0
@@ -44,35 +44,37 @@ class Decision:
 
 
 def decide(
-    problem: Problem,
+    failure: AttemptFailure,
     *,
     policy: RetryPolicy,
     attempt: int,
     repeatable: bool,
-    left: float,
-    quota: RetryQuota,
+    remaining: float,
+    budget: RetryBudget,
     random: float,
 ) -> Decision:
-    """Return what to do after ``attempt`` (from 1) failed with ``left`` seconds to the deadline.
+    """Return what to do after ``attempt`` (from 1) failed with ``remaining`` seconds to the deadline.
 
-    ``random`` lies in [0, 1) and spreads the pauses of many clients.
+    ``random`` is in [0, 1) and spreads the retries of many clients.
     """
-    allowed = policy.max_attempts - 1 if problem.retries is None else min(problem.retries, policy.max_attempts - 1)
-    if attempt > allowed or (problem.outcome == "unknown" and not repeatable):
+    max_retries = policy.max_attempts - 1
+    if failure.max_retries is not None:
+        max_retries = min(failure.max_retries, max_retries)
+    if attempt > max_retries or (failure.outcome == "unknown" and not repeatable):
         return Decision()
-    delay = pause(policy, attempt, throttled=problem.throttled, random=random)
-    if problem.retry_after is not None:
-        if problem.retry_after > RETRY_AFTER_LIMIT:
+    delay = backoff(policy, attempt, throttled=failure.throttled, random=random)
+    if failure.retry_after is not None:
+        if failure.retry_after > MAX_RETRY_AFTER:
             return Decision()
-        delay = max(delay, problem.retry_after * (1 + 0.1 * random))
-    if delay >= left:  # the sleep would end with no time left: say so now
+        delay = max(delay, failure.retry_after * (1 + 0.1 * random))
+    if delay >= remaining:  # the next attempt would start after the deadline: fail now
         return Decision()
-    cost = quota.take(problem)
+    cost = budget.acquire(failure)
     return Decision(delay=delay, cost=cost) if cost else Decision(suppressed=True)
 
 
-def pause(policy: RetryPolicy, attempt: int, *, throttled: bool, random: float) -> float:
-    """Return the back-off after ``attempt``: doubling up to the cap, the second half of it drawn at random."""
+def backoff(policy: RetryPolicy, attempt: int, *, throttled: bool, random: float) -> float:
+    """Return the seconds to wait after ``attempt``: exponential up to the cap, with its second half at random."""
     base = policy.base * 2 if throttled else policy.base
-    longest: float = min(policy.cap, base * 2 ** (attempt - 1))
-    return longest * (1 + random) / 2
+    upper: float = min(policy.cap, base * 2 ** (attempt - 1))
+    return upper * (1 + random) / 2

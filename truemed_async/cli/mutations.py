@@ -16,8 +16,7 @@ from truemed_async.cli.output import EXIT_FAILURE, render_object
 from truemed_async.errors import CallError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from truemed_async import AsyncTruemed, Model
-    from truemed_async._core.request import Request
+    from truemed_async import AsyncTruemed, Model, Request
     from truemed_async.cli.connection import Context, Target
     from truemed_async.cli.output import Streams
 
@@ -129,13 +128,8 @@ class _RecordingClient:
     def __getattr__(self, resource: str) -> Any:
         return type(getattr(self.client, resource))(self)
 
-    async def send(self, endpoint: Any, *, idempotency_key: str | None = None, **call: Any) -> NoReturn:
-        from yarl import URL  # noqa: PLC0415  # not for --help
-
-        from truemed_async._core.request import build  # noqa: PLC0415  # not for --help
-
-        call.pop("options", None)
-        raise _RequestBuilt(build(URL(self.client.base_url), endpoint, key=idempotency_key, **call))
+    async def send(self, endpoint: Any, **call: Any) -> NoReturn:
+        raise _RequestBuilt(self.client.build_request(endpoint, **call))
 
 
 async def build_request(target: Target, call: Callable[[AsyncTruemed], Awaitable[object]]) -> Request:

@@ -14,7 +14,7 @@ import attrs
 import orjson
 
 from truemed_async._core.stream import RequestCounter, Stream, StreamSource
-from truemed_async._sensitive import Sensitive, hidden
+from truemed_async._sensitive import Sensitive, wrap
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.exports.columns import RowType, select_columns
 from truemed_async.exports.consumer import SyncBatches, consume, resolve_row_type, source_of
@@ -143,7 +143,7 @@ def export(
         PaginationDriftError: Rows may be missing.
         OSError: A row could not be written, for example because the disk is full.
     """
-    boxed_secret = cast("Sensitive[bytes | str | None]", hidden(secret))
+    boxed_secret = cast("Sensitive[bytes | str | None]", wrap(secret))
     del secret  # a traceback may show the locals of this frame
     writer = RowWriter(
         source_of(stream),

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast, overload
 import attrs
 
 from truemed_async._core.stream import Stream, StreamSource
-from truemed_async._sensitive import Sensitive, hidden
+from truemed_async._sensitive import Sensitive, wrap
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.exports.consumer import SyncBatches, consume, source_of
 from truemed_async.exports.export import ExportResult, ProgressCallback, RowWriter
@@ -92,7 +92,7 @@ def export_reconciliation(
 
     Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
     """
-    boxed_secret = cast("Sensitive[bytes | str | None]", hidden(secret))
+    boxed_secret = cast("Sensitive[bytes | str | None]", wrap(secret))
     del secret  # a traceback may show the locals of this frame
     source = source_of(stream)
     if source is None or source.model is not ReconciliationRow:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import attrs
 
-from truemed_async._sensitive import masked
+from truemed_async._sensitive import mask
 from truemed_async.models._base import Model
 from truemed_async.models._enums import OpenEnum
 from truemed_async.models.order import AmountDetails, PaymentSessionItem
@@ -136,11 +136,11 @@ class PaymentSession(Model):
     authorized_on: datetime | None = None
     captured_on: datetime | None = None
     created_at: datetime | None = None
-    customer_email: str | None = attrs.field(default=None, repr=masked)
-    customer_name: str | None = attrs.field(default=None, repr=masked)
-    metadata: str | None = attrs.field(default=None, repr=masked)
+    customer_email: str | None = attrs.field(default=None, repr=mask)
+    customer_name: str | None = attrs.field(default=None, repr=mask)
+    metadata: str | None = attrs.field(default=None, repr=mask)
     order_items: tuple[PaymentSessionItem, ...] | None = None
-    payment_token: str | None = attrs.field(default=None, repr=masked)
+    payment_token: str | None = attrs.field(default=None, repr=mask)
     business_id: str | None = None
 
     @property
@@ -166,7 +166,7 @@ class PaymentSessionCreation(Model):
     """
 
     id: str
-    redirect_url: str | None = attrs.field(default=None, repr=masked)
+    redirect_url: str | None = attrs.field(default=None, repr=mask)
     idempotency_key: str = ""
 
 

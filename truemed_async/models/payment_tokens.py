@@ -6,7 +6,7 @@ from datetime import datetime
 
 import attrs
 
-from truemed_async._sensitive import masked
+from truemed_async._sensitive import mask
 from truemed_async.models._base import Model
 from truemed_async.models._enums import OpenEnum
 
@@ -73,10 +73,10 @@ class PaymentToken(Model):
         payment_methods: The cards behind it.
     """
 
-    payment_token: str = attrs.field(repr=masked)
+    payment_token: str = attrs.field(repr=mask)
     created_at: datetime | None = None
-    customer_email: str | None = attrs.field(default=None, repr=masked)
-    customer_name: str | None = attrs.field(default=None, repr=masked)
+    customer_email: str | None = attrs.field(default=None, repr=mask)
+    customer_name: str | None = attrs.field(default=None, repr=mask)
     lmn_expires_at: datetime | None = None
     payment_methods: tuple[StoredPaymentMethod, ...] | None = None
 
@@ -94,7 +94,7 @@ class PaymentTokenCreation(Model):
     """
 
     provision_token_request_id: str
-    redirect_url: str | None = attrs.field(default=None, repr=masked)
+    redirect_url: str | None = attrs.field(default=None, repr=mask)
 
 
 @attrs.frozen(kw_only=True)
@@ -109,7 +109,7 @@ class PaymentTokenUpdate(Model):
     """
 
     next_action: PaymentTokenNextAction | None = None
-    redirect_url: str | None = attrs.field(default=None, repr=masked)
+    redirect_url: str | None = attrs.field(default=None, repr=mask)
     provision_token_request_id: str | None = None
 
     @property
@@ -132,8 +132,8 @@ class ProvisionTokenRequest(Model):
         metadata: Your text, as you gave it.
     """
 
-    payment_token: str | None = attrs.field(default=None, repr=masked)
-    metadata: str | None = attrs.field(default=None, repr=masked)
+    payment_token: str | None = attrs.field(default=None, repr=mask)
+    metadata: str | None = attrs.field(default=None, repr=mask)
 
     @property
     def is_provisioned(self) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import attrs
 
-from truemed_async._sensitive import masked
+from truemed_async._sensitive import mask
 from truemed_async.models._base import Model
 from truemed_async.models._enums import OpenEnum
 
@@ -64,7 +64,7 @@ class QualificationSession(Model):
     created_at: datetime | None = None
     customer_status: str | None = None
     eligible_amount: float | None = None
-    email: str | None = attrs.field(default=None, repr=masked)
+    email: str | None = attrs.field(default=None, repr=mask)
     expires_at: datetime | None = None
     fee: float | None = None
     lmn_reviewed_at: datetime | None = None
@@ -75,8 +75,8 @@ class QualificationSession(Model):
     stripe_invoice_number: str | None = None
     stripe_invoice_paid_at: datetime | None = None
     user_business_id: str | None = None
-    user_id: str | None = attrs.field(default=None, repr=masked)
-    user_name: str | None = attrs.field(default=None, repr=masked)
+    user_id: str | None = attrs.field(default=None, repr=mask)
+    user_name: str | None = attrs.field(default=None, repr=mask)
 
 
 @attrs.frozen(kw_only=True)

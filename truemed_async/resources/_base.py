@@ -9,8 +9,15 @@ from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, get
 
 import attrs
 
-from truemed_async._core.bulk import Outcome, every, fan_out, outcome_of
-from truemed_async._core.bulk_progress import Once, Tally, wanted
+from truemed_async._core.bulk import (
+    Outcome,
+    ProgressReporter,
+    RecentIds,
+    accept_all,
+    fan_out,
+    filter_repeats,
+    outcome_of,
+)
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.pagination import FetchPage, SortOrder, iterate_all
 from truemed_async._core.pipeline import Clock
@@ -108,13 +115,13 @@ class Resource:
     async def _request(self, endpoint: Endpoint[T], **call: Unpack[CallArguments]) -> T:
         """Make one call and return its result."""
         sending = self._client.send(endpoint, **call)
-        del call  # it may hold personal data, and a traceback may show the locals of this frame
+        del call
         return cast("T", (await sending).value)
 
     async def _write(self, endpoint: Endpoint[T], **call: Unpack[CallArguments]) -> T:
         """Make one write that takes an idempotency key, and return its result with the key that was sent."""
         sending = self._client.send(endpoint, **call)
-        del call  # as in _request
+        del call
         response = await sending
         return cast("T", attrs.evolve(response.value, idempotency_key=response.idempotency_key))
 
@@ -209,13 +216,13 @@ class GettableResource(Resource, ABC, Generic[T]):
         """
         scalars.validate_positive_int("concurrency", concurrency)
         scalars.validate_iterable("ids", ids)
-        once = Once() if unique else None
+        recent = RecentIds() if unique else None
 
         async def get(id: str) -> Outcome[T]:
             return await outcome_of(id, lambda each: self.get(each, options=options))
 
-        select = every if once is None else wanted(ids, once)
+        accept = accept_all if recent is None else filter_repeats(ids, recent)
         return Stream(
-            fan_out(ids, get, concurrency=concurrency, ordered=ordered, wanted=select),
-            None if progress is None else Tally(progress, ids, once),
+            fan_out(ids, get, concurrency=concurrency, ordered=ordered, accept=accept),
+            None if progress is None else ProgressReporter(progress, ids, recent),
         )

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from truemed_async._core.bulk_changes import Change
+from truemed_async._core.bulk_update import UpdateRequest
 from truemed_async._sensitive import MASK
 from truemed_async._validation import payments, scalars, urls
 from truemed_async._validation.money import validate_cents
@@ -195,7 +195,7 @@ def _masked_unless_unset(value: object) -> str:
 
 
 @attrs.frozen
-class QualificationSessionUpdateParams(Change):
+class QualificationSessionUpdateParams(UpdateRequest):
     """One update of many: the arguments of :meth:`~truemed_async.resources.QualificationSessions.update` as an object.
 
     Its values are checked when the update is made. ``repr`` masks them.

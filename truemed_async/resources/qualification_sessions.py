@@ -9,9 +9,8 @@ from typing import Any
 
 from yarl import URL
 
-from truemed_async._core.bulk import fan_out
-from truemed_async._core.bulk_changes import UpdateOutcome, to_update_outcome
-from truemed_async._core.bulk_progress import Tally
+from truemed_async._core.bulk import ProgressReporter, fan_out
+from truemed_async._core.bulk_update import UpdateOutcome, to_update_outcome
 from truemed_async._core.pagination import SortOrder
 from truemed_async._core.stream import Stream
 from truemed_async._validation import scalars
@@ -222,7 +221,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
 
         return Stream(
             fan_out(changes, apply, concurrency=concurrency, ordered=ordered),
-            None if progress is None else Tally(progress, changes, None),
+            None if progress is None else ProgressReporter(progress, changes, None),
         )
 
     async def wait_until_final(

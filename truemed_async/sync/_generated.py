@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from truemed_async import resources
 from truemed_async._core.bulk import Outcome
-from truemed_async._core.bulk_changes import UpdateOutcome
+from truemed_async._core.bulk_update import UpdateOutcome
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.request import Query
+from truemed_async._core.request import Query, Request
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
@@ -1065,8 +1065,8 @@ class Reconciliations:
 class Truemed:
     """The Truemed merchant API, for code without an event loop.
 
-    Make one per process and share it: it keeps connections open and is safe to use from any number of
-    threads. It opens its first connection with its first call, so it may be made at import::
+    Create one per process and share it: it keeps connections open and is safe to use from any number of
+    threads. It opens its first connection with its first call, so it may be created at import::
 
         with Truemed() as client:
             session = client.qualification_sessions.get("qs_abc123")
@@ -1075,23 +1075,23 @@ class Truemed:
         api_key: The sales channel's API key; by default the environment variable ``TRUEMED_API_KEY``.
         environment: ``"production"`` or ``"sandbox"``; by default ``TRUEMED_ENVIRONMENT``, else production.
         base_url: Another server: https, or http on this machine; by default ``TRUEMED_BASE_URL``.
-        timeout: Time-outs in seconds; a bare number is the total. There is always a deadline.
-        retry: When to try again; ``RetryPolicy(max_attempts=1)`` is never.
-        max_concurrency: How many requests of this client may be in flight; further calls wait for their turn.
+        timeout: Timeouts in seconds; a bare number is the total. There is always a deadline.
+        retry: When to retry; ``RetryPolicy(max_attempts=1)`` never does.
+        max_concurrency: The most requests of this client in flight; further calls wait.
         session: Only for the async client: a session belongs to one event loop.
         hooks: Called after each attempt with an :class:`~truemed_async.Attempt`.
         proxy: The URL of an HTTP proxy. Proxies in the environment are not used.
-        ssl_context: Which certificates to accept; by default the system's.
+        ssl_context: How certificates are verified; by default as the system does.
 
     Raises:
         ConfigurationError: The key is missing or malformed, or the base URL is not acceptable.
-        InvalidArgumentError: Another argument was refused.
+        InvalidArgumentError: Another argument is invalid.
     """
 
     __slots__ = ("__weakref__", "_async", "_resources")
 
     qualification_sessions: QualificationSessions
-    """Whether shoppers hold a Letter of Medical Necessity for their orders."""
+    """Whether customers have a Letter of Medical Necessity for their orders."""
 
     payment_sessions: PaymentSessions
     """Checkouts: the link for the customer, the state of the payment, captures, voids and refunds."""
@@ -1119,7 +1119,7 @@ class Truemed:
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        api_key = wrap_secret(api_key)  # a traceback may show the locals of this frame
+        api_key = wrap_secret(api_key)
         reject_session(session)
         self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context)
         runner.track(self._async)
@@ -1132,11 +1132,38 @@ class Truemed:
         retry: RetryPolicy | None = None,
         hooks: Sequence[Hook] | None = None,
     ) -> Self:
-        """Return a copy with other defaults. It shares connections, pace and retry budget, and closes with this one."""
+        """Return a copy with other defaults. It shares connections, rate limit and retry budget, and closes with this one."""
         copy = object.__new__(type(self))
         copy._async = self._async.with_options(timeout=timeout, retry=retry, hooks=hooks)
         copy._resources = wrap_resources(copy)
         return copy
+
+    def build_request(
+        self,
+        endpoint: Endpoint[Any],
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Query | None = None,
+        body: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        options: RequestOptions | None = None,
+    ) -> Request:
+        """Return the request that :meth:`send` would send, without sending it, for example for a dry run.
+
+        Its ``repr`` shows neither ids nor bodies; read its ``url`` and ``body.value`` to see them.
+
+        Args:
+            endpoint: The endpoint to call.
+            path: The ids for the path's placeholders.
+            query: Query parameters; those that are ``None`` are left out.
+            body: The JSON body of a POST, without the idempotency key.
+            idempotency_key: For an endpoint that takes one; by default a new one is generated.
+            options: Options of this call; only the headers are part of the request.
+
+        Raises:
+            InvalidArgumentError: An argument does not fit the endpoint.
+        """
+        return self._async.build_request(endpoint, path=path, query=query, body=body, idempotency_key=idempotency_key, options=options)
 
     def send(
         self,
@@ -1148,33 +1175,33 @@ class Truemed:
         idempotency_key: str | None = None,
         options: RequestOptions | None = None,
     ) -> Response[T]:
-        """Make one call and return the typed answer with what surrounded it.
+        """Make one call and return the typed response with its metadata.
 
-        Every method of a resource comes through here; use it for status, headers and attempts, and with an
-        :class:`~truemed_async.Endpoint` of your own for what this library does not know.
+        Every method of a resource calls it. Use it for the status, headers and number of attempts, and with your own
+        :class:`~truemed_async.Endpoint` for endpoints that this library does not know.
 
         Args:
-            endpoint: What to call.
+            endpoint: The endpoint to call.
             path: The ids for the path's placeholders.
             query: Query parameters; those that are ``None`` are left out.
             body: The JSON body of a POST, without the idempotency key.
-            idempotency_key: For an endpoint that takes one; by default a new one is made.
-            options: Time-outs, retry policy and headers of this call.
+            idempotency_key: For an endpoint that takes one; by default a new one is generated.
+            options: Timeouts, retry policy and headers of this call.
 
         Raises:
-            InvalidArgumentError: Something does not fit the endpoint; nothing was sent.
+            InvalidArgumentError: An argument does not fit the endpoint; nothing was sent.
             ClientClosedError: The client is closed.
-            CallError: What happened on the call.
+            CallError: The call failed.
         """
         return runner.run(self._async.send, endpoint, path=path, query=query, body=body, idempotency_key=idempotency_key, options=options)
 
     @property
     def base_url(self) -> str:
-        """The server that this client talks to."""
+        """The URL of the server."""
         return self._async.base_url
 
     def close(self) -> None:
-        """Close the connections. May be called again; later calls are refused."""
+        """Close the connections. Later calls raise an error; closing again does nothing."""
         runner.run(self._async.aclose)
 
     def __enter__(self) -> Self:

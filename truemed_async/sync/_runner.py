@@ -29,15 +29,15 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from truemed_async._core.forks import leave_behind
+from truemed_async._core.fork import abandon_inherited_loop
 from truemed_async._warnings import warn
+from truemed_async.client import AsyncTruemed, state_of
 from truemed_async.errors import ClientClosedError, SyncInAsyncError
 from truemed_async.sync._loop import join_thread, new_loop, run_loop
 from truemed_async.sync._submission import Submission
 
 if TYPE_CHECKING:
-    from truemed_async._core.transport import Transport
-    from truemed_async.client import AsyncTruemed
+    from truemed_async._core.transport import AiohttpTransport
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Runner:
     """The process's loop thread. There is one, :data:`runner`; its state is what a process has only once."""
 
     def __init__(self) -> None:
-        self._open: set[Transport] = set()
+        self._open: set[AiohttpTransport] = set()
         self._warned = False
         self.ended = False
         """Whether the interpreter is exiting: all is closed."""
@@ -90,12 +90,11 @@ class Runner:
 
     def track(self, client: AsyncTruemed) -> None:
         """Close the connections of ``client`` when it and its copies are gone, or the interpreter exits."""
-        # What a client and its copies share.
-        pipeline, transport = client._pipeline, client._transport  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        self._open.add(transport)
-        weakref.finalize(pipeline, self._release, transport).atexit = False
+        state = state_of(client)
+        self._open.add(state.transport)
+        weakref.finalize(state.pipeline, self._release, state.transport).atexit = False  # copies share the pipeline
 
-    def _release(self, transport: Transport) -> None:
+    def _release(self, transport: AiohttpTransport) -> None:
         """Have a pool closed that nobody can use any more. A finaliser calls this, so it only hands it to the loop."""
         self._open.discard(transport)
         loop = self._loop
@@ -174,7 +173,7 @@ class Runner:
         inherited = self._loop
         self._reset_after_fork()
         if inherited is not None:
-            leave_behind(inherited, *self._open)
+            abandon_inherited_loop(inherited, *self._open)
 
     def close(self) -> None:
         """Close all clients and end the thread, for good: the interpreter exits."""
@@ -192,7 +191,7 @@ class Runner:
             loop.close()
 
 
-async def _close_all(transports: list[Transport]) -> None:
+async def _close_all(transports: list[AiohttpTransport]) -> None:
     """Cancel what still runs, then close the pools."""
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:

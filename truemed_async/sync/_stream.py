@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterat
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from truemed_async._core.bulk import every
+from truemed_async._core.bulk import accept_all
 from truemed_async._core.stream import Stream, StreamSource
 from truemed_async.errors import ClientClosedError
 from truemed_async.sync._runner import runner
@@ -177,11 +177,11 @@ class IterableBridge(AsyncIterator[Any]):
         self._ready: deque[Any] = deque()
         self._outstanding = 0
         self._exhausted = False
-        self._wanted: Callable[[Any], bool] = every
+        self._accept: Callable[[Any], bool] = accept_all
 
-    def keep_only(self, wanted: Callable[[Any], bool]) -> None:
+    def set_filter(self, accept: Callable[[Any], bool]) -> None:
         """Take only the items for which this is true; who takes them here must not leave out any."""
-        self._wanted = wanted
+        self._accept = accept
 
     def fill(self) -> None:
         """Take items until enough are outstanding. Called on the caller's thread."""
@@ -191,7 +191,7 @@ class IterableBridge(AsyncIterator[Any]):
             except StopIteration:
                 self._exhausted = True
                 return
-            if self._wanted(item):
+            if self._accept(item):
                 self._ready.append(item)
                 self._outstanding += 1
 

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import orjson
 
-from truemed_async._sensitive import masked
+from truemed_async._sensitive import mask
 from truemed_async.models import Model, OpenEnum, QualificationStatus
 from truemed_async.models.catalog_items import CatalogItem
 from truemed_async.models.order import PaymentSessionItem
@@ -59,8 +59,8 @@ class PaymentSessionPayload(Model):
     created_at: datetime | None = None
     order_items: tuple[PaymentSessionItem, ...] | None = None
     capture_amount: int | None = None
-    metadata: str | None = attrs.field(default=None, repr=masked)
-    payment_token: str | None = attrs.field(default=None, repr=masked)
+    metadata: str | None = attrs.field(default=None, repr=mask)
+    payment_token: str | None = attrs.field(default=None, repr=mask)
 
 
 @attrs.frozen(kw_only=True)
@@ -79,12 +79,12 @@ class PaymentTokenPayload(Model):
         metadata: The text given at creation.
     """
 
-    payment_token: str = attrs.field(repr=masked)
+    payment_token: str = attrs.field(repr=mask)
     payment_session_id: str | None = None
     failed_payment_session_id: str | None = None
     provision_token_request_id: str | None = None
     lmn_expires_at: datetime | None = None
-    metadata: str | None = attrs.field(default=None, repr=masked)
+    metadata: str | None = attrs.field(default=None, repr=mask)
 
 
 @attrs.frozen(kw_only=True)
@@ -104,10 +104,10 @@ class QualificationSessionPayload(Model):
 
     qualification_session_id: str
     status: QualificationStatus
-    email: str | None = attrs.field(default=None, repr=masked)
+    email: str | None = attrs.field(default=None, repr=mask)
     expires_at: datetime | None = None
     source: str | None = None
-    user_id: str | None = attrs.field(default=None, repr=masked)
+    user_id: str | None = attrs.field(default=None, repr=mask)
 
 
 @attrs.frozen(kw_only=True)
@@ -187,7 +187,7 @@ class CatalogItemEligibilityUpdated(Event):
 class UnknownEvent(Event):
     """An event that this version does not know. ``data`` is its JSON, which ``repr`` masks."""
 
-    data: Mapping[str, Any] = attrs.field(repr=masked, hash=False)
+    data: Mapping[str, Any] = attrs.field(repr=mask, hash=False)
 
     def _identity_fields(self) -> list[Any]:
         return [self.raw_type, self.data]

@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from truemed_async._core import bulk_progress
-from truemed_async._core.bulk import Outcome, fan_out
-from truemed_async._core.bulk_progress import Once, Tally
+from truemed_async._core import bulk
+from truemed_async._core.bulk import Outcome, ProgressReporter, RecentIds, fan_out
 from truemed_async._core.stream import Stream
 from truemed_async.errors import InvalidArgumentError, NotFoundError
 
@@ -58,7 +57,7 @@ async def test_others_get_their_turn_while_repeats_are_passed_over(client, ids):
             await asyncio.sleep(0)
 
     # Nothing is in flight while the repeats are read, so only what the reading itself gives away is counted.
-    outcomes = fan_out([ids[0]] * 50_000, Calls(), concurrency=1, ordered=False, wanted=Once().is_new)
+    outcomes = fan_out([ids[0]] * 50_000, Calls(), concurrency=1, ordered=False, accept=RecentIds().is_new)
     counting = asyncio.create_task(count())
     assert [item async for batch in outcomes for item in batch] == [ids[0]]
     counting.cancel()
@@ -80,16 +79,16 @@ async def test_what_is_no_string_is_no_repeat(client):
 def test_the_last_different_ids_are_remembered(numbers, most):
     """A model in a few plain lines: the last ``most`` different ids, in the order in which each came."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bulk_progress, "MOST_REMEMBERED", most)
-        once, remembered = Once(), []
+        patch.setattr(bulk, "MAX_REMEMBERED_IDS", most)
+        once, remembered = RecentIds(), []
         for number in map(str, numbers):
             assert once.is_new(number) == (number not in remembered)
             remembered = (remembered if number in remembered else [*remembered, number])[-most:]
-            assert once._seen == set(remembered)
+            assert once._ids == set(remembered)
 
 
 def test_a_hundred_thousand_ids_are_remembered():
-    assert bulk_progress.MOST_REMEMBERED == 100_000
+    assert bulk.MAX_REMEMBERED_IDS == 100_000
 
 
 # --- how far it is --------------------------------------------------------------------------------------------------
@@ -174,7 +173,7 @@ async def test_closing_a_reported_stream_closes_what_it_reports_on(begun):
             closed.append(True)
 
     told = Told()
-    stream = Stream(batches(), Tally(told, [], None))
+    stream = Stream(batches(), ProgressReporter(told, [], None))
     if begun:
         await anext(stream)
     await stream.aclose()

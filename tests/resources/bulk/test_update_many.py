@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 from yarl import URL
 
 from truemed_async import AsyncTruemed, QualificationSessionUpdateParams, RetryPolicy, Timeouts
-from truemed_async._core.bulk_changes import derived_key
+from truemed_async._core.bulk_update import derive_key
 from truemed_async.endpoints import UPDATE_QUALIFICATION_SESSION
 from truemed_async.errors import (
     CallError,
@@ -194,7 +194,7 @@ async def test_without_a_run_id_keys_are_new_each_time(emulator, client, free):
 
 def key(run="run-1", id="qs_1", **fields):
     change = QualificationSessionUpdateParams(id, **(fields or {"user_id": "me"}))
-    return derived_key(run, UPDATE_QUALIFICATION_SESSION, id, change.fields())
+    return derive_key(run, UPDATE_QUALIFICATION_SESSION, id, change.fields())
 
 
 def test_a_key_never_changes_from_version_to_version():

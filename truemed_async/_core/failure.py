@@ -1,4 +1,4 @@
-"""What went wrong in one attempt, as a value: the retry decision reads it, and the last one becomes the error."""
+"""One failed attempt as a value: the retry decision reads it, and the last one becomes the error."""
 
 from __future__ import annotations
 
@@ -7,33 +7,26 @@ from typing import Any
 import attrs
 
 from truemed_async._sensitive import Sensitive
-from truemed_async.errors import (
-    APIError,
-    CallError,
-    CallOutcome,
-    DecodeError,
-    PaymentMethodError,
-    RateLimitedError,
-)
+from truemed_async.errors import APIError, CallError, CallOutcome, DecodeError, PaymentMethodError, RateLimitedError
 
 
 @attrs.frozen(kw_only=True)
-class Problem:
+class AttemptFailure:
     """One failed attempt.
 
     Attributes:
-        error: The class of the error it becomes.
+        error: The class of the error to raise.
         reason: What happened, without any value from outside.
         outcome: What the attempt may have done.
-        retries: How often a call may be repeated because of it: never (0), once (1), as the policy says (``None``).
+        max_retries: How often a call may be retried because of it: 0, 1, or as the policy allows (``None``).
         throttled: Whether the server asked for less load.
-        retry_after: Seconds the server asked to wait.
+        retry_after: How many seconds the server asked to wait.
     """
 
     error: type[CallError]
     reason: str
     outcome: CallOutcome
-    retries: int | None = 0
+    max_retries: int | None = 0
     throttled: bool = False
     retry_after: float | None = None
     status: int | None = None
@@ -54,7 +47,7 @@ class Problem:
         retries_suppressed: bool,
         is_read: bool = False,
     ) -> CallError:
-        """Return the error to raise; it is built here so that no frame of the caller's traceback holds a body."""
+        """Return the error to raise. It is built here so that no frame of its traceback holds a body."""
         error = self.error(
             self.reason,
             endpoint=endpoint,

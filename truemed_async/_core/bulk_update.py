@@ -1,4 +1,4 @@
-"""One of many changes: made ready, sent under a key of its own, and what became of it."""
+"""One update of many: its idempotency key and its outcome."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from truemed_async._validation import scalars
 from truemed_async.errors import TruemedError
 
 T = TypeVar("T")
-C = TypeVar("C", bound="Change")
+C = TypeVar("C", bound="UpdateRequest")
 
-# What the names of keys are made from; it must never change, or a repeated run would have its effects again.
+# The namespace of derived keys. It must never change: a repeated run would otherwise apply its updates again.
 _NAMESPACE = uuid.UUID("0e1c3f6a-94a5-4a0c-9d3c-5b1f0a5c6f1e")
 
 
 @attrs.frozen(kw_only=True)
-class Change(ABC):
-    """What the changes of every kind have."""
+class UpdateRequest(ABC):
+    """The common part of one update of any kind."""
 
     idempotency_key: str | None = None
 
     @property
     @abstractmethod
     def id(self) -> str:
-        """The id of what is to be changed."""
+        """The id of the object to update."""
 
     @abstractmethod
     def fields(self) -> Mapping[str, Any]:
-        """Check what is to be changed and return it, the same for equal changes."""
+        """Validate the fields to update and return them; equal updates return equal fields."""
 
 
 @attrs.frozen(kw_only=True)
 class UpdateOutcome(Outcome[T], Generic[C, T]):
-    """What became of one change of many.
+    """The result of one update of many.
 
     Attributes:
-        id: The id of what was to be changed.
-        value: What came back, or ``None`` if it failed.
+        id: The id of the object.
+        value: The response, or ``None`` if the update failed.
         error: Why it failed, or ``None``.
-        change: The change itself, to make it again with, maybe.
-        idempotency_key: The key that it went out with: the change made again with this key has no second effect.
-            ``None`` if nothing went out, because the change was refused before it had a key.
+        change: The update itself, for example to repeat it.
+        idempotency_key: The key that was sent. Repeating the update with this key has no second effect. ``None`` if
+            nothing was sent because the update is invalid.
     """
 
     change: C
@@ -59,12 +59,12 @@ class UpdateOutcome(Outcome[T], Generic[C, T]):
 async def to_update_outcome(
     change: C, endpoint: Endpoint[Any], update: Callable[..., Awaitable[T]], run_id: str | None
 ) -> UpdateOutcome[C, T]:
-    """Make one change: ``update(id, **fields, idempotency_key=…)``. Its failure, a bad value included, stays its own."""
+    """Call ``update(id, **fields, idempotency_key=…)``. Its failure, including an invalid field, becomes its outcome."""
     id, key = change.id, None
     try:
         fields = Sensitive(change.fields())
         key = scalars.resolve_idempotency_key(
-            derived_key(run_id, endpoint, id, fields.value)
+            derive_key(run_id, endpoint, id, fields.value)
             if change.idempotency_key is None and run_id is not None
             else change.idempotency_key
         )
@@ -74,10 +74,10 @@ async def to_update_outcome(
     return UpdateOutcome(id=id, change=change, value=value, idempotency_key=key)
 
 
-def derived_key(run_id: str, endpoint: Endpoint[Any], id: str, fields: Mapping[str, Any]) -> str:
-    """Return the key of one change of a run: the same whenever the run is repeated, another for any other change.
+def derive_key(run_id: str, endpoint: Endpoint[Any], id: str, fields: Mapping[str, Any]) -> str:
+    """Return the key of one update of a run: the same whenever the run is repeated, different for any other update.
 
-    It is made of what the change is, and not of its place among the others: those that were done may be left out of a
-    repeated run, others added, and any order will do. The same change twice in one run is one change.
+    It depends on the content of the update and not on its position, so a repeated run may leave out updates that
+    succeeded, add others, and use any order. The same update twice in one run is one update.
     """
     return str(uuid.uuid5(_NAMESPACE, json.dumps([run_id, endpoint.name, id, fields], sort_keys=True)))
