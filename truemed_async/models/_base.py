@@ -17,8 +17,8 @@ class Model:
     """An object of the API: immutable, without a ``__dict__``, compared by value.
 
     Attributes:
-        extra: Fields of the answer that this version does not know, as plain JSON. They are in neither ``repr`` nor
-            ``==``, and :meth:`to_dict` writes them back.
+        extra: Fields of the response that this version does not know, as plain JSON. ``repr`` and ``==`` ignore them;
+            :meth:`to_dict` includes them.
     """
 
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
@@ -31,20 +31,20 @@ class Model:
     def to_dict(self) -> dict[str, Any]:
         """Return the object as JSON-ready data: ISO 8601 strings for times, plain strings for enums, unknown fields too.
 
-        Unlike ``repr`` this masks nothing: it holds personal data wherever the object does.
+        Unlike ``repr`` this masks nothing: the result contains the personal data of the object.
         """
         return cast("dict[str, Any]", converter.unstructure(self))
 
 
 @attrs.frozen(kw_only=True)
 class Pagination(Model):
-    """Where a page stands in its list.
+    """The position of a page in its list.
 
     Attributes:
         count: Rows in the whole list.
         current_page: This page, from 1.
         last_page: The last page that has rows.
-        page_size: Rows on a full page, as the server applied it.
+        page_size: The page size that the server applied.
     """
 
     count: int
@@ -59,7 +59,7 @@ class Page(Model, Generic[T]):
 
     Attributes:
         items: The rows, in the server's order.
-        pagination: Where the page stands, or ``None``: Truemed types it "object or null".
+        pagination: The position of the page, or ``None``: Truemed types it "object or null".
     """
 
     items: tuple[T, ...]

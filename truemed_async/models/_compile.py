@@ -1,8 +1,8 @@
-"""Writes, for each model, the function that builds it from JSON.
+"""Generates, for each model, the function that builds it from JSON.
 
-Every scalar is checked where it is read, in generated code: a call per field would cost more than the check. Frozen
-attrs classes are slow to build, because each field goes through ``object.__setattr__``; the function therefore fills
-a mutable twin with the same slots and then changes its class, which costs a third of that.
+Generated code validates each scalar inline, because a call per field would cost more than the check. Frozen attrs
+classes are slow to build, because each field goes through ``object.__setattr__``; the function therefore fills a
+mutable subclass with the same slots and then changes its class, which takes a third of the time.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 Structure = Callable[[Any, Any], Any]
 
-_FACTORY: type[Any] = typing.cast("Any", attrs.Factory)  # a class, whatever its annotation says
+_FACTORY: type[Any] = typing.cast("Any", attrs.Factory)  # a class, although it is annotated as a function
 
 
 class StructureError(Exception):  # never leaves the library: it becomes a DecodeError or a PayloadError
-    """A value of the wrong shape: where, and what was expected. It never holds the value."""
+    """A value of the wrong shape: its path and the expected type, without the value."""
 
     def __init__(self, expected: str, *path: str) -> None:
         super().__init__(expected)
@@ -36,7 +36,7 @@ class StructureError(Exception):  # never leaves the library: it becomes a Decod
         self._path = list(path)
 
     def with_prefix(self, step: str) -> StructureError:
-        """Note that the value lies inside ``step``; called from the inside out."""
+        """Add an outer step to the path."""
         self._path.append(step)
         return self
 
@@ -65,7 +65,7 @@ def parse_datetime(value: str) -> datetime:
 def scalar_lines(kind: Any, v: str, wrong: str, *, nullable: bool = False) -> list[str] | None:
     """Return the lines that check and convert the variable ``v`` in place, or ``None`` if ``kind`` is not a scalar.
 
-    What is mostly right is done first and looked at afterwards: with a page of values each look counts.
+    The common case comes first, because each check counts for a page of values.
     """
     unless_null = f" and {v} is not None" if nullable else ""
     if kind in (str, int, bool):
@@ -79,11 +79,11 @@ def scalar_lines(kind: Any, v: str, wrong: str, *, nullable: bool = False) -> li
     if kind in (date, datetime):
         lines = [
             f"try: {v} = {kind.__name__}_from({v})",
-            f"except (ValueError, TypeError): {wrong} from None",  # TypeError: of anything but a string
+            f"except (ValueError, TypeError): {wrong} from None",  # TypeError: not a string
         ]
         if kind is datetime:
             lines.append(f"if {v}.tzinfo is None: {v} = {v}.replace(tzinfo=UTC)")
-    elif is_open_enum(kind):  # a look-up is several times faster than calling the enum
+    elif is_open_enum(kind):  # a lookup is several times faster than calling the enum
         lines = [
             f"try: {v} = members_{v}[{v}]",
             "except (KeyError, TypeError):",
@@ -96,19 +96,19 @@ def scalar_lines(kind: Any, v: str, wrong: str, *, nullable: bool = False) -> li
 
 
 def is_open_enum(kind: Any) -> bool:
-    """Whether ``kind`` is one of our enums."""
+    """Whether ``kind`` is an :class:`OpenEnum`."""
     return isinstance(kind, type) and issubclass(kind, OpenEnum)
 
 
 def expected(kind: Any) -> str:
-    """Say in words what ``kind`` looks like in JSON."""
+    """Describe how ``kind`` looks in JSON."""
     return "a string" if is_open_enum(kind) else EXPECTED.get(kind, "a value of another shape")
 
 
 def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping[str, str] | None = None) -> Structure:
-    """Return ``(data, _) -> instance`` for the attrs class ``cls``, which may be a parametrised generic.
+    """Return ``(data, _) -> instance`` for the attrs class ``cls``, which may be a parametrized generic.
 
-    ``wire_names`` maps a field to its name in the JSON where the two differ.
+    ``wire_names`` maps a field to its name in the JSON if they differ.
     """
     origin: type[Any] = typing.get_origin(cls) or cls
     hints = _field_types(cls, origin)
@@ -134,7 +134,7 @@ def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping
     body = [
         "if data.__class__ is not dict: raise StructureError('an object')",
         f"whole = len(data) == {len(wire)}",
-        f"filled = data if len(data) >= {len(wire)} else completed(data)",  # an exception would cost more than the look
+        f"filled = data if len(data) >= {len(wire)} else completed(data)",  # an exception would cost more than this check
         f"try: {unpacked} = all_of(filled)",
         "except KeyError:",
         f"    {unpacked} = all_of(completed(data))",
@@ -150,21 +150,21 @@ def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping
         "return self",
     ]
     source = "def structure(data, _):\n" + "\n".join(f"    {line}" for line in body)
-    exec(compile(source, f"<structure {origin.__qualname__}>", "exec"), scope)  # noqa: S102  # from our own classes only
+    exec(compile(source, f"<structure {origin.__qualname__}>", "exec"), scope)  # noqa: S102  # generated from this package's classes only
     return typing.cast("Structure", scope["structure"])
 
 
 def _getter(wire: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what takes the values of all names out of a dict; KeyError if one is missing."""
+    """Return a function that gets the values of all names from a dict, or raises KeyError if one is missing."""
     if len(wire) > 1:
-        # Several times faster than a look-up for each; and the parser gives all objects the same key strings, which
-        # are found by identity, in half the time.
+        # Several times faster than single lookups. The parser uses the same key strings for all objects, and strings
+        # that are identical are found in half the time.
         return itemgetter(*orjson.loads(orjson.dumps(dict.fromkeys(wire))))
     return lambda data: tuple(data[name] for name in wire)
 
 
 def _emit_defaults(required: list[str], defaults: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
-    """Return what fills in the defaults of the names that a dict does not have."""
+    """Return a function that adds the defaults of missing names to a dict."""
     plain = {name: default for name, default in defaults.items() if not isinstance(default, _FACTORY)}
     made = {name: default.factory for name, default in defaults.items() if isinstance(default, _FACTORY)}
 
@@ -196,8 +196,8 @@ def _check_lines(hint: Any, wire: str, variable: str, scope: dict[str, Any], con
 def _mutable_subclass(cls: type[Any]) -> type[Any]:
     """Return a class with the layout of ``cls`` whose instances can be filled field by field."""
     slots = tuple(slot for slot in vars(cls)["__slots__"] if slot != "__weakref__")
-    bases = vars(cls).get("__orig_bases__", cls.__bases__)  # a generic cannot be inherited bare
-    # Both, or the interpreter keeps the slow path that the frozen base class asks for.
+    bases = vars(cls).get("__orig_bases__", cls.__bases__)  # a generic class needs its parameters
+    # Without both, the interpreter keeps the slow path of the frozen base class.
     body = {"__slots__": slots, "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
     return types.new_class(f"_{cls.__name__}", bases, exec_body=lambda namespace: namespace.update(body))
 

@@ -43,7 +43,7 @@ def _text_hook(kind: Any, parse: Callable[[str], Any]) -> Structure:
             try:
                 return parse(value)
             except ValueError:
-                pass  # said below, without the value
+                pass  # raise outside the handler, so that the value is not chained
         raise StructureError(EXPECTED[kind])
 
     return check
@@ -74,7 +74,7 @@ def _sequence_hook(kind: Any, converter: cattrs.Converter) -> Structure:
             return container(map(hook, rest, repeat(item)))
         except StructureError as error:
             at = len(values) - length_hint(rest) - 1
-            raise error.with_prefix(f"[{at}]")  # noqa: B904  # the same exception, a step further out
+            raise error.with_prefix(f"[{at}]")  # noqa: B904  # the same exception with a longer path
 
     return structure
 
@@ -90,7 +90,7 @@ def _unstructure_function(cls: Any, converter: cattrs.Converter) -> Callable[[An
 
 
 def iso(moment: datetime) -> str:
-    """Write a time as Truemed does: ISO 8601, ``Z`` for UTC."""
+    """Format a time as Truemed does: ISO 8601 with ``Z`` for UTC."""
     text = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).isoformat()
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
@@ -120,7 +120,7 @@ def _make() -> cattrs.Converter:
 
     for scalar in (str, int, float, bool):
         made.register_structure_hook(scalar, _scalar_hook(scalar))
-    made.register_structure_hook(OpenEnum, _structure_enum)  # itself a string, and more particular than the hook above
+    made.register_structure_hook(OpenEnum, _structure_enum)  # a subclass of str, so it needs its own hook
     made.register_structure_hook(datetime, _text_hook(datetime, parse_datetime))
     made.register_structure_hook(date, _text_hook(date, date.fromisoformat))
     made.register_structure_hook_func(_is_object, _object_hook)
@@ -141,7 +141,7 @@ converter = _make()
 def structurer(kind: Any, items: str | None = None) -> Callable[[Any], Any]:
     """Return the function that builds ``kind`` from parsed JSON, or raises :class:`StructureError`.
 
-    ``items`` is the name under which a list's answer holds its rows.
+    ``items`` is the key of the rows in the response of a list.
     """
     hook = converter.get_structure_hook(kind) if items is None else compile_structure(kind, converter, {"items": items})
     return lambda data: hook(data, kind)

@@ -7,10 +7,10 @@ from typing import Self
 
 
 class OpenEnum(StrEnum):
-    """A string enum that keeps values it does not know: they compare, print and are written back as they came.
+    """A string enum that keeps unknown values: they compare, print and serialize like the strings that were received.
 
-    Truemed has renamed an enum value between two versions of its documentation; a closed enum would have turned that
-    into an outage of every client.
+    Truemed renamed an enum value between two versions of its documentation; a closed enum would have turned that into
+    an outage of every client.
     """
 
     @classmethod

@@ -19,9 +19,9 @@ _WORD_SEPARATORS = re.compile(r"[^a-z0-9]+")
 class CatalogEligibility(OpenEnum):
     """Whether an item may be paid for with HSA/FSA money. Ask the properties, not the spelling.
 
-    Truemed has renamed these values between versions of its documentation, so all the spellings that were ever seen
-    are here, and the properties know them in any case and with blanks or hyphens for underscores. Values that Truemed
-    adds later survive as they come; of those, no property says yes.
+    Truemed has renamed these values between versions of its documentation, so the enum lists all known spellings, and
+    the properties ignore case and accept spaces or hyphens for underscores. Values that Truemed adds later are kept;
+    for them all properties are false.
     """
 
     ELIGIBLE = "eligible"
@@ -35,15 +35,15 @@ class CatalogEligibility(OpenEnum):
     NOT_ELIGIBLE = "not_eligible"
     """Older spelling of ``ineligible``: an earlier page of the catalog webhook."""
     PENDING = "pending"
-    """Older spelling of no value at all: the item awaits its review."""
+    """Older spelling of null: the item awaits its review."""
     APPROVED_WITH_LMN = "approved_with_lmn"
-    """As ``eligible_with_lmn``; seen in CSV exports of the dashboard, and what it means is a guess from the words."""
+    """Assumed to mean ``eligible_with_lmn``; seen in CSV exports of the dashboard."""
     PRE_APPROVED = "pre_approved"
-    """As ``eligible``; seen in CSV exports of the dashboard, and what it means is a guess from the words."""
+    """Assumed to mean ``eligible``; seen in CSV exports of the dashboard."""
 
     @property
     def is_eligible(self) -> bool:
-        """Whether the item may be paid for with HSA/FSA money, with or without a letter."""
+        """Whether the item may be paid for with HSA/FSA money, with or without a Letter."""
         return self.requires_lmn or self._means(
             CatalogEligibility.ELIGIBLE, CatalogEligibility.HSA_FSA_ELIGIBLE, CatalogEligibility.PRE_APPROVED
         )
@@ -55,12 +55,12 @@ class CatalogEligibility(OpenEnum):
 
     @property
     def is_ineligible(self) -> bool:
-        """Whether Truemed has said no."""
+        """Whether Truemed rejected the item."""
         return self._means(CatalogEligibility.INELIGIBLE, CatalogEligibility.NOT_ELIGIBLE)
 
     @property
     def is_pending(self) -> bool:
-        """Whether the item awaits its review. In newer answers ``CatalogItem.eligibility`` is ``None`` then."""
+        """Whether the item awaits its review. In newer responses ``CatalogItem.eligibility`` is then ``None``."""
         return self._means(CatalogEligibility.PENDING)
 
     def _means(self, *spellings: CatalogEligibility) -> bool:
@@ -71,20 +71,20 @@ class CatalogEligibility(OpenEnum):
 class CatalogItem(Model):
     """One item of the product catalog. Times are aware; Truemed sends UTC. An item has no price.
 
-    Truemed's example shows all of these fields and no page says which of them are always there, so all but the SKU
-    may be missing. Source: Truemed, "List Catalog Items" and "Managing Your Catalog".
+    Truemed's example has all of these fields. Which of them are always present is undocumented, so all but the SKU are
+    optional. Source: Truemed, "List Catalog Items" and "Managing Your Catalog".
 
     Attributes:
         sku: Your SKU, unique in your catalog.
         name: The product's name.
         created_at: When it was added to the catalog.
         description: The product's description.
-        eligibility: What the review said; ``None`` while the item awaits it. Where an answer has only
-            ``eligibility_status``, as an older guide calls it, it is read from there.
+        eligibility: The result of the review; ``None`` before it. Read from ``eligibility_status``, the name in an
+            older guide, if the response has only that.
         gtin: Its Global Trade Item Number.
-        image_urls: Its pictures.
-        metadata: Your text, as you gave it; unlike that of qualification sessions it need not be JSON.
-        product_id: Your id of the product that the SKU is a variant of; that meaning is a guess from the name.
+        image_urls: Its images.
+        metadata: Your text, unchanged; unlike that of qualification sessions it need not be JSON.
+        product_id: Your id of the product of which the SKU is a variant; the meaning is assumed from the name.
         reviewed_at: When it was last reviewed; ``None`` before.
         url: The product's page.
     """
@@ -103,20 +103,20 @@ class CatalogItem(Model):
 
     @property
     def is_reviewed(self) -> bool:
-        """Whether the review has come to a result: there is an eligibility, and it is not "pending"."""
+        """Whether the review has a result: an eligibility other than "pending"."""
         return self.eligibility is not None and not self.eligibility.is_pending
 
 
 @attrs.frozen(kw_only=True)
 class CatalogItemCreation(Model):
-    """The answer to a new item. No page at hand shows its fields, so all of them are in ``extra``.
+    """The response to a new item. Its fields are undocumented, so all of them are in ``extra``.
 
     Source: Truemed, "Create Catalog Item".
     """
 
     @property
     def item(self) -> CatalogItem | None:
-        """The new item, if the answer holds it: itself, or under ``object``. A guess; else ``get`` it by its SKU."""
+        """The new item if the response contains it, with or without an ``object`` envelope; else ``get`` it by its SKU."""
         try:
             return converter.structure(dict(self.extra), CatalogItem)
         except StructureError:
@@ -125,7 +125,7 @@ class CatalogItemCreation(Model):
 
 @attrs.frozen(kw_only=True)
 class CatalogItemUpdate(Model):
-    """The answer to a change: an empty object; what Truemed adds to it later is in ``extra``.
+    """The response to an update: an empty object. Fields that Truemed adds later are in ``extra``.
 
     Source: Truemed, "Update Catalog Item".
     """
@@ -133,28 +133,28 @@ class CatalogItemUpdate(Model):
 
 @attrs.frozen(kw_only=True)
 class CheckoutMethod(Model):
-    """Whether to offer Truemed for a cart. No page at hand shows the fields of the answer, so all are in ``extra``.
+    """Whether to offer Truemed for a cart. The fields of the response are undocumented, so all are in ``extra``.
 
     Source: Truemed, "Truemed Checkout Method".
     """
 
     @property
     def checkout_method(self) -> str | None:
-        """The field of that name, ``None`` if the answer has none. A guess: the name is known from third parties only."""
+        """The field of that name, or ``None``. The name is assumed: only third parties use it."""
         value = self.extra.get("checkout_method")
         return value if isinstance(value, str) else None
 
     @property
     def is_truemed(self) -> bool | None:
-        """Whether :attr:`checkout_method` is ``"truemed"``; ``None`` if there is none. A guess as well: read ``extra``."""
+        """Whether :attr:`checkout_method` is ``"truemed"``, or ``None``. The value is assumed, too: see ``extra``."""
         return None if self.checkout_method is None else self.checkout_method.casefold() == "truemed"
 
 
 def _read_item() -> None:
-    """Let an item be read as Truemed's pages have shown it over time.
+    """Register a hook that reads an item in every form that Truemed's pages have shown.
 
-    It may stand by itself or, as in the webhook, under ``object``; its eligibility had another name; and what an item
-    without pictures looks like is not said.
+    An item may have an ``object`` envelope, as in the webhook; its eligibility had another name; and the form of an
+    item without images is undocumented.
     """
     plain = compile_structure(CatalogItem, converter)
 

@@ -1,4 +1,4 @@
-"""What a payment is made of: charges, discounts, the lines of an order. All money is in integer cents."""
+"""The parts of a payment: charges, discounts, the lines of an order. Amounts are integers in cents."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _part(_: object, field: attrs.Attribute[Any], value: object) -> None:
 
 
 def _objects(values: Sequence[Mapping[str, Any]] | None) -> tuple[Mapping[str, Any], ...] | None:
-    """Return the tuple that is kept of a list of JSON objects."""
+    """Return a list of JSON objects as a tuple."""
     if values is None:
         return None
     if not isinstance(values, (list, tuple)) or not all(isinstance(each, Mapping) for each in values):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
@@ -47,7 +47,7 @@ def _objects(values: Sequence[Mapping[str, Any]] | None) -> tuple[Mapping[str, A
 
 
 def checked_extra(extra: object, known: Collection[str]) -> dict[str, Any]:
-    """Return undocumented fields; one that has a parameter is refused, for it is not clear which of the two is meant."""
+    """Return undocumented fields; a field that has a parameter is rejected, because the two could differ."""
     if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in cast("Any", extra)):
         raise InvalidArgumentError("extra must be a mapping from the names of fields")
     fields = dict(cast("Mapping[str, Any]", extra))
@@ -66,17 +66,17 @@ class AmountDetails(Model):
     """Charges and discounts of an order, or of one of its lines. Amounts are integers in cents.
 
     Truemed's pages contradict each other on the sign of ``total_discounts``: the rule for ``total_amount`` adds it, as
-    if it were negative, and the worked example subtracts it, as if it were positive. This library sends it as you give
-    it. Nor is it shown what a member of ``discounts_details`` looks like, or under which name single charges are
-    given; give those in ``extra``.
+    if it were negative, and the worked example subtracts it, as if it were positive. This library sends it unchanged.
+    The form of a member of ``discounts_details`` is undocumented, and so is the name of the list of single charges;
+    pass that list in ``extra``.
 
     Source: Truemed API reference, "Create Payment Session"; guide on itemized amounts.
 
     Attributes:
         total_additional_charges: The sum of shipping, tax and other charges, in cents.
-        total_discounts: The sum of all discounts, in cents. Leave it out where there is none.
-        discounts_details: The single discounts, as plain JSON objects. Leave it out where there is none.
-        extra: Further fields, sent as they are.
+        total_discounts: The sum of all discounts, in cents. Omit it if there are none.
+        discounts_details: The single discounts, as JSON objects. Omit it if there are none.
+        extra: Further fields, sent unchanged.
     """
 
     total_additional_charges: int | None = attrs.field(default=None, validator=attrs.validators.optional(_cents))
@@ -96,13 +96,13 @@ class OrderItem(Model):
     Attributes:
         name: The product's name, as the customer sees it.
         price: The price of **one**, in cents: ``1999``, or ``cents("19.99")``.
-        quantity: How many, at least 1.
+        quantity: The quantity, at least 1.
         sku: Your SKU.
-        amount_details: Charges and discounts of this line. Leave it out where there are none.
-        extra: Further fields, sent as they are.
+        amount_details: Charges and discounts of this line. Omit it if there are none.
+        extra: Further fields, sent unchanged.
 
     Raises:
-        InvalidArgumentError: A value cannot be one of these; a price that is a float, for example.
+        InvalidArgumentError: A value has the wrong type or is out of range, for example a price that is a float.
     """
 
     name: str = attrs.field(validator=_text)
@@ -117,13 +117,12 @@ class OrderItem(Model):
 
 @attrs.frozen(kw_only=True)
 class NextBillInfo(Model):
-    """What a customer is shown of the first bill after a free trial. Source: Truemed, "Create Payment Session".
+    """The first bill after a free trial, as shown to the customer. Source: Truemed, "Create Payment Session".
 
     Attributes:
-        total_amount: The next bill's amount, in cents; that it is cents is a guess, by the amounts around it.
-        date: The next bill's date: a date, which is sent as ``YYYY-MM-DD`` (a guess: no page at hand shows the
-            format), or a text, which is sent as it is.
-        extra: Further fields, sent as they are.
+        total_amount: The amount of the next bill. Cents are assumed, like the amounts around it.
+        date: The date of the next bill. A date is sent as ``YYYY-MM-DD``, which is assumed; a text is sent unchanged.
+        extra: Further fields, sent unchanged.
     """
 
     total_amount: int = attrs.field(validator=_cents)
@@ -135,7 +134,7 @@ class NextBillInfo(Model):
 
 @attrs.frozen(kw_only=True)
 class PaymentSessionItem(Model):
-    """One line of a session's order, as it stands now. Amounts are integers in cents.
+    """The current state of one line of a session's order. Amounts are integers in cents.
 
     Source: Truemed API reference, "List Payment Sessions"; "payment_session_complete" webhook.
 
@@ -143,13 +142,13 @@ class PaymentSessionItem(Model):
         item_id: Truemed's id of the line.
         name: The product's name.
         price: The price of one, in cents.
-        quantity: How many.
+        quantity: The quantity.
         sku: Your SKU.
         amount_details: Charges and discounts of the line.
-        total_refundable: What can still be refunded, in cents; absent unless captured.
-        quantity_refundable: How many can still be refunded; absent unless captured.
-        total_capturable: What can still be captured, in cents; absent unless the session is authorized.
-        quantity_capturable: How many can still be captured; absent unless the session is authorized.
+        total_refundable: The refundable amount, in cents; absent unless captured.
+        quantity_refundable: The refundable quantity; absent unless captured.
+        total_capturable: The capturable amount, in cents; absent unless the session is authorized.
+        quantity_capturable: The capturable quantity; absent unless the session is authorized.
     """
 
     item_id: str | None = None
@@ -165,7 +164,7 @@ class PaymentSessionItem(Model):
 
 
 def to_send(part: Model) -> dict[str, Any]:
-    """Return a part of a request as JSON-ready data: what is ``None`` is left out."""
+    """Return a part of a request as JSON-ready data, without fields that are ``None``."""
     fields = {field.name: getattr(part, field.name) for field in attrs.fields(type(part)) if field.name != "extra"}
     return {name: _plain(value) for name, value in fields.items() if value is not None} | dict(part.extra)
 

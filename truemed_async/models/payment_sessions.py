@@ -1,4 +1,4 @@
-"""Payment sessions: one checkout each, from the link for the customer to the money. Amounts are integers in cents."""
+"""Payment sessions: one per checkout. Amounts are integers in cents."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from truemed_async.models.order import AmountDetails, PaymentSessionItem
 
 
 class PaymentSessionStatus(OpenEnum):
-    """Where a payment session stands. Values that Truemed adds later survive as they come, and say no to everything."""
+    """The status of a payment session. Unknown values are kept; for them all properties are false."""
 
     PENDING = "pending"
     """The customer has not completed it yet."""
     PROCESSING = "processing"
-    """The card was entered and Truemed reviews: tell the customer that the order is placed, and do not fulfil it."""
+    """The card was entered and the review is running: tell the customer that the order is placed; do not fulfill it."""
     CAPTURED = "captured"
-    """Paid: fulfil the order."""
+    """Paid: fulfill the order."""
     REJECTED = "rejected"
-    """Refused by the review: cancel the order and tell the customer."""
+    """Rejected by the review: cancel the order and notify the customer."""
     CANCELED = "canceled"
-    """Cancelled by you before the card was entered."""
+    """Canceled by you before the card was entered."""
     AUTHORIZED = "authorized"
     """A hold is placed (``kind="authorization"``): capture it, or void it."""
     AUTHORIZATION_VOIDED = "authorization_voided"
     """The hold was released by a void."""
     AUTHORIZATION_EXPIRED = "authorization_expired"
-    """The hold had expired when it was captured, and could not be renewed."""
+    """The hold had expired at the capture, and could not be renewed."""
 
     @property
     def may_fulfill(self) -> bool:
@@ -55,9 +55,9 @@ _FINAL = frozenset(
 
 
 class PaymentStatusSummary(OpenEnum):
-    """The state of a payment with its refunds and disputes, in Truemed's words.
+    """The state of a payment including its refunds and disputes, as sent by Truemed.
 
-    Truemed publishes the first five; the page at hand is cut off there. The others were seen in use.
+    Truemed documents the first five on the part of the page that is known. The others were seen in use.
     """
 
     INCOMPLETE = "Incomplete"
@@ -75,16 +75,16 @@ class PaymentStatusSummary(OpenEnum):
 
 
 class PaymentSessionKind(OpenEnum):
-    """When the money is taken."""
+    """When the payment is captured."""
 
     ONE_TIME_PAYMENT = "one_time_payment"
     """As soon as Truemed approves: the default."""
     AUTHORIZATION = "authorization"
-    """When you capture it; until then it is held. Truemed enables this for a merchant on request."""
+    """When you capture it; until then the amount is held. Truemed enables this for a merchant on request."""
 
 
 class RefundReason(OpenEnum):
-    """Why money goes back."""
+    """The reason of a refund."""
 
     CUSTOMER_REQUEST = "customer_request"
     FRAUDULENT = "fraudulent"
@@ -97,30 +97,30 @@ class PaymentSession(Model):
     """One payment session. Amounts are integers in cents; times are aware, and Truemed sends UTC.
 
     ``repr`` masks ``customer_email``, ``customer_name``, ``metadata`` and ``payment_token``. Truemed's table of this
-    answer is not at hand whole: what is certain is ``status``; the rest may be missing, and what is not listed here
-    (``refunds`` and ``truemed_fee`` were seen, the fee's unit is not known) is in ``extra``.
+    response is known only in part: only ``status`` is certain, the rest is optional. Further fields are in ``extra``:
+    ``refunds`` and ``truemed_fee`` (whose unit is unknown) were seen.
 
     Source: Truemed API reference, "Get Payment Status" and "List Payment Sessions".
 
     Attributes:
         id: Its id, as ``create`` returned it.
-        status: Where the payment stands. Fulfil the order only if ``status.may_fulfill``.
-        status_summary: The same with refunds and disputes, which do not change ``status``.
-        kind: When the money is taken.
+        status: The status of the payment. Fulfill the order only if ``status.may_fulfill``.
+        status_summary: The status including refunds and disputes, which do not change ``status``.
+        kind: When the payment is captured.
         total_amount: The amount that the session was created with, in cents.
-        amount_details: Charges and discounts of the order, as they were given.
-        authorize_amount: What was authorized, in cents.
-        capture_amount: What was captured, in cents.
-        refund_amount: The sum of what was refunded, in cents; only in a list with ``summarize_refunds``. That it is
-            cents is a guess, by the amounts around it.
+        amount_details: Charges and discounts of the order, as at creation.
+        authorize_amount: The authorized amount, in cents.
+        capture_amount: The captured amount, in cents.
+        refund_amount: The sum of all refunds; only in a list with ``summarize_refunds``. Cents are assumed, like the
+            amounts around it.
         authorized_on: When it was authorized; the same as ``captured_on`` for a one-time payment.
         captured_on: When it was captured.
         created_at: When the session was created.
         customer_email: The customer's e-mail address.
         customer_name: The customer's name.
-        metadata: Your text, as you gave it.
-        order_items: The lines of the order as they are now; in a list only with ``include_order_items``.
-        payment_token: The stored payment method that the session makes or uses.
+        metadata: Your text, unchanged.
+        order_items: The current lines of the order; in a list only with ``include_order_items``.
+        payment_token: The stored payment method that the session creates or uses.
         business_id: Another id of the session; third parties have seen it.
     """
 
@@ -159,10 +159,10 @@ class PaymentSessionCreation(Model):
     """A new payment session. ``repr`` masks ``redirect_url``. Source: Truemed, "Create Payment Session".
 
     Attributes:
-        id: The session's id: keep it with the order. The same idempotency key gives the same id.
-        redirect_url: Where to send the customer, or what to put into an iframe. Whether it comes when a stored token is
-            charged is not said.
-        idempotency_key: The key that the request carried.
+        id: The session's id: store it with the order. The same idempotency key gives the same id.
+        redirect_url: The page to which to redirect the customer, or to show in an iframe. Whether it is sent when a
+            stored token is charged is undocumented.
+        idempotency_key: The key that was sent.
     """
 
     id: str
@@ -172,11 +172,11 @@ class PaymentSessionCreation(Model):
 
 @attrs.frozen(kw_only=True)
 class PaymentCapture(Model):
-    """The answer to a capture. Source: Truemed, "Capture Session".
+    """The response to a capture. Source: Truemed, "Capture Session".
 
     Attributes:
         id: The id of the **capture**, not of the session. The same idempotency key gives the same id.
-        idempotency_key: The key that the request carried.
+        idempotency_key: The key that was sent.
     """
 
     id: str
@@ -185,11 +185,11 @@ class PaymentCapture(Model):
 
 @attrs.frozen(kw_only=True)
 class PaymentVoid(Model):
-    """The answer to a void. Source: Truemed, "Void Session".
+    """The response to a void. Source: Truemed, "Void Session".
 
     Attributes:
         id: The id of the **void**, not of the session. The same idempotency key gives the same id.
-        idempotency_key: The key that the request carried.
+        idempotency_key: The key that was sent.
     """
 
     id: str
@@ -198,11 +198,11 @@ class PaymentVoid(Model):
 
 @attrs.frozen(kw_only=True)
 class PaymentCancellation(Model):
-    """The answer to a cancellation. Source: Truemed, "Cancel Payment Session"; no page at hand shows its fields.
+    """The response to a cancellation. Source: Truemed, "Cancel Payment Session"; its fields are undocumented.
 
     Attributes:
-        id: The session's id, if the answer holds it; third parties have seen it.
-        status: Where the session stands, if the answer holds it; third parties have seen it.
+        id: The session's id, if sent; third parties have seen it.
+        status: The session's status, if sent; third parties have seen it.
     """
 
     id: str | None = None
@@ -211,11 +211,11 @@ class PaymentCancellation(Model):
 
 @attrs.frozen(kw_only=True)
 class PaymentRefund(Model):
-    """The answer to a refund. Source: Truemed, "Create Refund".
+    """The response to a refund. Source: Truemed, "Create Refund".
 
     Attributes:
         refund_id: The refund's id; a payment can have several refunds.
-        idempotency_key: The key that the request carried.
+        idempotency_key: The key that was sent.
     """
 
     refund_id: str

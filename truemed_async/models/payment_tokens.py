@@ -12,38 +12,38 @@ from truemed_async.models._enums import OpenEnum
 
 
 class PaymentTokenNextAction(OpenEnum):
-    """What the customer has to do before a token can be charged. Other values come as they are."""
+    """The action that a customer must take before a token can be charged. Unknown values are kept."""
 
     HEALTH_SURVEY = "HealthSurvey"
-    """Answer the health survey again. Truemed has more values; the page at hand is cut off after this one."""
+    """Take the health survey again. Truemed has more values, which are undocumented."""
 
 
 @attrs.frozen(kw_only=True)
 class StoredPaymentMethod(Model):
-    """A card behind a token. Truemed says that its last digits and expiry are shown, and no page at hand shows how.
+    """A card of a token. Truemed documents that its last digits and expiry are shown, but not the names of the fields.
 
-    All fields are in ``extra``. The properties read the names that third parties have seen, and are ``None`` where
-    there is no such field: guesses, all of them.
+    All fields are in ``extra``. The properties read names that third parties have seen, and are ``None`` if there is no
+    such field.
     """
 
     @property
     def brand(self) -> str | None:
-        """The card's brand. A guess."""
+        """The brand of the card. The name is assumed."""
         return self._text("brand")
 
     @property
     def last4(self) -> str | None:
-        """The last four digits of its number. A guess."""
+        """The last four digits of its number. The name is assumed."""
         return self._text("last4")
 
     @property
     def exp_month(self) -> int | None:
-        """The month in which it expires, from 1. A guess."""
+        """The month in which it expires, from 1. The name is assumed."""
         return self._number("exp_month")
 
     @property
     def exp_year(self) -> int | None:
-        """The year in which it expires. A guess."""
+        """The year in which it expires. The name is assumed."""
         return self._number("exp_year")
 
     def _text(self, name: str) -> str | None:
@@ -65,12 +65,12 @@ class PaymentToken(Model):
     Source: Truemed API reference, "Retrieve Payment Token".
 
     Attributes:
-        payment_token: The token: what ``payment_sessions.create`` charges.
-        created_at: When it was made.
+        payment_token: The token, for ``payment_sessions.create``.
+        created_at: When it was created.
         customer_email: The customer's e-mail address.
         customer_name: The customer's first and last name.
         lmn_expires_at: When the first of its Letters of Medical Necessity expires; ``None`` without a verified one.
-        payment_methods: The cards behind it.
+        payment_methods: Its cards.
     """
 
     payment_token: str = attrs.field(repr=mask)
@@ -83,14 +83,14 @@ class PaymentToken(Model):
 
 @attrs.frozen(kw_only=True)
 class PaymentTokenCreation(Model):
-    """A token that is on its way: there is none until the customer has been through the redirect.
+    """The start of the provisioning of a token: it exists only after the customer has completed the redirect.
 
     ``repr`` masks ``redirect_url``. Source: Truemed API reference, "Create Payment Token".
 
     Attributes:
-        provision_token_request_id: What the webhook ``payment_token_updated`` and ``get_provision_request`` know the
-            request by.
-        redirect_url: Where to send the customer.
+        provision_token_request_id: The id of the request in the webhook ``payment_token_updated`` and for
+            ``get_provision_request``.
+        redirect_url: The page to which to redirect the customer.
     """
 
     provision_token_request_id: str
@@ -99,13 +99,13 @@ class PaymentTokenCreation(Model):
 
 @attrs.frozen(kw_only=True)
 class PaymentTokenUpdate(Model):
-    """The answer to the change of a token. ``repr`` masks ``redirect_url``. Source: Truemed, "Update Payment Token".
+    """The response to the update of a token. ``repr`` masks ``redirect_url``. Source: Truemed, "Update Payment Token".
 
     Attributes:
-        next_action: What the customer has to do, or ``None``.
-        redirect_url: Where to send the customer, if there is something to do.
-        provision_token_request_id: What the webhook ``payment_token_updated`` and ``get_provision_request`` know the
-            request by.
+        next_action: The action that the customer must take, or ``None``.
+        redirect_url: The page to which to redirect the customer, if an action is needed.
+        provision_token_request_id: The id of the request in the webhook ``payment_token_updated`` and for
+            ``get_provision_request``.
     """
 
     next_action: PaymentTokenNextAction | None = None
@@ -114,22 +114,22 @@ class PaymentTokenUpdate(Model):
 
     @property
     def needs_customer(self) -> bool:
-        """Whether the customer has to act: until the webhook ``payment_token_updated``, charging may fail.
+        """Whether the customer must act: until the webhook ``payment_token_updated``, charging may fail.
 
-        Truemed's page writes the absence of an action as "None"; should that come as a text, it is one too.
+        Truemed's page writes "None" for no action, so both null and that text count as none.
         """
         return str(self.next_action) != "None"  # the null and the text
 
 
 @attrs.frozen(kw_only=True)
 class ProvisionTokenRequest(Model):
-    """What became of a request to make or change a token. There is no status: a token is there, or not yet.
+    """The result of a request to create or update a token. It has no status: either the token exists, or not yet.
 
     ``repr`` masks ``payment_token`` and ``metadata``. Source: Truemed, "Retrieve Provision Token Request".
 
     Attributes:
-        payment_token: The token, or ``None`` while it is not provisioned.
-        metadata: Your text, as you gave it.
+        payment_token: The token, or ``None`` until it is provisioned.
+        metadata: Your text, unchanged.
     """
 
     payment_token: str | None = attrs.field(default=None, repr=mask)
@@ -137,5 +137,5 @@ class ProvisionTokenRequest(Model):
 
     @property
     def is_provisioned(self) -> bool:
-        """Whether the token is there."""
+        """Whether the token exists."""
         return self.payment_token is not None

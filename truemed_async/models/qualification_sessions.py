@@ -12,7 +12,7 @@ from truemed_async.models._enums import OpenEnum
 
 
 class QualificationStatus(OpenEnum):
-    """Where a qualification session stands. Values that Truemed adds later survive as they come."""
+    """The status of a qualification session. Unknown values are kept."""
 
     PENDING = "pending"
     """The session was created; the shopper has not completed the survey yet."""
@@ -38,16 +38,16 @@ class QualificationSession(Model):
 
     Attributes:
         qualification_session_id: Its id, for example ``"qs_abc123"``.
-        status: Where it stands.
+        status: Its status.
         charge_group_created_at: When the charge group was created.
         created_at: When the session was created.
-        customer_status: The customer's status, in Truemed's words.
-        eligible_amount: The eligible amount. Truemed publishes a double without naming its unit.
+        customer_status: The customer's status, as sent by Truemed.
+        eligible_amount: The eligible amount. Truemed documents a double without a unit.
         email: Who completed the session.
         expires_at: When the Letter of Medical Necessity expires.
-        fee: The fee for this qualification. Truemed publishes a double without naming its unit.
+        fee: The fee for this qualification. Truemed documents a double without a unit.
         lmn_reviewed_at: When the Letter of Medical Necessity was reviewed.
-        session_type: The type of session, in Truemed's words.
+        session_type: The type of session, as sent by Truemed.
         skus_param: The ``skus`` of the qualification link.
         source: The ``source`` of the qualification link.
         stripe_invoice_id: The Stripe invoice of this qualification.
@@ -55,7 +55,7 @@ class QualificationSession(Model):
         stripe_invoice_paid_at: When that invoice was paid.
         user_business_id: The user's business id.
         user_id: The ``user_id`` of the qualification link, or as set by an update.
-        user_name: The user's name; null where personal data is hidden.
+        user_name: The user's name; null if personal data is hidden.
     """
 
     qualification_session_id: str
@@ -81,12 +81,12 @@ class QualificationSession(Model):
 
 @attrs.frozen(kw_only=True)
 class QualificationSessionUpdate(Model):
-    """The answer to an update. Source: Truemed, "Update a Qualification Session".
+    """The response to an update. Source: Truemed, "Update a Qualification Session".
 
     Attributes:
         qualification_session_id: The session that was updated.
-        status: Where it stands; an update never changes it.
-        idempotency_key: The key that the update carried. Repeating it with the same values has no further effect.
+        status: Its status; an update never changes it.
+        idempotency_key: The key that was sent. Repeating the update with it and the same values has no further effect.
     """
 
     qualification_session_id: str

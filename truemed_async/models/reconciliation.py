@@ -1,8 +1,8 @@
-"""Reconciliations: what Truemed paid out, and the transactions that each payout is made of.
+"""Reconciliations: payouts and their transactions.
 
-Truemed's guide says what the rows are about, and names few of their fields. Those are fields here; everything else
-that an answer holds is in ``extra``. The properties look there under names that are guesses, and say so: they return
-``None`` where the name or the kind of value is another one, and never convert.
+Truemed's guide describes the rows and names few of their fields. Those are fields here; everything else in a response
+is in ``extra``. The properties read ``extra`` with assumed names: they return ``None`` if the name or the type of the
+value differs, and never convert.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=\Z|[Tt ])")
 
 
 class TransactionType(OpenEnum):
-    """What a transaction is. Truemed says what there is but shows no literal, so these spellings are guesses.
+    """The type of a transaction. Truemed describes the types without their values, so these spellings are assumed.
 
-    Whatever comes survives as it is, and the properties know it by the word that it contains.
+    Unknown values are kept, and the properties recognize a type by a word in it.
     """
 
     CHARGE = "charge"
@@ -37,26 +37,26 @@ class TransactionType(OpenEnum):
     FEE = "truemed_fee"
     """Truemed's fee, or a part of it that was returned."""
     DISPUTE = "dispute"
-    """A payment that the shopper's bank has called back, or its outcome."""
+    """A payment that the shopper's bank disputes, or the result of the dispute."""
 
     @property
     def is_charge(self) -> bool:
-        """Whether it is a payment: its name says "charge" and none of the other three words."""
+        """Whether it is a payment: it contains "charge" and none of the other three words."""
         return "charge" in self._folded and not (self.is_refund or self.is_fee or self.is_dispute)
 
     @property
     def is_refund(self) -> bool:
-        """Whether it is a refund: its name says "refund", and not "fee" or "dispute"."""
+        """Whether it is a refund: it contains "refund", but not "fee" or "dispute"."""
         return "refund" in self._folded and not (self.is_fee or self.is_dispute)
 
     @property
     def is_fee(self) -> bool:
-        """Whether it is Truemed's fee: its name says "fee", and not "dispute"."""
+        """Whether it is Truemed's fee: it contains "fee", but not "dispute"."""
         return "fee" in self._folded and not self.is_dispute
 
     @property
     def is_dispute(self) -> bool:
-        """Whether it is about a dispute: its name says "dispute" or "chargeback"."""
+        """Whether it belongs to a dispute: it contains "dispute" or "chargeback"."""
         return "dispute" in self._folded or "chargeback" in self._folded
 
     @property
@@ -66,9 +66,9 @@ class TransactionType(OpenEnum):
 
 @attrs.frozen(kw_only=True)
 class Payout(Model):
-    """One payout to your bank account. Source: Truemed guide, "Reconciliations"; its reference page is not at hand.
+    """One payout to your bank account. Source: Truemed guide, "Reconciliations"; its reference page is not known.
 
-    ``==`` compares ``extra`` as well, unlike other models: most of what makes two rows differ is there.
+    ``==`` also compares ``extra``, unlike other models: most differences between two rows are there.
 
     Attributes:
         payout_id: Its id, in Stripe's style: ``"po_…"``.
@@ -79,17 +79,17 @@ class Payout(Model):
 
     @property
     def amount(self) -> int | None:
-        """What was paid out, in cents. A guess: the guide speaks of an amount and gives neither name nor unit.
+        """The amount, in cents. Name and unit are assumed: the guide mentions an amount without them.
 
-        ``None`` where the answer has no whole number under ``amount``; what it has instead is in ``extra``.
+        ``None`` if the response has no integer under ``amount``; see ``extra``.
         """
         return _whole(self.extra.get("amount"))
 
     @property
     def arrival_date(self) -> date | None:
-        """The day on which the money arrives, in UTC. A guess: the guide speaks of such a date and gives no name.
+        """The day on which the payout arrives, in UTC. The name is assumed: the guide mentions such a date without it.
 
-        ``None`` where the answer has no ``YYYY-MM-DD``, alone or before a time, under ``arrival_date``.
+        ``None`` if ``arrival_date`` does not begin with a date as ``YYYY-MM-DD``.
         """
         return _day(self.extra.get("arrival_date"))
 
@@ -98,12 +98,12 @@ class Payout(Model):
 class Transaction(Model):
     """One charge, refund, fee or dispute. Source: Truemed guide, "Reconciliations"; "List Reconciliation Transactions".
 
-    ``==`` compares ``extra`` as well, unlike other models: most of what makes two rows differ is there, and two charges
-    of one checkout can be alike in all that has a name.
+    ``==`` also compares ``extra``, unlike other models: most differences between two rows are there, and two charges of
+    one checkout can have the same values in all named fields.
 
     Attributes:
-        type: What it is.
-        payout_id: The payout that it was paid with; ``None`` while it is not paid out.
+        type: Its type.
+        payout_id: The payout that contains it; ``None`` until it is paid out.
     """
 
     type: TransactionType
@@ -112,7 +112,7 @@ class Transaction(Model):
 
     @property
     def transaction_id(self) -> str | None:
-        """Its id: the text under ``transaction_id``, else under ``id``. A guess, ``None`` where there is neither."""
+        """Its id: the text under ``transaction_id`` or else ``id``, or ``None``. The names are assumed."""
         return next(
             (found for name in ("transaction_id", "id") if isinstance(found := self.extra.get(name), str) and found),
             None,
@@ -120,15 +120,15 @@ class Transaction(Model):
 
     @property
     def amount(self) -> int | None:
-        """What it adds to its payout, in cents; refunds and fees are negative. A guess: name, unit and sign.
+        """Its contribution to its payout, in cents; refunds and fees are negative. Name, unit and sign are assumed.
 
-        ``None`` where the answer has no whole number under ``amount``; what it has instead is in ``extra``.
+        ``None`` if the response has no integer under ``amount``; see ``extra``.
         """
         return _whole(self.extra.get("amount"))
 
     @property
     def created_on(self) -> date | None:
-        """Its day, as Truemed gives it: the date, alone or before a time, under ``created_at``. A guess."""
+        """Its day: the date with which ``created_at`` begins. The name is assumed."""
         return _day(self.extra.get("created_at"))
 
 
@@ -137,7 +137,7 @@ def _whole(value: object) -> int | None:
 
 
 def _day(value: object) -> date | None:
-    """Return the day that a text begins with. Nothing is shifted: Truemed's reports give UTC days."""
+    """Return the date with which a text begins, without conversion: Truemed's reports use UTC days."""
     if not isinstance(value, str):
         return None
     found = _DAY.match(value)
@@ -151,20 +151,20 @@ def _day(value: object) -> date | None:
 class ReconciliationRow(Model):
     """One transaction with its payout: a row of the full outer join of the two lists.
 
-    A transaction that is not paid out has no ``payout_id``; one that was paid out by a payout of other days has that id
-    alone; a payout without transactions has a row of its own, without a ``type``. Days are UTC dates as Truemed gives
-    them, and amounts are cents. ``extra`` holds the transaction's other fields, or the payout's where there is none.
+    A transaction that is not paid out has no ``payout_id``. One that a payout of other days contains has only that id.
+    A payout without transactions has its own row, without a ``type``. Days are UTC dates as sent by Truemed, and
+    amounts are cents. ``extra`` holds the other fields of the transaction, or of the payout if there is no transaction.
 
     Attributes:
-        listed_on: The day under which Truemed lists the transaction: what was asked for, and no guess.
-        in_period: Whether that day is one of the days that were asked for; if not, a payout of those days paid it.
-        type: What the transaction is.
-        transaction_id: Its id, as :attr:`Transaction.transaction_id` finds it.
-        amount_cents: What it adds to its payout, as :attr:`Transaction.amount` finds it.
-        payout_id: The payout that it was paid with.
+        listed_on: The day under which Truemed lists the transaction: the requested day.
+        in_period: Whether that day is in the requested period; if not, a payout of the period contains the transaction.
+        type: The type of the transaction.
+        transaction_id: Its id: :attr:`Transaction.transaction_id`.
+        amount_cents: Its contribution to its payout: :attr:`Transaction.amount`.
+        payout_id: The payout that contains it.
         payout_listed_on: The day under which Truemed lists that payout.
-        payout_arrival_date: The day on which its money arrives, as :attr:`Payout.arrival_date` finds it.
-        payout_amount_cents: Its amount, as :attr:`Payout.amount` finds it.
+        payout_arrival_date: The day on which the payout arrives: :attr:`Payout.arrival_date`.
+        payout_amount_cents: The amount of the payout: :attr:`Payout.amount`.
     """
 
     listed_on: date | None = None
@@ -180,7 +180,7 @@ class ReconciliationRow(Model):
 
     @property
     def key(self) -> str:
-        """What tells the row from the others: an id, or a hash of all that it holds where no id is known."""
+        """A string that identifies the row: its id, or a hash of all its values if it has no id."""
         if self.type is None:
             return f"payout:{self.payout_id}"
         if self.transaction_id is not None:
@@ -191,7 +191,7 @@ class ReconciliationRow(Model):
     def of(
         cls, transaction: Transaction, listed_on: date, *, in_period: bool, paid: tuple[Payout, date] | None
     ) -> Self:
-        """Join a transaction with its payout and the payout's day, if that is one of those that were asked for."""
+        """Join a transaction with its payout and the payout's day, if that day is in the requested period."""
         payout, paid_on = paid or (None, None)
         return cls(
             listed_on=listed_on,
@@ -220,14 +220,14 @@ class ReconciliationRow(Model):
 
 @attrs.frozen(kw_only=True)
 class PayoutCheck:
-    """What a payout is, and what its transactions add up to.
+    """A payout compared with the sum of its transactions.
 
     Attributes:
         payout_id: The payout.
         listed_on: The day under which Truemed lists it.
-        amount_cents: Its amount; ``None`` where the answer has none that can be read.
-        transactions: How many transactions it has.
-        transactions_cents: Their sum; ``None`` where one of them has no amount that can be read.
+        amount_cents: Its amount; ``None`` if it cannot be read.
+        transactions: The number of its transactions.
+        transactions_cents: Their sum; ``None`` if the amount of one of them cannot be read.
     """
 
     payout_id: str
@@ -238,14 +238,14 @@ class PayoutCheck:
 
     @property
     def difference_cents(self) -> int | None:
-        """The payout less its transactions; ``None`` where either cannot be read."""
+        """The payout minus its transactions; ``None`` if either cannot be read."""
         if self.amount_cents is None or self.transactions_cents is None:
             return None
         return self.amount_cents - self.transactions_cents
 
     @property
     def agrees(self) -> bool:
-        """Whether the two are known and the same."""
+        """Whether both are known and equal."""
         return self.difference_cents == 0
 
     def __str__(self) -> str:
@@ -260,16 +260,16 @@ class PayoutCheck:
 
 @attrs.frozen(kw_only=True)
 class ReconciliationReport:
-    """Whether payouts and transactions add up. ``str`` is the report for people, several lines of it.
+    """Whether payouts and transactions add up. ``str`` returns a readable report of several lines.
 
     Attributes:
-        payouts: Each payout of the days that were asked for, in the order of the days.
-        by_type: What the transactions of those days add up to, in cents, by their type as it came.
-        pending: How many transactions of those days are not paid out yet.
+        payouts: Each payout of the requested days, in the order of the days.
+        by_type: The sum of the transactions of those days, in cents, by type.
+        pending: The number of transactions of those days that are not paid out yet.
         pending_cents: Their sum.
-        paid_elsewhere: How many transactions of those days belong to a payout of other days.
+        paid_elsewhere: The number of transactions of those days that a payout of other days contains.
         paid_elsewhere_cents: Their sum.
-        unreadable: How many transactions have no amount that can be read; they are in no sum.
+        unreadable: The number of transactions whose amount cannot be read; no sum includes them.
     """
 
     payouts: Sequence[PayoutCheck]
@@ -282,7 +282,7 @@ class ReconciliationReport:
 
     @property
     def mismatches(self) -> Sequence[PayoutCheck]:
-        """The payouts that their transactions do not add up to, or of which that is not known."""
+        """The payouts that differ from the sum of their transactions, or for which that is unknown."""
         return [payout for payout in self.payouts if not payout.agrees]
 
     @property
@@ -303,7 +303,7 @@ class ReconciliationReport:
 
 
 class ReconciliationCheck:
-    """Adds up the rows of ``reconcile``, one after another, in memory that grows with the payouts only."""
+    """Adds up the rows of ``reconcile`` one by one; memory grows only with the number of payouts."""
 
     __slots__ = ("_amounts", "_by_type", "_counts", "_days", "_elsewhere", "_pending", "_sums", "_unreadable")
 
@@ -349,7 +349,7 @@ class ReconciliationCheck:
             self._sums[payout_id] = (so_far or 0) + (row.amount_cents or 0) if known else None
 
     def report(self) -> ReconciliationReport:
-        """Return what the rows so far add up to."""
+        """Return the report for the rows added so far."""
         return ReconciliationReport(
             payouts=tuple(
                 PayoutCheck(
