@@ -80,4 +80,5 @@ def twelve_months_after(moment: datetime) -> datetime:
 
 def wire_datetime(value: datetime | None) -> str | None:
     """Return it as Truemed's examples have it: ISO 8601 in UTC with milliseconds, 2024-06-13T16:03:07.473Z."""
-    return None if value is None else value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    # The first 23 characters are the time without its offset, which is that of UTC.
+    return None if value is None else value.isoformat(timespec="milliseconds")[:23] + "Z"

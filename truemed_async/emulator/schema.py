@@ -246,7 +246,9 @@ class Nullable(Schema):
     @property
     def serializer(self) -> Callable[[Any], object] | None:
         inner = self.schema.serializer
-        return None if inner is None else lambda value: None if value is None else inner(value)
+        if inner is None or inner is wire_datetime:  # which accepts None
+            return inner
+        return lambda value: None if value is None else inner(value)
 
     def is_valid(self, value: object) -> bool:
         return value is None or self.schema.is_valid(value)
