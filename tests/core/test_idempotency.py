@@ -35,7 +35,7 @@ def test_a_refused_mix_up_does_not_replace_what_was_sent():
 
 
 def test_keys_are_scoped_to_one_object():
-    """guide-update-a-qualification-session.txt: the key is "scoped to the qualification session"."""
+    """Truemed, "Update a Qualification Session": the key is "scoped to the qualification session"."""
     ledger = IdempotencyKeyCache()
     ledger.check(write("k", {"a": 1}, "one"))
     ledger.check(write("k", {"a": 2}, "two"))

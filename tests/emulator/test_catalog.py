@@ -1,4 +1,4 @@
-"""The endpoints about the catalog: truemed-api.md 2.4, C1 to C5."""
+"""The endpoints about the catalog: docs/truemed-api.md 2.4, C1 to C5."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -43,7 +43,7 @@ def listed(api, query=""):
 
 
 def test_creates_an_item_that_awaits_its_review(emulator, api):
-    """truemed-api.md C3: classification is asynchronous; the answer is that of a third party but for its status."""
+    """docs/truemed-api.md 2.4 C3: classification is asynchronous; the answer is that of a third party but for its status."""
     answer = create(api, metadata="m", product_id="p", url="https://shop.example/sauna")
     assert answer.status == 200
     item = answer.json["object"]
@@ -56,26 +56,26 @@ def test_creates_an_item_that_awaits_its_review(emulator, api):
 
 
 def test_refuses_a_sku_that_is_taken(api):
-    """truemed-api.md C3: duplicate SKU → 409 Conflict; the error code is a guess."""
+    """docs/truemed-api.md 2.4 C3: duplicate SKU → 409 Conflict; the error code is a guess."""
     create(api)
     refused(create(api, name="Other"), "Conflict", 409)
     assert detail(api).json["object"]["name"] == "Infrared sauna"
 
 
 def test_answers_a_key_as_before(api):
-    """truemed-api.md 1.5: no key is documented: one that is given counts."""
+    """docs/truemed-api.md 1.5: no key is documented: one that is given counts."""
     first = create(api, idempotency_key="k")
     assert create(api, idempotency_key="k").content == first.content
 
 
 @pytest.mark.parametrize("body", [{"sku": "A"}, {"name": "A"}, {"sku": "", "name": "A"}, {"sku": 1, "name": "A"}])
 def test_refuses_an_item_without_sku_or_name(api, body):
-    """truemed-api.md 2.4: sku and name are probably the required ones."""
+    """docs/truemed-api.md 2.4: sku and name are probably the required ones."""
     refused(api.post(f"{CATALOG}/items/create", body), "ValidationError")
 
 
 def test_updates_an_item(emulator, api):
-    """truemed-api.md C4: 200 `{}`; not re-categorised at once."""
+    """docs/truemed-api.md 2.4 C4: 200 `{}`; not re-categorised at once."""
     create(api)
     emulator.state.catalog_items.review("SAUNA-1", "eligible")
     answer = api.post(f"{CATALOG}/items/update", {**UPDATE, "gtin": None})
@@ -88,21 +88,21 @@ def test_updates_an_item(emulator, api):
 
 @pytest.mark.parametrize("member", ["sku", "name", "description", "image_urls", "url"])
 def test_refuses_an_update_without(api, member):
-    """truemed-api.md C4: required description, image_urls, name, sku, url."""
+    """docs/truemed-api.md 2.4 C4: required description, image_urls, name, sku, url."""
     create(api)
     body = {name: value for name, value in UPDATE.items() if name != member}
     refused(api.post(f"{CATALOG}/items/update", body), "ValidationError")
 
 
 def test_answers_404_to_an_unknown_sku(api):
-    """truemed-api.md 1.4: 404 Not Found."""
+    """docs/truemed-api.md 1.4: 404 Not Found."""
     refused(api.post(f"{CATALOG}/items/update", UPDATE), "NotFound", 404)
     refused(detail(api), "NotFound", 404)
 
 
 @pytest.mark.parametrize("eligibility", ["eligible", "eligible_with_lmn", "ineligible"])
 def test_shows_the_review(emulator, api, eligibility):
-    """truemed-api.md 2.4: the three values, null = awaiting review; 4.6: it may change later."""
+    """docs/truemed-api.md 2.4: the three values, null = awaiting review; 4.6: it may change later."""
     emulator.state.catalog_items.add(sku="SAUNA-1")
     emulator.state.catalog_items.review("SAUNA-1", "ineligible")
     emulator.state.catalog_items.review("SAUNA-1", eligibility)
@@ -116,7 +116,7 @@ def test_shows_the_review(emulator, api, eligibility):
 
 
 def test_lists_under_data(emulator, api):
-    """truemed-api.md C1: `{data, pagination}`; the order is our choice."""
+    """docs/truemed-api.md 2.4 C1: `{data, pagination}`; the order is our choice."""
     for day in range(3):
         emulator.state.catalog_items.add(sku=f"{day}", created_at=T0 + timedelta(days=day))
     assert listed(api) == ["2", "1", "0"]
@@ -126,7 +126,7 @@ def test_lists_under_data(emulator, api):
 
 
 def test_lists_with_an_empty_json_body(emulator):
-    """truemed-api.md 1.3: the generated sample sends one on this GET."""
+    """docs/truemed-api.md 1.3: the generated sample sends one on this GET."""
     import http.client
 
     connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)
@@ -137,7 +137,7 @@ def test_lists_with_an_empty_json_body(emulator):
 
 
 def test_filters_by_eligibility(emulator, api):
-    """truemed-api.md C1: a filter that starts with `eligi`: `eligibility` is a guess."""
+    """docs/truemed-api.md 2.4 C1: a filter that starts with `eligi`: `eligibility` is a guess."""
     for eligibility in ("eligible", "ineligible", None):
         emulator.state.catalog_items.add(sku=f"{eligibility}", eligibility=eligibility)
     assert listed(api, "?eligibility=ineligible") == ["ineligible"]
@@ -150,7 +150,7 @@ def test_filters_by_eligibility(emulator, api):
      ([], "standard", [])],
 )  # fmt: skip
 def test_tells_whether_to_offer_truemed(emulator, api, skus, method, eligible):
-    """truemed-api.md C2: looks at item types only. Both shapes are those of a third party."""
+    """docs/truemed-api.md 2.4 C2: looks at item types only. Both shapes are those of a third party."""
     for sku, eligibility in {"A": "eligible", "B": "eligible_with_lmn", "C": "ineligible", "D": None}.items():
         emulator.state.catalog_items.add(sku=sku, eligibility=eligibility)
     answer = api.post(f"{CATALOG}/truemed_checkout_method", {"items": [{"sku": sku} for sku in skus]})
@@ -159,5 +159,5 @@ def test_tells_whether_to_offer_truemed(emulator, api, skus, method, eligible):
 
 @pytest.mark.parametrize("body", [{}, {"items": "A"}, {"items": [{}]}], ids=str)
 def test_refuses_a_cart_of_another_shape(api, body):
-    """truemed-api.md C2: the shape is a guess, and one other than that is not guessed at."""
+    """docs/truemed-api.md 2.4 C2: the shape is a guess, and one other than that is not guessed at."""
     refused(api.post(f"{CATALOG}/truemed_checkout_method", body), "ValidationError")

@@ -11,7 +11,7 @@ from truemed_async.emulator import ROUTES, Emulator, Route, api as emulator_api
 
 LIST = "/api/v1/qualification_sessions"
 
-# The overview of truemed-api.md, section 2, as it stands there.
+# The overview of docs/truemed-api.md 2, as it stands there.
 DOCUMENTED = {
     ("POST", "/payments/v1/create_payment_session"),
     ("GET", "/payments/v1/payment_session/{id}"),
@@ -44,7 +44,7 @@ def bare(path):
 
 
 def test_states_every_documented_route_once():
-    """truemed-api.md 2: the overview."""
+    """docs/truemed-api.md 2: the overview."""
     assert len({route.name for route in ROUTES}) == len(ROUTES)
     assert sorted((route.method, bare(route.path)) for route in ROUTES) == sorted(
         (method, bare(path)) for method, path in DOCUMENTED
@@ -53,7 +53,7 @@ def test_states_every_documented_route_once():
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_answers_every_route(api, route):
-    """truemed-api.md 2: none is left to a 501."""
+    """docs/truemed-api.md 2: none is left to a 501."""
     answer = api.send(route.method, re.sub(r"\{\w+\}", "x", route.path), {})
     assert answer.status in {200, 400, 404}
     assert route.handler is not None
@@ -75,7 +75,7 @@ def test_route_without_a_handler_responds_501(monkeypatch):
 
 
 def test_answers_in_json(emulator, api):
-    """truemed-api.md 1.3: application/json."""
+    """docs/truemed-api.md 1.3: application/json."""
     assert api.list().headers["Content-Type"] == "application/json"
 
 
@@ -84,7 +84,7 @@ def test_answers_in_json(emulator, api):
 )
 @pytest.mark.parametrize("path", [LIST, "/nowhere", "/payments/v1/refund"])
 def test_refuses_a_missing_or_wrong_key(emulator, api, headers, path):
-    """reference-list-qualification-sessions.txt: x-truemed-api-key; truemed-api.md 1.2: the 401 is not documented."""
+    """Truemed, "List Qualification Sessions": x-truemed-api-key; docs/truemed-api.md 1.2: the 401 is not documented."""
     headers = {name: value.replace("KEY", emulator.api_key) for name, value in headers.items()}
     answer = api.send("GET", path, headers=headers)
     assert answer.status == 401
@@ -94,7 +94,7 @@ def test_refuses_a_missing_or_wrong_key(emulator, api, headers, path):
 
 @pytest.mark.parametrize("name", ["x-truemed-api-key", "X-Truemed-Api-Key", "X-TRUEMED-API-KEY"])
 def test_takes_the_key_in_any_case_of_its_header(emulator, api, name):
-    """guide-update-a-qualification-session.txt: "a valid API key passed in the x-truemed-api-key header"."""
+    """Truemed, "Update a Qualification Session": "a valid API key passed in the x-truemed-api-key header"."""
     assert api.send("GET", LIST, headers={name: emulator.api_key}).status == 200
 
 
@@ -102,7 +102,7 @@ def test_takes_the_key_in_any_case_of_its_header(emulator, api, name):
     "path", ["/nowhere", LIST + "/", "/api/v1/qualification_session/", "/api/v1/qualification_session/a/b"]
 )
 def test_answers_404_to_an_unknown_path(emulator, api, path):
-    """reference-get-qualification-session.txt: "404 Not Found Error"; truemed-api.md 1.4: error and message."""
+    """Truemed, "Get Qualification Session Details": "404 Not Found Error"; docs/truemed-api.md 1.4: error and message."""
     answer = api.send("GET", path)
     assert answer.status == 404
     assert answer.json == {"error": "NotFound", "message": "no such path"}
@@ -122,7 +122,7 @@ def test_answers_404_to_an_unknown_path(emulator, api, path):
     ],
 )
 def test_answers_405_to_the_wrong_verb(api, method, path, allow):
-    """reference-list-qualification-sessions.txt: "405 Method Not Allowed Error"."""
+    """Truemed, "List Qualification Sessions": "405 Method Not Allowed Error"."""
     answer = api.send(method, path)
     assert answer.status == 405
     assert answer.json["error"] == "MethodNotAllowed"
@@ -131,7 +131,7 @@ def test_answers_405_to_the_wrong_verb(api, method, path, allow):
 
 @pytest.mark.parametrize("host", ["localhost:{}", "LOCALHOST:{}", "127.0.0.1:{}", "[::1]:{}"])
 def test_knows_its_own_names(emulator, api, host):
-    """reliability.md 5: the Host header is that of the emulator."""
+    """The Host header is that of the emulator."""
     headers = {"Host": host.format(emulator.port), "x-truemed-api-key": emulator.api_key}
     assert api.send("GET", LIST, headers=headers).status == 200
 
@@ -140,14 +140,14 @@ def test_knows_its_own_names(emulator, api, host):
     "host", ["evil.example", "evil.example:{}", "localhost", "127.0.0.1:1", "", "127.0.0.1.evil.example:{}"]
 )
 def test_refuses_another_host(emulator, api, host):
-    """reliability.md 5: a wrong Host is 421, against DNS rebinding."""
+    """A wrong Host is 421, against DNS rebinding."""
     headers = {"Host": host.format(emulator.port), "x-truemed-api-key": emulator.api_key}
     answer = api.send("GET", LIST, headers=headers)
     assert (answer.status, answer.json["error"]) == (421, "MisdirectedRequest")
 
 
 def test_listens_on_127_0_0_1_only(emulator):
-    """reliability.md 5: other addresses of this machine are refused."""
+    """Other addresses of this machine are refused."""
     for address in ("127.0.0.2", "::1"):
         with pytest.raises(OSError):
             socket.create_connection((address, emulator.port), timeout=2).close()
@@ -160,7 +160,7 @@ def test_refuses_a_body_past_a_mebibyte(api):
 
 
 def test_refuses_a_body_that_cannot_be_decoded(emulator, api):
-    """truemed-api.md 1.4: what cannot be processed is a 400 ValidationError."""
+    """docs/truemed-api.md 1.4: what cannot be processed is a 400 ValidationError."""
     headers = {"x-truemed-api-key": emulator.api_key, "Content-Encoding": "gzip"}
     answer = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"this is no gzip", headers)
     assert (answer.status, answer.json["error"]) == (400, "ValidationError")
@@ -195,7 +195,7 @@ def test_keeps_a_connection_alive(emulator):
 
 
 def test_makes_a_key_for_each_emulator():
-    """truemed-api.md 1.2: no prefix is known; a key that is made per run is worth nothing elsewhere."""
+    """docs/truemed-api.md 1.2: no prefix is known; a key that is made per run is worth nothing elsewhere."""
     keys = {Emulator(sessions=0).api_key for _ in range(3)}
     assert len(keys) == 3
     assert all(re.fullmatch("[0-9a-f]{40}", key) for key in keys)

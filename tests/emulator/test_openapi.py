@@ -21,7 +21,7 @@ def document(api):
 
 
 def test_describes_every_route(emulator, document):
-    """truemed-api.md 1.1: OpenAPI 3.1.0; dev and production are not its servers, the emulator is."""
+    """docs/truemed-api.md 1.1: OpenAPI 3.1.0; dev and production are not its servers, the emulator is."""
     assert document["openapi"] == "3.1.0"
     assert document["servers"] == [{"url": emulator.url}]
     found = {
@@ -33,7 +33,7 @@ def test_describes_every_route(emulator, document):
 
 
 def test_describes_what_a_request_is_checked_by(document):
-    """truemed-api.md P7: one declaration for both."""
+    """docs/truemed-api.md 2.1 P7: one declaration for both."""
     operation = document["paths"]["/payments/v1/refund"]["post"]
     body = operation["requestBody"]
     assert body["required"] is True
@@ -45,7 +45,7 @@ def test_describes_what_a_request_is_checked_by(document):
 
 
 def test_describes_parameters(document):
-    """truemed-api.md R2: required days, a list with commas, defaults."""
+    """docs/truemed-api.md 2.5 R2: required days, a list with commas, defaults."""
     operation = document["paths"]["/api/v1/reconciliation/transactions"]["get"]
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
     assert parameters["start_date"]["required"] is True
@@ -56,7 +56,7 @@ def test_describes_parameters(document):
 
 
 def test_describes_what_has_no_body(document):
-    """truemed-api.md T5: 204 and an empty body."""
+    """docs/truemed-api.md 2.2 T5: 204 and an empty body."""
     operation = document["paths"]["/api/v1/payment_tokens/{payment_token}/delete"]["post"]
     assert "requestBody" not in operation
     assert "content" not in operation["responses"]["204"]
@@ -66,14 +66,14 @@ def test_describes_what_has_no_body(document):
 
 
 def test_describes_a_failed_charge(document):
-    """truemed-api.md P1: 422 with redirect_url."""
+    """docs/truemed-api.md 2.1 P1: 422 with redirect_url."""
     responses = document["paths"]["/payments/v1/create_payment_session"]["post"]["responses"]
     schema = responses["422"]["content"]["application/json"]["schema"]
     assert schema["required"] == ["error", "message", "redirect_url"]
 
 
 def test_is_for_those_with_the_key_only(api):
-    """reliability.md 5: admin routes need the run token."""
+    """Admin routes need the run token."""
     refused(api.send("GET", DOCUMENT, headers={}), "Unauthorized", 401)
     assert api.post(DOCUMENT).headers["Allow"] == "GET"
 
@@ -84,7 +84,7 @@ EXCLUDED = "positive_data_acceptance"
 
 
 def test_schemathesis_finds_nothing(api, tmp_path):
-    """reliability.md 8: examples, coverage, fuzzing, stateful; all checks but one."""
+    """Examples, coverage, fuzzing, stateful; all checks but one."""
     with Emulator(sessions=20, payment_sessions=20, payment_tokens=5, catalog_items=5) as seeded:
         path = tmp_path / "openapi.json"
         path.write_bytes(type(api)(seeded).read(DOCUMENT).content)

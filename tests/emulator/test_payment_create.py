@@ -1,4 +1,4 @@
-"""POST /payments/v1/create_payment_session: truemed-api.md P1."""
+"""POST /payments/v1/create_payment_session: docs/truemed-api.md 2.1 P1."""
 
 import uuid
 
@@ -8,7 +8,7 @@ from tests.support.factories import CREATE, ORDER, one, order, refused
 
 
 def test_answers_with_an_id_and_where_to_send_the_customer(emulator, api):
-    """truemed-api.md P1: response 200, `id` (a UUID) and `redirect_url`."""
+    """docs/truemed-api.md 2.1 P1: response 200, `id` (a UUID) and `redirect_url`."""
     answer = api.post(CREATE, ORDER)
     assert answer.status == 200
     assert answer.json.keys() == {"id", "redirect_url"}
@@ -18,7 +18,7 @@ def test_answers_with_an_id_and_where_to_send_the_customer(emulator, api):
 
 
 def test_begins_pending_and_keeps_what_was_given(emulator, api):
-    """truemed-api.md 4.1: create → pending; P1: metadata is "echoed in webhooks and on retrieval"."""
+    """docs/truemed-api.md 4.1: create → pending; P1: metadata is "echoed in webhooks and on retrieval"."""
     given = order(
         metadata='{"order": "2607001444"}', kind="authorization", tokenize=True, use_iframe=True, customer_state="CA"
     )
@@ -32,14 +32,14 @@ def test_begins_pending_and_keeps_what_was_given(emulator, api):
 
 
 def test_is_a_one_time_payment_unless_told(api):
-    """truemed-api.md P1: `kind`, default `one_time_payment`."""
+    """docs/truemed-api.md 2.1 P1: `kind`, default `one_time_payment`."""
     id = api.post(CREATE, ORDER).json["id"]
     assert api.read(one(id)).json["kind"] == "one_time_payment"
 
 
 @pytest.mark.parametrize("member", ["total_amount", "order_items", "success_url"])
 def test_refuses_a_request_without(emulator, api, member):
-    """truemed-api.md P1: total_amount and success_url are required, order_items is in all examples."""
+    """docs/truemed-api.md 2.1 P1: total_amount and success_url are required, order_items is in all examples."""
     answer = api.post(CREATE, order(**{member: None}))
     refused(answer, "MissingField")
     assert member in answer.json["message"]
@@ -48,19 +48,19 @@ def test_refuses_a_request_without(emulator, api, member):
 
 @pytest.mark.parametrize("member", ["name", "price", "quantity"])
 def test_refuses_an_item_without(api, member):
-    """truemed-api.md P1: the members of an item; which are required was not visible: our choice."""
+    """docs/truemed-api.md 2.1 P1: the members of an item; which are required was not visible: our choice."""
     item = {name: value for name, value in ORDER["order_items"][0].items() if name != member}
     refused(api.post(CREATE, order(order_items=[item])), "MissingField")
 
 
 def test_takes_an_order_without_lines(api):
-    """truemed-api.md P1: `[]` in the iframe sample."""
+    """docs/truemed-api.md 2.1 P1: `[]` in the iframe sample."""
     assert api.post(CREATE, order(order_items=[], use_iframe=True)).status == 200
 
 
 @pytest.mark.parametrize("member", ["failure_url", "idempotency_key", "customer_email", "customer_name"])
 def test_takes_a_request_without(api, member):
-    """truemed-api.md P1: in the examples, and not visibly required: our choice."""
+    """docs/truemed-api.md 2.1 P1: in the examples, and not visibly required: our choice."""
     assert api.post(CREATE, order(**{member: None})).status == 200
 
 
@@ -84,26 +84,26 @@ def test_takes_a_request_without(api, member):
     ids=str,
 )
 def test_refuses_members_of_another_kind(emulator, api, changes):
-    """truemed-api.md P1: the types of its table."""
+    """docs/truemed-api.md 2.1 P1: the types of its table."""
     refused(api.post(CREATE, order(**changes)), "MissingField")
     assert emulator.state.payment_sessions.count == 0
 
 
 @pytest.mark.parametrize("total", ["600.00", 600.5, True, [], 2**53])
 def test_refuses_a_total_that_is_no_integer(api, total):
-    """truemed-api.md 1.8: integer cents."""
+    """docs/truemed-api.md 1.8: integer cents."""
     refused(api.post(CREATE, order(total_amount=total)), "TotalAmountInvalid")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff"])
 def test_refuses_a_body_that_is_no_object(api, body):
-    """truemed-api.md 1.3: all bodies are JSON objects."""
+    """docs/truemed-api.md 1.3: all bodies are JSON objects."""
     refused(api.post(CREATE, body), "MissingField")
 
 
 # --- the amount rule ----------------------------------------------------------------------------------------------
 
-# truemed-api.md P1: Truemed's worked example, its discounts with either sign, for the JSON that would settle it is cut.
+# docs/truemed-api.md 2.1 P1: Truemed's worked example, its discounts with either sign, for the JSON that would settle it is cut.
 WORKED = {
     "total_amount": 1000_00,
     "order_items": [
@@ -122,12 +122,12 @@ WORKED = {
 
 
 def test_adds_up_the_worked_example(api):
-    """truemed-api.md P1: 20000 + 30000 + 7500 + 42500 = 100000."""
+    """docs/truemed-api.md 2.1 P1: 20000 + 30000 + 7500 + 42500 = 100000."""
     assert api.post(CREATE, WORKED).status == 200
 
 
 def test_takes_discounts_of_either_sign(api):
-    """truemed-api.md 5.2: the formula adds total_discounts, the example subtracts discounts."""
+    """docs/truemed-api.md 5.2: the formula adds total_discounts, the example subtracts discounts."""
     a, b, c = WORKED["order_items"]
     items = [
         {**a, "amount_details": {"total_additional_charges": 45_00, "total_discounts": -10_00}},
@@ -139,26 +139,26 @@ def test_takes_discounts_of_either_sign(api):
 
 @pytest.mark.parametrize("total", [999_99, 1000_01, 1030_00])
 def test_refuses_a_total_that_does_not_add_up(emulator, api, total):
-    """truemed-api.md P1, amount rule: total_amount is the sum."""
+    """docs/truemed-api.md 2.1 P1, amount rule: total_amount is the sum."""
     refused(api.post(CREATE, {**WORKED, "total_amount": total}), "TotalAmountInvalid")
     assert emulator.state.payment_sessions.count == 0
 
 
 def test_refuses_an_itemized_line_that_does_not_add_up(api):
-    """truemed-api.md P1, amount rule: item-level charges count, too."""
+    """docs/truemed-api.md 2.1 P1, amount rule: item-level charges count, too."""
     line = {**ORDER["order_items"][0], "amount_details": {"total_additional_charges": 1}}
     refused(api.post(CREATE, order(order_items=[line])), "TotalAmountInvalid")
     assert api.post(CREATE, order(order_items=[line], total_amount=600_01)).status == 200
 
 
 def test_lets_old_requests_have_shipping_in_the_total_alone(api):
-    """truemed-api.md P1: every itemisation field is optional, and old requests keep working."""
+    """docs/truemed-api.md 2.1 P1: every itemisation field is optional, and old requests keep working."""
     assert api.post(CREATE, order(total_amount=612_50)).status == 200
 
 
 @pytest.mark.parametrize("total", [-1, 0])
 def test_refuses_a_total_of_nothing(api, total):
-    """truemed-api.md P1: 0 only as a free trial."""
+    """docs/truemed-api.md 2.1 P1: 0 only as a free trial."""
     refused(api.post(CREATE, order(total_amount=total)), "TotalAmountInvalid")
 
 
@@ -176,7 +176,7 @@ BILL = {"total_amount": 600_00, "date": "2026-12-01"}
     ids=["trial", "no bill", "no token", "token not asked for"],
 )
 def test_lets_a_free_trial_cost_nothing(api, changes, status):
-    """truemed-api.md P1: with `tokenize=true` and `display_next_bill_info`."""
+    """docs/truemed-api.md 2.1 P1: with `tokenize=true` and `display_next_bill_info`."""
     assert api.post(CREATE, order(total_amount=0, order_items=[], **changes)).status == status
 
 
@@ -184,14 +184,14 @@ def test_lets_a_free_trial_cost_nothing(api, changes, status):
 
 
 def test_answers_the_same_key_with_the_same_session(emulator, api):
-    """truemed-api.md P1: same key → same id."""
+    """docs/truemed-api.md 2.1 P1: same key → same id."""
     first = api.post(CREATE, ORDER)
     assert api.post(CREATE, dict(reversed(ORDER.items()))).content == first.content
     assert emulator.state.payment_sessions.count == 1
 
 
 def test_refuses_the_key_with_another_cart(emulator, api):
-    """truemed-api.md 1.5: a changed cart needs a new key; reuse with another payload is a 400 validation error."""
+    """docs/truemed-api.md 1.5: a changed cart needs a new key; reuse with another payload is a 400 validation error."""
     api.post(CREATE, ORDER)
     refused(api.post(CREATE, order(customer_name="Someone Else")), "ValidationError")
     assert emulator.state.payment_sessions.count == 1
@@ -211,7 +211,7 @@ def test_spends_no_key_on_a_refused_request(api):
 
 
 def test_puts_the_id_into_the_urls(emulator, api):
-    """truemed-api.md P1: `{{payment_session_id}}`, without inner spaces, is replaced with the session id."""
+    """docs/truemed-api.md 2.1 P1: `{{payment_session_id}}`, without inner spaces, is replaced with the session id."""
     given = order(failure_url="https://shop.example/{{ payment_session_id }}")
     session = emulator.state.payment_sessions.get(api.post(CREATE, given).json["id"])
     assert session.url(success=True) == f"https://shop.example/thanks?session={session.id}"

@@ -1,4 +1,4 @@
-"""Capture, void, cancel and refund of a payment session: truemed-api.md P4 to P7."""
+"""Capture, void, cancel and refund of a payment session: docs/truemed-api.md 2.1 P4 to P7."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def refund(api, id, amount=100_00, **changes):
 
 
 def test_captures_a_hold(emulator, api):
-    """truemed-api.md P4: response 200, `id` of this capture, not of the session."""
+    """docs/truemed-api.md 2.1 P4: response 200, `id` of this capture, not of the session."""
     id = held(emulator)
     answer = capture(api, id)
     assert answer.status == 200
@@ -36,7 +36,7 @@ def test_captures_a_hold(emulator, api):
 
 
 def test_answers_the_same_key_with_the_same_capture(emulator, api):
-    """truemed-api.md P4: `id` is stable per key; 1.5: a replay with the same key never gets SessionCaptured."""
+    """docs/truemed-api.md 2.1 P4: `id` is stable per key; 1.5: a replay with the same key never gets SessionCaptured."""
     id = held(emulator)
     first = capture(api, id)
     assert capture(api, id).content == first.content
@@ -45,13 +45,13 @@ def test_answers_the_same_key_with_the_same_capture(emulator, api):
 
 
 def test_captures_without_a_key(emulator, api):
-    """truemed-api.md P4: whether the key is required was not visible: our choice."""
+    """docs/truemed-api.md 2.1 P4: whether the key is required was not visible: our choice."""
     assert api.post(one(held(emulator), "capture"), {"total_amount": 100_00}).status == 200
 
 
 @pytest.mark.parametrize("amount", [90_00, 95_00])
 def test_captures_less_than_the_total(emulator, api, amount):
-    """truemed-api.md P4: total_amount ≤ the created total_amount."""
+    """docs/truemed-api.md 2.1 P4: total_amount ≤ the created total_amount."""
     id = held(emulator)
     assert capture(api, id, amount).status == 200
     assert api.read(one(id)).json["capture_amount"] == amount
@@ -59,7 +59,7 @@ def test_captures_less_than_the_total(emulator, api, amount):
 
 @pytest.mark.parametrize("amount", [0, -1, 89_99, 100_01, "100", 100.5, None])
 def test_refuses_an_amount(emulator, api, amount):
-    """truemed-api.md P4: TotalAmountInvalid: below the item sum, 0, negative, or above the created total."""
+    """docs/truemed-api.md 2.1 P4: TotalAmountInvalid: below the item sum, 0, negative, or above the created total."""
     id = held(emulator)
     refused(capture(api, id, amount), "TotalAmountInvalid")
     assert api.read(one(id)).json["status"] == "authorized"
@@ -67,7 +67,7 @@ def test_refuses_an_amount(emulator, api, amount):
 
 @pytest.mark.parametrize("body", [{}, b"", b"[]", {"idempotency_key": KEY}])
 def test_refuses_a_capture_without_an_amount(emulator, api, body):
-    """truemed-api.md P4: MissingField."""
+    """docs/truemed-api.md 2.1 P4: MissingField."""
     refused(api.post(one(held(emulator), "capture"), body), "MissingField")
 
 
@@ -84,7 +84,7 @@ def test_refuses_a_capture_without_an_amount(emulator, api, body):
     ],
 )
 def test_refuses_to_capture(emulator, api, status, error):
-    """truemed-api.md P4: SessionVoided, SessionExpired, SessionPending, SessionCaptured; the list is cut there."""
+    """docs/truemed-api.md 2.1 P4: SessionVoided, SessionExpired, SessionPending, SessionCaptured; the list is cut there."""
     id = emulator.state.payment_sessions.add(kind="authorization", status=status)
     refused(capture(api, id), error)
     assert api.read(one(id)).json["status"] == status
@@ -92,13 +92,13 @@ def test_refuses_to_capture(emulator, api, status, error):
 
 @pytest.mark.parametrize("action", ["capture", "void", "cancel"])
 def test_answers_400_to_an_unknown_session(api, action):
-    """truemed-api.md 1.4: PaymentSessionDoesNotExist is a 400."""
+    """docs/truemed-api.md 1.4: PaymentSessionDoesNotExist is a 400."""
     body = {"total_amount": 1, "idempotency_key": KEY}
     refused(api.post(one("nobody", action), body), "PaymentSessionDoesNotExist")
 
 
 def test_a_hold_ends_after_6_95_days(emulator, api):
-    """truemed-api.md 4.1: 6.95 days; the status shows it only after a capture call."""
+    """docs/truemed-api.md 4.1: 6.95 days; the status shows it only after a capture call."""
     in_time, id = held(emulator), held(emulator)
     emulator.clock.advance(6.95 * 86400 - 60)
     assert capture(api, in_time).status == 200
@@ -112,7 +112,7 @@ def test_a_hold_ends_after_6_95_days(emulator, api):
 
 
 def test_a_hold_may_be_renewed_by_the_bank(emulator, api):
-    """truemed-api.md P2: `authorization_expired` is when the re-authorisation inside a capture call failed."""
+    """docs/truemed-api.md 2.1 P2: `authorization_expired` is when the re-authorisation inside a capture call failed."""
     id = held(emulator)
     emulator.state.payment_sessions.expire_hold(id)
     emulator.state.payment_sessions.reauthorize(id)
@@ -124,7 +124,7 @@ def test_a_hold_may_be_renewed_by_the_bank(emulator, api):
 
 
 def test_voids_a_hold(emulator, api):
-    """truemed-api.md P5: 200, `id` is that of the void, stable per key."""
+    """docs/truemed-api.md 2.1 P5: 200, `id` is that of the void, stable per key."""
     id = held(emulator)
     answer = void(api, id)
     assert (answer.status, answer.json.keys()) == (200, {"id"})
@@ -134,7 +134,7 @@ def test_voids_a_hold(emulator, api):
 
 
 def test_answers_a_second_void_with_the_first(emulator, api):
-    """truemed-api.md P5: the errors are complete, and none is for a hold that is released already: our choice."""
+    """docs/truemed-api.md 2.1 P5: the errors are complete, and none is for a hold that is released already: our choice."""
     id = held(emulator)
     assert void(api, id, "1").json == void(api, id, "2").json
 
@@ -153,13 +153,13 @@ def test_answers_a_second_void_with_the_first(emulator, api):
     ids=str,
 )
 def test_refuses_to_void(emulator, api, fields, error):
-    """truemed-api.md P5: SessionCaptured, SessionPending, ImmediateCapture."""
+    """docs/truemed-api.md 2.1 P5: SessionCaptured, SessionPending, ImmediateCapture."""
     refused(void(api, emulator.state.payment_sessions.add(**fields)), error)
 
 
 @pytest.mark.parametrize("body", [{}, b"", {"idempotency_key": ""}])
 def test_refuses_a_void_without_a_key(emulator, api, body):
-    """truemed-api.md P5: MissingField, and the key is the only member that could be missing."""
+    """docs/truemed-api.md 2.1 P5: MissingField, and the key is the only member that could be missing."""
     refused(api.post(one(held(emulator), "void"), body), "MissingField")
 
 
@@ -168,7 +168,7 @@ def test_refuses_a_void_without_a_key(emulator, api, body):
 
 @pytest.mark.parametrize("body", [None, {}, {"idempotency_key": KEY}])
 def test_cancels_what_is_pending(emulator, api, body):
-    """truemed-api.md P6: for pending sessions; status becomes `canceled`. Body and answer are not visible."""
+    """docs/truemed-api.md 2.1 P6: for pending sessions; status becomes `canceled`. Body and answer are not visible."""
     id = emulator.state.payment_sessions.add()
     answer = api.post(one(id, "cancel"), body)
     assert (answer.status, answer.json) == (200, {"id": id, "status": "canceled"})
@@ -176,7 +176,7 @@ def test_cancels_what_is_pending(emulator, api, body):
 
 
 def test_answers_the_same_key_with_the_same_cancellation(emulator, api):
-    """truemed-api.md 1.5: whether cancel has a key is not known: one that is given counts."""
+    """docs/truemed-api.md 1.5: whether cancel has a key is not known: one that is given counts."""
     id = emulator.state.payment_sessions.add()
     first = api.post(one(id, "cancel"), {"idempotency_key": KEY})
     assert api.post(one(id, "cancel"), {"idempotency_key": KEY}).content == first.content
@@ -193,7 +193,7 @@ def test_answers_the_same_key_with_the_same_cancellation(emulator, api):
     ],
 )
 def test_refuses_to_cancel(emulator, api, status, error):
-    """truemed-api.md P6: the errors are not visible: those of capture where they fit, a guess where not."""
+    """docs/truemed-api.md 2.1 P6: the errors are not visible: those of capture where they fit, a guess where not."""
     refused(api.post(one(emulator.state.payment_sessions.add(status=status), "cancel"), {}), error)
 
 
@@ -202,7 +202,7 @@ def test_refuses_to_cancel(emulator, api, status, error):
 
 @pytest.mark.parametrize("reason", ["customer_request", "fraudulent", "duplicate_payment"])
 def test_refunds(emulator, api, reason):
-    """truemed-api.md P7: `refund_id`, one per refund, several per payment."""
+    """docs/truemed-api.md 2.1 P7: `refund_id`, one per refund, several per payment."""
     id = paid(emulator)
     one_part = refund(api, id, 40_00, reason=reason)
     other = refund(api, id, 60_00, reason=reason, idempotency_key="2", item_details=[{"sku": "A"}])
@@ -217,7 +217,7 @@ def test_refunds(emulator, api, reason):
 
 
 def test_answers_the_same_key_with_the_same_refund(emulator, api):
-    """truemed-api.md 1.5: same key → same result; "unique per refund request"."""
+    """docs/truemed-api.md 1.5: same key → same result; "unique per refund request"."""
     id, other = paid(emulator), paid(emulator)
     first = refund(api, id, 10_00)
     assert refund(api, id, 10_00).content == first.content
@@ -228,36 +228,36 @@ def test_answers_the_same_key_with_the_same_refund(emulator, api):
 
 @pytest.mark.parametrize("amount", [0, -1, 100_01, "10", 1.5])
 def test_refuses_to_refund_an_amount(emulator, api, amount):
-    """truemed-api.md P7: ≤ what remains refundable; 1.4: AmountInvalid."""
+    """docs/truemed-api.md 2.1 P7: ≤ what remains refundable; 1.4: AmountInvalid."""
     refused(refund(api, paid(emulator), amount), "AmountInvalid")
 
 
 @pytest.mark.parametrize("member", ["amount", "idempotency_key", "payment_id", "reason"])
 def test_refuses_a_refund_without(emulator, api, member):
-    """truemed-api.md P7: required; 1.4: MissingField."""
+    """docs/truemed-api.md 2.1 P7: required; 1.4: MissingField."""
     refused(refund(api, paid(emulator), **{member: None}), "MissingField")
 
 
 @pytest.mark.parametrize("changes", [{"reason": "regret"}, {"item_details": {}}, {"idempotency_key": ""}], ids=str)
 def test_refuses_a_refund_with_another_kind_of(emulator, api, changes):
-    """truemed-api.md P7: the types of its table; no error of the complete list fits better."""
+    """docs/truemed-api.md 2.1 P7: the types of its table; no error of the complete list fits better."""
     refused(refund(api, paid(emulator), **changes), "MissingField")
 
 
 @pytest.mark.parametrize("payment_id", ["nobody", "", 7])
 def test_refuses_to_refund_an_unknown_payment(api, payment_id):
-    """truemed-api.md 1.4: InvalidPaymentId."""
+    """docs/truemed-api.md 1.4: InvalidPaymentId."""
     refused(refund(api, payment_id), "InvalidPaymentId")
 
 
 @pytest.mark.parametrize("status", ["pending", "authorized", "authorization_voided"])
 def test_refuses_to_refund_what_was_not_captured(emulator, api, status):
-    """truemed-api.md 1.4: NoSessionCaptures."""
+    """docs/truemed-api.md 1.4: NoSessionCaptures."""
     refused(refund(api, emulator.state.payment_sessions.add(status=status)), "NoSessionCaptures")
 
 
 def test_refuses_to_refund_what_is_disputed(emulator, api):
-    """truemed-api.md 1.4: ChargeDisputed."""
+    """docs/truemed-api.md 1.4: ChargeDisputed."""
     id = paid(emulator)
     emulator.state.payment_sessions.open_dispute(id)
     refused(refund(api, id), "ChargeDisputed")

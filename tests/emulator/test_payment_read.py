@@ -1,4 +1,4 @@
-"""GET /payments/v1/payment_session/{id} and GET /payments/v1/payment_sessions: truemed-api.md P2 and P3."""
+"""GET /payments/v1/payment_session/{id} and GET /payments/v1/payment_sessions: docs/truemed-api.md 2.1 P2 and P3."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,12 +28,12 @@ ROW = {
 
 
 def test_answers_404_to_an_unknown_id(api):
-    """truemed-api.md 1.4: 404 Not Found."""
+    """docs/truemed-api.md 1.4: 404 Not Found."""
     refused(api.read(one("nobody")), "NotFound", 404)
 
 
 def test_has_these_members(emulator, api):
-    """truemed-api.md P2: the fields of its table; which of them are always there is our choice."""
+    """docs/truemed-api.md 2.1 P2: the fields of its table; which of them are always there is our choice."""
     id = emulator.state.payment_sessions.add(created_at=T0)
     shown = api.read(one(id)).json
     assert shown.keys() == ROW | {"order_items", "refunds"}
@@ -42,7 +42,7 @@ def test_has_these_members(emulator, api):
 
 
 def test_shows_the_amounts_as_given(emulator, api):
-    """truemed-api.md P2: amount_details as given at creation, order and item level."""
+    """docs/truemed-api.md 2.1 P2: amount_details as given at creation, order and item level."""
     line = {"name": "A", "price": 600_00, "quantity": 1, "amount_details": {"total_discounts": 5_00}}
     details = {"total_additional_charges": 5_00, "additional_charges_details": [{"name": "Shipping", "amount": 5_00}]}
     id = api.post(CREATE, order(order_items=[line], amount_details=details)).json["id"]
@@ -67,13 +67,13 @@ def test_shows_the_amounts_as_given(emulator, api):
     ],
 )
 def test_summarizes_the_status(emulator, api, status, summary):
-    """truemed-api.md P2 and 6: the summaries that are known; which status has which is a guess."""
+    """docs/truemed-api.md 2.1 P2 and 6: the summaries that are known; which status has which is a guess."""
     id = emulator.state.payment_sessions.add(status=status)
     assert api.read(one(id)).json["status_summary"] == summary
 
 
 def test_summarizes_what_came_after_the_capture(emulator, api):
-    """truemed-api.md P2: overall incl. refunds and disputes; 4.1: they never change `status`."""
+    """docs/truemed-api.md 2.1 P2: overall incl. refunds and disputes; 4.1: they never change `status`."""
     state = emulator.state.payment_sessions
     id = paid(emulator, total_amount=10_00)
 
@@ -93,7 +93,7 @@ def test_summarizes_what_came_after_the_capture(emulator, api):
 
 
 def test_summarizes_a_partial_capture(emulator, api):
-    """truemed-api.md P2: `Partially Captured`."""
+    """docs/truemed-api.md 2.1 P2: `Partially Captured`."""
     id = held(emulator)
     emulator.state.payment_sessions.capture(id, 95_00)
     shown = api.read(one(id)).json
@@ -102,14 +102,14 @@ def test_summarizes_a_partial_capture(emulator, api):
 
 
 def test_dates_a_one_time_payment_once(emulator, api):
-    """truemed-api.md P3: `authorized_on`, for `one_time_payment`, equals `captured_on`."""
+    """docs/truemed-api.md 2.1 P3: `authorized_on`, for `one_time_payment`, equals `captured_on`."""
     shown = api.read(one(paid(emulator))).json
     assert shown["authorized_on"] == shown["captured_on"] is not None
     assert shown["capture_amount"] == shown["authorize_amount"] == 100_00
 
 
 def test_shows_refunds(emulator, api):
-    """truemed-api.md P2: `refunds`, of the third-party list; its elements are our choice."""
+    """docs/truemed-api.md 2.1 P2: `refunds`, of the third-party list; its elements are our choice."""
     id = paid(emulator)
     (made,) = emulator.state.payment_sessions.refund(id, 4_00, "fraudulent").refunds
     (refund,) = api.read(one(id)).json["refunds"]
@@ -133,13 +133,13 @@ def lines(api, id):
 
 @pytest.mark.parametrize("status", ["pending", "processing", "rejected", "canceled", "authorization_voided"])
 def test_has_nothing_left_to_do_with_a_line(emulator, api, status):
-    """truemed-api.md P3: absent unless captured; absent unless currently authorized."""
+    """docs/truemed-api.md 2.1 P3: absent unless captured; absent unless currently authorized."""
     id = emulator.state.payment_sessions.add(status=status, order_items=LINES)
     assert all(not item.keys() & (REFUNDABLE | CAPTURABLE) for item in lines(api, id))
 
 
 def test_says_what_can_be_captured_of_a_line(emulator, api):
-    """truemed-api.md P3: remaining capturable amount and quantity."""
+    """docs/truemed-api.md 2.1 P3: remaining capturable amount and quantity."""
     id = held(emulator, order_items=LINES)
     one_line, other = lines(api, id)
     assert (one_line["total_capturable"], one_line["quantity_capturable"]) == (60_00, 2)
@@ -148,7 +148,7 @@ def test_says_what_can_be_captured_of_a_line(emulator, api):
 
 
 def test_says_what_can_be_refunded_of_a_line(emulator, api):
-    """truemed-api.md P3: remaining refundable amount and quantity. Which refund is of which line: our choice."""
+    """docs/truemed-api.md 2.1 P3: remaining refundable amount and quantity. Which refund is of which line: our choice."""
     id = paid(emulator, order_items=LINES)
     assert [line["total_refundable"] for line in lines(api, id)] == [60_00, 40_00]
     assert not lines(api, id)[0].keys() & CAPTURABLE
@@ -174,7 +174,7 @@ def ids(api, query=""):
 
 
 def test_lists_the_newest_first_30_on_a_page(emulator, api):
-    """truemed-api.md P3: 30 per page, newest first."""
+    """docs/truemed-api.md 2.1 P3: 30 per page, newest first."""
     fill(emulator, 31)
     assert ids(api) == [str(index) for index in range(30, 0, -1)]
     assert ids(api, "?page=2") == ["0"]
@@ -183,20 +183,20 @@ def test_lists_the_newest_first_30_on_a_page(emulator, api):
 
 
 def test_lists_what_was_created_one_after_the_other_in_that_order(api):
-    """truemed-api.md P3: newest created first, however little time was between."""
+    """docs/truemed-api.md 2.1 P3: newest created first, however little time was between."""
     made = [api.post(CREATE, order(idempotency_key=f"{number}")).json["id"] for number in range(5)]
     assert ids(api) == made[::-1]
 
 
 def test_lists_sessions_of_every_status(emulator, api):
-    """truemed-api.md P3: every session, incl. pending, holds, voided, captured."""
+    """docs/truemed-api.md 2.1 P3: every session, incl. pending, holds, voided, captured."""
     for status in ("pending", "authorized", "authorization_voided", "captured", "canceled"):
         emulator.state.payment_sessions.add(id=status, status=status)
     assert len(ids(api)) == 5
 
 
 def test_adds_lines_and_refunds_only_when_asked(emulator, api):
-    """truemed-api.md P3: include_order_items adds order_items, summarize_refunds adds refund_amount."""
+    """docs/truemed-api.md 2.1 P3: include_order_items adds order_items, summarize_refunds adds refund_amount."""
     id = paid(emulator, order_items=LINES)
     emulator.state.payment_sessions.refund(id, 5_00)
     emulator.state.payment_sessions.refund(id, 1_00)
@@ -212,12 +212,12 @@ def test_adds_lines_and_refunds_only_when_asked(emulator, api):
 @pytest.mark.parametrize("value", ["1", "yes", "True", ""])
 @pytest.mark.parametrize("name", ["include_order_items", "summarize_refunds"])
 def test_refuses_what_is_no_boolean(api, name, value):
-    """truemed-api.md P3: boolean."""
+    """docs/truemed-api.md 2.1 P3: boolean."""
     refused(api.read(f"{LIST}?{name}={value}"), "ValidationError")
 
 
 def test_searches_id_email_and_name(emulator, api):
-    """truemed-api.md P3: search; over which fields is that of a third party, in any case is our choice."""
+    """docs/truemed-api.md 2.1 P3: search; over which fields is that of a third party, in any case is our choice."""
     add = emulator.state.payment_sessions.add
     add(id="needle-1")
     add(id="b", customer_email="NEEDLE@example.com", created_at=T0)

@@ -115,7 +115,7 @@ def test_every_public_name_is_there():
 
 
 def test_shares_no_code_with_the_sdk():
-    """design.md 4: the SDK and the emulator must not be able to share one mistake."""
+    """The SDK and the emulator must not be able to share one mistake."""
     allowed = {"aiohttp", "attrs", "cattrs", "jinja2", "orjson", "pytest", *sys.stdlib_module_names}
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -1,4 +1,4 @@
-"""GET /api/v1/qualification_session/{id}: one test for each fact of its page, reference-get-qualification-session.txt."""
+"""GET /api/v1/qualification_session/{id}: one test per fact of Truemed's page "Get Qualification Session Details"."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -29,7 +29,7 @@ FIELDS = {
 
 
 def test_answers_by_the_id_in_the_path(emulator, api):
-    """reference-get-qualification-session.txt: "based on the `qualification_session_id`", from the URL path."""
+    """Truemed, "Get Qualification Session Details": "based on the `qualification_session_id`", from the URL path."""
     emulator.state.qualification_sessions.add(qualification_session_id="qs_1")
     emulator.state.qualification_sessions.add(qualification_session_id="qs_2")
     answer = api.get("qs_2")
@@ -39,7 +39,7 @@ def test_answers_by_the_id_in_the_path(emulator, api):
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_has_every_field(emulator, api, field):
-    """reference-get-qualification-session.txt: the response table, its type and value."""
+    """Truemed, "Get Qualification Session Details": the response table, its type and value."""
     value = {str: "pending", float: 12.5, datetime: datetime(2026, 6, 13, 16, 3, 7, 473_000, UTC)}[FIELDS[field]]
     fields = {"qualification_session_id": "pending", field: value}
     emulator.state.qualification_sessions.add(**fields)
@@ -48,7 +48,7 @@ def test_has_every_field(emulator, api, field):
 
 
 def test_has_these_fields_and_no_other(emulator, api):
-    """reference-get-qualification-session.txt: 19 fields; what update stores (metadata, URLs) is not among them."""
+    """Truemed, "Get Qualification Session Details": 19 fields; what update stores (metadata, URLs) is not among them."""
     id = emulator.state.qualification_sessions.add(
         metadata="{}", success_url="https://a", failure_url="https://b", utm="u", external_user_id="e"
     )
@@ -56,7 +56,7 @@ def test_has_these_fields_and_no_other(emulator, api):
 
 
 def test_shows_null_where_there_is_nothing(emulator, api):
-    """reference-get-qualification-session.txt: "or null" on all fields but the id and the status."""
+    """Truemed, "Get Qualification Session Details": "or null" on all fields but the id and the status."""
     id = emulator.state.qualification_sessions.add(created_at=None)
     assert {name for name, value in api.get(id).json.items() if value is not None} == {
         "qualification_session_id",
@@ -66,31 +66,31 @@ def test_shows_null_where_there_is_nothing(emulator, api):
 
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
 def test_shows_each_status(emulator, api, status):
-    """reference-get-qualification-session.txt: "One of: pending, processing, approved, rejected"."""
+    """Truemed, "Get Qualification Session Details": "One of: pending, processing, approved, rejected"."""
     assert api.get(emulator.state.qualification_sessions.add(status=status)).json["status"] == status
 
 
 def test_seeds_hidden_names_and_shows_them_as_null(api, emulator):
-    """reference-get-qualification-session.txt: user_name "may be null if PII is hidden"."""
+    """Truemed, "Get Qualification Session Details": user_name "may be null if PII is hidden"."""
     id = emulator.state.qualification_sessions.add(status="approved", email="a@example.com", user_name=None)
     assert api.get(id).json["user_name"] is None
 
 
 def test_shows_datetimes_in_utc_with_milliseconds(emulator, api):
-    """truemed-api.md 1.7: ISO 8601 UTC, as in 2024-06-13T16:03:07.473Z."""
+    """docs/truemed-api.md 1.7: ISO 8601 UTC, as in 2024-06-13T16:03:07.473Z."""
     there = timezone(timedelta(hours=-7))
     id = emulator.state.qualification_sessions.add(created_at=datetime(2026, 1, 1, 23, 0, 0, 999, there))
     assert api.get(id).json["created_at"] == "2026-01-02T06:00:00.000Z"
 
 
 def test_answers_404_to_an_unknown_id(api):
-    """reference-get-qualification-session.txt: "404 Not Found Error"; truemed-api.md 1.4: its body."""
+    """Truemed, "Get Qualification Session Details": "404 Not Found Error"; docs/truemed-api.md 1.4: its body."""
     answer = api.get("qs_none")
     assert answer.status == 404
     assert answer.json == {"error": "NotFound", "message": "no such qualification session"}
 
 
 def test_decodes_the_id_once(emulator, api):
-    """truemed-api.md 1.9: an id is an opaque string; what is percent-encoded in the path is decoded."""
+    """docs/truemed-api.md 1.9: an id is an opaque string; what is percent-encoded in the path is decoded."""
     emulator.state.qualification_sessions.add(qualification_session_id="a/b %41")
     assert api.get("a%2Fb%20%2541").json["qualification_session_id"] == "a/b %41"

@@ -1,4 +1,4 @@
-"""GET /api/v1/qualification_sessions: one test for each fact of its page, reference-list-qualification-sessions.txt."""
+"""GET /api/v1/qualification_sessions: one test per fact of Truemed's page "List Qualification Sessions"."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ def refused(answer, parameter):
 
 
 def test_is_sorted_by_created_at_newest_first(emulator, api):
-    """reference-list-qualification-sessions.txt: "sorted by their `created_at` date". The direction is our choice."""
+    """Truemed, "List Qualification Sessions": "sorted by their `created_at` date". The direction is our choice."""
     for day in (2, 1, 3):
         emulator.state.qualification_sessions.add(
             qualification_session_id=f"qs_{day}", created_at=T0 + timedelta(days=day)
@@ -41,7 +41,7 @@ def test_orders_equal_times_the_same_each_time(emulator, api):
 
 
 def test_defaults_to_page_1_of_30(emulator, api):
-    """reference-list-qualification-sessions.txt: page "Defaults to 1.", page_size "Defaults to 30."."""
+    """Truemed, "List Qualification Sessions": page "Defaults to 1.", page_size "Defaults to 30."."""
     fill(emulator, 31)
     answer = api.list().json
     assert answer["qualification_sessions"][0]["qualification_session_id"] == "qs_030"
@@ -50,20 +50,20 @@ def test_defaults_to_page_1_of_30(emulator, api):
 
 
 def test_holds_whole_sessions(emulator, api):
-    """reference-list-qualification-sessions.txt: "An array of qualification_session objects"."""
+    """Truemed, "List Qualification Sessions": "An array of qualification_session objects"."""
     fill(emulator, 1)
     assert api.list().json["qualification_sessions"] == [api.get("qs_000").json]
 
 
 def test_pages_cover_all_sessions_once(emulator, api):
-    """reference-list-qualification-sessions.txt: `page` is "which page to access", `page_size` the records per page."""
+    """Truemed, "List Qualification Sessions": `page` is "which page to access", `page_size` the records per page."""
     fill(emulator, 7)
     pages = [api.ids(f"?page={page}&page_size=3") for page in (1, 2, 3)]
     assert pages == [["qs_006", "qs_005", "qs_004"], ["qs_003", "qs_002", "qs_001"], ["qs_000"]]
 
 
 def test_states_count_page_and_last_page(emulator, api):
-    """reference-list-qualification-sessions.txt: pagination has "the current page, page size, total count, and last page"."""
+    """Truemed, "List Qualification Sessions": pagination has "the current page, page size, total count, and last page"."""
     fill(emulator, 7)
     pagination = api.list("?page=2&page_size=3").json["pagination"]
     assert pagination == {"count": 7, "current_page": 2, "last_page": 3, "page_size": 3}
@@ -87,7 +87,7 @@ def test_has_a_first_page_when_nothing_matches(api):
 
 
 def test_cuts_the_page_size_and_says_so(emulator, api):
-    """truemed-api.md 1.6: the largest page_size is not known. Our choice: it is cut, and the echo is what was used."""
+    """docs/truemed-api.md 1.6: the largest page_size is not known. Our choice: it is cut, and the echo is what was used."""
     fill(emulator, 5)
     emulator.state.max_page_size = 2
     answer = api.list("?page=2&page_size=100").json
@@ -98,13 +98,13 @@ def test_cuts_the_page_size_and_says_so(emulator, api):
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "abc", "", "%20", "1_0", "%D9%A1", "99999999999"])
 @pytest.mark.parametrize("parameter", ["page", "page_size"])
 def test_refuses_what_is_no_page(api, parameter, value):
-    """reference-list-qualification-sessions.txt: integers; 400 with `ValidationError`: invalid request."""
+    """Truemed, "List Qualification Sessions": integers; 400 with `ValidationError`: invalid request."""
     refused(api.list(f"?{parameter}={value}"), parameter)
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
 def test_filters_by_one_status(emulator, api, status):
-    """reference-list-qualification-sessions.txt: "only return sessions with the given status"."""
+    """Truemed, "List Qualification Sessions": "only return sessions with the given status"."""
     for each in ("pending", "processing", "approved", "rejected"):
         emulator.state.qualification_sessions.add(qualification_session_id=f"qs_{each}", status=each)
     answer = api.list(f"?status={status}").json
@@ -114,19 +114,19 @@ def test_filters_by_one_status(emulator, api, status):
 
 @pytest.mark.parametrize("value", ["qualified", "", "Approved", "approved,rejected"])
 def test_refuses_another_status(api, value):
-    """reference-list-qualification-sessions.txt: status is "One of" four; several at once are of an older version."""
+    """Truemed, "List Qualification Sessions": status is "One of" four; several at once are of an older version."""
     refused(api.list(f"?status={value}"), "status")
 
 
 def test_filters_by_user_id(emulator, api):
-    """reference-list-qualification-sessions.txt: "An optional user_id to search for." That it is whole is our choice."""
+    """Truemed, "List Qualification Sessions": "An optional user_id to search for." That it is whole is our choice."""
     for user_id in ("user-1", "user-12", "USER-1", None):
         emulator.state.qualification_sessions.add(qualification_session_id=f"qs_{user_id}", user_id=user_id)
     assert api.ids("?user_id=user-1") == ["qs_user-1"]
 
 
 def test_filters_by_the_utc_date_of_expiry(emulator, api):
-    """reference-list-qualification-sessions.txt: "Filter by expiration date (YYYY-MM-DD format)"."""
+    """Truemed, "List Qualification Sessions": "Filter by expiration date (YYYY-MM-DD format)"."""
     for id, expires_at in {
         "before": datetime(2027, 4, 30, 23, 59, 59, 999_000, UTC),
         "first": datetime(2027, 5, 1, tzinfo=UTC),
@@ -140,20 +140,20 @@ def test_filters_by_the_utc_date_of_expiry(emulator, api):
 
 @pytest.mark.parametrize("value", ["20270501", "2027-5-1", "2027-02-30", "2027-W18-6", "2027-05-01T00:00:00Z", ""])
 def test_refuses_what_is_no_date(api, value):
-    """reference-list-qualification-sessions.txt: "YYYY-MM-DD format"."""
+    """Truemed, "List Qualification Sessions": "YYYY-MM-DD format"."""
     refused(api.list(f"?expires_at={value}"), "expires_at")
 
 
 @pytest.mark.parametrize("field", ["user_name", "email", "user_business_id", "utm", "external_user_id"])
 def test_searches_five_fields(emulator, api, field):
-    """reference-list-qualification-sessions.txt: "Search across user name, email, user_business_id, utm, and external_user_id"."""
+    """Truemed, "List Qualification Sessions": "Search across user name, email, user_business_id, utm, and external_user_id"."""
     emulator.state.qualification_sessions.add(qualification_session_id="other")
     emulator.state.qualification_sessions.add(qualification_session_id="this", **{field: "the Néedle it is"})
     assert api.ids("?search=n%C3%89EDLE") == ["this"]
 
 
 def test_searches_no_other_field(emulator, api):
-    """reference-list-qualification-sessions.txt: the five fields are named; the others are not searched."""
+    """Truemed, "List Qualification Sessions": the five fields are named; the others are not searched."""
     emulator.state.qualification_sessions.add(
         user_id="needle", source="needle", metadata='"needle"', skus_param="needle"
     )
@@ -167,7 +167,7 @@ def test_searches_for_nothing_finds_all(emulator, api):
 
 
 def test_combines_filters(emulator, api):
-    """reference-list-qualification-sessions.txt: each filter is optional; together they narrow further."""
+    """Truemed, "List Qualification Sessions": each filter is optional; together they narrow further."""
     emulator.state.qualification_sessions.add(qualification_session_id="both", status="approved", user_id="u", utm="x")
     emulator.state.qualification_sessions.add(qualification_session_id="one", status="approved", user_id="v", utm="x")
     assert api.ids("?status=approved&user_id=u&search=X") == ["both"]

@@ -1,4 +1,4 @@
-"""POST …/update: one test for each fact of its page, guide-update-a-qualification-session.txt."""
+"""POST …/update: one test per fact of Truemed's page "Update a Qualification Session"."""
 
 import pytest
 
@@ -17,21 +17,21 @@ def id(emulator):
 
 
 def test_echoes_the_id_and_the_status(api, id):
-    """guide-update-a-qualification-session.txt: "A 200 echoes the qualification_session_id and the current status"."""
+    """Truemed, "Update a Qualification Session": "A 200 echoes the qualification_session_id and the current status"."""
     answer = api.update(id, {"idempotency_key": KEY, "user_id": "your-internal-user-id"})
     assert answer.status == 200
     assert answer.json == {"qualification_session_id": id, "status": "approved"}
 
 
 def test_attaches_the_user_id(api, id):
-    """guide-update-a-qualification-session.txt: "attach that identifier to the existing session"."""
+    """Truemed, "Update a Qualification Session": "attach that identifier to the existing session"."""
     api.update(id, {"idempotency_key": KEY, "user_id": "your-internal-user-id"})
     assert api.get(id).json["user_id"] == "your-internal-user-id"
     assert api.ids("?user_id=your-internal-user-id") == [id]
 
 
 def test_leaves_omitted_fields_untouched(emulator, api, id):
-    """guide-update-a-qualification-session.txt: "Only the fields you supply are updated"."""
+    """Truemed, "Update a Qualification Session": "Only the fields you supply are updated"."""
     api.update(id, {"idempotency_key": "1", "user_id": "u", "metadata": "1", "success_url": "s", "failure_url": "f"})
     api.update(id, {"idempotency_key": "2", "success_url": "s2"})
     session = emulator.state.qualification_sessions.get(id)
@@ -39,7 +39,7 @@ def test_leaves_omitted_fields_untouched(emulator, api, id):
 
 
 def test_refuses_a_second_user_id(emulator, api, id):
-    """guide-update-a-qualification-session.txt: "returns the user_id_already_set error code with a 409 status"."""
+    """Truemed, "Update a Qualification Session": "returns the user_id_already_set error code with a 409 status"."""
     api.update(id, {"idempotency_key": "1", "user_id": "first"})
     answer = api.update(id, {"idempotency_key": "2", "user_id": "second", "metadata": "2"})
     assert answer.status == 409
@@ -53,20 +53,20 @@ def test_refuses_a_second_user_id(emulator, api, id):
 
 
 def test_refuses_the_same_user_id_again(api, id):
-    """truemed-api.md Q3: the same value again "is not said". Our choice: set means set."""
+    """docs/truemed-api.md 2.3 Q3: the same value again "is not said". Our choice: set means set."""
     api.update(id, {"idempotency_key": "1", "user_id": "same"})
     assert api.update(id, {"idempotency_key": "2", "user_id": "same"}).status == 409
 
 
 @pytest.mark.parametrize("body", [{"user_id": "u"}, {"user_id": "u", "idempotency_key": ""}])
 def test_requires_an_idempotency_key(emulator, api, id, body):
-    """guide-update-a-qualification-session.txt: "Every request requires an idempotency_key"."""
+    """Truemed, "Update a Qualification Session": "Every request requires an idempotency_key"."""
     refused(api.update(id, body), "idempotency_key")
     assert emulator.state.qualification_sessions.get(id).user_id is None
 
 
 def test_answers_a_duplicate_with_the_original(emulator, api):
-    """guide-update-a-qualification-session.txt: a duplicate "is deduplicated and returns the original response"."""
+    """Truemed, "Update a Qualification Session": a duplicate "is deduplicated and returns the original response"."""
     id = emulator.state.qualification_sessions.add(status="processing")
     first = api.update(id, {"idempotency_key": KEY, "user_id": "u"})
     emulator.state.qualification_sessions.approve(id)
@@ -76,20 +76,20 @@ def test_answers_a_duplicate_with_the_original(emulator, api):
 
 
 def test_knows_a_duplicate_in_another_spelling(api, id):
-    """guide-update-a-qualification-session.txt: "a different payload": blanks and the order of members are none."""
+    """Truemed, "Update a Qualification Session": "a different payload": blanks and the order of members are none."""
     api.update(id, b'{"idempotency_key": "k", "user_id": "u"}')
     assert api.update(id, b'{"user_id":"u","idempotency_key":"k"}').status == 200
 
 
 def test_refuses_the_key_with_another_payload(emulator, api, id):
-    """guide-update-a-qualification-session.txt: "Reusing a key with a different payload returns a 400 validation error"."""
+    """Truemed, "Update a Qualification Session": "Reusing a key with a different payload returns a 400 validation error"."""
     api.update(id, {"idempotency_key": KEY, "success_url": "a"})
     refused(api.update(id, {"idempotency_key": KEY, "success_url": "b"}), "idempotency_key")
     assert emulator.state.qualification_sessions.get(id).success_url == "a"
 
 
 def test_scopes_the_key_to_the_session(emulator, api):
-    """guide-update-a-qualification-session.txt: "scoped to the qualification session"."""
+    """Truemed, "Update a Qualification Session": "scoped to the qualification session"."""
     one, two = emulator.state.qualification_sessions.add(), emulator.state.qualification_sessions.add()
     assert api.update(one, {"idempotency_key": KEY, "user_id": "1"}).status == 200
     assert api.update(two, {"idempotency_key": KEY, "user_id": "2"}).status == 200
@@ -115,7 +115,7 @@ def test_forgets_the_keys_of_a_removed_session(emulator, api):
 
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
 def test_never_changes_the_status(emulator, api, status):
-    """guide-update-a-qualification-session.txt: "Status is never mutable here"."""
+    """Truemed, "Update a Qualification Session": "Status is never mutable here"."""
     id = emulator.state.qualification_sessions.add(status=status)
     answer = api.update(id, {"idempotency_key": KEY, "status": "rejected", "user_id": "u"})
     assert answer.json["status"] == status
@@ -124,7 +124,7 @@ def test_never_changes_the_status(emulator, api, status):
 
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
 def test_stores_the_redirect_urls_in_every_status(emulator, api, status):
-    """guide-update-a-qualification-session.txt: "stored but inert after a terminal status"."""
+    """Truemed, "Update a Qualification Session": "stored but inert after a terminal status"."""
     id = emulator.state.qualification_sessions.add(status=status)
     api.update(id, {"idempotency_key": KEY, "success_url": "https://s.example", "failure_url": "https://f.example"})
     session = emulator.state.qualification_sessions.get(id)
@@ -133,27 +133,27 @@ def test_stores_the_redirect_urls_in_every_status(emulator, api, status):
 
 
 def test_stores_metadata_as_it_came(emulator, api, id):
-    """guide-update-a-qualification-session.txt: "metadata is a JSON-encoded string"."""
+    """Truemed, "Update a Qualification Session": "metadata is a JSON-encoded string"."""
     api.update(id, {"idempotency_key": KEY, "metadata": '{"order":  "2607001444"}'})
     assert emulator.state.qualification_sessions.get(id).metadata == '{"order":  "2607001444"}'
 
 
 @pytest.mark.parametrize("metadata", [{"order": 1}, "{order: 1}", "", None, 5])
 def test_refuses_metadata_that_is_no_json_string(api, id, metadata):
-    """guide-update-a-qualification-session.txt: "metadata is a JSON-encoded string"."""
+    """Truemed, "Update a Qualification Session": "metadata is a JSON-encoded string"."""
     refused(api.update(id, {"idempotency_key": KEY, "metadata": metadata}), "metadata")
 
 
 @pytest.mark.parametrize("field", ["idempotency_key", "user_id", "success_url", "failure_url"])
 @pytest.mark.parametrize("value", [None, 5, ["u"]])
 def test_refuses_what_is_no_string(api, id, field, value):
-    """truemed-api.md Q3: all members are strings."""
+    """docs/truemed-api.md 2.3 Q3: all members are strings."""
     refused(api.update(id, {"idempotency_key": KEY, field: value}), field)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"null", b"\xff", b"user_id=u"])
 def test_refuses_a_body_that_is_no_object(api, id, body):
-    """truemed-api.md 1.3: "All bodies are JSON objects"."""
+    """docs/truemed-api.md 1.3: "All bodies are JSON objects"."""
     refused(api.update(id, body), "JSON")
 
 
@@ -166,6 +166,6 @@ def test_takes_any_content_type(emulator, api, id, content_type):
 
 
 def test_answers_404_to_an_unknown_id(api):
-    """truemed-api.md 1.4: 404 Not Found."""
+    """docs/truemed-api.md 1.4: 404 Not Found."""
     answer = api.update("qs_none", {"idempotency_key": KEY, "user_id": "u"})
     assert (answer.status, answer.json["error"]) == (404, "NotFound")

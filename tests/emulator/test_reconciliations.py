@@ -1,4 +1,4 @@
-"""The endpoints about reconciliations: truemed-api.md 2.5, R1 and R2."""
+"""The endpoints about reconciliations: docs/truemed-api.md 2.5, R1 and R2."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -23,7 +23,7 @@ def entries(api):
 
 
 def test_accounts_for_a_payment(emulator, api):
-    """truemed-api.md R2: `type` covers charge, refund, Truemed fee, dispute; amounts and the fee are a guess."""
+    """docs/truemed-api.md 2.5 R2: `type` covers charge, refund, Truemed fee, dispute; amounts and the fee are a guess."""
     state = emulator.state.payment_sessions
     id = paid(emulator)
     assert entries(api) == [("charge", 100_00), ("truemed_fee", -5_00)]
@@ -38,7 +38,7 @@ def test_accounts_for_a_payment(emulator, api):
 
 
 def test_accounts_for_a_hold_when_it_is_captured(emulator, api):
-    """truemed-api.md 4.1: a hold is no money yet."""
+    """docs/truemed-api.md 4.1: a hold is no money yet."""
     id = held(emulator)
     assert entries(api) == []
     emulator.state.payment_sessions.capture(id, 95_00)
@@ -57,7 +57,7 @@ def test_has_no_entry_of_nothing(emulator, api, total, found):
 
 
 def test_pays_out_what_is_pending(emulator, api):
-    """truemed-api.md R1: payout_id, an arrival date and an amount (their names are a guess); R2: payout_id null if unpaid."""
+    """docs/truemed-api.md 2.5 R1: payout_id, an arrival date and an amount (their names are a guess); R2: payout_id null if unpaid."""
     paid(emulator)
     assert {row["payout_id"] for row in rows(api)} == {None}
     id = emulator.state.payouts.pay_out()
@@ -102,12 +102,12 @@ def three(emulator):
 )
 @pytest.mark.usefixtures("three")
 def test_filters(api, query, found):
-    """truemed-api.md R2: days inclusive; payout_ids with commas; include_pending_payouts, default true."""
+    """docs/truemed-api.md 2.5 R2: days inclusive; payout_ids with commas; include_pending_payouts, default true."""
     assert "".join(row["transaction_id"] for row in rows(api, query=query)) == found
 
 
 def test_filters_payouts_by_arrival(emulator, api):
-    """truemed-api.md R1: start_date, end_date."""
+    """docs/truemed-api.md 2.5 R1: start_date, end_date."""
     for day in (1, 2, 3):
         emulator.state.payouts.add(payout_id=f"po_{day}", amount=1, arrival_date=date(2026, 5, day))
     found = rows(api, PAYOUTS, "?start_date=2026-05-02&end_date=2026-05-03")
@@ -120,17 +120,17 @@ def test_filters_payouts_by_arrival(emulator, api):
     ["", "?start_date=2026-01-01", "?end_date=2026-01-01", "?start_date=x&end_date=2026-01-01", ALL + "&page=0"],
 )
 def test_needs_both_days(api, path, query):
-    """truemed-api.md R2: start_date and end_date are required."""
+    """docs/truemed-api.md 2.5 R2: start_date and end_date are required."""
     refused(api.read(path + query), "ValidationError")
 
 
 def test_refuses_what_is_no_boolean(api):
-    """truemed-api.md R2: boolean."""
+    """docs/truemed-api.md 2.5 R2: boolean."""
     refused(api.read(TRANSACTIONS + ALL + "&include_pending_payouts=no"), "ValidationError")
 
 
 def test_pages_of_30(emulator, api):
-    """truemed-api.md R2: page 1, page_size 30."""
+    """docs/truemed-api.md 2.5 R2: page 1, page_size 30."""
     for number in range(31):
         emulator.state.payouts.add(payout_id=f"{number}", amount=1, arrival_date=date(2026, 1, 1) + timedelta(number))
     assert len(rows(api, PAYOUTS)) == 30

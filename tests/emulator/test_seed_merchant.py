@@ -44,7 +44,7 @@ def test_has_every_status(merchant):
 
 
 def test_adds_up(merchant):
-    """truemed-api.md P1: the amount rule."""
+    """docs/truemed-api.md 2.1 P1: the amount rule."""
     for session in merchant.payment_sessions:
         charges = (session.amount_details or {}).get("total_additional_charges", 0)
         assert session.total_amount == session.items_total + charges > 0

@@ -55,7 +55,7 @@ def test_refuses_bad_sessions(state):
 
 
 def test_follows_the_life_of_a_session(state):
-    """truemed-api.md 4.5: pending → processing → approved | rejected; the letter is valid for 12 months."""
+    """docs/truemed-api.md 4.5: pending → processing → approved | rejected; the letter is valid for 12 months."""
     yes, no = state.qualification_sessions.add(), state.qualification_sessions.add()
     for id in (yes, no):
         state.qualification_sessions.start_review(id)
@@ -74,7 +74,7 @@ def test_follows_the_life_of_a_session(state):
     [("pending", {"start_review"}), ("processing", {"approve", "reject"}), ("approved", set()), ("rejected", set())],
 )
 def test_refuses_other_moves(state, status, allowed):
-    """truemed-api.md 4.5: approved and rejected are terminal."""
+    """docs/truemed-api.md 4.5: approved and rejected are terminal."""
     for move in {"start_review", "approve", "reject"} - allowed:
         id = state.qualification_sessions.add(status=status)
         with pytest.raises(InvalidTransitionError, match=status):

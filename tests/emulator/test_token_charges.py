@@ -1,4 +1,4 @@
-"""Charging a stored payment method, and everything that keeps it from being charged: truemed-api.md 4.4."""
+"""Charging a stored payment method, and everything that keeps it from being charged: docs/truemed-api.md 4.4."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ def charge(api, token, key="renewal-1", **changes):
 
 
 def test_charges_without_the_customer(api, tokens):
-    """truemed-api.md P1: charge a stored token, customer absent; 200."""
+    """docs/truemed-api.md 2.1 P1: charge a stored token, customer absent; 200."""
     token = tokens.add()
     answer = charge(api, token)
     assert answer.status == 200
@@ -29,20 +29,20 @@ def test_charges_without_the_customer(api, tokens):
 
 
 def test_holds_without_the_customer(api, tokens):
-    """truemed-api.md P1: `kind=authorization` is a hold only."""
+    """docs/truemed-api.md 2.1 P1: `kind=authorization` is a hold only."""
     id = charge(api, tokens.add(), kind="authorization").json["id"]
     assert api.read(one(id)).json["status"] == "authorized"
 
 
 def test_refuses_an_unknown_token(emulator, api):
-    """truemed-api.md P1: NotFound; its status is a guess."""
+    """docs/truemed-api.md 2.1 P1: NotFound; its status is a guess."""
     refused(charge(api, "nobody"), "NotFound", 404)
     assert emulator.state.payment_sessions.count == 0
 
 
 @pytest.mark.parametrize("failure", ["CardExpired", "CardDeclined", "CardRequired", "RequalificationRequired"])
 def test_answers_422_to_a_failed_charge(emulator, api, tokens, failure):
-    """truemed-api.md P1: 422 with redirect_url and an enum naming the cause (values and key are a guess)."""
+    """docs/truemed-api.md 2.1 P1: 422 with redirect_url and an enum naming the cause (values and key are a guess)."""
     token = tokens.add()
     tokens.fail_next_charge(token, failure)
     answer = charge(api, token)
@@ -58,7 +58,7 @@ def test_answers_422_to_a_failed_charge(emulator, api, tokens, failure):
 
 
 def test_fails_for_a_card_that_expired(emulator, api, tokens):
-    """truemed-api.md 4.4, failure class (a): card expired."""
+    """docs/truemed-api.md 4.4, failure class (a): card expired."""
     now = emulator.clock.now()
     token = tokens.add(payment_methods=[{"exp_month": now.month, "exp_year": now.year}])
     assert charge(api, token).status == 200
@@ -69,7 +69,7 @@ def test_fails_for_a_card_that_expired(emulator, api, tokens):
 
 
 def test_fails_without_a_card(api, tokens):
-    """truemed-api.md 4.4, failure class (a): no ordinary card on file."""
+    """docs/truemed-api.md 4.4, failure class (a): no ordinary card on file."""
     token = tokens.add(payment_methods=[])
     refused(charge(api, token), "CardRequired", 422)
     tokens.resolve_failure(token)
@@ -77,7 +77,7 @@ def test_fails_without_a_card(api, tokens):
 
 
 def test_fails_for_a_letter_that_is_older_than_12_months(emulator, api, tokens):
-    """truemed-api.md 4.4, failure class (b): LMN older than 12 months."""
+    """docs/truemed-api.md 4.4, failure class (b): LMN older than 12 months."""
     emulator.state.payment_sessions.submit(
         id := api.post(CREATE, order(tokenize=True)).json["id"],
     )
@@ -92,7 +92,7 @@ def test_fails_for_a_letter_that_is_older_than_12_months(emulator, api, tokens):
 
 
 def test_a_letter_may_end_at_once(api, tokens):
-    """truemed-api.md 4.4, failure class (b): Truemed demands a new survey."""
+    """docs/truemed-api.md 4.4, failure class (b): Truemed demands a new survey."""
     token = tokens.add(lmn_expires_at=datetime(2099, 1, 1, tzinfo=UTC))
     tokens.expire_lmn(token)
     refused(charge(api, token), "RequalificationRequired", 422)
@@ -103,7 +103,7 @@ def test_a_letter_may_end_at_once(api, tokens):
     [({"update_card_info": True}, "CardRequired"), ({"order_items": [{"sku": "new"}]}, "RequalificationRequired")],
 )
 def test_fails_while_the_customer_is_asked_to_act(emulator, api, tokens, body, failure):
-    """truemed-api.md T4: while next_action is set, charging is not guaranteed to work: here it never does."""
+    """docs/truemed-api.md 2.2 T4: while next_action is set, charging is not guaranteed to work: here it never does."""
     token = tokens.add()
     request = api.post(f"{TOKENS}/{token}/update", body).json["provision_token_request_id"]
     refused(charge(api, token), failure, 422)
@@ -122,7 +122,7 @@ def test_has_nothing_to_mend_where_nothing_fails(tokens):
 
 @pytest.mark.parametrize("move", ["fail_next_charge", "expire_lmn", "resolve_failure", "delete"])
 def test_a_deleted_token_moves_no_more(tokens, move):
-    """truemed-api.md T5: irreversible."""
+    """docs/truemed-api.md 2.2 T5: irreversible."""
     token = tokens.add(status="deleted")
     with pytest.raises(InvalidTransitionError, match="deleted"):
         getattr(tokens, move)(token)
@@ -131,7 +131,7 @@ def test_a_deleted_token_moves_no_more(tokens, move):
 
 
 def test_a_request_moves_once(emulator, tokens):
-    """truemed-api.md T6: provisioned or not."""
+    """docs/truemed-api.md 2.2 T6: provisioned or not."""
     requests = emulator.state.provision_requests
     new = requests.create()
     requests.submit(new.id)

@@ -1,4 +1,4 @@
-"""The endpoints about payment tokens: truemed-api.md T1 to T6."""
+"""The endpoints about payment tokens: docs/truemed-api.md 2.2 T1 to T6."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ def request_of(api, id):
 
 
 def test_creates_a_request_and_no_token(emulator, api):
-    """truemed-api.md T1: 200, provision_token_request_id and redirect_url; "Returns no token"."""
+    """docs/truemed-api.md 2.2 T1: 200, provision_token_request_id and redirect_url; "Returns no token"."""
     body = {"order_items": [{"sku": "A"}, {"name": "B"}], "success_url": "https://shop.example", "metadata": "m"}
     answer = api.post(f"{TOKENS}/create", body)
     assert answer.status == 200
@@ -33,7 +33,7 @@ def test_creates_a_request_and_no_token(emulator, api):
 
 
 def test_the_token_is_there_when_the_customer_is_done(emulator, api):
-    """truemed-api.md T6: null = not provisioned yet."""
+    """docs/truemed-api.md 2.2 T6: null = not provisioned yet."""
     body = {"order_items": [{"sku": "A"}], "customer_email": "sam@example.com", "customer_name": "Sam"}
     id = api.post(f"{TOKENS}/create", body).json["provision_token_request_id"]
     token = emulator.state.provision_requests.submit(id)
@@ -43,14 +43,14 @@ def test_the_token_is_there_when_the_customer_is_done(emulator, api):
 
 
 def test_takes_a_request_of_nothing(emulator, api):
-    """truemed-api.md T1: what is required was not visible: our choice."""
+    """docs/truemed-api.md 2.2 T1: what is required was not visible: our choice."""
     id = api.post(f"{TOKENS}/create").json["provision_token_request_id"]
     token = emulator.state.provision_requests.submit(id)
     assert api.read(f"{TOKENS}/{token}").json["customer_email"] == "customer@example.com"
 
 
 def test_answers_the_same_key_with_the_same_request(emulator, api):
-    """truemed-api.md 1.5: whether create has a key is not known: one that is given counts."""
+    """docs/truemed-api.md 1.5: whether create has a key is not known: one that is given counts."""
     first = api.post(f"{TOKENS}/create", {"idempotency_key": "k"})
     assert api.post(f"{TOKENS}/create", {"idempotency_key": "k"}).content == first.content
     refused(api.post(f"{TOKENS}/create", {"idempotency_key": "k", "metadata": "m"}), "ValidationError")
@@ -59,12 +59,12 @@ def test_answers_the_same_key_with_the_same_request(emulator, api):
 
 @pytest.mark.parametrize("body", [{"metadata": 1}, {"order_items": {}}, {"success_url": ""}, b"[]"], ids=str)
 def test_refuses_members_of_another_kind(api, body):
-    """truemed-api.md T1: the types that are known."""
+    """docs/truemed-api.md 2.2 T1: the types that are known."""
     refused(api.post(f"{TOKENS}/create", body), "ValidationError")
 
 
 def test_answers_404_to_an_unknown_request(api):
-    """truemed-api.md 1.4: 404 Not Found."""
+    """docs/truemed-api.md 1.4: 404 Not Found."""
     refused(request_of(api, "nobody"), "NotFound", 404)
 
 
@@ -72,7 +72,7 @@ def test_answers_404_to_an_unknown_request(api):
 
 
 def test_shows_a_token(emulator, api):
-    """truemed-api.md T2: its table; no status and no metadata. The members of a card are those of a third party."""
+    """docs/truemed-api.md 2.2 T2: its table; no status and no metadata. The members of a card are those of a third party."""
     card = {"id": "pm_1", "brand": "visa", "last4": "1234", "exp_month": 3, "exp_year": 2030}
     token = emulator.state.payment_tokens.add(
         created_at=T0, customer_email="sam@example.com", lmn_expires_at=T0 + timedelta(days=365), payment_methods=[card]
@@ -84,12 +84,12 @@ def test_shows_a_token(emulator, api):
 
 
 def test_has_no_letter_that_is_not_verified(emulator, api):
-    """truemed-api.md T2: lmn_expires_at is null if no verified LMN."""
+    """docs/truemed-api.md 2.2 T2: lmn_expires_at is null if no verified LMN."""
     assert api.read(f"{TOKENS}/{emulator.state.payment_tokens.add()}").json["lmn_expires_at"] is None
 
 
 def test_answers_404_to_an_unknown_token(api):
-    """truemed-api.md T2: 404 when unknown, by the generic table."""
+    """docs/truemed-api.md 2.2 T2: 404 when unknown, by the generic table."""
     refused(api.read(f"{TOKENS}/nobody"), "NotFound", 404)
 
 
@@ -98,7 +98,7 @@ def listed(api, query=""):
 
 
 def test_lists_the_newest_first(emulator, api):
-    """truemed-api.md 1.6: `payment_tokens`, created_at descending; 30 on a page."""
+    """docs/truemed-api.md 1.6: `payment_tokens`, created_at descending; 30 on a page."""
     for day in range(31):
         emulator.state.payment_tokens.add(payment_token=f"{day}", created_at=T0 + timedelta(days=day))
     assert listed(api) == [f"{day}" for day in range(30, 0, -1)]
@@ -125,7 +125,7 @@ def card(month, year):
     ],
 )
 def test_filters(emulator, api, query, found):
-    """truemed-api.md T3: substrings of email and name; cards in or before the month, letters on or before the day."""
+    """docs/truemed-api.md 2.2 T3: substrings of email and name; cards in or before the month, letters on or before the day."""
     add = emulator.state.payment_tokens.add
     add(payment_token="a", customer_email="sam@example.com", customer_name="Sam", payment_methods=[card(3, 2027)],
         lmn_expires_at=T0.replace(year=2027, hour=23))  # fmt: skip
@@ -138,7 +138,7 @@ def test_filters(emulator, api, query, found):
     "query", ["?card_expires_before=2027", "?card_expires_before=2027-13", "?lmn_expires_before=2027-02-30", "?page=0"]
 )
 def test_refuses_another_filter(api, query):
-    """truemed-api.md T3: `YYYY-MM` and `YYYY-MM-DD`."""
+    """docs/truemed-api.md 2.2 T3: `YYYY-MM` and `YYYY-MM-DD`."""
     refused(api.read(TOKENS + query), "ValidationError")
 
 
@@ -155,7 +155,7 @@ def update(api, token, body):
 
 
 def test_updates_at_once_what_needs_no_customer(emulator, api, token):
-    """truemed-api.md T4: next_action null → done; which changes need nothing is our choice: fewer items."""
+    """docs/truemed-api.md 2.2 T4: next_action null → done; which changes need nothing is our choice: fewer items."""
     answer = update(api, token, {"order_items": [{"sku": "A"}]})
     assert answer.status == 200
     request = answer.json.pop("provision_token_request_id")
@@ -165,7 +165,7 @@ def test_updates_at_once_what_needs_no_customer(emulator, api, token):
 
 
 def test_sends_the_customer_to_the_survey_for_new_items(emulator, api, token):
-    """truemed-api.md T4: `HealthSurvey` = requalify; redirect_url when the customer must act."""
+    """docs/truemed-api.md 2.2 T4: `HealthSurvey` = requalify; redirect_url when the customer must act."""
     answer = update(api, token, {"order_items": [{"sku": "A"}, {"sku": "C"}], "metadata": "m"}).json
     assert answer["next_action"] == "HealthSurvey"
     request = answer["provision_token_request_id"]
@@ -179,7 +179,7 @@ def test_sends_the_customer_to_the_survey_for_new_items(emulator, api, token):
 
 
 def test_sends_the_customer_to_give_a_card(emulator, api, token):
-    """truemed-api.md T4: update_card_info asks for new cards; the value of next_action is a guess."""
+    """docs/truemed-api.md 2.2 T4: update_card_info asks for new cards; the value of next_action is a guess."""
     answer = update(api, token, {"update_card_info": True}).json
     assert answer["next_action"] == "UpdateCard"
     before = emulator.state.payment_tokens.get(token).payment_methods
@@ -190,14 +190,14 @@ def test_sends_the_customer_to_give_a_card(emulator, api, token):
 
 
 def test_answers_the_same_key_with_the_same_update(api, token):
-    """truemed-api.md 1.5, as above; the scope is the token: our choice."""
+    """docs/truemed-api.md 1.5, as above; the scope is the token: our choice."""
     first = update(api, token, {"idempotency_key": "k"})
     assert update(api, token, {"idempotency_key": "k"}).content == first.content
 
 
 @pytest.mark.parametrize("action", ["update", "delete"])
 def test_answers_404_to_a_change_of_an_unknown_token(api, action):
-    """truemed-api.md T5: 404 if unknown."""
+    """docs/truemed-api.md 2.2 T5: 404 if unknown."""
     refused(api.post(f"{TOKENS}/nobody/{action}"), "NotFound", 404)
 
 
@@ -206,7 +206,7 @@ def test_answers_404_to_a_change_of_an_unknown_token(api, action):
 
 @pytest.mark.parametrize("body", [None, {}])
 def test_deletes(api, token, body):
-    """truemed-api.md T5: the body must be empty; 204 No Content; irreversible."""
+    """docs/truemed-api.md 2.2 T5: the body must be empty; 204 No Content; irreversible."""
     answer = api.post(f"{TOKENS}/{token}/delete", body)
     assert (answer.status, answer.content) == (204, b"")
     assert listed(api) == []
@@ -217,6 +217,6 @@ def test_deletes(api, token, body):
 
 @pytest.mark.parametrize("body", [{"reason": "x"}, b"[]", b"text"], ids=str)
 def test_refuses_a_deletion_with_a_body(api, token, body):
-    """truemed-api.md T5: the body must be empty."""
+    """docs/truemed-api.md 2.2 T5: the body must be empty."""
     refused(api.post(f"{TOKENS}/{token}/delete", body), "ValidationError")
     assert listed(api) == [token]

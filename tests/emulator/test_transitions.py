@@ -42,7 +42,7 @@ def told(heard):
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("move", MOVES)
 def test_a_session_moves_as_the_state_machine_allows(emulator, heard, move, status):
-    """truemed-api.md 4.1: the arrows, and no other."""
+    """docs/truemed-api.md 4.1: the arrows, and no other."""
     sessions = emulator.state.payment_sessions
     id = sessions.add(status=status, kind="authorization", capture_amount=1 if status == "captured" else None)
     heard.clear()
@@ -60,7 +60,7 @@ def test_a_session_moves_as_the_state_machine_allows(emulator, heard, move, stat
 
 @pytest.mark.parametrize("amount", [0, 100_01])
 def test_refunds_no_more_than_was_captured(emulator, amount):
-    """truemed-api.md P7: ≤ what remains refundable."""
+    """docs/truemed-api.md 2.1 P7: ≤ what remains refundable."""
     id = paid(emulator)
     with pytest.raises(InvalidTransitionError, match="10000 cents"):
         emulator.state.payment_sessions.refund(id, amount)
@@ -69,7 +69,7 @@ def test_refunds_no_more_than_was_captured(emulator, amount):
 
 
 def test_tells_of_each_arrow_once(emulator, api, heard):
-    """truemed-api.md 4.1: a webhook on each arrow; calls of the API move as methods do."""
+    """docs/truemed-api.md 4.1: a webhook on each arrow; calls of the API move as methods do."""
     id = held(emulator)
     api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
     api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
@@ -87,7 +87,7 @@ def test_tells_of_each_arrow_once(emulator, api, heard):
 
 
 def test_tells_of_an_expiry_by_the_capture_that_found_it(emulator, heard):
-    """truemed-api.md 4.1: capture() after hold expiry → authorization_expired."""
+    """docs/truemed-api.md 4.1: capture() after hold expiry → authorization_expired."""
     id = held(emulator)
     heard.clear()
     emulator.clock.advance(7 * 86400)
@@ -101,7 +101,7 @@ def origins(heard):
 
 
 def test_tells_where_a_token_comes_from(emulator, api, heard):
-    """truemed-api.md 3.2, payment_token_updated: exactly one of three ids identifies the origin."""
+    """docs/truemed-api.md 3.2, payment_token_updated: exactly one of three ids identifies the origin."""
     state = emulator.state
     session = api.post(CREATE, order(tokenize=True)).json["id"]
     state.payment_sessions.submit(session)
@@ -130,7 +130,7 @@ def test_tells_where_a_token_comes_from(emulator, api, heard):
 
 
 def test_tokenizes_no_token(emulator, api, heard):
-    """truemed-api.md P1: tokenize provisions a token, payment_token charges one: together they make no second."""
+    """docs/truemed-api.md 2.1 P1: tokenize provisions a token, payment_token charges one: together they make no second."""
     token = emulator.state.payment_tokens.add()
     api.post(CREATE, order(tokenize=True, payment_token=token))
     assert emulator.state.payment_tokens.count == 1
@@ -142,7 +142,7 @@ def test_tokenizes_no_token(emulator, api, heard):
 
 
 def test_tells_of_the_other_resources(emulator, heard):
-    """truemed-api.md 4.5 and 4.6: qualification on approval, catalog on each change."""
+    """docs/truemed-api.md 4.5 and 4.6: qualification on approval, catalog on each change."""
     state = emulator.state
     id = state.qualification_sessions.add()
     state.qualification_sessions.start_review(id)

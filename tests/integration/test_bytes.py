@@ -34,7 +34,7 @@ def expected(server, verb, target, body=None):
 
 
 async def test_get_is_byte_exact(serve, client_for):
-    """reference-get-qualification-session.txt: the id is in the path; truemed-api.md 1.2: the key is in a header."""
+    """Truemed, "Get Qualification Session Details": the id is in the path; docs/truemed-api.md 1.2: the key is in a header."""
     server = await serve(answering(SESSION))
     client = await client_for(server)
     session = await client.qualification_sessions.get("qs_abc123")
@@ -43,7 +43,7 @@ async def test_get_is_byte_exact(serve, client_for):
 
 
 async def test_update_is_byte_exact(serve, client_for):
-    """guide-update-a-qualification-session.txt: POST, JSON, the key of the caller in the body."""
+    """Truemed, "Update a Qualification Session": POST, JSON, the key of the caller in the body."""
     server = await serve(answering(UPDATED))
     client = await client_for(server)
     result = await client.qualification_sessions.update(
@@ -94,7 +94,7 @@ async def test_update_is_byte_exact(serve, client_for):
     ],
 )
 async def test_list_is_byte_exact(serve, client_for, arguments, query):
-    """reference-list-qualification-sessions.txt: names of the query parameters; expires_at is YYYY-MM-DD."""
+    """Truemed, "List Qualification Sessions": names of the query parameters; expires_at is YYYY-MM-DD."""
     server = await serve(answering(PAGE))
     client = await client_for(server)
     page = await client.qualification_sessions.list(**arguments)

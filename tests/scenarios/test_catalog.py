@@ -1,4 +1,4 @@
-"""The ways of a catalog item (truemed-api.md 4.6) and of a qualification session behind a link (4.5)."""
+"""The ways of a catalog item (docs/truemed-api.md 4.6) and of a qualification session behind a link (4.5)."""
 
 import asyncio
 import urllib.parse

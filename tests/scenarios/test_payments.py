@@ -1,4 +1,4 @@
-"""The ways of a payment session (truemed-api.md 4.1), from its creation to where the money is at the end."""
+"""The ways of a payment session (docs/truemed-api.md 4.1), from its creation to where the money is at the end."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The ways of stored payment methods (truemed-api.md 4.4): first payment, renewal, failure and repair, change, end."""
+"""The ways of stored payment methods (docs/truemed-api.md 4.4): first payment, renewal, failure and repair, change, end."""
 
 from datetime import timedelta
 

@@ -49,7 +49,7 @@ def statuses(raw, count):
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_every_fault_is_tested_at_the_socket(name):
-    """reliability.md 7: so that the SDK and the emulator cannot share one mistake."""
+    """So that the SDK and the emulator cannot share one mistake."""
     assert f"test_{name}" in TESTS
 
 
