@@ -25,7 +25,8 @@ WORKERS = str((os.cpu_count() or 1) + 1)  # tests also wait
 PYTHONS = ["3.11", "3.12", "3.13"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 
-os.environ.pop("PYTHONPATH", None)
+for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):  # every process would compile everything again
+    os.environ.pop(name, None)
 try:
     os.fstat(0)
 except OSError:  # started with standard input closed: no other file may take its number

@@ -24,6 +24,10 @@ from truemed_async.errors import (
     UserIdAlreadySetError,
 )
 
+pytestmark = pytest.mark.kills(
+    "truemed_async._core.response", "truemed_async._core.request", "truemed_async._sensitive"
+)
+
 TREE = {
     "TruemedError": "Exception",
     "ConfigurationError": "TruemedError",

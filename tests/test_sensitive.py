@@ -8,7 +8,9 @@ import pickle
 import attrs
 import pytest
 
-from truemed_async._sensitive import MASK, Secret, Sensitive, mask
+from truemed_async._sensitive import MASK, Secret, Sensitive, mask, wrap
+
+pytestmark = pytest.mark.kills("truemed_async._sensitive")
 
 
 def test_a_secret_is_its_value_and_prints_as_stars():
@@ -54,3 +56,17 @@ def test_boxes_stay_closed_inside_other_objects():
 @pytest.mark.parametrize(("value", "shown"), [(None, "None"), ("", "***"), ("canary", "***"), (0, "***")])
 def test_a_masked_field_shows_only_whether_it_is_absent(value, shown):
     assert mask(value) == shown
+
+
+def test_who_pickles_a_holder_is_told_why_that_is_refused():
+    with pytest.raises(TypeError, match="^a secret cannot be pickled$"):
+        pickle.dumps(Secret("canary"))
+    with pytest.raises(TypeError, match="^sensitive data cannot be pickled$"):
+        pickle.dumps(Sensitive("canary"))
+
+
+def test_a_value_is_boxed_once():
+    box = wrap("canary")
+    assert isinstance(box, Sensitive)
+    assert box.value == "canary"
+    assert wrap(box) is box

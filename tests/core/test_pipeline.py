@@ -41,6 +41,8 @@ from truemed_async.errors import (
 )
 from truemed_async.options import Attempt, RetryPolicy, Timeouts
 
+pytestmark = pytest.mark.kills("truemed_async._core.retry", "truemed_async._core.attempt_log")
+
 OK = raw(200, {"a": 1}, x_request_id="r-ok")
 
 

@@ -42,28 +42,59 @@ PATIENCE = 4  # times what the tests take without a change, and as many seconds 
 NOT_IMPORTED = 70
 PRELOADED = (aiohttp.web, aioresponses, attrs, cattrs, orjson, pytest_asyncio, yarl)
 
-# The modules, and the unit tests that have to notice a change, those that notice most first.
-TESTS = {
-    "truemed_async._core.retry": ["core/test_retry", "core/test_mutants_retry", "core/test_pipeline"],
-    "truemed_async._core.response": [
-        "core/test_response",
-        "core/test_mutants_response",
-        "core/test_retry",
-        "test_errors",
-    ],
-    "truemed_async._core.request": ["core/test_request", "core/test_mutants_request", "test_errors"],
-    "truemed_async._core.attempt_log": ["core/test_mutants_redact", "core/test_pipeline"],
-    "truemed_async._sensitive": ["test_sensitive", "core/test_mutants_redact", "test_errors"],
-}
-# Those with thousands of examples or megabytes: others of their files test the same rules.
-TOO_LONG = [
-    "request.py::test_no_id_leaves_its_route",
-    "response.py::test_every_strict_prefix_of_any_json_is_recognised_as_cut_short",
-    "response.py::test_no_retry_after_breaks_the_reading_of_an_answer",
-    "response.py::test_the_largest_hostile_body_is_judged_in_linear_time",
-    "retry.py::test_whatever_happens_the_rules_hold",
-    "request.py::test_every_query_reads_back_as_it_was_given",
-]
+# Plugins that a mutant does without. What was imported before the forks cannot be rewritten, and needs no warning.
+WITHOUT = (
+    "-pno:cacheprovider",
+    "-pno:randomly",
+    "-pno:unraisableexception",
+    "-pno:xdist",
+    "-Wignore::pytest.PytestAssertRewriteWarning",
+    "--hypothesis-profile=mutation",
+)
+MODULES = (
+    "truemed_async._core.retry",
+    "truemed_async._core.response",
+    "truemed_async._core.request",
+    "truemed_async._core.attempt_log",
+    "truemed_async._sensitive",
+)
+
+
+class _Files:
+    """A pytest plugin that finds the test files marked ``kills`` for each module, most specific ones first."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, list[str]] = {module: [] for module in MODULES}
+
+    def pytest_collection_modifyitems(self, items):
+        marks = {item.path: item.get_closest_marker("kills") for item in items}
+        for module, files in self.of.items():
+            found = [
+                (mark.args.index(module), str(file)) for file, mark in marks.items() if mark and module in mark.args
+            ]
+            files += [file for _, file in sorted(found)]
+
+
+def _collect(files) -> None:
+    """Run in a process of its own, because collecting imports the package."""
+    plugin = _Files()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    code = pytest.main(
+        ["-q", "--collect-only", "-mkills", *WITHOUT, "tests/core", *map(str, Path("tests").glob("*.py"))],
+        plugins=[plugin],
+    )
+    files.send(plugin.of if code == 0 else {})
+
+
+def find_test_files() -> dict[str, list[str]]:
+    """Return the test files of each module."""
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=_collect, args=(sending,))
+    process.start()
+    sending.close()
+    files = receiving.recv()
+    process.join()
+    return files
 
 
 class _Finder:
@@ -89,7 +120,7 @@ def _file(module: str) -> Path:
     return ROOT.joinpath(*module.split(".")).with_suffix(".py")
 
 
-def _test(module: str, source: str, tests: list[str]) -> None:
+def _test(module: str, source: str, files: list[str]) -> None:
     """Run the tests of a mutant; the exit code is pytest's."""
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
@@ -100,23 +131,12 @@ def _test(module: str, source: str, tests: list[str]) -> None:
         importlib.import_module("truemed_async.client")
     except BaseException:
         os._exit(NOT_IMPORTED)
-    files = [f"tests/{name}.py" for name in tests]
-    without = [f"--deselect=tests/core/test_{name}" for name in TOO_LONG]
-    plugins = [
-        "-pno:randomly",
-        "-pno:xdist",
-        "-pno:cacheprovider",
-        "-pno:unraisableexception",
-        "--hypothesis-profile=mutation",
-    ]
-    plugins.append("-Wignore::pytest.PytestAssertRewriteWarning")  # of what is imported before it
-    os._exit(pytest.main(["-xq", "--tb=no", "--no-header", *plugins, *without, *files]))
+    os._exit(pytest.main(["-xq", "--tb=no", "--no-header", *WITHOUT, "-mnot many_examples", *files]))
 
 
-def fate(module: str, source: str, patience: float | None = None) -> str:
+def fate(module: str, source: str, files: list[str], patience: float | None = None) -> str:
     """Return what became of a mutant, for whose tests there are ``patience`` seconds."""
-    tests = [name for name in TESTS[module] if Path(ROOT, f"tests/{name}.py").exists()]
-    process = multiprocessing.get_context("fork").Process(target=_test, args=(module, source, tests))
+    process = multiprocessing.get_context("fork").Process(target=_test, args=(module, source, files))
     process.start()
     process.join(patience)
     if process.exitcode is None:
@@ -129,7 +149,7 @@ def fate(module: str, source: str, patience: float | None = None) -> str:
 def main() -> int:
     """Run the mutants, and return the exit code."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--module", action="append", choices=list(TESTS), help="only this one; may be repeated")
+    parser.add_argument("--module", action="append", choices=MODULES, help="only this one; may be repeated")
     parser.add_argument("--sample", type=int, help="only so many mutants of each module")
     parser.add_argument("--seed", type=int, default=0, help="which ones a sample takes")
     given = parser.parse_args()
@@ -139,11 +159,12 @@ def main() -> int:
     calm = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
     settings.register_profile("mutation", max_examples=50, phases=(Phase.explicit, Phase.generate), **calm)
     listed = tomllib.loads(LISTED.read_text(encoding="utf-8"))["survivor"]
+    files = find_test_files()
     wrong: list[str] = []
-    for module in given.module or TESTS:
+    for module in given.module or MODULES:
         source = _file(module).read_text(encoding="utf-8")
         started = time.monotonic()
-        if fate(module, source) != "survived":
+        if fate(module, source, files[module]) != "survived":
             print(f"the tests of {module} fail without any change")
             return 2
         patience = PATIENCE * (time.monotonic() - started + 1)
@@ -155,7 +176,7 @@ def main() -> int:
             chosen = random.Random(given.seed).sample(made, given.sample)
         fates: Counter[str] = Counter()
         for mutant in chosen:
-            found = fate(module, mutant.source, patience)
+            found = fate(module, mutant.source, files[module], patience)
             fates[found] += 1
             if found == "survived" and mutant.name not in reasons:
                 wrong.append(f"survived, and is not listed: {module} {mutant.name}")

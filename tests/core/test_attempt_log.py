@@ -1,17 +1,17 @@
-"""What is logged, to the word and the unit, and what the holders say when they refuse."""
+"""What is logged of an attempt, to the word and the unit."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import pickle
 from typing import Any
 
 import pytest
 
 from truemed_async._core.attempt_log import log_attempt, log_level
-from truemed_async._sensitive import Secret, Sensitive, wrap
 from truemed_async.options import Attempt
+
+pytestmark = pytest.mark.kills("truemed_async._core.attempt_log")
 
 
 def attempt(**given: Any) -> Attempt:
@@ -61,17 +61,3 @@ async def test_a_broken_hook_is_reported_in_words_that_name_this_library():
 
     log_attempt(attempt(), (broken,))
     assert reported == [{"message": "a truemed_async hook raised", "exception": mistake}]
-
-
-def test_who_pickles_a_holder_is_told_why_that_is_refused():
-    with pytest.raises(TypeError, match="^a secret cannot be pickled$"):
-        pickle.dumps(Secret("canary"))
-    with pytest.raises(TypeError, match="^sensitive data cannot be pickled$"):
-        pickle.dumps(Sensitive("canary"))
-
-
-def test_a_value_is_boxed_once():
-    box = wrap("canary")
-    assert isinstance(box, Sensitive)
-    assert box.value == "canary"
-    assert wrap(box) is box
