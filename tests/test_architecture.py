@@ -133,7 +133,7 @@ def test_imports_go_down_and_never_up():
     assert not wrong, "\n".join(wrong)
 
 
-def test_nothing_imports_sync_or_cli():
+def test_sync_and_cli_are_not_imported():
     wrong = [
         f"{found.module}:{found.line} imports {target}"
         for found, target in internal_imports()
@@ -272,7 +272,7 @@ def loaded_by(statement: str) -> set[str]:
         "from truemed_async import QualificationSession, Timeouts, RetryPolicy, UNSET, Endpoint, Outcome, errors",
     ],
 )
-def test_what_needs_no_network_imports_no_http_library(statement):
+def test_modules_without_network_do_not_import_aiohttp(statement):
     loaded = loaded_by(statement)
     assert "truemed_async" in loaded
     assert not {

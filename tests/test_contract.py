@@ -319,7 +319,7 @@ def test_a_copy_of_the_package_gives_the_same_file(package):
         ("resources/*.py", "Iterable[str] | AsyncIterable[str]", "Iterable[str]", "rules that apply to nothing: .*AsyncIterable"),
     ],
 )  # fmt: skip
-def test_what_the_rules_do_not_cover_is_an_error_and_not_a_guess(package, file, old, new, message):
+def test_code_that_the_generator_does_not_support_raises(package, file, old, new, message):
     with pytest.raises(CodegenError, match=message):
         package(file, old, new).source()
 

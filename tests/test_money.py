@@ -34,7 +34,7 @@ def test_dollars_become_cents(dollars, expected):
     assert type(cents(dollars)) is int
 
 
-def test_what_floats_get_wrong_is_right():
+def test_cents_is_exact_where_floats_are_not():
     assert int(float("19.99") * 100) == 1998  # the mistake that this is for
     assert cents("19.99") == 1999
 
@@ -59,7 +59,7 @@ def test_the_callers_decimal_context_has_no_say():
 
 
 @pytest.mark.parametrize("wrong", [19.99, 5, True, None, b"19.99", [1]], ids=repr)
-def test_what_is_no_text_or_decimal_is_refused(wrong):
+def test_cents_rejects_other_types(wrong):
     with pytest.raises(InvalidArgumentError, match=f"not {type(wrong).__name__}$"):
         cents(wrong)
 
@@ -91,7 +91,7 @@ def test_an_integer_is_an_amount(value):
 
 
 @pytest.mark.parametrize("wrong", [19.99, 1999.0, True, "1999", Decimal(1999), None], ids=repr)
-def test_what_is_no_integer_is_no_amount(wrong):
+def test_validate_cents_rejects_non_integers(wrong):
     with pytest.raises(InvalidArgumentError, match=rf"price must be an integer in cents, not {type(wrong).__name__}: "):
         validate_cents("price", wrong)
 

@@ -159,7 +159,7 @@ def test_an_object_whose_call_is_a_coroutine_is_no_plain_callable():
         validate_hooks([AsyncCounter()])
 
 
-def test_what_a_hook_sees_holds_nothing_personal():
+def test_attempt_has_no_personal_fields():
     names: list[Any] = [field.name for field in attrs.fields(Attempt)]
     assert names == [
         "endpoint", "method", "route", "number", "started_at", "elapsed", "status", "error", "outcome", "request_id",

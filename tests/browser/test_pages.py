@@ -17,7 +17,7 @@ def test_a_panel(page, emulator, examine, panel):
 
 
 @pytest.mark.parametrize("panel", ["requests", "webhooks"])
-def test_what_a_purchase_leaves_in_the_inspector(page, shop, examine, panel):
+def test_inspector_panels_show_a_purchase(page, shop, examine, panel):
     page.goto(shop[0])
     page.get_by_role("button", name="Buy", exact=True).click()
     page.get_by_role("button", name="Continue to payment").click()

@@ -169,7 +169,7 @@ async def test_a_free_trial_costs_nothing():
 
 
 @pytest.mark.parametrize("missing", ["tokenize", "display_next_bill_info"])
-async def test_nothing_else_costs_nothing(missing):
+async def test_zero_total_without_free_trial_raises(missing):
     """CREATE: 0 is allowed only for a free trial, which has both."""
     trial = {name: value for name, value in TRIAL.items() if name != missing}
     with pytest.raises(InvalidArgumentError, match="free trial"):

@@ -126,7 +126,7 @@ async def test_unordered_results_come_as_they_arrive():
 
 @settings(max_examples=100)
 @given(st.lists(st.integers(0, 5), max_size=30), st.integers(1, 6), st.booleans(), st.booleans())
-def test_whatever_the_timing_nothing_is_lost_doubled_or_disordered(delays, concurrency, ordered, asynchronous):
+def test_any_timing_yields_each_result_once_in_order(delays, concurrency, ordered, asynchronous):
     async def call(number: int) -> int:
         for _ in range(delays[number]):
             await asyncio.sleep(0)
@@ -184,7 +184,7 @@ async def test_a_slow_first_item_does_not_let_the_ordered_ones_pile_up():
     await stream.aclose()
 
 
-async def test_nothing_is_taken_before_the_first_result_is_asked_for():
+async def test_source_is_not_read_before_the_first_result():
     source = Endless()
     stream = fan_out(source, Calls(), concurrency=4, ordered=False)
     await settled()
@@ -302,7 +302,7 @@ async def test_a_failure_stays_its_own(error):
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError, KeyboardInterrupt])
-async def test_what_is_no_failure_of_the_call_is_not_swallowed(error):
+async def test_errors_that_are_not_call_errors_propagate(error):
     async def call(item: str) -> str:
         raise error
 

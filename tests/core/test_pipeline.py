@@ -364,7 +364,7 @@ async def test_a_hook_that_raises_is_reported_and_does_not_turn_an_applied_write
     assert "hook" in reported[0]["message"]
 
 
-async def test_what_is_logged_is_on_the_list_and_nothing_else(caplog):
+async def test_log_contains_only_allowed_fields(caplog):
     caplog.set_level(logging.DEBUG)
     world = World(raw(500, {"error": "canary", "message": "canary"}, x_request_id="r-1", canary="canary"), OK)
     await world.send(Endpoint("things.get", "GET", "/things", dict))
@@ -383,7 +383,7 @@ async def test_what_is_logged_is_on_the_list_and_nothing_else(caplog):
     assert "canary" not in repr(vars(record))
 
 
-async def test_nothing_is_put_together_where_nobody_looks(caplog, monkeypatch):
+async def test_disabled_logging_without_hooks_builds_no_attempt(caplog, monkeypatch):
     caplog.set_level(logging.WARNING)
     monkeypatch.setattr("truemed_async._core.attempt_log.log_attempt", None)
     assert (await World(refused(), OK).send(hooks=())).attempts == 2

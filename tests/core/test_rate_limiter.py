@@ -172,7 +172,7 @@ def test_after_a_minute_without_a_refusal_there_is_no_limit_any_more():
     assert [pacer.reserve(START + 60.2) for _ in range(100)] == [0.0] * 100
 
 
-def test_what_is_forgotten_keeps_nobody_waiting():
+def test_removed_limit_does_not_delay_requests():
     pacer = paced(1)
     for _ in range(5):
         refuse(pacer, START)

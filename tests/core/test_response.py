@@ -296,7 +296,7 @@ def test_the_status_decides_whatever_the_body_is(status, error, outcome, retries
     assert "canary" not in f"{made} {made!r} {made.args} {vars(made)}"
 
 
-def test_what_truemed_said_is_kept_for_programs_only():
+def test_error_message_and_body_are_attributes_but_not_text():
     """Truemed developer documentation, errors: {"error": ..., "message": ...}."""
     body = {"error": "ValidationError", "message": "canary@example.com is unknown", "more": [1]}
     found = failure(raw(400, body, x_request_id="r-1"))
@@ -577,7 +577,7 @@ def test_an_answer_that_does_not_state_its_length_has_not_announced_it():
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b'{"message": null, "redirect_url": null}'])
 @pytest.mark.parametrize("status", [404, 422, 500])
-def test_what_an_error_does_not_hold_is_none_and_not_a_box_around_it(status, body):
+def test_absent_parts_of_an_error_are_none(status, body):
     found = failure(raw(status, body))
     assert (found.message, found.redirect_url) == (None, None)
     assert (found.body is None) == (body in (b"", b"null"))

@@ -58,7 +58,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("found", "get", "keyed", "unkeyed"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
-def test_what_is_repeated_depends_on_what_the_server_can_have_seen(found, get, keyed, unkeyed):
+def test_retry_depends_on_whether_the_request_may_be_applied(found, get, keyed, unkeyed):
     assert (decision(found).delay is not None) is get is keyed
     assert (decision(found, repeatable=False).delay is not None) is unkeyed
 
@@ -144,7 +144,7 @@ SECONDS = st.floats(0, 1e6)
         RetryPolicy, max_attempts=st.integers(1, 10), base=st.floats(0.001, 10), cap=st.floats(0.001, 100)
     ),
 )
-def test_whatever_happens_the_rules_hold(
+def test_rules_hold_for_any_failure(
     outcome, max_retries, throttled, retry_after, attempt, repeatable, remaining, random, policy
 ):
     found = failure(outcome, max_retries=max_retries, throttled=throttled, retry_after=retry_after)
@@ -254,7 +254,7 @@ def test_a_call_that_is_not_repeated_has_paid_nothing():
 
 
 @pytest.mark.parametrize(("attempts", "repeated"), [(1, False), (2, True), (3, True)])
-def test_what_may_be_repeated_once_is_if_the_policy_allows_two_attempts(attempts, repeated):
+def test_single_retry_needs_two_allowed_attempts(attempts, repeated):
     """Malformed HTTP is "retry once", within the attempts."""
     found = decide(
         failure(max_retries=1),

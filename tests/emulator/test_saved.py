@@ -29,7 +29,7 @@ def saved(emulator, api):
     return json.loads(json.dumps(state.dump()))
 
 
-def test_nothing_is_lost(emulator, saved):
+def test_loaded_state_dumps_the_same(emulator, saved):
     with Emulator(sessions=3) as other:
         other.state.load(saved)
         assert other.state.dump() == saved
@@ -80,7 +80,7 @@ def test_a_lagging_listing_follows(emulator, api, saved):
     assert len(api.ids()) == 2
 
 
-def test_nobody_is_told(emulator, saved):
+def test_loading_a_state_notifies_no_listener(emulator, saved):
     heard = []
     emulator.state.on_transition.append(heard.append)
     emulator.state.load(saved)

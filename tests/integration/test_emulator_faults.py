@@ -146,7 +146,7 @@ def test_a_fault_after_the_effect_is_settled_by_the_retry_in_the_sync_client_too
 
 
 @pytest.mark.parametrize("name", ["flaky"])
-async def test_what_fails_by_chance_succeeds_in_the_end(emulator, name):
+async def test_random_faults_succeed_after_retries(emulator, name):
     session = emulator.state.qualification_sessions.rows[0].qualification_session_id
     handle = emulator.faults.add(name)
     retry = RetryPolicy(max_attempts=10, base=0.001, cap=0.002)

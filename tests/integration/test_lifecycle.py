@@ -53,7 +53,7 @@ def certificates():
     return server, client
 
 
-async def test_nothing_is_opened_before_the_first_call(serve):
+async def test_no_connection_before_the_first_call(serve):
     server = await serve(answering(SESSION))
     async with AsyncTruemed(KEY, base_url=server.url):
         pass
@@ -149,7 +149,7 @@ async def test_a_closed_borrowed_session_is_a_clear_error(serve):
         {"proxy": "http://["},
     ],
 )
-def test_what_is_not_a_session_context_or_proxy_is_refused(options):
+def test_invalid_session_context_or_proxy_raises(options):
     with pytest.raises(errors.InvalidArgumentError):
         AsyncTruemed(KEY, **options)
 

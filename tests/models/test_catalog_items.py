@@ -121,7 +121,7 @@ def test_pictures_that_are_null_are_none():
         ({"sku": "A", "metadata": {"a": 1}}, "metadata"),
     ],
 )
-def test_what_is_no_item_names_its_place(data, path):
+def test_invalid_item_error_has_its_path(data, path):
     with pytest.raises(StructureError) as caught:
         item(data)
     assert caught.value.path == path

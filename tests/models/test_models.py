@@ -399,7 +399,7 @@ SESSIONS = st.builds(
 
 @settings(max_examples=scale(150, 500))
 @given(SESSIONS)
-def test_what_is_written_reads_back_as_the_same_object(data):
+def test_serialized_session_parses_to_an_equal_object(data):
     found = structurer(QualificationSession)(data)
     written = found.to_dict()
     again = structurer(QualificationSession)(json.loads(json.dumps(written)))

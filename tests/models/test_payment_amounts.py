@@ -51,12 +51,12 @@ def due(items: list[OrderItem], order: AmountDetails | None) -> int:
 
 
 @given(orders())
-def test_what_adds_up_is_let_through(order):
+def test_matching_total_is_accepted(order):
     validate_total(due(*order), *order)
 
 
 @given(orders(), st.integers(-(10**6), 10**6).filter(bool))
-def test_what_does_not_add_up_is_refused_with_both_sums(order, off):
+def test_mismatching_total_raises_with_both_sums(order, off):
     """The negative control of the test above."""
     assume(itemized(*order))
     total = due(*order)

@@ -43,7 +43,7 @@ def read(kind: Any, **data: Any) -> Any:
 
 
 @pytest.mark.parametrize(("name", "body"), ANSWERS)
-def test_what_was_written_is_read_as_the_same(name, body):
+def test_serialized_results_parse_to_equal_objects(name, body):
     endpoint = RESULTS[name]
     found = structurer(endpoint.result, endpoint.items)(body)
     for row in found.items if endpoint.items else [found]:

@@ -99,7 +99,7 @@ def test_the_published_field_is_required(kind, path):
     assert caught.value.path == path
 
 
-def test_what_came_is_written_back():
+def test_to_dict_returns_the_received_fields():
     data = {"type": "charge", "payout_id": None, "amount": 12.5, "who": {"knows": [1]}}
     assert structurer(Transaction)(data).to_dict() == data
 

@@ -81,7 +81,7 @@ async def test_update_sends_what_is_given(client, server):
         ({"name": "B", "url": UNSET}, {"name": "B"}),
     ],
 )
-async def test_what_is_not_given_is_not_sent(client, server, changes, sent):
+async def test_omitted_fields_are_not_sent(client, server, changes, sent):
     await client.catalog_items.update("A-1", **changes)
     assert server.only.body == {"sku": "A-1", **sent}
 

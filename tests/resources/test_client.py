@@ -75,7 +75,7 @@ async def test_a_keyed_endpoint_of_ones_own_gets_a_key(client, server):
     assert server.only.body == {"idempotency_key": response.idempotency_key, "a": 1}
 
 
-async def test_what_does_not_fit_the_endpoint_is_refused_before_anything_is_sent(client, server):
+async def test_arguments_that_do_not_fit_the_endpoint_raise_before_sending(client, server):
     for given in ({}, {"path": {"id": "x"}}, {"path": {"qualification_session_id": "x"}, "body": {}}):
         with pytest.raises(InvalidArgumentError):
             await client.send(GET_QUALIFICATION_SESSION, **given)

@@ -420,7 +420,7 @@ async def test_a_key_of_a_capture_is_scoped_to_its_session(client, server):
         (lambda sessions: sessions.refund(ID, amount=1, reason="x", extra={"payment_id": "y"}), "must not contain payment_id"),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_meant_is_refused_before_money_moves(client, server, call, message):
+async def test_invalid_arguments_raise_before_sending(client, server, call, message):
     with pytest.raises(InvalidArgumentError, match=message):
         await call(client.payment_sessions)
     assert server.asked == []

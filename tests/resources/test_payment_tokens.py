@@ -164,7 +164,7 @@ async def test_update_is_done_when_nothing_is_left_to_do(client, server):
         (lambda tokens: tokens.get_provision_request(".."), "provision_token_request_id must be"),
     ],
 )
-async def test_what_cannot_be_meant_is_refused_before_anything_is_sent(client, server, call, message):
+async def test_invalid_arguments_raise_before_sending(client, server, call, message):
     with pytest.raises(InvalidArgumentError, match=message):
         await call(client.payment_tokens)
     assert server.asked == []

@@ -293,7 +293,7 @@ async def test_every_parameter_of_update_arrives_as_the_page_names_it(client, se
 
 
 @pytest.mark.parametrize("name", ["user_id", "metadata", "success_url", "failure_url"])
-async def test_nothing_can_be_cleared(client, server, name):
+async def test_update_with_none_raises(client, server, name):
     """Truemed guide, "Update a Qualification Session": only fields that are supplied are updated."""
     with pytest.raises(InvalidArgumentError, match=f"^{name} "):
         await client.qualification_sessions.update("qs_abc123", **{name: None})

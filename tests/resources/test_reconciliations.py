@@ -76,7 +76,7 @@ async def test_list_transactions_returns_one_page(client, server):
     }  # fmt: skip
 
 
-async def test_what_is_not_given_is_not_asked_for(client, server):
+async def test_unset_filters_are_omitted(client, server):
     server.answer({"payouts": [], "pagination": None}).answer({"transactions": [], "pagination": None})
     await client.reconciliations.list_payouts(**OCTOBER)
     await client.reconciliations.list_transactions(**OCTOBER)

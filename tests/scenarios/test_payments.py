@@ -229,7 +229,7 @@ class TestRefund:
         refund = await shop.payments.refund(id, amount=1, reason="customer_request", idempotency_key="refund-3")
         assert refund.refund_id
 
-    async def test_what_does_not_exist_is_said_by_each_endpoint_in_its_own_way(self, shop):
+    async def test_unknown_session_raises_the_error_of_each_endpoint(self, shop):
         with pytest.raises(errors.NotFoundError):
             await shop.payments.get("nobody")
         for call in (shop.payments.void("nobody"), shop.payments.capture("nobody", total_amount=1)):

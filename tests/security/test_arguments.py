@@ -150,7 +150,7 @@ def test_a_page_is_taken_as_it_is_written(page, field):
 
 @pytest.mark.parametrize("field", ["success_url", "failure_url"])
 @pytest.mark.parametrize("page", BAD_PAGES, ids=lambda page: ascii(page)[:40])
-async def test_what_is_no_safe_page_is_refused_and_not_repeated(page, field):
+async def test_unsafe_urls_raise_without_showing_them(page, field):
     async with AsyncTruemed("a-made-up-key") as client:
         with pytest.raises(errors.InvalidArgumentError, match=field) as caught:
             client.qualification_sessions.update("qs_1", **{field: page}).send(None)

@@ -86,7 +86,7 @@ async def failure_of(client, call):
         if (fault, call) not in NO_FAULT
     ],
 )
-async def test_nothing_shows_on_any_surface_of_an_error(serve, client_for, fault, call):
+async def test_error_surfaces_show_no_canary(serve, client_for, fault, call):
     asyncio.get_running_loop().set_debug(True)
     asyncio.get_running_loop().slow_callback_duration = 0  # every callback is reported, with what it was given
     server = await serve(FAULTS[fault])
@@ -116,7 +116,7 @@ async def test_nothing_shows_on_any_surface_of_an_error(serve, client_for, fault
 
 
 @pytest.mark.parametrize("fault", QUICK_FAULTS)
-async def test_nothing_shows_on_any_surface_of_the_sync_facade(serve, fault):
+async def test_sync_client_surfaces_show_no_canary(serve, fault):
     server = await serve(FAULTS[fault])
     call = "get" if (fault, "update") in NO_FAULT else "update"
 
@@ -142,7 +142,7 @@ async def test_nothing_shows_on_any_surface_of_the_sync_facade(serve, fault):
 
 
 @pytest.mark.parametrize("fault", scale(QUICK_FAULTS[::4], QUICK_FAULTS))
-async def test_nothing_shows_on_the_command_line(serve, fault, monkeypatch):
+async def test_command_line_shows_no_canary(serve, fault, monkeypatch):
     async def no_pause(clock, seconds):
         pass
 
@@ -264,7 +264,7 @@ async def test_a_traceback_drawn_with_all_locals_shows_nothing_of_the_server(ser
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_nothing_shows_on_any_surface_of_an_answer(serve, client_for, call):
+async def test_response_surfaces_show_no_canary(serve, client_for, call):
     loop = asyncio.get_running_loop()
     loop.set_debug(True)
     loop.slow_callback_duration = 0
@@ -281,7 +281,7 @@ async def test_nothing_shows_on_any_surface_of_an_answer(serve, client_for, call
     assert leaks(f"{attempts}") == []
 
 
-async def test_nothing_shows_on_what_surrounds_an_answer(serve, client_for):
+async def test_response_metadata_shows_no_canary(serve, client_for):
     headers = (f"X-Who: {EMAIL} {NAME} {KEY}",)
     server = await serve(canary.answer(200, canary.WHOLE, *headers))
     client = await client_for(server)

@@ -88,7 +88,7 @@ def below_the_method(error):
 
 
 @pytest.mark.parametrize(("fault", "write"), CASES)
-async def test_nothing_of_a_write_shows_on_any_surface_of_an_error(serve, client_for, fault, write):
+async def test_error_surfaces_of_a_write_show_no_canary(serve, client_for, fault, write):
     server = await serve(FAULTS[fault])
     attempts = []
     client = await client_for(
@@ -105,7 +105,7 @@ async def test_nothing_of_a_write_shows_on_any_surface_of_an_error(serve, client
 
 
 @pytest.mark.parametrize("read", READS)
-async def test_nothing_of_a_read_shows_on_any_surface_of_an_error(serve, client_for, read):
+async def test_error_surfaces_of_a_read_show_no_canary(serve, client_for, read):
     server = await serve(HOSTILE["400_told"])
     client = await client_for(server, retry=ONCE_MORE, timeout=PATIENT)
     with Log() as log:
@@ -117,7 +117,7 @@ async def test_nothing_of_a_read_shows_on_any_surface_of_an_error(serve, client_
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_what_is_searched_for_does_go_out(serve, client_for, write):
+async def test_canaries_are_sent(serve, client_for, write):
     """The tests above would also pass if nothing personal were sent."""
     server = await serve(HOSTILE["404_told"])
     client = await client_for(server, retry=ONCE_MORE, timeout=PATIENT)
@@ -143,7 +143,7 @@ PAGE = {"payment_sessions": [WHOLE], "payment_tokens": [WHOLE], "pagination": No
 
 
 @pytest.mark.parametrize("call", [*WRITES, *READS])
-async def test_nothing_shows_on_any_surface_of_what_is_returned(serve, client_for, call):
+async def test_result_surfaces_show_no_canary(serve, client_for, call):
     server = await serve(answering(json.dumps(PAGE if call.endswith("list") else WHOLE).encode()))
     client = await client_for(server, timeout=PATIENT)
     value = await {**WRITES, **READS}[call](client)

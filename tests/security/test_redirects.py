@@ -84,7 +84,7 @@ async def test_neither_are_the_other_statuses_of_that_class(serve, client_for, s
 @pytest.mark.parametrize(
     "header", ["Location: {url}", "Refresh: 0; url={url}", "Content-Location: {url}", "Link: <{url}>"]
 )
-async def test_nothing_else_in_an_answer_makes_a_second_request(serve, client_for, header):
+async def test_no_response_header_causes_a_second_request(serve, client_for, header):
     second = await serve(answering(SESSION))
     server = await serve(answering(SESSION, headers=(header.replace("{url}", second.url),)))
     client = await client_for(server)

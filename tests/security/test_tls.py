@@ -272,7 +272,7 @@ async def test_a_proxy_that_plays_the_server_is_refused(serve, authority):
         "http://[hidden",
     ],
 )
-def test_what_is_no_proxy_is_refused_without_being_repeated(proxy):
+def test_invalid_proxy_raises_without_showing_it(proxy):
     with pytest.raises(errors.InvalidArgumentError) as caught:
         AsyncTruemed(KEY, proxy=proxy)
     assert "hidden" not in str(caught.value)

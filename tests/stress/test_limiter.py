@@ -107,7 +107,7 @@ def test_without_pacing_most_would_be_refused(monkeypatch):
         storm({"rate": 200, "burst": 10, "retry_after": None})
 
 
-def test_nothing_starts_before_the_gate_opens_and_there_is_no_stampede_after():
+def test_requests_wait_for_the_limiter_without_a_stampede():
     limiter, _ = storm({"rate": 200, "burst": 10, "retry_after": 2})
     first = limiter.refused[0]
     late = [at for at in limiter.served + limiter.refused if first + 0.02 < at < first + 2]

@@ -102,7 +102,7 @@ def test_many_at_once_of_an_async_iterable(client, ids):
 
 
 @pytest.mark.parametrize("wrong", ["qs_1", b"qs_1", 7, None])
-def test_what_is_not_an_iterable_of_ids_is_refused(client, wrong):
+def test_non_iterable_ids_raise(client, wrong):
     with pytest.raises(errors.InvalidArgumentError, match="iterable"):
         client.qualification_sessions.get_many(wrong)
 

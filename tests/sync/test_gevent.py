@@ -71,7 +71,7 @@ print(get("qs_1").status, tasks_left())
 
 
 @pytest.mark.parametrize("exceptions", ["thread=False", "select=False"])
-def test_what_was_replaced_by_half_is_a_clear_error(run_program, server, exceptions):
+def test_partial_monkey_patching_raises(run_program, server, exceptions):
     program = (
         BEGIN.format(exceptions=exceptions)
         + """

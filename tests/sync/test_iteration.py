@@ -88,7 +88,7 @@ def test_one_batch_ahead_and_no_more():
     assert source.closed.is_set()
 
 
-def test_what_is_read_ahead_is_there_when_it_is_wanted(plain, server):
+def test_prefetched_page_is_ready_when_needed(plain, server):
     """While the caller works on a page, the next arrives, with one request in flight as well."""
     iteration = plain.qualification_sessions.iter(page_size=100, prefetch=1)
     [next(iteration) for _ in range(101)]
@@ -185,7 +185,7 @@ def test_closing_ends_a_request_that_is_under_way(plain, server):
     assert server.wire.connections == 2, "the connection that waited was given up"
 
 
-def test_what_was_lost_on_the_way_ends_the_iteration(monkeypatch):
+def test_batch_lost_by_an_interruption_ends_the_iteration(monkeypatch):
     """An interruption after a batch was taken and before it was handed out: to go on would leave a gap."""
     source = Source()
     next(source.stream)
@@ -232,7 +232,7 @@ def test_an_error_of_the_server_in_the_middle(plain, server):
     assert 50 < len(taken) < 150
 
 
-def test_nobody_looks_any_more_when_the_interpreter_is_at_its_end(monkeypatch):
+def test_reader_stops_polling_at_interpreter_exit(monkeypatch):
     """The runner closes what is left; a task that is made then would never run."""
     reader = Source().stream._reader
     monkeypatch.setattr(_stream, "runner", SimpleNamespace(ended=True))

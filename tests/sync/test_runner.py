@@ -220,7 +220,7 @@ def test_an_interruption_of_the_greenlet_that_runs_the_loop_reaches_who_waits(fr
 
 
 @pytest.mark.parametrize("module", ["_thread.start_new_thread", "select.select"])
-def test_what_gevent_replaced_by_half_is_a_clear_error(fresh, monkeypatch, module):
+def test_partial_monkey_patching_raises(fresh, monkeypatch, module):
     monkeypatch.setattr(module, lambda *arguments: None)
     with pytest.raises(errors.ConfigurationError, match="patch_all"):
         fresh.run(thread_of)

@@ -95,7 +95,7 @@ def test_a_link_has_the_parameters_of_truemeds_page():
 
 
 @given(source=TEXT, user_id=TEXT, skus=st.lists(TEXT.filter(lambda sku: "," not in sku), min_size=1, max_size=4))
-def test_whatever_the_parameters_hold_the_link_says_the_same(source, user_id, skus):
+def test_link_preserves_any_parameters(source, user_id, skus):
     link = urlsplit(qualification_link("tm_qual_x", source=source, user_id=user_id, skus=skus))
     assert (link.netloc, link.path, link.fragment) == ("app.truemed.com", "/qualify/tm_qual_x", "")
     assert dict(parse_qsl(link.query, strict_parsing=True, keep_blank_values=True)) == {
@@ -124,6 +124,6 @@ def test_one_sku_is_one():
         ({"skus": 7}, "skus must be a collection"),
     ],
 )
-def test_what_would_break_a_link_is_refused(arguments, message):
+def test_invalid_link_parameters_raise(arguments, message):
     with pytest.raises(InvalidArgumentError, match=message):
         qualification_link(**{"qualification_id": "tm_qual_x", **arguments})

@@ -125,25 +125,25 @@ def check(runner: asyncio.Runner, scenario: Scenario, **given: Any) -> None:
 
 @examples(20_000, 100)
 @given(scenario=scenarios(*INSERTIONS))
-def test_nothing_is_missed_while_rows_are_added(runner, scenario):
+def test_listing_is_complete_while_rows_are_added(runner, scenario):
     check(runner, scenario)
 
 
 @examples(20_000, 200)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS))
-def test_nothing_is_missed_while_rows_come_and_go(runner, scenario):
+def test_listing_is_complete_while_rows_are_added_and_removed(runner, scenario):
     check(runner, scenario)
 
 
 @examples(10_000, 100)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True))
-def test_nothing_is_missed_from_replicas_that_lag_behind(runner, scenario):
+def test_listing_is_complete_with_lagging_replicas(runner, scenario):
     check(runner, scenario)
 
 
 @examples(5_000, 50)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True, clamps=(1000,)))
-def test_nothing_is_missed_where_the_server_does_not_say_how_many_there_are(runner, scenario):
+def test_listing_without_total_count_is_complete_or_warns(runner, scenario):
     """Or a warning is given: a very short list that grows at the wrong moments looks like pages that are very small."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -156,7 +156,7 @@ def test_nothing_is_missed_where_the_server_does_not_say_how_many_there_are(runn
 
 @examples(5_000, 50)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS), clamp=st.integers(7, 9), at=st.integers(1, 20))
-def test_nothing_is_missed_where_the_largest_page_shrinks_meanwhile(runner, scenario, clamp, at):
+def test_listing_is_complete_when_the_largest_page_shrinks(runner, scenario, clamp, at):
     def shrink(server: Server) -> None:
         server.clamp = min(server.clamp, clamp)
 

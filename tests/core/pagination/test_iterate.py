@@ -57,7 +57,7 @@ async def test_a_full_page_is_not_taken_for_the_last_because_of_its_total():
     assert len(await read(server, 10)) == 11
 
 
-async def test_nothing_is_asked_for_before_the_second_batch_is_wanted():
+async def test_second_page_is_not_requested_before_the_second_batch():
     server = Server().fill(range(95))
     stream = batches(server, prefetch=4)
     assert server.asked == []

@@ -68,13 +68,13 @@ SINCE = st.integers(0, 61) | st.integers(0, 100_000)
 
 @examples(20_000, 150)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS), since=SINCE)
-def test_nothing_that_is_newer_is_missed_while_rows_come_and_go(runner, scenario, since):
+def test_since_is_complete_while_rows_are_added_and_removed(runner, scenario, since):
     check(runner, scenario, since)
 
 
 @examples(10_000, 100)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True), since=SINCE)
-def test_nothing_that_is_newer_is_missed_from_replicas_that_lag_behind(runner, scenario, since):
+def test_since_is_complete_with_lagging_replicas(runner, scenario, since):
     check(runner, scenario, since)
 
 
@@ -214,7 +214,7 @@ def test_a_start_in_the_future_is_refused_but_not_what_clocks_may_differ_by():
 @pytest.mark.parametrize(
     "since", ["2026-06-01", 1_780_000_000, True, NOON.time()], ids=lambda value: type(value).__name__
 )
-async def test_what_is_no_moment_is_refused_before_anything_is_sent(since):
+async def test_since_rejects_non_datetime_before_sending(since):
     async with AsyncTruemed("a-key-of-the-tests") as client:
         with pytest.raises(InvalidArgumentError, match="since must be a datetime or a date"):
             client.qualification_sessions.iter(since=since)

@@ -48,19 +48,19 @@ def test_the_lists_of_unknown_order_say_so(sorting):
 
 @examples(20_000, 75)
 @given(scenario=scenarios(*INSERTIONS))
-def test_nothing_is_missed_while_rows_are_added(runner, scenario):
+def test_unordered_listing_is_complete_while_rows_are_added(runner, scenario):
     check(runner, scenario)
 
 
 @examples(20_000, 125)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS))
-def test_nothing_is_missed_while_rows_come_and_go(runner, scenario):
+def test_unordered_listing_is_complete_while_rows_are_added_and_removed(runner, scenario):
     check(runner, scenario)
 
 
 @examples(10_000, 75)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True))
-def test_nothing_is_missed_from_replicas_that_lag_behind(runner, scenario):
+def test_unordered_listing_is_complete_with_lagging_replicas(runner, scenario):
     check(runner, scenario)
 
 

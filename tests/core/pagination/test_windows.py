@@ -65,7 +65,7 @@ def requests(rows: int, largest: int) -> int:
 @pytest.mark.parametrize(
     ("largest", "at_most"), [(500, 1.06), (100, 1.15), (50, 1.22), (30, 1.31), (20, 1.4), (7, 1.8)]
 )
-def test_what_the_overlap_costs(largest, at_most):
+def test_overlap_costs_at_most_the_documented_requests(largest, at_most):
     """The figures that the documentation gives."""
     rows = 1000 * largest
     assert requests(rows, largest) <= at_most * rows / largest

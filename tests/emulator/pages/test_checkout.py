@@ -53,7 +53,7 @@ def test_survey_card_review_and_back_to_the_shop(api, shopper, session, kind, re
     assert status(api, id) == becomes
 
 
-def test_who_changes_nothing_gets_the_money_through(api, shopper, session):
+def test_default_choices_capture_the_payment(api, shopper, session):
     id, url = session()
     shopper.submit(shopper.submit(url).onward)
     assert status(api, id) == "captured"
@@ -204,7 +204,7 @@ class TestInAnIframe:
         left = shopper.get(f"{framed[1]}/leave")
         assert self.message(left) == {"success": False, "redirect_url": "https://shop.example/cart"}
 
-    def test_nobody_is_told_where_there_is_no_url(self, shopper, session):
+    def test_iframe_without_failure_url_posts_no_message(self, shopper, session):
         _, url = session(use_iframe=True, failure_url=None)
         left = shopper.get(f"{url}/leave")
         assert left.page.scripts == []

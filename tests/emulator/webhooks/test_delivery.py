@@ -325,7 +325,7 @@ class TestTheEndOfTheEmulator:
                     await asyncio.sleep(0.001)
         assert outcomes(sending.delivery) == [204]
 
-    def test_nothing_is_sent_when_nothing_is_registered(self, emulator):
+    def test_no_delivery_without_a_registered_endpoint(self, emulator):
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert emulator.webhooks.deliveries == ()
         assert emulator._sender._task is None

@@ -217,7 +217,7 @@ class TestRemoving:
                 merchant.close()
 
     @pytest.mark.parametrize("method", ["unregister", "rotate_secret"])
-    def test_what_there_is_not(self, emulator, method):
+    def test_unknown_id_raises(self, emulator, method):
         with pytest.raises(KeyError):
             getattr(emulator.webhooks, method)("x")
 
@@ -241,7 +241,7 @@ class TestKeeping:
         wait(emulator)
         return json.loads(json.dumps(emulator.webhooks.dump()))
 
-    def test_nothing_is_lost(self, emulator, merchant, saved):
+    def test_loaded_webhooks_dump_the_same(self, emulator, merchant, saved):
         with Emulator(sessions=0) as other:
             other.webhooks.load(saved)
             assert json.loads(json.dumps(other.webhooks.dump())) == saved

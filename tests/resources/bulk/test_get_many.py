@@ -69,7 +69,7 @@ class Calls:
         return item
 
 
-async def test_what_is_no_string_is_no_repeat(client):
+async def test_non_string_ids_are_not_deduplicated(client):
     outcomes = client.qualification_sessions.get_many([[], [], None, None], unique=True)  # not even hashable
     assert [type(outcome.error) async for outcome in outcomes] == [InvalidArgumentError] * 4
 
@@ -127,7 +127,7 @@ async def test_repeats_are_done_as_well_so_that_the_total_is_reached(client, ids
     assert told[-1] == (22, 0, 22)
 
 
-async def test_nothing_to_do_is_no_news(client):
+async def test_progress_is_not_called_without_ids(client):
     told = Told()
     async for _ in client.qualification_sessions.get_many([], progress=told):
         pass
@@ -141,7 +141,7 @@ async def test_portions_are_reported_too(client, ids):
     assert told[-1] == (4, 0, 4)
 
 
-async def test_what_progress_raises_ends_the_iteration_and_what_runs(client, ids):
+async def test_exception_in_progress_ends_the_iteration_and_cancels_calls(client, ids):
     def progress(done, failed, total):
         raise ZeroDivisionError("mine")
 
@@ -216,7 +216,7 @@ def test_the_synchronous_client_does_not_know_the_total_of_a_generator(sync_clie
     assert told[-1] == (3, 0, None)
 
 
-def test_what_progress_raises_ends_a_synchronous_iteration(sync_client, ids):
+def test_exception_in_progress_ends_a_synchronous_iteration(sync_client, ids):
     def progress(done, failed, total):
         raise ZeroDivisionError("mine")
 

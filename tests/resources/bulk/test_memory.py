@@ -127,7 +127,7 @@ def test_ids_from_a_generator_are_held_no_longer_than_their_call(growth, scale):
     assert max(tenths[5:]) - max(tenths[:5]) <= 0.5
 
 
-def test_what_tells_repeats_is_bounded(growth, scale):
+def test_memory_of_remembered_ids_is_bounded(growth, scale):
     total = scale(50_000, 1_000_000)
     tenths = growth(STREAMING, total, "unique")
     assert max(tenths) <= 3 + 20 * min(1, total / 100_000)

@@ -163,19 +163,19 @@ async def test_all_fields_are_sent(emulator, client, free):
     ],
     ids=lambda given: "-".join(given) if isinstance(given, dict) else None,
 )
-async def test_what_is_wrong_with_the_whole_is_said_at_once(client, sync_client, emulator, given, message):
+async def test_invalid_arguments_raise_before_iteration(client, sync_client, emulator, given, message):
     for each in (client, sync_client):
         with pytest.raises(InvalidArgumentError, match=message):
             each.qualification_sessions.update_many(**{"changes": [], **given})
     assert not keys_sent(emulator)
 
 
-async def test_what_is_no_change_ends_the_whole(client):
+async def test_invalid_change_aborts_update_many(client):
     with pytest.raises(InvalidArgumentError, match="must be QualificationSessionUpdateParams objects, not dict"):
         await outcomes_of(client, [{"qualification_session_id": "qs_1", "user_id": "me"}])
 
 
-def test_what_a_change_would_write_is_masked():
+def test_repr_of_a_change_masks_its_values():
     change = QualificationSessionUpdateParams("qs_1", user_id="jane@example.com", metadata={"name": "Jane"})
     assert repr(change) == (
         "QualificationSessionUpdateParams(idempotency_key=None, qualification_session_id='qs_1', user_id=***, metadata=***, "
