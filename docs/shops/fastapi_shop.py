@@ -57,7 +57,7 @@ receiver = AsyncReceiver(
     handle_event, secrets=os.environ["TRUEMED_WEBHOOK_SECRET"], store=SQLiteDedupStore(f"{DATABASE}.webhooks")
 )
 app = FastAPI(lifespan=lifespan)
-app.add_route("/webhooks/truemed", webhook_endpoint(receiver), methods=["POST"])
+app.add_route("/webhooks/truemed", webhook_endpoint(receiver), methods=["GET", "POST"])
 
 
 @app.get("/")

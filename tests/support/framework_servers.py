@@ -161,7 +161,7 @@ def aiohttp_app(receiver):
 
     app = web.Application()
     app.router.add_post(READ_AFTER, read_after)
-    app.router.add_post(ROUTE, endpoint)
+    app.router.add_route("*", ROUTE, endpoint)
     app.router.add_post(READ_BEFORE, read_before)
     return serve_aiohttp(app)
 
@@ -180,7 +180,7 @@ def starlette_app(receiver, kind=Starlette):
 
     app = kind()
     app.add_route(READ_AFTER, read_after, methods=["POST"])
-    app.add_route(ROUTE, endpoint, methods=["POST"])
+    app.add_route(ROUTE, endpoint, methods=["GET", "POST"])
     app.add_route(READ_BEFORE, read_before, methods=["POST"])
     return serve_uvicorn(app)
 
@@ -203,7 +203,7 @@ def flask_app(receiver):
 
     app = Flask("shop")
     app.add_url_rule(READ_AFTER, view_func=read_after, methods=["POST"])
-    app.add_url_rule(ROUTE, view_func=endpoint, methods=["POST"])
+    app.add_url_rule(ROUTE, view_func=endpoint, methods=["GET", "POST"])
     app.add_url_rule(READ_BEFORE, view_func=read_before, methods=["POST"])
     return serve_werkzeug(app)
 

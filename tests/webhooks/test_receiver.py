@@ -18,6 +18,7 @@ from truemed_async.errors import (
     SyncInAsyncError,
 )
 from truemed_async.webhooks import (
+    MAX_DELIVERY_BYTES,
     AsyncReceiver,
     Claim,
     DeliveryStatus,
@@ -143,11 +144,70 @@ def test_handler_that_raises_stop_iteration_responds_500(receive, shop):
     assert take().status is DeliveryStatus.HANDLED
 
 
-def test_receive_unknown_event_responds_204_and_calls_hooks(receive, shop):
-    result = receive()(enveloped({"a": 1}, "refund.created"))
-    assert (result.http_status, result.status) == (204, DeliveryStatus.UNKNOWN_EVENT)
-    assert isinstance(shop.results[0].event, UnknownEvent)
+def test_receive_unknown_event_calls_the_handler(receive, shop):
+    take = receive()
+    shop.failures = [RuntimeError("not ready for this event")]
+    body = enveloped({"a": 1}, "refund.created")
+    assert [take(body).status for _ in range(3)] == [
+        DeliveryStatus.FAILED,
+        DeliveryStatus.HANDLED,
+        DeliveryStatus.DUPLICATE,
+    ]
+    (event,) = shop.events
+    assert isinstance(event, UnknownEvent)
+    assert (event.raw_type, event.data) == ("refund.created", {"a": 1})
+
+
+# ---- verification of the endpoint
+
+TEST_EVENTS = [
+    enveloped({}, "test"),
+    enveloped({"message": "hello"}, "webhook.test"),
+    written({"event_type": "endpoint.verification"}),
+    written({"event_type": "ping", "data": None}),
+]
+
+
+@pytest.mark.parametrize("body", TEST_EVENTS)
+def test_receive_test_event_responds_204_without_handler_call(receive, shop, body):
+    """It may be signed with a secret that nobody can know yet, or not at all."""
+    take = receive()
+    for headers in (signed(body), signed(body, "another-secret"), {}, {"x-truemed-api-key": "x"}):
+        result = take(body, headers)
+        assert (result.http_status, result.status) == (204, DeliveryStatus.VERIFICATION)
     assert shop.events == []
+    assert len(shop.results) == 4
+
+
+def test_receive_empty_body_without_credentials_responds_204_without_handler_call(receive, shop):
+    take = receive()
+    assert [take(body, {}).status for body in (b"", b"{}")] == [DeliveryStatus.VERIFICATION] * 2
+    assert take(b"", signed(BODY)).status is DeliveryStatus.REFUSED, "a delivery whose body was lost is no verification"
+    assert take(b"", carrying()).status is DeliveryStatus.REFUSED
+    assert shop.events == []
+
+
+@pytest.mark.parametrize("body", [
+    BODY,
+    enveloped(PAYMENT_SESSION, "test"),
+    enveloped({}, "payment_session.test"),
+    enveloped({}, "event"),
+    enveloped({"filler": "x" * 5000}, "test"),
+    written({"a": 1}),
+    b'{"event_type": "test"',
+])  # fmt: skip
+def test_receive_forged_delivery_that_is_no_test_event_responds_401(receive, shop, body):
+    assert receive()(body, signed(body, "another-secret")).http_status == 401
+    assert shop.events == []
+
+
+def test_acknowledge_verification_responds_204(receive, shop):
+    result = receive().receiver.acknowledge_verification()
+    assert (result.http_status, result.status) == (204, DeliveryStatus.VERIFICATION)
+    assert shop.results == [result]
+
+
+# ---- refused deliveries
 
 
 @pytest.mark.parametrize(
@@ -172,8 +232,14 @@ def test_unreadable_body_responds_400(receive, shop):
     assert shop.events == []
 
 
-def test_too_large_responds_413(receive, shop):
-    result = receive().receiver.too_large()
+def test_reject_too_large_responds_413(receive, shop):
+    result = receive().receiver.reject_too_large()
+    assert (result.http_status, result.status) == (413, DeliveryStatus.TOO_LARGE)
+    assert shop.results == [result]
+
+
+def test_receive_body_over_the_limit_responds_413(receive, shop):
+    result = receive()(b" " * (MAX_DELIVERY_BYTES + 1), {})
     assert (result.http_status, result.status) == (413, DeliveryStatus.TOO_LARGE)
     assert shop.results == [result]
 
@@ -232,15 +298,15 @@ def test_store_with_too_short_retention_is_rejected(receive, make_store):
 
 def test_counts_are_by_status(receive, shop):
     take = receive()
-    for body in (BODY, BODY, enveloped({}, "new.event")):
+    for body in (BODY, BODY, enveloped({}, "ping")):
         take(body)
     take(BODY, {})
     take(BODY, signed(BODY, timestamp=datetime.now(UTC) - timedelta(days=8)))
-    take.receiver.too_large()
+    take.receiver.reject_too_large()
     counts = take.receiver.counts
     assert set(counts) == set(DeliveryStatus)
     assert {status: count for status, count in counts.items() if count} == {
-        DeliveryStatus.HANDLED: 1, DeliveryStatus.DUPLICATE: 1, DeliveryStatus.UNKNOWN_EVENT: 1, DeliveryStatus.REFUSED: 1, DeliveryStatus.STALE: 1, DeliveryStatus.TOO_LARGE: 1,
+        DeliveryStatus.HANDLED: 1, DeliveryStatus.DUPLICATE: 1, DeliveryStatus.VERIFICATION: 1, DeliveryStatus.REFUSED: 1, DeliveryStatus.STALE: 1, DeliveryStatus.TOO_LARGE: 1,
     }  # fmt: skip
 
 

@@ -1,16 +1,14 @@
 """Authenticity of deliveries: accepted signatures and secrets, and refused ones."""
 
 import base64
-import hashlib
 import hmac
-import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
-from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, captured, carrying, signed, written
+from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, TIMES, captured, carrying, hmac_of, signed, written
 from truemed_async.errors import InvalidArgumentError, PayloadError, SignatureError, StaleDeliveryError, WebhookError
 from truemed_async.webhooks import MAX_DELIVERY_BYTES, PaymentSessionUpdated, sign, verify_and_parse
 
@@ -20,11 +18,6 @@ HEADER = "x-truemed-signature"
 
 def verify(body=BODY, headers=None, **options):
     return verify_and_parse(body, signed(body) if headers is None else headers, **{"secrets": SECRET, **options})
-
-
-def mac(t, body=BODY, secret=SECRET):
-    """Sign as Truemed describes it, without the code that is tested."""
-    return hmac.new(secret.encode(), f"{t}.".encode() + body, hashlib.sha256).digest()
 
 
 def now():
@@ -40,7 +33,7 @@ def headed(value):
 
 def test_documented_signature_is_accepted():
     t = now()
-    event = verify(headers=headed(f"t={t},v1={mac(t).hex()}"))
+    event = verify(headers=headed(f"t={t},v1={hmac_of(t, BODY).hex()}"))
     assert isinstance(event, PaymentSessionUpdated)
     assert event.signed_at == datetime.fromtimestamp(t, UTC)
 
@@ -52,20 +45,73 @@ def test_documented_signature_is_accepted():
         lambda t, m: f"t={t}, v1={m.hex()}",
         lambda t, m: f"t={t};v1={m.hex()}",
         lambda t, m: f"t={t},v1={base64.b64encode(m).decode()}",
+        lambda t, m: f"t={t},v1={base64.urlsafe_b64encode(m).decode().rstrip('=')}",
+        lambda t, m: f"t={t},v1={m.hex().upper()}",
         lambda t, m: f"t={t},v0=something,v1={m.hex()},v2=else,kid=7",
         lambda t, m: f"t={t},v1={'0' * 64},v1={m.hex()}",
         lambda t, m: f"t={t},v1={m.hex()},v1={'0' * 64}",
+        lambda t, m: f"t={t},v2={m.hex()}",
+        lambda t, m: f"T = {t} ; Signature = {m.hex()}",
+        lambda t, m: f't="{t}",v1="{m.hex()}"',
+        lambda t, m: f"{t},{m.hex()}",
+        lambda t, m: f"t={t},v1=sha256={m.hex()}",
+        lambda t, m: f"t:{t} v1:{m.hex()}",
+        lambda t, m: f"t={t},v1={m.hex()},",
+        lambda t, m: f",t={t},,v1={m.hex()}",
+        lambda t, m: f"t={t},t={t},v1={m.hex()}",
+        lambda t, m: f"t=1,t={t},v1={m.hex()}",
+        lambda t, m: f"t={t}," + ",".join([f"v1={'0' * 64}"] * 7 + [f"v1={m.hex()}"]),
     ],
-    ids=["other order", "blanks", "semicolon", "base64", "unknown parts", "second of two", "first of two"],
-)
+    ids=[
+        "other order", "blank", "semicolon", "base64", "base64url", "upper-case hex", "unknown parts", "second of two",
+        "first of two", "another version", "blanks around", "quotes", "no labels", "two labels", "colons", "trailing separator",
+        "empty parts", "repeated time", "another time too", "eight signatures",
+    ],
+)  # fmt: skip
 def test_header_grammar_variants_are_accepted(write):
     t = now()
-    assert verify(headers=headed(write(t, mac(t)))).delivery_id == "whd_1"
+    event = verify(headers=headed(write(t, hmac_of(t, BODY))))
+    assert (event.delivery_id, event.signed_at) == ("whd_1", datetime.fromtimestamp(t, UTC))
+
+
+@pytest.mark.parametrize("form", TIMES)
+def test_timestamp_in_any_form_is_accepted_and_its_age_checked(form):
+    def header(moment):
+        t = TIMES[form](moment)
+        return headed(f"t={t},v1={hmac_of(t, BODY).hex()}")
+
+    moment = datetime.now(UTC)
+    event = verify(headers=header(moment))
+    assert abs(event.signed_at - moment) < timedelta(seconds=1)
+    assert event.signed_at.utcoffset() == timedelta(0)
+    with pytest.raises(StaleDeliveryError, match="max_age"):
+        verify(headers=header(moment - timedelta(days=8)))
+    with pytest.raises(StaleDeliveryError, match="clock_skew"):
+        verify(headers=header(moment + timedelta(hours=1)))
+
+
+def test_age_is_that_of_the_signed_timestamp():
+    """An unsigned timestamp next to the signed one must not make the delivery younger."""
+    old, new = now() - 8 * 86400, now()
+    for extra in (f"t={new}", f"ts={new}"):
+        with pytest.raises(StaleDeliveryError):
+            verify(headers=headed(f"{extra},t={old},v1={hmac_of(old, BODY).hex()}"))
+    both = f"t={old},t={new},v1={hmac_of(old, BODY).hex()},v1={hmac_of(new, BODY).hex()}"
+    assert verify(headers=headed(both)).signed_at == datetime.fromtimestamp(new, UTC)
+
+
+def test_fraction_of_the_timestamp_moved_to_the_body_is_refused():
+    """``t`` and the body are joined by a dot, and a fraction of a second has one."""
+    for t in ("2026-05-01T12:00:00.123Z", "2026-05-01T12:00:00.123"):
+        whole, _, rest = t.partition(".")
+        for body in (f"{rest}.".encode() + BODY, f" {rest}.".encode() + BODY):
+            with pytest.raises(SignatureError):
+                verify(body, headed(f"t={whole},v1={hmac_of(t, BODY).hex()}"))
 
 
 def test_timestamp_in_milliseconds_is_accepted():
     t = now() * 1000 + 250
-    event = verify(headers=headed(f"t={t},v1={mac(t).hex()}"))
+    event = verify(headers=headed(f"t={t},v1={hmac_of(t, BODY).hex()}"))
     assert event.signed_at == datetime.fromtimestamp(t / 1000, UTC)
 
 
@@ -130,30 +176,31 @@ def test_shared_secret_is_accepted():
         "v1={mac}",
         "t={t}",
         "t={t},v1=",
-        "t={t},v1={mac},",
-        "t={t},,v1={mac}",
-        "t={t},v2={mac}",
-        "t={t},V1={mac}",
-        "t={t},v1={MAC}",
         "t={t},v1={cut}",
         "t={t},v1={mac}00",
-        "t={t},t={t},v1={mac}",
         "t=-{t},v1={mac}",
         "t=+{t},v1={mac}",
         "t={t}.0,v1={mac}",
+        "t={t}.{mac}",
+        "t={t}{mac}",
         "t=٣,v1={mac}",
         "t=99999999999999,v1={mac}",
+        "t=2026-13-01T00:00:00Z,v1={mac}",
+        "t=0001-01-01T00:00:00+23:59,v1={mac}",
+        "t=2026-05-01,v1={mac}",
         "t={t},v1={mac}\u00e9",
         "t={t},v1={mac},{long}",
         "t={t},{many}",
+        "{times},v1={mac}",
     ],
 )
 def test_malformed_header_is_refused(value):
     t = now()
-    good = mac(t).hex()
+    good = hmac_of(t, BODY).hex()
     header = value.format(
-        t=t, mac=good, MAC=good.upper(), cut=good[:-1], long="x=" + "y" * 5000, many=",".join([f"v1={good}"] * 17)
-    )
+        t=t, mac=good, cut=good[:-1], long="x=" + "y" * 5000, many=",".join([f"v1={good}"] * 9),
+        times=",".join(f"t={t + number}" for number in range(9)),
+    )  # fmt: skip
     with pytest.raises(SignatureError):
         verify(headers=headed(header))
 
@@ -167,6 +214,16 @@ def test_missing_header_error_suggests_the_other_mode():
         verify(mode="unsigned")
 
 
+def test_repeated_header_that_the_server_joined_is_accepted_if_one_is_valid():
+    """WSGI servers join repeated headers with a comma, which a single header may hold too."""
+    good = sign(BODY, SECRET)[HEADER]
+    for other in (good, "t=1,v1=00", "", "x"):
+        assert verify(headers=headed(f"{good},{other}"))
+        assert verify(headers=headed(f"{other},{good}"))
+    with pytest.raises(SignatureError):
+        verify(headers=headed("t=1,v1=00,t=2,v1=00"))
+
+
 def test_repeated_header_is_refused_even_if_one_is_valid():
     good = sign(BODY, SECRET)[HEADER]
     for second in (good, "t=1,v1=00", ""):
@@ -174,8 +231,6 @@ def test_repeated_header_is_refused_even_if_one_is_valid():
             verify(headers=CIMultiDict([(HEADER, good), (HEADER, second)]))
         with pytest.raises(SignatureError, match="sent 2 times"):
             verify(headers={HEADER: good, HEADER.upper(): second})
-        with pytest.raises(SignatureError):
-            verify(headers=headed(f"{good},{second}"))  # as WSGI servers join them
     with pytest.raises(SignatureError, match="sent 2 times"):
         verify(headers=CIMultiDict([("x-truemed-api-key", SECRET)] * 2), mode="unsigned")
     with pytest.raises(SignatureError):
@@ -284,10 +339,10 @@ def test_all_signatures_and_secrets_are_compared_in_constant_time(monkeypatch):
         return real(wanted, given)
 
     monkeypatch.setattr(hmac, "compare_digest", spy)
-    first, last = mac(t, secret="one").hex(), "0" * 64
+    first, last = hmac_of(t, BODY, secret="one").hex(), "0" * 64
     assert verify(headers=headed(f"t={t},v1={first},v1={last}"), secrets=["one", "two", "three"])
     assert {given for _, given in compared} == {first.encode(), last.encode()}
-    wanted = {mac(t, secret=secret).hex().encode() for secret in ("one", "two", "three")}
+    wanted = {hmac_of(t, BODY, secret=secret).hex().encode() for secret in ("one", "two", "three")}
     assert {(want, given.encode()) for want in wanted for given in (first, last)} <= set(compared)
     assert all(isinstance(side, bytes) for pair in compared for side in pair)
     compared.clear()
@@ -302,55 +357,17 @@ def test_any_flipped_bit_is_refused():
         body[number // 8] ^= 1 << number % 8
         with pytest.raises(SignatureError):
             verify(bytes(body), headed(header))
+    start = header.index("v1=") + 3
     for number in range(len(header) * 7):
-        flipped = bytearray(header.encode())
-        flipped[number // 7] ^= 1 << number % 7
-        with pytest.raises(SignatureError):
-            verify(headers=headed(flipped.decode()))
-
-
-def flipped(rng, text):
-    data = bytearray(text)
-    data[rng.randrange(len(data))] ^= 1 << rng.randrange(7)
-    return bytes(data)
-
-
-FORGERIES = {
-    "a bit of the body": lambda rng, body, header: (flipped(rng, body), header),
-    "a bit of the header": lambda rng, body, header: (body, flipped(rng, header.encode()).decode()),
-    "a body cut short": lambda rng, body, header: (body[: rng.randrange(len(body))], header),
-    "a header cut short": lambda rng, body, header: (body, header[: rng.randrange(len(header))]),
-    "bytes behind the body": lambda rng, body, header: (body + rng.randbytes(rng.randint(1, 9)), header),
-    "another body": lambda rng, body, header: (captured(rng.randrange(10**9) + 10), header),
-    "another time": lambda rng, body, header: (body, f"t={now() + rng.choice([-1, 1]) * rng.randint(60, 250)},{header.partition(',')[2]}"),
-    "another secret": lambda rng, body, header: (body, sign(body, SECRET + rng.choice("abc"))[HEADER]),
-    "no time": lambda rng, body, header: (body, header.partition(",")[2]),
-    "the point moved": lambda rng, body, header: (header[2:12].encode() + b"." + body, header),
-    "digits moved to the body": lambda rng, body, header: (header[11:12].encode() + body, f"t={header[2:11]}{header[12:]}"),
-    "a random signature": lambda rng, body, header: (body, f"{header.partition(',')[0]},v1={rng.randbytes(32).hex()}"),
-    "only the digest of the body": lambda rng, body, header: (body, f"t={now()},v1={hashlib.sha256(body).hexdigest()}"),
-    "an empty secret": lambda rng, body, header: (body, f"t={(t := now())},v1={mac(t, body, '').hex()}"),
-    "the secret itself": lambda rng, body, header: (body, f"t={now()},v1={SECRET}"),
-    "a body signed without its time": lambda rng, body, header: (body, f"t={now()},v1={mac('', body).hex()}"),
-}  # fmt: skip
-
-
-def test_forged_deliveries_are_refused(scale):
-    """100,000 in the long run; in both, the delivery that each was made of is accepted."""
-    rng = random.Random(20260501)
-    for number in range(scale(8_000, 100_000)):
-        body = captured(number % 7)
-        header = sign(body, SECRET)[HEADER]
-        name = rng.choice(list(FORGERIES))
-        forged_body, forged = FORGERIES[name](rng, body, header)
+        changed = bytearray(header.encode())
+        changed[number // 7] ^= 1 << number % 7
+        text = changed.decode()
         try:
-            verify(forged_body, headed(forged))
+            verify(headers=headed(text))
         except SignatureError:
-            pass
-        else:
-            raise AssertionError(f"accepted: {name}")
-        if number % 10 == 0:
-            assert verify(body, headed(header)), "the original is right"
+            continue
+        # A label, a separator or the case of hex was changed: another grammar of the same values.
+        assert (text[2:12], text[start:].lower()) == (header[2:12], header[start:].lower())
 
 
 @given(st.one_of(st.text(), st.text("tv1=,;. 0a", max_size=60)), st.binary(max_size=60))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -9,10 +10,11 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from truemed_async.errors import PayloadError
-from truemed_async.models import Model
+from truemed_async.models import Model, QualificationStatus
 from truemed_async.models._compile import StructureError, parse_datetime
 from truemed_async.models._converter import JSONDecodeError, loads, structurer
 from truemed_async.models.catalog_items import CatalogItem
+from truemed_async.models.payment_sessions import PaymentSessionStatus
 from truemed_async.webhooks._events import (
     CatalogItemEligibilityUpdated,
     Event,
@@ -30,6 +32,8 @@ MAX_DEPTH = 64
 """The deepest nesting of JSON that is parsed."""
 
 M = TypeVar("M", bound=Model)
+
+_NAME_SEPARATORS = re.compile("[^a-z0-9]+")
 
 
 @attrs.frozen
@@ -70,8 +74,14 @@ _SPECS: Mapping[EventType, _EventSpec] = {
 }
 _TYPES: Mapping[str, EventType] = {name: type for type, spec in _SPECS.items() for name in spec.names}
 
+# Truemed verifies an endpoint when a webhook is created; in what way is undocumented.
+_TEST_WORDS = frozenset({"challenge", "handshake", "ping", "test", "validate", "validation", "verification", "verify"})
+_NEUTRAL_WORDS = frozenset({"connection", "delivery", "endpoint", "event", "url", "webhook", "webhooks"})
+
 _ENVELOPE_FIELDS = frozenset({"data", "event_type", "webhook_delivery_id"})
 _SESSION_ID_NAMES = ("payment_session_id", "payment_id", "id")
+_TOKEN_ORIGINS = frozenset({"payment_session_id", "failed_payment_session_id", "provision_token_request_id"})
+_OTHER_IDS = frozenset({"refund_id", "dispute_id", "chargeback_id", "payout_id", "transaction_id"})
 
 # A value of an unexpected shape in one of these must not make the whole delivery unreadable.
 _UNDOCUMENTED_FIELDS: Mapping[type[Model], frozenset[str]] = {
@@ -103,6 +113,12 @@ def parse_body(body: bytes, event_type: str | None, signed_at: datetime | None) 
         return PayloadError(f"expected {mismatch.expected} at {mismatch.path or 'the top of the payload'}")
 
 
+def is_test_event(event: object) -> bool:
+    """Whether an event is a test of the endpoint: its name has a word for a test, and no word for anything else."""
+    words = set(_normalize(event.raw_type or "").split("_")) if isinstance(event, UnknownEvent) else set[str]()
+    return bool(words & _TEST_WORDS) and words <= _TEST_WORDS | _NEUTRAL_WORDS
+
+
 def _depth_exceeds(data: dict[str, Any], limit: int) -> bool:
     """Whether JSON is nested deeper than ``limit``, without recursion: the JSON may be hostile."""
     level: list[Any] = [data]
@@ -127,27 +143,49 @@ def _parse_event(body: Mapping[str, Any], event_type: str | None, signed_at: dat
     source = envelope or body
     raw_type = _get_text(source, "event_type") or event_type
     delivery_id = _get_text(source, "webhook_delivery_id")
-    type = _infer_type(data) if raw_type is None else _declared_type(raw_type, data)
     common: dict[str, Any] = {
-        "type": type,
         "raw_type": raw_type,
         "delivery_id": None if signed_at is None else delivery_id,
         "signed_at": signed_at,
         "extra": {name: value for name, value in envelope.items() if name not in _ENVELOPE_FIELDS},
     }
+    if raw_type is None:
+        return _create_event(_infer_type(data), data, common)
+    declared = _declared_type(raw_type, data)
+    if declared is not None:
+        return _create_event(declared, data, common)
+    recognized = _recognize(data)
+    if recognized is not None:
+        try:
+            return _create_event(recognized, data, common)
+        except StructureError:  # the members are those of another event after all
+            pass
+    return UnknownEvent(type=EventType(raw_type), data=data, **common)
+
+
+def _create_event(type: EventType, data: Mapping[str, Any], common: Mapping[str, Any]) -> Event:
     spec = _SPECS.get(type)
     if spec is None:
-        return UnknownEvent(data=data, **common)
+        return UnknownEvent(type=type, data=data, **common)
+    members: dict[str, Any] = {**common, "type": type}
     if spec.event is CatalogItemEligibilityUpdated:
-        common["timestamp"] = _parse_event_time(common["extra"].pop("timestamp", None))
-    common["data"] = _parse_payload(spec.payload, data)
-    return spec.event(**common)
+        extra = dict(common["extra"])
+        members |= {"timestamp": _parse_event_time(extra.pop("timestamp", None)), "extra": extra}
+    members["data"] = _parse_payload(spec.payload, data)
+    return spec.event(**members)
 
 
 def _open_envelopes(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return the members of all envelopes, of which the outer one wins, and the payload inside them."""
     envelope: Mapping[str, Any] = {}
-    while isinstance(inner := body.get("data"), dict) and ("event_type" in body or "webhook_delivery_id" in body):
+    while isinstance(inner := body.get("data"), dict) and (
+        "event_type" in body
+        or "webhook_delivery_id" in body
+        or (
+            _infer_type(body) is EventType.UNKNOWN
+            and _infer_type(cast("dict[str, Any]", inner)) is not EventType.UNKNOWN
+        )
+    ):
         envelope = {**body, **envelope}
         body = cast("dict[str, Any]", inner)
     return envelope, body
@@ -170,16 +208,21 @@ def _get_text(body: Mapping[str, Any], name: str) -> str | None:
     raise StructureError("a string", name)
 
 
-def _declared_type(raw_type: str, data: Mapping[str, Any]) -> EventType:
-    """Return the type of a name. It is assumed that ``payment_method.updated`` is about a token, if there is one."""
-    name = raw_type.replace(".", "_")
+def _normalize(raw_type: str) -> str:
+    """Return a name in lower case with underscores for other separators."""
+    return _NAME_SEPARATORS.sub("_", raw_type.lower())
+
+
+def _declared_type(raw_type: str, data: Mapping[str, Any]) -> EventType | None:
+    """Return the type of a known name. ``payment_method.updated`` is assumed to be about a token, if there is one."""
+    name = _normalize(raw_type)
     if name == "payment_method_updated" and "payment_token" not in data:
-        return EventType(raw_type)
-    return _TYPES.get(name) or EventType(raw_type)
+        return None
+    return _TYPES.get(name)
 
 
 def _infer_type(data: Mapping[str, Any]) -> EventType:
-    """Infer the type of a payload from its members."""
+    """Infer the type of a payload that names no type from its members."""
     if "qualification_session_id" in data:
         return EventType.QUALIFICATION_SESSION_COMPLETED
     token = "payment_token" in data
@@ -187,7 +230,30 @@ def _infer_type(data: Mapping[str, Any]) -> EventType:
         return EventType.PAYMENT_TOKEN_UPDATED
     if "status" in data and any(name in data for name in _SESSION_ID_NAMES):
         return EventType.PAYMENT_SESSION_UPDATED
+    item = data.get("object", data)
+    if isinstance(item, dict) and "sku" in item and cast("dict[str, Any]", item).get("eligibility") is not None:
+        return EventType.CATALOG_ITEM_ELIGIBILITY_UPDATED
     return EventType.UNKNOWN
+
+
+def _recognize(data: Mapping[str, Any]) -> EventType | None:
+    """Return the type of a payload with an unknown name, if its members leave no doubt.
+
+    The same members may stand in events about something else: a refund, a token that was deleted, a new session.
+    """
+    type = _infer_type(data)
+    if type is EventType.PAYMENT_SESSION_UPDATED:
+        ids = {str(data[name]) for name in _SESSION_ID_NAMES if name in data}
+        status = data["status"]
+        known = isinstance(status, str) and PaymentSessionStatus(status).is_known
+        certain = known and len(ids) == 1 and not _OTHER_IDS & data.keys()
+    elif type is EventType.PAYMENT_TOKEN_UPDATED:
+        certain = len(_TOKEN_ORIGINS & data.keys()) == 1
+    elif type is EventType.QUALIFICATION_SESSION_COMPLETED:
+        certain = data.get("status") in (QualificationStatus.APPROVED, QualificationStatus.REJECTED)
+    else:
+        certain = type is EventType.CATALOG_ITEM_ELIGIBILITY_UPDATED
+    return type if certain else None
 
 
 def _parse_payload(model_class: type[M], data: Mapping[str, Any]) -> M:

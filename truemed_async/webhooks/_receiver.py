@@ -21,8 +21,9 @@ from typing import Any, Generic, TypeVar, cast
 import attrs
 
 from truemed_async._sensitive import Sensitive
-from truemed_async.errors import InvalidArgumentError, SignatureError, StaleDeliveryError, SyncInAsyncError
-from truemed_async.webhooks._events import Event, UnknownEvent
+from truemed_async.errors import InvalidArgumentError, PayloadError, StaleDeliveryError, SyncInAsyncError
+from truemed_async.webhooks._events import Event
+from truemed_async.webhooks._parse import is_test_event
 from truemed_async.webhooks._signature import Headers
 from truemed_async.webhooks._stores import AsyncDedupStore, Claim, DedupStore, MemoryDedupStore
 from truemed_async.webhooks._verify import (
@@ -32,6 +33,7 @@ from truemed_async.webhooks._verify import (
     MAX_DELIVERY_BYTES,
     Mode,
     Verifier,
+    is_verification_request,
     validate_delivery,
 )
 
@@ -47,8 +49,8 @@ class DeliveryStatus(StrEnum):
     """The handler returned. Responds 204."""
     DUPLICATE = "duplicate"
     """The event was handled before; the handler was not called. Responds 204."""
-    UNKNOWN_EVENT = "unknown_event"
-    """This version does not know the event; the handler was not called. Responds 204."""
+    VERIFICATION = "verification"
+    """Truemed verified the endpoint, and there is no event; the handler was not called. Responds 204."""
     UNREADABLE = "unreadable"
     """The delivery is authentic, but its body is not the event that it names. Responds 400."""
     REFUSED = "refused"
@@ -66,7 +68,7 @@ class DeliveryStatus(StrEnum):
 _HTTP_STATUSES: Mapping[DeliveryStatus, int] = {
     DeliveryStatus.HANDLED: 204,
     DeliveryStatus.DUPLICATE: 204,
-    DeliveryStatus.UNKNOWN_EVENT: 204,
+    DeliveryStatus.VERIFICATION: 204,
     DeliveryStatus.UNREADABLE: 400,
     DeliveryStatus.REFUSED: 401,
     DeliveryStatus.STALE: 401,
@@ -77,6 +79,7 @@ _HTTP_STATUSES: Mapping[DeliveryStatus, int] = {
 _LOG_LEVELS: Mapping[DeliveryStatus, int] = {
     DeliveryStatus.HANDLED: logging.DEBUG,
     DeliveryStatus.DUPLICATE: logging.DEBUG,
+    DeliveryStatus.VERIFICATION: logging.INFO,
     DeliveryStatus.IN_PROGRESS: logging.INFO,
     DeliveryStatus.FAILED: logging.ERROR,
 }
@@ -103,7 +106,10 @@ class DeliveryResult:
 
 
 EventHandler = Callable[[Event], object]
-"""A function or coroutine function of one event. Its return value is ignored; if it raises, Truemed delivers again."""
+"""A function or coroutine function of one event. Its return value is ignored; if it raises, Truemed delivers again.
+
+It also receives each :class:`UnknownEvent`: an event that it returns from counts as handled.
+"""
 
 DeliveryHook = Callable[[DeliveryResult], object]
 """Called with the result of each delivery, before the response is sent."""
@@ -155,9 +161,13 @@ class _BaseReceiver(Generic[S]):
         with self._lock:
             return {status: self._counts[status] for status in DeliveryStatus}
 
-    def too_large(self) -> DeliveryResult:
-        """Record a delivery over ``MAX_DELIVERY_BYTES``, whose body need not be read to its end, and return its result."""
+    def reject_too_large(self) -> DeliveryResult:
+        """Record a delivery over ``MAX_DELIVERY_BYTES``, whose body need not be read, and return its result."""
         return self._record(DeliveryResult(status=DeliveryStatus.TOO_LARGE))
+
+    def acknowledge_verification(self) -> DeliveryResult:
+        """Record a GET or HEAD request, with which Truemed may verify that the endpoint exists, and return its result."""
+        return self._record(DeliveryResult(status=DeliveryStatus.VERIFICATION))
 
     def _record(self, result: DeliveryResult) -> DeliveryResult:
         """Count and log a result, and call the hooks.
@@ -189,14 +199,16 @@ class _BaseReceiver(Generic[S]):
         if len(validate_delivery(delivery).value[0]) > MAX_DELIVERY_BYTES:
             return DeliveryResult(status=DeliveryStatus.TOO_LARGE)
         verified = self._verifier.verify(delivery, self._clock())
-        if isinstance(verified, UnknownEvent):
-            return DeliveryResult(status=DeliveryStatus.UNKNOWN_EVENT, event=verified)
         if isinstance(verified, Event):
+            if is_test_event(verified):
+                return DeliveryResult(status=DeliveryStatus.VERIFICATION, event=verified)
             return verified
-        if isinstance(verified, StaleDeliveryError):
-            return DeliveryResult(status=DeliveryStatus.STALE, error=verified)
-        refused = isinstance(verified, SignatureError)
-        return DeliveryResult(status=DeliveryStatus.REFUSED if refused else DeliveryStatus.UNREADABLE, error=verified)
+        if isinstance(verified, PayloadError):
+            return DeliveryResult(status=DeliveryStatus.UNREADABLE, error=verified)
+        if is_verification_request(delivery):
+            return DeliveryResult(status=DeliveryStatus.VERIFICATION)
+        stale = isinstance(verified, StaleDeliveryError)
+        return DeliveryResult(status=DeliveryStatus.STALE if stale else DeliveryStatus.REFUSED, error=verified)
 
     async def _process(self, event: Event, call: _Call) -> DeliveryResult:
         """Claim the event, call the handler, and confirm the claim; release it if the handler fails."""
@@ -248,7 +260,7 @@ class Receiver(_BaseReceiver[DedupStore]):
     A receiver is thread-safe. A handler that is a coroutine function runs on a new event loop.
 
     Args:
-        handler: Called with each known event, once as far as ``store`` can tell.
+        handler: Called with each event, also an :class:`UnknownEvent`, once as far as ``store`` can tell.
         secrets: The webhook's secret, or several while it is rotated.
         store: Remembers which events were handled: :class:`SQLiteDedupStore`, :class:`MemoryDedupStore`, or your own
             implementation; use one store, file or prefix per webhook. ``None``: nothing is remembered, and the handler

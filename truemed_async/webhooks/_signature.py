@@ -2,16 +2,18 @@
 
 Pure functions that return a refusal instead of raising it, so that no traceback shows a frame with a secret or a body.
 
-Truemed documents the header, the algorithm (HMAC-SHA256) and the signed bytes (``t``, a dot, the raw body), and that the
-header holds a timestamp ``t`` and one or more versioned signatures. Undocumented is how the header is written; the common
-``t=1767225600,v1=<hex>`` is assumed. Accepted are parts in any order, separated by commas or semicolons and blanks,
-unknown parts, several ``v1``, lower-case hexadecimal or base64, and seconds or milliseconds since 1970.
+Truemed documents the header, the algorithm (HMAC-SHA256), the signed bytes (``t``, a dot, the raw body), and that the
+header holds a timestamp ``t`` and one or more versioned signatures. How the header is written is undocumented, so any way
+is accepted: values with or without labels, in any order, separated by commas, semicolons, ampersands, bars or blanks, and
+in quotes or not. A timestamp is in seconds, milliseconds or ISO 8601; a signature in hexadecimal, base64 or base64url. A
+delivery is authentic if one of the signatures is the HMAC over one of the timestamps, exactly as written, and the body.
 """
 
 from __future__ import annotations
 
 import hmac
-from base64 import b64encode
+import re
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -25,8 +27,18 @@ SIGNATURE_HEADER = "x-truemed-signature"
 SECRET_HEADER = "x-truemed-api-key"  # noqa: S105  # the name of a header
 
 _MAX_HEADER_LENGTH = 4096
-_MAX_SIGNATURES = 16
-_WHITESPACE = " \t"
+_MAX_CANDIDATES = 8
+"""The largest number of timestamps, and of signatures, that are tried."""
+
+_MIN_SIGNATURE_LENGTH = 43
+
+_SEPARATORS = re.compile(r"""[\s,;&|"']+""")
+_LABEL_END = re.compile("[=:]+")
+_HEX = re.compile("[0-9A-Fa-f]{64}")
+_BASE64 = re.compile("[0-9A-Za-z+/_-]{43}=?")
+_EPOCH = re.compile("[0-9]{1,13}")
+_ISO_8601 = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}[Tt][0-9:.]+([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?")
+_OBJECT = re.compile(rb"\s*\{")
 
 
 def sign(body: bytes, secret: str, *, timestamp: datetime | None = None) -> dict[str, str]:
@@ -58,17 +70,25 @@ def verify_signature(body: bytes, headers: Headers, keys: Sequence[bytes]) -> da
     value = _single_header(headers, SIGNATURE_HEADER)
     if value is None:
         return _missing_header_error(headers, SIGNATURE_HEADER, SECRET_HEADER, "unsigned")
-    parsed = _parse_header(value)
-    if parsed is None:
-        return SignatureError(f"the header {SIGNATURE_HEADER} does not hold one t=… and one or more v1=…")
-    t, moment, signatures = parsed
-    matches = False
+    timestamps, signatures = parse_signature_header(value)
+    if not _OBJECT.match(body):
+        # The dot between the timestamp and the body could be that of a fraction of a second.
+        timestamps = {text: moment for text, moment in timestamps.items() if _EPOCH.fullmatch(text)}
+    if not timestamps or not signatures:
+        return SignatureError(f"the header {SIGNATURE_HEADER} does not hold a timestamp and a signature")
+    if len(timestamps) > _MAX_CANDIDATES or len(signatures) > _MAX_CANDIDATES:
+        return SignatureError(f"the header {SIGNATURE_HEADER} holds more than {_MAX_CANDIDATES} candidates")
+    matching = dict.fromkeys(timestamps, False)
     for key in keys:  # no early exit: the time taken must not depend on what matches
-        digest = _hmac(key, t, body)
-        for expected in (digest.hex().encode(), b64encode(digest)):
-            for signature in signatures:
-                matches |= hmac.compare_digest(expected, signature)
-    return moment if matches else SignatureError("the signature does not match this body with any of the secrets")
+        for text in timestamps:
+            mac = _hmac(key, text, body)
+            for expected in (mac.hex().encode(), b64encode(mac).rstrip(b"="), urlsafe_b64encode(mac).rstrip(b"=")):
+                for signature in signatures:
+                    matching[text] |= hmac.compare_digest(expected, signature)
+    moments = [timestamps[text] for text, matches in matching.items() if matches]
+    if not moments:
+        return SignatureError("the signature does not match this body with any of the secrets")
+    return max(moments)
 
 
 def verify_shared_secret(headers: Headers, keys: Sequence[bytes]) -> SignatureError | None:
@@ -81,6 +101,11 @@ def verify_shared_secret(headers: Headers, keys: Sequence[bytes]) -> SignatureEr
     for key in keys:
         matches |= hmac.compare_digest(key, encoded)
     return None if matches else SignatureError(f"the header {SECRET_HEADER} does not hold any of the secrets")
+
+
+def has_credentials(headers: Headers) -> bool:
+    """Whether a request has a header of a signature or secret."""
+    return bool(_header_values(headers, SIGNATURE_HEADER) or _header_values(headers, SECRET_HEADER))
 
 
 def _hmac(key: bytes, t: str, body: bytes) -> bytes:
@@ -115,25 +140,41 @@ def _missing_header_error(headers: Headers, name: str, other: str, mode: str) ->
     return SignatureError(f"the delivery has no header {name}{hint}")
 
 
-def _parse_header(value: str) -> tuple[str, datetime, list[bytes]] | None:
-    """Return ``t`` as written, the time that it means, and the signatures."""
-    timestamps: list[str] = []
+def parse_signature_header(value: str) -> tuple[dict[str, datetime], list[bytes]]:
+    """Return the timestamps of a header, by their text as written, and its signatures: lower-case hex, or no padding."""
+    timestamps: dict[str, datetime] = {}
     signatures: list[bytes] = []
-    for part in value.replace(";", ",").split(","):
-        name, _, content = part.strip(_WHITESPACE).partition("=")
-        if not name or not content:
-            return None
-        if name == "t":
-            timestamps.append(content)
-        elif name == "v1":
-            signatures.append(content.encode())
-    if len(timestamps) != 1 or not 1 <= len(signatures) <= _MAX_SIGNATURES:
-        return None
-    moment = _parse_timestamp(timestamps[0])
-    return None if moment is None else (timestamps[0], moment, signatures)
+    for part in _SEPARATORS.split(value):
+        text = part
+        while text:
+            if len(text) < _MIN_SIGNATURE_LENGTH:
+                if (moment := _parse_timestamp(text)) is not None:
+                    timestamps[text] = moment
+                    break
+            elif _HEX.fullmatch(text):
+                signatures.append(text.lower().encode())
+                break
+            elif _BASE64.fullmatch(text):
+                signatures.append(text.rstrip("=").encode())
+                break
+            text = _remove_label(text)
+    return timestamps, signatures
 
 
-def _parse_timestamp(t: str) -> datetime | None:
-    if not t.isdigit() or len(t) > 13:  # the header is ASCII, so these are the digits 0 to 9
+def _remove_label(text: str) -> str:
+    """Return what follows the first ``=`` or ``:``; nothing if there is neither."""
+    end = _LABEL_END.search(text)
+    return "" if end is None else text[end.end() :]
+
+
+def _parse_timestamp(text: str) -> datetime | None:
+    """Return the time of a text in seconds or milliseconds since 1970, or in ISO 8601, where no zone means UTC."""
+    if _EPOCH.fullmatch(text):
+        return datetime.fromtimestamp(int(text) if len(text) <= 10 else int(text) / 1000, UTC)
+    if not text[0].isdigit() or not _ISO_8601.fullmatch(text):
         return None
-    return datetime.fromtimestamp(int(t) if len(t) <= 10 else int(t) / 1000, UTC)
+    try:
+        moment = datetime.fromisoformat(text.upper())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

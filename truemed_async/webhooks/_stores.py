@@ -197,8 +197,10 @@ class SQLiteDedupStore:
         retention: timedelta = DEFAULT_RETENTION,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        value: object = path
-        name = os.fsdecode(value) if isinstance(value, (str, bytes, os.PathLike)) else ""
+        try:
+            name = os.fsdecode(path)
+        except TypeError:
+            name = ""
         if not name or "\0" in name or name.startswith((":", "file:")):
             raise InvalidArgumentError("path must name a file: processes cannot share anything else")
         self._path = str(Path(name).absolute())  # the working directory may change later

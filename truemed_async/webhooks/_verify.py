@@ -11,14 +11,16 @@ import attrs
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError, PayloadError, StaleDeliveryError, WebhookError
 from truemed_async.webhooks._events import Event
-from truemed_async.webhooks._parse import parse_body
-from truemed_async.webhooks._signature import Headers, verify_shared_secret, verify_signature
+from truemed_async.webhooks._parse import is_test_event, parse_body
+from truemed_async.webhooks._signature import Headers, has_credentials, verify_shared_secret, verify_signature
 
 Mode = Literal["signed", "unsigned"]
 """Truemed's two methods of delivery, chosen per webhook in the dashboard; they cannot be changed later."""
 
 MAX_DELIVERY_BYTES = 1024 * 1024
 """The largest body of a delivery that is read. An event has a few thousand bytes."""
+
+_MAX_TEST_EVENT_BYTES = 4096
 
 DEFAULT_MAX_AGE = timedelta(days=7, hours=1)
 """Truemed redelivers for up to 7 days and may not sign again."""
@@ -128,6 +130,20 @@ class Verifier:
                 f"the delivery was signed {signed_at - now} in the future; clock_skew is {self.clock_skew}"
             )
         return parse_body(body, self.event_type, signed_at)
+
+
+def is_verification_request(delivery: Sensitive[tuple[bytes, Headers]]) -> bool:
+    """Whether a delivery that is not authentic is a test of the endpoint, which has no effect and can be acknowledged.
+
+    Truemed may send it when the webhook is created, before anyone can know the secret: a body that names a test event, or
+    a request without a signature, secret and event.
+    """
+    body, headers = delivery.value
+    if len(body) > _MAX_TEST_EVENT_BYTES:
+        return False
+    if body in (b"", b"{}"):
+        return not has_credentials(headers)
+    return is_test_event(parse_body(body, None, None))
 
 
 def _encode_secrets(value: object) -> tuple[bytes, ...] | str:

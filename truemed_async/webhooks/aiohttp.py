@@ -13,15 +13,19 @@ from truemed_async.webhooks._receiver import AsyncReceiver, DeliveryStatus
 def webhook_endpoint(receiver: AsyncReceiver) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Return the handler of a route.
 
-    Register it with ``app.router.add_post("/webhooks/truemed", webhook_endpoint(receiver))``.
+    Register it with ``app.router.add_route("*", "/webhooks/truemed", webhook_endpoint(receiver))``.
 
-    It responds 204, 400, 401, 413 or 500, without a body: see :class:`~truemed_async.webhooks.DeliveryStatus`. The
+    It responds 204, 400, 401, 405, 413 or 500, without a body: see :class:`~truemed_async.webhooks.DeliveryStatus`. The
     application's ``client_max_size`` does not apply.
     """
 
     async def endpoint(request: web.Request) -> web.Response:
+        if request.method in ("GET", "HEAD"):
+            return web.Response(status=receiver.acknowledge_verification().http_status)
+        if request.method != "POST":
+            return web.Response(status=405, headers={"Allow": "GET, HEAD, POST"})
         if content_length_exceeds_limit(request.headers.get("content-length")):
-            result = receiver.too_large()
+            result = receiver.reject_too_large()
         else:
             if request.can_read_body:
                 # As request.read() does, but independent of client_max_size.

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from truemed_async.webhooks._body import content_length_exceeds_limit, read_body
 from truemed_async.webhooks._receiver import AsyncReceiver, Receiver
@@ -30,21 +30,26 @@ def webhook_endpoint(receiver: Receiver | AsyncReceiver) -> Callable[[HttpReques
     ordinary view, an :class:`AsyncReceiver` an async view. ``DATA_UPLOAD_MAX_MEMORY_SIZE`` does not apply. Under ASGI,
     Django reads the whole body, into a file if it is large, before any view is called.
     """
+    require_methods = require_http_methods(["GET", "HEAD", "POST"])
     if isinstance(receiver, AsyncReceiver):
 
         async def async_view(request: HttpRequest) -> HttpResponse:
+            if request.method != "POST":
+                return HttpResponse(status=receiver.acknowledge_verification().http_status)
             if content_length_exceeds_limit(request.headers.get("content-length")):
-                return HttpResponse(status=receiver.too_large().http_status)
+                return HttpResponse(status=receiver.reject_too_large().http_status)
             return HttpResponse(status=(await receiver.receive(_read(request), request.headers)).http_status)
 
-        return csrf_exempt(require_POST(async_view))
+        return csrf_exempt(require_methods(async_view))
 
     def view(request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponse(status=receiver.acknowledge_verification().http_status)
         if content_length_exceeds_limit(request.headers.get("content-length")):
-            return HttpResponse(status=receiver.too_large().http_status)
+            return HttpResponse(status=receiver.reject_too_large().http_status)
         return HttpResponse(status=receiver.receive(_read(request), request.headers).http_status)
 
-    return csrf_exempt(require_POST(view))
+    return csrf_exempt(require_methods(view))
 
 
 def _read(request: HttpRequest) -> bytes:

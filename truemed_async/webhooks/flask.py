@@ -15,15 +15,18 @@ from truemed_async.webhooks._verify import MAX_DELIVERY_BYTES
 def webhook_endpoint(receiver: Receiver) -> Callable[[], Response]:
     """Return a view.
 
-    Register it with ``app.add_url_rule("/webhooks/truemed", view_func=webhook_endpoint(receiver), methods=["POST"])``.
+    Register it for GET and POST:
+    ``app.add_url_rule("/webhooks/truemed", view_func=webhook_endpoint(receiver), methods=["GET", "POST"])``.
 
     It responds 204, 400, 401, 413 or 500, without a body: see :class:`~truemed_async.webhooks.DeliveryStatus`. Requires
     Flask 3.1. The application's ``MAX_CONTENT_LENGTH`` does not apply.
     """
 
     def view() -> Response:
+        if request.method in ("GET", "HEAD"):
+            return Response(status=receiver.acknowledge_verification().http_status)
         if content_length_exceeds_limit(request.headers.get("content-length")):
-            result = receiver.too_large()
+            result = receiver.reject_too_large()
         else:
             request.max_content_length = MAX_DELIVERY_BYTES + 1  # a longer body without a length is cut, not refused
             headers = cast("Mapping[str, str]", request.headers)  # not a Mapping, but it has `items`, which is enough

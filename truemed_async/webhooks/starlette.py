@@ -14,14 +14,16 @@ from truemed_async.webhooks._receiver import AsyncReceiver, DeliveryStatus
 def webhook_endpoint(receiver: AsyncReceiver) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint of a route.
 
-    Register it with ``app.add_route("/webhooks/truemed", webhook_endpoint(receiver), methods=["POST"])``.
+    Register it with ``app.add_route("/webhooks/truemed", webhook_endpoint(receiver), methods=["GET", "POST"])``.
 
     It responds 204, 400, 401, 413 or 500, without a body: see :class:`~truemed_async.webhooks.DeliveryStatus`.
     """
 
     async def endpoint(request: Request) -> Response:
+        if request.method in ("GET", "HEAD"):
+            return Response(status_code=receiver.acknowledge_verification().http_status)
         if content_length_exceeds_limit(request.headers.get("content-length")):
-            result = receiver.too_large()
+            result = receiver.reject_too_large()
         else:
             body = await join_chunks(request.stream())
             request._body = body  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as request.body() does
