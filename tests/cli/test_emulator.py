@@ -297,3 +297,33 @@ def test_port_above_65535_is_refused(serve, ask, stopped):
     process, url, key = serve("--catalog-items", "66000")
     assert ask(f"{url}/api/v1/product_catalog/items/list", key)["pagination"]["count"] == 66000
     stopped(process)
+
+
+class TestDialect:
+    def test_dialect_file_is_passed_to_emulator(self, truemed, tmp_path, monkeypatch):
+        import truemed_async.emulator
+
+        dialects = []
+
+        class Watched(truemed_async.emulator.Emulator):
+            def __init__(self, **options):
+                dialects.append(options["dialect"])
+                super().__init__(**options)
+
+        monkeypatch.setattr(truemed_async.emulator, "Emulator", Watched, raising=False)
+        file = tmp_path / "dialect.json"
+        file.write_text('{"times": "no_zone"}')
+        assert truemed("emulator", "--dialect", str(file), out=Signalled(signal.SIGTERM)).code == 0
+        assert truemed("emulator", out=Signalled(signal.SIGTERM)).code == 0
+        assert dialects == [truemed_async.emulator.Dialect(times="no_zone"), None]
+
+    def test_invalid_dialect_is_usage_error(self, truemed, tmp_path):
+        file = tmp_path / "dialect.json"
+        file.write_text('{"ties": "odd"}')
+        done = truemed("emulator", "--dialect", str(file))
+        assert (done.code, done.out) == (2, "")
+        assert done.err == "error: --dialect: ties must be 'stable' or 'random', not 'odd'\n"
+
+    def test_unreadable_dialect_is_usage_error(self, truemed, tmp_path):
+        done = truemed("emulator", "--dialect", str(tmp_path))
+        assert (done.code, done.err) == (2, "error: --dialect cannot be read: Is a directory\n")

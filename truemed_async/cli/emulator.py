@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from truemed_async.cli.output import Streams
-    from truemed_async.emulator import Emulator
+    from truemed_async.emulator import Dialect, Emulator
     from truemed_async.emulator.request_log import LoggedRequest
     from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
 
@@ -39,6 +39,7 @@ async def emulator(
     state: Annotated[Path | None, LITERAL] = None,
     seed_file: Annotated[Path | None, LITERAL] = None,
     webhook: Annotated[tuple[str, ...], Parameter(negative="")] = NO_VALUES,
+    dialect: Annotated[Path | None, LITERAL] = None,
     quiet: bool = False,
     context: Annotated[Context, CONTEXT],
 ) -> None:
@@ -57,6 +58,7 @@ async def emulator(
         state: A file that keeps data, clock, webhooks and API key between runs.
         seed_file: A file that another run wrote with --state: start with its content, and do not write to it.
         webhook: A URL on this machine that receives signed webhooks; may be repeated.
+        dialect: A JSON file with the behavior to emulate where Truemed's documentation leaves it open.
         quiet: Do not show requests and deliveries.
     """
     target, streams = context.target, context.streams
@@ -73,6 +75,7 @@ async def emulator(
         payment_tokens=payment_tokens,
         catalog_items=catalog_items,
         api_key=snapshot and snapshot.api_key,
+        dialect=None if dialect is None else _read_dialect(dialect),
     )
     if snapshot is not None:
         snapshot.restore(server)
@@ -101,6 +104,17 @@ def _save_state(path: Path, server: Emulator) -> None:
         write_snapshot(path, EmulatorSnapshot.capture(server))
     except OSError as error:
         raise ConfigurationError(f"--state cannot be written: {error.strerror}") from error
+
+
+def _read_dialect(path: Path) -> Dialect:
+    from truemed_async.emulator import Dialect  # noqa: PLC0415 - imports aiohttp.web
+
+    try:
+        return Dialect.from_json(path.read_bytes())
+    except OSError as error:
+        raise InvalidArgumentError(f"--dialect cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidArgumentError(f"--dialect: {error}") from error
 
 
 def _read_seed_file(path: Path) -> EmulatorSnapshot:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from truemed_async.emulator.api import ROUTES as ROUTES
     from truemed_async.emulator.clock import Clock as Clock
+    from truemed_async.emulator.dialect import Dialect as Dialect
     from truemed_async.emulator.faults import (
         FAULTS as FAULTS,
         AbortConnection as AbortConnection,
@@ -82,6 +83,7 @@ _LAZY_IMPORTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "api": ("ROUTES",),
         "clock": ("Clock",),
+        "dialect": ("Dialect",),
         "faults": (
             "FAULTS",
             "AbortConnection",

@@ -170,7 +170,9 @@ class App:
         try:
             exchange.record.body = await self._read(exchange.request, _MAX_BODY_BYTES)
         except ApiError as error:
-            return error_response(error)
+            return self._context.dialects.translate_response(
+                match.route, exchange.request.method, error_response(error)
+            )
         chain = FaultChain(exchange, self._context.faults)
         response = await chain.before()
         if response is None:
@@ -185,6 +187,10 @@ class App:
                 response = self._respond(context, exchange.request, exchange.record.body, group, match)
             except ApiError as error:
                 response = error_response(error)
+            if isinstance(response, web.Response) and isinstance(response.body, bytes):
+                exchange.handler_body = response.body
+        dialects = self._context.dialects
+        response = dialects.translate_response(match.route, exchange.request.method, response)
         return await chain.after(response)
 
     def _respond(
@@ -236,6 +242,7 @@ class App:
 
 def _call_api(route: Route, context: EmulatorContext, request: Request) -> web.Response:
     """Validate a request, handle it under the lock, and return the response."""
+    context.dialects.translate_request(route, request)
     route.validate(request)
     with context.state.lock:
-        return json_response(route.status, route.handle(context.state, request))
+        return json_response(route.status, route.handle(context.dialects.view(context.state), request))

@@ -2,6 +2,7 @@
 
 import attrs
 
+from truemed_async.emulator.dialect_layer import DialectLayer
 from truemed_async.emulator.faults import Faults
 from truemed_async.emulator.request_log import RequestLog
 from truemed_async.emulator.resources.state import State
@@ -16,6 +17,7 @@ class EmulatorContext:
     requests: RequestLog
     faults: Faults
     webhooks: Outbox
+    dialects: DialectLayer
     api_key: str = attrs.field(repr=False)
 
     def reset(self) -> None:

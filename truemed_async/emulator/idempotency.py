@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import orjson
 
 from truemed_async.emulator.request import ApiError, validation_error
+
+KEY_REUSE: Final = "idempotency_key was used with another payload"
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +64,7 @@ class IdempotencyStore:
             )
             return _raise_error(result)
         if stored.fingerprint != fingerprint:
-            raise validation_error("idempotency_key was used with another payload")
+            raise validation_error(KEY_REUSE)
         return _raise_error(ApiError.of(stored.status, stored.body) if stored.status >= 400 else stored.body)
 
     def put(self, response: StoredResponse) -> None:

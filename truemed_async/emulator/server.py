@@ -14,6 +14,8 @@ import attrs
 from truemed_async.emulator.app import App
 from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.context import EmulatorContext
+from truemed_async.emulator.dialect import Dialect
+from truemed_async.emulator.dialect_layer import DialectLayer
 from truemed_async.emulator.faults import Faults
 from truemed_async.emulator.listener import Listener
 from truemed_async.emulator.request_log import RequestLog
@@ -47,6 +49,7 @@ class Emulator:
         max_page_size: int = 500,
         tls: ssl.SSLContext | None = None,
         api_key: str | None = None,
+        dialect: Dialect | None = None,
     ) -> None:
         """Seed the state; nothing is served yet.
 
@@ -58,6 +61,7 @@ class Emulator:
         max_page_size: the most that one page holds; a larger `page_size` is cut to it. Truemed does not state its own.
         tls: speak TLS, with the certificate of this context; not in a uvloop.
         api_key: the key to ask for; a new one by default.
+        dialect: how to speak where Truemed's pages leave a choice.
         """
         if min(sessions, payment_sessions, payment_tokens, catalog_items) < 0 or max_page_size < 1:
             raise ValueError("there cannot be less than none of anything, and a page holds at least one")
@@ -76,12 +80,14 @@ class Emulator:
         self.clock: Clock = self.state.clock
         self.requests: RequestLog = RequestLog()
         self.faults: Faults = Faults(self.state, seed)
-        self.webhooks: Outbox = Outbox(self.state, seed)
+        self._dialects = DialectLayer(dialect or Dialect(), seed)
+        self.webhooks: Outbox = Outbox(self.state, self._dialects, seed)
         context = EmulatorContext(
             state=self.state,
             requests=self.requests,
             faults=self.faults,
             webhooks=self.webhooks,
+            dialects=self._dialects,
             api_key=self.api_key,
         )
         self._app = App(context=context, delay=lambda: spread.uniform(low, high))
@@ -93,6 +99,15 @@ class Emulator:
 
     def __repr__(self) -> str:
         return f"<Emulator {'on ' + self.url if self._port else 'without a port'}>"
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the emulator speaks where Truemed's pages leave a choice; may be replaced at any time."""
+        return self._dialects.dialect
+
+    @dialect.setter
+    def dialect(self, dialect: Dialect) -> None:
+        self._dialects.dialect = dialect
 
     @property
     def port(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from truemed_async.emulator.admin import faults, state, webhooks
+from truemed_async.emulator.admin import dialect, faults, state, webhooks
 from truemed_async.emulator.request import ApiError, validation_error
 from truemed_async.emulator.store import InvalidTransitionError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PREFIXES: Final = ("/_emulator/",)
 STATE_PATH: Final = "/_emulator/state"
-ROUTES: Final = (*state.ROUTES, *faults.ROUTES, *webhooks.ROUTES)
+ROUTES: Final = (*state.ROUTES, *faults.ROUTES, *dialect.ROUTES, *webhooks.ROUTES)
 
 
 def call(route: Route, context: EmulatorContext, request: Request) -> web.Response:

@@ -36,6 +36,7 @@ class Exchange:
         state: The state that the handler will see; a fault may replace it.
         idle: Seconds since the last response on the connection; None for its first request.
         gone: Set when the connection is lost.
+        handler_body: The body of the handler's response, before the dialect changed it.
     """
 
     request: web.BaseRequest
@@ -44,6 +45,7 @@ class Exchange:
     state: State
     idle: float | None
     gone: asyncio.Event
+    handler_body: bytes = b"{}"
 
 
 class Fault:

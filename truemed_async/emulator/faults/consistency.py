@@ -12,7 +12,7 @@ from aiohttp import web
 
 from truemed_async.emulator.faults.base import Exchange, Fault
 from truemed_async.emulator.faults.registry import Count, fault
-from truemed_async.emulator.faults.responses import body_of
+from truemed_async.emulator.idempotency import KEY_REUSE
 from truemed_async.emulator.request import ApiError, error_response, json_response, validation_error
 from truemed_async.emulator.resources.state import State
 from truemed_async.emulator.store import Row, Store
@@ -29,7 +29,7 @@ def _is_list(exchange: Exchange) -> bool:
 @fault("before", applies_to=_is_write)
 def key_reuse_mismatch() -> web.Response:
     """A write is refused with 400: its idempotency key was used with another payload."""
-    return error_response(validation_error("idempotency_key was used with another payload"))
+    return error_response(validation_error(KEY_REUSE))
 
 
 @fault("before", applies_to=_is_write)
@@ -94,7 +94,7 @@ def _change_listed(
     assert exchange.route is not None
     listing = exchange.route.listing
     assert listing is not None
-    page: Any = orjson.loads(body_of(response))
+    page: Any = orjson.loads(exchange.handler_body)
     ids: list[str] = [row[listing.id] for row in page.get(listing.key, ())]
     # The emulator's own state, even if another fault showed the handler a different one.
     store = state.stores[listing.store]

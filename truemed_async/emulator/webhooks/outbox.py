@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import attrs
-import orjson
 
+from truemed_async.emulator.dialect_layer import DialectLayer
 from truemed_async.emulator.resources.state import State
 from truemed_async.emulator.store import Transition
+from truemed_async.emulator.webhooks.encoding import encode_event
 from truemed_async.emulator.webhooks.events import Event, event_for
 from truemed_async.emulator.webhooks.faults import NewDelivery, OutgoingRequest, WebhookFaults, drop_until_retry
 from truemed_async.emulator.webhooks.model import (
@@ -89,14 +90,19 @@ class EndpointQueue:
 class Outbox:
     """The webhook endpoints and their deliveries. All methods are thread-safe."""
 
-    def __init__(self, state: State, seed: int = 0) -> None:
+    def __init__(self, state: State, dialects: DialectLayer, seed: int = 0) -> None:
         """Subscribe to the transitions of the state."""
+        self.dialects: DialectLayer = dialects
         self.faults: WebhookFaults = WebhookFaults(seed)
         self.timeout: float = 10.0  # seconds for a response; Truemed's timeout is not published
         self.on_change: list[Callable[[], None]] = []  # called after each change, with the lock held
         # Called after each attempt with the endpoint (None if it was removed) and the delivery, with the lock held.
         self.on_attempt: list[Callable[[WebhookEndpoint | None, Delivery], None]] = []
+        # The status of the response to each verification of an endpoint, or the name of the error.
+        self.verifications: dict[str, int | str | None] = {}
         self._state = state
+        self._unverified: list[WebhookEndpoint] = []
+        self._verifying = 0
         self._queues: dict[str, EndpointQueue] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._numbers = itertools.count(1)
@@ -139,6 +145,8 @@ class Outbox:
         )
         with self._condition:
             self._queues[endpoint.id] = EndpointQueue(endpoint)
+            if self.dialects.dialect.endpoint_verification != "none":
+                self._unverified.append(endpoint)
             self._notify()
         return endpoint
 
@@ -222,10 +230,11 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """The number of deliveries that are due or in flight."""
+        """The number of deliveries that are due or in flight, and of endpoints that are being verified."""
         with self._condition:
             now = self._state.clock.now()
-            return sum(queue.count_due(now) + (queue.in_flight is not None) for queue in self._queues.values())
+            deliveries = sum(queue.count_due(now) + (queue.in_flight is not None) for queue in self._queues.values())
+            return deliveries + len(self._unverified) + self._verifying
 
     def wait_until_idle(self, timeout: float = 30.0) -> bool:
         """Wait until no delivery is due, and return True; False after ``timeout`` seconds. Blocks: not for the event loop."""
@@ -251,9 +260,25 @@ class Outbox:
                     pending.append(PendingAttempt(delivery, request, self.faults.apply_on_send(delivery, request)))
             return pending
 
-    def seconds_until_due(self) -> float | None:
-        """Return the seconds until a delivery is due; None if none waits."""
+    def take_unverified(self) -> list[WebhookEndpoint]:
+        """Return the endpoints to verify."""
         with self._condition:
+            endpoints, self._unverified = self._unverified, []
+            self._verifying += len(endpoints)
+            return endpoints
+
+    def record_verification(self, endpoint: WebhookEndpoint, result: int | str | None) -> None:
+        """Record the status of the response, or the name of the error. A failure has no consequence."""
+        with self._condition:
+            self._verifying -= 1
+            self.verifications[endpoint.id] = result
+            self._notify()
+
+    def seconds_until_due(self) -> float | None:
+        """Return the seconds until there is something to send; None if nothing waits."""
+        with self._condition:
+            if self._unverified:
+                return 0.0
             free = (queue.next_due for queue in self._queues.values() if queue.in_flight is None)
             due = [each for each in free if each is not None]
             return max(0.0, (min(due) - self._state.clock.now()).total_seconds()) if due else None
@@ -323,7 +348,7 @@ class Outbox:
             resource_id=event.transition.id,
             created_at=event.transition.at,
             due=event.transition.at,
-            body=orjson.dumps(event.body(id if endpoint.mode == "signed" else None)),
+            body=encode_event(self.dialects, event, id if endpoint.mode == "signed" else None),
         )
 
     def _enqueue(self, queue: EndpointQueue, delivery: Delivery) -> None:

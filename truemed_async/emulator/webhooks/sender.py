@@ -1,28 +1,26 @@
 """Sends due deliveries, one at a time to each endpoint, and reports each attempt to the outbox.
 
-Truemed publishes what is signed and how; that the header reads ``t=…,v1=<hex>`` is an assumption.
+Truemed publishes what is signed and how, but not the grammar of the header: it depends on the dialect.
 """
 
 import asyncio
-import hashlib
-import hmac
 import secrets as random_secrets
 import time
-from collections.abc import Sequence
-from datetime import datetime
 from io import BytesIO
 from typing import Final
 
 import aiohttp
 
 from truemed_async.emulator.clock import Clock
+from truemed_async.emulator.webhooks.encoding import sign
 from truemed_async.emulator.webhooks.faults import OutgoingRequest
-from truemed_async.emulator.webhooks.model import DeliveryAttempt, Mode
+from truemed_async.emulator.webhooks.model import DeliveryAttempt, WebhookEndpoint
 from truemed_async.emulator.webhooks.outbox import Outbox, PendingAttempt
 
 SIGNATURE: Final = "x-truemed-signature"
 API_KEY: Final = "x-truemed-api-key"
 _USER_AGENT: Final = "truemed-emulator"
+_TEST_EVENT: Final = b'{"webhook_delivery_id":"whd_test","event_type":"webhook.test","data":{}}'
 
 
 class Sender:
@@ -65,6 +63,8 @@ class Sender:
         ):
             while True:
                 self._changed.clear()
+                for endpoint in self._outbox.take_unverified():
+                    attempts.create_task(self._verify(session, endpoint))
                 for pending in self._outbox.take_due():
                     attempts.create_task(self._attempt(session, pending))
                 try:
@@ -81,8 +81,8 @@ class Sender:
             if pending.request is None:
                 attempt = DeliveryAttempt(at=at, failure="lost", fault=pending.fault)
                 return
-            headers = _headers(pending.request)
-            status, failure = await _post(session, pending.request, headers, self._outbox.timeout)
+            headers = self._headers(pending.request)
+            status, failure = await self._send(session, "POST", pending.request, headers)
             attempt = DeliveryAttempt(
                 at=at,
                 seconds=time.monotonic() - started,
@@ -95,36 +95,43 @@ class Sender:
             for error in self._outbox.record_attempt(pending.delivery, attempt):
                 self._loop.call_exception_handler({"message": "an on_attempt callback failed", "exception": error})
 
+    async def _verify(self, session: aiohttp.ClientSession, endpoint: WebhookEndpoint) -> None:
+        """Send the request that verifies a new endpoint; Truemed does not publish which one that is."""
+        result: int | str | None = "aborted"
+        try:
+            method = self._outbox.dialects.dialect.endpoint_verification.upper()
+            request = OutgoingRequest(endpoint, _TEST_EVENT if method == "POST" else b"", self._clock.now())
+            headers = self._headers(request) if method == "POST" else [("User-Agent", _USER_AGENT)]
+            status, failure = await self._send(session, method, request, headers)
+            result = status or failure
+        finally:
+            self._outbox.record_verification(endpoint, result)
 
-async def _post(
-    session: aiohttp.ClientSession, request: OutgoingRequest, headers: list[tuple[str, str]], seconds: float
-) -> tuple[int | None, str | None]:
-    """Return the status of the response, or the name of the error."""
-    url, timeout = request.endpoint.url, aiohttp.ClientTimeout(total=seconds)
-    try:
-        async with session.post(
-            url, data=BytesIO(request.body), headers=headers, allow_redirects=False, timeout=timeout
-        ) as response:
-            await response.content.read(1024)
-            return response.status, None
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        return None, type(error).__name__
+    async def _send(
+        self, session: aiohttp.ClientSession, method: str, request: OutgoingRequest, headers: list[tuple[str, str]]
+    ) -> tuple[int | None, str | None]:
+        """Return the status of the response, or the name of the error."""
+        url, timeout = request.endpoint.url, aiohttp.ClientTimeout(total=self._outbox.timeout)
+        body = BytesIO(request.body) if request.body else None
+        try:
+            async with session.request(
+                method, url, data=body, headers=headers, allow_redirects=False, timeout=timeout
+            ) as response:
+                await response.content.read(1024)
+                return response.status, None
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return None, type(error).__name__
 
+    def _headers(self, request: OutgoingRequest) -> list[tuple[str, str]]:
+        headers = [("Content-Type", "application/json"), ("User-Agent", _USER_AGENT)]
+        if request.forged or request.doubled:
+            headers.append(self._authenticate(request, (random_secrets.token_hex(16),)))
+        if not request.forged:
+            headers.append(self._authenticate(request, request.endpoint.secrets))
+        return headers
 
-def _headers(request: OutgoingRequest) -> list[tuple[str, str]]:
-    endpoint = request.endpoint
-    headers = [("Content-Type", "application/json"), ("User-Agent", _USER_AGENT)]
-    if request.forged or request.doubled:
-        headers.append(_authenticate(endpoint.mode, [random_secrets.token_hex(16)], request.body, request.signed_at))
-    if not request.forged:
-        headers.append(_authenticate(endpoint.mode, endpoint.secrets, request.body, request.signed_at))
-    return headers
-
-
-def _authenticate(mode: Mode, secrets: Sequence[str], body: bytes, at: datetime) -> tuple[str, str]:
-    """Return the header that authenticates a body: a signature for each secret, or the first secret itself."""
-    if mode == "unsigned":
-        return API_KEY, secrets[0]
-    t = str(int(at.timestamp()))
-    signatures = (hmac.new(secret.encode(), t.encode() + b"." + body, hashlib.sha256).hexdigest() for secret in secrets)
-    return SIGNATURE, ",".join([f"t={t}", *(f"v1={signature}" for signature in signatures)])
+    def _authenticate(self, request: OutgoingRequest, secrets: tuple[str, ...]) -> tuple[str, str]:
+        """Return the header that authenticates a request: a signature for each secret, or the first secret itself."""
+        if request.endpoint.mode == "unsigned":
+            return API_KEY, secrets[0]
+        return SIGNATURE, sign(self._outbox.dialects.dialect, secrets, request.body, request.signed_at)
