@@ -14,7 +14,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import endpoint_table  # noqa: E402
 
-from truemed_async import __version__  # noqa: E402
+from truemed_async import __version__, models  # noqa: E402
 
 project = "truemed-async"
 author = "The truemed-async developers"
@@ -67,6 +67,14 @@ nitpick_ignore_regex = [
 ]
 
 
+class ModelReference(SphinxDirective):
+    """``{models}``: the reference of every public model, one source file after another."""
+
+    def run(self) -> list[nodes.Node]:
+        text = "\n\n".join(f".. autoclass:: truemed_async.{name}" for name in models.__all__)
+        return self.parse_text_to_nodes(f"```{{eval-rst}}\n{text}\n```")
+
+
 class EndpointTable(SphinxDirective):
     """``{endpoints}``: the table of all endpoints, generated from the values that the client uses."""
 
@@ -83,4 +91,5 @@ def keep_sentences(app: Sphinx, what: str, name: str, obj: object, options: obje
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", keep_sentences, priority=400)  # napoleon has 500
     app.add_directive("endpoints", EndpointTable)
+    app.add_directive("models", ModelReference)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

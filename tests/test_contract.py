@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 import truemed_async
-from tests.support.paths import FIXTURES
-from truemed_async import AsyncTruemed, Truemed, _codegen, endpoints, resources, sync
+from tests.support.paths import FIXTURES, ROOT
+from truemed_async import AsyncTruemed, Truemed, _codegen, endpoints, models, resources, sync
 from truemed_async._codegen import CodegenError, Writer
 from truemed_async._core.endpoint import Endpoint
 from truemed_async.emulator import ROUTES
@@ -24,6 +24,7 @@ from truemed_async.resources._base import ResourceProperty
 
 PACKAGE = Path(truemed_async.__file__).parent
 KEY = "canary-key-123456"
+OVERVIEW = (ROOT / "docs" / "truemed-api.md").read_text(encoding="utf-8")
 VALUES = {name: value for name, value in vars(endpoints).items() if isinstance(value, Endpoint)}
 BY_NAME = pytest.mark.parametrize("endpoint", VALUES.values(), ids=lambda endpoint: endpoint.name)
 
@@ -35,6 +36,22 @@ def test_every_endpoint_is_in_the_table():
     missing = [name for name, value in VALUES.items() if value not in ENDPOINTS]
     assert not missing, f"add to ENDPOINTS in endpoints.py: {missing}"
     assert len(ENDPOINTS) == len(set(ENDPOINTS)) == len(VALUES)
+
+
+@BY_NAME
+def test_every_endpoint_returns_a_public_model(endpoint):
+    kinds = [kind for kind in (endpoint.result, *typing.get_args(endpoint.result)) if kind is not type(None)]
+    for kind in (typing.get_origin(kind) or kind for kind in kinds):
+        assert kind.__name__ in models.__all__, f"add {kind.__name__} to __all__ of {kind.__module__}"
+        assert getattr(truemed_async, kind.__name__) is kind
+
+
+@BY_NAME
+def test_every_endpoint_is_in_the_overview_of_the_api(endpoint):
+    path = re.sub(r"\{\w+\}", r"\\{\\w+\\}", endpoint.path)
+    assert re.search(rf"`{endpoint.method} {path}`", OVERVIEW), (
+        f"add {endpoint.name} to the table in section 2 of docs/truemed-api.md"
+    )
 
 
 def test_no_two_endpoints_share_a_name_or_a_route():
@@ -106,7 +123,7 @@ def test_every_endpoint_has_a_synchronous_twin(endpoint):
 @BY_NAME
 def test_every_endpoint_is_answered_by_the_emulator(endpoint):
     found = [route for route in ROUTES if route.name == endpoint.name]
-    assert len(found) == 1, f"add one route {endpoint.name!r} to the emulator"
+    assert len(found) == 1, f"add one route {endpoint.name!r} to emulator/resources/{endpoint.name.split('.')[0]}.py"
     (route,) = found
     assert (route.method, route.path) == (endpoint.method, endpoint.path), f"the emulator has another {endpoint.name}"
     assert route.handler is not None, f"the emulator answers {endpoint.name} with 501"
@@ -125,9 +142,9 @@ def test_every_endpoint_has_samples_of_its_page(endpoint):
     for sample in content["samples"]:
         assert sample["page"].startswith("Truemed "), f"a sample of {path.name} does not name its page"
         assert sample["about"]
-        assert set(sample["request"]) == {"verb", "path", "query", "body"}
+        assert set(sample["request"]) == {"method", "path", "query", "body"}
         assert set(sample["response"]) == {"status", "body"}
-        assert sample["request"]["verb"] == endpoint.method
+        assert sample["request"]["method"] == endpoint.method
         assert re.fullmatch(template, sample["request"]["path"])
 
 

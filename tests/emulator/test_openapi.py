@@ -98,6 +98,6 @@ def test_schemathesis_finds_nothing(api, tmp_path):
         )
         answered = {seen.route for seen in seeded.requests}
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
-    assert re.search(r"Tested: 23\b", done.stdout)
+    assert re.search(rf"Tested: {len(ROUTES)}\b", done.stdout)
     assert answered >= {route.name for route in ROUTES}
     assert not {seen.status for seen in seeded.requests} & {500, 501, None}

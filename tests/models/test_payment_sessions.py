@@ -7,6 +7,7 @@ import pickle
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 
 from tests.support.paths import FIXTURES
@@ -56,8 +57,8 @@ def test_serialized_results_parse_to_equal_objects(name, body):
 def test_no_repr_shows_what_is_personal(kind):
     if kind is type(None):
         return
-    base = {"id": "x", "status": "pending", "refund_id": "x", "provision_token_request_id": "x"}
-    shown = repr(read(kind, **base, **CANARIES, a_new_field={"who": "canary"}))
+    base = {field.name: "x" for field in attrs.fields(kind) if field.type in (str, "str")} | {"status": "pending"}
+    shown = repr(read(kind, **(base | CANARIES), a_new_field={"who": "canary"}))
     assert "canary" not in shown.lower()
 
 

@@ -64,7 +64,7 @@ async def test_a_sample_of_truemeds_pages_is_asked_for_and_read(client, server, 
         with pytest.raises(APIError) as caught:
             await client.send(found, **arguments)
         assert caught.value.body == answered["body"]
-    assert (server.only.verb, server.only.path) == (asked["verb"], asked["path"])
+    assert (server.only.verb, server.only.path) == (asked["method"], asked["path"])
     assert server.only.query == asked["query"]
     assert server.only.body == asked["body"]
 

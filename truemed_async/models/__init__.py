@@ -1,90 +1,31 @@
-"""The objects of the API, as immutable attrs classes."""
+"""The objects of the API, as immutable attrs classes.
+
+What a write returns is named after the act: ``PaymentSessionCreation``, ``PaymentCapture``, ``PaymentTokenUpdate``.
+"""
 
 from __future__ import annotations
 
+from truemed_async.models import (
+    catalog_items,
+    order,
+    payment_sessions,
+    payment_tokens,
+    qualification_sessions,
+    reconciliation,
+)
 from truemed_async.models._base import Model, Page, Pagination
 from truemed_async.models._enums import OpenEnum
-from truemed_async.models.catalog_items import (
-    CatalogEligibility,
-    CatalogItem,
-    CatalogItemCreation,
-    CatalogItemUpdate,
-    CheckoutMethod,
-)
-from truemed_async.models.order import AmountDetails, NextBillInfo, OrderItem, PaymentSessionItem
-from truemed_async.models.payment_sessions import (
-    PaymentCancellation,
-    PaymentCapture,
-    PaymentRefund,
-    PaymentSession,
-    PaymentSessionCreation,
-    PaymentSessionKind,
-    PaymentSessionStatus,
-    PaymentStatusSummary,
-    PaymentVoid,
-    RefundReason,
-)
-from truemed_async.models.payment_tokens import (
-    PaymentToken,
-    PaymentTokenCreation,
-    PaymentTokenNextAction,
-    PaymentTokenUpdate,
-    ProvisionTokenRequest,
-    StoredPaymentMethod,
-)
-from truemed_async.models.qualification_sessions import (
-    QualificationSession,
-    QualificationSessionUpdate,
-    QualificationStatus,
-)
-from truemed_async.models.reconciliation import (
-    Payout,
-    PayoutCheck,
-    ReconciliationCheck,
-    ReconciliationReport,
-    ReconciliationRow,
-    Transaction,
-    TransactionType,
-)
+from truemed_async.models.catalog_items import *  # noqa: F403  # its __all__
+from truemed_async.models.order import *  # noqa: F403  # its __all__
+from truemed_async.models.payment_sessions import *  # noqa: F403  # its __all__
+from truemed_async.models.payment_tokens import *  # noqa: F403  # its __all__
+from truemed_async.models.qualification_sessions import *  # noqa: F403  # its __all__
+from truemed_async.models.reconciliation import *  # noqa: F403  # its __all__
 
-__all__ = [
-    "AmountDetails",
-    "CatalogEligibility",
-    "CatalogItem",
-    "CatalogItemCreation",
-    "CatalogItemUpdate",
-    "CheckoutMethod",
-    "Model",
-    "NextBillInfo",
-    "OpenEnum",
-    "OrderItem",
-    "Page",
-    "Pagination",
-    "PaymentCancellation",
-    "PaymentCapture",
-    "PaymentRefund",
-    "PaymentSession",
-    "PaymentSessionCreation",
-    "PaymentSessionItem",
-    "PaymentSessionKind",
-    "PaymentSessionStatus",
-    "PaymentStatusSummary",
-    "PaymentToken",
-    "PaymentTokenCreation",
-    "PaymentTokenNextAction",
-    "PaymentTokenUpdate",
-    "PaymentVoid",
-    "Payout",
-    "PayoutCheck",
-    "ProvisionTokenRequest",
-    "QualificationSession",
-    "QualificationSessionUpdate",
-    "QualificationStatus",
-    "ReconciliationCheck",
-    "ReconciliationReport",
-    "ReconciliationRow",
-    "RefundReason",
-    "StoredPaymentMethod",
-    "Transaction",
-    "TransactionType",
-]
+__all__ = ["Model", "OpenEnum", "Page", "Pagination"]
+__all__ += catalog_items.__all__
+__all__ += order.__all__
+__all__ += payment_sessions.__all__
+__all__ += payment_tokens.__all__
+__all__ += qualification_sessions.__all__
+__all__ += reconciliation.__all__

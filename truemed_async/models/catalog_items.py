@@ -13,6 +13,14 @@ from truemed_async.models._compile import StructureError, compile_structure
 from truemed_async.models._converter import converter
 from truemed_async.models._enums import OpenEnum
 
+__all__ = [
+    "CatalogEligibility",
+    "CatalogItem",
+    "CatalogItemCreation",
+    "CatalogItemUpdate",
+    "CheckoutMethod",
+]
+
 _WORD_SEPARATORS = re.compile(r"[^a-z0-9]+")
 
 

@@ -12,6 +12,13 @@ from truemed_async._validation.money import validate_cents
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.models._base import Model
 
+__all__ = [
+    "AmountDetails",
+    "NextBillInfo",
+    "OrderItem",
+    "PaymentSessionItem",
+]
+
 
 def _text(_: object, field: attrs.Attribute[str], value: object) -> None:
     if not isinstance(value, str) or not value:

@@ -11,6 +11,19 @@ from truemed_async.models._base import Model
 from truemed_async.models._enums import OpenEnum
 from truemed_async.models.order import AmountDetails, PaymentSessionItem
 
+__all__ = [
+    "PaymentCancellation",
+    "PaymentCapture",
+    "PaymentRefund",
+    "PaymentSession",
+    "PaymentSessionCreation",
+    "PaymentSessionKind",
+    "PaymentSessionStatus",
+    "PaymentStatusSummary",
+    "PaymentVoid",
+    "RefundReason",
+]
+
 
 class PaymentSessionStatus(OpenEnum):
     """The status of a payment session. Unknown values are kept; for them all properties are false."""

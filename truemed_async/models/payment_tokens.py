@@ -10,6 +10,15 @@ from truemed_async._sensitive import mask
 from truemed_async.models._base import Model
 from truemed_async.models._enums import OpenEnum
 
+__all__ = [
+    "PaymentToken",
+    "PaymentTokenCreation",
+    "PaymentTokenNextAction",
+    "PaymentTokenUpdate",
+    "ProvisionTokenRequest",
+    "StoredPaymentMethod",
+]
+
 
 class PaymentTokenNextAction(OpenEnum):
     """The action that a customer must take before a token can be charged. Unknown values are kept."""

@@ -10,6 +10,12 @@ from truemed_async._sensitive import mask
 from truemed_async.models._base import Model
 from truemed_async.models._enums import OpenEnum
 
+__all__ = [
+    "QualificationSession",
+    "QualificationSessionUpdate",
+    "QualificationStatus",
+]
+
 
 class QualificationStatus(OpenEnum):
     """The status of a qualification session. Unknown values are kept."""

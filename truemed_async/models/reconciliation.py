@@ -21,6 +21,16 @@ from truemed_async.models._base import Model
 from truemed_async.models._enums import OpenEnum
 from truemed_async.money import format_dollars
 
+__all__ = [
+    "Payout",
+    "PayoutCheck",
+    "ReconciliationCheck",
+    "ReconciliationReport",
+    "ReconciliationRow",
+    "Transaction",
+    "TransactionType",
+]
+
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=\Z|[Tt ])")
 
 

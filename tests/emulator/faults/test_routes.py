@@ -1,8 +1,12 @@
 """Every named fault on every route: narrowed to one, it acts there and nowhere else."""
 
+import json
+import re
+
 import pytest
 
 from tests.support.factories import CREATE, ORDER, REFUND, held, one, order, paid
+from tests.support.paths import FIXTURES
 from truemed_async.emulator import FAULTS, ROUTES
 
 DAYS = "?start_date=2026-01-01&end_date=2099-12-31"
@@ -46,7 +50,13 @@ def requests(emulator):
     item = {"sku": sku, "name": "n", "description": "d", "image_urls": [], "url": "u"}
     tokens, catalog = "/api/v1/payment_tokens", "/api/v1/product_catalog"
     key = {"idempotency_key": "k"}
-    return {
+    ids = {
+        "payment_session_id": paid(emulator),
+        "qualification_session_id": session,
+        "payment_token": token,
+        "provision_token_request_id": request,
+    }
+    return {route.name: sample_request(route, ids) for route in ROUTES} | {
         "payment_sessions.create": (CREATE, ORDER),
         "payment_sessions.get": (one(paid(emulator)), None),
         "payment_sessions.list": ("/payments/v1/payment_sessions", None),
@@ -75,12 +85,22 @@ def requests(emulator):
     }  # fmt: skip
 
 
+def sample_request(route, ids):
+    """Return the path of a route with ids of the emulator, and the body of its first sample that succeeds."""
+    path = route.path
+    for name in re.findall(r"\{(\w+)\}", path):
+        path = path.replace(f"{{{name}}}", ids.get(name, "unknown"))
+    samples = json.loads((FIXTURES / f"{route.name}.json").read_text(encoding="utf-8"))["samples"]
+    return path, next(sample["request"]["body"] for sample in samples if sample["response"]["status"] < 300)
+
+
 def test_every_route_has_a_request_that_succeeds(emulator, raw):
     """Otherwise the test below would show less than it says."""
     sent = requests(emulator)
-    assert sent.keys() == {route.name for route in ROUTES}
     for route in ROUTES:
-        assert raw.send(route.method, *sent[route.name]).status == route.status, route.name
+        assert raw.send(route.method, *sent[route.name]).status == route.status, (
+            f"add a request to {route.name} that succeeds to `requests`"
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
