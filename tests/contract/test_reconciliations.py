@@ -13,18 +13,12 @@ import pytest
 
 from tests.support.scripted_transport import answering
 from truemed_async import endpoints
-from truemed_async.errors import APIError, BadRequestError, InvalidArgumentError, NotFoundError, ServerError
+from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import Payout, Transaction
 
 DAYS: dict[str, Any] = {"start_date": "2026-10-01", "end_date": "2026-10-31"}
 NONE = {"transactions": [], "pagination": None}
 NO_PAYOUTS = {"payouts": [], "pagination": None}
-
-
-async def asked(**given: Any) -> Any:
-    client, wire = answering(NONE)
-    await client.reconciliations.list_transactions(**DAYS, **given)
-    return wire
 
 
 async def listed(*rows: dict[str, Any]) -> Any:
@@ -33,13 +27,6 @@ async def listed(*rows: dict[str, Any]) -> Any:
 
 
 # --- TRANSACTIONS: the request ------------------------------------------------------------------------------------
-
-
-async def test_transactions_are_a_get():
-    """TRANSACTIONS: GET /api/v1/reconciliation/transactions."""
-    wire = await asked()
-    assert wire.line == "GET /api/v1/reconciliation/transactions"
-    assert wire.only.body is None
 
 
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
@@ -51,12 +38,6 @@ async def test_a_day_is_required(name):
     assert wire.sent == []
 
 
-@pytest.mark.parametrize("name", ["start_date", "end_date"])
-async def test_a_day_is_written_year_month_day(name):
-    """TRANSACTIONS: "date", YYYY-MM-DD."""
-    assert (await asked()).query[name] == DAYS[name]
-
-
 async def test_the_days_are_inclusive():
     """TRANSACTIONS: both inclusive, so one day is a range and a day before the first is none."""
     client, wire = answering(NONE)
@@ -66,29 +47,6 @@ async def test_the_days_are_inclusive():
         await client.reconciliations.list_transactions(start_date="2026-10-02", end_date="2026-10-01")
 
 
-async def test_payout_ids_are_separated_by_commas():
-    """TRANSACTIONS: "po_1,po_2"."""
-    assert (await asked(payout_ids=["po_1", "po_2"])).query["payout_ids"] == "po_1,po_2"
-
-
-@pytest.mark.parametrize(("given", "sent"), [(True, "true"), (False, "false")])
-async def test_pending_payouts_can_be_left_out(given, sent):
-    """TRANSACTIONS: include_pending_payouts, boolean."""
-    assert (await asked(include_pending_payouts=given)).query["include_pending_payouts"] == sent
-
-
-async def test_pending_payouts_come_unless_said_otherwise():
-    """TRANSACTIONS: the default is true, and the server's to apply."""
-    assert "include_pending_payouts" not in (await asked()).query
-
-
-@pytest.mark.parametrize(("name", "value"), [("page", 2), ("page_size", 30)])
-async def test_paging_is_that_of_all_lists(name, value):
-    """TRANSACTIONS: page and page_size, optional."""
-    assert (await asked(**{name: value})).query[name] == str(value)
-    assert name not in (await asked()).query
-
-
 # --- TRANSACTIONS: the answer -------------------------------------------------------------------------------------
 
 
@@ -96,14 +54,6 @@ async def test_the_rows_stand_under_transactions():
     """TRANSACTIONS: "transactions", an array."""
     assert len(await listed({"type": "charge"}, {"type": "refund"})) == 2
     assert endpoints.LIST_TRANSACTIONS.items == "transactions"
-
-
-@pytest.mark.parametrize("said", [None, {"count": 1, "current_page": 1, "last_page": 1, "page_size": 30}])
-async def test_pagination_is_an_object_or_null(said):
-    """TRANSACTIONS: "object or null"."""
-    client, _ = answering({"transactions": [], "pagination": said})
-    found = (await client.reconciliations.list_transactions(**DAYS)).pagination
-    assert (found and found.to_dict()) == said
 
 
 @pytest.mark.parametrize(
@@ -134,45 +84,12 @@ async def test_no_field_of_a_transaction_is_invented():
 # --- payouts ------------------------------------------------------------------------------------------------------
 
 
-async def test_payouts_are_a_get():
-    """GUIDE: GET /api/v1/reconciliation/payouts with start_date and end_date."""
-    client, wire = answering(NO_PAYOUTS)
-    await client.reconciliations.list_payouts(**DAYS)
-    assert (wire.line, wire.query) == ("GET /api/v1/reconciliation/payouts", DAYS)
-
-
-async def test_payouts_are_paginated():
-    """GUIDE: paginated."""
-    client, wire = answering(NO_PAYOUTS)
-    await client.reconciliations.list_payouts(**DAYS, page=3, page_size=10)
-    assert (wire.query["page"], wire.query["page_size"]) == ("3", "10")
-
-
 async def test_a_payout_has_an_id_in_the_style_of_stripe():
     """GUIDE: payout_id, "po_…"."""
     client, _ = answering({"payouts": [{"payout_id": "po_1NabcDEF"}], "pagination": None})
     assert [each.payout_id for each in await client.reconciliations.list_payouts(**DAYS)] == ["po_1NabcDEF"]
 
 
-async def test_a_payouts_id_is_what_transactions_are_asked_for_by():
-    """GUIDE and TRANSACTIONS: the id of a payout is an element of payout_ids."""
-    assert (await asked(payout_ids=["po_1NabcDEF"])).query["payout_ids"] == "po_1NabcDEF"
-
-
 async def test_no_field_of_a_payout_is_invented():
     """GUIDE: an arrival date and an amount, whose names are not published."""
     assert [field.name for field in attrs.fields(Payout) if field.name != "extra"] == ["payout_id"]
-
-
-ERRORS = [(400, BadRequestError), (404, NotFoundError), (405, APIError), (500, ServerError), (501, ServerError)]
-
-
-@pytest.mark.parametrize(("status", "kind"), ERRORS)
-@pytest.mark.parametrize("method", ["list_payouts", "list_transactions"])
-async def test_the_errors_of_the_table_are_told_apart(method, status, kind):
-    """TRANSACTIONS: "Errors: 400, 404, 405, 500, 501"."""
-    client, _ = answering((status, {"error": "X", "message": "m"}))
-    with pytest.raises(APIError) as caught:
-        await getattr(client.reconciliations, method)(**DAYS)
-    assert type(caught.value) is kind
-    assert (caught.value.status, caught.value.code) == (status, "X")

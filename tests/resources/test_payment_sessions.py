@@ -105,16 +105,6 @@ async def test_metadata_is_free_text(client, server, metadata):
     assert "kind" not in server.only.body
 
 
-async def test_a_free_trial_costs_nothing(client, server):
-    server.answer(MADE)
-    bill = NextBillInfo(total_amount=2999, date="2026-12-01")
-    await client.payment_sessions.create(
-        total_amount=0, order_items=[], success_url="https://a.example", tokenize=True, display_next_bill_info=bill
-    )
-    assert server.only.body["total_amount"] == 0
-    assert server.only.body["order_items"] == []
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -269,12 +259,6 @@ async def test_list_asks_for_one_page(client, server):
     }
 
 
-async def test_list_asks_for_nothing_that_is_not_given(client, server):
-    server.answer({"payment_sessions": [], "pagination": None})
-    assert len(await client.payment_sessions.list()) == 0
-    assert server.only.query == {}
-
-
 BAD_FILTERS = [
     ({"search": ""}, "search must not be empty"),
     ({"include_order_items": 1}, "include_order_items must be True or False"),
@@ -317,6 +301,7 @@ async def test_iter_reads_down_to_a_moment(client, server):
     since = datetime(2024, 6, 5, tzinfo=UTC)
     found = [each.id async for each in client.payment_sessions.iter(since=since, prefetch=1)]
     assert found == ["s9", "s8", "s7", "s6", "s5"]
+    assert len(server.asked) == 1
 
 
 async def test_iter_does_not_take_sessions_without_an_id_for_one_and_the_same(client, server):
@@ -363,7 +348,7 @@ async def test_cancel_takes_an_answer_without_fields(client, server, status):
     assert await client.payment_sessions.cancel(ID) == PaymentCancellation()
 
 
-@pytest.mark.parametrize(("details", "sent"), [(UNSET, {}), (None, {"item_details": None}), ([{"a": 1}], {"item_details": [{"a": 1}]})])  # fmt: skip
+@pytest.mark.parametrize(("details", "sent"), [(UNSET, {}), (None, {"item_details": None}), ([], {"item_details": []}), ([{"a": 1}], {"item_details": [{"a": 1}]})])  # fmt: skip
 async def test_refund_names_the_session_as_truemed_does(client, server, details, sent):
     server.answer({"refund_id": "re_1"})
     done = await client.payment_sessions.refund(
@@ -450,16 +435,6 @@ async def test_a_documented_code_has_a_class_of_its_name(client, server, call, c
 
 
 @pytest.mark.parametrize("call", WRITES)
-async def test_the_documented_server_error_is_tried_again_with_the_same_key(client, server, clock, call):
-    """Truemed, "Capture Session" and "Void Session": ServerError may be retried with the same idempotency key."""
-    server.answer({"error": "ServerError", "message": "x"}, 400).answer({"id": "x", "refund_id": "x"})
-    done = await WRITES[call](client.payment_sessions)
-    assert len(server.asked) == 2
-    assert {asked.body["idempotency_key"] for asked in server.asked} == {done.idempotency_key}
-    assert len(clock.slept) == 1
-
-
-@pytest.mark.parametrize("call", WRITES)
 async def test_an_open_fate_is_settled_by_the_errors_key(client, server, call):
     server.answer({}, 500).answer({}, 500).answer({}, 500).answer({"id": "x", "refund_id": "x"})
     with pytest.raises(errors.ServerError) as caught:
@@ -473,13 +448,6 @@ async def test_an_open_fate_is_settled_by_the_errors_key(client, server, call):
     }
     assert (await again[call](client.payment_sessions)).idempotency_key == key
     assert len({str(asked.body) for asked in server.asked}) == 1
-
-
-async def test_cancel_is_not_repeated_once_it_may_have_had_its_effect(client, server):
-    server.answer({}, 500)
-    with pytest.raises(errors.ServerError) as caught:
-        await client.payment_sessions.cancel(ID)
-    assert (caught.value.outcome, caught.value.idempotency_key, len(server.asked)) == ("unknown", None, 1)
 
 
 async def test_a_policy_of_one_attempt_is_kept(client, server):

@@ -13,10 +13,8 @@ from truemed_async import (
     PaymentTokenCreation,
     PaymentTokenNextAction,
     PaymentTokenUpdate,
-    ProvisionTokenRequest,
-    errors,
 )
-from truemed_async.errors import InvalidArgumentError, NotFoundError
+from truemed_async.errors import InvalidArgumentError
 
 TOKEN = {"payment_token": "ptok_1", "created_at": "2024-01-15T09:30:00Z", "payment_methods": [{"last4": "4242"}]}
 ROUTE = "/api/v1/payment_tokens"
@@ -174,40 +172,3 @@ async def test_delete_sends_no_body_and_returns_nothing(client, server):
     server.answer(b"", 204)
     assert await client.payment_tokens.delete("ptok_1") is None
     assert (server.only.verb, server.only.path, server.only.body) == ("POST", f"{ROUTE}/ptok_1/delete", None)
-
-
-async def test_delete_of_a_token_that_is_gone_is_not_found(client, server):
-    server.answer({"error": "NotFound", "message": "x"}, 404)
-    with pytest.raises(NotFoundError):
-        await client.payment_tokens.delete("ptok_1")
-
-
-@pytest.mark.parametrize("token", [None, "ptok_1"])
-async def test_get_provision_request_says_whether_there_is_a_token(client, server, token):
-    server.answer({"payment_token": token, "metadata": "customer 17"})
-    found = await client.payment_tokens.get_provision_request("ptr_1")
-    assert found == ProvisionTokenRequest(payment_token=token, metadata="customer 17")
-    assert found.is_provisioned is (token is not None)
-    assert (server.only.verb, server.only.path) == ("GET", f"{ROUTE}/provision_request/ptr_1")
-
-
-WRITES = {
-    "create": lambda tokens: tokens.create(),
-    "update": lambda tokens: tokens.update("ptok_1", update_card_info=True),
-    "delete": lambda tokens: tokens.delete("ptok_1"),
-}
-
-
-@pytest.mark.parametrize("call", WRITES)
-async def test_a_write_without_a_key_is_not_repeated_once_it_may_have_had_its_effect(client, server, call):
-    server.answer({"error": "ServerError", "message": "x"}, 400)
-    with pytest.raises(errors.ServerError) as caught:
-        await WRITES[call](client.payment_tokens)
-    assert (caught.value.outcome, caught.value.idempotency_key, len(server.asked)) == ("unknown", None, 1)
-
-
-@pytest.mark.parametrize("call", WRITES)
-async def test_a_write_without_a_key_is_repeated_when_it_certainly_had_no_effect(client, server, clock, call):
-    server.answer({}, 429).answer({"provision_token_request_id": "ptr_1"})
-    await WRITES[call](client.payment_tokens)
-    assert len(server.asked) == 2

@@ -16,7 +16,6 @@ from truemed_async import Idempotency, Outcome, RequestOptions, RetryPolicy
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.errors import (
     APIError,
-    BadRequestError,
     DeadlineExceededError,
     DecodeError,
     IdempotencyMismatchError,
@@ -24,7 +23,7 @@ from truemed_async.errors import (
     NotFoundError,
     UserIdAlreadySetError,
 )
-from truemed_async.models import Pagination, QualificationSession, QualificationStatus
+from truemed_async.models import QualificationSession, QualificationStatus
 
 SAMPLES = [
     pytest.param(content["endpoint"], sample, id=f"{content['endpoint']}: {sample['about']}")
@@ -144,15 +143,6 @@ async def test_an_answer_of_the_wrong_shape_names_its_place(client, server):
 # --- list ---------------------------------------------------------------------------------------------------------
 
 
-async def test_list_without_arguments_leaves_the_defaults_to_truemed(client, server):
-    """Truemed API reference, "List Qualification Sessions": page defaults to 1, page_size to 30."""
-    server.answer({"qualification_sessions": [session()], "pagination": {"count": 1, "current_page": 1, "last_page": 1, "page_size": 30}})  # fmt: skip
-    page = await client.qualification_sessions.list()
-    assert str(server.only.url) == "https://api.truemed.com/api/v1/qualification_sessions"
-    assert [each.qualification_session_id for each in page] == ["qs_abc123"]
-    assert page.pagination == Pagination(count=1, current_page=1, last_page=1, page_size=30)
-
-
 @pytest.mark.parametrize(
     ("arguments", "query"),
     [
@@ -190,14 +180,6 @@ async def test_a_bad_parameter_of_list_is_refused_before_anything_is_sent(client
     with pytest.raises(InvalidArgumentError, match=f"^{next(iter(arguments))} "):
         await client.qualification_sessions.list(**arguments)
     assert server.asked == []
-
-
-async def test_a_filter_that_truemed_refuses_is_a_bad_request(client, server):
-    """Truemed API reference, "List Qualification Sessions": ValidationError, with a message."""
-    server.answer({"error": "ValidationError", "message": "status"}, 400)
-    with pytest.raises(BadRequestError) as caught:
-        await client.qualification_sessions.list(status="qualified")
-    assert caught.value.code == "ValidationError"
 
 
 # --- iter ---------------------------------------------------------------------------------------------------------

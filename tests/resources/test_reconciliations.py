@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from truemed_async import RequestOptions
-from truemed_async.errors import BadRequestError, DecodeError, InvalidArgumentError, PaginationDriftError, ServerError
+from truemed_async.errors import DecodeError, InvalidArgumentError, PaginationDriftError, ServerError
 from truemed_async.models import Payout, ReconciliationCheck, Transaction, TransactionType
 
 OCTOBER: dict[str, Any] = {"start_date": "2026-10-01", "end_date": "2026-10-31"}
@@ -76,13 +76,6 @@ async def test_list_transactions_returns_one_page(client, server):
     }  # fmt: skip
 
 
-async def test_unset_filters_are_omitted(client, server):
-    server.answer({"payouts": [], "pagination": None}).answer({"transactions": [], "pagination": None})
-    await client.reconciliations.list_payouts(**OCTOBER)
-    await client.reconciliations.list_transactions(**OCTOBER)
-    assert [asked.query for asked in server.asked] == [OCTOBER, OCTOBER]
-
-
 PACIFIC = timezone(timedelta(hours=-8))
 
 
@@ -140,13 +133,6 @@ async def test_a_bad_argument_is_refused_at_once(client, server, given, message)
 async def test_missing_end_date_is_refused(client, name):
     with pytest.raises(InvalidArgumentError if name == "reconcile" else TypeError):
         getattr(client.reconciliations, name)(start_date="2026-10-01")
-
-
-async def test_a_refused_filter_is_an_error(client, server):
-    server.answer({"error": "ValidationError", "message": "canary"}, 400)
-    with pytest.raises(BadRequestError) as caught:
-        await client.reconciliations.list_transactions(**OCTOBER)
-    assert (caught.value.code, caught.value.endpoint) == ("ValidationError", "reconciliations.list_transactions")
 
 
 async def test_an_answer_under_another_name_is_not_an_empty_list(client, server):
