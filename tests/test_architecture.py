@@ -171,7 +171,7 @@ def test_parts_of_the_emulator_import_each_other_without_a_circle():
     assert not circles, {part: sorted(imports[part] & circles) for part in sorted(circles)}
 
 
-def test_the_emulator_shares_nothing_with_the_sdk():
+def test_emulator_and_sdk_share_no_code():
     wrong = [
         f"{found.module}:{found.line} imports {target}"
         for found, target in internal_imports()
@@ -230,7 +230,7 @@ def test_the_pure_files_do_no_input_output():
     assert not wrong, "\n".join(wrong)
 
 
-def test_there_is_no_circle():
+def test_imports_have_no_cycle():
     edges = {
         name: {target for found, target in internal_imports() if found.module == name and not found.only_types}
         for name in MODULES

@@ -121,7 +121,7 @@ def test_every_endpoint_has_a_synchronous_twin(endpoint):
 
 
 @BY_NAME
-def test_every_endpoint_is_answered_by_the_emulator(endpoint):
+def test_every_endpoint_has_an_emulator_route(endpoint):
     found = [route for route in ROUTES if route.name == endpoint.name]
     assert len(found) == 1, f"add one route {endpoint.name!r} to emulator/resources/{endpoint.name.split('.')[0]}.py"
     (route,) = found
@@ -230,7 +230,7 @@ def test_a_method_is_documented_in_both_worlds(theirs, name, ours, renamed):
 
 
 @pytest.mark.parametrize(("theirs", "ours"), TWINS.values(), ids=TWINS)
-def test_the_synchronous_world_has_nothing_of_its_own(theirs, ours):
+def test_sync_client_has_no_extra_methods(theirs, ours):
     expected = {RENAMED.get(name, name) for name in members(theirs) if name not in ASYNC_ONLY}
     names = {name for name, value in vars(ours).items() if callable(value) or isinstance(value, property)}
     names -= set(vars(ours).get("__annotations__", ()))  # the resources, which the next test compares
@@ -248,13 +248,13 @@ def test_the_clients_have_the_same_resources():
 # --- the generated file -------------------------------------------------------------------------------------------
 
 
-def test_the_committed_file_is_what_the_generator_writes(capsys):
+def test_committed_facade_matches_the_generator(capsys):
     assert _codegen.TARGET.read_bytes() == Writer().source().encode()
     assert _codegen.main(["--check"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_check_fails_and_says_what_to_do_where_the_file_differs(tmp_path, monkeypatch, capsys):
+def test_check_fails_with_a_hint_if_the_file_differs(tmp_path, monkeypatch, capsys):
     target = tmp_path / "_generated.py"
     monkeypatch.setattr(_codegen, "TARGET", target)
     target.write_text("# by hand\n", encoding="utf-8")

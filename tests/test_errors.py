@@ -90,14 +90,14 @@ def test_the_docstring_draws_every_error():
     assert "└ ServerError (5xx" in (errors.__doc__ or "")
 
 
-def test_two_of_them_are_also_what_python_would_have_raised():
+def test_two_errors_are_builtin_errors_too():
     assert issubclass(InvalidArgumentError, ValueError)
     assert issubclass(SyncInAsyncError, RuntimeError)
     assert not issubclass(CallError, (ValueError, RuntimeError, OSError))
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
-def test_every_error_says_what_it_means(kind):
+def test_every_error_class_has_a_docstring(kind):
     assert kind.__doc__
 
 
@@ -128,7 +128,7 @@ def made(kind: type[CallError], **given: Any) -> CallError:
 
 
 @pytest.mark.parametrize("kind", CALL_ERRORS, ids=lambda kind: kind.__name__)
-def test_every_error_of_a_call_says_how_far_it_got(kind):
+def test_every_call_error_has_outcome_and_attempts(kind):
     error = made(kind)
     assert type(error) is kind
     assert error.endpoint == "qualification_sessions.update"
@@ -148,14 +148,14 @@ def test_every_error_of_a_call_says_how_far_it_got(kind):
 
 
 @pytest.mark.parametrize("kind", CALL_ERRORS, ids=lambda kind: kind.__name__)
-def test_no_error_shows_what_truemed_said(kind):
+def test_text_of_an_error_omits_the_message(kind):
     error = made(kind)
     assert "canary" not in f"{error} {error!r} {error.args} {vars(error)}"
 
 
 @pytest.mark.parametrize("kind", CALL_ERRORS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickled_error_keeps_its_attributes_and_drops_what_truemed_said(kind, protocol):
+def test_pickled_error_keeps_attributes_without_message(kind, protocol):
     error = made(kind)
     error.add_note("order 7")
     pickled = pickle.dumps(error, protocol)
@@ -209,11 +209,11 @@ def test_an_error_can_be_copied(twin):
         ),
     ],
 )
-def test_the_text_says_what_happened_and_what_to_do(changes, text):
+def test_text_describes_failure_and_remedy(changes, text):
     assert str(made(CallError, **changes)) == text
 
 
-def test_an_error_made_by_hand_needs_only_its_endpoint():
+def test_error_can_be_constructed_with_its_endpoint():
     error = CallError("it broke", endpoint="x.y")
     assert (error.attempts, error.outcome, error.idempotency_key, error.request_id) == (1, "unknown", None, None)
     assert str(error) == "x.y: it broke (1 attempt; outcome unknown: it may have been applied)"

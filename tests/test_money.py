@@ -47,12 +47,12 @@ def test_every_amount_survives_being_written_and_read(value):
 
 
 @given(AMOUNTS, st.integers(1, 9))
-def test_a_fraction_of_a_cent_is_refused_and_never_rounded(value, tenth):
+def test_a_fraction_of_a_cent_is_rejected_and_never_rounded(value, tenth):
     with pytest.raises(InvalidArgumentError, match="whole cents"):
         cents(Decimal(value * 10 + tenth).scaleb(-3))
 
 
-def test_the_callers_decimal_context_has_no_say():
+def test_decimal_context_does_not_matter():
     with localcontext() as context:
         context.prec = 2
         assert cents(Decimal("12345.67")) == 1_234_567
@@ -79,7 +79,7 @@ def test_a_decimal_is_finite(wrong):
 
 
 @pytest.mark.parametrize("wrong", [Decimal("1E+999999"), Decimal("1E-999999"), Decimal(2**53), "9" * 16], ids=str)
-def test_a_size_that_no_money_has_is_refused_at_once(wrong):
+def test_a_size_that_no_money_has_is_rejected_at_once(wrong):
     with pytest.raises(InvalidArgumentError, match=r"2\*\*53") as caught:
         cents(wrong)
     assert caught.value.__context__ is None

@@ -139,7 +139,7 @@ def test_hooks_are_callables_in_a_list_or_tuple(hooks):
 
 
 @pytest.mark.parametrize("hooks", [None, hook, {hook}, iter([hook]), "hooks", {"hook": hook}])
-def test_hooks_in_anything_else_are_refused(hooks):
+def test_hooks_in_anything_else_are_rejected(hooks):
     with pytest.raises(InvalidArgumentError, match="hooks must be a list or tuple"):
         validate_hooks(hooks)
 

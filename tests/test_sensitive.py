@@ -37,7 +37,7 @@ def test_a_secret_can_be_copied_and_stays_one():
     assert copy.deepcopy([secret])[0] is secret
 
 
-def test_a_box_gives_its_value_to_who_asks_and_prints_as_stars():
+def test_sensitive_holds_its_value_and_masks_its_repr():
     box = Sensitive({"email": "canary"})
     assert box.value == {"email": "canary"}
     assert repr(box) == str(box) == f"{box}" == MASK
@@ -58,7 +58,7 @@ def test_a_masked_field_shows_only_whether_it_is_absent(value, shown):
     assert mask(value) == shown
 
 
-def test_who_pickles_a_holder_is_told_why_that_is_refused():
+def test_pickling_a_holder_raises_with_a_reason():
     with pytest.raises(TypeError, match="^a secret cannot be pickled$"):
         pickle.dumps(Secret("canary"))
     with pytest.raises(TypeError, match="^sensitive data cannot be pickled$"):

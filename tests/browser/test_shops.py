@@ -55,7 +55,7 @@ def test_only_captured_is_fulfilled(page, visit, shop):
     becomes(page, "fulfilled")
 
 
-def test_rejected_is_refused(page, visit):
+def test_rejected_is_rejected(page, visit):
     visit()
     pay(page, review="Reject")
     becomes(page, "rejected")
@@ -72,7 +72,7 @@ def test_a_declined_card_can_be_replaced(page, visit):
     becomes(page, "fulfilled")
 
 
-def test_abandoned_stays_open_and_can_be_cancelled(page, visit):
+def test_abandoned_stays_open_and_can_be_canceled(page, visit):
     visit()
     checkout = page.url
     page.get_by_role("link", name="Leave without paying").click()

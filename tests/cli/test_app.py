@@ -100,7 +100,7 @@ class TestExitCodes:
     @pytest.mark.parametrize(
         "argv", [("--api-key=hush", *LIST), ("--api-key", "hush", *LIST), (*LIST, "--api-key=hush")]
     )
-    def test_api_key_option_is_refused(self, truemed, argv):
+    def test_api_key_option_is_rejected(self, truemed, argv):
         done = truemed(*argv)
 
         assert done.code == 2
@@ -297,7 +297,7 @@ class TestUsageErrors:
             (("sessions", "update", "--user-id", "u", "qs_1", "--user-id", "v"), "invalid command line; see --help"),
         ],
     )
-    def test_message_says_what_is_wrong(self, truemed, argv, message):
+    def test_message_error_describes_the_problem(self, truemed, argv, message):
         assert truemed(*argv).err == f"error: {message}\n"
 
     @pytest.mark.parametrize(

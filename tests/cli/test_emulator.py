@@ -189,7 +189,7 @@ class TestState:
             '{"api_key": "k", "webhooks": {}, "state": {"version": 1}}',
         ],
     )
-    def test_invalid_state_file_is_refused(self, truemed, tmp_path, option, content):
+    def test_invalid_state_file_is_rejected(self, truemed, tmp_path, option, content):
         file = tmp_path / "state.json"
         file.write_text(content)
         done = truemed("emulator", option, str(file))
@@ -197,7 +197,7 @@ class TestState:
         assert done.err == "error: the file was not written by `truemed emulator --state`\n"
         assert file.read_text() == content
 
-    def test_state_with_remote_webhook_is_refused(self, truemed, tmp_path):
+    def test_state_with_remote_webhook_is_rejected(self, truemed, tmp_path):
         file = tmp_path / "state.json"
         assert truemed("emulator", "--state", str(file), out=Signalled(signal.SIGTERM)).code == 0
         held = json.loads(file.read_text())
@@ -206,16 +206,16 @@ class TestState:
         assert truemed("emulator", "--state", str(file)).code == 2
 
     @pytest.mark.parametrize("option", ["--state", "--seed-file"])
-    def test_unreadable_state_file_is_refused(self, truemed, tmp_path, option):
+    def test_unreadable_state_file_is_rejected(self, truemed, tmp_path, option):
         done = truemed("emulator", option, str(tmp_path))
         assert (done.code, done.err) == (2, f"error: {option} cannot be read: Is a directory\n")
 
-    def test_state_in_missing_directory_is_refused(self, truemed, tmp_path):
+    def test_state_in_missing_directory_is_rejected(self, truemed, tmp_path):
         done = truemed("emulator", "--state", str(tmp_path / "nowhere" / "state.json"))
         assert (done.code, done.out) == (2, "")
         assert done.err == "error: --state cannot be written: No such file or directory\n"
 
-    def test_missing_seed_file_is_refused(self, truemed, tmp_path):
+    def test_missing_seed_file_is_rejected(self, truemed, tmp_path):
         done = truemed("emulator", "--seed-file", str(tmp_path / "seed.json"))
         assert (done.code, done.err) == (2, "error: --seed-file: there is no such file\n")
 
@@ -280,7 +280,7 @@ class TestRequestLog:
 
 
 @pytest.mark.parametrize("url", ["https://shop.example/", "nonsense"])
-def test_remote_webhook_is_refused(truemed, url):
+def test_remote_webhook_is_rejected(truemed, url):
     done = truemed("emulator", "--webhook", url)
     assert (done.code, done.err) == (
         2,
@@ -289,11 +289,11 @@ def test_remote_webhook_is_refused(truemed, url):
 
 
 @pytest.mark.parametrize("option", ["--payment-sessions", "--payment-tokens", "--catalog-items"])
-def test_negative_count_is_refused(truemed, option):
+def test_negative_count_is_rejected(truemed, option):
     assert truemed("emulator", option, "-1").code == 2
 
 
-def test_port_above_65535_is_refused(serve, ask, stopped):
+def test_port_above_65535_is_rejected(serve, ask, stopped):
     process, url, key = serve("--catalog-items", "66000")
     assert ask(f"{url}/api/v1/product_catalog/items/list", key)["pagination"]["count"] == 66000
     stopped(process)

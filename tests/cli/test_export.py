@@ -277,7 +277,7 @@ def test_parquet_is_written_to_standard_output(truemed):
     assert pyarrow.parquet.read_table(io.BytesIO(raw.getvalue())).num_rows == 1000
 
 
-def test_parquet_on_terminal_is_refused(truemed, terminal):
+def test_parquet_on_terminal_is_rejected(truemed, terminal):
     done = truemed(*EMULATOR, "sessions", "export", "--output", "-", "--format", "parquet", out=terminal())
 
     assert (done.code, done.out) == (2, "")

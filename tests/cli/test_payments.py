@@ -121,7 +121,7 @@ class TestCreate:
     @pytest.mark.parametrize(
         "amount", ["20", "1999", "19.9", "19.999", "-1.00", "$19.99", "1,999.00", "none", "1e2", ""]
     )
-    def test_ambiguous_amount_is_refused(self, truemed, emulator, amount):
+    def test_ambiguous_amount_is_rejected(self, truemed, emulator, amount):
         done = truemed(*CREATE[:2], f"--amount={amount}", *CREATE[4:])
 
         assert (done.code, done.out) == (2, "")
@@ -139,7 +139,7 @@ class TestCreate:
             ('{"name": "Mat", "price": "19.99", "quantity": 0}', "quantity must be a whole number"),
         ],
     )
-    def test_invalid_item_is_refused(self, truemed, emulator, item, told):
+    def test_invalid_item_is_rejected(self, truemed, emulator, item, told):
         done = truemed(*CREATE[:5], item, *CREATE[6:])
 
         assert done.code == 2
@@ -147,7 +147,7 @@ class TestCreate:
         assert "secret" not in done.err
 
     @pytest.mark.parametrize("half", [("--next-bill-amount", "5.00"), ("--next-bill-date", "2027-01-01")])
-    def test_incomplete_next_bill_is_refused(self, truemed, emulator, half):
+    def test_incomplete_next_bill_is_rejected(self, truemed, emulator, half):
         done = truemed(*CREATE, *half)
 
         assert done.code == 2
@@ -155,7 +155,7 @@ class TestCreate:
 
 
 class TestConfirmation:
-    def test_refund_asks_for_confirmation(self, answers, payments, captured):
+    def test_refund_requests_confirmation(self, answers, payments, captured):
         done = answers("Yes\n", "payments", "refund", captured, *REFUND)
 
         (row,) = done.rows

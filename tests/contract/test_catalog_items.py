@@ -105,7 +105,7 @@ async def test_an_eligibility_is_null_until_the_review():
     [("not_eligible", "ineligible"), ("hsa_fsa_eligible", "eligible")],
     ids=["EVENT, older", "GUIDE, older"],
 )
-def test_an_older_spelling_means_what_the_newer_one_does(older, newer):
+def test_older_spellings_have_the_same_meaning(older, newer):
     """An older page of EVENT and an older table of GUIDE."""
     one, other = CatalogEligibility(older), CatalogEligibility(newer)
     assert (one.is_eligible, one.is_ineligible) == (other.is_eligible, other.is_ineligible)

@@ -215,14 +215,14 @@ async def test_a_session_has_the_amount_details_of_its_creation():
 
 
 @pytest.mark.parametrize("name", ["total_refundable", "quantity_refundable", "total_capturable", "quantity_capturable"])
-async def test_a_line_says_what_is_left_of_it(name):
+async def test_order_items_have_remaining_amounts(name):
     """LIST: refundable only once captured, capturable only while authorized; absent otherwise."""
     assert getattr((await row(order_items=[{name: 7}])).order_items[0], name) == 7
     assert getattr((await row(order_items=[{}])).order_items[0], name) is None
 
 
 @pytest.mark.parametrize("name", ["authorized_on", "captured_on"])
-async def test_a_row_says_when_in_utc(name):
+async def test_times_of_a_row_are_utc(name):
     """LIST: ISO 8601, UTC, milliseconds optional."""
     for written, read in (
         ("2024-06-13T16:03:07.473Z", datetime(2024, 6, 13, 16, 3, 7, 473000, tzinfo=UTC)),

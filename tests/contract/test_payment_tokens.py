@@ -36,7 +36,7 @@ async def test_a_token_has_six_fields():
     assert set(found.to_dict()) == set(TOKEN)
 
 
-async def test_a_token_says_whose_it_is():
+async def test_token_has_the_customer():
     """GET: customer_email; customer_name is first and last name."""
     found = await got()
     assert (found.payment_token, found.customer_email, found.customer_name) == (
@@ -46,7 +46,7 @@ async def test_a_token_says_whose_it_is():
     )
 
 
-async def test_a_token_says_since_when():
+async def test_token_has_its_creation_time():
     """GET: created_at, ISO 8601."""
     assert (await got()).created_at == datetime(2024, 1, 15, 9, 30, tzinfo=UTC)
 
@@ -54,7 +54,7 @@ async def test_a_token_says_since_when():
 @pytest.mark.parametrize(
     ("written", "read"), [("2025-01-15T09:30:00Z", datetime(2025, 1, 15, 9, 30, tzinfo=UTC)), (None, None)]
 )
-async def test_a_token_says_when_its_first_letter_expires(written, read):
+async def test_token_has_the_first_letter_expiry(written, read):
     """GET: lmn_expires_at, null without a verified letter."""
     assert (await got(lmn_expires_at=written)).lmn_expires_at == read
 

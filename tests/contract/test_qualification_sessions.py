@@ -80,7 +80,7 @@ async def test_a_text_is_a_string_or_null(field):
 
 @pytest.mark.parametrize("field", ["eligible_amount", "fee"])
 @pytest.mark.parametrize("amount", [0.1, 1999.99, 56080.0, 1e15 + 0.25, 4.35])
-async def test_an_amount_is_a_double_and_loses_nothing(field, amount):
+async def test_amounts_are_doubles_without_loss(field, amount):
     """GET: "double or null". The unit is not published, so it is neither cents nor converted."""
     found = await got(**{field: amount})
     assert getattr(found, field) == amount

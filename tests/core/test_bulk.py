@@ -213,7 +213,7 @@ async def test_a_source_is_never_read_by_two_workers_at_once():
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_an_exception_that_is_no_ones_failure_ends_the_whole(ordered):
+async def test_exception_of_the_source_ends_the_iteration(ordered):
     calls = Calls(free=False)
 
     async def call(number: int) -> int:
@@ -290,7 +290,7 @@ async def test_the_outcome_of_a_call_that_worked_is_its_value():
 
 
 @pytest.mark.parametrize("error", [NOT_FOUND, InvalidArgumentError("no id")])
-async def test_a_failure_stays_its_own(error):
+async def test_one_failure_does_not_affect_other_outcomes(error):
     async def call(item: str) -> str:
         raise error
 
@@ -310,6 +310,6 @@ async def test_errors_that_are_not_call_errors_propagate(error):
         await outcome_of("qs_1", call)
 
 
-def test_a_value_of_none_is_a_value():
+def test_none_is_a_valid_value():
     assert Outcome(id="qs_1", value=None).ok
     assert Outcome(id="qs_1", value=None).unwrap() is None

@@ -46,7 +46,7 @@ def test_the_hosts_are_truemeds(environment, host):
     assert resolve_url(environment) == host
 
 
-def test_the_environment_variables_are_used_where_nothing_is_given(monkeypatch):
+def test_environment_variables_are_the_defaults(monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", "key-from-environment")
     monkeypatch.setenv("TRUEMED_ENVIRONMENT", "sandbox")
     assert resolve_key(None) == "key-from-environment"
@@ -71,7 +71,7 @@ def test_empty_environment_variables_count_as_not_set(monkeypatch):
 
 
 @pytest.mark.parametrize("environment", ["staging", "Production", "", "canary"])
-def test_an_unknown_environment_is_refused(environment, monkeypatch):
+def test_an_unknown_environment_is_rejected(environment, monkeypatch):
     with pytest.raises(ConfigurationError, match="'production' or 'sandbox'") as caught:
         resolve_url(environment)
     assert "canary" not in str(caught.value)
@@ -124,7 +124,7 @@ def test_https_anywhere_and_http_on_this_machine_are_accepted(given, used):
         "https://h.example:canary", "https://[::1",
     ],
 )  # fmt: skip
-def test_any_other_base_url_is_refused_without_being_shown(given):
+def test_invalid_base_url_raises_without_showing_it(given):
     with pytest.raises(ConfigurationError, match=r"^base_url ") as caught:
         validate_base_url(given)
     assert "canary" not in f"{caught.value!r}"
@@ -150,7 +150,7 @@ BAD_KEYS = [
 
 
 @pytest.mark.parametrize("given", BAD_KEYS, ids=range(len(BAD_KEYS)))
-def test_a_bad_key_is_refused_and_appears_nowhere(given):
+def test_a_bad_key_is_rejected_and_appears_nowhere(given):
     with pytest.raises(ConfigurationError) as caught:
         resolve_key(given)
     assert str(caught.value).startswith("api_key ")

@@ -25,7 +25,7 @@ def test_a_key_may_be_repeated_with_the_same_values_only():
     assert "k" not in caught.value.args[0].split()
 
 
-def test_a_refused_mix_up_does_not_replace_what_was_sent():
+def test_rejected_key_reuse_keeps_the_first_request():
     ledger = IdempotencyKeyCache()
     ledger.check(write("k", {"a": 1}))
     for _ in range(2):

@@ -71,7 +71,7 @@ class World:
 # --- success ------------------------------------------------------------------------------------------------------
 
 
-async def test_an_answer_comes_back_with_what_surrounded_it():
+async def test_response_has_value_status_and_headers():
     world = World(OK, took=0.25)
     response = await world.send()
     assert response.value == {"a": 1}
@@ -137,7 +137,7 @@ async def test_the_callers_key_wins_and_is_on_result_and_error():
         (raw(400, {"error": "ServerError"}), UNKEYED, ServerError, 1, "unknown"),
     ],
 )
-async def test_a_call_that_fails_says_how_often_and_what_it_may_have_done(step, endpoint, error, attempts, outcome):
+async def test_error_has_attempts_and_outcome(step, endpoint, error, attempts, outcome):
     world = World(step)
     found = await world.fail(endpoint)
     assert type(found) is error
@@ -156,7 +156,7 @@ async def test_one_unknown_attempt_leaves_the_call_unknown_whatever_comes_after(
     assert (await World(raw(429), refused()).fail(KEYED)).outcome == "not_sent"
 
 
-async def test_the_request_id_is_the_last_answers():
+async def test_request_id_is_that_of_the_last_response():
     error = await World(raw(500, x_request_id="r-1"), raw(404, x_request_id="r-2")).fail()
     assert error.request_id == "r-2"
 
@@ -174,7 +174,7 @@ async def test_an_error_holds_no_other_error_and_no_body_in_any_frame():
 # --- time ---------------------------------------------------------------------------------------------------------
 
 
-async def test_an_attempt_has_what_is_left_of_the_call_and_no_more_than_its_own():
+async def test_attempt_timeout_is_limited_by_the_deadline():
     world = World(timed_out(), took=100.0)
     error = await world.fail(timeouts=Timeouts(connect=3, attempt=20, total=50))
     assert [sent.seconds for sent in world.transport.sent] == pytest.approx([20, 20, 50 - 40 - 0.375 - 0.75])
@@ -184,7 +184,7 @@ async def test_an_attempt_has_what_is_left_of_the_call_and_no_more_than_its_own(
     assert error.outcome == "unknown"
 
 
-async def test_an_attempt_that_runs_out_of_its_own_time_is_not_the_calls_deadline():
+async def test_attempt_timeout_is_not_the_deadline():
     world = World(timed_out(), took=100.0)
     error = await world.fail(timeouts=Timeouts(attempt=1, total=60))
     assert type(error) is AttemptTimeoutError
@@ -200,7 +200,7 @@ async def test_no_call_takes_longer_than_its_deadline(took, total):
     assert error.attempts == len(world.transport.sent) >= 1
 
 
-async def test_a_pause_that_would_outlast_the_deadline_is_not_begun():
+async def test_backoff_beyond_the_deadline_is_not_started():
     world = World(refused(), took=0.9)
     error = await world.fail(timeouts=Timeouts(total=1))
     assert type(error) is ConnectError
@@ -208,7 +208,7 @@ async def test_a_pause_that_would_outlast_the_deadline_is_not_begun():
     assert error.attempts == 1
 
 
-async def test_no_attempt_is_begun_after_the_deadline_even_if_a_pause_overshoots():
+async def test_no_attempt_starts_after_the_deadline():
     world = World(refused(), took=0.1)
     world.clock.late = 1.0
     error = await world.fail(UNKEYED, timeouts=Timeouts(total=1))
@@ -251,7 +251,7 @@ async def test_after_a_refusal_the_whole_client_waits_for_the_gate():
     assert min(sent.at for sent in world.transport.sent[1:]) >= 1007
 
 
-async def test_a_call_whose_turn_would_come_too_late_fails_at_once_and_sends_nothing():
+async def test_call_queued_beyond_its_deadline_fails_without_sending():
     world = World(raw(429, retry_after="50"))
     await world.fail(retry=RetryPolicy(max_attempts=1))
     error = await world.fail(KEYED, key="mine", timeouts=Timeouts(total=10))
@@ -279,7 +279,7 @@ async def test_a_call_that_was_paced_still_has_its_attempts():
     assert world.clock.slept == pytest.approx([0.1, 0.1], rel=0.1)
 
 
-async def test_a_turn_that_was_given_before_a_cut_is_taken_anew():
+async def test_slot_assigned_before_a_rate_cut_is_reassigned():
     world = World(raw(429), OK)
     await world.fail(retry=RetryPolicy(max_attempts=1))
     limiter, sleep = world.pipeline._limiter, world.clock.sleep
@@ -311,7 +311,7 @@ async def test_in_an_outage_the_budget_stops_the_retries_and_success_brings_them
     assert (await world.fail()).attempts == 2
 
 
-async def test_a_retry_that_succeeds_costs_nothing():
+async def test_successful_retry_refunds_its_cost():
     world = World(refused(), OK)
     for _ in range(100):
         world.transport.sent.clear()
@@ -392,14 +392,14 @@ async def test_disabled_logging_without_hooks_builds_no_attempt(caplog, monkeypa
 # --- the slots ----------------------------------------------------------------------------------------------------
 
 
-async def test_no_more_calls_are_under_way_than_there_are_slots_and_a_failed_one_frees_its_own():
+async def test_calls_in_flight_are_limited_and_failures_free_their_slot():
     world = World(raw(404), slots=1)
     for _ in range(3):
         await world.fail()
     assert not world.transport.slots.locked()
 
 
-async def test_a_cancelled_call_frees_its_slot_and_is_not_swallowed():
+async def test_a_canceled_call_frees_its_slot_and_is_not_swallowed():
     world = World(OK, slots=1)
     never = asyncio.Event()
 

@@ -38,14 +38,14 @@ def rate_of(pacer: AdaptiveRateLimiter, now: float) -> float:
     return 1 / (pacer.reserve(now) - first)
 
 
-def test_until_the_first_refusal_there_is_no_limit():
+def test_no_limit_before_the_first_429():
     pacer = AdaptiveRateLimiter()
     for number in range(1000):
         assert pacer.reserve(START + number / 1000) == 0.0
         pacer.on_success(START + number / 1000)
 
 
-def test_a_refusal_cuts_the_rate_to_seven_tenths_of_what_succeeded():
+def test_429_cuts_the_rate_to_70_percent():
     assert rate_of(paced(100), START) == pytest.approx(70, rel=0.05)
 
 
@@ -70,14 +70,14 @@ def test_turns_are_handed_out_one_after_another():
     assert steps == pytest.approx([1 / 70] * 9, rel=0.05)
 
 
-def test_turns_that_nobody_took_are_not_saved_up():
+def test_unused_rate_does_not_accumulate():
     pacer = paced(100)
     assert pacer.reserve(START + 5) == 0.0
     assert pacer.reserve(START + 5) > 0.0
 
 
 @pytest.mark.parametrize(("cuts", "doubling"), [(1, 0.25), (2, 2.0)])
-def test_while_nothing_is_refused_the_rate_doubles_quickly_at_first_and_slowly_after_a_second_cut(cuts, doubling):
+def test_rate_doubles_quickly_then_slowly_after_a_second_cut(cuts, doubling):
     pacer = paced(100)
     now = START
     for _ in range(cuts - 1):
@@ -89,7 +89,7 @@ def test_while_nothing_is_refused_the_rate_doubles_quickly_at_first_and_slowly_a
     assert rate_of(pacer, now) == pytest.approx(2 * before, rel=0.15)
 
 
-def test_a_rate_that_is_not_used_does_not_grow_beyond_twice_what_is_served():
+def test_rate_grows_to_at_most_twice_the_served_rate():
     pacer = paced(10)
     serve(pacer, 10, START, START + 30)
     assert rate_of(pacer, START + 30) < 30  # unbounded, it would be above 800
@@ -163,7 +163,7 @@ def test_a_nearer_gate_does_not_replace_a_farther_one():
 # --- forgetting ---------------------------------------------------------------------------------------------------
 
 
-def test_after_a_minute_without_a_refusal_there_is_no_limit_any_more():
+def test_limit_is_removed_after_a_minute_without_429():
     pacer = paced(1)
     pacer.reserve(START + 60)
     assert pacer.reserve(START + 60) > 0.0  # not yet
@@ -192,7 +192,7 @@ def test_a_hostile_retry_after_does_not_close_the_client_for_more_than_a_minute(
 
 
 @pytest.mark.parametrize("slots", [10, 50, 100])
-def test_in_a_storm_few_requests_are_refused_and_the_server_is_kept_busy(slots):
+def test_storm_keeps_the_server_busy_with_few_429(slots):
     """1,000 requests, ``slots`` at a time, of 20 ms each, against a server that takes 200 a second and bursts of 20."""
     pacer, numbers, refused, served = AdaptiveRateLimiter(), count(), 0, 0
     tokens, filled, waiting = 20.0, START, 1000 - slots

@@ -168,7 +168,7 @@ def test_every_query_reads_back_as_it_was_given(query):
     assert url.raw_fragment == ""
 
 
-def test_a_lone_surrogate_in_a_query_is_refused_by_name():
+def test_a_lone_surrogate_in_a_query_is_rejected_by_name():
     with pytest.raises(InvalidArgumentError, match="^search contains a lone surrogate") as caught:
         build_request(BASE, LIST_QUALIFICATION_SESSIONS, query={"search": "canary\ud800"})
     assert caught.value.__context__ is None
@@ -220,13 +220,13 @@ def test_the_key_that_is_reported_is_the_key_that_is_sent():
 
 
 @pytest.mark.parametrize("endpoint", [SAFE, UNKEYED])
-def test_an_endpoint_without_a_key_takes_none(endpoint):
+def test_unkeyed_endpoint_rejects_a_key(endpoint):
     with pytest.raises(InvalidArgumentError, match=r"takes no idempotency key"):
         build_request(BASE, endpoint, idempotency_key="k")
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ké", "k" * 256])
-def test_a_bad_key_is_refused(key):
+def test_a_bad_key_is_rejected(key):
     with pytest.raises(InvalidArgumentError, match="idempotency_key must be"):
         build_request(BASE, KEYED, idempotency_key=key)
 
@@ -246,7 +246,7 @@ def test_no_body_and_an_empty_body_are_two_things():
     [object(), b"canary", {1, 2}, "canary\ud800", 2**70, {1: "canary"}, {("canary",): 1}],
     ids=["object", "bytes", "set", "surrogate", "huge", "int key", "tuple key"],
 )
-def test_a_body_that_json_cannot_hold_is_refused_without_being_shown(value):
+def test_unserializable_body_raises_without_showing_it(value):
     with pytest.raises(InvalidArgumentError, match=r"the body of things\.make contains a value") as caught:
         build_request(BASE, UNKEYED, body={"a": value})
     assert "canary" not in repr(caught.value)
@@ -302,7 +302,7 @@ CONTROLS = [chr(code) for code in (*range(32), 127)]
 @pytest.mark.parametrize(
     "character", [*CONTROLS, "\x80", "\x85", "\xa0", "é", "\u2028", "\U0001f9ea", "\ud800"], ids=ascii
 )
-def test_a_header_value_with_a_control_or_non_ascii_character_is_refused_by_its_name(character):
+def test_a_header_value_with_a_control_or_non_ascii_character_is_rejected_by_its_name(character):
     for value in (f"canary{character}x", f"{character}canary", f"canary{character}"):
         with pytest.raises(InvalidArgumentError, match="^header x-trace must be printable ASCII") as caught:
             validate_headers({"X-Trace": value})
@@ -328,7 +328,7 @@ def test_a_header_name_is_an_http_token(name):
         "connection", "Accept-Encoding",
     ],
 )  # fmt: skip
-def test_the_key_and_the_framing_are_the_clients_own(name):
+def test_key_and_framing_headers_cannot_be_set(name):
     with pytest.raises(InvalidArgumentError, match=f"the header {name.lower()} is set by the client") as caught:
         validate_headers({name: "canary"})
     assert "canary" not in str(caught.value)
@@ -337,7 +337,7 @@ def test_the_key_and_the_framing_are_the_clients_own(name):
 # --- endpoints ----------------------------------------------------------------------------------------------------
 
 
-def test_a_get_is_safe_and_a_post_is_not_unless_it_says_so():
+def test_get_is_safe_and_post_only_if_declared():
     assert SAFE.idempotency is Idempotency.SAFE
     assert UNKEYED.idempotency is Idempotency.UNKEYED
     assert KEYED.idempotency is Idempotency.KEYED
@@ -395,7 +395,7 @@ def test_a_request_does_not_even_show_that_it_has_a_body():
     assert "body" not in repr(build_request(BASE, KEYED, body={"a": 1}, idempotency_key="k-1"))
 
 
-def test_the_messages_say_what_to_do():
+def test_messages_suggest_a_fix():
     both = Endpoint("x.y", "GET", "/a/{first}/{second}", dict)
     assert refusal(both) == "the path needs exactly: first, second"
     assert refusal(SAFE, path={"first": "1"}) == "the path needs exactly: nothing"

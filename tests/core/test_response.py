@@ -72,7 +72,7 @@ def test_any_2xx_with_json_is_the_value(status):
     assert read_response(raw(status, b' \n{"a": 1}'), SAFE, NOW) == {"a": 1}
 
 
-def test_a_list_may_be_the_whole_answer():
+def test_response_may_be_a_list():
     assert read_response(raw(body=b"[1, 2]"), Endpoint("x.y", "GET", "/x", list), NOW) == [1, 2]
 
 
@@ -82,17 +82,17 @@ def test_an_endpoint_without_a_result_reads_nothing(body):
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b' {"a": 1}'])
-def test_an_endpoint_without_a_result_takes_any_answer_of_the_api(body):
+def test_endpoint_without_result_accepts_any_json(body):
     assert read_response(raw(200, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
 
 
-def test_a_page_of_somebody_else_is_no_answer_even_where_nothing_is_read():
+def test_foreign_page_is_a_decode_error_without_result_type():
     found = failure(raw(200, b"<html>sign in to the network"), Endpoint("x.y", "POST", "/x", NoneType))
     assert (found.error, found.reason) == (DecodeError, "the response is not JSON")
 
 
 @pytest.mark.parametrize(("status", "has_length"), [(200, True), (204, False), (205, False)])
-def test_an_answer_without_a_body_is_one_where_no_field_is_required(status, has_length):
+def test_empty_body_is_accepted_without_required_fields(status, has_length):
     found = read_response(
         raw(status, b"", has_length=has_length), Endpoint("x.y", "POST", "/x", PaymentCancellation), NOW
     )
@@ -100,19 +100,19 @@ def test_an_answer_without_a_body_is_one_where_no_field_is_required(status, has_
 
 
 @pytest.mark.parametrize("result", [QualificationSession, dict, list])
-def test_an_answer_without_a_body_is_none_where_one_is_due(result):
+def test_empty_body_with_required_fields_fails(result):
     found = failure(raw(200, b"", has_length=True), Endpoint("x.y", "POST", "/x", result))
     assert (found.error, found.reason) == (DecodeError, "the response is not JSON")
 
 
-def test_an_answer_that_may_have_been_cut_is_not_taken_for_one_without_fields():
+def test_possibly_truncated_body_is_not_an_empty_response():
     found = failure(raw(200, b"", has_length=False), Endpoint("x.y", "POST", "/x", PaymentCancellation))
     assert found.error is TruncatedResponseError
 
 
 @pytest.mark.parametrize("status", [204, 205])
 @pytest.mark.parametrize("has_length", [True, False])
-def test_a_204_where_a_body_is_due_is_a_whole_answer_of_the_wrong_shape(status, has_length):
+def test_unexpected_204_is_a_decode_error(status, has_length):
     """Such an answer has no body and no Content-Length by definition, so it cannot have been cut short."""
     found = failure(raw(status, b"", has_length=has_length))
     assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
@@ -138,7 +138,7 @@ def test_malformed_but_complete_json_is_a_decode_error_at_once(body):
     assert found.reason == "the response is malformed JSON"
 
 
-def test_a_wrong_shape_names_its_place_and_what_was_expected_but_never_the_value():
+def test_decode_error_has_path_and_expectation_but_no_value():
     body = {"qualification_sessions": [{"qualification_session_id": "qs_1", "status": "x", "email": ["canary"]}]}
     found = failure(raw(body=body), LIST_QUALIFICATION_SESSIONS)
     assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
@@ -150,7 +150,7 @@ def test_a_wrong_shape_names_its_place_and_what_was_expected_but_never_the_value
     assert error.path == found.path
 
 
-def test_a_wrong_shape_of_the_whole_says_the_top():
+def test_decode_error_of_the_whole_body_has_no_path():
     found = failure(raw(body=b"[]"), GET_QUALIFICATION_SESSION)
     assert (found.path, found.reason) == ("", "expected an object at the top")
 
@@ -226,7 +226,7 @@ def test_the_largest_hostile_body_is_judged_in_linear_time(start, repeated):
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
-def test_a_redirect_is_refused_without_showing_where_it_leads(status):
+def test_a_redirect_is_rejected_without_showing_where_it_leads(status):
     found = failure(raw(status, b"", location="https://canary.example/", x_request_id="r-1"), KEYED)
     assert (found.error, found.outcome, found.max_retries) == (UnexpectedRedirectError, "rejected", NEVER)
     assert str(status) in found.reason
@@ -235,7 +235,7 @@ def test_a_redirect_is_refused_without_showing_where_it_leads(status):
 
 
 @pytest.mark.parametrize("status", [101, 102, 199])
-def test_an_interim_status_is_no_answer(status):
+def test_interim_status_is_a_failure(status):
     """RFC 9110, 15.2: a final answer has a status of 200 or more; what became of the request is not known."""
     found = failure(raw(status, b""), KEYED)
     assert found.error in (ProtocolError, DecodeError)
@@ -358,7 +358,7 @@ def test_only_that_code_on_a_400_is_a_server_error(status, code):
     assert found.max_retries == NEVER
 
 
-def test_a_user_id_that_is_already_set_is_an_error_of_its_own():
+def test_user_id_already_set_has_its_own_error():
     """Truemed guide, "Update a Qualification Session": user_id_already_set with a 409; contact Truemed support."""
     found = failure(raw(409, {"error": "user_id_already_set", "message": "canary"}), KEYED)
     assert (found.error, found.outcome, found.max_retries) == (UserIdAlreadySetError, "rejected", NEVER)
@@ -375,7 +375,7 @@ def test_a_user_id_that_is_already_set_is_an_error_of_its_own():
         {"error": "IdempotencyMismatch", "message": ""},
     ],
 )
-def test_a_key_reused_with_another_payload_is_an_error_of_its_own(body):
+def test_reused_key_has_its_own_error(body):
     """Truemed guide, "Update a Qualification Session": "returns a 400 validation error"."""
     found = failure(raw(400, body), KEYED)
     assert (found.error, found.outcome, found.max_retries) == (IdempotencyMismatchError, "rejected", NEVER)
@@ -387,7 +387,7 @@ def test_another_validation_error_is_a_bad_request():
     assert failure(raw(400, {"error": "ValidationError", "message": "metadata"}), KEYED).error is BadRequestError
 
 
-def test_a_declined_stored_payment_method_carries_a_page_that_is_shown_nowhere():
+def test_declined_payment_method_has_a_hidden_redirect_url():
     """Truemed, create payment session: a 422 carries redirect_url when a stored token cannot be charged."""
     found = failure(raw(422, {"error": "CardDeclined", "redirect_url": "https://canary.example/"}), KEYED)
     assert (found.error, found.outcome, found.max_retries) == (PaymentMethodError, "rejected", NEVER)
@@ -501,7 +501,7 @@ HEADERS = st.text(max_size=30) | st.builds("{} {}".format, MOMENTS, st.sampled_f
 @given(HEADERS, HEADERS)
 @example("01 Jan 0001 00:00:00 +2359", "31 Dec 9999 23:59:59 -2359")
 @example("31 Dec 9999 23:59:59 -2359", "01 Jan 0001 00:00:00 +2359")
-def test_no_retry_after_breaks_the_reading_of_an_answer(value, date):
+def test_any_retry_after_is_tolerated(value, date):
     found = parse_retry_after({"retry-after": value, "date": date}, NOW)
     assert found is None or 0 <= found < timedelta.max.total_seconds()
 
@@ -522,11 +522,11 @@ def test_no_retry_after_breaks_the_reading_of_an_answer(value, date):
         ({"x-request-id": "r" * 500}, "r" * 200),
     ],
 )
-def test_a_request_id_is_shown_only_where_it_is_harmless(headers, found):
+def test_unsafe_request_id_is_not_shown(headers, found):
     assert RawResponse(200, CIMultiDict(headers), b"{}").request_id == found
 
 
-def test_an_answer_shows_neither_its_body_nor_header_values():
+def test_repr_of_a_response_shows_no_values():
     answer = RawResponse(200, CIMultiDict({"set-cookie": "canary"}), b'{"email": "canary"}')
     assert "canary" not in repr(answer)
     session = read_response(raw(body={"qualification_session_id": "qs_1", "status": "x", "email": "canary"}), GET_QUALIFICATION_SESSION, NOW)  # fmt: skip
@@ -541,7 +541,7 @@ def test_an_answer_shows_neither_its_body_nor_header_values():
 # --- exact messages, limits and edges -------------------------------------------------------------------------------
 
 
-def test_eight_mebibytes_of_an_answer_are_read_and_64_kibibytes_of_an_error():
+def test_eight_mebibytes_of_a_response_are_read_and_64_kibibytes_of_an_error():
     assert (BODY_LIMIT, ERROR_BODY_LIMIT) == (8_388_608, 65_536)
 
 
@@ -569,7 +569,7 @@ def test_every_problem_has_its_reason_the_status_and_the_request_id(status, body
     assert found.path == ""
 
 
-def test_an_answer_that_does_not_state_its_length_has_not_announced_it():
+def test_response_without_length_has_no_declared_length():
     answer = RawResponse(200, CIMultiDict(), b"")
     assert answer.has_length is False
     assert failure(answer).error is TruncatedResponseError
@@ -591,7 +591,7 @@ def test_a_408_may_have_been_applied_even_where_the_server_wants_no_repeat(endpo
     assert failure(raw(407), endpoint).outcome == "rejected"
 
 
-def test_a_date_in_retry_after_counts_from_the_time_of_the_answer():
+def test_a_date_in_retry_after_counts_from_the_time_of_the_response():
     """Without a `Date` of its own, an answer's time is the time it is read at, which is 09:30:00 here."""
     found = failure(raw(429, retry_after="Sat, 21 Nov 2026 09:30:30 GMT"))
     assert found.retry_after == 30.0
@@ -606,7 +606,7 @@ def test_a_date_in_retry_after_counts_from_the_time_of_the_answer():
         (rb'["\"]","', True),
     ],
 )
-def test_an_escaped_backslash_and_an_escaped_quote_are_told_apart(body, early):
+def test_an_escaped_backslash_and_an_escaped_quote_are_distinguished(body, early):
     """All of these are not JSON; only those that could go on to be are cut short."""
     assert looks_truncated(body) is early
     assert failure(raw(body=body)).error is (TruncatedResponseError if early else DecodeError)

@@ -81,7 +81,7 @@ def edited(body: Any, edits: list[tuple[str, int, int]]) -> bytes:
     return orjson.dumps(document[0]).replace(b'"@literal@"', literal)
 
 
-def test_each_body_is_a_value_or_a_problem_that_quotes_nothing():
+def test_any_body_is_a_value_or_a_failure_without_quotes():
     seen: Counter[str] = Counter()
 
     @settings(max_examples=scale(500, 10_000), suppress_health_check=list(HealthCheck))

@@ -78,7 +78,7 @@ def test_there_are_as_many_attempts_as_the_policy_allows(attempts):
     assert made == attempts
 
 
-def test_one_attempt_means_never_even_for_what_may_be_repeated_once():
+def test_one_attempt_disables_the_single_retry():
     policy = RetryPolicy(max_attempts=1)
     assert decision(failure(max_retries=1), policy=policy).delay is None
 
@@ -112,7 +112,7 @@ def test_retry_after_is_a_minimum_with_up_to_a_tenth_on_top(retry_after, random,
     assert decision(found, random=random, remaining=1000.0).delay == pytest.approx(delay)
 
 
-def test_a_server_that_asks_for_more_than_a_minute_gets_no_retry():
+def test_retry_after_over_a_minute_stops_retries():
     assert MAX_RETRY_AFTER == 60
     found = failure("rejected", throttled=True, retry_after=60.001)
     budget = RetryBudget()
@@ -177,7 +177,7 @@ def spendable(budget: RetryBudget) -> int:
     return spent
 
 
-def test_a_budget_of_500_pays_14_for_a_retry_and_5_where_the_server_asked_for_less_load():
+def test_retry_costs_14_and_throttled_retry_costs_5():
     assert decision(refused()).cost == 14
     assert decision(failure("rejected", throttled=True)).cost == 5
     budget = RetryBudget()
@@ -199,7 +199,7 @@ def test_success_gives_back_the_last_cost_or_one_and_never_more_than_there_was()
     assert spendable(budget) == 500
 
 
-def test_without_budget_the_error_says_that_a_retry_was_due():
+def test_exhausted_budget_marks_retries_suppressed():
     budget = RetryBudget()
     spendable(budget)
     assert decision(refused(), budget=budget) == Decision(suppressed=True)
@@ -236,7 +236,7 @@ def test_the_budget_holds_500_and_not_one_more():
     assert budget.acquire(THROTTLED) == 5
 
 
-def test_a_call_that_is_not_repeated_has_paid_nothing():
+def test_call_without_retry_costs_no_budget():
     """What was paid is given back on success: a payment that never was would make the budget grow."""
     budget = RetryBudget()
     stopped = decide(

@@ -39,7 +39,7 @@ class TestTheClock:
             (b"", "the body must be JSON"),
         ],
     )
-    def test_says_what_is_wrong(self, emulator, api, body, says):
+    def test_error_describes_the_problem(self, emulator, api, body, says):
         refused(api.post(CLOCK, body), says)
         assert emulator.clock.ahead == 0
 
@@ -192,10 +192,10 @@ class TestTransitions:
         ],
         ids=str,
     )
-    def test_says_what_is_wrong(self, api, body, says, status, error):
+    def test_error_describes_the_problem(self, api, body, says, status, error):
         refused(api.post(TRANSITIONS, body), says, status, error)
 
-    def test_refuses_what_the_status_does_not_allow(self, emulator, api):
+    def test_rejects_what_the_status_does_not_allow(self, emulator, api):
         id = emulator.state.payment_sessions.add()
         body = {"resource": "payment_sessions", "id": id, "transition": "refund"}
         refused(api.post(TRANSITIONS, body), "is pending, not captured", 409, "InvalidTransition")

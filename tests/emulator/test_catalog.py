@@ -55,21 +55,21 @@ def test_creates_an_item_that_awaits_its_review(emulator, api):
     assert emulator.state.catalog_items.get("SAUNA-1").status == "pending"
 
 
-def test_refuses_a_sku_that_is_taken(api):
+def test_rejects_a_sku_that_is_taken(api):
     """docs/truemed-api.md 2.4 C3: duplicate SKU → 409 Conflict; the error code is a guess."""
     create(api)
     refused(create(api, name="Other"), "Conflict", 409)
     assert detail(api).json["object"]["name"] == "Infrared sauna"
 
 
-def test_answers_a_key_as_before(api):
+def test_responses_a_key_as_before(api):
     """docs/truemed-api.md 1.5: no key is documented: one that is given counts."""
     first = create(api, idempotency_key="k")
     assert create(api, idempotency_key="k").content == first.content
 
 
 @pytest.mark.parametrize("body", [{"sku": "A"}, {"name": "A"}, {"sku": "", "name": "A"}, {"sku": 1, "name": "A"}])
-def test_refuses_an_item_without_sku_or_name(api, body):
+def test_rejects_an_item_without_sku_or_name(api, body):
     """docs/truemed-api.md 2.4: sku and name are probably the required ones."""
     refused(api.post(f"{CATALOG}/items/create", body), "ValidationError")
 
@@ -87,14 +87,14 @@ def test_updates_an_item(emulator, api):
 
 
 @pytest.mark.parametrize("member", ["sku", "name", "description", "image_urls", "url"])
-def test_refuses_an_update_without(api, member):
+def test_rejects_an_update_without(api, member):
     """docs/truemed-api.md 2.4 C4: required description, image_urls, name, sku, url."""
     create(api)
     body = {name: value for name, value in UPDATE.items() if name != member}
     refused(api.post(f"{CATALOG}/items/update", body), "ValidationError")
 
 
-def test_answers_404_to_an_unknown_sku(api):
+def test_responses_404_to_an_unknown_sku(api):
     """docs/truemed-api.md 1.4: 404 Not Found."""
     refused(api.post(f"{CATALOG}/items/update", UPDATE), "NotFound", 404)
     refused(detail(api), "NotFound", 404)
@@ -158,6 +158,6 @@ def test_tells_whether_to_offer_truemed(emulator, api, skus, method, eligible):
 
 
 @pytest.mark.parametrize("body", [{}, {"items": "A"}, {"items": [{}]}], ids=str)
-def test_refuses_a_cart_of_another_shape(api, body):
+def test_rejects_a_cart_of_another_shape(api, body):
     """docs/truemed-api.md 2.4 C2: the shape is a guess, and one other than that is not guessed at."""
     refused(api.post(f"{CATALOG}/truemed_checkout_method", body), "ValidationError")

@@ -32,7 +32,7 @@ def test_states_every_documented_route_once():
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_answers_every_route(api, route):
+def test_responses_every_route(api, route):
     """docs/truemed-api.md 2: none is left to a 501."""
     answer = api.send(route.method, re.sub(r"\{\w+\}", "x", route.path), {})
     assert answer.status in {200, 400, 404}
@@ -54,7 +54,7 @@ def test_route_without_a_handler_responds_501(monkeypatch):
     assert emulator.requests[-1].route == "things.list"
 
 
-def test_answers_in_json(emulator, api):
+def test_responses_in_json(emulator, api):
     """docs/truemed-api.md 1.3: application/json."""
     assert api.list().headers["Content-Type"] == "application/json"
 
@@ -63,7 +63,7 @@ def test_answers_in_json(emulator, api):
     "headers", [{}, {"x-truemed-api-key": "wrong"}, {"x-truemed-api-key": "k\xe9y"}, {"Authorization": "Bearer KEY"}]
 )
 @pytest.mark.parametrize("path", [LIST, "/nowhere", "/payments/v1/refund"])
-def test_refuses_a_missing_or_wrong_key(emulator, api, headers, path):
+def test_rejects_a_missing_or_wrong_key(emulator, api, headers, path):
     """Truemed, "List Qualification Sessions": x-truemed-api-key; docs/truemed-api.md 1.2: the 401 is not documented."""
     headers = {name: value.replace("KEY", emulator.api_key) for name, value in headers.items()}
     answer = api.send("GET", path, headers=headers)
@@ -81,7 +81,7 @@ def test_takes_the_key_in_any_case_of_its_header(emulator, api, name):
 @pytest.mark.parametrize(
     "path", ["/nowhere", LIST + "/", "/api/v1/qualification_session/", "/api/v1/qualification_session/a/b"]
 )
-def test_answers_404_to_an_unknown_path(emulator, api, path):
+def test_responses_404_to_an_unknown_path(emulator, api, path):
     """Truemed, "Get Qualification Session Details": "404 Not Found Error"; docs/truemed-api.md 1.4: error and message."""
     answer = api.send("GET", path)
     assert answer.status == 404
@@ -101,7 +101,7 @@ def test_answers_404_to_an_unknown_path(emulator, api, path):
         ("GET", "/api/v1/payment_tokens/create", "POST"),
     ],
 )
-def test_answers_405_to_the_wrong_verb(api, method, path, allow):
+def test_responses_405_to_the_wrong_verb(api, method, path, allow):
     """Truemed, "List Qualification Sessions": "405 Method Not Allowed Error"."""
     answer = api.send(method, path)
     assert answer.status == 405
@@ -119,7 +119,7 @@ def test_knows_its_own_names(emulator, api, host):
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:{}", "localhost", "127.0.0.1:1", "", "127.0.0.1.evil.example:{}"]
 )
-def test_refuses_another_host(emulator, api, host):
+def test_rejects_another_host(emulator, api, host):
     """A wrong Host is 421, against DNS rebinding."""
     headers = {"Host": host.format(emulator.port), "x-truemed-api-key": emulator.api_key}
     answer = api.send("GET", LIST, headers=headers)
@@ -133,13 +133,13 @@ def test_listens_on_127_0_0_1_only(emulator):
             socket.create_connection((address, emulator.port), timeout=2).close()
 
 
-def test_refuses_a_body_past_a_mebibyte(api):
+def test_rejects_a_body_past_a_mebibyte(api):
     """Our choice: a bound on what one request can make it hold."""
     answer = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"x" * (1024**2 + 1))
     assert (answer.status, answer.json["error"]) == (413, "PayloadTooLarge")
 
 
-def test_refuses_a_body_that_cannot_be_decoded(emulator, api):
+def test_rejects_a_body_that_cannot_be_decoded(emulator, api):
     """docs/truemed-api.md 1.4: what cannot be processed is a 400 ValidationError."""
     headers = {"x-truemed-api-key": emulator.api_key, "Content-Encoding": "gzip"}
     answer = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"this is no gzip", headers)

@@ -189,7 +189,7 @@ class TestErrors:
             ("empty", b""),
         ],
     )
-    def test_wrong_key_is_refused(self, speak, api, status, form, content):
+    def test_wrong_key_is_rejected(self, speak, api, status, form, content):
         speak(key_refusal_status=status, key_refusal_body=form)
         refused = api.send("GET", QUALIFICATIONS, headers={"x-truemed-api-key": "wrong"})
         assert refused.status == status

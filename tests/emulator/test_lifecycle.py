@@ -63,7 +63,7 @@ async def test_stops_twice():
     emulator.__exit__(None, None, None)
 
 
-async def test_refuses_to_start_while_it_runs():
+async def test_rejects_to_start_while_it_runs():
     async with Emulator(sessions=0) as emulator:
         with pytest.raises(RuntimeError, match="running"):
             await emulator.start()
@@ -123,13 +123,13 @@ def test_has_no_url_before_it_starts():
 @pytest.mark.parametrize(
     "options", [{"sessions": -1}, {"max_page_size": 0}, {"latency": -1}, {"latency": (2, 1)}, {"latency": (-1, 1)}]
 )
-def test_refuses_options_without_sense(options):
+def test_rejects_options_without_sense(options):
     with pytest.raises(ValueError):
         Emulator(**options)
 
 
 @pytest.mark.parametrize("latency", [0.05, (0.05, 0.06)])
-def test_waits_before_it_answers(latency):
+def test_waits_before_it_responses(latency):
     with Emulator(sessions=0, latency=latency) as emulator:
         connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
         start = time.monotonic()
@@ -147,7 +147,7 @@ async def test_draws_the_same_latencies_from_the_same_seed():
     assert delays(1) == delays(1) != delays(2)
 
 
-async def test_stops_at_once_while_it_waits_to_answer():
+async def test_stops_at_once_while_it_waits_to_response():
     async with aiohttp.ClientSession() as session:
         async with Emulator(sessions=0, latency=60) as emulator:
             requests = [asyncio.create_task(session.get(emulator.url + LIST)) for _ in range(5)]

@@ -35,7 +35,7 @@ def test_captures_a_hold(emulator, api):
     assert shown["captured_on"] >= shown["authorized_on"]
 
 
-def test_answers_the_same_key_with_the_same_capture(emulator, api):
+def test_responses_the_same_key_with_the_same_capture(emulator, api):
     """docs/truemed-api.md 2.1 P4: `id` is stable per key; 1.5: a replay with the same key never gets SessionCaptured."""
     id = held(emulator)
     first = capture(api, id)
@@ -58,7 +58,7 @@ def test_captures_less_than_the_total(emulator, api, amount):
 
 
 @pytest.mark.parametrize("amount", [0, -1, 89_99, 100_01, "100", 100.5, None])
-def test_refuses_an_amount(emulator, api, amount):
+def test_rejects_an_amount(emulator, api, amount):
     """docs/truemed-api.md 2.1 P4: TotalAmountInvalid: below the item sum, 0, negative, or above the created total."""
     id = held(emulator)
     refused(capture(api, id, amount), "TotalAmountInvalid")
@@ -66,7 +66,7 @@ def test_refuses_an_amount(emulator, api, amount):
 
 
 @pytest.mark.parametrize("body", [{}, b"", b"[]", {"idempotency_key": KEY}])
-def test_refuses_a_capture_without_an_amount(emulator, api, body):
+def test_rejects_a_capture_without_an_amount(emulator, api, body):
     """docs/truemed-api.md 2.1 P4: MissingField."""
     refused(api.post(one(held(emulator), "capture"), body), "MissingField")
 
@@ -83,7 +83,7 @@ def test_refuses_a_capture_without_an_amount(emulator, api, body):
         ("rejected", "SessionRejected"),
     ],
 )
-def test_refuses_to_capture(emulator, api, status, error):
+def test_rejects_to_capture(emulator, api, status, error):
     """docs/truemed-api.md 2.1 P4: SessionVoided, SessionExpired, SessionPending, SessionCaptured; the list is cut there."""
     id = emulator.state.payment_sessions.add(kind="authorization", status=status)
     refused(capture(api, id), error)
@@ -91,7 +91,7 @@ def test_refuses_to_capture(emulator, api, status, error):
 
 
 @pytest.mark.parametrize("action", ["capture", "void", "cancel"])
-def test_answers_400_to_an_unknown_session(api, action):
+def test_responses_400_to_an_unknown_session(api, action):
     """docs/truemed-api.md 1.4: PaymentSessionDoesNotExist is a 400."""
     body = {"total_amount": 1, "idempotency_key": KEY}
     refused(api.post(one("nobody", action), body), "PaymentSessionDoesNotExist")
@@ -133,7 +133,7 @@ def test_voids_a_hold(emulator, api):
     assert void(api, id).content == answer.content
 
 
-def test_answers_a_second_void_with_the_first(emulator, api):
+def test_responses_a_second_void_with_the_first(emulator, api):
     """docs/truemed-api.md 2.1 P5: the errors are complete, and none is for a hold that is released already: our choice."""
     id = held(emulator)
     assert void(api, id, "1").json == void(api, id, "2").json
@@ -152,13 +152,13 @@ def test_answers_a_second_void_with_the_first(emulator, api):
     ],
     ids=str,
 )
-def test_refuses_to_void(emulator, api, fields, error):
+def test_rejects_to_void(emulator, api, fields, error):
     """docs/truemed-api.md 2.1 P5: SessionCaptured, SessionPending, ImmediateCapture."""
     refused(void(api, emulator.state.payment_sessions.add(**fields)), error)
 
 
 @pytest.mark.parametrize("body", [{}, b"", {"idempotency_key": ""}])
-def test_refuses_a_void_without_a_key(emulator, api, body):
+def test_rejects_a_void_without_a_key(emulator, api, body):
     """docs/truemed-api.md 2.1 P5: MissingField, and the key is the only member that could be missing."""
     refused(api.post(one(held(emulator), "void"), body), "MissingField")
 
@@ -175,7 +175,7 @@ def test_cancels_what_is_pending(emulator, api, body):
     assert api.read(one(id)).json["status"] == "canceled"
 
 
-def test_answers_the_same_key_with_the_same_cancellation(emulator, api):
+def test_responses_the_same_key_with_the_same_cancellation(emulator, api):
     """docs/truemed-api.md 1.5: whether cancel has a key is not known: one that is given counts."""
     id = emulator.state.payment_sessions.add()
     first = api.post(one(id, "cancel"), {"idempotency_key": KEY})
@@ -192,7 +192,7 @@ def test_answers_the_same_key_with_the_same_cancellation(emulator, api):
         ("authorization_voided", "SessionVoided"),
     ],
 )
-def test_refuses_to_cancel(emulator, api, status, error):
+def test_rejects_to_cancel(emulator, api, status, error):
     """docs/truemed-api.md 2.1 P6: the errors are not visible: those of capture where they fit, a guess where not."""
     refused(api.post(one(emulator.state.payment_sessions.add(status=status), "cancel"), {}), error)
 
@@ -216,7 +216,7 @@ def test_refunds(emulator, api, reason):
     refused(refund(api, id, 1, idempotency_key="3"), "AmountInvalid")
 
 
-def test_answers_the_same_key_with_the_same_refund(emulator, api):
+def test_responses_the_same_key_with_the_same_refund(emulator, api):
     """docs/truemed-api.md 1.5: same key → same result; "unique per refund request"."""
     id, other = paid(emulator), paid(emulator)
     first = refund(api, id, 10_00)
@@ -227,36 +227,36 @@ def test_answers_the_same_key_with_the_same_refund(emulator, api):
 
 
 @pytest.mark.parametrize("amount", [0, -1, 100_01, "10", 1.5])
-def test_refuses_to_refund_an_amount(emulator, api, amount):
+def test_rejects_to_refund_an_amount(emulator, api, amount):
     """docs/truemed-api.md 2.1 P7: ≤ what remains refundable; 1.4: AmountInvalid."""
     refused(refund(api, paid(emulator), amount), "AmountInvalid")
 
 
 @pytest.mark.parametrize("member", ["amount", "idempotency_key", "payment_id", "reason"])
-def test_refuses_a_refund_without(emulator, api, member):
+def test_rejects_a_refund_without(emulator, api, member):
     """docs/truemed-api.md 2.1 P7: required; 1.4: MissingField."""
     refused(refund(api, paid(emulator), **{member: None}), "MissingField")
 
 
 @pytest.mark.parametrize("changes", [{"reason": "regret"}, {"item_details": {}}, {"idempotency_key": ""}], ids=str)
-def test_refuses_a_refund_with_another_kind_of(emulator, api, changes):
+def test_rejects_a_refund_with_another_kind_of(emulator, api, changes):
     """docs/truemed-api.md 2.1 P7: the types of its table; no error of the complete list fits better."""
     refused(refund(api, paid(emulator), **changes), "MissingField")
 
 
 @pytest.mark.parametrize("payment_id", ["nobody", "", 7])
-def test_refuses_to_refund_an_unknown_payment(api, payment_id):
+def test_rejects_to_refund_an_unknown_payment(api, payment_id):
     """docs/truemed-api.md 1.4: InvalidPaymentId."""
     refused(refund(api, payment_id), "InvalidPaymentId")
 
 
 @pytest.mark.parametrize("status", ["pending", "authorized", "authorization_voided"])
-def test_refuses_to_refund_what_was_not_captured(emulator, api, status):
+def test_rejects_to_refund_what_was_not_captured(emulator, api, status):
     """docs/truemed-api.md 1.4: NoSessionCaptures."""
     refused(refund(api, emulator.state.payment_sessions.add(status=status)), "NoSessionCaptures")
 
 
-def test_refuses_to_refund_what_is_disputed(emulator, api):
+def test_rejects_to_refund_what_is_disputed(emulator, api):
     """docs/truemed-api.md 1.4: ChargeDisputed."""
     id = paid(emulator)
     emulator.state.payment_sessions.open_dispute(id)

@@ -27,7 +27,7 @@ ROW = {
 }
 
 
-def test_answers_404_to_an_unknown_id(api):
+def test_responses_404_to_an_unknown_id(api):
     """docs/truemed-api.md 1.4: 404 Not Found."""
     refused(api.read(one("nobody")), "NotFound", 404)
 
@@ -211,7 +211,7 @@ def test_adds_lines_and_refunds_only_when_asked(emulator, api):
 
 @pytest.mark.parametrize("value", ["1", "yes", "True", ""])
 @pytest.mark.parametrize("name", ["include_order_items", "summarize_refunds"])
-def test_refuses_what_is_no_boolean(api, name, value):
+def test_rejects_what_is_no_boolean(api, name, value):
     """docs/truemed-api.md 2.1 P3: boolean."""
     refused(api.read(f"{LIST}?{name}={value}"), "ValidationError")
 

@@ -86,7 +86,7 @@ def test_has_a_first_page_when_nothing_matches(api):
     }
 
 
-def test_cuts_the_page_size_and_says_so(emulator, api):
+def test_cuts_the_page_size_and_is_reported(emulator, api):
     """docs/truemed-api.md 1.6: the largest page_size is not known. Our choice: it is cut, and the echo is what was used."""
     fill(emulator, 5)
     emulator.state.max_page_size = 2
@@ -97,7 +97,7 @@ def test_cuts_the_page_size_and_says_so(emulator, api):
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "abc", "", "%20", "1_0", "%D9%A1", "99999999999"])
 @pytest.mark.parametrize("parameter", ["page", "page_size"])
-def test_refuses_what_is_no_page(api, parameter, value):
+def test_rejects_what_is_no_page(api, parameter, value):
     """Truemed, "List Qualification Sessions": integers; 400 with `ValidationError`: invalid request."""
     refused(api.list(f"?{parameter}={value}"), parameter)
 
@@ -113,7 +113,7 @@ def test_filters_by_one_status(emulator, api, status):
 
 
 @pytest.mark.parametrize("value", ["qualified", "", "Approved", "approved,rejected"])
-def test_refuses_another_status(api, value):
+def test_rejects_another_status(api, value):
     """Truemed, "List Qualification Sessions": status is "One of" four; several at once are of an older version."""
     refused(api.list(f"?status={value}"), "status")
 
@@ -139,7 +139,7 @@ def test_filters_by_the_utc_date_of_expiry(emulator, api):
 
 
 @pytest.mark.parametrize("value", ["20270501", "2027-5-1", "2027-02-30", "2027-W18-6", "2027-05-01T00:00:00Z", ""])
-def test_refuses_what_is_no_date(api, value):
+def test_rejects_what_is_no_date(api, value):
     """Truemed, "List Qualification Sessions": "YYYY-MM-DD format"."""
     refused(api.list(f"?expires_at={value}"), "expires_at")
 

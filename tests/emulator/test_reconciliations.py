@@ -124,7 +124,7 @@ def test_needs_both_days(api, path, query):
     refused(api.read(path + query), "ValidationError")
 
 
-def test_refuses_what_is_no_boolean(api):
+def test_rejects_what_is_no_boolean(api):
     """docs/truemed-api.md 2.5 R2: boolean."""
     refused(api.read(TRANSACTIONS + ALL + "&include_pending_payouts=no"), "ValidationError")
 

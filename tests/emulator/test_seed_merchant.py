@@ -32,7 +32,7 @@ def test_is_the_same_everywhere():
     assert given != digest(payment_sessions=100, payment_tokens=10, catalog_items=10, seed=1)
 
 
-def test_has_as_many_as_were_asked_for(merchant):
+def test_has_as_many_as_were_requested(merchant):
     assert len(merchant.payment_sessions) == len({row.id for row in merchant.payment_sessions}) == 2000
     assert (len(merchant.payment_tokens), len(merchant.catalog_items)) == (100, 40)
 
@@ -111,5 +111,5 @@ def test_is_listed(api, emulator):
             assert date.fromisoformat(payout["arrival_date"]) < ANCHOR.date()
 
 
-def test_is_nothing_unless_asked_for():
+def test_is_nothing_unless_requested():
     assert repr(Emulator(sessions=0).state) == "<State of nothing>"

@@ -43,7 +43,7 @@ def test_gets_and_removes(state):
             miss(id)
 
 
-def test_refuses_bad_sessions(state):
+def test_rejects_bad_sessions(state):
     state.qualification_sessions.add(qualification_session_id="qs_1")
     with pytest.raises(ValueError, match="exists"):
         state.qualification_sessions.add(qualification_session_id="qs_1")
@@ -73,7 +73,7 @@ def test_follows_the_life_of_a_session(state):
     ("status", "allowed"),
     [("pending", {"start_review"}), ("processing", {"approve", "reject"}), ("approved", set()), ("rejected", set())],
 )
-def test_refuses_other_moves(state, status, allowed):
+def test_rejects_other_moves(state, status, allowed):
     """docs/truemed-api.md 4.5: approved and rejected are terminal."""
     for move in {"start_review", "approve", "reject"} - allowed:
         id = state.qualification_sessions.add(status=status)

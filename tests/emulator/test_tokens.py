@@ -49,7 +49,7 @@ def test_takes_a_request_of_nothing(emulator, api):
     assert api.read(f"{TOKENS}/{token}").json["customer_email"] == "customer@example.com"
 
 
-def test_answers_the_same_key_with_the_same_request(emulator, api):
+def test_responses_the_same_key_with_the_same_request(emulator, api):
     """docs/truemed-api.md 1.5: whether create has a key is not known: one that is given counts."""
     first = api.post(f"{TOKENS}/create", {"idempotency_key": "k"})
     assert api.post(f"{TOKENS}/create", {"idempotency_key": "k"}).content == first.content
@@ -58,12 +58,12 @@ def test_answers_the_same_key_with_the_same_request(emulator, api):
 
 
 @pytest.mark.parametrize("body", [{"metadata": 1}, {"order_items": {}}, {"success_url": ""}, b"[]"], ids=str)
-def test_refuses_members_of_another_kind(api, body):
+def test_rejects_members_of_another_kind(api, body):
     """docs/truemed-api.md 2.2 T1: the types that are known."""
     refused(api.post(f"{TOKENS}/create", body), "ValidationError")
 
 
-def test_answers_404_to_an_unknown_request(api):
+def test_responses_404_to_an_unknown_request(api):
     """docs/truemed-api.md 1.4: 404 Not Found."""
     refused(request_of(api, "nobody"), "NotFound", 404)
 
@@ -88,7 +88,7 @@ def test_has_no_letter_that_is_not_verified(emulator, api):
     assert api.read(f"{TOKENS}/{emulator.state.payment_tokens.add()}").json["lmn_expires_at"] is None
 
 
-def test_answers_404_to_an_unknown_token(api):
+def test_responses_404_to_an_unknown_token(api):
     """docs/truemed-api.md 2.2 T2: 404 when unknown, by the generic table."""
     refused(api.read(f"{TOKENS}/nobody"), "NotFound", 404)
 
@@ -137,7 +137,7 @@ def test_filters(emulator, api, query, found):
 @pytest.mark.parametrize(
     "query", ["?card_expires_before=2027", "?card_expires_before=2027-13", "?lmn_expires_before=2027-02-30", "?page=0"]
 )
-def test_refuses_another_filter(api, query):
+def test_rejects_another_filter(api, query):
     """docs/truemed-api.md 2.2 T3: `YYYY-MM` and `YYYY-MM-DD`."""
     refused(api.read(TOKENS + query), "ValidationError")
 
@@ -189,14 +189,14 @@ def test_sends_the_customer_to_give_a_card(emulator, api, token):
     assert update(api, token, {"update_card_info": False}).json["next_action"] is None
 
 
-def test_answers_the_same_key_with_the_same_update(api, token):
+def test_responses_the_same_key_with_the_same_update(api, token):
     """docs/truemed-api.md 1.5, as above; the scope is the token: our choice."""
     first = update(api, token, {"idempotency_key": "k"})
     assert update(api, token, {"idempotency_key": "k"}).content == first.content
 
 
 @pytest.mark.parametrize("action", ["update", "delete"])
-def test_answers_404_to_a_change_of_an_unknown_token(api, action):
+def test_responses_404_to_a_change_of_an_unknown_token(api, action):
     """docs/truemed-api.md 2.2 T5: 404 if unknown."""
     refused(api.post(f"{TOKENS}/nobody/{action}"), "NotFound", 404)
 
@@ -216,7 +216,7 @@ def test_deletes(api, token, body):
 
 
 @pytest.mark.parametrize("body", [{"reason": "x"}, b"[]", b"text"], ids=str)
-def test_refuses_a_deletion_with_a_body(api, token, body):
+def test_rejects_a_deletion_with_a_body(api, token, body):
     """docs/truemed-api.md 2.2 T5: the body must be empty."""
     refused(api.post(f"{TOKENS}/{token}/delete", body), "ValidationError")
     assert listed(api) == [token]

@@ -238,6 +238,6 @@ def test_everything_goes_by_the_clock(emulator, api):
 
 
 @pytest.mark.parametrize("option", ["payment_sessions", "payment_tokens", "catalog_items"])
-def test_refuses_less_than_none(option):
+def test_rejects_less_than_none(option):
     with pytest.raises(ValueError, match="less than none"):
         Emulator(**{option: -1})

@@ -98,7 +98,7 @@ def test_holds_a_request_whose_client_goes_away_in_the_body(emulator, until):
     assert [seen.status for seen in emulator.requests] == [None]
 
 
-def test_knows_that_nobody_took_the_answer(until):
+def test_knows_that_nobody_took_the_response(until):
     with Emulator(sessions=0, latency=0.1) as emulator:
         with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
             connection.sendall(f"GET {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
@@ -138,7 +138,7 @@ def test_clears(emulator, api):
     assert list(emulator.requests) == []
 
 
-def test_is_true_before_the_answer_is_out(emulator, api):
+def test_is_true_before_the_response_is_out(emulator, api):
     """A client that keeps to one request at a time must never look like two."""
     for _ in range(200):
         api.list()

@@ -147,7 +147,7 @@ def test_ctrl_c_leaves_resumable_file_and_says_how(emulator, tmp_path):
     assert len(exports.path.read_text(encoding="utf-8").splitlines()) == 1 + 15 * PORTIONS
 
 
-def test_second_process_on_same_file_is_refused(emulator, tmp_path):
+def test_second_process_on_same_file_is_rejected(emulator, tmp_path):
     exports = Exports(emulator, tmp_path / "x.jsonl")
     first = exports.start()
     deadline = time.monotonic() + DEADLINE

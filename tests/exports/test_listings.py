@@ -98,7 +98,7 @@ def test_stopped_export_of_sync_client_is_resumed(sync_client, tmp_path, listing
     assert (tmp_path / "x.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
-def test_resume_with_other_filters_is_refused(sync_client, tmp_path):
+def test_resume_with_other_filters_is_rejected(sync_client, tmp_path):
     def stop(progress):
         raise KeyboardInterrupt
 
@@ -163,7 +163,7 @@ def test_progress_of_sync_client_is_called_on_callers_thread(sync_client, tmp_pa
 
 
 @pytest.mark.parametrize("function", [lambda stream: export(stream, "x.csv"), summarize])
-def test_stream_without_row_type_is_refused(sync_client, function):
+def test_stream_without_row_type_is_rejected(sync_client, function):
     for stream in (sync_client.payment_sessions.get_many(["ps_1"]), Stream(None)):
         with pytest.raises(InvalidArgumentError, match="row_type is required"):
             function(stream)
@@ -172,7 +172,7 @@ def test_stream_without_row_type_is_refused(sync_client, function):
             function(other)
 
 
-def test_reconciliation_of_other_stream_is_refused(sync_client):
+def test_reconciliation_of_other_stream_is_rejected(sync_client):
     for stream in (sync_client.payment_sessions.iter(), Stream(None)):
         with pytest.raises(InvalidArgumentError, match=r"must come from client\.reconciliations\.reconcile"):
             export_reconciliation(stream, "x.csv")

@@ -172,7 +172,7 @@ DAY = date(2024, 10, 1)
         ({"month": "2024-10", "secret": "canary"}, "secret requires pii='hash'"),
     ],
 )
-async def test_invalid_argument_is_refused_before_any_request(client, books, tmp_path, given, message):
+async def test_invalid_argument_is_rejected_before_any_request(client, books, tmp_path, given, message):
     before = len(books.requests)
     with pytest.raises(InvalidArgumentError, match=message):
         await export_reconciliation(client, tmp_path / "october.csv", **given)

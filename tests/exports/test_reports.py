@@ -104,7 +104,7 @@ async def test_to_dict_is_json_ready(emulator, client, no_sessions, now):
     }
 
 
-async def test_invalid_filter_is_refused_before_any_request(emulator, client):
+async def test_invalid_filter_is_rejected_before_any_request(emulator, client):
     with pytest.raises(InvalidArgumentError, match="status"):
         await summarize_sessions(client, status="")
     assert not emulator.requests

@@ -276,7 +276,7 @@ async def test_resumed_result_covers_whole_file(client, tmp_path):
         ({"secret": "another secret of tests"}, "secret"),
     ],
 )
-async def test_resume_with_different_options_is_refused(client, tmp_path, changed, named):
+async def test_resume_with_different_options_is_rejected(client, tmp_path, changed, named):
     path = tmp_path / "x.csv"
     asked = {
         "status": "pending", "columns": ["status", "email"], "format": "csv", "pii": "hash", "secret": SECRET
@@ -291,7 +291,7 @@ async def test_resume_with_different_options_is_refused(client, tmp_path, change
     await export_sessions(client, path, resume=True, **asked)
 
 
-async def test_resume_with_all_columns_named_is_refused(client, tmp_path):
+async def test_resume_with_all_columns_named_is_rejected(client, tmp_path):
     """By default JSONL holds unknown fields too."""
     path = tmp_path / "x.jsonl"
     await stopped(client, path)
@@ -301,7 +301,7 @@ async def test_resume_with_all_columns_named_is_refused(client, tmp_path):
         await export_sessions(client, path, resume=True, columns=first["columns"][:-1])
 
 
-async def test_resume_with_other_server_is_refused(client, tmp_path):
+async def test_resume_with_other_server_is_rejected(client, tmp_path):
     path = tmp_path / "x.csv"
     await stopped(client, path)
 
@@ -332,7 +332,7 @@ async def test_journal_holds_no_personal_data(client, tmp_path):
     assert first["filters"] != second["filters"]  # salted
 
 
-async def test_resume_without_journal_is_refused(client, tmp_path):
+async def test_resume_without_journal_is_rejected(client, tmp_path):
     path = tmp_path / "x.csv"
     await stopped(client, path)
     journal_of(path).unlink()
@@ -347,7 +347,7 @@ async def test_resume_without_journal_is_refused(client, tmp_path):
 
 
 @pytest.mark.parametrize("resume", [False, True])
-async def test_locked_journal_is_refused(client, tmp_path, resume):
+async def test_locked_journal_is_rejected(client, tmp_path, resume):
     path = tmp_path / "x.csv"
     refused = []
 
@@ -375,7 +375,7 @@ async def test_concurrent_exports_to_one_file_let_one_complete(client, tmp_path)
     assert path.read_bytes() == await whole(client, path)
 
 
-def test_journal_removed_before_lock_is_refused(tmp_path, monkeypatch):
+def test_journal_removed_before_lock_is_rejected(tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
     path = tmp_path / "journal"
     lock = fcntl.flock
@@ -385,7 +385,7 @@ def test_journal_removed_before_lock_is_refused(tmp_path, monkeypatch):
         Journal(path)
 
 
-def test_journal_replaced_before_lock_is_refused(tmp_path, monkeypatch):
+def test_journal_replaced_before_lock_is_rejected(tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
     path, other = tmp_path / "journal", tmp_path / "other"
     lock = fcntl.flock
@@ -407,7 +407,7 @@ async def test_export_without_fcntl_completes(client, tmp_path, monkeypatch):
 # --- files --------------------------------------------------------------------------------------------------------
 
 
-async def test_unwritable_destinations_are_refused(client, tmp_path):
+async def test_unwritable_destinations_are_rejected(client, tmp_path):
     (tmp_path / "taken.csv.partial").mkdir()
     for place, why in (
         (tmp_path / "folder.csv", "it is not a regular file"),
@@ -471,7 +471,7 @@ async def test_rows_are_synced_before_rename(client, tmp_path, format, monkeypat
     assert done[-2:] == [whole, whole]
 
 
-async def test_cancelled_export_can_be_resumed(client, tmp_path):
+async def test_canceled_export_can_be_resumed(client, tmp_path):
     path = tmp_path / "x.csv"
     begun = asyncio.Event()
     task = asyncio.create_task(
@@ -487,7 +487,7 @@ async def test_cancelled_export_can_be_resumed(client, tmp_path):
     assert path.read_bytes() == await whole(client, path)
 
 
-async def test_run_uncancelled_when_cancelled_waits_for_thread():
+async def test_run_uncanceled_when_canceled_waits_for_thread():
     import threading
 
     entered, leave, left = threading.Event(), threading.Event(), []
@@ -563,7 +563,7 @@ async def test_unfinished_file_of_0_1_0_is_resumed(client, tmp_path):
 
 
 @pytest.mark.parametrize("version", [2, None])
-async def test_unfinished_file_of_other_format_version_is_refused(client, tmp_path, version):
+async def test_unfinished_file_of_other_format_version_is_rejected(client, tmp_path, version):
     path = tmp_path / "x.csv"
     write_unfinished_file_of_0_1_0(path, client.base_url, [], version)
     before = journal_of(path).read_bytes()

@@ -107,7 +107,7 @@ class TestFormats:
             await export_sessions(client, tmp_path / f"x.{format}")
             assert ("brand_new" in rows_of(tmp_path / f"x.{format}")[0]) is (format == "jsonl")
 
-    async def test_undocumented_fields_are_left_out_with_pii_or_columns(self, emulator, client, tmp_path, rows_of):
+    async def test_undocumented_fields_are_skipped_with_pii_or_columns(self, emulator, client, tmp_path, rows_of):
         emulator.faults.add(UndocumentedField())
         for options in ({"pii": "drop"}, {"pii": "hash", "secret": SECRET}, {"columns": FIELDS}):
             await export_sessions(client, tmp_path / "x.jsonl", **options)
@@ -141,7 +141,7 @@ class TestColumns:
     @pytest.mark.parametrize(
         "columns", [[], ["nobody"], ["extra"], ["status", "status"], "status", 7, ["status", None], [["status"]]]
     )
-    async def test_invalid_columns_are_refused(self, client, tmp_path, columns):
+    async def test_invalid_columns_are_rejected(self, client, tmp_path, columns):
         with pytest.raises((InvalidArgumentError, TypeError), match=r"columns must be|unhashable"):
             await export_sessions(client, tmp_path / "x.csv", columns=columns)
         assert not list(tmp_path.iterdir())
@@ -157,7 +157,7 @@ class TestPii:
 
         assert list(rows_of(tmp_path / f"x.{format}")[0]) == [name for name in FIELDS if name not in PERSONAL]
 
-    async def test_drop_with_personal_column_is_refused(self, client, tmp_path):
+    async def test_drop_with_personal_column_is_rejected(self, client, tmp_path):
         with pytest.raises(InvalidArgumentError, match="columns must be names from"):
             await export_sessions(client, tmp_path / "x.csv", pii="drop", columns=["email"])
 
@@ -209,7 +209,7 @@ class TestPii:
         assert not emulator.requests
         assert "fifteen" not in str(caught.value)
 
-    async def test_unknown_suffix_without_format_is_refused(self, client, tmp_path):
+    async def test_unknown_suffix_without_format_is_rejected(self, client, tmp_path):
         with pytest.raises(InvalidArgumentError, match=r"must end in \.csv, \.jsonl or \.parquet"):
             await export_sessions(client, tmp_path / "x.txt")
 
@@ -263,7 +263,7 @@ class TestStreams:
 
         assert len([json.loads(line) for line in out.getvalue().splitlines()]) == 120
 
-    async def test_stream_with_resume_is_refused(self, client):
+    async def test_stream_with_resume_is_rejected(self, client):
         with pytest.raises(InvalidArgumentError, match="a stream cannot be resumed"):
             await export_sessions(client, io.BytesIO(), resume=True)
 

@@ -9,7 +9,7 @@ from tests.support.processes import ask, until
 UVICORN = ("-m", "uvicorn", "shop:app", "--port", "0")
 
 
-def test_the_client_of_each_workers_lifespan_answers_every_request(start, emulator, ids, scale):
+def test_the_client_of_each_workers_lifespan_responses_every_request(start, emulator, ids, scale):
     server = start(*UVICORN, "--workers", "2", example="fastapi")
     address = server.address()
     until(lambda: server.output.count("Application startup complete") == 2, lambda: server.output)
@@ -25,7 +25,7 @@ def test_the_client_of_each_workers_lifespan_answers_every_request(start, emulat
     assert server.complaints() == []
 
 
-def test_a_request_under_way_is_answered_before_the_client_is_closed(start, emulator, ids):
+def test_a_request_in_flight_gets_a_response_before_the_client_is_closed(start, emulator, ids):
     server = start(*UVICORN, example="fastapi")
     address = server.address()
     emulator.faults.add("latency", seconds=1.0)

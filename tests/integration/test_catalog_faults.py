@@ -45,7 +45,7 @@ async def test_fault(serve, client_for, row, name, sync):
 
 @pytest.mark.parametrize("sync", SYNC, ids=["async", "sync"])
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_lost_answer_is_asked_for_again_only_where_nothing_was_written(serve, client_for, name, sync):
+async def test_lost_response_is_retried_only_for_reads(serve, client_for, name, sync):
     kind, call = CALLS[name]
     done = answering(b'{"sku": "A-1"}')
 

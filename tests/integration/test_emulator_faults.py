@@ -156,7 +156,7 @@ async def test_random_faults_succeed_after_retries(emulator, name):
     assert handle.hits
 
 
-async def test_a_bad_certificate_is_refused(emulator):
+async def test_a_bad_certificate_is_rejected(emulator):
     authority = trustme.CA()
     certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("wrong.example").configure_cert(certificate)

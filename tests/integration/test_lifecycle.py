@@ -235,7 +235,7 @@ def test_a_client_closed_on_another_loop_than_its_own_frees_its_sockets(emulator
     assert settles(lambda: open_files() <= before)
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(serve, certificates):
+async def test_untrusted_certificate_is_rejected(serve, certificates):
     server_context, client_context = certificates
     server = await serve(answering(SESSION), ssl=server_context)
     async with AsyncTruemed(KEY, base_url=server.url) as client:
@@ -268,7 +268,7 @@ async def test_a_handshake_that_stalls_is_a_connection_that_was_never_made(serve
     assert caught.value.outcome == "not_sent"
 
 
-async def test_options_of_another_type_are_refused(emulator):
+async def test_options_of_another_type_are_rejected(emulator):
     client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
     with pytest.raises(errors.InvalidArgumentError, match="RequestOptions"):
         await client.qualification_sessions.get(first_id(emulator), options={"timeout": 5})
@@ -311,7 +311,7 @@ def test_a_transport_that_has_let_go_of_its_socket_needs_no_release():
     _close_socket(object())
 
 
-def test_a_client_of_a_borrowed_session_has_nothing_of_its_own_to_close(emulator):
+def test_closing_a_borrowed_session_client_closes_nothing(emulator):
     async def once():
         async with aiohttp.ClientSession() as session:
             client = AsyncTruemed(emulator.api_key, base_url=emulator.url, session=session)

@@ -73,7 +73,7 @@ def through_the_sync_client(emulator, call, id):
 @pytest.mark.parametrize("sync", [False, True], ids=["async", "sync"])
 @pytest.mark.parametrize("fault", LOST)
 @pytest.mark.parametrize("write", WRITES)
-async def test_a_write_whose_answer_is_lost_has_its_effect_once(write, fault, sync):
+async def test_write_with_lost_response_is_applied_once(write, fault, sync):
     before, call, happened = WRITES[write]
     with Emulator(sessions=0) as emulator:
         id = before(emulator)
@@ -90,7 +90,7 @@ async def test_a_write_whose_answer_is_lost_has_its_effect_once(write, fault, sy
         assert done.idempotency_key.encode() in bytes(posts[0].body)
 
 
-async def test_a_cancellation_whose_answer_is_lost_is_told_and_not_repeated():
+async def test_cancel_with_lost_response_raises_without_retry():
     with Emulator(sessions=0) as emulator:
         id = emulator.state.payment_sessions.add()
         emulator.faults.add("applied_then_reset", method="POST", nth=1)

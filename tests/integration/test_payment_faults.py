@@ -74,7 +74,7 @@ async def test_fault(serve, client_for, row, name, sync):
 
 @pytest.mark.parametrize("sync", [False, True], ids=["async", "sync"])
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_write_survives_one_answer_that_was_lost_if_it_has_a_key(serve, client_for, name, sync):
+async def test_keyed_write_survives_a_lost_response(serve, client_for, name, sync):
     """The first attempt may have been applied. With the key the second is the same request; without one there is none."""
     kind, call = CALLS[name]
     done = answering(DONE)
@@ -98,7 +98,7 @@ async def test_a_write_survives_one_answer_that_was_lost_if_it_has_a_key(serve, 
 
 @pytest.mark.parametrize("sync", [False, True], ids=["async", "sync"])
 @pytest.mark.parametrize("name", ["payment_sessions.cancel", "payment_tokens.delete"])
-async def test_a_post_without_a_body_says_so(serve, client_for, name, sync):
+async def test_post_without_body_sends_content_length_zero(serve, client_for, name, sync):
     """Truemed, "Delete Payment Token": the body must be empty."""
     server = await serve(answering(b"", status=204))
     assert await error_of(client_for, server, CALLS[name][1], 90.0, sync=sync) is None

@@ -50,7 +50,7 @@ def test_a_spelling_means_the_same_in_any_writing(spelling, write):
     "spelling",
     ["", " ", "brand_new", "eligible_maybe", "not eligible at all", "ineligible_with_lmn", "no", "true", "reeligible"],
 )
-def test_of_an_unknown_value_no_property_says_yes(spelling):
+def test_properties_of_an_unknown_value_are_false(spelling):
     value = CatalogEligibility(spelling)
     assert (str(value), value.is_known) == (spelling, False)
     assert meanings(spelling) == set()

@@ -114,7 +114,7 @@ def test_discounts_have_one_sign():
         validate_total(100, [item(100, total_discounts=-10)], AmountDetails(total_discounts=10))
 
 
-def test_a_discount_that_raises_the_total_is_no_reading_of_any_page():
+def test_discount_that_raises_the_total_raises():
     with pytest.raises(InvalidArgumentError, match="add up to 90 cents"):
         validate_total(110, [item(100)], AmountDetails(total_discounts=10))
 
@@ -122,7 +122,7 @@ def test_a_discount_that_raises_the_total_is_no_reading_of_any_page():
 # --- the parts ----------------------------------------------------------------------------------------------------
 
 
-def test_a_part_is_sent_without_what_it_does_not_have():
+def test_absent_fields_of_a_part_are_not_sent():
     assert to_send(OrderItem(name="Sauna", price=100, quantity=1)) == {"name": "Sauna", "price": 100, "quantity": 1}
     assert to_send(AmountDetails()) == {}
 
@@ -188,6 +188,6 @@ ITEM: dict[str, Any] = {"name": "x", "price": 100, "quantity": 1}
         (lambda: NextBillInfo(total_amount=1, date="x", extra={"date": 1}), "extra must not contain date"),
     ],
 )
-def test_a_part_that_cannot_be_one_is_refused_where_it_is_made(make, message):
+def test_a_part_that_cannot_be_one_is_rejected_where_it_is_made(make, message):
     with pytest.raises(InvalidArgumentError, match=message):
         make()

@@ -54,7 +54,7 @@ def test_serialized_results_parse_to_equal_objects(name, body):
 
 
 @pytest.mark.parametrize("kind", [endpoint.result for endpoint in RESULTS.values() if endpoint.items is None])
-def test_no_repr_shows_what_is_personal(kind):
+def test_repr_shows_no_personal_data(kind):
     if kind is type(None):
         return
     base = {field.name: "x" for field in attrs.fields(kind) if field.type in (str, "str")} | {"status": "pending"}
@@ -79,21 +79,21 @@ def test_every_status_is_known_by_truemeds_name():
 
 
 @pytest.mark.parametrize(("status", "expected"), STATUSES.items())
-def test_a_status_says_what_to_do(status, expected):
+def test_status_properties_match_the_table(status, expected):
     session = read(PaymentSession, status=status)
     for each in (session, session.status):
         assert (each.may_fulfill, each.is_final) == expected
 
 
 @pytest.mark.parametrize("status", ["refunded", "Captured", "captured ", "", "CAPTURED"])
-def test_a_status_that_is_not_known_says_no_to_everything(status):
+def test_properties_of_an_unknown_status_are_false(status):
     session = read(PaymentSession, status=status)
     assert session.status == status
     assert not session.status.is_known
     assert (session.may_fulfill, session.is_final) == (False, False)
 
 
-def test_a_status_that_was_pickled_still_says_yes():
+def test_pickled_status_keeps_its_properties():
     assert pickle.loads(pickle.dumps(PaymentSessionStatus.CAPTURED)).may_fulfill
     assert PaymentSessionStatus("captured").may_fulfill
 
@@ -142,7 +142,7 @@ def test_a_card_is_read_by_names_that_are_guesses_and_never_fails(fields, expect
 @pytest.mark.parametrize(
     ("action", "needed"), [("HealthSurvey", True), ("Other", True), (None, False), ("None", False)]
 )
-def test_a_change_says_whether_the_customer_has_to_act(action, needed):
+def test_needs_customer_follows_next_action(action, needed):
     assert read(PaymentTokenUpdate, next_action=action).needs_customer is needed
 
 

@@ -41,7 +41,7 @@ def test_a_whole_number_is_an_amount_in_cents(amount):
 
 
 @pytest.mark.parametrize("amount", [12.5, 1250.0, "12.50", "1250", True, None, [1], {"value": 1}])
-def test_anything_else_is_no_amount_and_stays_reachable(amount):
+def test_other_values_are_no_amount_but_stay_in_extra(amount):
     for row in (payout(amount=amount), transaction(amount=amount)):
         assert row.amount is None
         assert row.extra["amount"] is amount
@@ -162,7 +162,7 @@ def test_a_payout_that_is_the_sum_of_its_transactions_agrees():
     assert str(report).splitlines()[0] == "payouts: 1, $10.00; 0 do not add up"
 
 
-def test_a_payout_that_is_not_is_told_with_its_difference():
+def test_mismatching_payout_is_reported_with_its_difference():
     report = ReconciliationCheck.of([row(999)])
     assert [each.difference_cents for each in report.mismatches] == [1]
     assert not report.agrees
@@ -186,13 +186,13 @@ def test_an_amount_that_cannot_be_read_never_passes_for_agreement(rows, told):
     assert told in str(report)
 
 
-def test_an_unreadable_amount_outside_of_any_payout_is_told_too():
+def test_unreadable_amount_without_payout_is_reported():
     report = ReconciliationCheck.of([row(None, None)])
     assert (report.unreadable, report.agrees, report.pending, report.pending_cents) == (1, False, 1, 0)
     assert str(report).splitlines()[-1] == "without an amount that can be read, and in no sum: 1"
 
 
-def test_a_payout_without_transactions_agrees_only_if_it_is_nothing():
+def test_payout_without_transactions_agrees_only_if_zero():
     empty = ReconciliationRow.of_payout(payout(amount=0), DAY)
     some = ReconciliationRow.of_payout(payout(amount=5), DAY)
     assert ReconciliationCheck.of([empty]).agrees
@@ -240,7 +240,7 @@ def test_cents_are_written_as_dollars_exactly(cents, text):
     assert format_dollars(cents) == text
 
 
-def test_a_row_is_told_by_its_id_or_by_all_that_it_holds():
+def test_row_key_is_its_id_or_a_hash_of_its_values():
     assert row(1, transaction_id="txn_1").key == "transaction:txn_1"
     assert ReconciliationRow.of_payout(payout(), DAY).key == "payout:po_1"
     assert row(1).key == row(1).key != row(2).key

@@ -41,7 +41,7 @@ ON_THE_WIRE = {
 # --- create and update --------------------------------------------------------------------------------------------
 
 
-async def test_create_sends_what_is_given_and_returns_what_comes(client, server):
+async def test_create_sends_the_arguments_and_returns_the_response(client, server):
     server.answer({"object": ITEM, "note": 1}, 201)
     made = await client.catalog_items.create("A-1", **FULL)
     assert isinstance(made, CatalogItemCreation)
@@ -95,7 +95,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "message"), REFUSED, ids=range(len(REFUSED)))
-async def test_a_bad_field_is_refused_before_anything_is_sent(client, server, fields, message):
+async def test_a_bad_field_is_rejected_before_anything_is_sent(client, server, fields, message):
     for call in (client.catalog_items.create, client.catalog_items.update):
         with pytest.raises(InvalidArgumentError, match=message) as caught:
             await call("A-1", **{"name": "Sauna", **fields})
@@ -104,7 +104,7 @@ async def test_a_bad_field_is_refused_before_anything_is_sent(client, server, fi
 
 
 @pytest.mark.parametrize("sku", ["", None, 7, b"A-1", "\ud800"])
-async def test_a_bad_sku_is_refused_before_anything_is_sent(client, server, sku):
+async def test_a_bad_sku_is_rejected_before_anything_is_sent(client, server, sku):
     for calling in (
         lambda: client.catalog_items.create(sku, name="Sauna"),
         lambda: client.catalog_items.update(sku, name="Sauna"),
@@ -123,7 +123,7 @@ async def test_a_sku_is_any_text_for_it_stands_in_no_path(client, server, sku):
     assert server.only.body == {"sku": sku}
 
 
-async def test_an_update_of_nothing_is_refused(client, server):
+async def test_update_without_fields_raises(client, server):
     with pytest.raises(InvalidArgumentError, match="nothing to change: set at least one of"):
         await client.catalog_items.update("A-1", name=UNSET)
     assert server.asked == []
@@ -140,7 +140,7 @@ async def test_a_sku_that_is_there_already_is_a_conflict_and_is_not_tried_again(
     assert "canary" not in str(caught.value)
 
 
-async def test_a_creation_whose_answer_is_cut_off_may_have_been_made(client, server):
+async def test_truncated_create_response_has_unknown_outcome(client, server):
     server.answer(b'{"object": {"sku": "A-')
     with pytest.raises(TruncatedResponseError) as caught:
         await client.catalog_items.create("A-1", name="Sauna")
@@ -148,14 +148,14 @@ async def test_a_creation_whose_answer_is_cut_off_may_have_been_made(client, ser
 
 
 @pytest.mark.parametrize("body", [{}, {"sku": 7}])
-async def test_an_update_is_answered_with_an_object(client, server, body):
+async def test_an_update_gets_a_response_with_an_object(client, server, body):
     """Truemed API reference, "Update Catalog Item": an empty one."""
     server.answer(body, 200)
     assert (await client.catalog_items.update("A-1", name="Sauna")).extra == body
 
 
 @pytest.mark.parametrize("body", [[], b"<html>", b"ok"])
-async def test_a_gateways_page_is_no_success_of_an_update(client, server, body):
+async def test_html_response_to_an_update_raises(client, server, body):
     server.answer(body, 200)
     with pytest.raises(DecodeError) as caught:
         await client.catalog_items.update("A-1", name="Sauna")
@@ -175,14 +175,14 @@ async def test_get_reads_an_item_by_itself_or_in_an_envelope(client, server, bod
     assert server.only.body == {"sku": "A-1"}
 
 
-async def test_an_answer_without_an_item_names_its_place(client, server):
+async def test_response_without_an_item_has_its_path(client, server):
     server.answer({"object": {"name": "canary"}})
     with pytest.raises(DecodeError) as caught:
         await client.catalog_items.get("A-1")
     assert caught.value.path == "object.sku"
 
 
-async def test_checkout_method_asks_for_each_sku(client, server):
+async def test_checkout_method_requests_each_sku(client, server):
     server.answer({"checkout_method": "standard", "eligible_items": []})
     found = await client.catalog_items.checkout_method(("A-1", "B-2"))
     assert found.is_truemed is False
@@ -229,7 +229,7 @@ async def test_list_returns_one_page(client, server):
     "given",
     [{"page": 0}, {"page_size": 0}, {"page": "1"}, {"page_size": True}, {"eligibility": ""}, {"eligibility": 1}],
 )
-async def test_a_bad_argument_of_list_or_iter_is_refused_at_once(client, server, given):
+async def test_a_bad_argument_of_list_or_iter_is_rejected_at_once(client, server, given):
     with pytest.raises(InvalidArgumentError):
         await client.catalog_items.list(**given)
     if "page" not in given:

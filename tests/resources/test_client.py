@@ -34,7 +34,7 @@ class Thing(Model):
 # --- send ---------------------------------------------------------------------------------------------------------
 
 
-async def test_send_returns_the_value_with_what_surrounded_it(client, server):
+async def test_send_returns_value_status_and_headers(client, server):
     server.answer(b"", 502).answer(SESSION, x_request_id="r-1")
     response = await client.send(GET_QUALIFICATION_SESSION, path={"qualification_session_id": "qs_1"})
     assert response.value.qualification_session_id == "qs_1"
@@ -43,7 +43,7 @@ async def test_send_returns_the_value_with_what_surrounded_it(client, server):
     assert response.idempotency_key is None
 
 
-async def test_an_endpoint_of_ones_own_is_called_with_the_same_key_retries_and_errors(client, server):
+async def test_an_endpoint_defined_by_the_user_is_called_with_the_same_key_retries_and_errors(client, server):
     endpoint = Endpoint("things.get", "GET", "/api/v1/things/{thing_id}", Thing)
     server.answer(b"", 503).answer({"name": "x", "new": 1})
     response = await client.send(endpoint, path={"thing_id": "t-1"}, query={"deep": True, "page": 2, "none": None})
@@ -61,7 +61,7 @@ async def test_the_json_as_it_is_may_be_the_result(client, server):
     assert response.value == {"canary": [1]}
 
 
-async def test_an_endpoint_may_answer_nothing(client, server):
+async def test_endpoint_may_have_an_empty_response(client, server):
     server.answer(b"", 204)
     response = await client.send(Endpoint("things.delete", "POST", "/things/delete", NoneType), body={})
     assert response.value is None
@@ -69,7 +69,7 @@ async def test_an_endpoint_may_answer_nothing(client, server):
     assert server.only.body == {}
 
 
-async def test_a_keyed_endpoint_of_ones_own_gets_a_key(client, server):
+async def test_a_keyed_endpoint_defined_by_the_user_gets_a_key(client, server):
     endpoint = Endpoint("things.make", "POST", "/things", dict[str, Any], idempotency=Idempotency.KEYED)
     response = await client.send(endpoint, body={"a": 1})
     assert server.only.body == {"idempotency_key": response.idempotency_key, "a": 1}
@@ -129,7 +129,7 @@ async def test_a_copy_shares_the_retry_budget(client, server):
 
 
 @pytest.mark.parametrize("given", [{"timeout": 0}, {"timeout": "5"}, {"retry": 3}, {"hooks": "x"}, {"hooks": [None]}])
-async def test_a_copy_refuses_what_the_client_refuses(client, given):
+async def test_with_options_validates_like_the_client(client, given):
     with pytest.raises(InvalidArgumentError):
         client.with_options(**given)
 
@@ -153,14 +153,14 @@ async def test_the_deadline_of_a_call_beats_the_clients(client, server, clock):
         {"proxy": "canary"}, {"proxy": "http://[::1"}, {"ssl_context": False}, {"ssl_context": True},
     ],
 )  # fmt: skip
-def test_a_bad_argument_of_the_client_is_refused(given):
+def test_a_bad_argument_of_the_client_is_rejected(given):
     with pytest.raises(InvalidArgumentError) as caught:
         AsyncTruemed(KEY, **given)
     assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("key", "given"), [(None, {}), ("short", {}), (KEY, {"environment": "x"}), (KEY, {"base_url": "http://x"})])  # fmt: skip
-def test_a_client_without_a_key_or_a_safe_server_is_refused(monkeypatch, key, given):
+def test_a_client_without_a_key_or_a_safe_server_is_rejected(monkeypatch, key, given):
     monkeypatch.delenv("TRUEMED_API_KEY", raising=False)
     with pytest.raises(ConfigurationError):
         AsyncTruemed(key, **given)
@@ -179,7 +179,7 @@ def test_a_client_cannot_be_pickled():
     assert "canary" not in str(caught.value)
 
 
-async def test_a_closed_client_refuses_calls_and_can_be_closed_again(client, server):
+async def test_a_closed_client_rejects_calls_and_can_be_closed_again(client, server):
     copy = client.with_options(timeout=5)
     server.answer(SESSION)
     await client.qualification_sessions.get("qs_1")

@@ -47,7 +47,7 @@ CART_ON_THE_WIRE = {
 # --- create -------------------------------------------------------------------------------------------------------
 
 
-async def test_create_sends_what_is_given_and_a_key_of_its_own(client, server):
+async def test_create_sends_the_arguments_and_a_generated_key(client, server):
     server.answer(MADE)
     made = await client.payment_sessions.create(**CART)
     key = server.only.body.pop("idempotency_key")
@@ -142,13 +142,13 @@ async def test_metadata_is_free_text(client, server, metadata):
         ({"extra": "x"}, "extra must be a mapping"),
     ],
 )  # fmt: skip
-async def test_create_refuses_what_cannot_be_meant_before_anything_is_sent(client, server, changes, message):
+async def test_create_with_invalid_arguments_raises_before_sending(client, server, changes, message):
     with pytest.raises(InvalidArgumentError, match=message):
         await client.payment_sessions.create(**{**CART, **changes})
     assert server.asked == []
 
 
-async def test_a_stored_token_that_cannot_be_charged_says_where_to_send_the_customer(client, server):
+async def test_failed_token_charge_has_a_redirect_url(client, server):
     fields = {"error": "CardDeclined", "message": "declined", "redirect_url": "https://app.truemed.com/fix/1"}
     server.answer(fields, 422)
     with pytest.raises(PaymentMethodError) as caught:
@@ -186,7 +186,7 @@ async def test_a_key_is_for_one_cart(client, server):
     assert len(server.asked) == 2
 
 
-async def test_an_answer_without_a_redirect_is_one(client, server):
+async def test_response_without_redirect_url_is_accepted(client, server):
     server.answer({"id": ID, "status": "processing"})
     made = await client.payment_sessions.create(**CART, payment_token="ptok_1")
     assert (made.id, made.redirect_url, made.extra) == (ID, None, {"status": "processing"})
@@ -195,7 +195,7 @@ async def test_an_answer_without_a_redirect_is_one(client, server):
 # --- get and get_many ---------------------------------------------------------------------------------------------
 
 
-async def test_get_asks_for_one_session_and_returns_it(client, server):
+async def test_get_requests_one_session_and_returns_it(client, server):
     server.answer({"id": ID, "status": "captured", "captured_on": "2024-06-13T16:03:07.473Z", "capture_amount": 12000})
     found = await client.payment_sessions.get(ID)
     assert found == PaymentSession(
@@ -208,14 +208,14 @@ async def test_get_asks_for_one_session_and_returns_it(client, server):
     assert (server.only.verb, server.only.path, server.only.body) == ("GET", ONE, None)
 
 
-async def test_get_fills_in_the_id_that_was_asked_for(client, server):
+async def test_get_fills_in_the_id_of_the_request(client, server):
     server.answer({"status": "pending", "business_id": "b"})
     assert (await client.payment_sessions.get(ID)).id == ID
 
 
 @pytest.mark.parametrize("call", ["get", "void", "cancel"])
 @pytest.mark.parametrize("wrong", ["", "..", "a/b", "a?b", None, 7])
-async def test_an_id_that_would_leave_its_route_is_refused(client, server, call, wrong):
+async def test_an_id_that_would_leave_its_route_is_rejected(client, server, call, wrong):
     with pytest.raises(InvalidArgumentError, match="payment_session_id must be"):
         await getattr(client.payment_sessions, call)(wrong)
     assert server.asked == []
@@ -233,7 +233,7 @@ async def test_get_many_gives_an_outcome_for_each_id(client, server):
 # --- list and iter ------------------------------------------------------------------------------------------------
 
 
-async def test_list_asks_for_one_page(client, server):
+async def test_list_requests_one_page(client, server):
     row = {"id": ID, "status": "captured", "refund_amount": 500, "order_items": [{"total_refundable": 11500}]}
     server.answer({"payment_sessions": [row], "pagination": None})
     page = await client.payment_sessions.list(
@@ -273,7 +273,7 @@ BAD_FILTERS = [
 
 
 @pytest.mark.parametrize(("filters", "message"), BAD_FILTERS)
-async def test_list_and_iter_refuse_what_cannot_be_meant(client, server, filters, message):
+async def test_list_and_iter_with_invalid_arguments_raise(client, server, filters, message):
     with pytest.raises(InvalidArgumentError, match=message):
         await client.payment_sessions.list(**filters)
     with pytest.raises(InvalidArgumentError, match=message):
@@ -343,7 +343,7 @@ async def test_cancel_sends_undocumented_fields(client, server):
 
 
 @pytest.mark.parametrize("status", [200, 204])
-async def test_cancel_takes_an_answer_without_fields(client, server, status):
+async def test_cancel_takes_a_response_without_fields(client, server, status):
     server.answer(b"", status, Content_Length="0")
     assert await client.payment_sessions.cancel(ID) == PaymentCancellation()
 

@@ -46,7 +46,7 @@ async def test_create_sends_an_object_even_when_it_has_no_fields(client, server)
     assert server.only.body == {}
 
 
-async def test_get_asks_for_one_token_and_returns_it(client, server):
+async def test_get_requests_one_token_and_returns_it(client, server):
     server.answer(TOKEN)
     found = await client.payment_tokens.get("ptok_1")
     assert isinstance(found, PaymentToken)
@@ -79,7 +79,7 @@ async def test_get_many_gives_an_outcome_for_each_token(client, server):
         ({}, {}),
     ],
 )
-async def test_list_asks_for_one_page(client, server, given, sent):
+async def test_list_requests_one_page(client, server, given, sent):
     server.answer({"payment_tokens": [TOKEN], "pagination": None})
     page = await client.payment_tokens.list(**given)
     assert [each.payment_token for each in page] == ["ptok_1"]
@@ -100,7 +100,7 @@ async def test_list_asks_for_one_page(client, server, given, sent):
         ({"extra": {"email": "x"}}, "extra must not contain email"),
     ],
 )
-async def test_list_and_iter_refuse_what_cannot_be_meant(client, server, filters, message):
+async def test_list_and_iter_with_invalid_arguments_raise(client, server, filters, message):
     with pytest.raises(InvalidArgumentError, match=message):
         await client.payment_tokens.list(**filters)
     with pytest.raises(InvalidArgumentError, match=message):
@@ -118,7 +118,7 @@ async def test_iter_reads_the_list_with_its_filters_down_to_a_moment(client, ser
     assert {asked.query["name"] for asked in server.asked} == {"Jane"}
 
 
-async def test_update_says_what_the_customer_has_to_do(client, server):
+async def test_update_returns_the_next_action(client, server):
     server.answer(
         {
             "next_action": "HealthSurvey",
@@ -137,7 +137,7 @@ async def test_update_says_what_the_customer_has_to_do(client, server):
     assert server.only.body == {"order_items": [BOX_ON_THE_WIRE], "success_url": "https://a.example"}
 
 
-async def test_update_is_done_when_nothing_is_left_to_do(client, server):
+async def test_update_without_next_action_is_done(client, server):
     server.answer({"next_action": None, "redirect_url": None, "provision_token_request_id": "r"})
     assert not (await client.payment_tokens.update("ptok_1", update_card_info=True)).needs_customer
     assert server.only.body == {"update_card_info": True}

@@ -43,7 +43,7 @@ def session(status: str = "pending", id: str = "qs_abc123", **fields: Any) -> di
 
 
 @pytest.mark.parametrize(("endpoint", "sample"), SAMPLES)
-async def test_a_sample_of_truemeds_pages_is_asked_for_and_read(client, server, endpoint, sample):
+async def test_documented_samples_are_sent_and_parsed(client, server, endpoint, sample):
     """Each sample names its page."""
     (found,) = [each for each in ENDPOINTS if each.name == endpoint]
     asked, answered = sample["request"], sample["response"]
@@ -71,7 +71,7 @@ async def test_a_sample_of_truemeds_pages_is_asked_for_and_read(client, server, 
 # --- get ----------------------------------------------------------------------------------------------------------
 
 
-async def test_get_asks_for_one_session_and_returns_it(client, server):
+async def test_get_requests_one_session_and_returns_it(client, server):
     """Truemed API reference, "Get Qualification Session Details"."""
     server.answer(session("approved", email="jane@example.com", created_at="2024-01-15T09:30:00Z"))
     found = await client.qualification_sessions.get("qs_abc123")
@@ -86,7 +86,7 @@ async def test_get_asks_for_one_session_and_returns_it(client, server):
     assert server.only.body is None
 
 
-async def test_every_request_carries_the_key_and_asks_for_json(client, server):
+async def test_every_request_carries_the_key_and_requests_json(client, server):
     """Truemed guide, "Update a Qualification Session": x-truemed-api-key, Content-Type and Accept of the example."""
     server.answer(session()).answer(UPDATED)
     await client.qualification_sessions.get("qs_abc123")
@@ -110,7 +110,7 @@ async def test_no_request_follows_redirects_or_uses_a_proxy_of_the_environment(c
 
 
 @pytest.mark.parametrize("id", ["", "..", "a/b", "qs 1", None, 7])
-async def test_a_bad_id_is_refused_before_anything_is_sent(client, server, id):
+async def test_a_bad_id_is_rejected_before_anything_is_sent(client, server, id):
     for call in (
         client.qualification_sessions.get,
         lambda value: client.qualification_sessions.update(value, user_id="u"),
@@ -132,7 +132,7 @@ async def test_an_unknown_session_is_not_found(client, server):
     assert "canary" not in str(error)
 
 
-async def test_an_answer_of_the_wrong_shape_names_its_place(client, server):
+async def test_wrong_response_shape_has_its_path(client, server):
     server.answer(session(email=["canary"]))
     with pytest.raises(DecodeError) as caught:
         await client.qualification_sessions.get("qs_abc123")
@@ -176,7 +176,7 @@ BAD_FILTERS = [
 
 
 @pytest.mark.parametrize("arguments", [*BAD_FILTERS, {"page": 0}, {"page": 1.0}, {"page": "1"}])
-async def test_a_bad_parameter_of_list_is_refused_before_anything_is_sent(client, server, arguments):
+async def test_a_bad_parameter_of_list_is_rejected_before_anything_is_sent(client, server, arguments):
     with pytest.raises(InvalidArgumentError, match=f"^{next(iter(arguments))} "):
         await client.qualification_sessions.list(**arguments)
     assert server.asked == []
@@ -210,14 +210,14 @@ async def test_iter_goes_through_every_page_with_the_same_filters(client, server
         assert {name: value for name, value in asked.query.items() if not name.startswith("page")} == filters
 
 
-async def test_iter_asks_for_a_hundred_rows_at_once_unless_told_otherwise(client, server):
+async def test_iter_requests_100_rows_by_default(client, server):
     server.answer(EMPTY)
     assert [each async for each in client.qualification_sessions.iter()] == []
     assert server.only.query == {"page": "1", "page_size": "100"}
 
 
 @pytest.mark.parametrize("arguments", [*BAD_FILTERS, {"prefetch": 0}, {"prefetch": "4"}, {"page_size": None}])
-async def test_iter_refuses_a_bad_argument_at_once_and_not_while_iterating(client, server, arguments):
+async def test_iter_rejects_a_bad_argument_at_once_and_not_while_iterating(client, server, arguments):
     with pytest.raises(InvalidArgumentError, match=f"^{next(iter(arguments))} "):
         client.qualification_sessions.iter(**arguments)
     assert server.asked == []
@@ -235,7 +235,7 @@ async def test_an_error_of_a_page_is_raised_while_iterating_after_the_rows_befor
 # --- update -------------------------------------------------------------------------------------------------------
 
 
-async def test_update_sends_the_key_and_what_was_given_and_nothing_else(client, server):
+async def test_update_sends_only_the_key_and_the_arguments(client, server):
     """Truemed guide, "Update a Qualification Session": the curl example."""
     server.answer(UPDATED)
     found = await client.qualification_sessions.update(
@@ -282,14 +282,14 @@ async def test_update_with_none_raises(client, server, name):
     assert server.asked == []
 
 
-async def test_an_update_of_nothing_is_refused(client, server):
+async def test_update_without_fields_raises(client, server):
     with pytest.raises(InvalidArgumentError, match="nothing to change"):
         await client.qualification_sessions.update("qs_abc123", idempotency_key="k")
     assert server.asked == []
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ä", 7])
-async def test_a_bad_idempotency_key_is_refused(client, server, key):
+async def test_a_bad_idempotency_key_is_rejected(client, server, key):
     with pytest.raises(InvalidArgumentError, match="idempotency_key"):
         await client.qualification_sessions.update("qs_abc123", user_id="u", idempotency_key=key)
     assert server.asked == []
@@ -355,7 +355,7 @@ async def test_one_that_fails_does_not_touch_the_others(client, server):
 
 
 @pytest.mark.parametrize(("ids", "given"), [("qs_1", {}), (None, {}), (["a"], {"concurrency": 0}), (["a"], {"concurrency": 1.5})])  # fmt: skip
-async def test_get_many_refuses_a_bad_argument_at_once(client, server, ids, given):
+async def test_get_many_rejects_a_bad_argument_at_once(client, server, ids, given):
     with pytest.raises(InvalidArgumentError):
         client.qualification_sessions.get_many(ids, **given)
     assert server.asked == []
@@ -391,7 +391,7 @@ async def test_waiting_ends_with_the_first_error(client, server):
 
 
 @pytest.mark.parametrize("seconds", [0, -1, None, float("inf"), float("nan"), "5", True])
-async def test_waiting_for_ever_is_refused(client, server, seconds):
+async def test_waiting_for_ever_is_rejected(client, server, seconds):
     with pytest.raises(InvalidArgumentError, match="^timeout "):
         await client.qualification_sessions.wait_until_final("qs_abc123", timeout=seconds)
     assert server.asked == []
@@ -414,14 +414,14 @@ async def test_every_call_takes_headers_of_its_own(client, server):
     assert all(asked.headers["x-truemed-api-key"] for asked in server.asked)
 
 
-async def test_a_header_of_ones_own_may_replace_what_is_not_the_clients(client, server):
+async def test_user_header_may_replace_unreserved_headers(client, server):
     server.answer(session())
     await client.qualification_sessions.get("qs_1", options=RequestOptions(headers={"USER-AGENT": "shop/1"}))
     assert server.only.headers["user-agent"] == "shop/1"
 
 
 @pytest.mark.parametrize("headers", [{"x-truemed-api-key": "x"}, {"Host": "x"}, {"x-trace": "a\nb"}])
-async def test_a_bad_header_is_refused_before_anything_is_sent(client, server, headers):
+async def test_a_bad_header_is_rejected_before_anything_is_sent(client, server, headers):
     with pytest.raises(InvalidArgumentError):
         await client.qualification_sessions.get("qs_1", options=RequestOptions(headers=headers))
     assert server.asked == []

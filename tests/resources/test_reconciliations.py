@@ -115,7 +115,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("given", "message"), BAD, ids=range(len(BAD)))
-async def test_a_bad_argument_is_refused_at_once(client, server, given, message):
+async def test_a_bad_argument_is_rejected_at_once(client, server, given, message):
     tried = 0
     for name in METHODS:
         method = getattr(client.reconciliations, name)
@@ -130,12 +130,12 @@ async def test_a_bad_argument_is_refused_at_once(client, server, given, message)
 
 
 @pytest.mark.parametrize("name", METHODS)
-async def test_missing_end_date_is_refused(client, name):
+async def test_missing_end_date_is_rejected(client, name):
     with pytest.raises(InvalidArgumentError if name == "reconcile" else TypeError):
         getattr(client.reconciliations, name)(start_date="2026-10-01")
 
 
-async def test_an_answer_under_another_name_is_not_an_empty_list(client, server):
+async def test_a_response_under_another_name_is_not_an_empty_list(client, server):
     """That payouts stand under ``payouts`` is a guess: a wrong one must not read as a month without money."""
     server.answer({"data": [], "pagination": None})
     with pytest.raises(DecodeError) as caught:
@@ -171,7 +171,7 @@ def without_ids(amounts: list[int]) -> Any:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 9, 10, 35])
-async def test_rows_without_an_id_are_told_apart_by_all_that_they_hold(client, server, rows):
+async def test_rows_without_id_are_identified_by_all_values(client, server, rows):
     server.answer(without_ids(list(range(rows))))
     found = [each.amount async for each in client.reconciliations.iter_transactions(**OCTOBER, page_size=10)]
     assert found == list(range(rows))
@@ -240,7 +240,7 @@ async def test_reconcile_joins_every_transaction_with_its_payout(client, server)
     assert (report.pending_cents, report.paid_elsewhere_cents) == (70, 30)
 
 
-async def test_reconcile_asks_for_each_day_once_and_for_no_more(client, server):
+async def test_reconcile_requests_each_day_once(client, server):
     server.answer(Books([("2026-10-02", "po_1", 1)], [("2026-10-01", "po_1", 1)]))
     stream = client.reconciliations.reconcile(
         start_date="2026-10-01", end_date="2026-10-03", look_back=timedelta(days=2, hours=5)
@@ -258,14 +258,14 @@ async def test_reconcile_asks_for_each_day_once_and_for_no_more(client, server):
     assert all(each.query["start_date"] == each.query["end_date"] for each in server.asked)
 
 
-async def test_reconcile_looks_back_for_nothing_where_nothing_was_paid(client, server):
+async def test_reconcile_without_payouts_does_not_look_back(client, server):
     server.answer(Books([], [("2026-10-01", None, 5)]))
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-01")
     assert [each.amount_cents async for each in stream] == [5]
     assert len(server.asked) == 2
 
 
-async def test_reconcile_asks_for_many_payouts_in_portions(client, server):
+async def test_reconcile_requests_payouts_in_batches(client, server):
     server.answer(Books([("2026-10-01", f"po_{number}", 0) for number in range(120)], []))
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-01", look_back=timedelta(1))
     assert len([each async for each in stream]) == 120
@@ -310,7 +310,7 @@ async def test_reconcile_gives_the_same_however_many_days_are_read_at_once(clien
 
 
 @pytest.mark.parametrize(("end", "told"), [("2027-01-14", 0), ("2027-01-15", 1), ("2027-01-16", 1)])
-async def test_a_day_that_is_not_over_is_told(client, server, clock, end, told):
+async def test_unfinished_day_is_warned(client, server, clock, end, told):
     """By the client's clock it is 2027-01-15, in UTC."""
     assert datetime.fromtimestamp(clock.wall(), UTC).date() == date(2027, 1, 15)
     server.answer(Books([], []))

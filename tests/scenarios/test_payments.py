@@ -58,7 +58,7 @@ class TestOneTimePayment:
             await shop.payments.refund(made.id, amount=1, reason="customer_request")
         assert emulator.state.transactions.count == 0
 
-    async def test_is_cancelled_while_nobody_has_paid(self, shop):
+    async def test_pending_session_can_be_canceled(self, shop):
         made = await shop.checkout()
         canceled = await shop.payments.cancel(made.id)
         assert canceled.status is PaymentSessionStatus.CANCELED
@@ -69,7 +69,7 @@ class TestOneTimePayment:
             await shop.payments.cancel(made.id)
         assert again.value.outcome == "rejected"
 
-    async def test_cannot_be_cancelled_once_the_card_is_entered(self, shop, customer):
+    async def test_cannot_be_canceled_once_the_card_is_entered(self, shop, customer):
         made = await shop.checkout()
         customer.submit(made.id)
         with pytest.raises(errors.BadRequestError):
@@ -93,7 +93,7 @@ class TestOneTimePayment:
         assert customer.count == 1
         assert (await shop.payments.get(first.id)).status is PaymentSessionStatus.PROCESSING, "and changes nothing"
 
-    async def test_a_key_of_another_cart_is_refused_before_and_after_a_restart(self, shop, restarted, customer):
+    async def test_a_key_of_another_cart_is_rejected_before_and_after_a_restart(self, shop, restarted, customer):
         await shop.checkout(idempotency_key="cart-19")
         with pytest.raises(errors.InvalidArgumentError):
             await shop.checkout(2000, idempotency_key="cart-19")
@@ -151,7 +151,7 @@ class TestAuthorization:
         with pytest.raises(errors.AmountInvalidError):
             await shop.payments.refund(id, amount=4001, reason="customer_request")
 
-    async def test_less_than_the_items_cost_is_refused(self, shop, customer):
+    async def test_less_than_the_items_cost_is_rejected(self, shop, customer):
         id = await held(shop, customer)
         with pytest.raises(errors.TotalAmountInvalidError):
             await shop.payments.capture(id, total_amount=11997)

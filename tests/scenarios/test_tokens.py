@@ -64,7 +64,7 @@ async def test_a_request_for_a_token_ends_in_one(shop, emulator):
         await shop.tokens.get_provision_request("nobody")
 
 
-async def test_a_renewal_is_one_charge_however_often_it_is_asked_for(shop, restarted, emulator):
+async def test_repeated_renewal_is_charged_once(shop, restarted, emulator):
     token = await subscribed(shop, emulator)
     first = await renew(shop, token, "2026-12-subscription-17")
     assert first == await renew(shop, token, "2026-12-subscription-17")
@@ -76,7 +76,7 @@ async def test_a_renewal_is_one_charge_however_often_it_is_asked_for(shop, resta
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-async def test_a_failed_renewal_is_mended_by_the_customer(shop, restarted, emulator, failure):
+async def test_customer_repairs_a_failed_renewal(shop, restarted, emulator, failure):
     token = await subscribed(shop, emulator)
     emulator.state.payment_tokens.fail_next_charge(token, failure)
     for each in (shop, shop, restarted):
@@ -94,7 +94,7 @@ async def test_a_failed_renewal_is_mended_by_the_customer(shop, restarted, emula
     assert (session.may_fulfill, session.capture_amount) == (True, 2999)
 
 
-async def test_a_letter_that_has_expired_asks_for_the_survey_again(shop, emulator):
+async def test_expired_letter_requires_the_survey_again(shop, emulator):
     token = await subscribed(shop, emulator)
     expires = (await shop.tokens.get(token)).lmn_expires_at
     assert [each.payment_token for each in await shop.tokens.list(lmn_expires_before=expires)] == [token]
@@ -108,7 +108,7 @@ async def test_a_letter_that_has_expired_asks_for_the_survey_again(shop, emulato
     assert (await renew(shop, token)).id
 
 
-async def test_a_change_that_asks_nothing_is_done_at_once(shop, emulator):
+async def test_update_without_customer_action_is_immediate(shop, emulator):
     token = await subscribed(shop, emulator)
     change = await shop.tokens.update(token, order_items=[BOX])
     assert (change.next_action, change.needs_customer, change.redirect_url) == (None, False, None)

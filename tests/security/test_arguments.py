@@ -45,7 +45,7 @@ def told_by(error):
 
 @pytest.mark.parametrize("client", [AsyncTruemed, Truemed])
 @pytest.mark.parametrize("name", BAD_KEYS)
-def test_a_bad_key_is_refused_and_not_repeated(client, name):
+def test_a_bad_key_is_rejected_and_not_shown(client, name):
     key = BAD_KEYS[name]
     with pytest.raises(errors.ConfigurationError) as caught:
         client(key)
@@ -56,7 +56,7 @@ def test_a_bad_key_is_refused_and_not_repeated(client, name):
 
 
 @pytest.mark.parametrize("name", [name for name, key in BAD_KEYS.items() if isinstance(key, str) and "\0" not in key])
-def test_a_bad_key_of_the_environment_is_refused_and_not_repeated(name, monkeypatch):
+def test_a_bad_key_of_the_environment_is_rejected_and_not_shown(name, monkeypatch):
     key = BAD_KEYS[name]
     try:
         monkeypatch.setenv("TRUEMED_API_KEY", key)
@@ -144,7 +144,7 @@ BAD_PAGES = [
 
 @pytest.mark.parametrize("page", GOOD_PAGES, ids=ascii)
 @pytest.mark.parametrize("field", ["success_url", "failure_url"])
-def test_a_page_is_taken_as_it_is_written(page, field):
+def test_url_is_sent_unchanged(page, field):
     assert validate_web_url(field, page) == str(page)
 
 

@@ -149,14 +149,14 @@ async def test_no_endless_body_is_read_on(serve):
 
 
 @pytest.mark.parametrize("size", [BODY_LIMIT - 100, BODY_LIMIT])
-async def test_an_answer_just_within_the_limit_is_read(serve, client_for, size):
+async def test_a_response_just_within_the_limit_is_read(serve, client_for, size):
     start = b'{"qualification_session_id": "qs_1", "status": "approved", "filler": "'
     server = await serve(answering(start + b"x" * (size - len(start) - 2) + b'"}'))
     client = await client_for(server)
     assert (await client.qualification_sessions.get("qs_1")).status == "approved"
 
 
-async def test_an_answer_just_over_the_limit_is_not(serve, client_for):
+async def test_a_response_just_over_the_limit_is_not(serve, client_for):
     start = b'{"qualification_session_id": "qs_1", "status": "approved", "filler": "'
     server = await serve(answering(start + b"x" * (BODY_LIMIT + 1 - len(start) - 2) + b'"}'))
     client = await client_for(server)
@@ -330,7 +330,7 @@ def mutated(choose):
     return RawResponse(choose.choice(STATUSES), headers, bytes(body), choose.random() < 0.5)
 
 
-def test_a_mutated_answer_is_a_value_or_a_problem():
+def test_mutated_response_is_a_value_or_a_failure():
     choose = random.Random(20260726)
     values = problems = 0
     slowest = 0.0

@@ -332,7 +332,7 @@ def parts_of(client):
     return (client, transport, client._state.pipeline, transport._options, transport._session, transport._connector)
 
 
-async def test_the_clients_own_objects_show_nothing(serve, client_for):
+async def test_client_objects_show_nothing(serve, client_for):
     server = await serve(canary.answer(200, canary.WHOLE))
     client = await client_for(server)
     await client.qualification_sessions.get("qs_1")
@@ -365,7 +365,7 @@ def quote_user(text):
     return text.replace("@", "%40")
 
 
-def test_values_of_the_inside_show_nothing():
+def test_internal_values_show_no_canary():
     api_key = resolve_api_key(Sensitive(KEY))
     request = build_request(
         URL("https://api.example"),
@@ -440,7 +440,7 @@ async def test_a_broken_hook_is_reported_without_anything(serve, client_for):
     assert found_in_error(report["exception"]) == []
 
 
-async def test_a_client_that_nobody_closed_shows_nothing(serve):
+async def test_a_client_that_was_not_closed_shows_nothing(serve):
     asyncio.get_running_loop().set_debug(True)
     server = await serve(canary.answer(200, canary.WHOLE))
     proxy = f"http://{quote_user(USER_ID)}:{KEY}@127.0.0.1:{server.port}"
@@ -466,7 +466,7 @@ async def cancelled(task):
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("moment", ["before the answer", "inside the body", "in a pause"])
-async def test_a_cancelled_call_shows_nothing(serve, client_for, moment, call):
+async def test_a_canceled_call_shows_nothing(serve, client_for, moment, call):
     """A crash reporter shows the locals of every frame of a CancelledError, or of the TimeoutError made from it."""
     reached = asyncio.Event()
 

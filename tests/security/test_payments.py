@@ -156,7 +156,7 @@ async def test_result_surfaces_show_no_canary(serve, client_for, call):
 
 @pytest.mark.parametrize("field", ["customer_email", "customer_name", "metadata", "payment_token", "order_items", "created_at"])  # fmt: skip
 @pytest.mark.parametrize("read", ["sessions.get", "tokens.get"])
-async def test_a_field_of_the_wrong_type_is_told_by_its_path_alone(serve, client_for, read, field):
+async def test_decode_error_shows_only_the_path(serve, client_for, read, field):
     if (read, field) == ("tokens.get", "metadata") or (read, field) == ("tokens.get", "order_items"):
         field = "payment_methods"  # what a session has and a token has not
     server = await serve(json_answer(json.dumps({**WHOLE, field: [EMAIL, {NAME: EMAIL}]}).encode()))
@@ -189,7 +189,7 @@ async def test_a_field_of_the_wrong_type_is_told_by_its_path_alone(serve, client
     ],
     ids=lambda changes: next(iter(changes)),
 )
-async def test_a_refusal_does_not_quote_what_it_refuses(serve, client_for, changes):
+async def test_rejection_does_not_show_the_value(serve, client_for, changes):
     server = await serve(answering(b"{}"))
     client = await client_for(server)
     cart = {"total_amount": 1, "order_items": [], "success_url": "https://shop.example"}
@@ -200,7 +200,7 @@ async def test_a_refusal_does_not_quote_what_it_refuses(serve, client_for, chang
     assert server.requests == []
 
 
-async def test_a_declined_token_tells_its_redirect_to_programs_alone(serve, client_for):
+async def test_redirect_url_of_a_declined_token_is_an_attribute_only(serve, client_for):
     server = await serve(HOSTILE["422_told"])
     client = await client_for(server, timeout=PATIENT)
     error = await failure_of(client, create)

@@ -107,7 +107,7 @@ def shown(value):
 
 
 @pytest.mark.parametrize("bad", BAD_IDS, ids=shown)
-async def test_a_bad_id_is_refused_before_anything_is_opened(serve, bad):
+async def test_a_bad_id_is_rejected_before_anything_is_opened(serve, bad):
     server = await serve(answering(SESSION))
     async with AsyncTruemed(KEY, base_url=server.url) as client:
         sessions = client.qualification_sessions
@@ -126,7 +126,7 @@ async def test_a_bad_id_is_refused_before_anything_is_opened(serve, bad):
     assert server.connections == 0
 
 
-def test_a_bad_id_is_refused_by_the_sync_facade():
+def test_a_bad_id_is_rejected_by_the_sync_facade():
     with Truemed(KEY, base_url="http://127.0.0.1:1") as client:
         for bad in BAD_IDS:
             with pytest.raises(errors.InvalidArgumentError):
@@ -139,7 +139,7 @@ def test_a_bad_id_is_refused_by_the_sync_facade():
     [{}, {"one": "a"}, {"one": "a", "two": "b", "three": "c"}, {"one": "a", "Two": "b"}, {"one": "a", "two": None}],
     ids=repr,
 )
-async def test_an_endpoint_of_ones_own_gets_exactly_its_ids(path):
+async def test_an_endpoint_defined_by_the_user_gets_exactly_its_ids(path):
     endpoint = Endpoint("own.get", "GET", "/own/{one}/{two}", QualificationSession)
     async with AsyncTruemed(KEY) as client:
         with pytest.raises(errors.InvalidArgumentError):
@@ -161,7 +161,7 @@ def test_an_id_that_names_a_placeholder_is_not_filled_again():
     ],
     ids=shown,
 )  # fmt: skip
-def test_an_endpoint_whose_path_is_no_plain_path_is_refused(path):
+def test_an_endpoint_whose_path_is_no_plain_path_is_rejected(path):
     """It is written by a programmer, who may have put an id into it with an f-string instead of a placeholder."""
     with pytest.raises(errors.InvalidArgumentError) as caught:
         Endpoint("own.get", "GET", path, QualificationSession)
@@ -226,7 +226,7 @@ def test_a_good_base_url_is_taken(given_url, as_url):
 
 @pytest.mark.parametrize("bad", BAD_BASES, ids=shown)
 @pytest.mark.parametrize("where", ["argument", "environment", "sync"])
-def test_a_bad_base_url_is_refused(bad, where, monkeypatch):
+def test_a_bad_base_url_is_rejected(bad, where, monkeypatch):
     if where == "environment" and (not bad or "\0" in bad):
         pytest.skip("it cannot stand in an environment variable, or means that it is not set")
     with pytest.raises(errors.ConfigurationError) as caught:

@@ -193,7 +193,7 @@ def test_the_source_keeps_the_rule(rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_rule_catches_what_it_is_for(rule):
+def test_rule_detects_violations(rule):
     search, example = RULES[rule]
     lines = {node.value.lineno if isinstance(node, ast.keyword) else node.lineno for node in search(ast.parse(example))}
     assert lines == set(range(1, example.count("\n") + 2))

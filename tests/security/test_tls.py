@@ -40,7 +40,7 @@ def test_there_is_no_other_switch(client, name):
         client(KEY, **{name: False})
 
 
-async def test_a_certificate_of_ones_own_authority_is_accepted(serve, authority):
+async def test_a_certificate_defined_by_the_user_authority_is_accepted(serve, authority):
     server = await serve(answering(SESSION), ssl=authority.server())
     async with AsyncTruemed(KEY, base_url=server.url, ssl_context=authority.client()) as client:
         assert (await client.qualification_sessions.get("qs_1")).status == "approved"
@@ -59,25 +59,25 @@ async def test_the_sync_facade_accepts_it_too(serve, authority):
     assert server.requests[0].header("x-truemed-api-key") == [KEY]
 
 
-async def test_a_certificate_of_an_unknown_authority_is_refused(serve, authority):
+async def test_a_certificate_of_an_unknown_authority_is_rejected(serve, authority):
     server = await serve(answering(SESSION), ssl=authority.server())
     error = await refused(server)
     assert "certificate" in str(error)
 
 
-async def test_a_certificate_that_signs_itself_is_refused(serve, authority):
+async def test_a_certificate_that_signs_itself_is_rejected(serve, authority):
     itself = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(itself)
     server = await serve(answering(SESSION), ssl=itself)
     assert "certificate" in str(await refused(server, ssl_context=authority.client()))
 
 
-async def test_a_certificate_for_another_host_is_refused(serve, authority):
+async def test_a_certificate_for_another_host_is_rejected(serve, authority):
     server = await serve(answering(SESSION), ssl=authority.server("elsewhere.example", "127.0.0.2"))
     assert "certificate" in str(await refused(server, ssl_context=authority.client()))
 
 
-async def test_the_sync_facade_refuses_it_too(serve, authority):
+async def test_the_sync_facade_rejects_it_too(serve, authority):
     server = await serve(answering(SESSION), ssl=authority.server())
 
     def call():
@@ -100,7 +100,7 @@ def old(context):
     return context
 
 
-async def test_a_server_that_speaks_only_tls_1_1_is_refused(serve, authority):
+async def test_a_server_that_speaks_only_tls_1_1_is_rejected(serve, authority):
     server = await serve(answering(SESSION), ssl=old(authority.server()))
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=old(authority.client()))
@@ -130,7 +130,7 @@ VARIABLES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROX
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-async def test_the_environment_puts_nobody_in_between(serve, authority, monkeypatch, tmp_path, tls):
+async def test_proxies_in_the_environment_are_ignored(serve, authority, monkeypatch, tmp_path, tls):
     proxy = await serve(answering(SESSION))
     server = await serve(answering(SESSION), ssl=authority.server() if tls else None)
     for name in VARIABLES:
@@ -156,7 +156,7 @@ async def test_the_environment_puts_nobody_in_between(serve, authority, monkeypa
         assert b"eve" not in request.raw
 
 
-async def test_the_environment_would_have_put_somebody_in_between(serve, monkeypatch):
+async def test_proxies_in_the_environment_would_work(serve, monkeypatch):
     """A negative control: aiohttp, asked to trust the environment, goes through the proxy and takes the key along."""
     proxy = await serve(answering(SESSION))
     for name in VARIABLES:
@@ -231,7 +231,7 @@ async def test_the_key_is_not_in_what_a_proxy_can_read(serve, authority):
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 403, 407, 500, 502])
-async def test_a_proxy_that_refuses_gets_no_more(serve, authority, status):
+async def test_a_proxy_that_rejects_gets_no_more(serve, authority, status):
     server = await serve(answering(SESSION), ssl=authority.server())
     answer = f"HTTP/1.1 {status} No\r\nLocation: https://evil.example/{KEY}\r\nContent-Length: 0\r\n\r\n".encode()
     async with Tunnel(answer) as proxy:
@@ -244,7 +244,7 @@ async def test_a_proxy_that_refuses_gets_no_more(serve, authority, status):
     assert "evil" not in f"{caught.value} {vars(caught.value)}"
 
 
-async def test_a_proxy_that_plays_the_server_is_refused(serve, authority):
+async def test_a_proxy_that_plays_the_server_is_rejected(serve, authority):
     """It answers the handshake itself, with a certificate that nobody vouches for."""
     impostor_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("api.truemed.com").configure_cert(impostor_context)

@@ -88,7 +88,7 @@ def storm(limiter_options, tasks=1000):
 
 @pytest.mark.parametrize("retry_after", [None, 0, 1])
 @pytest.mark.parametrize("burst", [10, 40, 200])
-def test_few_are_refused_and_none_fails(burst, retry_after):
+def test_storm_has_few_429_and_no_failure(burst, retry_after):
     limiter, took = storm({"rate": 200, "burst": burst, "retry_after": retry_after})
     assert len(limiter.refused) / (len(limiter.served) + len(limiter.refused)) <= 0.15
     if retry_after != 1:  # a server that asks for a whole second each time gets it

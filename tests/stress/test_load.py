@@ -90,7 +90,7 @@ async def test_no_call_outlives_its_deadline(scale):
     assert max(late) < scale(5, 0.25), "of 30 seconds that the server would take"
 
 
-async def test_the_deadline_is_told_from_an_attempts_time_out():
+async def test_deadline_and_attempt_timeout_are_distinguished():
     async def slow(exchange):
         await asyncio.sleep(30)
 

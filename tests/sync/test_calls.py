@@ -34,7 +34,7 @@ def test_iterators_are_iterators_and_context_managers(client, ids, emulator):
     assert emulator.requests.count(route="qualification_sessions.list") == 1
 
 
-def test_breaking_off_an_iteration_frees_what_it_held(client, emulator):
+def test_leaving_an_iteration_early_frees_its_memory(client, emulator):
     for _ in client.qualification_sessions.get_many(iter(["qs_a"] * 1000), concurrency=4):
         break
     gc.collect()
@@ -157,7 +157,7 @@ def test_a_dropped_client_frees_its_connections_without_a_word(emulator, ids, re
     assert not recwarn.list
 
 
-async def test_a_borrowed_session_is_refused_because_it_belongs_to_another_loop():
+async def test_a_borrowed_session_is_rejected_because_it_belongs_to_another_loop():
     async with aiohttp.ClientSession() as session:
         with pytest.raises(errors.InvalidArgumentError, match="use AsyncTruemed"):
             Truemed("a-key-of-mine", session=session)

@@ -46,7 +46,7 @@ def test_the_end_itself_takes_less_than_a_second(run_program, server, case, loop
     assert err == ""
 
 
-def test_an_uncaught_error_is_all_that_is_said(run_program, server):
+def test_uncaught_error_prints_only_its_traceback(run_program, server):
     out, err = run_program(CALL + "raise LookupError('mine')\n", server, expect=1)
     assert out == ""
     assert err.startswith("Traceback")
@@ -54,7 +54,7 @@ def test_an_uncaught_error_is_all_that_is_said(run_program, server):
     assert err.count("Traceback") == 1
 
 
-def test_an_uncaught_ctrl_c_is_all_that_is_said(run_program, server, loop):
+def test_uncaught_ctrl_c_prints_only_its_traceback(run_program, server, loop):
     program = CALL + 'client.qualification_sessions.get("qs_silent")\n'
     _, err = run_program(program, server, loop=loop, interrupt=True, expect=-2)
     assert err.count("Traceback") == 1
@@ -100,7 +100,7 @@ def test_a_thread_that_is_not_a_daemon_is_waited_for(run_program, server):
     assert run_program(program, server) == ("all of it\n", "")
 
 
-def test_calls_at_exit_work_until_the_client_is_closed_and_say_so_afterwards(run_program, server):
+def test_calls_at_exit_work_until_close_and_then_raise(run_program, server):
     """What is registered later runs earlier."""
     program = """
         import atexit
@@ -162,7 +162,7 @@ def test_a_hook_that_does_not_return_holds_up_the_exit_for_seconds_only(run_prog
     run_program(program, server, options=())
 
 
-def test_a_name_server_that_does_not_answer_does_not_hold_up_the_exit(run_program, server):
+def test_a_name_server_that_does_not_response_does_not_hold_up_the_exit(run_program, server):
     """The interpreter waits for the threads of ordinary pools; the look-up of a name is in none."""
     program = """
         import socket, threading

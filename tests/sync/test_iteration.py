@@ -176,7 +176,7 @@ def test_with_and_close_free_at_once(taken):
     stream.close()
 
 
-def test_closing_ends_a_request_that_is_under_way(plain, server):
+def test_closing_ends_a_request_that_is_in_flight(plain, server):
     server.stall_from = 3
     with plain.qualification_sessions.iter(page_size=50, prefetch=1) as sessions:
         [next(sessions) for _ in range(60)]

@@ -48,7 +48,7 @@ def test_an_address_needs_no_thread_and_a_name_one_that_ends(one_loop, monkeypat
     assert threading.active_count() == before
 
 
-def test_work_that_was_cancelled_before_it_began_is_not_done():
+def test_work_that_was_canceled_before_it_began_is_not_done():
     future = concurrent.futures.Future()
     future.cancel()
     _loop._worker(future, pytest.fail, ("it was done",), {})

@@ -52,7 +52,7 @@ def test_starting_from_many_threads_at_once_starts_one(fresh):
     assert len(set(seen)) == 1
 
 
-def test_32_threads_do_not_mix_their_answers(client, ids):
+def test_32_threads_do_not_mix_their_responses(client, ids):
     wrong = []
 
     def work(seed):
@@ -71,7 +71,7 @@ def test_32_threads_do_not_mix_their_answers(client, ids):
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_a_call_from_the_loop_thread_itself_is_refused_and_told_what_to_write(client, ids):
+def test_call_from_the_loop_thread_raises_with_a_hint(client, ids):
     async def inside():
         client.qualification_sessions.get(ids[0])
 
@@ -136,7 +136,7 @@ def test_errors_come_through_as_they_are(fresh):
     assert caught.value is error
 
 
-def test_a_cancelled_coroutine_raises_cancelled(fresh):
+def test_a_canceled_coroutine_raises_canceled(fresh):
     async def cancel_itself():
         asyncio.current_task().cancel()
         await asyncio.sleep(10)
@@ -196,7 +196,7 @@ def test_an_interruption_before_the_call_is_handed_over_makes_no_call(fresh, mon
     assert not fresh._submissions
 
 
-def test_an_interruption_of_the_greenlet_that_runs_the_loop_reaches_who_waits(fresh):
+def test_interrupting_the_loop_greenlet_interrupts_callers(fresh):
     """Only among greenlets can it hit the loop thread."""
     fresh.run(thread_of)
     begun = threading.Event()

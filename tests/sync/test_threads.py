@@ -36,7 +36,7 @@ def at_once(count, work):
     return results
 
 
-def test_32_threads_do_not_mix_their_answers(plain, scale):
+def test_32_threads_do_not_mix_their_responses(plain, scale):
     calls = scale(20, 500)
 
     def work(number):

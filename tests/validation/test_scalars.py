@@ -44,14 +44,14 @@ def test_an_id_of_letters_digits_underscores_and_hyphens_is_accepted(value):
         None, 1, True, b"qs_1", ["qs_1"],
     ],
 )  # fmt: skip
-def test_an_id_that_could_leave_its_route_is_refused(value):
+def test_an_id_that_could_leave_its_route_is_rejected(value):
     assert refused(scalars.validate_id, "session_id", value).startswith("session_id must be")
 
 
 # --- idempotency keys ---------------------------------------------------------------------------------------------
 
 
-def test_a_key_is_made_where_none_is_given_and_each_time_another_one():
+def test_generated_keys_are_unique():
     keys = {scalars.resolve_idempotency_key(None) for _ in range(100)}
     assert len(keys) == 100
     assert {uuid.UUID(key).version for key in keys} == {4}
@@ -66,7 +66,7 @@ def test_the_callers_key_is_used_as_it_is(value):
 @pytest.mark.parametrize(
     "value", ["", " ", "canary key", "canary\n", "canary\x7f", "canaryé", "c" * 256, 1, b"key", True]
 )
-def test_a_key_that_could_not_be_repeated_exactly_is_refused(value):
+def test_a_key_that_could_not_be_repeated_exactly_is_rejected(value):
     assert refused(scalars.resolve_idempotency_key, value).startswith("idempotency_key must be")
 
 
@@ -79,7 +79,7 @@ def test_text_is_passed_on_as_it_is(value):
 
 
 @pytest.mark.parametrize("value", ["", None, 1, True, b"x", ["x"], "canary\ud800"])
-def test_text_that_cannot_be_sent_is_refused(value):
+def test_text_that_cannot_be_sent_is_rejected(value):
     assert refused(scalars.validate_text, "search", value).startswith("search ")
 
 
@@ -98,7 +98,7 @@ def test_a_page_is_a_whole_number_from_one(value):
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "1", None, float("nan")])
-def test_any_other_page_is_refused(value):
+def test_any_other_page_is_rejected(value):
     assert refused(scalars.validate_positive_int, "page", value) == "page must be a whole number >= 1"
 
 
@@ -130,7 +130,7 @@ def test_a_day_is_a_date_a_time_in_utc_or_text(value, day):
         "2025-01-15\n", 20250115, None, True, timedelta(1),
     ],
 )  # fmt: skip
-def test_anything_else_is_no_day(value):
+def test_invalid_days_raise(value):
     assert refused(scalars.parse_date, "expires_at", value).startswith("expires_at must be a date")
 
 
@@ -141,7 +141,7 @@ def test_anything_else_is_no_day(value):
         datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))),
     ],
 )
-def test_a_time_that_has_no_day_in_utc_is_refused(value):
+def test_a_time_that_has_no_day_in_utc_is_rejected(value):
     with pytest.raises(InvalidArgumentError, match="expires_at must be a date"):
         scalars.parse_date("expires_at", value)
 
@@ -188,7 +188,7 @@ def circular() -> dict[str, Any]:
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
-def test_metadata_that_is_no_json_object_is_refused(value):
+def test_metadata_must_be_a_json_object(value):
     with pytest.raises(InvalidArgumentError, match="^metadata must be a mapping") as caught:
         scalars.validate_metadata("metadata", value)
     assert "canary" not in f"{caught.value!r} {vars(caught.value)}"
@@ -233,7 +233,7 @@ def test_a_page_may_be_a_parsed_url():
         "http://0.0.0.0/", "http://10.0.0.1/", "https://shop.example/\ud800", None, 1, True, b"https://shop.example/",
     ],
 )  # fmt: skip
-def test_a_url_that_is_no_safe_page_is_refused(value):
+def test_unsafe_urls_raise(value):
     assert refused(urls.validate_web_url, "success_url", value).startswith("success_url must")
 
 

@@ -54,7 +54,7 @@ PLACE = "payment_session_id"
     ],
 )
 @pytest.mark.parametrize("name", ["success_url", "failure_url"])
-def test_a_placeholder_that_truemed_would_not_replace_is_refused(name, query):
+def test_a_placeholder_that_truemed_would_not_replace_is_rejected(name, query):
     with pytest.raises(InvalidArgumentError, match=f"{name} has braces other than") as caught:
         validate_return_url(name, f"https://shop.example/thanks?session={query}")
     assert "shop.example" not in str(caught.value)
@@ -69,7 +69,7 @@ def test_a_placeholder_that_truemed_would_not_replace_is_refused(name, query):
     ],
     ids=str,
 )
-def test_a_placeholder_that_a_url_class_has_encoded_is_refused(url):
+def test_a_placeholder_that_a_url_class_has_encoded_is_rejected(url):
     with pytest.raises(InvalidArgumentError, match="percent-encoded"):
         validate_return_url("success_url", url)
 

@@ -177,7 +177,7 @@ def check_forgeries(count):
             assert verify(*forger.write()), "the genuine delivery is accepted"
 
 
-def test_forged_deliveries_are_refused(scale):
+def test_forged_deliveries_are_rejected(scale):
     check_forgeries(scale(8_000, 100_000))
 
 

@@ -104,7 +104,7 @@ def test_two_workers_handle_each_event_once(gunicorn):
     assert {number: handled[f"whd_{number}"] for number in range(30)} == dict.fromkeys(range(30), 1)
 
 
-def test_deployed_server_refuses_forged_header_and_large_body(gunicorn):
+def test_deployed_server_rejects_forged_header_and_large_body(gunicorn):
     port, effects = gunicorn
     body = captured(99)
     forged = signed(body, "another-secret")["x-truemed-signature"]

@@ -500,7 +500,7 @@ def test_interrupted_claim_is_released_and_confirm_repeated(shop, step):
     assert len(shop.events) == 1
 
 
-async def test_cancelled_request_still_handles_its_event(make_store):
+async def test_canceled_request_still_handles_its_event(make_store):
     """Truemed closed the connection and delivers again: the event must then be handled."""
     entered, resume, done = asyncio.Event(), asyncio.Event(), []
 

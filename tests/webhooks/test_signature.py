@@ -100,7 +100,7 @@ def test_age_is_that_of_the_signed_timestamp():
     assert verify(headers=headed(both)).signed_at == datetime.fromtimestamp(new, UTC)
 
 
-def test_fraction_of_the_timestamp_moved_to_the_body_is_refused():
+def test_fraction_of_the_timestamp_moved_to_the_body_is_rejected():
     """``t`` and the body are joined by a dot, and a fraction of a second has one."""
     for t in ("2026-05-01T12:00:00.123Z", "2026-05-01T12:00:00.123"):
         whole, _, rest = t.partition(".")
@@ -194,7 +194,7 @@ def test_shared_secret_is_accepted():
         "{times},v1={mac}",
     ],
 )
-def test_malformed_header_is_refused(value):
+def test_malformed_header_is_rejected(value):
     t = now()
     good = hmac_of(t, BODY).hex()
     header = value.format(
@@ -224,7 +224,7 @@ def test_repeated_header_that_the_server_joined_is_accepted_if_one_is_valid():
         verify(headers=headed("t=1,v1=00,t=2,v1=00"))
 
 
-def test_repeated_header_is_refused_even_if_one_is_valid():
+def test_repeated_header_is_rejected_even_if_one_is_valid():
     good = sign(BODY, SECRET)[HEADER]
     for second in (good, "t=1,v1=00", ""):
         with pytest.raises(SignatureError, match="sent 2 times"):
@@ -238,12 +238,12 @@ def test_repeated_header_is_refused_even_if_one_is_valid():
 
 
 @pytest.mark.parametrize("value", ["", "wrong", SECRET[:-1], SECRET + "x", SECRET.upper(), "\u00e9", "x" * 5000])
-def test_wrong_shared_secret_is_refused(value):
+def test_wrong_shared_secret_is_rejected(value):
     with pytest.raises(SignatureError):
         verify(headers=carrying(value), mode="unsigned")
 
 
-def test_header_of_bytes_is_refused():
+def test_header_of_bytes_is_rejected():
     for mode, name in (("signed", HEADER), ("unsigned", "x-truemed-api-key")):
         with pytest.raises(SignatureError):
             verify(headers={name: SECRET.encode()}, mode=mode)
@@ -274,7 +274,7 @@ def test_delivery_within_max_age_and_clock_skew_is_accepted(ago, options):
     assert verify(headers=signed(BODY, timestamp=datetime.now(UTC) - ago), **options)
 
 
-def test_too_large_body_is_refused_before_verification():
+def test_too_large_body_is_rejected_before_verification():
     with pytest.raises(PayloadError, match="larger"):
         verify(b" " * (MAX_DELIVERY_BYTES + 1), {})
     body = BODY + b" " * (MAX_DELIVERY_BYTES - len(BODY))
@@ -350,7 +350,7 @@ def test_all_signatures_and_secrets_are_compared_in_constant_time(monkeypatch):
     assert [wanted for wanted, _ in compared] == [b"one", b"two"]
 
 
-def test_any_flipped_bit_is_refused():
+def test_any_flipped_bit_is_rejected():
     header = sign(BODY, SECRET)[HEADER]
     for number in range(len(BODY) * 8):
         body = bytearray(BODY)

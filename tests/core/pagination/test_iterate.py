@@ -48,7 +48,7 @@ async def test_a_list_of_one_page_takes_one_request(rows):
     assert server.asked == [(1, 100)]
 
 
-async def test_a_full_page_is_not_taken_for_the_last_because_of_its_total():
+async def test_full_page_is_not_the_last_despite_its_total():
     """A total is counted a moment before the rows are read: a row may have been added in between."""
     server = Server().fill(range(10))
     torn = server.says
@@ -114,7 +114,7 @@ async def test_all_that_were_passed_leave():
 
 
 @pytest.mark.parametrize("prefetch", [1, 4])
-async def test_a_largest_page_is_learnt_and_said_once(prefetch):
+async def test_smaller_server_page_size_is_learned_and_warned_once(prefetch):
     server = Server(clamp=30).fill(range(200))
     with pytest.warns(RuntimeWarning, match="30 rows a page instead of 100: more requests are needed$") as caught:
         assert await read(server, 100, prefetch) == server.ids
@@ -129,11 +129,11 @@ async def test_a_warning_points_at_the_loop_that_iterates():
     assert caught[0].filename == __file__
 
 
-async def test_a_largest_page_that_costs_nothing_is_not_worth_a_word():
+async def test_smaller_server_page_size_without_cost_does_not_warn():
     assert len(await read(Server(clamp=30).fill(range(20)), 100)) == 20
 
 
-async def test_a_largest_page_that_is_not_said_is_learnt_too():
+async def test_unreported_server_page_size_is_learned():
     server = Server(clamp=30, pagination=False).fill(range(200))
     with pytest.warns(RuntimeWarning, match="30 rows a page instead of 100"):
         assert await read(server, 100) == server.ids
@@ -186,14 +186,14 @@ async def test_without_totals_an_empty_page_after_a_short_one_ends_the_list():
     assert server.asked[-1][0] == server.asked[-2][0] + 1
 
 
-async def test_a_list_that_grows_is_not_taken_for_a_largest_page():
+async def test_growing_list_is_not_a_smaller_page_size():
     server = Server(pagination=False).fill(range(5))
     server.changes[1] = [lambda server: server.insert_in_front(40)]
     assert len(await read(server, 10)) >= 5
     assert max(size for _, size in server.asked[3:]) > 5
 
 
-async def test_a_short_page_is_not_the_end_when_the_server_says_that_there_is_more():
+async def test_short_page_before_the_reported_end_continues():
     """A page whose rows are cut between the count and the answer: it is read again, from its last row."""
     server = Server().fill(range(45))
     whole = server.answer
@@ -254,7 +254,7 @@ async def test_rows_are_added_and_leave_at_an_edge_again_and_again(prefetch):
 
 @pytest.mark.parametrize("prefetch", [1, 4])
 @pytest.mark.parametrize("every", [1, 2, 5])
-async def test_rows_without_a_key_are_told_apart_by_their_ids(every, prefetch):
+async def test_rows_without_a_key_are_distinguished_by_their_ids(every, prefetch):
     """Truemed types created_at "string or null"."""
     server = Server().fill(None if index % every == 0 else index for index in range(60))
     at_first = server.ids
@@ -316,7 +316,7 @@ async def test_a_page_that_is_not_sorted_is_an_error(pages):
         await ids_of(pages_of(*pages))
 
 
-async def test_pages_without_end_that_bring_nothing_new_are_an_error():
+async def test_endless_pages_without_new_rows_raise():
     server = Server().fill(range(100))
     whole = server.answer
     server.answer = lambda page, size: Page(items=whole(1, size).items, pagination=server.says(page, size, 100))
@@ -394,7 +394,7 @@ async def test_an_unstable_order_is_proved_at_the_end_where_a_list_at_rest_gave_
 
 
 @pytest.mark.parametrize("later", [{}, {number: number for number in range(30, 150)}])
-async def test_rows_that_come_and_go_in_equal_numbers_are_not_taken_for_that(later):
+async def test_equal_additions_and_removals_do_not_raise(later):
     server = Server().fill([1] * 40)
     server.changes[1] = [lambda server: server.insert_in_front(), lambda server: server.delete(39)]
     for number in later:
@@ -414,7 +414,7 @@ async def test_a_row_that_a_page_lists_twice_comes_once():
     assert await ids_of(fetch) == server.ids
 
 
-async def test_the_worked_example_of_the_package_is_what_happens():
+async def test_worked_example_of_the_docstring_holds():
     """``truemed_async/_core/pagination/__init__.py`` shows these pages."""
     rows = list("abcdefghijklmnopqrst")
     pages: list[tuple[int, int, str]] = []

@@ -65,7 +65,7 @@ async def test_an_empty_list_takes_one_request():
     assert len(server.asked) == 1
 
 
-async def test_pages_are_asked_for_only_as_they_are_needed():
+async def test_pages_are_requested_on_demand():
     server = Server(95)
     stream = iterate_all(server, SORT_ORDER, page_size=10, prefetch=1)
     await asyncio.sleep(0)
@@ -77,7 +77,7 @@ async def test_pages_are_asked_for_only_as_they_are_needed():
 
 @pytest.mark.filterwarnings("ignore:listing. the server gives:RuntimeWarning")
 @pytest.mark.parametrize("pagination", [True, False], ids=["pagination", "null"])
-async def test_a_server_that_gives_smaller_pages_than_asked_for_loses_nothing(pagination):
+async def test_smaller_pages_lose_no_row(pagination):
     """Truemed does not say how large a page may be, so the server may apply less than was asked for."""
     server = Server(95, clamp=30, pagination=pagination)
     assert await listed(server, 100) == server.rows
@@ -115,7 +115,7 @@ async def test_an_error_of_a_page_is_raised_after_the_rows_before_it():
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_leaving_early_cancels_what_was_asked_for_ahead():
+async def test_leaving_early_cancels_prefetched_requests():
     server = Server(1000)
     stream = iterate_all(server, SORT_ORDER, page_size=10, prefetch=4)
     await anext(stream)

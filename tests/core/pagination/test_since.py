@@ -134,7 +134,7 @@ async def test_a_list_that_is_oldest_first_is_read_whole():
 
 
 @pytest.mark.parametrize("since", [4, 5, 6])
-async def test_rows_of_one_key_do_not_tell_the_direction(since):
+async def test_rows_with_equal_keys_do_not_set_the_direction(since):
     server = Server().fill([5] * 30)
     assert await read(server, since, 10) == (server.ids if since <= 5 else [])
 
@@ -148,7 +148,7 @@ async def test_rows_of_the_very_moment_come_over_the_edge_of_a_page():
 
 
 @pytest.mark.parametrize("rows", [5, 50])
-async def test_rows_without_a_key_are_left_out_and_that_is_said_once(rows):
+async def test_rows_without_a_key_are_skipped_and_warned_once(rows):
     server = Server().fill([*range(rows), None, None])
     with pytest.warns(RuntimeWarning, match="without a sort key are left out") as caught:
         assert await read(server, 0) == wanted(server, 0)
@@ -193,7 +193,7 @@ def test_a_moment_is_read_as_utc_and_moved_back(since, start):
     assert scalars.resolve_since(since, timedelta(minutes=5), now) == start - timedelta(minutes=5)
 
 
-def test_without_a_moment_there_is_no_start():
+def test_since_none_reads_everything():
     assert scalars.resolve_since(None, timedelta(minutes=5), 0.0) is None
 
 
@@ -204,7 +204,7 @@ def test_a_moment_at_the_ends_of_the_calendar():
         scalars.resolve_since(datetime.min.replace(tzinfo=timezone(timedelta(hours=2))), timedelta(0), 0.0)
 
 
-def test_a_start_in_the_future_is_refused_but_not_what_clocks_may_differ_by():
+def test_since_in_the_future_raises_beyond_clock_skew():
     now = NOON.timestamp()
     assert scalars.resolve_since(NOON + timedelta(minutes=4), timedelta(minutes=5), now) == NOON - timedelta(minutes=1)
     with pytest.raises(InvalidArgumentError, match="must not be in the future .* read as UTC"):
@@ -221,7 +221,7 @@ async def test_since_rejects_non_datetime_before_sending(since):
 
 
 @pytest.mark.parametrize("look_back", [300, None, -timedelta(seconds=1)], ids=["number", "none", "negative"])
-async def test_a_look_back_that_is_none_is_refused(look_back):
+async def test_invalid_look_back_raises(look_back):
     async with AsyncTruemed("a-key-of-the-tests") as client:
         with pytest.raises(InvalidArgumentError, match="look_back must be a timedelta >= 0"):
             client.qualification_sessions.iter(look_back=look_back)
@@ -254,7 +254,7 @@ class Table:
         return found
 
 
-async def test_run_after_run_reads_what_is_new_and_what_came_late(emulator):
+async def test_since_includes_late_rows(emulator):
     def names() -> set[str]:
         return {session.qualification_session_id for session in emulator.state.qualification_sessions.rows}
 

@@ -90,7 +90,7 @@ def test_windows_in_flight_make_it_fast(seed, prefetch, times):
     assert found.first <= plain.first
 
 
-def test_one_after_another_costs_what_the_overlap_costs():
+def test_sequential_listing_costs_only_the_overlap():
     plain = run(page_after_page(Slow(0)))
     found = run(complete_listing(Slow(0), 1))
     assert found.whole <= 1.2 * plain.whole

@@ -42,7 +42,7 @@ def check(runner: asyncio.Runner, scenario: Scenario, **given: Any) -> None:
 @pytest.mark.parametrize(
     "sorting", [CATALOG, PAYOUT_ORDER, TRANSACTION_ORDER], ids=["catalog", "payouts", "transactions"]
 )
-def test_the_lists_of_unknown_order_say_so(sorting):
+def test_unordered_lists_are_marked(sorting):
     assert not sorting.is_known
 
 
@@ -103,7 +103,7 @@ def test_bad_readers_are_caught(reader, kinds):
     )
 
 
-async def test_an_order_that_is_no_order_of_any_field_is_as_good_as_another():
+async def test_any_stable_order_is_accepted():
     """Warnings are errors here: that rows have no key is no news."""
     server = Server().fill(random.Random(3).sample(range(1000), 200))
     random.Random(4).shuffle(server._sorted)
@@ -115,7 +115,7 @@ async def test_an_order_that_is_no_order_of_any_field_is_as_good_as_another():
     assert [id for id in at_first if id in found] == found
 
 
-async def test_more_ids_are_kept_than_of_rows_that_lack_their_key(monkeypatch):
+async def test_unordered_lists_remember_more_ids(monkeypatch):
     monkeypatch.setattr(watermark, "MAX_TIED_IDS", 50)
     monkeypatch.setattr(watermark, "MAX_UNORDERED_IDS", 300)
     server = Server().fill(range(290))
@@ -124,5 +124,5 @@ async def test_more_ids_are_kept_than_of_rows_that_lack_their_key(monkeypatch):
         await read(Server().fill(range(320)), 20, 1, UNKNOWN)
 
 
-def test_a_million_ids_are_kept():
+def test_a_million_ids_are_remembered():
     assert watermark.MAX_UNORDERED_IDS == 1_000_000

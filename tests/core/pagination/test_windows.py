@@ -34,7 +34,7 @@ def test_a_window_holds_the_last_row_and_reaches_furthest(index, largest):
 
 
 @pytest.mark.parametrize(("largest", "edge"), [(7, 420), (8, 840), (9, 2520), (10, 2520)])
-def test_only_where_all_sizes_have_an_edge_none_overlaps(largest, edge):
+def test_no_window_overlaps_only_where_all_sizes_have_an_edge(largest, edge):
     assert edge == lcm(*range(2, largest + 1))
     edges = [index + 1 for index in range(2 * edge + 1) if Windows(largest).window_after(index).start > index]
     assert edges == [edge, 2 * edge]

@@ -27,7 +27,7 @@ def test_adds_lists_and_removes(emulator, api):
     assert api.send("DELETE", f"{ADMIN}/1").status == 404
 
 
-def test_still_lists_what_has_ended_by_itself(api):
+def test_lists_faults_that_ended(api):
     api.send("POST", ADMIN, {"name": "status", "code": 503, "nth": 1})
     assert [api.list().status for _ in range(2)] == [503, 200]
     (fault,) = api.send("GET", ADMIN).json["faults"]
@@ -105,14 +105,14 @@ def test_knows_its_paths(emulator, api, path):
         ({"name": "accept_then_close", "reset": True}, "needs times, nth or duration"),
     ],
 )
-def test_says_what_is_wrong(emulator, api, body, says):
+def test_error_describes_the_problem(emulator, api, body, says):
     answer = api.send("POST", ADMIN, body)
     assert (answer.status, answer.json["error"]) == (400, "ValidationError")
     assert says in answer.json["message"]
     assert len(emulator.faults) == 0
 
 
-def test_refuses_a_body_past_a_mebibyte(api):
+def test_rejects_a_body_past_a_mebibyte(api):
     assert api.send("POST", ADMIN, b"x" * (1024**2 + 1)).status == 413
 
 

@@ -91,7 +91,7 @@ def test_bomb_waits_for_a_client_that_does_not_read(emulator, raw, id, until):
     until(lambda: emulator.requests[-1].status is None)
 
 
-def test_the_emulator_stops_though_nobody_reads(until):
+def test_emulator_stops_without_a_reader(until):
     with Emulator(sessions=0) as emulator:
         emulator.faults.add("bomb", encoding="identity", size=2**32)
         line = socket.create_connection(("127.0.0.1", emulator.port), timeout=5)

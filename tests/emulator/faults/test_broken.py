@@ -23,7 +23,7 @@ def whole(raw, id):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_has_its_effect_though_the_answer_is_broken(emulator, raw, id, name):
+def test_broken_response_is_still_applied(emulator, raw, id, name):
     emulator.faults.add(name, method="POST", times=1)
     raw.update(id)
     assert emulator.state.qualification_sessions.get(id).user_id == "u"
@@ -181,7 +181,7 @@ def test_unexpected_101(emulator, raw, id):
     assert received.header("Upgrade") == ["websocket"]
 
 
-def test_keeps_the_connection_of_a_complete_answer(emulator, raw, id, whole):
+def test_complete_response_keeps_the_connection(emulator, raw, id, whole):
     """What is wrong with it may show only on the next request."""
     emulator.faults.add("header_flood", count=1, times=1)
     line = raw.connect()

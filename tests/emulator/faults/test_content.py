@@ -204,12 +204,12 @@ def test_a_path_that_leads_nowhere_is_an_error(emulator, raw, id, name):
     assert "nowhere.0.at_all" in received.json["message"]
 
 
-def test_an_error_answer_keeps_its_shape(emulator, raw):
+def test_an_error_response_keeps_its_shape(emulator, raw):
     emulator.faults.add("missing_field", path="status")
     assert raw.get("qs_none").json["error"] == "NotFound"
 
 
 @pytest.mark.parametrize("path", ["", "a..b", "**", "a.**.b", "**.**.a", "."])
-def test_refuses_what_is_no_path(emulator, path):
+def test_rejects_invalid_paths(emulator, path):
     with pytest.raises(ValueError, match="missing_field: path must be"):
         emulator.faults.add("missing_field", path=path)

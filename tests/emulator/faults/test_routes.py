@@ -156,7 +156,7 @@ APPLIED = ["applied_then_reset", "applied_then_hang", "applied_then_500", "appli
 
 @pytest.mark.parametrize("name", APPLIED)
 @pytest.mark.parametrize("route", ["payment_sessions.create", "payment_sessions.capture", "payment_sessions.refund"])
-def test_a_lost_answer_has_had_its_effect_once(emulator, raw, until, name, route):
+def test_lost_response_is_applied_once(emulator, raw, until, name, route):
     """docs/truemed-api.md 1.5: `ServerError` may be retried with the same key; same key, same result."""
     hold, payment = held(emulator), paid(emulator)
     target, body = {

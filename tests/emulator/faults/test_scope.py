@@ -54,7 +54,7 @@ def test_every_fault_is_tested_at_the_socket(name):
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
-def test_every_fault_says_what_it_does(name):
+def test_every_fault_has_a_description(name):
     text = FAULTS[name].description
     assert text
     assert "\n" not in text
@@ -73,7 +73,7 @@ DESCRIBED_ELSEWHERE = {
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
-def test_every_fault_needs_no_more_than_it_says(emulator, name):
+def test_every_fault_declares_its_required_parameters(emulator, name):
     handle = emulator.faults.add(name, **REQUIRED.get(name, {}))
     assert handle.name == name
     assert {each.name for each in FAULTS[name].parameters.values() if each.default is each.empty} == set(
@@ -185,14 +185,14 @@ def test_faults_add_up_in_their_order(emulator, raw):
     assert (cut.hits, never.hits, emulator.faults.hits) == (1, 0, 3)
 
 
-def test_the_first_answer_wins(emulator, raw):
+def test_the_first_response_wins(emulator, raw):
     emulator.faults.add("status", code=500, times=1)
     second = emulator.faults.add("status", code=502)
     assert statuses(raw, 2) == [500, 502]
     assert second.hits == 1
 
 
-def test_a_fault_is_asked_once(emulator, raw):
+def test_fault_is_called_once(emulator, raw):
     asked = []
     emulator.faults.add("applied_then_500", when=asked.append)
     assert raw.list().status == 200
@@ -269,13 +269,13 @@ def test_may_be_changed_from_many_threads(emulator, raw):
         (Fault(), {"nth": 1}, r"only a fault by name can be restricted: not by nth"),
     ],
 )
-def test_says_what_is_wrong(emulator, name, given, says):
+def test_error_describes_the_problem(emulator, name, given, says):
     with pytest.raises(ValueError, match=says):
         emulator.faults.add(name, **given)
     assert len(emulator.faults) == 0
 
 
-def test_takes_none_for_what_does_not_narrow(emulator, raw):
+def test_none_does_not_narrow_the_scope(emulator, raw):
     emulator.faults.add("status", code=500, **dict.fromkeys(field.name for field in attrs.fields(RequestScope)))
     assert raw.list().status == 500
 

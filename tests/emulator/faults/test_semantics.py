@@ -144,7 +144,7 @@ def test_delete_between_pages_of_a_replica(emulator, raw, ids):
     assert [session.id for session in emulator.state.qualification_sessions.rows] == ids[4:]
 
 
-def test_a_listing_that_is_refused_changes_nothing(emulator, raw, ids):
+def test_a_listing_that_is_rejected_changes_nothing(emulator, raw, ids):
     emulator.faults.add("delete_between_pages", n=3)
     assert raw.list("?page=0").status == 400
     assert raw.list("?page=0").status == 400

@@ -95,7 +95,7 @@ def test_slow_close(emulator, raw, id):
     assert emulator.requests[-1].status == 200
 
 
-def test_a_slow_answer_ends_when_the_client_goes_away(emulator, raw, id, until):
+def test_a_slow_response_ends_when_the_client_goes_away(emulator, raw, id, until):
     emulator.faults.add("dribble", delay=0.01)
     line = raw.connect()
     line.send("GET", f"/api/v1/qualification_session/{id}")
@@ -104,7 +104,7 @@ def test_a_slow_answer_ends_when_the_client_goes_away(emulator, raw, id, until):
     until(lambda: emulator.requests[-1].status is None)
 
 
-def test_a_slow_answer_ends_with_the_emulator():
+def test_a_slow_response_ends_with_the_emulator():
     import http.client
 
     with Emulator(sessions=0) as emulator:

@@ -95,7 +95,7 @@ def test_a_plain_fault_changes_nothing(emulator, api):
     assert api.list().status == 200
 
 
-def test_answers_before_the_handler_without_an_effect(emulator, api):
+def test_responses_before_the_handler_without_an_effect(emulator, api):
     id = emulator.state.qualification_sessions.add()
     emulator.faults.add(Says(503))
     emulator.faults.add(Says(500))

@@ -28,7 +28,7 @@ def test_status(emulator, raw, id, code, error):
     assert emulator.requests[-1].status == code
 
 
-def test_status_with_words_of_its_own(emulator, raw):
+def test_status_with_a_custom_body(emulator, raw):
     emulator.faults.add("status", code=403, error="", message="no", headers={"X-Request-Id": "req_1"})
     received = raw.list()
     assert received.json == {"error": "", "message": "no"}
@@ -88,7 +88,7 @@ def test_rate_limit_fills_again(emulator, raw):
 
 
 @pytest.mark.parametrize(("kind", "count"), [("none", 0), ("exact", 1)])
-def test_rate_limit_says_when(emulator, raw, kind, count):
+def test_rate_limit_sends_retry_after(emulator, raw, kind, count):
     emulator.faults.add("rate_limit", n=20, per=60, burst=1, retry_after=kind)
     assert raw.list().status == 200
     received = raw.list()

@@ -119,7 +119,7 @@ class TestWithTls:
             assert Line(emulator, plain).receive().end == "rst"
         assert emulator.state.qualification_sessions.get(id).user_id == "u"
 
-    def test_is_shut_to_who_does_not_speak_it(self, emulator, raw, until):
+    def test_rejects_plain_http(self, emulator, raw, until):
         assert b"HTTP" not in raw.list().content
         until(lambda: not emulator._listener.handshakes)
 
@@ -149,7 +149,7 @@ class TestWithTls:
         assert time.monotonic() - begin < 10
         assert line.receive().content == b""
 
-    def test_stops_at_once_with_a_client_that_does_not_say_goodbye(self, emulator, line):
+    def test_stops_without_close_notify_of_the_client(self, emulator, line):
         line.send("GET", "/api/v1/qualification_sessions", keep=True)
         assert line.sock.recv(10)
         begin = time.monotonic()

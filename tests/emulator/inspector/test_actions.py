@@ -135,7 +135,7 @@ class TestWebhooks:
             ({"secret": "a\nb"}, "printable ASCII"),
         ],
     )
-    def test_are_refused(self, emulator, refused, form, says):
+    def test_are_rejected(self, emulator, refused, form, says):
         assert says in refused("register", **{"url": NOWHERE, "mode": "signed", **form})
         assert emulator.webhooks.endpoints == ()
 

@@ -117,7 +117,7 @@ class TestRequests:
         # Once, where it is offered to be copied.
         assert shown.text.count(emulator.api_key) == 1
 
-    def test_keep_the_answers_of_the_newest(self, emulator, api):
+    def test_keep_only_the_newest_responses(self, emulator, api):
         for _ in range(202):
             api.get("qs_none")
         kept = [bool(request.response_body) for request in emulator.requests]
@@ -127,7 +127,7 @@ class TestRequests:
         api.get("qs_none")
         assert [bool(request.response_body) for request in emulator.requests] == [True]
 
-    def test_without_an_answer_say_so(self, emulator, shopper, api):
+    def test_show_a_missing_response(self, emulator, shopper, api):
         emulator.faults.add("empty_response")
         with pytest.raises(ConnectionError):
             api.list()
@@ -183,7 +183,7 @@ class TestDeliveries:
         assert "None yet." in text
 
 
-def test_faults_in_force_are_shown(emulator, shopper):
+def test_faults_active_are_shown(emulator, shopper):
     assert "No active faults." in shopper.get(f"{INSPECTOR}/faults").page.text
     emulator.faults.add("latency")
     shown = shopper.get(f"{INSPECTOR}/faults").page
@@ -193,7 +193,7 @@ def test_faults_in_force_are_shown(emulator, shopper):
 
 class TestUpdates:
     @pytest.mark.parametrize("panel", PANELS)
-    def test_are_what_changes_and_nothing_else(self, shopper, panel):
+    def test_version_changes_only_with_the_state(self, shopper, panel):
         whole, news = (shopper.get(f"{INSPECTOR}/{panel}{query}") for query in ("", "?update"))
         assert "<html" not in news.text
         assert news.text.strip() in whole.text

@@ -137,7 +137,7 @@ def test_a_complete_session_is_complete(emulator, api, shopper, session, step):
         ("/card", {"card": "good", "review": "capture"}, "Choose the result of the review"),
     ],
 )
-def test_a_form_that_says_nothing_is_shown_again(api, shopper, session, step, form, says):
+def test_empty_form_is_shown_again(api, shopper, session, step, form, says):
     id, url = session()
     shown = shopper.post(url + step, form)
     assert (shown.status, shown.page.alert) == (422, True)
@@ -146,7 +146,7 @@ def test_a_form_that_says_nothing_is_shown_again(api, shopper, session, step, fo
 
 
 class TestACardThatWorksOnce:
-    def test_is_for_what_is_stored(self, shopper, session):
+    def test_is_for_stored_objects(self, shopper, session):
         _, url = session()
         _, tokenizing = session(tokenize=True, idempotency_key="other")
         assert shopper.get(f"{url}/card").page.choices("card") == ["good", "declined"]
@@ -192,7 +192,7 @@ class TestInAnIframe:
         pages = [shopper.get(url), shopper.get(f"{url}/card"), shopper.submit(url, condition="no")]
         assert {shopper.framing(page) for page in pages} == {"'none'"}
 
-    def test_the_shop_is_told_of_success(self, shopper, framed):
+    def test_shop_receives_a_success_message(self, shopper, framed):
         id, url = framed
         done = shopper.submit(f"{url}/card")
         assert (done.status, done.page.heading) == (200, "Thank you")
@@ -200,7 +200,7 @@ class TestInAnIframe:
         (way_out,) = done.page.all("a")
         assert (way_out["href"], way_out["target"]) == (f"https://shop.example/thanks?session={id}", "_top")
 
-    def test_the_shop_is_told_of_leaving(self, shopper, framed):
+    def test_shop_receives_a_failure_message(self, shopper, framed):
         left = shopper.get(f"{framed[1]}/leave")
         assert self.message(left) == {"success": False, "redirect_url": "https://shop.example/cart"}
 
@@ -225,6 +225,6 @@ class TestTheOrder:
         assert "and 975 more" in shown.page.text
         assert "é" * 101 not in shown.text
 
-    def test_an_empty_one_says_so(self, emulator, shopper):
+    def test_empty_list_shows_a_note(self, emulator, shopper):
         id = emulator.state.payment_sessions.add()
         assert "The order has no items." in shopper.get(f"/_emulator/hosted/payment_sessions/{id}").page.text

@@ -19,7 +19,7 @@ def sessions(api):
 @pytest.mark.parametrize(
     ("review", "becomes"), [("approve", "approved"), ("reject", "rejected"), ("later", "processing")]
 )
-def test_the_answers_make_a_session(api, shopper, review, becomes):
+def test_submitted_survey_creates_a_session(api, shopper, review, becomes):
     link = f"{LINK}?source=email_receipt&user_id=42&skus=a%2Cb"
     assert shopper.get(link).page.heading == "Health survey"
     assert sessions(api) == []
@@ -56,7 +56,7 @@ def test_general_health_does_not_qualify(api, shopper):
 @pytest.mark.parametrize(
     "change", [{"condition": "x"}, {"review": None}, {"email": "nobody"}, {"email": None}], ids=str
 )
-def test_a_form_that_says_nothing_is_shown_again(api, shopper, change):
+def test_empty_form_is_shown_again(api, shopper, change):
     shown = shopper.submit(f"{LINK}?source=x", **change)
     assert (shown.status, shown.page.alert) == (422, True)
     assert shown.page.all("form")[0]["action"] == f"{LINK}?source=x"

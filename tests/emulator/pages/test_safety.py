@@ -98,7 +98,7 @@ class TestForms:
         "origin", ["https://evil.example", "null", "http://127.0.0.1", "http://localhost:1", "http://[", ""]
     )
     @pytest.mark.parametrize("path", [QUALIFY, "/_emulator/inspector/do/reset"])
-    def test_from_elsewhere_are_refused(self, emulator, shopper, origin, path):
+    def test_from_elsewhere_are_rejected(self, emulator, shopper, origin, path):
         emulator.state.qualification_sessions.add()
         refused = shopper.send(
             "POST", path, "a=b", {"Content-Type": "application/x-www-form-urlencoded", "Origin": origin}
@@ -106,7 +106,7 @@ class TestForms:
         assert (refused.status, json.loads(refused.text)["error"]) == (403, "Forbidden")
         assert emulator.state.qualification_sessions.count == 1
 
-    def test_of_the_other_name_of_this_machine_are_refused(self, emulator, shopper):
+    def test_of_the_other_name_of_this_machine_are_rejected(self, emulator, shopper):
         assert shopper.post(QUALIFY, GOOD, Origin=f"http://localhost:{emulator.port}").status == 403
 
     def test_of_a_page_under_that_name_are_taken(self, emulator, shopper):
@@ -117,7 +117,7 @@ class TestForms:
         assert shopper.post(QUALIFY, GOOD, Origin=None).status == 200
 
     @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data", None])
-    def test_of_another_kind_are_refused(self, emulator, shopper, kind):
+    def test_of_another_kind_are_rejected(self, emulator, shopper, kind):
         refused = shopper.post(QUALIFY, GOOD, **{"Content-Type": kind})
         assert (refused.status, json.loads(refused.text)["error"]) == (400, "ValidationError")
         assert emulator.state.qualification_sessions.count == 0
@@ -130,7 +130,7 @@ class TestForms:
             == 422
         )
 
-    def test_that_are_too_large_are_refused(self, shopper):
+    def test_that_are_too_large_are_rejected(self, shopper):
         assert shopper.post(QUALIFY, {"email": "x" * 1024**2}).status == 413
 
 
@@ -169,7 +169,7 @@ def test_knows_its_paths(shopper, path):
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_an_unknown_id_is_a_page_that_says_so(shopper, step, method):
+def test_unknown_id_shows_a_not_found_page(shopper, step, method):
     shown = getattr(shopper, method)(f"{HOSTED}/{step}")
     assert (shown.status, shown.page.heading) == (404, "Page not found")
 
@@ -198,7 +198,7 @@ def test_pages_are_in_no_log_and_under_no_fault(emulator, shopper):
 
 
 @pytest.mark.parametrize("path", [QUALIFY, "/", "/_emulator/style.css"])
-def test_without_jinja_it_says_what_to_install(emulator, shopper, monkeypatch, path):
+def test_missing_jinja_names_the_extra(emulator, shopper, monkeypatch, path):
     assert importlib.util.find_spec("jinja2")
     monkeypatch.setitem(sys.modules, "jinja2", None)
     answer = shopper.get(path)
@@ -206,6 +206,6 @@ def test_without_jinja_it_says_what_to_install(emulator, shopper, monkeypatch, p
     assert "truemed-async[emulator]" in json.loads(answer.text)["message"]
 
 
-def test_without_jinja_the_api_answers(api, monkeypatch):
+def test_api_works_without_jinja(api, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert api.post(CREATE, order()).status == 200

@@ -63,7 +63,7 @@ class TestAFirstOne:
         assert provisioned(api, id) is None
 
     @pytest.mark.parametrize("step", ["", "/card"])
-    def test_a_form_that_says_nothing_is_shown_again(self, api, shopper, asked, step):
+    def test_empty_form_is_shown_again(self, api, shopper, asked, step):
         id, url = asked()
         shown = shopper.post(url + step)
         assert (shown.status, shown.page.alert, provisioned(api, id)) == (422, True, None)

@@ -72,7 +72,7 @@ class TestWebhooks:
             ({"url": "http://127.0.0.1/", "event": "x"}, "the body has url, mode, secret, events: not event"),
         ],
     )
-    def test_says_what_is_wrong(self, emulator, api, body, says):
+    def test_error_describes_the_problem(self, emulator, api, body, says):
         refused(api.post(WEBHOOKS, body), says)
         assert emulator.webhooks.endpoints == ()
 
@@ -167,7 +167,7 @@ class TestFaults:
             ({"name": "delay", "event": ["x"]}, "delay: event must be text"),
         ],
     )
-    def test_says_what_is_wrong(self, emulator, api, body, says):
+    def test_error_describes_the_problem(self, emulator, api, body, says):
         refused(api.post(FAULTS, body), says)
         assert emulator.webhooks.faults.active == ()
 

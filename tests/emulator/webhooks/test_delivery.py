@@ -78,7 +78,7 @@ class TestTaken:
         assert (delivery.state, outcomes(delivery)) == ("delivered", [204])
 
     @pytest.mark.parametrize("status", [200, 201, 202, 205, 400, 401, 404, 410, 429, 500, 503])
-    def test_is_no_other_answer(self, emulator, merchant, happen, status):
+    def test_is_no_other_response(self, emulator, merchant, happen, status):
         merchant.plan = [status]
         delivery = happen()
         assert (delivery.state, outcomes(delivery)) == ("waiting", [status])
@@ -111,7 +111,7 @@ class TestTaken:
         pass_time(emulator, 5)
         assert delivery.state == "delivered"
 
-    def test_is_not_what_nobody_answers_in_time(self, emulator, merchant, endpoint):
+    def test_is_not_what_nobody_responses_in_time(self, emulator, merchant, endpoint):
         emulator.webhooks.timeout = 0.1
         merchant.plan = ["hang"]
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
@@ -255,7 +255,7 @@ class TestResend:
         assert emulator.webhooks.wait_until_idle(10)
         assert (delivery.state, len(delivery.attempts)) == ("delivered", 3)
 
-    def test_of_one_that_is_under_way_sends_it_once_more(self, emulator, merchant, endpoint):
+    def test_of_one_that_is_in_flight_sends_it_once_more(self, emulator, merchant, endpoint):
         merchant.plan = ["hang"]
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         merchant.wait(1)
@@ -295,7 +295,7 @@ class TestTheEndOfTheEmulator:
         told = [letter.data["qualification_session_id"] for letter in merchant.letters]
         assert told == [first, second, first]
 
-    def test_cuts_off_what_is_under_way_and_sends_it_again(self, merchant):
+    def test_cuts_off_what_is_in_flight_and_sends_it_again(self, merchant):
         emulator = Emulator(sessions=0)
         merchant.plan = ["hang"]
         with emulator:
@@ -310,7 +310,7 @@ class TestTheEndOfTheEmulator:
             pass_time(emulator, 5)
         assert (delivery.state, outcomes(delivery)) == ("delivered", ["aborted", 204])
 
-    async def test_loses_nothing_that_was_taken_up_and_never_begun(self, merchant):
+    async def test_loses_nothing_that_was_taken_up_and_never_started(self, merchant):
         """Taken by the sender, but its task is cancelled before its first step."""
         async with Emulator(sessions=0) as emulator:
             emulator.webhooks.register(merchant.url)

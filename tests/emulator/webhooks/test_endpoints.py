@@ -186,7 +186,7 @@ class TestRemoving:
         (delivery,) = emulator.webhooks.deliveries
         assert (delivery.state, len(merchant.letters)) == ("abandoned", 1)
 
-    def test_gives_up_what_is_under_way(self, emulator, merchant):
+    def test_gives_up_what_is_in_flight(self, emulator, merchant):
         told = []
         emulator.webhooks.on_attempt.append(lambda endpoint, delivery: told.append((endpoint, delivery.state)))
         endpoint = emulator.webhooks.register(merchant.url)
@@ -265,7 +265,7 @@ class TestKeeping:
             assert old not in other.webhooks.endpoints
             assert len(other.webhooks.deliveries) == 2
 
-    def test_a_delivery_without_its_webhook_is_left_out(self, merchant, saved):
+    def test_a_delivery_without_its_webhook_is_skipped(self, merchant, saved):
         with Emulator(sessions=0) as other:
             other.webhooks.load({**saved, "endpoints": saved["endpoints"][1:]})
             assert (len(other.webhooks.endpoints), other.webhooks.deliveries) == (1, ())

@@ -69,7 +69,7 @@ class TestDuplicateDelivery:
         pass_time(emulator, 5)
         assert len(merchant.letters) == 3
 
-    def test_is_not_repeated_when_a_copy_is_refused(self, emulator, merchant, happen):
+    def test_is_not_repeated_when_a_copy_is_rejected(self, emulator, merchant, happen):
         emulator.webhooks.faults.add("duplicate_delivery", n=2)
         merchant.plan = [204, 500, 400]
         (delivery,) = happen()
@@ -133,7 +133,7 @@ def test_drop_until_retry(emulator, merchant, happen):
 
 
 class TestBadSignature:
-    def test_is_a_signature_of_somebody_else(self, emulator, merchant, endpoint, happen):
+    def test_is_a_signature_of_another_party(self, emulator, merchant, endpoint, happen):
         emulator.webhooks.faults.add("bad_signature", times=1)
         delivery, _ = happen(2)
         forged, right = merchant.letters
@@ -292,7 +292,7 @@ class TestScope:
         ("oversize_body", {"size": True}, "oversize_body: size must be a whole number"),
     ],
 )
-def test_says_what_is_wrong(emulator, name, given, says):
+def test_error_describes_the_problem(emulator, name, given, says):
     with pytest.raises(ValueError) as caught:
         emulator.webhooks.faults.add(name, **given)
     assert says in str(caught.value)

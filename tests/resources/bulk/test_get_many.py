@@ -25,7 +25,7 @@ async def some(values) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("source", [list, iter, some], ids=["list", "iterator", "async"])
-async def test_repeats_are_left_out_and_not_asked_for(client, ids, fetched, source):
+async def test_duplicate_ids_are_skipped_and_not_requested(client, ids, fetched, source):
     asked = [*ids[:3], *ids[:5], ids[0]]
     outcomes = client.qualification_sessions.get_many(source(asked), ordered=True, unique=True)
     assert [outcome.id async for outcome in outcomes] == ids[:5]
@@ -39,7 +39,7 @@ async def test_repeats_come_each_time_unless_they_are_not_wanted(client, ids, fe
 
 
 @pytest.mark.parametrize("source", [list, iter], ids=["list", "iterator"])
-def test_repeats_are_left_out_of_a_callers_iterable_however_many_there_are(sync_client, ids, fetched, source):
+def test_repeats_are_skipped_of_a_callers_iterable_however_many_there_are(sync_client, ids, fetched, source):
     """More of them than are taken ahead: the iteration would stand still if they counted as on their way."""
     asked = [ids[0]] * 500 + [ids[1]] * 500 + [ids[0]]
     outcomes = sync_client.qualification_sessions.get_many(source(asked), concurrency=2, unique=True, ordered=True)
@@ -100,7 +100,7 @@ class Told(list):
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_progress_counts_what_is_done_and_what_failed(client, ids, ordered):
+async def test_progress_counts_done_and_failed(client, ids, ordered):
     told = Told()
     asked = [*ids[:7], "qs_nobody", "../x"]
     outcomes = client.qualification_sessions.get_many(asked, concurrency=3, ordered=ordered, progress=told)
@@ -188,7 +188,7 @@ async def not_plain(done, failed, total):
 
 
 @pytest.mark.parametrize("progress", [not_plain, 1, "print"], ids=["coroutine", "number", "string"])
-async def test_progress_that_cannot_be_called_is_refused_at_once(client, fetched, progress):
+async def test_progress_that_cannot_be_called_is_rejected_at_once(client, fetched, progress):
     with pytest.raises(InvalidArgumentError, match="progress must be a plain function"):
         client.qualification_sessions.get_many(["qs_1"], progress=progress)
     assert fetched() == 0

@@ -112,7 +112,7 @@ def growth(tmp_path):
     return run
 
 
-def test_a_listing_holds_the_pages_at_hand_and_nothing_else(served, growth, scale):
+def test_listing_holds_only_the_current_pages(served, growth, scale):
     total = scale(20_000, 200_000)
     tenths = growth(LISTING, total, url=served(total))
     assert len(tenths) == 10
@@ -133,7 +133,7 @@ def test_memory_of_remembered_ids_is_bounded(growth, scale):
     assert max(tenths) <= 3 + 20 * min(1, total / 100_000)
 
 
-def test_the_measure_sees_what_is_kept(served, growth):
+def test_memory_probe_detects_retained_objects(served, growth):
     """The control: a program that keeps the sessions is far beyond."""
     keeps = LISTING.replace("rows += 1", "rows += 1; kept.append(session)").replace("rows = 0", "rows = 0; kept = []")
     assert max(growth(keeps, 20_000, url=served(20_000))) > 8

@@ -92,7 +92,7 @@ async def test_each_change_gives_one_outcome_with_the_key_that_was_sent(emulator
     assert told[-1] == (5, 0, 5 if source is list else None)
 
 
-async def test_a_failure_stays_its_own_and_carries_its_key(client, free, emulator):
+async def test_one_failure_does_not_affect_others_and_has_its_key(client, free, emulator):
     taken, open_ = emulator.state.qualification_sessions.add(user_id="taken"), free(1)[0]
     changes = changes_of([taken, "qs_nobody", open_])
     found = await outcomes_of(client, changes, run_id="run-1", ordered=True)
@@ -116,7 +116,7 @@ async def test_a_failure_stays_its_own_and_carries_its_key(client, free, emulato
     ids=["id", "no id", "nothing", "empty", "metadata", "url", "key"],
 )
 @pytest.mark.parametrize("run_id", [None, "run-1"])
-async def test_a_change_that_cannot_be_made_is_an_outcome_and_nothing_is_sent(emulator, client, free, change, run_id):
+async def test_invalid_change_is_an_outcome_without_a_request(emulator, client, free, change, run_id):
     (good,) = free(1)
     bad, fine = await outcomes_of(client, [change, *changes_of([good])], run_id=run_id, ordered=True)
     assert isinstance(bad.error, InvalidArgumentError)
