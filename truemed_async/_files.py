@@ -1,4 +1,4 @@
-"""Writes all of the data, to any stream, and opens files that only their owner can read."""
+"""Files and streams: follow links, keep files private to their owner, and write all of the data."""
 
 from __future__ import annotations
 
@@ -6,15 +6,95 @@ import errno
 import io
 import os
 import selectors
+import stat
 from pathlib import Path
 from typing import Any
 
 from truemed_async._sensitive import Sensitive
 
+MAX_LINKS = 40  # as Linux
+
+_NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
+
+
+def resolve_links(path: Path) -> Path | int:
+    """Follow symbolic links, so that a file is replaced and not the link to it.
+
+    Returns:
+        The absolute path of the file, or the open descriptor that a link such as ``/dev/stdout`` stands for.
+
+    Raises:
+        OSError: A link cannot be read, or links form a loop.
+    """
+    descriptors = {os.path.realpath(directory) for directory in ("/dev/fd", "/proc/self/fd")}
+    current = path.absolute()
+    for _ in range(MAX_LINKS):
+        if current.name.isdigit() and os.path.realpath(current.parent) in descriptors:
+            return int(current.name)
+        if not current.is_symlink():
+            return current
+        current = current.parent / current.readlink()
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
 
 def open_owner_only(path: Path) -> io.FileIO:
-    """Open a file unbuffered for reading and writing; a new one is readable by its owner alone."""
-    return io.FileIO(path, "r+", opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o600))
+    """Open a file unbuffered for reading and writing; only its owner can read it, also if it existed before.
+
+    Raises:
+        OSError: It cannot be opened, or is a link or no regular file.
+    """
+    file = io.FileIO(path, "r+", opener=lambda name, _: os.open(name, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o600))
+    try:
+        _restrict_to_owner(file)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _restrict_to_owner(file: io.FileIO) -> None:
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise FileExistsError(None, "it is not a regular file")
+    if os.name != "nt" and status.st_mode & 0o077:
+        try:
+            os.fchmod(file.fileno(), 0o600)
+        except PermissionError:
+            if status.st_uid != os.geteuid():  # its owner is refused only by a file system without modes
+                raise
+
+
+def create_owner_only(path: Path) -> io.FileIO:
+    """Create a file that only its owner can read, in place of whatever has its name."""
+    path.unlink(missing_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    return io.FileIO(path, "r+", opener=lambda name, _: os.open(name, flags, 0o600))
+
+
+def sync_to_disk(file: io.FileIO) -> None:
+    """Wait until the content is on the disk, where the file system supports it."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+
+
+def lock_exclusively(file: io.FileIO) -> bool:
+    """Lock a file against other processes and return whether that succeeded; also where locks are unsupported."""
+    try:
+        import fcntl  # noqa: PLC0415
+    except ImportError:  # Windows, which refuses to replace or remove an open file
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED | {errno.ENOLCK}:
+            raise
+    return True
 
 
 def write_all(stream: Any, data: Sensitive[bytes]) -> None:
@@ -29,7 +109,7 @@ def write_all(stream: Any, data: Sensitive[bytes]) -> None:
     rest = memoryview(data.value)
     while rest:
         try:
-            written = stream.write(rest)
+            written = stream.write(rest.tobytes())
         except BlockingIOError as error:  # a buffered stream: its buffer is full
             rest = rest[error.characters_written :]
             _wait_until_writable(stream)
@@ -59,3 +139,20 @@ def _wait_until_writable(stream: Any) -> None:
     with selectors.DefaultSelector() as selector:
         selector.register(stream.fileno(), selectors.EVENT_WRITE)
         selector.select()
+
+
+class CompleteStream(io.RawIOBase):
+    """Passes everything that is written to a binary stream, with :func:`write_all`."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def writable(self) -> bool:
+        """Return ``True``."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write all of it."""
+        write_all(self._stream, Sensitive(data))
+        return len(data)

@@ -38,7 +38,7 @@ def test_month_is_exported_and_adds_up(truemed, books, tmp_path):
     assert report == [
         "payouts: 1, $27.00; 0 do not add up",
         "charge: $17.00",
-        "re\\x1bfund: $0.55",
+        "re\\u001bfund: $0.55",
         "not paid out yet: 1, $0.55",
         "paid out on other days: 0, $0.00",
     ]

@@ -136,7 +136,7 @@ class TestList:
 
         done = truemed("sessions", "list", out=terminal())
 
-        assert r"\x1b[2J[red]\u202e\n" in done.out
+        assert r"\u001b[2J[red]\u202e\u000a" in done.out
 
     def test_no_color_disables_color(self, truemed, terminal, monkeypatch):
         monkeypatch.setenv("NO_COLOR", "1")

@@ -56,7 +56,7 @@ def test_summary_on_terminal_is_chart(truemed, terminal, some, monkeypatch):
     bars = {match[1]: len(match[2]) for line in lines if (match := re.fullmatch(r"(\S+(?: \S+)*) +\d+  +(█*)", line))}
     assert bars["approved"] == bars["2024-01-02"] == 44
     assert bars["pending"] == bars["2024-01-01"] == 15
-    assert r"brand\x1bnew" in bars
+    assert r"brand\u001bnew" in bars
     assert max(map(len, lines)) <= 80
     assert "approved Letters that expire" in lines
 

@@ -6,6 +6,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from cyclopts import (
@@ -72,7 +73,8 @@ def run(argv: Sequence[str], streams: Streams | None = None) -> int:
         streams.discard()
     except OSError as error:  # of files and standard output; those of the client are TruemedErrors
         streams.discard()
-        streams.print_message(f"error: {error.strerror or error}")
+        with suppress(OSError):  # it may be standard error that cannot be written
+            streams.print_message(f"error: {error.strerror or error}")
         return EXIT_FAILURE
     return code
 

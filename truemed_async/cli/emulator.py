@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ import orjson
 from attrs.validators import instance_of
 from cyclopts import Parameter
 
+from truemed_async._files import create_owner_only, resolve_links, write_all
+from truemed_async._sensitive import Sensitive
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, NO_VALUES, NON_NEGATIVE, PORT, Count
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
@@ -209,6 +210,8 @@ def read_snapshot(path: Path | None, option: str) -> EmulatorSnapshot | None:
     """Return the snapshot in the file of an option, or ``None`` if there is no such file."""
     if path is None or not path.exists():
         return None
+    if not (path.is_file() or path.is_dir()):  # reading a device or a pipe could wait for ever
+        raise InvalidArgumentError(f"{option} cannot be read: it is not a regular file")
     try:
         data = orjson.loads(path.read_bytes())
         return EmulatorSnapshot(api_key=data["api_key"], webhooks=data["webhooks"], state=data["state"])
@@ -220,11 +223,14 @@ def read_snapshot(path: Path | None, option: str) -> EmulatorSnapshot | None:
 
 def write_snapshot(path: Path, snapshot: EmulatorSnapshot) -> None:
     """Replace the file, readable by its owner alone; the old one stays until the new one is complete."""
-    new = path.with_name(f"{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, for the mode it was made with
-        file.write(orjson.dumps(attrs.asdict(snapshot, recurse=False), option=orjson.OPT_INDENT_2))
-    new.replace(path)
+    target = resolve_links(path)
+    if isinstance(target, int) or (target.exists() and not target.is_file()):
+        raise FileExistsError(None, "it is not a regular file")
+    new = target.with_name(f"{target.name}.new")
+    with create_owner_only(new) as file:
+        data = orjson.dumps(attrs.asdict(snapshot, recurse=False), option=orjson.OPT_INDENT_2)
+        write_all(file, Sensitive(data))
+    new.replace(target)
 
 
 def _invalid_snapshot() -> InvalidArgumentError:

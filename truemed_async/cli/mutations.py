@@ -103,8 +103,7 @@ def _show_request(streams: Streams, request: Request) -> None:
 def _confirm(streams: Streams, question: str) -> bool:
     if streams.source is None or not (streams.source.isatty() and streams.err.isatty()):
         raise InvalidArgumentError("stdin is not a terminal: pass --yes to confirm, or --dry-run to see the request")
-    streams.err.write(f"{question} [y/N] ")
-    streams.err.flush()
+    streams.print_message(f"{question} [y/N] ", end="")
     return streams.source.readline().strip().lower() in ("y", "yes")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, TypeVar, cast
 
 import attrs
 import orjson
@@ -19,6 +20,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table
 from rich.text import Text
 
+from truemed_async._files import flush_all, write_all
+from truemed_async._sensitive import Sensitive
 from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
 if TYPE_CHECKING:
@@ -51,17 +54,9 @@ class Streams:
 
     @classmethod
     def standard(cls) -> Streams:
-        """Return the streams of the process, set so that any text can be written.
-
-        A pipe gets UTF-8 and unchanged line ends on every system; a terminal shows what it cannot write as escapes.
-        """
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
-                if stream.isatty():
-                    stream.reconfigure(errors="backslashreplace")
-                else:
-                    stream.reconfigure(encoding="utf-8", newline="")
-        return cls(sys.stdout, sys.stderr)
+        """Return the streams of the process."""
+        out, err = (_complete_output(stream) for stream in (sys.stdout, sys.stderr))
+        return cls(_ClosedOutput("standard output is closed") if out is None else out, err or _ClosedOutput(None))
 
     @property
     def is_terminal(self) -> bool:
@@ -74,11 +69,15 @@ class Streams:
 
     def print_data(self, text: str) -> None:
         """Write a line of data."""
-        self.out.write(f"{text}\n")
+        self.write_data(f"{text}\n")
 
-    def print_message(self, text: str) -> None:
+    def write_data(self, text: str) -> None:
+        """Write data; on a terminal with escapes in place of characters that could steer it."""
+        self.out.write(printable(text.replace("\r\n", "\n"), keep="\n") if self.is_terminal else text)
+
+    def print_message(self, text: str, end: str = "\n") -> None:
         """Write a line for people to standard error."""
-        self.err.write(f"{text}\n")
+        self.err.write(f"{printable(text)}{end}")
         self.err.flush()
 
     def discard(self) -> None:
@@ -90,6 +89,56 @@ class Streams:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, descriptor)
         os.close(null)
+
+
+class _CompleteOutput:
+    """Writes text to a standard stream of the process, with :func:`~truemed_async._files.write_all`.
+
+    A pipe receives UTF-8 and unchanged line ends on every system; a terminal shows what it cannot encode as escapes.
+    """
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        stream.flush()
+        self._stream = stream
+        self.encoding = stream.encoding if stream.isatty() else "utf-8"
+
+    @property
+    def buffer(self) -> BinaryIO:
+        return cast("BinaryIO", self._stream.buffer)
+
+    def write(self, text: str) -> int:
+        write_all(self.buffer, Sensitive(text.encode(self.encoding, "backslashreplace")))
+        if self.isatty():
+            self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        flush_all(self.buffer)
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+class _ClosedOutput(io.StringIO):
+    """Stands for a closed standard stream: writing fails with a message, or does nothing without one."""
+
+    def __init__(self, message: str | None) -> None:
+        super().__init__()
+        self._message = message
+
+    def write(self, text: str) -> int:
+        if self._message is not None:
+            raise OSError(errno.EBADF, self._message)
+        return len(text)
+
+
+def _complete_output(stream: TextIO | None) -> TextIO | None:
+    if stream is None or stream.closed:
+        return None
+    return cast("TextIO", _CompleteOutput(stream)) if isinstance(stream, io.TextIOWrapper) else stream
 
 
 # --- objects, pages and outcomes ----------------------------------------------------------------------------------
@@ -156,7 +205,7 @@ def _write_rows(streams: Streams, format: Literal["csv", "jsonl"], model: type[M
 
     columns = select_columns(ROW_TYPES[model])
     encoding = make_encoding(format, columns.types)
-    streams.out.write((encoding.head + encoding.encode([columns.to_row(row) for row in rows]).value).decode())
+    streams.write_data((encoding.head + encoding.encode([columns.to_row(row) for row in rows]).value).decode())
 
 
 # --- tables -------------------------------------------------------------------------------------------------------
@@ -206,9 +255,14 @@ def format_minute(moment: datetime) -> str:
     return f"{to_utc(moment):%Y-%m-%d %H:%M}"
 
 
-def printable(text: str) -> str:
-    """Escape control characters, which could steer the terminal."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+def printable(text: str, keep: str = "") -> str:
+    """Escape characters that could steer a terminal or reorder its text, as JSON does."""
+    return "".join(letter if letter.isprintable() or letter in keep else _escape(letter) for letter in text)
+
+
+def _escape(letter: str) -> str:
+    units = letter.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def pluralize(number: int, noun: str, plural: str | None = None) -> str:

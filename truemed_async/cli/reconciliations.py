@@ -9,7 +9,7 @@ from cyclopts.validators import Number
 import truemed_async
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, Text
-from truemed_async.cli.output import EXIT_FAILURE, printable
+from truemed_async.cli.output import EXIT_FAILURE
 from truemed_async.cli.resources import Output, run_export
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ async def export_reconciliation(
         await run_export(stream, output, context.streams, noun="row", count=_unknown_count, export=export)
     (report,) = reports
     for line in str(report).splitlines():
-        context.streams.print_message(printable(line))
+        context.streams.print_message(line)
     return 0 if report.agrees else EXIT_FAILURE
 
 

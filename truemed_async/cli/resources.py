@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 
 import truemed_async
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL, Ids, ListFormat, Text, parse_since
+from truemed_async.cli.options import CONTEXT, LITERAL, Flag, Ids, ListFormat, Text, parse_since
 from truemed_async.cli.output import (
     ShowProgress,
     Streams,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from truemed_async.exports import ExportProgress, ExportResult
 
 STDOUT = "-"
+STDOUT_DESCRIPTOR = 1
 SECRET_VARIABLE = "TRUEMED_EXPORT_SECRET"  # noqa: S105  # the name of a variable
 
 LIST_HELP = """List one page of {nouns}. To read them all, use export. {note}
@@ -211,6 +212,7 @@ class Output:
             secret in TRUEMED_EXPORT_SECRET or --secret-file) or drop.
         secret_file: A file that holds the secret of the hashes, 16 bytes or more.
         resume: Continue an unfinished export with the same options.
+        bom: Begin a CSV file with a byte order mark, by which Excel recognizes UTF-8.
     """
 
     output: Annotated[str, Parameter(allow_leading_hyphen=True)]
@@ -219,6 +221,14 @@ class Output:
     pii: Annotated[Literal["keep", "hash", "drop"], LITERAL] = "keep"
     secret_file: Text = None
     resume: Annotated[bool, Parameter(negative="")] = False
+    bom: Flag = False
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether rows go to standard output."""
+        from truemed_async.exports.files import resolve_target  # noqa: PLC0415  # loads the models: not for --help
+
+        return self.output == STDOUT or resolve_target(self.output) == 1
 
     def as_kwargs(self) -> dict[str, Any]:
         """Return the arguments of :func:`~truemed_async.export`."""
@@ -228,6 +238,7 @@ class Output:
             "pii": self.pii,
             "secret": self._read_secret(),
             "resume": self.resume,
+            "bom": self.bom,
         }
 
     def _read_secret(self) -> bytes | None:
@@ -278,21 +289,24 @@ async def run_export(
 @contextmanager
 def _report_unfinished(output: Output, streams: Streams) -> Generator[None]:
     """Report what is left of an export that was interrupted or failed."""
-    partial = Path(f"{output.output}.partial")
+    from truemed_async.exports.files import is_stream, partial_path, resolve_target  # noqa: PLC0415  # loads the models
+
+    target = STDOUT_DESCRIPTOR if output.is_stdout else resolve_target(output.output)
     try:
         yield
     except (InvalidArgumentError, ConfigurationError):
         raise
     except BaseException:
-        if output.output != STDOUT and partial.exists():
+        if isinstance(target, Path) and not is_stream(target) and partial_path(target).exists():
             streams.print_message(
-                f"unfinished: the rows so far are in {partial}; run the same command with --resume to continue"
+                f"unfinished: the rows so far are in {partial_path(target)}; "
+                "run the same command with --resume to continue"
             )
         raise
 
 
 def _destination(output: Output, streams: Streams) -> str | BinaryIO:
-    if output.output != STDOUT:
+    if not output.is_stdout:
         return output.output
     if output.format != "parquet":
         return cast("BinaryIO", _TextOutput(streams))
@@ -307,8 +321,9 @@ class _TextOutput:
 
     streams: Streams
 
-    def write(self, data: bytes) -> None:
-        self.streams.out.write(data.decode())
+    def write(self, data: bytes) -> int:
+        self.streams.write_data(data.decode())
+        return len(data)
 
     def flush(self) -> None:
         self.streams.out.flush()
@@ -317,7 +332,7 @@ class _TextOutput:
 async def _make_progress(
     output: Output, streams: Streams, count: Callable[[], Awaitable[int | None]]
 ) -> AbstractContextManager[ShowProgress]:
-    shows_rows = output.output == STDOUT and streams.is_terminal
+    shows_rows = output.is_stdout and streams.is_terminal
     if shows_rows or not can_show_progress(streams.err):
         return nullcontext(lambda _: None)
     return progress_bar(streams.err, await count())
@@ -331,5 +346,5 @@ def _format_result(result: "ExportResult", output: Output, noun: str) -> str:
     if result.earliest is not None and result.latest is not None:
         parts.append(f"created {format_minute(result.earliest)} to {format_minute(result.latest)} UTC")
     parts.append(f"{pluralize(result.requests, 'request')}, {pluralize(result.retries, 'retry', 'retries')}")
-    where = "standard output" if output.output == STDOUT else output.output
+    where = "standard output" if output.is_stdout else output.output
     return f"{', '.join(parts)}, in {result.seconds:.2f} s to {where}"

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import orjson
 from rich.console import Console, Group, RenderableType
@@ -48,7 +48,7 @@ def write_summary(streams: Streams, summary: "ListingSummary", format: str | Non
         case "json":
             streams.print_data(orjson.dumps(summary.to_dict(), option=orjson.OPT_INDENT_2).decode())
         case _:
-            _write_csv(streams.out, summary)
+            streams.write_data(_to_csv(summary))
     if svg is not None:
         try:
             svg.write_text(make_svg(summary, noun), encoding="utf-8")
@@ -56,14 +56,16 @@ def write_summary(streams: Streams, summary: "ListingSummary", format: str | Non
             raise InvalidArgumentError(f"--svg {svg} cannot be written: {error.strerror}") from error
 
 
-def _write_csv(file: TextIO, summary: "ListingSummary") -> None:
-    """Write one table of all counts: what is counted, the day or number of days, the status, and the number of rows."""
-    table = csv.writer(file)
+def _to_csv(summary: "ListingSummary") -> str:
+    """Return one table of all counts: what is counted, the day or number of days, the status, and the number of rows."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
     table.writerow(["count", "of", "status", "rows"])
     table.writerows(["status", "", status, number] for status, number in summary.statuses.items())
     for day, statuses in summary.days.items():
         table.writerows(["created_on", day, status, number] for status, number in statuses.items())
     table.writerows(["expiring_within_days", days, "approved", number] for days, number in summary.expiring.items())
+    return text.getvalue()
 
 
 def make_chart(summary: "ListingSummary", width: int, noun: str) -> RenderableType:

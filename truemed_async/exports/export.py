@@ -18,7 +18,14 @@ from truemed_async._sensitive import Sensitive, wrap
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.exports.columns import RowType, select_columns
 from truemed_async.exports.consumer import SyncBatches, consume, resolve_row_type, source_of
-from truemed_async.exports.files import Destination, ResumableFile, StreamDestination
+from truemed_async.exports.files import (
+    Destination,
+    OpenedStream,
+    ResumableFile,
+    StreamDestination,
+    is_stream,
+    resolve_target,
+)
 from truemed_async.exports.formats import Format, make_encoding, resolve_format
 from truemed_async.exports.journal import ROW_DIGEST_BYTES, Manifest
 from truemed_async.exports.pii import Pii, validate_pii
@@ -80,6 +87,7 @@ def export(
     pii: Pii = "keep",
     secret: bytes | str | None = None,
     resume: bool = False,
+    bom: bool = False,
     row_type: RowType[M] | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> Coroutine[Any, Any, ExportResult]: ...
@@ -93,6 +101,7 @@ def export(
     pii: Pii = "keep",
     secret: bytes | str | None = None,
     resume: bool = False,
+    bom: bool = False,
     row_type: RowType[M] | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> ExportResult: ...
@@ -105,6 +114,7 @@ def export(
     pii: Pii = "keep",
     secret: bytes | str | None = None,
     resume: bool = False,
+    bom: bool = False,
     row_type: RowType[M] | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> ExportResult | Coroutine[Any, Any, ExportResult]:
@@ -124,7 +134,8 @@ def export(
 
     Args:
         stream: The rows, such as ``client.payment_sessions.iter()``.
-        to: A file, or a binary stream, which cannot be resumed and stays open.
+        to: A file, or a binary stream, which cannot be resumed and stays open. A symbolic link remains, and the file
+            that it points to is replaced. ``/dev/stdout``, other devices and named pipes are written as streams.
         format: ``"csv"``, ``"jsonl"`` or ``"parquet"``; by default the suffix of the file decides, and a stream gets
             JSONL. CSV and Parquet hold the documented fields, JSONL everything that the server sent.
         columns: The fields to write, in this order; by default all.
@@ -132,12 +143,14 @@ def export(
             left out). Undocumented fields are only written with ``"keep"``.
         secret: For ``"hash"``: 16 bytes or more, stored apart from the file. The same secret gives the same hashes.
         resume: Whether to continue an unfinished file. If there is none, the export begins from the start.
+        bom: Whether a CSV file begins with a byte order mark, by which Excel recognizes UTF-8.
         row_type: The type of the rows, for streams that do not come from a listing of this library.
         on_progress: Called with the progress.
 
     Raises:
         InvalidArgumentError: An argument was refused, the file cannot be written, another export is writing it, or
-            it was begun with other options or by another format version. Nothing was read.
+            it was begun with other options or by another format version; nothing was read. Or Parquet cannot hold a
+            value, such as an integer of more than 64 bits.
         ConfigurationError: The format needs a library that is not installed.
         CallError: A page could not be read.
         PaginationDriftError: Rows may be missing.
@@ -153,6 +166,7 @@ def export(
         pii=pii,
         secret=boxed_secret,
         resume=resume,
+        bom=bom,
         row_type=row_type,
         on_progress=on_progress,
     )
@@ -172,28 +186,36 @@ class RowWriter(Generic[M]):
         pii: Pii,
         secret: Sensitive[bytes | str | None],
         resume: bool,
+        bom: bool,
         row_type: RowType[M] | None,
         on_progress: ProgressCallback | None,
     ) -> None:
         key = validate_pii(pii, secret)
-        path = Path(to) if isinstance(to, (str, os.PathLike)) else None
+        name = os.fsdecode(to) if isinstance(to, (str, os.PathLike)) else None
+        target = None if name is None else resolve_target(name)
+        path = Path(name) if name is not None and target is not None and not is_stream(target) else None
         self._format = resolve_format(format, path)
+        if bom and self._format != "csv":
+            raise InvalidArgumentError("bom requires format 'csv'")
         self._source = source
         self._row_type: RowType[M] = resolve_row_type(source, row_type)
         self._columns = select_columns(self._row_type, columns, pii, key)
-        self._encoding = make_encoding(self._format, self._columns.types)
+        self._encoding = make_encoding(self._format, self._columns.types, bom=bom)
+        self._destination: Destination
         if path is not None:
-            manifest = self._make_manifest(pii, key)
-            self._destination: Destination = ResumableFile(path, self._encoding, manifest, resume=resume)
+            manifest = self._make_manifest(pii, key, bom=bom)
+            self._destination = ResumableFile(path, cast("Path", target), self._encoding, manifest, resume=resume)
         elif resume:
             raise InvalidArgumentError("a stream cannot be resumed: export to a file")
+        elif name is not None and target is not None:
+            self._destination = OpenedStream(Path(name), target, self._encoding)
         else:
             self._destination = StreamDestination(cast("BinaryIO", to), self._encoding)
         self._on_progress = on_progress
         self._read = self._resumed = 0
         self._started = 0.0
 
-    def _make_manifest(self, pii: Pii, secret: Sensitive[bytes] | None) -> Manifest:
+    def _make_manifest(self, pii: Pii, secret: Sensitive[bytes] | None, *, bom: bool) -> Manifest:
         source = self._source
         filters = None
         if source is not None and source.filters.value:
@@ -206,6 +228,7 @@ class RowWriter(Generic[M]):
             pii=pii,
             filters=filters,
             secret=secret,
+            bom=bom,
         )
 
     def open(self) -> None:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import io
 import os
 import secrets
-import stat
 import tempfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
-from truemed_async._files import open_owner_only, write_all
+from truemed_async._files import (
+    CompleteStream,
+    create_owner_only,
+    flush_all,
+    open_owner_only,
+    resolve_links,
+    sync_to_disk,
+    write_all,
+)
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.exports.formats import Encoding
@@ -59,24 +66,52 @@ class StreamDestination:
         """Write what precedes the rows."""
         if self._convert is not None:  # it needs all rows at once
             self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close()
-        self._file.write(self._head)
+        write_all(self._file, Sensitive(self._head))
 
     def add(self, data: Sensitive[bytes], digests: Sequence[bytes]) -> None:
         """Write a batch."""
         del digests
-        self._file.write(data.value)
+        write_all(self._file, data)
 
     def complete(self) -> None:
         """Write everything that is still buffered."""
         if self._convert is not None:
             self._file.seek(0)
-            self._convert(self._file, self._stream)
-        self._stream.flush()
+            self._convert(self._file, cast("BinaryIO", CompleteStream(self._stream)))
+        flush_all(self._stream)
 
     def close(self) -> None:
         """Close the temporary file; the stream belongs to the caller."""
         if self._file is not self._stream:
             self._file.close()
+
+
+class OpenedStream(StreamDestination):
+    """A device, a named pipe or a descriptor of this process, such as ``/dev/stdout``.
+
+    Raises:
+        InvalidArgumentError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path, target: Path | int, encoding: Encoding) -> None:
+        self._path = path
+        self._target = target
+        super().__init__(cast("BinaryIO", None), encoding)
+
+    def open(self) -> None:
+        """Open it, and write what precedes the rows."""
+        try:
+            opened = os.dup(self._target) if isinstance(self._target, int) else self._target
+            self._stream = self._file = open(opened, "wb", buffering=0)  # noqa: PTH123, SIM115  # closed by close()
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        super().open()
+
+    def close(self) -> None:
+        """Close it."""
+        super().close()
+        if self._stream is not None:  # pyright: ignore[reportUnnecessaryComparison]  # until it is opened
+            self._stream.close()
 
 
 class ResumableFile:
@@ -86,11 +121,12 @@ class ResumableFile:
         InvalidArgumentError: It cannot be written, another export is writing it, or it cannot be resumed this way.
     """
 
-    def __init__(self, path: Path, encoding: Encoding, manifest: Manifest, *, resume: bool) -> None:
+    def __init__(self, path: Path, target: Path, encoding: Encoding, manifest: Manifest, *, resume: bool) -> None:
         self.written: set[bytes] = set()
         self.counts: RowCounts = RowCounts()
         self._path = path
-        self._partial = partial_path(path)
+        self._target = target
+        self._partial = partial_path(target)
         self._encoding = encoding
         self._manifest = manifest
         self._resume = resume
@@ -101,7 +137,6 @@ class ResumableFile:
     def open(self) -> None:
         """Open the files. Their content is dropped, or kept up to the last valid checkpoint."""
         try:
-            _check_target_is_replaceable(self._path)
             journal_path = self._partial.with_name(f"{self._partial.name}.journal")
             resumes = self._resume and self._partial.exists()
             if resumes and not journal_path.exists():
@@ -112,11 +147,11 @@ class ResumableFile:
             recorded = self._journal.read_manifest() if resumes else None
             if recorded is not None:
                 self._manifest.check(recorded, self._partial)
-            self._file = open_owner_only(self._partial)
+            self._file = create_owner_only(self._partial) if recorded is None else open_owner_only(self._partial)
             if recorded is None or not self._restore(self._journal, self._file):
                 self._begin(self._journal, self._file)
         except OSError as error:
-            raise InvalidArgumentError(f"{self._path} cannot be written: {error.strerror or error}") from error
+            raise _unwritable(self._path, error) from error
 
     def _begin(self, journal: Journal, file: io.FileIO) -> None:
         journal.begin(self._manifest.to_dict(secrets.token_hex(16)))
@@ -155,23 +190,22 @@ class ResumableFile:
         """Give the file its name once all of it is on the disk, and remove the journal."""
         assert self._file is not None
         assert self._journal is not None
-        os.fsync(self._file.fileno())  # or a power cut could leave the name without the rows
+        sync_to_disk(self._file)  # or a power cut could leave the name without the rows
         self._file.close()
         complete = self._partial
         if self._encoding.convert is not None:
             complete = self._partial.with_name(f"{self._partial.name}.converting")
             self._convert_to(complete)
-        complete.replace(self._path)
+        complete.replace(self._target)
         self._partial.unlink(missing_ok=True)
         self._journal.remove()
 
     def _convert_to(self, path: Path) -> None:
         assert self._encoding.convert is not None
-        path.unlink(missing_ok=True)
-        with self._partial.open("rb") as source, open_owner_only(path) as raw, io.BufferedWriter(raw) as target:
+        with self._partial.open("rb") as source, create_owner_only(path) as raw, io.BufferedWriter(raw) as target:
             self._encoding.convert(source, target)
             target.flush()
-            os.fsync(raw.fileno())
+            sync_to_disk(raw)
 
     def close(self) -> None:
         """Close both files, and release the lock."""
@@ -185,10 +219,31 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial")
 
 
-def _check_target_is_replaceable(path: Path) -> None:
-    """Refuse a directory or a device before anything is read: it cannot be replaced by a file at the end."""
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        raise FileExistsError(None, "it is not a regular file")
+def resolve_target(name: str) -> Path | int:
+    """Return the file that an export to ``name`` replaces, or the descriptor of this process that it stands for.
+
+    Raises:
+        InvalidArgumentError: It names no file, or one that cannot be written.
+    """
+    path = Path(name)
+    if path.name in ("", "..") or name.endswith(("/", os.sep)) or "\0" in name:
+        raise InvalidArgumentError(f"{name!r} is not the name of a file")
+    try:
+        target = resolve_links(path)
+        if isinstance(target, Path) and target.exists() and not (target.is_file() or is_stream(target)):
+            raise FileExistsError(None, "it is not a regular file")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return target
+
+
+def is_stream(target: Path | int) -> bool:
+    """Whether a target is written as a stream: a descriptor, a device or a named pipe."""
+    return isinstance(target, int) or target.is_char_device() or target.is_fifo()
+
+
+def _unwritable(path: Path, error: OSError) -> InvalidArgumentError:
+    return InvalidArgumentError(f"{path} cannot be written: {error.strerror or error}")
 
 
 def _read(file: io.FileIO, size: int) -> bytes:

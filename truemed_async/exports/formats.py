@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from importlib import import_module
@@ -56,8 +57,10 @@ def resolve_format(format: object, path: Path | None) -> Format:
     raise InvalidArgumentError("format must be 'csv', 'jsonl' or 'parquet'")
 
 
-def make_encoding(format: Format, types: Mapping[str, Any]) -> Encoding:
+def make_encoding(format: Format, types: Mapping[str, Any], *, bom: bool = False) -> Encoding:
     """Return how rows with these columns are written.
+
+    With ``bom`` a CSV file begins with a byte order mark, by which Excel recognizes UTF-8.
 
     Raises:
         ConfigurationError: The library that the format needs is not installed.
@@ -66,7 +69,8 @@ def make_encoding(format: Format, types: Mapping[str, Any]) -> Encoding:
         return Encoding(head=b"", encode=_encode_json_lines)
     if format == "csv":
         return Encoding(
-            head=_encode_csv([list(types)]).value, encode=lambda rows: _encode_csv(_to_cells(rows, list(types)))
+            head=(BOM_UTF8 if bom else b"") + _encode_csv([list(types)]).value,
+            encode=lambda rows: _encode_csv(_to_cells(rows, list(types))),
         )
     arrow = ArrowStream(types)
     return Encoding(head=arrow.head, encode=arrow.encode, convert=arrow.to_parquet)
@@ -114,11 +118,17 @@ class ArrowStream:
 
     def encode(self, rows: Sequence[Row]) -> Sensitive[bytes]:
         """Return one record batch."""
-        columns = [
-            self._arrow.array([None if row[name] is None else convert(row[name]) for row in rows], self._schema.field(name).type)
-            for name, convert in self._convert.items()
-        ]  # fmt: skip
+        columns = [self._encode_column(name, rows) for name in self._convert]
         return Sensitive(bytes(self._arrow.record_batch(columns, schema=self._schema).serialize()))
+
+    def _encode_column(self, name: str, rows: Sequence[Row]) -> Any:
+        convert = self._convert[name]
+        try:
+            values = [None if row[name] is None else convert(row[name]) for row in rows]
+            return self._arrow.array(values, self._schema.field(name).type)
+        except (OverflowError, self._arrow.ArrowInvalid):
+            pass  # raise outside the handler, so that the value is not chained
+        raise InvalidArgumentError(f"format 'parquet' cannot hold a value of {name}: export to CSV or JSONL instead")
 
     def to_parquet(self, source: BinaryIO, target: BinaryIO) -> None:
         """Write a stream of record batches as a Parquet file, a row group at a time."""

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 import attrs
 import orjson
 
-from truemed_async._files import open_owner_only, write_all
+from truemed_async._files import lock_exclusively, open_owner_only, write_all
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.exports.columns import RowType
@@ -43,6 +43,7 @@ class Manifest:
         pii: What happens to personal data.
         filters: The filters as JSON; they may name a person.
         secret: The secret of hashes.
+        bom: Whether a CSV file begins with a byte order mark.
     """
 
     server: str | None
@@ -52,6 +53,7 @@ class Manifest:
     pii: str
     filters: Sensitive[bytes] | None
     secret: Sensitive[bytes] | None
+    bom: bool = False
 
     def to_dict(self, salt: str) -> dict[str, Any]:
         """Return the first line of the journal.
@@ -69,6 +71,7 @@ class Manifest:
             "filters": _fingerprint(self.filters, salt),
             "secret": _fingerprint(self.secret, salt),
             "salt": salt,
+            **({"bom": True} if self.bom else {}),
         }
 
     def check(self, recorded: Mapping[str, Any], partial: Path) -> None:
@@ -80,7 +83,9 @@ class Manifest:
                 f"resumes version {FORMAT_VERSION}; export again without resuming"
             )
         current = self.to_dict(str(recorded.get("salt")))
-        if different := [_OPTION_NAMES.get(name, name) for name in current if recorded.get(name) != current[name]]:
+        if different := [
+            _OPTION_NAMES.get(name, name) for name in current | {"bom": None} if recorded.get(name) != current.get(name)
+        ]:
             raise InvalidArgumentError(
                 f"{partial} was begun with different {', '.join(different)}: resume with the same options, or export "
                 "again without resuming"
@@ -181,15 +186,11 @@ class Journal:
 
     def _lock(self) -> None:
         try:
-            import fcntl  # noqa: PLC0415
-        except ImportError:  # Windows, which refuses to replace or remove an open file
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            locked = os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
-        except (BlockingIOError, FileNotFoundError):
+            # The export that had locked it may have removed it meanwhile.
+            locked = lock_exclusively(self._file) and os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except FileNotFoundError:
             locked = False
-        if not locked:  # or the export that had locked it removed it meanwhile
+        if not locked:
             raise InvalidArgumentError("another export is writing this file")
 
     def read_manifest(self) -> dict[str, Any] | None:

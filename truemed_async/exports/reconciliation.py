@@ -41,6 +41,7 @@ def export_reconciliation(
     pii: Pii = "keep",
     secret: bytes | str | None = None,
     resume: bool = False,
+    bom: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> Coroutine[Any, Any, ReconciliationExport]: ...
 @overload
@@ -53,6 +54,7 @@ def export_reconciliation(
     pii: Pii = "keep",
     secret: bytes | str | None = None,
     resume: bool = False,
+    bom: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> ReconciliationExport: ...
 def export_reconciliation(
@@ -64,6 +66,7 @@ def export_reconciliation(
     pii: Pii = "keep",
     secret: bytes | str | None = None,
     resume: bool = False,
+    bom: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> ReconciliationExport | Coroutine[Any, Any, ReconciliationExport]:
     """Write transactions joined with their payouts, and check that every payout is the sum of its transactions.
@@ -88,6 +91,7 @@ def export_reconciliation(
             and ``"drop"`` leave them out.
         secret: For ``"hash"``: 16 bytes or more.
         resume: Whether to continue an unfinished file.
+        bom: Whether a CSV file begins with a byte order mark, by which Excel recognizes UTF-8.
         on_progress: Called with the progress.
 
     Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
@@ -105,6 +109,7 @@ def export_reconciliation(
         pii=pii,
         secret=boxed_secret,
         resume=resume,
+        bom=bom,
         on_progress=on_progress,
     )
     return consume(stream, writer)
