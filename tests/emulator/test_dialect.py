@@ -263,7 +263,7 @@ class TestErrors:
         ],
     )
     def test_429_has_headers(self, emulator, speak, api, form, headers):
-        speak(retry_after=form)
+        speak(retry_after=form, byte_order_mark=True)
         emulator.faults.add("status", code=429, retry_after=2.5)
         sent = {name: value for name, value in api.list().headers.items() if name.startswith(("Rate", "Retry"))}
         assert sent == headers

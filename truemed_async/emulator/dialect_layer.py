@@ -200,6 +200,7 @@ class DialectLayer:
         dialect = self.dialect
         if not (isinstance(document, dict) and {"error", "message"} <= document.keys()):
             return response  # made by a fault
+        members = cast("dict[str, Any]", document)
         if response.status == 401:
             response.set_status(dialect.key_refusal_status)
             if dialect.key_refusal_body == "empty":
@@ -207,11 +208,11 @@ class DialectLayer:
             if dialect.key_refusal_body == "html":
                 return _replace(response, _HTML.encode(), "text/html")
             if dialect.key_refusal_body == "detail":
-                return self._encode(response, {"detail": document["message"]})
-        if document["message"] == KEY_REUSE:
+                return self._encode(response, {"detail": members["message"]})
+        if members["message"] == KEY_REUSE:
             response.set_status(dialect.key_reuse_status)
-        more = {name: value for name, value in document.items() if name not in {"error", "message"}}
-        code, message = _CASES[dialect.error_case](document["error"]), document["message"]
+        more = {name: value for name, value in members.items() if name not in {"error", "message"}}
+        code, message = _CASES[dialect.error_case](members["error"]), members["message"]
         if dialect.error_body == "text":
             return _replace(response, str(message).encode(), "text/plain")
         bodies: Mapping[str, object] = {

@@ -161,7 +161,7 @@ def collect(*modules: ModuleType) -> Mapping[str, FaultDefinition]:
 
 
 @attrs.frozen(kw_only=True)
-class Scope:
+class Scope(ABC):
     """Which of the matching requests, connections or deliveries a fault acts on; None does not restrict.
 
     Attributes:
@@ -174,10 +174,9 @@ class Scope:
     times: Count | None = None
     probability: Annotated[float, Bound(">", 0), Bound("<=", 1)] | None = None
 
+    @abstractmethod
     def matches(self, subject: Any) -> bool:
         """Return whether the fault may act on this request or delivery."""
-        del subject
-        return True
 
 
 class ActiveFault(Generic[F]):
@@ -222,8 +221,6 @@ class ActiveFault(Generic[F]):
 
     def hit(self) -> bool:
         """Count one matching request or delivery, and return whether the fault acts on it."""
-        if not self.active:
-            return False
         scope = self.scope
         self._seen += 1
         if self._seen < (scope.nth or 1):
@@ -248,7 +245,7 @@ class FaultRegistry(ABC, Generic[F]):
 
     catalog: ClassVar[Mapping[str, FaultDefinition]]
     kind: ClassVar[str] = "fault"  # for messages
-    scope_type: ClassVar[type[Scope]] = Scope
+    scope_type: ClassVar[type[Scope]]
 
     def __init__(self, seed: int) -> None:
         """Create an empty registry; all random decisions derive from ``seed``."""
