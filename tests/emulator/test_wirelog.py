@@ -25,7 +25,7 @@ def request(**fields):
     )
 
 
-def test_holds_a_request_as_it_was_on_the_wire(emulator, api):
+def test_log_records_request_as_sent(emulator, api):
     before = time.monotonic()
     api.send(
         "POST",
@@ -46,7 +46,7 @@ def test_holds_a_request_as_it_was_on_the_wire(emulator, api):
     assert before <= seen.time <= time.monotonic()
 
 
-def test_holds_headers_as_often_as_they_came(emulator):
+def test_log_keeps_repeated_headers(emulator):
     connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
     connection.putrequest("GET", LIST)
     connection.putheader("X-Twice", "1")
@@ -57,7 +57,7 @@ def test_holds_headers_as_often_as_they_came(emulator):
     assert emulator.requests[0].header("X-Twice") == ["1", "2"]
 
 
-def test_never_holds_a_secret(emulator, api):
+def test_log_redacts_secrets(emulator, api):
     secrets = {"x-truemed-api-key": emulator.api_key, "Authorization": "Bearer s3", "Cookie": "s3"}
     api.send("GET", LIST, headers=secrets)
     seen = emulator.requests[0]
@@ -65,7 +65,7 @@ def test_never_holds_a_secret(emulator, api):
     assert [seen.header(name) for name in secrets] == [["REDACTED"]] * 3
 
 
-def test_shows_no_content_in_its_repr(emulator, api):
+def test_repr_shows_no_content(emulator, api):
     api.send("POST", "/me@example.com?search=me@example.com", b"me@example.com")
     assert repr(emulator.requests[0]) == "LoggedRequest(method='POST', route=None, authenticated=True, status=404)"
     assert repr(emulator.requests) == "<RequestLog of 1 requests>"
@@ -74,12 +74,12 @@ def test_shows_no_content_in_its_repr(emulator, api):
 @pytest.mark.parametrize(
     ("path", "headers", "status"), [(LIST, {}, 401), ("/nowhere", None, 404), (LIST, {"Host": "x"}, 421)]
 )
-def test_holds_refused_requests_too(emulator, api, path, headers, status):
+def test_log_includes_refused_requests(emulator, api, path, headers, status):
     assert api.send("GET", path, headers=headers).status == status
     assert [seen.status for seen in emulator.requests] == [status]
 
 
-def test_holds_what_is_no_http(emulator):
+def test_log_includes_invalid_http(emulator):
     """The server answers it before any handler: it counts all the same."""
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
         connection.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
@@ -89,7 +89,7 @@ def test_holds_what_is_no_http(emulator):
     assert emulator.requests.in_flight == 0
 
 
-def test_holds_a_request_whose_client_goes_away_in_the_body(emulator, until):
+def test_log_includes_request_aborted_in_body(emulator, until):
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
         head = f"POST {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b"only this")
@@ -98,7 +98,7 @@ def test_holds_a_request_whose_client_goes_away_in_the_body(emulator, until):
     assert [seen.status for seen in emulator.requests] == [None]
 
 
-def test_knows_that_nobody_took_the_response(until):
+def test_status_is_none_if_client_is_gone(until):
     with Emulator(sessions=0, latency=0.1) as emulator:
         with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
             connection.sendall(f"GET {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
@@ -106,7 +106,7 @@ def test_knows_that_nobody_took_the_response(until):
         until(lambda: not emulator.requests.in_flight and emulator.requests[0].status is None)
 
 
-def test_counts_by_route_and_method(emulator, api):
+def test_count_filters_by_route_and_method(emulator, api):
     api.list()
     api.list()
     api.get("qs_1")
@@ -120,7 +120,7 @@ def test_counts_by_route_and_method(emulator, api):
     assert requests.count(route="qualification_sessions.get", method="POST") == 0
 
 
-def test_counts_what_it_no_longer_keeps():
+def test_count_includes_dropped_requests():
     log = RequestLog(size=2)
     for number in range(5):
         log.record_start(request(path=f"/{number}"))
@@ -131,14 +131,14 @@ def test_counts_what_it_no_longer_keeps():
     assert (len(log), log.count()) == (2, 5)
 
 
-def test_clears(emulator, api):
+def test_clear_resets_everything(emulator, api):
     api.list()
     emulator.requests.clear()
     assert (len(emulator.requests), emulator.requests.count(), emulator.requests.max_in_flight) == (0, 0, 0)
     assert list(emulator.requests) == []
 
 
-def test_is_true_before_the_response_is_out(emulator, api):
+def test_log_is_updated_before_response_is_sent(emulator, api):
     """A client that keeps to one request at a time must never look like two."""
     for _ in range(200):
         api.list()
@@ -146,7 +146,7 @@ def test_is_true_before_the_response_is_out(emulator, api):
     assert emulator.requests.max_in_flight == 1
 
 
-def test_knows_how_many_were_in_flight_at_once():
+def test_max_in_flight_is_largest_concurrency():
     log = RequestLog()
     log.record_start(request())
     log.record_start(request())

@@ -10,7 +10,7 @@ ADMIN = "/_emulator/faults"
 LIST = "qualification_sessions.list"
 
 
-def test_adds_lists_and_removes(emulator, api):
+def test_fault_is_added_listed_and_removed(emulator, api):
     added = api.send("POST", ADMIN, {"name": "status", "code": 503, "retry_after": 1, "method": "GET", "times": 2})
     described = {"name": "status", "code": 503, "retry_after": 1, "method": "GET", "times": 2, "id": 1}
     assert (added.status, added.json) == (201, {**described, "active": True, "hits": 0})
@@ -34,7 +34,7 @@ def test_lists_faults_that_ended(api):
     assert (fault["active"], fault["hits"]) == (False, 1)
 
 
-def test_removes_all(emulator, api):
+def test_delete_removes_all_faults(emulator, api):
     for _ in range(3):
         api.send("POST", ADMIN, {"name": "hang"})
     assert api.send("DELETE", ADMIN).status == 204
@@ -42,14 +42,14 @@ def test_removes_all(emulator, api):
     assert api.send("GET", ADMIN).json["faults"] == []
 
 
-def test_is_under_no_fault_and_in_no_log(emulator, api):
+def test_admin_requests_are_not_logged_and_meet_no_faults(emulator, api):
     emulator.faults.add("hang")
     emulator.faults.add("clock_skew", when=print)
     assert api.send("GET", ADMIN).json["faults"][1]["name"] == "clock_skew"
     assert emulator.requests.count() == emulator.faults.hits == 0
 
 
-def test_shows_the_faults_of_the_process_too(emulator, api):
+def test_list_includes_faults_added_in_process(emulator, api):
     emulator.faults.add(Fault())
     emulator.faults.add("latency", when=lambda _: False)
     plain, narrowed = api.send("GET", ADMIN).json["faults"]
@@ -59,14 +59,14 @@ def test_shows_the_faults_of_the_process_too(emulator, api):
 
 @pytest.mark.parametrize("headers", [{}, {"x-truemed-api-key": "wrong"}])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_needs_the_key(emulator, api, headers, method):
+def test_request_without_key_is_401(emulator, api, headers, method):
     fault = emulator.faults.add("hang")
     answer = api.send(method, ADMIN, headers=headers)
     assert (answer.status, answer.json["error"]) == (401, "Unauthorized")
     assert fault.active
 
 
-def test_needs_the_right_host(emulator, api):
+def test_foreign_host_is_421(emulator, api):
     """A web page that points its own name here has no say."""
     headers = {"Host": "evil.example", "x-truemed-api-key": emulator.api_key}
     assert api.send("GET", ADMIN, headers=headers).status == 421
@@ -76,14 +76,14 @@ def test_needs_the_right_host(emulator, api):
     ("method", "path", "allow"),
     [("PUT", ADMIN, "DELETE, GET, POST"), ("GET", f"{ADMIN}/1", "DELETE"), ("POST", f"{ADMIN}/1", "DELETE")],
 )
-def test_knows_its_methods(emulator, api, method, path, allow):
+def test_wrong_method_is_405(emulator, api, method, path, allow):
     emulator.faults.add("hang")
     answer = api.send(method, path)
     assert (answer.status, answer.headers["Allow"]) == (405, allow)
 
 
 @pytest.mark.parametrize("path", ["/_emulator/", "/_emulator/nothing", f"{ADMIN}/2", f"{ADMIN}/x", f"{ADMIN}/"])
-def test_knows_its_paths(emulator, api, path):
+def test_unknown_path_is_404(emulator, api, path):
     emulator.faults.add("hang")
     assert api.send("DELETE", path).status == 404
     assert len(emulator.faults) == 1
@@ -112,11 +112,11 @@ def test_error_describes_the_problem(emulator, api, body, says):
     assert len(emulator.faults) == 0
 
 
-def test_rejects_a_body_past_a_mebibyte(api):
+def test_body_over_one_mebibyte_is_413(api):
     assert api.send("POST", ADMIN, b"x" * (1024**2 + 1)).status == 413
 
 
-def test_shuts_the_door_for_a_while(emulator, api, until):
+def test_refuse_connection_ends_after_duration(emulator, api, until):
     def answers():
         try:
             return api.list().status == 200
@@ -128,7 +128,7 @@ def test_shuts_the_door_for_a_while(emulator, api, until):
     until(answers)
 
 
-def test_a_client_that_goes_away_in_the_body_is_no_error(emulator, api, until, caplog):
+def test_client_disconnect_during_body_is_not_an_error(emulator, api, until, caplog):
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
         head = f"POST {ADMIN} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b"only this")

@@ -31,7 +31,7 @@ def test_broken_response_is_still_applied(emulator, raw, id, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_is_in_the_log_before_it_is_on_the_wire(emulator, raw, id, name):
+def test_broken_response_is_logged_before_it_is_sent(emulator, raw, id, name):
     emulator.faults.add(name, route="qualification_sessions.get")
     for _ in range(5):
         line = raw.connect()
@@ -181,7 +181,7 @@ def test_unexpected_101(emulator, raw, id):
     assert received.header("Upgrade") == ["websocket"]
 
 
-def test_complete_response_keeps_the_connection(emulator, raw, id, whole):
+def test_complete_response_keeps_the_connection_open(emulator, raw, id, whole):
     """What is wrong with it may show only on the next request."""
     emulator.faults.add("header_flood", count=1, times=1)
     line = raw.connect()

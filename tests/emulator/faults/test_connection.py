@@ -20,7 +20,7 @@ def is_refused(emulator):
         return probe.connect_ex(("127.0.0.1", emulator.port)) != 0
 
 
-def test_reject_connection(emulator, raw):
+def test_refuse_connection(emulator, raw):
     with emulator.faults.add("refuse_connection") as fault:
         assert is_refused(emulator)
         assert is_refused(emulator)
@@ -29,7 +29,7 @@ def test_reject_connection(emulator, raw):
     assert emulator.requests.count() == 1
 
 
-def test_reject_connection_closes_idle_connections(emulator, raw):
+def test_refuse_connection_closes_idle_connections(emulator, raw):
     """As a server that goes away: what was in a pool is worth nothing."""
     line = raw.connect()
     line.send("GET", "/nowhere", keep=True)
@@ -38,7 +38,7 @@ def test_reject_connection_closes_idle_connections(emulator, raw):
         assert line.receive().end == "fin"
 
 
-def test_reject_connection_ends_by_itself(emulator, until):
+def test_refuse_connection_ends_after_duration(emulator, until):
     begin = time.monotonic()
     emulator.faults.add("refuse_connection", duration=0.5)
     assert is_refused(emulator)
@@ -47,14 +47,14 @@ def test_reject_connection_ends_by_itself(emulator, until):
     assert len(emulator.faults) == 0
 
 
-def test_reject_connection_many_times(emulator, raw):
+def test_refuse_connection_can_be_repeated(emulator, raw):
     for _ in range(20):
         with emulator.faults.add("refuse_connection"):
             assert is_refused(emulator)
         assert raw.list().status == 200
 
 
-def test_reject_connection_by_a_fault_of_your_own(emulator, raw):
+def test_custom_connection_fault_refuses_connections(emulator, raw):
     class Shut(ConnectionFault):
         refuses = True
 
@@ -64,7 +64,7 @@ def test_reject_connection_by_a_fault_of_your_own(emulator, raw):
     assert raw.list().status == 200
 
 
-def test_reject_connection_twice_at_once(emulator):
+def test_refuse_connection_added_twice_ends_with_the_last(emulator):
     one, two = emulator.faults.add("refuse_connection"), emulator.faults.add("refuse_connection")
     one.remove()
     assert is_refused(emulator)
@@ -72,7 +72,7 @@ def test_reject_connection_twice_at_once(emulator):
     assert not is_refused(emulator)
 
 
-def test_reject_connection_from_the_start():
+def test_refuse_connection_before_start_refuses_from_the_start():
     emulator = Emulator(sessions=0)
     fault = emulator.faults.add("refuse_connection")
     with emulator:
@@ -83,7 +83,7 @@ def test_reject_connection_from_the_start():
     assert is_refused(emulator)
 
 
-async def test_reject_connection_in_the_running_loop():
+async def test_refuse_connection_works_in_the_running_loop():
     """Changed in the loop that serves, it cannot wait for that loop: all the same nobody gets in."""
     async with Emulator(sessions=0) as emulator:
         for _ in range(3):
@@ -100,7 +100,7 @@ async def test_reject_connection_in_the_running_loop():
         emulator.faults.clear()
 
 
-def test_reject_connection_while_the_loop_rests():
+def test_refuse_connection_works_while_the_loop_is_stopped():
     loop = asyncio.new_event_loop()
     emulator = Emulator(sessions=0)
     try:
@@ -119,7 +119,7 @@ def test_accept_then_close(emulator, raw):
     assert (fault.hits, emulator.requests.count()) == (2, 1)
 
 
-def test_accept_then_close_with_a_reset(emulator, raw):
+def test_accept_then_close_resets(emulator, raw):
     emulator.faults.add("accept_then_close", reset=True, nth=2)
     assert raw.list().status == 200
     with pytest.raises(ConnectionResetError):  # so early that it may be connecting that fails
@@ -151,7 +151,7 @@ def test_hang(emulator, raw, id, until):
     assert emulator.state.qualification_sessions.get(id).user_id is None
 
 
-def test_hang_ends_when_the_client_goes_away(emulator, raw, until):
+def test_hang_ends_when_client_disconnects(emulator, raw, until):
     fault = emulator.faults.add("hang")
     line = raw.connect()
     line.send("GET", "/nowhere")
@@ -174,7 +174,7 @@ def test_stale_keepalive(emulator, raw, id):
     assert emulator.state.qualification_sessions.get(id).metadata is None
 
 
-def test_stale_keepalive_after_a_while(emulator, raw):
+def test_stale_keepalive_respects_after(emulator, raw):
     fault = emulator.faults.add("stale_keepalive", after=0.5)
     line = raw.connect()
     for _ in range(3):
@@ -204,7 +204,7 @@ def test_applied_then_hang(emulator, raw, id, until):
 
 
 @pytest.mark.parametrize(("name", "status"), [("applied_then_500", 500), ("applied_then_400_server_error", 400)])
-def test_applied_then_an_error(emulator, raw, id, name, status):
+def test_applied_then_error_keeps_the_effect(emulator, raw, id, name, status):
     emulator.faults.add(name)
     received = raw.update(id)
     assert (received.status, received.json["error"]) == (status, "ServerError")

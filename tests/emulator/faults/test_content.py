@@ -85,7 +85,7 @@ def test_clock_skew(emulator, raw, id, seconds):
     assert abs(parsedate_to_datetime(date).timestamp() - time.time() - seconds) < 5
 
 
-def test_clock_skew_of_another_fault(emulator, raw):
+def test_clock_skew_applies_to_responses_of_other_faults(emulator, raw):
     """A later fault builds on an earlier one, those that answer in place of the handler included."""
     emulator.faults.add("clock_skew", seconds=-3600)
     emulator.faults.add("status", code=503)
@@ -174,7 +174,7 @@ def test_huge_number(emulator, raw, id, body):
         ("**.*", 2 + 4 + 3 + 57),
     ],
 )
-def test_missing_field_by_its_path(emulator, raw, path, count):
+def test_missing_field_finds_places_by_path(emulator, raw, path, count):
     for _ in range(3):
         emulator.state.qualification_sessions.add()
 
@@ -196,7 +196,7 @@ def test_missing_field_by_its_path(emulator, raw, path, count):
 
 
 @pytest.mark.parametrize("name", ["missing_field", "null_field", "wrong_type", "nan", "huge_number", "unknown_enum"])
-def test_a_path_that_leads_nowhere_is_an_error(emulator, raw, id, name):
+def test_path_without_match_is_500(emulator, raw, id, name):
     """A fault that quietly does nothing would make a test that proves nothing."""
     emulator.faults.add(name, path="nowhere.0.at_all")
     received = raw.get(id)
@@ -204,7 +204,7 @@ def test_a_path_that_leads_nowhere_is_an_error(emulator, raw, id, name):
     assert "nowhere.0.at_all" in received.json["message"]
 
 
-def test_an_error_response_keeps_its_shape(emulator, raw):
+def test_error_responses_are_unchanged(emulator, raw):
     emulator.faults.add("missing_field", path="status")
     assert raw.get("qs_none").json["error"] == "NotFound"
 

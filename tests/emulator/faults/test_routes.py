@@ -104,7 +104,7 @@ def test_every_route_has_a_request_that_succeeds(emulator, raw):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fault_acts_on_the_route_it_is_narrowed_to(emulator, raw, until, name):
+def test_fault_restricted_to_route_acts_only_there(emulator, raw, until, name):
     sent = requests(emulator)
     for route in ROUTES:
         acts = not (name in OF_WRITES and route.method == "GET")
@@ -126,7 +126,7 @@ def test_a_fault_acts_on_the_route_it_is_narrowed_to(emulator, raw, until, name)
 
 
 @pytest.mark.parametrize("name", sorted(OF_LISTINGS))
-def test_a_listing_is_unreliable_whatever_it_lists(emulator, raw, name):
+def test_list_faults_act_on_every_list(emulator, raw, name):
     """The faults of listings do to each what they do to qualification sessions."""
     for _ in range(3):
         paid(emulator)

@@ -82,12 +82,12 @@ def test_every_fault_declares_its_required_parameters(emulator, name):
     handle.remove()
 
 
-def test_there_are_at_least_fifty(emulator):
+def test_names_lists_at_least_fifty_faults(emulator):
     assert len(emulator.faults.names) >= 50
     assert emulator.faults.names == tuple(sorted(FAULTS))
 
 
-def test_counts_and_ends(emulator, raw):
+def test_removed_fault_keeps_its_hits(emulator, raw):
     fault = emulator.faults.add("status", code=500)
     assert (fault.hits, fault.active, emulator.faults.hits, len(emulator.faults)) == (0, True, 0, 1)
     assert repr(fault) == "<status 1: 0 hits>"
@@ -102,30 +102,30 @@ def test_counts_and_ends(emulator, raw):
     assert (emulator.faults.hits, emulator.faults.ended) == (0, ())
 
 
-def test_ends_with_a_block(emulator, raw):
+def test_with_block_removes_fault(emulator, raw):
     with emulator.faults.add("status", code=500) as fault:
         assert raw.list().status == 500
     assert (raw.list().status, fault.hits) == (200, 1)
 
 
-def test_nth(emulator, raw):
+def test_nth_restricts_to_one_request(emulator, raw):
     fault = emulator.faults.add("status", code=500, nth=3)
     assert statuses(raw, 5) == [200, 200, 500, 200, 200]
     assert (fault.hits, fault.active) == (1, False)
 
 
-def test_times(emulator, raw):
+def test_times_limits_number_of_hits(emulator, raw):
     fault = emulator.faults.add("status", code=500, times=2)
     assert statuses(raw, 4) == [500, 500, 200, 200]
     assert (fault.hits, fault.active) == (2, False)
 
 
-def test_nth_and_times(emulator, raw):
+def test_nth_and_times_restrict_to_a_range(emulator, raw):
     emulator.faults.add("status", code=500, nth=2, times=2)
     assert statuses(raw, 5) == [200, 500, 500, 200, 200]
 
 
-def test_method_and_route(emulator, raw):
+def test_method_and_route_restrict_requests(emulator, raw):
     id = emulator.state.qualification_sessions.add()
     posts = emulator.faults.add("status", code=500, method="post")
     lists = emulator.faults.add("status", code=502, route=LIST)
@@ -134,13 +134,13 @@ def test_method_and_route(emulator, raw):
     assert (posts.hits, lists.hits) == (1, 1)
 
 
-def test_when(emulator, raw):
+def test_when_restricts_exchanges(emulator, raw):
     fault = emulator.faults.add("status", code=500, when=lambda exchange: "page=2" in exchange.record.query, nth=2)
     assert [raw.list(query).status for query in ("", "?page=2", "", "?page=2", "?page=2")] == [200, 200, 200, 500, 200]
     assert fault.hits == 1
 
 
-def test_probability_hangs_on_the_seed():
+def test_probability_depends_on_the_seed():
     def drawn(seed, **scope):
         with Emulator(sessions=0, seed=seed) as emulator, ExitStack() as stack:
             emulator.faults.add("status", code=500, probability=0.4, **scope)
@@ -152,7 +152,7 @@ def test_probability_hangs_on_the_seed():
     assert drawn(1, times=3).count(500) == 3
 
 
-def test_probability_of_one_does_not_change_what_another_draws():
+def test_random_numbers_are_independent_of_other_faults():
     def drawn(others):
         emulator = Emulator(sessions=0)
         fault = emulator.faults.add("flaky").fault
@@ -163,7 +163,7 @@ def test_probability_of_one_does_not_change_what_another_draws():
     assert drawn(0) == drawn(3)
 
 
-def test_connections_are_counted_apart(emulator, raw):
+def test_connection_faults_count_connections_only(emulator, raw):
     """What narrows a fault of the connection counts connections, not requests."""
     fault = emulator.faults.add("accept_then_close", nth=2)
     line = raw.connect()
@@ -175,7 +175,7 @@ def test_connections_are_counted_apart(emulator, raw):
     assert fault.hits == 1
 
 
-def test_faults_add_up_in_their_order(emulator, raw):
+def test_several_faults_apply_in_order(emulator, raw):
     emulator.faults.add("wrong_type", path="pagination", value={"count": 1})
     emulator.faults.add("missing_field", path="pagination.count")
     cut = emulator.faults.add("truncate_body", fraction=0.5)
@@ -185,21 +185,21 @@ def test_faults_add_up_in_their_order(emulator, raw):
     assert (cut.hits, never.hits, emulator.faults.hits) == (1, 0, 3)
 
 
-def test_the_first_response_wins(emulator, raw):
+def test_first_response_replaces_later_ones(emulator, raw):
     emulator.faults.add("status", code=500, times=1)
     second = emulator.faults.add("status", code=502)
     assert statuses(raw, 2) == [500, 502]
     assert second.hits == 1
 
 
-def test_fault_is_called_once(emulator, raw):
+def test_when_is_called_once_per_request(emulator, raw):
     asked = []
     emulator.faults.add("applied_then_500", when=asked.append)
     assert raw.list().status == 200
     assert len(asked) == 1
 
 
-def test_ended_between_the_moments_of_a_request(emulator, raw, until):
+def test_fault_removed_during_request_does_not_act(emulator, raw, until):
     """Whoever ends a fault has ended it for the requests that it has not reached."""
     slow = emulator.faults.add("latency", seconds=0.5)
     late = emulator.faults.add("status", code=500)
@@ -210,14 +210,14 @@ def test_ended_between_the_moments_of_a_request(emulator, raw, until):
     assert line.receive().status == 404
 
 
-def test_faults_of_your_own(emulator, raw):
+def test_custom_fault_acts_on_every_request(emulator, raw):
     fault = emulator.faults.add(Tags())
     assert raw.list().header("X-Tag") == ["1"]
     assert emulator.faults.hits == 1
     assert list(emulator.faults) == [fault]
 
 
-def test_may_be_changed_from_many_threads(emulator, raw):
+def test_add_and_remove_are_thread_safe(emulator, raw):
     def change():
         for _ in range(50):
             with emulator.faults.add("status", code=500, when=lambda _: False):
@@ -275,12 +275,12 @@ def test_error_describes_the_problem(emulator, name, given, says):
     assert len(emulator.faults) == 0
 
 
-def test_none_does_not_narrow_the_scope(emulator, raw):
+def test_none_does_not_restrict_the_scope(emulator, raw):
     emulator.faults.add("status", code=500, **dict.fromkeys(field.name for field in attrs.fields(RequestScope)))
     assert raw.list().status == 500
 
 
-def test_needs_a_whole_response_to_change():
+def test_response_without_bytes_raises_type_error():
     with pytest.raises(TypeError, match="a web.Response, not StreamResponse"):
         require_response(web.StreamResponse())
     with pytest.raises(TypeError, match="a body of bytes, not StringPayload"):

@@ -50,7 +50,7 @@ def test_declined_422(emulator, raw, ids):
 
 
 @pytest.mark.parametrize("name", ["key_reuse_mismatch", "conflict_409", "declined_422"])
-def test_reading_goes_on(emulator, raw, ids, name):
+def test_write_faults_do_not_affect_reads(emulator, raw, ids, name):
     fault = emulator.faults.add(name)
     assert raw.get(ids[0]).status == 200
     assert fault.hits == 0
@@ -73,7 +73,7 @@ def test_replica_lag(emulator, raw, ids, query):
     assert listed(raw, "?user_id=someone") == [ids[3]]
 
 
-def test_replica_lag_ends(emulator, raw, ids):
+def test_removed_replica_lag_shows_current_rows(emulator, raw, ids):
     with emulator.faults.add("replica_lag", n=5):
         emulator.state.qualification_sessions.remove(ids[0])
         assert listed(raw) == ids
@@ -112,14 +112,14 @@ def test_insert_between_pages(emulator, raw, ids):
     assert emulator.state.qualification_sessions.count == 14
 
 
-def test_insert_between_pages_within_the_filter(emulator, raw, ids):
+def test_insert_between_pages_matches_the_filter(emulator, raw, ids):
     emulator.state.qualification_sessions.start_review(ids[4])
     emulator.faults.add("insert_between_pages")
     assert listed(raw, "?status=processing") == [ids[4]]
     assert len(listed(raw, "?status=processing")) == 2
 
 
-def test_insert_between_pages_without_a_time(emulator, raw):
+def test_insert_between_pages_handles_missing_created_at(emulator, raw):
     id = emulator.state.qualification_sessions.add(created_at=None)
     emulator.faults.add("insert_between_pages", times=1)
     assert listed(raw) == [id]
@@ -134,7 +134,7 @@ def test_delete_between_pages(emulator, raw, ids):
     assert emulator.state.qualification_sessions.count == 6
 
 
-def test_delete_between_pages_of_a_replica(emulator, raw, ids):
+def test_delete_between_pages_changes_the_real_state_behind_a_replica(emulator, raw, ids):
     """What is listed may be gone already, and it is the real state that changes."""
     emulator.faults.add("replica_lag", n=100)
     emulator.faults.add("clamp_page_size", n=4)
@@ -144,7 +144,7 @@ def test_delete_between_pages_of_a_replica(emulator, raw, ids):
     assert [session.id for session in emulator.state.qualification_sessions.rows] == ids[4:]
 
 
-def test_a_listing_that_is_rejected_changes_nothing(emulator, raw, ids):
+def test_rejected_list_changes_nothing(emulator, raw, ids):
     emulator.faults.add("delete_between_pages", n=3)
     assert raw.list("?page=0").status == 400
     assert raw.list("?page=0").status == 400
@@ -154,7 +154,7 @@ def test_a_listing_that_is_rejected_changes_nothing(emulator, raw, ids):
 @pytest.mark.parametrize(
     "name", ["replica_lag", "unstable_ties", "clamp_page_size", "insert_between_pages", "delete_between_pages"]
 )
-def test_concerns_listings_only(emulator, raw, ids, name):
+def test_list_faults_do_not_affect_other_requests(emulator, raw, ids, name):
     fault = emulator.faults.add(name)
     assert raw.get(ids[0]).status == 200
     assert raw.send("GET", "/nowhere").status == 404

@@ -34,11 +34,11 @@ def test_latency(emulator, raw, id):
     assert seconds >= 0.095
 
 
-def test_latency_fixed():
+def test_fixed_latency_is_constant():
     assert set(waits(0, seconds=0.5)) == {0.5}
 
 
-def test_latency_uniform():
+def test_uniform_latency_stays_in_range():
     drawn = waits(0, distribution="uniform", seconds=0.5, spread=0.2)
     assert 0.3 <= min(drawn) < 0.35
     assert 0.65 < max(drawn) <= 0.7
@@ -47,7 +47,7 @@ def test_latency_uniform():
     assert min(waits(0, distribution="uniform", seconds=0.1, spread=1)) == 0
 
 
-def test_latency_lognormal():
+def test_lognormal_latency_has_median():
     drawn = sorted(waits(0, distribution="lognormal", seconds=0.5, spread=1))
     assert 0.35 < drawn[len(drawn) // 2] < 0.7
     assert drawn[-1] > 0.5 * math.e
@@ -65,7 +65,7 @@ def test_dribble(emulator, raw, id):
     assert received.end == "fin"
 
 
-def test_dribble_byte_by_byte(emulator, raw, id):
+def test_dribble_sends_single_bytes(emulator, raw, id):
     body = raw.get(id).body
     emulator.faults.add("dribble", delay=0)
     received = raw.get(id, keep=True, timeout=0.5)
@@ -95,7 +95,7 @@ def test_slow_close(emulator, raw, id):
     assert emulator.requests[-1].status == 200
 
 
-def test_a_slow_response_ends_when_the_client_goes_away(emulator, raw, id, until):
+def test_slow_response_ends_when_client_disconnects(emulator, raw, id, until):
     emulator.faults.add("dribble", delay=0.01)
     line = raw.connect()
     line.send("GET", f"/api/v1/qualification_session/{id}")
@@ -104,7 +104,7 @@ def test_a_slow_response_ends_when_the_client_goes_away(emulator, raw, id, until
     until(lambda: emulator.requests[-1].status is None)
 
 
-def test_a_slow_response_ends_with_the_emulator():
+def test_slow_response_ends_when_emulator_stops():
     import http.client
 
     with Emulator(sessions=0) as emulator:

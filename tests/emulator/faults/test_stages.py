@@ -79,7 +79,7 @@ class Waits(Fault):
         await asyncio.Event().wait()
 
 
-def test_keeps_faults_in_order():
+def test_faults_keep_order_of_adding():
     faults = Faults(State([], max_page_size=1))
     first = faults.add(Fault())
     second = faults.add(Fault())
@@ -90,12 +90,12 @@ def test_keeps_faults_in_order():
     assert list(faults) == []
 
 
-def test_a_plain_fault_changes_nothing(emulator, api):
+def test_base_fault_changes_nothing(emulator, api):
     emulator.faults.add(Fault())
     assert api.list().status == 200
 
 
-def test_responses_before_the_handler_without_an_effect(emulator, api):
+def test_response_before_handler_prevents_effect(emulator, api):
     id = emulator.state.qualification_sessions.add()
     emulator.faults.add(Says(503))
     emulator.faults.add(Says(500))
@@ -106,13 +106,13 @@ def test_responses_before_the_handler_without_an_effect(emulator, api):
     assert api.update(id, {"idempotency_key": "k", "user_id": "u"}).status == 200
 
 
-def test_leads_the_response_through_all_faults(emulator, api):
+def test_response_passes_all_faults(emulator, api):
     emulator.faults.add(Tags("1"))
     emulator.faults.add(Tags("2"))
     assert api.get("qs_none").headers.get_all("X-Tag") == ["1", "2"]
 
 
-def test_cuts_after_the_effect(emulator, api):
+def test_abort_after_handler_keeps_effect(emulator, api):
     id = emulator.state.qualification_sessions.add()
     emulator.faults.add(CutsAfter())
     with pytest.raises(ConnectionError):
@@ -121,7 +121,7 @@ def test_cuts_after_the_effect(emulator, api):
     assert [seen.status for seen in emulator.requests] == [None]
 
 
-def test_sends_what_the_fault_wrote(emulator):
+def test_bytes_written_by_fault_are_sent(emulator):
     emulator.faults.add(HalfAnswer())
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
         connection.sendall(f"GET /nowhere HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
@@ -130,7 +130,7 @@ def test_sends_what_the_fault_wrote(emulator):
     assert [seen.status for seen in emulator.requests] == [None]
 
 
-def test_shows_a_fault_the_whole_exchange(emulator, api):
+def test_fault_sees_the_exchange(emulator, api):
     fault = emulator.faults.add(Watches())
     id = emulator.state.qualification_sessions.add()
     api.update(id, b"body")
@@ -139,14 +139,14 @@ def test_shows_a_fault_the_whole_exchange(emulator, api):
     assert fault.connections == 2
 
 
-def test_acts_on_a_new_connection(emulator, api):
+def test_fault_aborts_new_connection(emulator, api):
     emulator.faults.add(HangsUp())
     with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
         api.list()
     assert len(emulator.requests) == 0
 
 
-def test_a_fault_that_breaks_is_a_500_in_the_log(emulator, api, caplog):
+def test_exception_in_fault_is_logged_as_500(emulator, api, caplog):
     emulator.faults.add(Breaks())
     with caplog.at_level(logging.ERROR, "aiohttp.server"):
         assert api.list().status == 500
@@ -154,7 +154,7 @@ def test_a_fault_that_breaks_is_a_500_in_the_log(emulator, api, caplog):
     assert [seen.status for seen in emulator.requests] == [500]
 
 
-def test_a_fault_that_waits_ends_with_the_emulator(emulator, until):
+def test_waiting_fault_ends_when_emulator_stops(emulator, until):
     emulator.faults.add(Waits())
     connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
     connection.request("GET", "/nowhere")

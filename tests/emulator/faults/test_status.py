@@ -28,7 +28,7 @@ def test_status(emulator, raw, id, code, error):
     assert emulator.requests[-1].status == code
 
 
-def test_status_with_a_custom_body(emulator, raw):
+def test_status_sends_custom_error_and_message(emulator, raw):
     emulator.faults.add("status", code=403, error="", message="no", headers={"X-Request-Id": "req_1"})
     received = raw.list()
     assert received.json == {"error": "", "message": "no"}
@@ -36,12 +36,12 @@ def test_status_with_a_custom_body(emulator, raw):
 
 
 @pytest.mark.parametrize(("given", "sent"), [(7, "7"), (0.5, "0.5"), ("soon", "soon"), (-1, "-1")])
-def test_status_with_retry_after(emulator, raw, given, sent):
+def test_status_sends_retry_after(emulator, raw, given, sent):
     emulator.faults.add("status", code=503, retry_after=given)
     assert raw.list().header("Retry-After") == [sent]
 
 
-def test_status_with_a_date_to_retry_after(emulator, raw):
+def test_status_sends_retry_after_as_date(emulator, raw):
     emulator.faults.add("status", code=429, retry_after=120, http_date=True)
     (date,) = raw.list().header("Retry-After")
     assert 115 < parsedate_to_datetime(date).timestamp() - time.time() < 125
@@ -80,7 +80,7 @@ def test_rate_limit(emulator, raw):
     assert 15 <= int(wait) <= 20
 
 
-def test_rate_limit_fills_again(emulator, raw):
+def test_rate_limit_refills_over_time(emulator, raw):
     fault = emulator.faults.add("rate_limit", n=1, per=60)
     assert statuses(raw, 2) == [200, 429]
     fault.fault._updated -= 61  # as if it were a minute later
@@ -98,7 +98,7 @@ def test_rate_limit_sends_retry_after(emulator, raw, kind, count):
     assert all(0 < float(wait) <= 3 for wait in waits)
 
 
-def test_rate_limit_slower_than_one_at_a_time(emulator, raw):
+def test_rate_limit_below_one_request_per_period_allows_one(emulator, raw):
     emulator.faults.add("rate_limit", n=0.02)
     assert statuses(raw, 2) == [200, 429]
 

@@ -43,7 +43,7 @@ def test_tls_handshake_stall(emulator, raw, until):
     until(lambda: not emulator._listener.handshakes)
 
 
-def test_tls_handshake_stall_ends_with_the_emulator():
+def test_tls_handshake_stall_ends_when_emulator_stops():
     with Emulator(sessions=0) as emulator:
         emulator.faults.add("tls_handshake_stall")
         line = socket.create_connection(("127.0.0.1", emulator.port), timeout=5)
@@ -63,7 +63,7 @@ def test_tls_bad_certificate(emulator, raw, caplog):
     assert emulator.requests.count() == 0
 
 
-def test_tls_bad_certificate_from_a_context(emulator, raw):
+def test_tls_bad_certificate_accepts_context(emulator, raw):
     """Whoever checks nothing gets through, and is answered."""
     emulator.faults.add("tls_bad_certificate", certificate=context(WRONG), times=1)
     client = ssl._create_unverified_context()
@@ -75,7 +75,7 @@ def test_tls_bad_certificate_from_a_context(emulator, raw):
 
 
 @pytest.mark.parametrize("certificate", ["/nowhere.pem", __file__])
-def test_tls_bad_certificate_needs_one(emulator, certificate):
+def test_tls_bad_certificate_requires_certificate(emulator, certificate):
     with pytest.raises(ValueError, match=r"tls_bad_certificate: certificate must name a PEM file"):
         emulator.faults.add("tls_bad_certificate", certificate=certificate)
 
@@ -99,18 +99,18 @@ class TestWithTls:
         with contextlib.ExitStack() as stack:
             yield Raw(emulator, stack)
 
-    def test_speaks_it(self, emulator, line):
+    def test_client_connects_with_tls(self, emulator, line):
         assert emulator.url == f"https://127.0.0.1:{emulator.port}"
         line.send("GET", "/api/v1/qualification_sessions")
         assert line.receive().status == 200
 
-    def test_shows_another_certificate(self, emulator):
+    def test_fault_replaces_certificate(self, emulator):
         emulator.faults.add("tls_bad_certificate", certificate=str(WRONG), times=1)
         with pytest.raises(ssl.SSLCertVerificationError):
             greet(emulator, trusting())
         greet(emulator, trusting())
 
-    def test_resets(self, emulator, line):
+    def test_connection_is_reset(self, emulator, line):
         id = emulator.state.qualification_sessions.add()
         emulator.faults.add("applied_then_reset")
         line.send("POST", f"/api/v1/qualification_session/{id}/update", UPDATED)
@@ -123,7 +123,7 @@ class TestWithTls:
         assert b"HTTP" not in raw.list().content
         until(lambda: not emulator._listener.handshakes)
 
-    async def test_lets_go_of_a_client_that_is_gone_after_the_handshake(self, monkeypatch):
+    async def test_client_gone_after_handshake_leaves_no_connection(self, monkeypatch):
         """The loop has no transport to give then."""
         gone = asyncio.Event()
 
@@ -140,7 +140,7 @@ class TestWithTls:
             assert not emulator._listener.handshakes
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    def test_stops_at_once_in_the_middle_of_a_handshake(self, emulator, raw):
+    def test_stop_during_handshake_is_immediate(self, emulator, raw):
         line = raw.connect()
         line.sock.sendall(b"\x16\x03\x01")
         time.sleep(0.05)
@@ -149,14 +149,14 @@ class TestWithTls:
         assert time.monotonic() - begin < 10
         assert line.receive().content == b""
 
-    def test_stops_without_close_notify_of_the_client(self, emulator, line):
+    def test_stop_does_not_wait_for_close_notify(self, emulator, line):
         line.send("GET", "/api/v1/qualification_sessions", keep=True)
         assert line.sock.recv(10)
         begin = time.monotonic()
         emulator.__exit__(None, None, None)
         assert time.monotonic() - begin < 10
 
-    async def test_needs_a_loop_that_can_do_it(self, monkeypatch):
+    async def test_tls_in_foreign_loop_raises(self, monkeypatch):
         monkeypatch.setattr(asyncio, "BaseEventLoop", type(None))
         with pytest.raises(RuntimeError, match="TLS needs asyncio's own event loop"):
             await Emulator(sessions=0, tls=context(RIGHT)).start()

@@ -45,21 +45,21 @@ def refused(shopper):
     return refused
 
 
-class TestMoves:
-    def test_are_made(self, emulator, press):
+class TestTransitions:
+    def test_button_makes_transition(self, emulator, press):
         id = emulator.state.payment_sessions.add()
         for name in ("submit", "approve", "open_dispute", "close_dispute", "refund"):
             press("apply", back="payments", resource="payment_sessions", id=id, transition=name)
         session = emulator.state.payment_sessions.get(id)
         assert (session.status_summary, session.refund_amount) == ("Refunded", 100_00)
 
-    def test_a_hold_is_captured_whole(self, emulator, press):
+    def test_capture_button_captures_whole_hold(self, emulator, press):
         id = held(emulator)
         press("apply", resource="payment_sessions", id=id, transition="capture")
         assert emulator.state.payment_sessions.get(id).capture_amount == 100_00
 
     @pytest.mark.parametrize("resource", ["payment_tokens", "provision_requests", "qualification_sessions"])
-    def test_of_other_resources(self, emulator, press, resource):
+    def test_buttons_exist_for_other_resources(self, emulator, press, resource):
         store = emulator.state.stores[resource]
         moves = {"payment_tokens": "expire_lmn", "provision_requests": "submit"}
         id = store.add()
@@ -68,7 +68,7 @@ class TestMoves:
         assert store.get(id) != before
 
     @pytest.mark.parametrize("eligibility", ["eligible", "eligible_with_lmn", "ineligible"])
-    def test_an_item_is_reviewed(self, emulator, press, eligibility):
+    def test_review_button_sets_eligibility(self, emulator, press, eligibility):
         sku = emulator.state.catalog_items.add()
         press("apply", resource="catalog_items", id=sku, transition="review", eligibility=eligibility)
         assert emulator.state.catalog_items.get(sku).eligibility == eligibility
@@ -88,38 +88,38 @@ class TestMoves:
             ({}, "transition is required"),
         ],
     )
-    def test_that_cannot_be_made(self, emulator, refused, form, says):
+    def test_invalid_transition_is_409(self, emulator, refused, form, says):
         id = emulator.state.payment_sessions.add()
         before = emulator.state.dump()
         assert says in refused("apply", **{"resource": "payment_sessions", "id": id, **form})
         assert {**emulator.state.dump(), "clock": 0} == {**before, "clock": 0}
 
-    def test_a_button_that_is_pressed_twice(self, emulator, press, refused):
+    def test_second_click_is_409(self, emulator, press, refused):
         id = emulator.state.payment_sessions.add()
         press("apply", resource="payment_sessions", id=id, transition="cancel")
         assert "is canceled, not pending" in refused("apply", resource="payment_sessions", id=id, transition="cancel")
 
 
-class TestTime:
+class TestClock:
     @pytest.mark.parametrize(
         ("amount", "unit", "seconds"), [("2", "60", 120), ("1.5", "3600", 1.5 * HOUR), ("0", "86400", 0)]
     )
-    def test_passes(self, emulator, press, amount, unit, seconds):
+    def test_advance_button_moves_clock(self, emulator, press, amount, unit, seconds):
         press("advance", amount=amount, unit=unit)
         assert emulator.clock.ahead == seconds
 
     @pytest.mark.parametrize("amount", ["-1", "nan", "inf", "1e300", "x", ""])
-    def test_does_not(self, emulator, refused, amount):
+    def test_invalid_amount_is_409(self, emulator, refused, amount):
         refused("advance", amount=amount, unit="60")
         assert emulator.clock.ahead == 0
 
-    def test_is_missing(self, refused):
+    def test_missing_amount_is_409(self, refused):
         assert "no longer exists" in refused("advance")
 
 
 class TestWebhooks:
     @pytest.mark.parametrize(("secret", "mode"), [("", "signed"), ("mine", "unsigned")])
-    def test_are_registered_and_removed(self, emulator, press, secret, mode):
+    def test_webhook_is_registered_and_removed(self, emulator, press, secret, mode):
         press("register", url=NOWHERE, mode=mode, secret=secret)
         (endpoint,) = emulator.webhooks.endpoints
         assert (endpoint.url, endpoint.mode, endpoint.events) == (NOWHERE, mode, None)
@@ -135,18 +135,18 @@ class TestWebhooks:
             ({"secret": "a\nb"}, "printable ASCII"),
         ],
     )
-    def test_are_rejected(self, emulator, refused, form, says):
+    def test_invalid_webhook_is_409(self, emulator, refused, form, says):
         assert says in refused("register", **{"url": NOWHERE, "mode": "signed", **form})
         assert emulator.webhooks.endpoints == ()
 
-    def test_get_a_new_secret(self, emulator, press):
+    def test_rotate_button_changes_secret(self, emulator, press):
         old = emulator.webhooks.register(NOWHERE)
         press("rotate", id=old.id)
         (endpoint,) = emulator.webhooks.endpoints
         assert endpoint.secrets[1:] == old.secrets
         assert endpoint.secrets[0] not in old.secrets
 
-    def test_are_sent_again(self, emulator, press):
+    def test_resend_button_sends_delivery_again(self, emulator, press):
         emulator.webhooks.register(NOWHERE)
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert emulator.webhooks.wait_until_idle(10)
@@ -156,12 +156,12 @@ class TestWebhooks:
         assert len(delivery.attempts) == 2
 
     @pytest.mark.parametrize("action", ["unregister", "rotate", "resend"])
-    def test_that_are_unknown(self, refused, action):
+    def test_unknown_id_is_409(self, refused, action):
         assert "no longer exists" in refused(action, id="x")
 
 
 class TestFaults:
-    def test_of_the_api_are_added_and_removed(self, emulator, api, press):
+    def test_http_fault_is_added_and_removed(self, emulator, api, press):
         press("add-fault", name="maintenance_page", times="2")
         assert api.list().status == 503
         (fault,) = emulator.faults.active
@@ -170,7 +170,7 @@ class TestFaults:
         press("remove-fault", id=str(fault.id))
         assert api.list().status == 200
 
-    def test_of_webhooks_are_added_and_removed(self, emulator, press):
+    def test_webhook_fault_is_added_and_removed(self, emulator, press):
         press("add-webhook-fault", name="delay", times="3")
         (fault,) = emulator.webhooks.faults.active
         assert (fault.name, fault.scope.times) == ("delay", 3)
@@ -181,15 +181,15 @@ class TestFaults:
     @pytest.mark.parametrize(
         "form", [{"name": "x", "times": "1"}, {"name": "delay", "times": "x"}, {"name": "hang", "times": "0"}]
     )
-    def test_that_there_are_not(self, emulator, refused, action, form):
+    def test_unknown_fault_is_409(self, emulator, refused, action, form):
         refused(action, **form)
         assert len(emulator.faults) == len(emulator.webhooks.faults.active) == 0
 
-    def test_one_that_shuts_the_door_needs_an_end(self, emulator, refused):
+    def test_refuse_connection_is_409(self, emulator, refused):
         assert "can be restricted by nothing" in refused("add-fault", name="refuse_connection", times="1")
 
 
-def test_a_reset_leaves_the_webhooks_and_the_time(emulator, api, press):
+def test_reset_keeps_webhooks_and_clock(emulator, api, press):
     created = api.post(CREATE, order())
     emulator.webhooks.register(NOWHERE)
     paid(emulator)
@@ -208,18 +208,18 @@ def test_a_reset_leaves_the_webhooks_and_the_time(emulator, api, press):
     assert again.json["id"] != created.json["id"]
 
 
-def test_an_unknown_button_is_not_found(shopper):
+def test_unknown_action_is_404(shopper):
     answer = shopper.post(f"{INSPECTOR}/do/explode")
     assert (answer.status, json.loads(answer.text)["error"]) == (404, "NotFound")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
-def test_a_button_sends_a_form(shopper, method):
+def test_get_of_action_is_405(shopper, method):
     answer = shopper.send(method, f"{INSPECTOR}/do/reset")
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "", None])
-def test_leads_back_to_a_panel_and_nowhere_else(shopper, back):
+def test_action_redirects_to_known_panel_only(shopper, back):
     done = shopper.post(f"{INSPECTOR}/do/reset", {} if back is None else {"back": back})
     assert done.onward == f"{INSPECTOR}/payments"

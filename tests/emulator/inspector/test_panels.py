@@ -24,7 +24,7 @@ def buttons(page):
     return [given["value"] for given in page.all("button") if given.get("name") in ("transition", "eligibility")]
 
 
-def test_the_root_shows_payments(shopper):
+def test_root_shows_payments(shopper):
     def settled(path):
         """The page without what is new each time: the nonce and the time."""
         return re.sub(r'nonce="[^"]*"|\d\d:\d\d:\d\d', "", shopper.get(path).text)
@@ -35,7 +35,7 @@ def test_the_root_shows_payments(shopper):
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_each_panel_leads_to_the_others(emulator, shopper, panel):
+def test_each_panel_links_to_the_others(emulator, shopper, panel):
     shown = shopper.get(f"{INSPECTOR}/{panel}")
     assert shown.page.heading == panel.capitalize()
     assert [link for link in shown.page.links if link.startswith(INSPECTOR)] == [
@@ -48,20 +48,20 @@ def test_each_panel_leads_to_the_others(emulator, shopper, panel):
 
 
 class TestRows:
-    def test_of_payments_have_what_can_happen_next(self, emulator, shopper):
+    def test_payment_rows_have_buttons_of_their_status(self, emulator, shopper):
         emulator.state.payment_sessions.add()
         assert buttons(shopper.get("/").page) == ["submit", "cancel"]
         emulator.state.payment_sessions.submit(emulator.state.payment_sessions.rows[0].id)
         assert buttons(shopper.get("/").page) == ["approve", "reject"]
 
-    def test_of_payments_with_money(self, emulator, shopper):
+    def test_payment_rows_show_amounts(self, emulator, shopper):
         held(emulator)
         assert buttons(shopper.get("/").page) == ["capture", "void", "expire_hold", "reauthorize"]
         emulator.state.reset()
         paid(emulator)
         assert buttons(shopper.get("/").page) == ["refund", "open_dispute", "close_dispute"]
 
-    def test_of_tokens(self, emulator, shopper):
+    def test_token_rows_are_shown(self, emulator, shopper):
         emulator.state.payment_tokens.add()
         emulator.state.provision_requests.create()
         assert buttons(shopper.get(f"{INSPECTOR}/tokens").page) == [
@@ -72,7 +72,7 @@ class TestRows:
             "submit",
         ]
 
-    def test_of_qualification_sessions(self, emulator, shopper):
+    def test_qualification_rows_are_shown(self, emulator, shopper):
         emulator.state.qualification_sessions.add(user_id="user-1")
         emulator.state.qualification_sessions.add(status="processing")
         emulator.state.qualification_sessions.add(status="a new one")
@@ -80,16 +80,16 @@ class TestRows:
         assert buttons(shown) == ["approve", "reject", "start_review"]
         assert "user-1" in shown.text
 
-    def test_of_the_catalog(self, emulator, shopper):
+    def test_catalog_rows_are_shown(self, emulator, shopper):
         emulator.state.catalog_items.add(name="Mat")
         shown = shopper.get(f"{INSPECTOR}/catalog").page
         assert buttons(shown) == ["eligible", "eligible_with_lmn", "ineligible"]
         assert "Mat" in shown.text
 
-    def test_that_are_none(self, shopper):
+    def test_empty_table_shows_a_note(self, shopper):
         assert "None yet." in shopper.get("/").page.text
 
-    def test_are_the_newest(self, emulator, shopper):
+    def test_newest_rows_are_shown(self, emulator, shopper):
         ids = [emulator.state.payment_sessions.add() for _ in range(30)]
         text = shopper.get("/").page.text
         shown = [id for id in ids if id in text]
@@ -100,7 +100,7 @@ class TestRows:
 
 
 class TestRequests:
-    def test_are_shown_with_both_bodies(self, shopper, api):
+    def test_requests_show_both_bodies(self, shopper, api):
         api.send("POST", f"{CREATE}?a=b", order())
         text = shopper.get(f"{INSPECTOR}/requests").page.text
         assert f"POST {CREATE}" in text
@@ -108,7 +108,7 @@ class TestRequests:
         assert '"total_amount": 60000' in text
         assert '"redirect_url": ' in text
 
-    def test_never_show_the_key_that_was_sent(self, emulator, shopper, api):
+    def test_requests_never_show_the_key(self, emulator, shopper, api):
         api.send("GET", "/nowhere", headers={"x-truemed-api-key": emulator.api_key, "Authorization": "Bearer s3cret"})
         shown = shopper.get(f"{INSPECTOR}/requests").page
         assert "x-truemed-api-key: REDACTED" in shown.text
@@ -117,7 +117,7 @@ class TestRequests:
         # Once, where it is offered to be copied.
         assert shown.text.count(emulator.api_key) == 1
 
-    def test_keep_only_the_newest_responses(self, emulator, api):
+    def test_only_newest_response_bodies_are_stored(self, emulator, api):
         for _ in range(202):
             api.get("qs_none")
         kept = [bool(request.response_body) for request in emulator.requests]
@@ -135,7 +135,7 @@ class TestRequests:
         assert "no response" in text
         assert "(no body stored)" in text
 
-    def test_that_are_no_json(self, shopper, api):
+    def test_bodies_other_than_json_are_shown(self, shopper, api):
         api.send("POST", CREATE, b"\xff no json")
         assert "\N{REPLACEMENT CHARACTER} no json" in shopper.get(f"{INSPECTOR}/requests").page.text
 
@@ -149,7 +149,7 @@ class TestDeliveries:
 
         return shown
 
-    def test_are_shown_with_their_attempts(self, emulator, shown):
+    def test_deliveries_show_attempts(self, emulator, shown):
         emulator.webhooks.register(NOWHERE, secret="s3cret-of-mine")
         emulator.webhooks.faults.add("double_header")
         id = emulator.state.qualification_sessions.add(status="processing")
@@ -162,14 +162,14 @@ class TestDeliveries:
         assert '"status": "approved"' in text
         assert "double_header (1 hits)" in text
 
-    def test_mask_the_secret_of_an_unsigned_one(self, emulator, shown):
+    def test_unsigned_delivery_masks_the_secret(self, emulator, shown):
         emulator.webhooks.register(NOWHERE, secret="s3cret-of-mine", mode="unsigned")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         text = shown()
         assert "x-truemed-api-key: ***" in text
         assert text.count("s3cret-of-mine") == 1  # in the table of webhooks, where it is copied from
 
-    def test_that_wait_for_long(self, emulator, shown):
+    def test_waiting_delivery_shows_remaining_time(self, emulator, shown):
         emulator.webhooks.register(NOWHERE)
         emulator.webhooks.faults.add("delay", seconds=2 * 3600 + 30 * 60 + 10)
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
@@ -177,13 +177,13 @@ class TestDeliveries:
         assert "next attempt in 2 h 30 min" in text
         assert "No attempt yet." in text
 
-    def test_that_are_none(self, shown):
+    def test_empty_list_shows_a_note(self, shown):
         text = shown()
         assert "No webhooks registered: nothing is delivered." in text
         assert "None yet." in text
 
 
-def test_faults_active_are_shown(emulator, shopper):
+def test_active_faults_are_shown(emulator, shopper):
     assert "No active faults." in shopper.get(f"{INSPECTOR}/faults").page.text
     emulator.faults.add("latency")
     shown = shopper.get(f"{INSPECTOR}/faults").page
@@ -199,7 +199,7 @@ class TestUpdates:
         assert news.text.strip() in whole.text
         assert news.headers["Cache-Control"] == "no-cache"
 
-    def test_are_none_until_something_happens(self, emulator, shopper):
+    def test_unchanged_panel_is_304(self, emulator, shopper):
         address = f"{INSPECTOR}/payments?update"
         tag = shopper.get(address).headers["ETag"]
         unchanged = shopper.get(address, If_None_Match=tag)
@@ -210,11 +210,11 @@ class TestUpdates:
         assert changed.headers["ETag"] != tag
 
 
-class TestWeight:
+class TestPageSize:
     """The shopper's page refuses one of 50 kB, here with the heaviest there can be."""
 
     @pytest.mark.parametrize("panel", PANELS)
-    def test_of_a_thousand_of_everything(self, panel):
+    def test_page_with_a_thousand_rows_is_under_limit(self, panel):
         seeded = {"sessions": 1000, "payment_sessions": 1000, "payment_tokens": 1000, "catalog_items": 1000}
         with Emulator(**seeded) as emulator:
             for number in range(100):
@@ -228,7 +228,7 @@ class TestWeight:
     @pytest.mark.parametrize(
         "content", [b'{"a": "' + b'"' * 900_000, json.dumps({"a": ["<&\U0001f9ea"] * 30_000}).encode()]
     )
-    def test_of_huge_requests(self, emulator, shopper, api, content):
+    def test_page_with_huge_requests_is_under_limit(self, emulator, shopper, api, content):
         for _ in range(30):
             api.send(
                 "POST", f"{CREATE}?{'q' * 5000}", content, {"x-truemed-api-key": "&" * 5000, "X-Other": "&" * 5000}
@@ -237,7 +237,7 @@ class TestWeight:
         assert shown.all("details")
         assert f"({len(content):,} bytes in total)" in shown.text
 
-    def test_of_huge_deliveries(self, emulator, shopper):
+    def test_page_with_huge_deliveries_is_under_limit(self, emulator, shopper):
         items = [{"name": "&" * 10_000, "price": 1, "quantity": 1} for _ in range(50)]
         emulator.webhooks.register(NOWHERE, secret="&" * 10_000)
         for _ in range(30):
@@ -247,7 +247,7 @@ class TestWeight:
         assert "Deliveries: 60" in shown.text
         assert "ClientConnectorError" in shown.text
 
-    def test_of_rows_that_cannot_be_shown(self, emulator, shopper):
+    def test_page_without_space_for_rows_shows_none(self, emulator, shopper):
         """The whole of an id stands in its buttons."""
         emulator.state.catalog_items.add(sku="S" * 100_000, name="N" * 100_000)
         shown = shopper.get(f"{INSPECTOR}/catalog").page
@@ -256,7 +256,7 @@ class TestWeight:
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_no_html_comes_from_outside(emulator, shopper, api, panel):
+def test_values_are_escaped(emulator, shopper, api, panel):
     emulator.state.payment_sessions.add(id=HOSTILE, kind=HOSTILE)
     emulator.state.payment_tokens.add(payment_token=HOSTILE, failure=HOSTILE)
     emulator.state.provision_requests.add(provision_token_request_id=HOSTILE, payment_token=HOSTILE)
@@ -274,16 +274,16 @@ def test_no_html_comes_from_outside(emulator, shopper, api, panel):
 
 
 @pytest.mark.parametrize("path", [f"{INSPECTOR}/", f"{INSPECTOR}/nothing", f"{INSPECTOR}/payments/x"])
-def test_knows_its_paths(shopper, path):
+def test_unknown_panel_is_404(shopper, path):
     answer = shopper.get(path)
     assert (answer.status, json.loads(answer.text)["error"]) == (404, "NotFound")
 
 
-def test_is_in_no_log(emulator, shopper):
+def test_inspector_requests_are_not_logged(emulator, shopper):
     shopper.get("/")
     shopper.post(f"{INSPECTOR}/do/reset")
     assert emulator.requests.count() == 0
 
 
-def test_a_foreign_host_is_misdirected(shopper):
+def test_foreign_host_is_421(shopper):
     assert shopper.get("/", Host="evil.example").status == 421

@@ -38,7 +38,7 @@ def status(api, id):
         ("one_time_payment", "later", "processing"),
     ],
 )
-def test_survey_card_review_and_back_to_the_shop(api, shopper, session, kind, review, becomes):
+def test_checkout_leads_through_survey_and_card_to_the_shop(api, shopper, session, kind, review, becomes):
     """The shopper is shown success from `processing` on, whatever the review decides (Truemed: Payment Session)."""
     id, url = session(kind=kind)
     survey = shopper.get(url)
@@ -59,14 +59,14 @@ def test_default_choices_capture_the_payment(api, shopper, session):
     assert status(api, id) == "captured"
 
 
-def test_an_open_review_is_decided_later(api, shopper, session, emulator):
+def test_later_review_leaves_payment_processing(api, shopper, session, emulator):
     id, url = session()
     shopper.submit(f"{url}/card", review="later")
     emulator.state.payment_sessions.reject(id)
     assert status(api, id) == "rejected"
 
 
-def test_general_health_is_not_eligible(api, shopper, session):
+def test_general_health_order_is_not_eligible(api, shopper, session):
     id, url = session()
     told = shopper.submit(url, condition="no")
     assert (told.status, told.page.heading) == (200, "This order is not eligible")
@@ -76,7 +76,7 @@ def test_general_health_is_not_eligible(api, shopper, session):
     assert status(api, id) == "pending"
 
 
-def test_a_declined_card_and_then_a_good_one(api, shopper, session):
+def test_declined_card_can_be_replaced(api, shopper, session):
     id, url = session()
     declined = shopper.submit(f"{url}/card", card="declined")
     assert (declined.status, declined.page.alert) == (422, True)
@@ -87,14 +87,14 @@ def test_a_declined_card_and_then_a_good_one(api, shopper, session):
 
 
 @pytest.mark.parametrize("step", ["", "/card"])
-def test_walking_away_leaves_everything_as_it_is(api, shopper, session, step):
+def test_leaving_does_not_change_the_session(api, shopper, session, step):
     id, url = session(failure_url="https://shop.example/cart/{{payment_session_id}}")
     (away,) = shopper.get(url + step).page.links
     assert shopper.get(away).onward == f"https://shop.example/cart/{id}"
     assert status(api, id) == "pending"
 
 
-def test_without_a_failure_url_there_is_no_way_back(shopper, session):
+def test_leaving_without_failure_url_shows_a_message(shopper, session):
     _, url = session(failure_url=None)
     left = shopper.get(f"{url}/leave")
     assert (left.status, left.page.heading, left.page.links) == (200, "You have left the checkout", [])
@@ -102,7 +102,7 @@ def test_without_a_failure_url_there_is_no_way_back(shopper, session):
 
 @pytest.mark.parametrize("step", ["", "/card"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_canceled_session_has_timed_out(api, shopper, session, step, method):
+def test_canceled_session_shows_timeout(api, shopper, session, step, method):
     """Truemed: the customer then sees a timed-out page linking to failure_url (Cancel Payment Session)."""
     id, url = session()
     api.post(one(id, "cancel"), {})
@@ -113,7 +113,7 @@ def test_a_canceled_session_has_timed_out(api, shopper, session, step, method):
 
 
 @pytest.mark.parametrize("step", ["", "/card"])
-def test_a_complete_session_is_complete(emulator, api, shopper, session, step):
+def test_completed_session_shows_completion(emulator, api, shopper, session, step):
     id, url = session()
     form = shopper.get(f"{url}/card").page.chosen
     shopper.post(f"{url}/card", form)
@@ -145,14 +145,14 @@ def test_empty_form_is_shown_again(api, shopper, session, step, form, says):
     assert status(api, id) == "pending"
 
 
-class TestACardThatWorksOnce:
-    def test_is_for_stored_objects(self, shopper, session):
+class TestCardThatWorksOnce:
+    def test_card_is_offered_for_tokenized_payments_only(self, shopper, session):
         _, url = session()
         _, tokenizing = session(tokenize=True, idempotency_key="other")
         assert shopper.get(f"{url}/card").page.choices("card") == ["good", "declined"]
         assert shopper.get(f"{tokenizing}/card").page.choices("card") == ["good", "declined", "once"]
 
-    def test_fails_at_the_renewal(self, api, shopper, session):
+    def test_next_charge_of_card_fails(self, api, shopper, session):
         id, url = session(tokenize=True)
         shopper.submit(f"{url}/card", card="once")
         token = api.read(one(id)).json["payment_token"]
@@ -160,26 +160,26 @@ class TestACardThatWorksOnce:
         assert (renewal.status, renewal.json["error"]) == (422, "CardDeclined")
         assert renewal.json["redirect_url"].startswith(shopper.emulator.url)
 
-    def test_is_never_stored_by_a_review_that_rejects(self, emulator, api, shopper, session):
+    def test_rejected_review_stores_no_card(self, emulator, api, shopper, session):
         id, url = session(tokenize=True)
         assert shopper.submit(f"{url}/card", card="once", review="reject").status == 303
         assert (status(api, id), emulator.state.payment_tokens.count) == ("rejected", 0)
 
-    def test_needs_a_review_that_decides(self, api, shopper, session):
+    def test_card_requires_decided_review(self, api, shopper, session):
         id, url = session(tokenize=True)
         shown = shopper.submit(f"{url}/card", card="once", review="later")
         assert (shown.status, status(api, id)) == (422, "pending")
         assert "choose approve or reject" in shown.page.text
 
 
-class TestInAnIframe:
+class TestIframe:
     """The guide "iFrame": `message` events with `{success, redirect_url}`."""
 
     @pytest.fixture
     def framed(self, session):
         return session(use_iframe=True)
 
-    def test_every_page_may_be_framed(self, api, shopper, framed):
+    def test_iframe_pages_may_be_framed(self, api, shopper, framed):
         id, url = framed
         pages = [shopper.get(url), shopper.get(f"{url}/card"), shopper.get(f"{url}/leave")]
         pages += [shopper.submit(url, condition="no"), shopper.submit(f"{url}/card", card="declined")]
@@ -187,7 +187,7 @@ class TestInAnIframe:
         pages += [shopper.get(url)]
         assert {shopper.framing(page) for page in pages} == {"*"}
 
-    def test_no_other_page_may(self, shopper, session):
+    def test_other_pages_may_not_be_framed(self, shopper, session):
         _, url = session()
         pages = [shopper.get(url), shopper.get(f"{url}/card"), shopper.submit(url, condition="no")]
         assert {shopper.framing(page) for page in pages} == {"'none'"}
@@ -216,8 +216,8 @@ class TestInAnIframe:
         return json.loads(said)
 
 
-class TestTheOrder:
-    def test_a_long_one_is_shown_in_part(self, emulator, shopper):
+class TestOrder:
+    def test_long_order_is_shortened(self, emulator, shopper):
         items = [{"name": "é" * 500, "price": 100, "quantity": 1} for _ in range(1000)]
         id = emulator.state.payment_sessions.add(order_items=items)
         shown = shopper.get(f"/_emulator/hosted/payment_sessions/{id}")

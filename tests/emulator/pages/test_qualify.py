@@ -42,7 +42,7 @@ def test_submitted_survey_creates_a_session(api, shopper, review, becomes):
         ("?source=", None),
     ],
 )
-def test_the_source_has_older_names(api, shopper, query, source):
+def test_older_names_of_source_are_accepted(api, shopper, query, source):
     shopper.submit(LINK + query)
     assert sessions(api)[0]["source"] == source
 

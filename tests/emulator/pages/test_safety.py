@@ -33,18 +33,18 @@ def session(emulator):
 class TestInjection:
     """The shopper's page looks at each page: no script but its own, and no source from elsewhere."""
 
-    def test_of_names(self, shopper, session):
+    def test_names_are_escaped(self, shopper, session):
         items = [{"name": HOSTILE, "price": 1, "quantity": 1}]
         shown = shopper.get(session(order_items=items))
         assert shown.page.scripts == []
         assert HOSTILE in shown.page.text
 
-    def test_of_queries(self, shopper):
+    def test_queries_are_escaped(self, shopper):
         shown = shopper.get(f"{QUALIFY}?source=%22%3E%3Cscript%3E&x='><b>".replace("'", "%27"))
         (form,) = shown.page.all("form")
         assert form["action"].startswith(f"{QUALIFY}?source=%22%3E%3Cscript%3E")
 
-    def test_of_a_query_as_it_is(self, emulator, raw):
+    def test_raw_query_is_escaped(self, emulator, raw):
         """Browsers escape it; others do not."""
         quotes = '"' * 7000
         answer = raw.send("GET", f"{QUALIFY}?><script>alert(1)</script>{quotes}")
@@ -53,7 +53,7 @@ class TestInjection:
         assert len(answer.body) < HEAVIEST
 
     @pytest.mark.parametrize("framed", [False, True])
-    def test_of_urls(self, shopper, session, framed):
+    def test_return_urls_are_escaped(self, shopper, session, framed):
         url = f"https://shop.example/{HOSTILE}"
         left = shopper.get(f"{session(failure_url=url, use_iframe=framed)}/leave")
         there = left.page.links[0] if framed else left.onward
@@ -67,7 +67,7 @@ class TestInjection:
         ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "vbscript:x", "", "https://x/" + "a" * 4000],
     )
     @pytest.mark.parametrize("framed", [False, True])
-    def test_of_urls_that_are_none(self, shopper, session, url, framed):
+    def test_script_and_overlong_return_urls_are_not_followed(self, shopper, session, url, framed):
         left = shopper.get(f"{session(failure_url=url, use_iframe=framed)}/leave")
         assert (left.status, left.onward, left.page.links, left.page.scripts) == (200, None, [], [])
 
@@ -81,11 +81,11 @@ class TestInjection:
             ("shop-app://thanks", "shop-app://thanks"),
         ],
     )
-    def test_of_headers(self, shopper, session, url, there):
+    def test_return_urls_cannot_inject_headers(self, shopper, session, url, there):
         left = shopper.get(f"{session(failure_url=url)}/leave")
         assert (left.status, left.onward, left.headers["Set-Cookie"]) == (303, there, None)
 
-    def test_of_canceled_and_complete_sessions(self, emulator, shopper, session):
+    def test_closed_sessions_have_no_script_links(self, emulator, shopper, session):
         address = session(failure_url="javascript:x", success_url=HOSTILE)
         emulator.state.payment_sessions.cancel(address.rpartition("/")[2])
         assert shopper.get(address).page.links == []
@@ -98,7 +98,7 @@ class TestForms:
         "origin", ["https://evil.example", "null", "http://127.0.0.1", "http://localhost:1", "http://[", ""]
     )
     @pytest.mark.parametrize("path", [QUALIFY, "/_emulator/inspector/do/reset"])
-    def test_from_elsewhere_are_rejected(self, emulator, shopper, origin, path):
+    def test_form_of_other_origin_is_403(self, emulator, shopper, origin, path):
         emulator.state.qualification_sessions.add()
         refused = shopper.send(
             "POST", path, "a=b", {"Content-Type": "application/x-www-form-urlencoded", "Origin": origin}
@@ -106,23 +106,23 @@ class TestForms:
         assert (refused.status, json.loads(refused.text)["error"]) == (403, "Forbidden")
         assert emulator.state.qualification_sessions.count == 1
 
-    def test_of_the_other_name_of_this_machine_are_rejected(self, emulator, shopper):
+    def test_form_of_other_loopback_name_is_403(self, emulator, shopper):
         assert shopper.post(QUALIFY, GOOD, Origin=f"http://localhost:{emulator.port}").status == 403
 
-    def test_of_a_page_under_that_name_are_taken(self, emulator, shopper):
+    def test_form_of_same_host_name_is_accepted(self, emulator, shopper):
         host = f"localhost:{emulator.port}"
         assert shopper.post(QUALIFY, GOOD, Origin=f"http://{host}", Host=host).status == 200
 
-    def test_without_an_origin_are_taken(self, shopper):
+    def test_form_without_origin_is_accepted(self, shopper):
         assert shopper.post(QUALIFY, GOOD, Origin=None).status == 200
 
     @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data", None])
-    def test_of_another_kind_are_rejected(self, emulator, shopper, kind):
+    def test_form_of_other_content_type_is_400(self, emulator, shopper, kind):
         refused = shopper.post(QUALIFY, GOOD, **{"Content-Type": kind})
         assert (refused.status, json.loads(refused.text)["error"]) == (400, "ValidationError")
         assert emulator.state.qualification_sessions.count == 0
 
-    def test_that_are_no_text_are_read_as_far_as_they_are(self, shopper):
+    def test_form_with_invalid_utf8_is_read(self, shopper):
         assert (
             shopper.send(
                 "POST", QUALIFY, b"\xff=\xfe&%ff", {"Content-Type": "application/x-www-form-urlencoded"}
@@ -130,7 +130,7 @@ class TestForms:
             == 422
         )
 
-    def test_that_are_too_large_are_rejected(self, shopper):
+    def test_large_form_is_413(self, shopper):
         assert shopper.post(QUALIFY, {"email": "x" * 1024**2}).status == 413
 
 
@@ -139,12 +139,12 @@ class TestForms:
     ("path", "allow"),
     [(QUALIFY, "GET, HEAD, POST"), ("/_emulator/style.css", "GET, HEAD"), ("/", "GET, HEAD")],
 )
-def test_knows_its_methods(shopper, method, path, allow):
+def test_wrong_method_is_405(shopper, method, path, allow):
     refused = shopper.send(method, path)
     assert (refused.status, refused.headers["Allow"]) == (405, allow)
 
 
-def test_the_style_is_only_read(shopper):
+def test_post_to_stylesheet_is_405(shopper):
     assert shopper.post("/_emulator/style.css").status == 405
     assert shopper.get("/_emulator/style.css").headers["Content-Type"] == "text/css; charset=utf-8"
 
@@ -152,7 +152,7 @@ def test_the_style_is_only_read(shopper):
 @pytest.mark.parametrize(
     "path", [f"{HOSTED}/nothing/1", f"{HOSTED}/payment_sessions/1/pay", "/qualify/", "/qualify/a/b"]
 )
-def test_knows_its_paths(shopper, path):
+def test_unknown_path_is_404(shopper, path):
     answer = shopper.get(path)
     assert (answer.status, json.loads(answer.text)["error"]) == (404, "NotFound")
 
@@ -174,7 +174,7 @@ def test_unknown_id_shows_a_not_found_page(shopper, step, method):
     assert (shown.status, shown.page.heading) == (404, "Page not found")
 
 
-def test_an_id_of_any_kind_has_a_page(emulator, api, shopper):
+def test_ids_with_special_characters_have_pages(emulator, api, shopper):
     id = emulator.state.payment_sessions.add(id="a/b c?%é")
     shown = shopper.get(f"{HOSTED}/payment_sessions/a%2Fb%20c%3F%25%C3%A9")
     assert shown.status == 200
@@ -182,16 +182,16 @@ def test_an_id_of_any_kind_has_a_page(emulator, api, shopper):
     assert emulator.state.payment_sessions.get(id).status == "captured"
 
 
-def test_a_head_has_no_body(shopper):
+def test_head_has_no_body(shopper):
     shown = shopper.send("HEAD", QUALIFY)
     assert (shown.status, shown.text) == (200, "")
 
 
-def test_a_foreign_host_is_misdirected(shopper):
+def test_foreign_host_is_421(shopper):
     assert shopper.get(QUALIFY, Host="evil.example").status == 421
 
 
-def test_pages_are_in_no_log_and_under_no_fault(emulator, shopper):
+def test_pages_are_not_logged_and_meet_no_faults(emulator, shopper):
     emulator.faults.add("hang")
     assert shopper.get(QUALIFY).status == 200
     assert emulator.requests.count() == 0

@@ -41,8 +41,8 @@ def provisioned(api, id):
     return api.read(f"{TOKENS}/provision_request/{id}").json["payment_token"]
 
 
-class TestAFirstOne:
-    def test_survey_card_and_back(self, api, shopper, asked):
+class TestProvision:
+    def test_provisioning_leads_through_survey_and_card_to_the_shop(self, api, shopper, asked):
         id, url = asked()
         card = shopper.submit(url, condition="yes")
         assert (card.status, provisioned(api, id)) == (303, None)
@@ -52,12 +52,12 @@ class TestAFirstOne:
         token = provisioned(api, id)
         assert api.post(CREATE, order(payment_token=token)).status == 200
 
-    def test_with_a_card_that_works_once(self, api, shopper, asked):
+    def test_card_that_works_once_fails_at_next_charge(self, api, shopper, asked):
         id, url = asked()
         shopper.submit(f"{url}/card", card="once")
         assert api.post(CREATE, order(payment_token=provisioned(api, id))).json["error"] == "CardDeclined"
 
-    def test_a_declined_card_is_not_stored(self, api, shopper, asked):
+    def test_declined_card_is_not_stored(self, api, shopper, asked):
         id, url = asked()
         assert shopper.submit(f"{url}/card", card="declined").status == 422
         assert provisioned(api, id) is None
@@ -69,7 +69,7 @@ class TestAFirstOne:
         assert (shown.status, shown.page.alert, provisioned(api, id)) == (422, True, None)
 
     @pytest.mark.parametrize("step", ["", "/card"])
-    def test_it_is_done_once(self, api, shopper, asked, step):
+    def test_completed_request_shows_a_message(self, api, shopper, asked, step):
         id, url = asked()
         shopper.submit(f"{url}/card")
         token = provisioned(api, id)
@@ -81,20 +81,20 @@ class TestAFirstOne:
     @pytest.mark.parametrize(
         ("failure_url", "links"), [("https://shop.example/no", ["https://shop.example/no"]), (None, [])]
     )
-    def test_general_health_is_not_eligible(self, api, shopper, asked, failure_url, links):
+    def test_general_health_order_is_not_eligible(self, api, shopper, asked, failure_url, links):
         id, url = asked(**({"failure_url": failure_url} if failure_url else {}))
         told = shopper.submit(url, condition="no")
         assert (told.page.heading, told.page.links) == ("This is not eligible", links)
         assert provisioned(api, id) is None
 
-    def test_without_a_success_url_the_customer_stays(self, emulator, shopper):
+    def test_missing_success_url_shows_a_message(self, emulator, shopper):
         request = emulator.state.provision_requests.create()
         done = shopper.submit(f"/_emulator/hosted/provision_requests/{request.id}/card")
         assert (done.status, done.page.heading, done.page.links) == (200, "Thank you", [])
 
 
-class TestAChange:
-    def test_of_the_card(self, emulator, shopper, change):
+class TestUpdate:
+    def test_card_update_asks_for_card_only(self, emulator, shopper, change):
         token, url = change(update_card_info=True)
         card = shopper.get(url)
         assert card.status == 303
@@ -103,7 +103,7 @@ class TestAChange:
         row = emulator.state.payment_tokens.get(token)
         assert (row.next_action, row.payment_methods[0].exp_year > 2026) == (None, True)
 
-    def test_of_the_items_needs_the_survey_alone(self, emulator, shopper, change):
+    def test_item_update_asks_for_survey_only(self, emulator, shopper, change):
         items = [{"sku": "B", "name": "B", "price": 1, "quantity": 1}]
         token, url = change(order_items=items)
         assert shopper.get(url).page.heading == "Health survey"
@@ -112,7 +112,7 @@ class TestAChange:
         assert (row.next_action, row.skus, row.lmn_expires_at is not None) == (None, ("B",), True)
 
     @pytest.mark.parametrize("step", ["", "/card"])
-    def test_of_a_token_that_was_deleted_meanwhile_cannot_be_done(self, api, emulator, shopper, change, step):
+    def test_deleted_token_is_409(self, api, emulator, shopper, change, step):
         token, url = change(order_items=[{"sku": "B", "name": "B", "price": 1, "quantity": 1}])
         shown = shopper.get(url + step).page.chosen
         api.post(f"{TOKENS}/{token}/delete")
@@ -121,7 +121,7 @@ class TestAChange:
         assert emulator.state.provision_requests.rows[0].status == "pending"
 
 
-class TestARepair:
+class TestRepair:
     @pytest.fixture
     def failed(self, api, emulator):
         """Charge a token that cannot be charged; return it and where the customer is sent."""
@@ -147,7 +147,7 @@ class TestARepair:
             ("CardRequired", "an ordinary card is needed"),
         ],
     )
-    def test_with_another_card(self, api, emulator, shopper, failed, failure, says):
+    def test_new_card_repairs_payment_method(self, api, emulator, shopper, failed, failure, says):
         token, url = failed(failure)
         session = emulator.state.payment_tokens.get(token).failed_payment_session_id
         shown = shopper.get(url)
@@ -161,7 +161,7 @@ class TestARepair:
         assert self.charge(api, token) == 422  # the answer of its key
         assert api.post(CREATE, order(payment_token=token, idempotency_key="new")).status == 200
 
-    def test_with_the_survey(self, api, emulator, shopper, failed):
+    def test_survey_repairs_payment_method(self, api, emulator, shopper, failed):
         token, url = failed("RequalificationRequired")
         assert shopper.get(url).page.heading == "Health survey"
         assert shopper.post(url).status == 422
@@ -170,25 +170,25 @@ class TestARepair:
         assert shopper.submit(url).status == 303
         assert self.charge(api, token) == 200
 
-    def test_of_a_letter_that_has_ended(self, api, emulator, shopper, failed):
+    def test_expired_lmn_is_repaired_by_survey(self, api, emulator, shopper, failed):
         token = emulator.state.payment_tokens.provision({"payment_session_id": "s"})
         emulator.clock.advance(YEAR)
         url = api.post(CREATE, order(payment_token=token)).json["redirect_url"]
         assert shopper.submit(url, condition="yes").status == 303
         assert self.charge(api, token) == 200
 
-    def test_of_a_card_that_has_really_expired(self, api, shopper, failed):
+    def test_expired_card_is_repaired_by_card(self, api, shopper, failed):
         token, url = failed(payment_methods=[{"exp_month": 1, "exp_year": 2020}])
         assert "Your card has expired." in shopper.get(url).page.text
         assert shopper.submit(url).status == 303
         assert self.charge(api, token) == 200
 
-    def test_with_a_card_that_works_once(self, api, shopper, failed):
+    def test_repair_with_card_that_works_once_fails_again(self, api, shopper, failed):
         token, url = failed("CardDeclined")
         assert shopper.submit(url, card="once").status == 303
         assert self.charge(api, token) == 422
 
-    def test_is_done_once(self, shopper, failed):
+    def test_repaired_payment_method_needs_no_action(self, shopper, failed):
         _, url = failed("CardDeclined")
         form = shopper.get(url).page.chosen
         shopper.post(url, form)
@@ -196,7 +196,7 @@ class TestARepair:
         assert (again.status, again.page.heading) == (200, "No action needed")
 
     @pytest.mark.parametrize("deleted", [False, True])
-    def test_there_is_nothing_to_do(self, emulator, shopper, deleted):
+    def test_valid_payment_method_needs_no_action(self, emulator, shopper, deleted):
         token = emulator.state.payment_tokens.add()
         if deleted:
             emulator.state.payment_tokens.fail_next_charge(token)
@@ -204,7 +204,7 @@ class TestARepair:
         assert shopper.get(f"/_emulator/hosted/payment_tokens/{token}").page.heading == "No action needed"
 
     @pytest.mark.parametrize("charged", [False, True])
-    def test_without_a_payment_to_go_back_to(self, emulator, shopper, failed, charged):
+    def test_repair_without_failed_payment_shows_a_message(self, emulator, shopper, failed, charged):
         """The token was never charged, or the session is gone."""
         token = failed("CardDeclined")[0] if charged else emulator.state.payment_tokens.add()
         if charged:

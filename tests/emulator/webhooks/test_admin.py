@@ -19,7 +19,7 @@ def refused(answer, says, status=400, error="ValidationError"):
 
 
 class TestWebhooks:
-    def test_are_registered_listed_and_removed(self, emulator, api, merchant):
+    def test_webhook_is_registered_listed_and_removed(self, emulator, api, merchant):
         made = api.post(WEBHOOKS, {"url": merchant.url})
         (endpoint,) = emulator.webhooks.endpoints
         described = {
@@ -37,19 +37,19 @@ class TestWebhooks:
         assert (gone.status, gone.content) == (204, b"")
         assert api.read(WEBHOOKS).json == {"webhooks": []}
 
-    def test_as_they_are_wanted(self, api, merchant):
+    def test_register_accepts_all_options(self, api, merchant):
         body = {"url": merchant.url, "mode": "unsigned", "secret": "mine", "events": ["payment_token_updated"]}
         made = api.post(WEBHOOKS, body).json
         assert {**body, "secrets": ["mine"], "id": made["id"]} == {**made, "secret": "mine"}
 
-    def test_all_are_removed(self, emulator, api, merchant):
+    def test_delete_removes_all_webhooks(self, emulator, api, merchant):
         for _ in range(3):
             api.post(WEBHOOKS, {"url": merchant.url})
         assert api.send("DELETE", WEBHOOKS).status == 204
         assert emulator.webhooks.endpoints == ()
 
     @pytest.mark.parametrize(("body", "kept"), [(None, 2), ({}, 2), ({"overlap": True}, 2), ({"overlap": False}, 1)])
-    def test_get_a_new_secret(self, api, merchant, body, kept):
+    def test_rotate_returns_new_secret(self, api, merchant, body, kept):
         made = api.post(WEBHOOKS, {"url": merchant.url}).json
         rotated = api.post(f"{WEBHOOKS}/{made['id']}/rotate", body)
         assert (rotated.status, len(rotated.json["secrets"])) == (200, kept)
@@ -76,17 +76,17 @@ class TestWebhooks:
         refused(api.post(WEBHOOKS, body), says)
         assert emulator.webhooks.endpoints == ()
 
-    def test_says_what_is_wrong_with_a_rotation(self, api, merchant):
+    def test_invalid_rotation_is_400(self, api, merchant):
         made = api.post(WEBHOOKS, {"url": merchant.url}).json
         refused(api.post(f"{WEBHOOKS}/{made['id']}/rotate", {"overlap": 1}), "overlap must be true or false")
 
     @pytest.mark.parametrize(("method", "action"), [("DELETE", ""), ("POST", "/rotate")])
-    def test_that_are_unknown(self, api, method, action):
+    def test_unknown_webhook_is_404(self, api, method, action):
         refused(api.send(method, f"{WEBHOOKS}/x{action}"), "there is none with this id", 404, "NotFound")
 
 
 class TestDeliveries:
-    def test_are_listed_the_newest_first(self, emulator, api, merchant):
+    def test_deliveries_are_listed_newest_first(self, emulator, api, merchant):
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned", secret="s3cret")
         merchant.plan = [500]
         id = paid(emulator)
@@ -114,7 +114,7 @@ class TestDeliveries:
         assert b"s3cret" not in api.read(DELIVERIES).content
         assert api.read(f"{DELIVERIES}/{delivery.id}").json == {**oldest, "attempts": [attempt]}
 
-    def test_are_sent_again(self, emulator, api, merchant):
+    def test_delivery_is_resent(self, emulator, api, merchant):
         emulator.webhooks.register(merchant.url)
         happen(emulator)
         (delivery,) = emulator.webhooks.deliveries
@@ -123,12 +123,12 @@ class TestDeliveries:
         assert len(merchant.wait(2)) == 2
 
     @pytest.mark.parametrize(("method", "action"), [("GET", ""), ("POST", "/resend")])
-    def test_that_are_unknown(self, api, method, action):
+    def test_unknown_delivery_is_404(self, api, method, action):
         refused(api.send(method, f"{DELIVERIES}/x{action}"), "there is none with this id", 404, "NotFound")
 
 
 class TestFaults:
-    def test_are_added_listed_and_removed(self, emulator, api, merchant):
+    def test_fault_is_added_listed_and_removed(self, emulator, api, merchant):
         emulator.webhooks.register(merchant.url)
         added = api.post(FAULTS, {"name": "duplicate_delivery", "n": 2, "event": "qualification_session_complete"})
         described = {
@@ -148,7 +148,7 @@ class TestFaults:
         assert api.read(FAULTS).json["faults"] == [{**described, "hits": 1, "active": False}]
         assert api.send("DELETE", f"{FAULTS}/1").status == 404
 
-    def test_all_are_removed(self, emulator, api):
+    def test_delete_removes_all_faults(self, emulator, api):
         for name in ("reorder", "delay"):
             api.post(FAULTS, {"name": name})
         assert api.send("DELETE", FAULTS).status == 204
@@ -185,13 +185,13 @@ class TestFaults:
         (f"{FAULTS}/x", "DELETE"),
     ],
 )
-def test_knows_its_methods_and_needs_the_key(api, path, allow):
+def test_wrong_method_is_405_and_missing_key_is_401(api, path, allow):
     refused(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
     assert api.send("PATCH", path).headers["Allow"] == allow
     for method in allow.split(", "):
         refused(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")
 
 
-def test_is_in_no_log(emulator, api):
+def test_admin_requests_are_not_logged(emulator, api):
     api.read(WEBHOOKS)
     assert emulator.requests.count() == 0

@@ -42,8 +42,8 @@ def outcomes(delivery):
     return [attempt.status or attempt.failure for attempt in delivery.attempts]
 
 
-class TestARequest:
-    def test_is_a_signed_post(self, emulator, merchant, endpoint, happen):
+class TestRequest:
+    def test_signed_delivery_is_post_with_signature(self, emulator, merchant, endpoint, happen):
         """Guide "Webhooks": the signed string is `{t}.{body}`, HMAC-SHA256."""
         delivery = happen()
         (letter,) = merchant.letters
@@ -57,13 +57,13 @@ class TestARequest:
         assert abs(t - emulator.clock.now().timestamp()) < 60
         assert letter.body == delivery.body
 
-    def test_is_signed_with_the_time_of_the_emulator(self, emulator, merchant, happen):
+    def test_signature_uses_emulator_clock(self, emulator, merchant, happen):
         emulator.clock.advance(WEEK)
         happen()
         t, _ = merchant.letters[0].signed_with()
         assert abs(t - emulator.clock.now().timestamp()) < 60
 
-    def test_has_the_secret_itself_when_unsigned(self, emulator, merchant):
+    def test_unsigned_delivery_carries_the_secret(self, emulator, merchant):
         """Guide "Webhooks": the legacy method sends the secret verbatim in `x-truemed-api-key`."""
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
@@ -72,20 +72,20 @@ class TestARequest:
         assert letter.all("x-truemed-signature") == []
 
 
-class TestTaken:
-    def test_is_204_and_nothing_else(self, happen):
+class TestAcknowledgment:
+    def test_204_acknowledges_delivery(self, happen):
         delivery = happen()
         assert (delivery.state, outcomes(delivery)) == ("delivered", [204])
 
     @pytest.mark.parametrize("status", [200, 201, 202, 205, 400, 401, 404, 410, 429, 500, 503])
-    def test_is_no_other_response(self, emulator, merchant, happen, status):
+    def test_other_status_does_not_acknowledge(self, emulator, merchant, happen, status):
         merchant.plan = [status]
         delivery = happen()
         assert (delivery.state, outcomes(delivery)) == ("waiting", [status])
         pass_time(emulator, 5)
         assert (delivery.state, outcomes(delivery)) == ("delivered", [status, 204])
 
-    def test_is_no_redirect(self, emulator, merchant, happen):
+    def test_redirect_is_not_followed(self, emulator, merchant, happen):
         with socket.create_server(("127.0.0.1", 0)) as elsewhere:
             there = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/"
             answer = f"HTTP/1.1 307 X\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
@@ -104,14 +104,14 @@ class TestTaken:
             (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", 200),
         ],
     )
-    def test_is_nothing_broken(self, emulator, merchant, happen, plan, failure):
+    def test_broken_response_does_not_acknowledge(self, emulator, merchant, happen, plan, failure):
         merchant.plan = [plan]
         delivery = happen()
         assert (delivery.state, outcomes(delivery)) == ("waiting", [failure])
         pass_time(emulator, 5)
         assert delivery.state == "delivered"
 
-    def test_is_not_what_nobody_responses_in_time(self, emulator, merchant, endpoint):
+    def test_timeout_does_not_acknowledge(self, emulator, merchant, endpoint):
         emulator.webhooks.timeout = 0.1
         merchant.plan = ["hang"]
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
@@ -121,7 +121,7 @@ class TestTaken:
         pass_time(emulator, 5)
         assert emulator.webhooks.deliveries[0].state == "delivered"
 
-    def test_is_not_where_nobody_listens(self, emulator):
+    def test_refused_connection_does_not_acknowledge(self, emulator):
         with socket.create_server(("127.0.0.1", 0)) as gone:
             port = gone.getsockname()[1]
         emulator.webhooks.register(f"http://localhost:{port}")
@@ -129,7 +129,7 @@ class TestTaken:
         assert emulator.webhooks.wait_until_idle(10)
         assert outcomes(emulator.webhooks.deliveries[0]) == ["ClientConnectorError"]
 
-    def test_each_attempt_has_a_connection_of_its_own(self, emulator, merchant, happen):
+    def test_each_attempt_uses_a_new_connection(self, emulator, merchant, happen):
         """One that is kept could be closed just when it is used again, and look like a failure."""
         happen()
         happen()
@@ -137,7 +137,7 @@ class TestTaken:
 
 
 class TestBackoff:
-    def test_has_steps_by_the_clock_of_the_emulator_and_ends_after_seven_days(self, emulator, merchant, happen):
+    def test_retries_follow_emulator_clock_and_end_after_seven_days(self, emulator, merchant, happen):
         """Guide "Webhooks": retried with backoff for up to 7 days."""
         merchant.plan = [500] * 1000
         delivery = happen()
@@ -156,14 +156,14 @@ class TestBackoff:
         pass_time(emulator, WEEK)
         assert len(merchant.letters) == len(delivery.attempts) == len(waits) + 1
 
-    def test_goes_on_by_itself_as_time_passes(self, emulator, merchant, endpoint):
+    def test_retry_is_sent_as_time_passes(self, emulator, merchant, endpoint):
         emulator.webhooks.faults.add("delay", seconds=0.2)
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert len(merchant.wait(1)) == 1
         (delivery,) = emulator.webhooks.deliveries
         assert emulator.clock.now() - delivery.created_at >= timedelta(seconds=0.2)
 
-    def test_sends_the_same_body_and_signs_anew(self, emulator, merchant, endpoint, happen):
+    def test_retry_sends_same_body_with_new_signature(self, emulator, merchant, endpoint, happen):
         merchant.plan = [500, 500]
         happen()
         pass_time(emulator, 5)
@@ -174,14 +174,14 @@ class TestBackoff:
         assert 5 <= first < 30 <= second
         assert all(letter.is_signed(endpoint.secrets[0]) for letter in merchant.letters)
 
-    def test_holds_up_nothing_else(self, emulator, merchant, happen):
+    def test_retrying_delivery_does_not_block_others(self, emulator, merchant, happen):
         merchant.plan = [500]
         late, early = happen(), happen()
         assert (late.state, early.state) == ("waiting", "delivered")
 
 
-class TestSeveral:
-    def test_go_one_after_another_in_their_order(self, emulator, merchant, endpoint):
+class TestConcurrency:
+    def test_deliveries_to_one_endpoint_keep_order(self, emulator, merchant, endpoint):
         merchant.plan = ["hang"]
         ids = [emulator.state.qualification_sessions.add(status="processing") for _ in range(20)]
         for id in ids:
@@ -206,14 +206,14 @@ class TestSeveral:
         finally:
             other.close()
 
-    def test_wait_until_idle_tells_when_it_was_in_vain(self, emulator, merchant, endpoint):
+    def test_wait_until_idle_returns_false_after_timeout(self, emulator, merchant, endpoint):
         merchant.plan = ["hang"]
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert not emulator.webhooks.wait_until_idle(0.05)
         merchant.open.set()
         assert emulator.webhooks.wait_until_idle(10)
 
-    def test_by_many_threads(self, emulator, merchant, endpoint):
+    def test_transitions_of_many_threads_are_delivered(self, emulator, merchant, endpoint):
         def run():
             for _ in range(10):
                 paid(emulator)
@@ -229,7 +229,7 @@ class TestSeveral:
 
 
 class TestResend:
-    def test_of_one_that_was_taken(self, emulator, merchant, happen):
+    def test_resend_acknowledged_delivery_sends_again(self, emulator, merchant, happen):
         delivery = happen()
         merchant.plan = [500]
         emulator.webhooks.resend(delivery.id)
@@ -238,14 +238,14 @@ class TestResend:
         assert (delivery.state, outcomes(delivery)) == ("delivered", [204, 500])
         assert merchant.letters[0].body == merchant.letters[1].body
 
-    def test_of_one_that_waits_sends_it_now_and_once(self, emulator, merchant, happen):
+    def test_resend_waiting_delivery_sends_it_now_and_once(self, emulator, merchant, happen):
         merchant.plan = [500]
         delivery = happen()
         emulator.webhooks.resend(delivery.id)
         pass_time(emulator, WEEK)
         assert (delivery.state, outcomes(delivery)) == ("delivered", [500, 204])
 
-    def test_of_one_that_was_given_up(self, emulator, merchant, happen):
+    def test_resend_abandoned_delivery_sends_again(self, emulator, merchant, happen):
         merchant.plan = [500]
         delivery = happen()
         emulator.clock.advance(2 * WEEK)
@@ -255,7 +255,7 @@ class TestResend:
         assert emulator.webhooks.wait_until_idle(10)
         assert (delivery.state, len(delivery.attempts)) == ("delivered", 3)
 
-    def test_of_one_that_is_in_flight_sends_it_once_more(self, emulator, merchant, endpoint):
+    def test_resend_in_flight_delivery_sends_one_more(self, emulator, merchant, endpoint):
         merchant.plan = ["hang"]
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         merchant.wait(1)
@@ -266,7 +266,7 @@ class TestResend:
         pass_time(emulator, 5)
         assert outcomes(delivery) == ["ServerDisconnectedError", 204, 204]
 
-    def test_of_what_is_unknown(self, emulator, endpoint, happen):
+    def test_resend_unknown_delivery_raises(self, emulator, endpoint, happen):
         delivery = happen()
         with pytest.raises(KeyError):
             emulator.webhooks.resend("x")
@@ -276,8 +276,8 @@ class TestResend:
         assert delivery.state == "delivered"
 
 
-class TestTheEndOfTheEmulator:
-    def test_keeps_what_waits(self, merchant):
+class TestStop:
+    def test_stop_keeps_waiting_deliveries(self, merchant):
         emulator = Emulator(sessions=0)
         merchant.plan = [500]
         with emulator:
@@ -295,7 +295,7 @@ class TestTheEndOfTheEmulator:
         told = [letter.data["qualification_session_id"] for letter in merchant.letters]
         assert told == [first, second, first]
 
-    def test_cuts_off_what_is_in_flight_and_sends_it_again(self, merchant):
+    def test_stop_aborts_in_flight_delivery_and_retries_it(self, merchant):
         emulator = Emulator(sessions=0)
         merchant.plan = ["hang"]
         with emulator:
@@ -310,7 +310,7 @@ class TestTheEndOfTheEmulator:
             pass_time(emulator, 5)
         assert (delivery.state, outcomes(delivery)) == ("delivered", ["aborted", 204])
 
-    async def test_loses_nothing_that_was_taken_up_and_never_started(self, merchant):
+    async def test_stop_requeues_unsent_delivery(self, merchant):
         """Taken by the sender, but its task is cancelled before its first step."""
         async with Emulator(sessions=0) as emulator:
             emulator.webhooks.register(merchant.url)
@@ -330,7 +330,7 @@ class TestTheEndOfTheEmulator:
         assert emulator.webhooks.deliveries == ()
         assert emulator._sender._task is None
 
-    async def test_a_listener_that_breaks_breaks_nothing_else(self, merchant, caplog):
+    async def test_failing_callback_does_not_stop_deliveries(self, merchant, caplog):
         def broken(*_):
             raise ZeroDivisionError
 
@@ -348,8 +348,8 @@ class TestTheEndOfTheEmulator:
         assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError] * 2
 
 
-class TestTheLog:
-    def test_has_every_attempt(self, emulator, merchant, endpoint, happen):
+class TestRecords:
+    def test_delivery_records_every_attempt(self, emulator, merchant, endpoint, happen):
         seen = []
         emulator.webhooks.on_attempt.append(lambda endpoint, delivery: seen.append((endpoint, delivery.attempts[-1])))
         merchant.plan = [500]
@@ -364,7 +364,7 @@ class TestTheLog:
             "x-truemed-signature"
         )
 
-    def test_masks_the_secret_of_an_unsigned_one(self, emulator, merchant):
+    def test_recorded_headers_mask_the_secret(self, emulator, merchant):
         emulator.webhooks.register(merchant.url, mode="unsigned", secret="s3cret")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert emulator.webhooks.wait_until_idle(10)
@@ -373,7 +373,7 @@ class TestTheLog:
         assert "s3cret" not in repr((delivery, delivery.attempts, emulator.webhooks, emulator.webhooks.endpoints))
         assert merchant.letters[0].all("x-truemed-api-key") == ["s3cret"]
 
-    def test_keeps_some_thousand_and_all_that_wait(self, emulator, monkeypatch, happen):
+    def test_deliveries_are_pruned_unless_waiting(self, emulator, monkeypatch, happen):
         monkeypatch.setattr("truemed_async.emulator.webhooks.outbox.MAX_DELIVERIES", 3)
         emulator.webhooks.faults.add("delay", times=1)
         waits = happen()
@@ -386,7 +386,7 @@ class TestTheLog:
         assert len(emulator.webhooks.deliveries) == 3
         assert repr(emulator.webhooks) == "<1 webhooks, 3 deliveries>"
 
-    def test_is_cleared_with_all_that_waits(self, emulator, merchant, endpoint):
+    def test_clear_removes_waiting_deliveries(self, emulator, merchant, endpoint):
         merchant.plan = ["hang"]
         for _ in range(3):
             emulator.state.qualification_sessions.approve(

@@ -33,7 +33,7 @@ def events(letters):
     return {EVENTS[names.get(letter.json["event_type"], 3)] for letter in letters}
 
 
-class TestRegistering:
+class TestRegister:
     @pytest.mark.parametrize(
         "url",
         [
@@ -44,7 +44,7 @@ class TestRegistering:
             "http://127.0.0.1?x",
         ],
     )
-    def test_a_url_of_this_machine(self, emulator, url):
+    def test_loopback_url_is_accepted(self, emulator, url):
         assert emulator.webhooks.register(url).url == url
 
     @pytest.mark.parametrize(
@@ -74,24 +74,24 @@ class TestRegistering:
             "",
         ],
     )
-    def test_no_other(self, emulator, url):
+    def test_other_url_is_rejected(self, emulator, url):
         with pytest.raises(ValueError, match="URL of this machine"):
             emulator.webhooks.register(url)
         assert emulator.webhooks.endpoints == ()
 
     @pytest.mark.parametrize("secret", ["hush\nhush", "hush\x00", "hüsh", " hush", "hush "])
-    def test_no_secret_that_no_header_can_hold(self, emulator, merchant, secret):
+    def test_secret_invalid_in_header_is_rejected(self, emulator, merchant, secret):
         with pytest.raises(ValueError, match="printable ASCII") as caught:
             emulator.webhooks.register(merchant.url, secret=secret)
         assert secret not in str(caught.value)
 
-    def test_no_other_mode_or_event(self, emulator, merchant):
+    def test_unknown_mode_or_event_is_rejected(self, emulator, merchant):
         with pytest.raises(ValueError, match="signed or unsigned"):
             emulator.webhooks.register(merchant.url, mode="x")
         with pytest.raises(ValueError, match="payment_session_complete, payment_token_updated"):
             emulator.webhooks.register(merchant.url, events=["payment_session.updated"])
 
-    def test_in_both_modes_at_once(self, emulator, merchant):
+    def test_same_url_can_be_registered_in_both_modes(self, emulator, merchant):
         """Guide "Webhooks": several active ones are allowed, so both methods can run in parallel."""
         signed, unsigned = (emulator.webhooks.register(merchant.url, mode=mode) for mode in ("signed", "unsigned"))
         assert signed.secrets != unsigned.secrets
@@ -100,13 +100,13 @@ class TestRegistering:
         assert sorted(len(letter.all("x-truemed-signature")) for letter in merchant.letters) == [0, 1]
 
     @pytest.mark.parametrize("wanted", [None, *[[event] for event in EVENTS], EVENTS[1:3], []])
-    def test_for_some_events(self, emulator, merchant, wanted):
+    def test_endpoint_receives_selected_events_only(self, emulator, merchant, wanted):
         emulator.webhooks.register(merchant.url, events=wanted)
         everything(emulator)
         wait(emulator)
         assert events(merchant.letters) == set(EVENTS if wanted is None else wanted)
 
-    def test_from_another_thread_while_it_sends(self, emulator, merchant):
+    def test_register_while_sending_is_thread_safe(self, emulator, merchant):
         emulator.webhooks.register(merchant.url)
         others = []
 
@@ -127,7 +127,7 @@ class TestRegistering:
         wait(emulator)
         assert (len(merchant.letters), len(emulator.webhooks.endpoints)) == (30, 41)
 
-    def test_before_it_is_started(self, merchant):
+    def test_endpoint_registered_before_start_receives_deliveries(self, merchant):
         emulator = Emulator(sessions=0)
         emulator.webhooks.register(merchant.url)
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
@@ -136,8 +136,8 @@ class TestRegistering:
         assert len(merchant.letters) == 1
 
 
-class TestRotating:
-    def test_signs_with_both_until_the_next_time(self, emulator, merchant):
+class TestRotateSecret:
+    def test_rotation_with_overlap_signs_with_both_secrets(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url)
         secrets = [endpoint.secrets[0]]
         for _ in range(3):
@@ -150,20 +150,20 @@ class TestRotating:
         assert signed == [[True, False, False], [True, True, False], [False, True, True]]
         assert [len(letter.signed_with()[1]) for letter in merchant.letters] == [1, 2, 2]
 
-    def test_without_overlap(self, emulator, merchant):
+    def test_rotation_without_overlap_signs_with_new_secret_only(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url)
         new = emulator.webhooks.rotate_secret(endpoint.id, overlap=False)
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         (letter,) = merchant.wait(1)
         assert (letter.is_signed(new), letter.is_signed(endpoint.secrets[0])) == (True, False)
 
-    def test_sends_the_new_one_when_unsigned(self, emulator, merchant):
+    def test_rotation_of_unsigned_endpoint_sends_new_secret(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
         new = emulator.webhooks.rotate_secret(endpoint.id)
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert merchant.wait(1)[0].all("x-truemed-api-key") == [new]
 
-    def test_holds_for_what_waits(self, emulator, merchant):
+    def test_rotation_applies_to_waiting_deliveries(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url)
         merchant.plan = [500]
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
@@ -174,8 +174,8 @@ class TestRotating:
         assert [letter.is_signed(new) for letter in merchant.letters] == [False, True]
 
 
-class TestRemoving:
-    def test_gives_up_what_waits(self, emulator, merchant):
+class TestUnregister:
+    def test_unregister_abandons_waiting_deliveries(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url)
         merchant.plan = [500]
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
@@ -186,7 +186,7 @@ class TestRemoving:
         (delivery,) = emulator.webhooks.deliveries
         assert (delivery.state, len(merchant.letters)) == ("abandoned", 1)
 
-    def test_gives_up_what_is_in_flight(self, emulator, merchant):
+    def test_unregister_abandons_in_flight_delivery(self, emulator, merchant):
         told = []
         emulator.webhooks.on_attempt.append(lambda endpoint, delivery: told.append((endpoint, delivery.state)))
         endpoint = emulator.webhooks.register(merchant.url)
@@ -198,7 +198,7 @@ class TestRemoving:
         until(lambda: told)
         assert told == [(None, "abandoned")]
 
-    def test_just_when_it_is_to_be_sent_breaks_nothing(self, emulator):
+    def test_unregister_before_sending_is_harmless(self, emulator):
         """The sender has taken it up; the webhook is gone before the request is made."""
         merchants = [Merchant() for _ in range(2)]
         try:
@@ -222,7 +222,7 @@ class TestRemoving:
             getattr(emulator.webhooks, method)("x")
 
 
-class TestKeeping:
+class TestSnapshot:
     @pytest.fixture
     def saved(self, emulator, merchant):
         """Two webhooks, and a delivery that failed once and one that has yet to begin; through JSON text."""
@@ -256,7 +256,7 @@ class TestKeeping:
             assert all(letter.is_signed(emulator.webhooks.endpoints[0].secrets[0]) for letter in merchant.letters)
             assert [len(delivery.attempts) for delivery in other.webhooks.deliveries] == [1, 2]
 
-    def test_takes_the_place_of_what_there_was(self, merchant, saved):
+    def test_load_replaces_everything(self, merchant, saved):
         with Emulator(sessions=0) as other:
             old = other.webhooks.register(merchant.url)
             other.webhooks.faults.add("delay")
@@ -288,7 +288,7 @@ class TestKeeping:
         ],
         ids=str,
     )
-    def test_changes_nothing_when_it_cannot_be_read(self, emulator, saved, broken):
+    def test_invalid_snapshot_changes_nothing(self, emulator, saved, broken):
         with pytest.raises(ValueError):
             emulator.webhooks.load(broken)
         assert len(emulator.webhooks.endpoints) == 2

@@ -49,7 +49,7 @@ class TestPaymentSessionComplete:
             assert type == "payment_session.updated"
         return [data["status"] for _, data in told]
 
-    def test_on_each_change_of_status(self, emulator, told):
+    def test_each_status_change_sends_event(self, emulator, told):
         paid(emulator)
         assert self.statuses(told()) == ["processing", "captured"]
         emulator.state.payment_sessions.void(held(emulator))
@@ -64,27 +64,27 @@ class TestPaymentSessionComplete:
             (["submit", "reject"], ["processing", "rejected"]),
         ],
     )
-    def test_on_the_ends_without_money(self, emulator, told, moves, statuses):
+    def test_void_and_cancel_send_event(self, emulator, told, moves, statuses):
         id = emulator.state.payment_sessions.add()
         for move in moves:
             getattr(emulator.state.payment_sessions, move)(id)
         assert self.statuses(told()) == statuses
 
-    def test_on_an_expired_hold_when_a_capture_finds_out(self, emulator, told):
+    def test_capture_of_expired_hold_sends_event(self, emulator, told):
         id = held(emulator)
         emulator.state.payment_sessions.expire_hold(id)
         assert self.statuses(told()) == ["processing", "authorized"]
         emulator.state.payment_sessions.capture(id)
         assert self.statuses(told()) == ["authorization_expired"]
 
-    def test_by_calls_of_the_api(self, api, emulator, told):
+    def test_api_calls_send_events(self, api, emulator, told):
         id = held(emulator)
         told()
         api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
         api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})  # no second capture
         assert self.statuses(told()) == ["captured"]
 
-    def test_not_on_creation_refunds_and_disputes(self, api, emulator, told):
+    def test_creation_refunds_and_disputes_send_no_event(self, api, emulator, told):
         """Refunds and disputes never change the status (Get Payment Status)."""
         api.post(CREATE, order())
         id = paid(emulator)
@@ -96,7 +96,7 @@ class TestPaymentSessionComplete:
         emulator.state.payouts.pay_out()
         assert self.statuses(told()) == ["processing", "authorized"]
 
-    def test_with_the_members_of_the_page(self, emulator, told):
+    def test_payload_has_documented_members(self, emulator, told):
         id = paid(emulator, metadata="order 7", order_items=ITEMS, total_amount=90_00)
         (_, processing), (_, captured) = told()
         assert MOMENT.fullmatch(captured["created_at"])
@@ -111,17 +111,17 @@ class TestPaymentSessionComplete:
         assert processing == {**captured, "status": "processing", "order_items": ITEMS}
 
     @pytest.mark.parametrize("move", ["cancel", "submit"])
-    def test_the_capture_amount_is_always_there_for_one_time_payments(self, emulator, told, move):
+    def test_one_time_payment_has_capture_amount(self, emulator, told, move):
         getattr(emulator.state.payment_sessions, move)(emulator.state.payment_sessions.add(total_amount=70_00))
         assert told()[0][1]["capture_amount"] == 70_00
 
-    def test_the_capture_amount_of_an_authorization_is_there_once_it_is_captured(self, emulator, told):
+    def test_authorization_has_capture_amount_once_captured(self, emulator, told):
         id = held(emulator)
         assert ["capture_amount" in data for _, data in told()] == [False, False]
         emulator.state.payment_sessions.capture(id, 95_00)
         assert told()[0][1]["capture_amount"] == 95_00
 
-    def test_the_token_is_there_if_it_was_made_or_sent(self, api, emulator, told):
+    def test_payload_has_created_or_used_token(self, api, emulator, told):
         id = paid(emulator, tokenize=True)
         token = emulator.state.payment_sessions.get(id).payment_token
         assert [data.get("payment_token") for type, data in told() if type == "payment_session.updated"] == [
@@ -133,7 +133,7 @@ class TestPaymentSessionComplete:
         assert self.statuses(renewal) == ["processing", "captured"]
         assert {data["payment_token"] for _, data in renewal} == {token}
 
-    def test_flat_when_unsigned(self, emulator, flat):
+    def test_unsigned_payment_payload_is_flat(self, emulator, flat):
         id = paid(emulator)
         assert [(body["payment_session_id"], body["status"]) for body in flat()] == [
             (id, "processing"),
@@ -152,7 +152,7 @@ class TestPaymentTokenUpdated:
             )
         return found
 
-    def test_after_a_payment_that_tokenizes(self, emulator, told):
+    def test_tokenizing_payment_sends_event(self, emulator, told):
         id = paid(emulator, tokenize=True, metadata="order 7")
         token = emulator.state.payment_sessions.get(id).payment_token
         (data,) = self.only(told())
@@ -164,14 +164,14 @@ class TestPaymentTokenUpdated:
             "metadata": "order 7",
         }
 
-    def test_after_a_request(self, api, emulator, told):
+    def test_provision_request_sends_event(self, api, emulator, told):
         asked = api.post(f"{TOKENS}/create", {"metadata": "m"}).json["provision_token_request_id"]
         assert told() == []
         emulator.state.provision_requests.submit(asked)
         (data,) = self.only(told())
         assert (data["provision_token_request_id"], data["metadata"]) == (asked, "m")
 
-    def test_after_an_update_that_asks_the_customer(self, api, emulator, told):
+    def test_update_with_customer_action_sends_event(self, api, emulator, told):
         token = emulator.state.payment_tokens.add()
         asked = api.post(f"{TOKENS}/{token}/update", {"update_card_info": True}).json["provision_token_request_id"]
         assert told() == []
@@ -179,12 +179,12 @@ class TestPaymentTokenUpdated:
         (data,) = self.only(told())
         assert data == {"payment_token": token, "provision_token_request_id": asked}
 
-    def test_after_an_update_that_asks_nothing(self, api, emulator, told):
+    def test_update_without_customer_action_sends_event(self, api, emulator, told):
         token = emulator.state.payment_tokens.add()
         asked = api.post(f"{TOKENS}/{token}/update", {}).json["provision_token_request_id"]
         assert self.only(told()) == [{"payment_token": token, "provision_token_request_id": asked}]
 
-    def test_after_the_repair_of_a_failed_charge(self, api, emulator, told):
+    def test_repaired_charge_sends_event(self, api, emulator, told):
         token = emulator.state.payment_tokens.add()
         emulator.state.payment_tokens.fail_next_charge(token)
         api.post(CREATE, order(payment_token=token))
@@ -193,7 +193,7 @@ class TestPaymentTokenUpdated:
         emulator.state.payment_tokens.resolve_failure(token)
         assert self.only(told()) == [{"payment_token": token, "failed_payment_session_id": failed}]
 
-    def test_not_when_there_is_no_origin(self, api, emulator, told):
+    def test_token_without_origin_sends_no_event(self, api, emulator, told):
         token = emulator.state.payment_tokens.add()
         emulator.state.payment_tokens.fail_next_charge(token)
         emulator.state.payment_tokens.resolve_failure(token)
@@ -201,13 +201,13 @@ class TestPaymentTokenUpdated:
         api.post(f"{TOKENS}/{token}/delete")
         assert told() == []
 
-    def test_not_after_a_review_that_rejects(self, emulator, told):
+    def test_rejected_review_sends_no_event(self, emulator, told):
         id = emulator.state.payment_sessions.add(tokenize=True)
         emulator.state.payment_sessions.submit(id)
         emulator.state.payment_sessions.reject(id)
         assert self.only(told()) == []
 
-    def test_flat_when_unsigned(self, emulator, flat):
+    def test_unsigned_token_payload_is_flat(self, emulator, flat):
         request = emulator.state.provision_requests.create()
         token = emulator.state.provision_requests.submit(request.id)
         (body,) = flat()
@@ -217,7 +217,7 @@ class TestPaymentTokenUpdated:
 class TestQualificationSessionComplete:
     """Webhook "Qualification Session Complete": once per session, on `approved` or `rejected` only."""
 
-    def test_at_the_end(self, emulator, told):
+    def test_final_status_sends_event(self, emulator, told):
         fields = {"email": "sam@example.com", "source": "email_receipt", "user_id": "u-1"}
         approved, rejected = (
             emulator.state.qualification_sessions.add(**fields),
@@ -238,14 +238,14 @@ class TestQualificationSessionComplete:
         nothing = dict.fromkeys(("email", "expires_at", "source", "user_id"))
         assert other == {"qualification_session_id": rejected, "status": "rejected", **nothing}
 
-    def test_not_for_what_is_added_or_updated(self, api, emulator, told):
+    def test_added_or_updated_session_sends_no_event(self, api, emulator, told):
         emulator.state.qualification_sessions.add(status="approved")
         id = emulator.state.qualification_sessions.add()
         api.update(id, {"idempotency_key": "k", "user_id": "u"})
         emulator.state.qualification_sessions.start_review(id)
         assert told() == []
 
-    def test_flat_when_unsigned(self, emulator, flat):
+    def test_unsigned_qualification_payload_is_flat(self, emulator, flat):
         id = emulator.state.qualification_sessions.add(status="processing")
         emulator.state.qualification_sessions.reject(id)
         assert flat()[0]["qualification_session_id"] == id
@@ -254,7 +254,7 @@ class TestQualificationSessionComplete:
 class TestProductCatalogItemEligibilityUpdated:
     """Webhook "Product Catalog Item Eligibility Updated": enveloped even when unsigned."""
 
-    def test_when_an_item_is_reviewed(self, api, emulator, told):
+    def test_review_sends_event(self, api, emulator, told):
         api.post("/api/v1/product_catalog/items/create", {"sku": "S", "name": "Mat", "image_urls": ["https://x/1"]})
         assert told() == []
         emulator.state.catalog_items.review("S", "eligible")
@@ -267,7 +267,7 @@ class TestProductCatalogItemEligibilityUpdated:
         assert second["object"] == shown
         assert item == {**shown, "eligibility": "eligible", "reviewed_at": item["reviewed_at"]}
 
-    def test_in_an_envelope_when_unsigned(self, emulator, flat):
+    def test_unsigned_catalog_payload_has_envelope(self, emulator, flat):
         emulator.state.catalog_items.review(emulator.state.catalog_items.add(sku="S"), "eligible")
         (body,) = flat()
         assert set(body) == {"event_type", "timestamp", "data"}
@@ -275,14 +275,14 @@ class TestProductCatalogItemEligibilityUpdated:
         assert abs(datetime.fromisoformat(body["timestamp"]) - datetime.now(UTC)).total_seconds() < 60
         assert body["data"]["object"]["sku"] == "S"
 
-    def test_not_when_it_is_updated(self, api, emulator, told):
+    def test_update_sends_no_event(self, api, emulator, told):
         emulator.state.catalog_items.add(sku="S")
         body = {"sku": "S", "name": "N", "description": "D", "image_urls": [], "url": "https://x"}
         assert api.post("/api/v1/product_catalog/items/update", body).status == 200
         assert told() == []
 
 
-def test_the_id_of_a_delivery_is_that_of_the_event_and_the_webhook(emulator, merchant):
+def test_delivery_id_depends_on_event_and_endpoint(emulator, merchant):
     """Guide "Webhooks": `webhook_delivery_id` is deterministic: what is sent again has the same."""
     for _ in range(2):
         emulator.webhooks.register(merchant.url)
@@ -299,7 +299,7 @@ def test_the_id_of_a_delivery_is_that_of_the_event_and_the_webhook(emulator, mer
     assert all(uuid.UUID(id.removeprefix("whd_")) for id in ids)
 
 
-def test_the_id_of_a_delivery_is_another_in_the_next_run(emulator, merchant):
+def test_delivery_id_differs_between_runs(emulator, merchant):
     """Two runs from one file must not look like one event: the merchant would take the second for a repetition."""
     emulator.webhooks.register(merchant.url)
     id = emulator.state.payment_sessions.add()

@@ -49,19 +49,19 @@ def ids(merchant):
     return [letter.json["webhook_delivery_id"] for letter in merchant.letters]
 
 
-def test_there_are_these(emulator):
+def test_names_lists_all_faults(emulator):
     assert emulator.webhooks.faults.names == NAMES
 
 
 class TestDuplicateDelivery:
     @pytest.mark.parametrize("n", [0, 1, 4])
-    def test_is_sent_again_although_it_was_taken(self, emulator, merchant, happen, n):
+    def test_acknowledged_delivery_is_sent_again(self, emulator, merchant, happen, n):
         fault = emulator.webhooks.faults.add("duplicate_delivery", n=n)
         (delivery,) = happen()
         assert ids(merchant) == [delivery.id] * (1 + n)
         assert (delivery.state, fault.hits) == ("delivered", 1)
 
-    def test_begins_when_it_was_taken(self, emulator, merchant, happen):
+    def test_copies_follow_the_acknowledgment(self, emulator, merchant, happen):
         emulator.webhooks.faults.add("duplicate_delivery")
         merchant.plan = [500]
         happen()
@@ -69,7 +69,7 @@ class TestDuplicateDelivery:
         pass_time(emulator, 5)
         assert len(merchant.letters) == 3
 
-    def test_is_not_repeated_when_a_copy_is_rejected(self, emulator, merchant, happen):
+    def test_rejected_copy_is_not_retried(self, emulator, merchant, happen):
         emulator.webhooks.faults.add("duplicate_delivery", n=2)
         merchant.plan = [204, 500, 400]
         (delivery,) = happen()
@@ -79,18 +79,18 @@ class TestDuplicateDelivery:
 
 
 class TestReorder:
-    def test_one_goes_behind_the_next(self, emulator, merchant, happen):
+    def test_delivery_follows_the_next_one(self, emulator, merchant, happen):
         emulator.webhooks.faults.add("reorder", times=1)
         first, second, third = happen(3)
         assert ids(merchant) == [second.id, first.id, third.id]
 
-    def test_in_pairs(self, emulator, merchant, happen):
+    def test_deliveries_are_swapped_in_pairs(self, emulator, merchant, happen):
         fault = emulator.webhooks.faults.add("reorder")
         made = [delivery.id for delivery in happen(6)]
         assert ids(merchant) == [made[each] for each in (1, 0, 3, 2, 5, 4)]
         assert fault.hits == 3
 
-    def test_alone_when_none_comes(self, emulator, merchant, happen):
+    def test_delivery_without_successor_is_sent_after_the_window(self, emulator, merchant, happen):
         emulator.webhooks.faults.add("reorder", times=1)
         (first,) = happen()
         assert merchant.letters == []
@@ -98,7 +98,7 @@ class TestReorder:
         (second,) = happen()
         assert ids(merchant) == [first.id, second.id]
 
-    def test_behind_one_that_is_late_itself(self, emulator, merchant, happen):
+    def test_delivery_follows_a_delayed_one(self, emulator, merchant, happen):
         emulator.webhooks.faults.add("reorder", times=1)
         happen()
         emulator.webhooks.faults.add("delay", times=1)
@@ -133,7 +133,7 @@ def test_drop_until_retry(emulator, merchant, happen):
 
 
 class TestBadSignature:
-    def test_is_a_signature_of_another_party(self, emulator, merchant, endpoint, happen):
+    def test_signature_uses_another_secret(self, emulator, merchant, endpoint, happen):
         emulator.webhooks.faults.add("bad_signature", times=1)
         delivery, _ = happen(2)
         forged, right = merchant.letters
@@ -141,7 +141,7 @@ class TestBadSignature:
         assert right.is_signed(endpoint.secrets[0])
         assert delivery.attempts[0].fault == "bad_signature"
 
-    def test_is_another_secret_when_unsigned(self, emulator, merchant):
+    def test_unsigned_delivery_carries_another_secret(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
         emulator.webhooks.faults.add("bad_signature")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
@@ -149,7 +149,7 @@ class TestBadSignature:
         (given,) = letter.all("x-truemed-api-key")
         assert given not in endpoint.secrets
 
-    def test_is_for_each_attempt(self, emulator, merchant, endpoint, happen):
+    def test_fault_acts_on_each_attempt(self, emulator, merchant, endpoint, happen):
         emulator.webhooks.faults.add("bad_signature", times=2)
         merchant.plan = [401, 401]
         (delivery,) = happen()
@@ -170,14 +170,14 @@ def test_stale_timestamp(emulator, merchant, endpoint, happen, given, seconds):
 
 
 class TestDoubleHeader:
-    def test_has_a_wrong_one_before_the_right_one(self, emulator, merchant, endpoint, happen):
+    def test_wrong_header_precedes_right_one(self, emulator, merchant, endpoint, happen):
         emulator.webhooks.faults.add("double_header")
         happen()
         (letter,) = merchant.letters
         wrong, right = letter.all("x-truemed-signature")
         assert [letter.is_signed(endpoint.secrets[0], header) for header in (wrong, right)] == [False, True]
 
-    def test_with_a_bad_signature_is_that_alone(self, emulator, merchant, endpoint, happen):
+    def test_bad_signature_removes_the_right_header(self, emulator, merchant, endpoint, happen):
         emulator.webhooks.faults.add("double_header")
         emulator.webhooks.faults.add("bad_signature")
         (delivery,) = happen()
@@ -203,13 +203,13 @@ def test_oversize_body(emulator, merchant, endpoint, happen, given, size):
 
 
 class TestScope:
-    def test_times(self, emulator, merchant, happen):
+    def test_times_limits_number_of_hits(self, emulator, merchant, happen):
         fault = emulator.webhooks.faults.add("duplicate_delivery", times=2)
         happen(4)
         assert (len(merchant.letters), fault.hits, fault.active) == (6, 2, False)
         assert (emulator.webhooks.faults.active, emulator.webhooks.faults.ended) == ((), (fault,))
 
-    def test_event(self, emulator, merchant, happen):
+    def test_event_restricts_deliveries(self, emulator, merchant, happen):
         fault = emulator.webhooks.faults.add("duplicate_delivery", event=CATALOG)
         happen()
         assert (len(merchant.letters), fault.hits) == (1, 0)
@@ -217,12 +217,12 @@ class TestScope:
         assert emulator.webhooks.wait_until_idle(10)
         assert (len(merchant.letters), fault.hits) == (3, 1)
 
-    def test_event_of_a_letter(self, emulator, merchant, endpoint, happen):
+    def test_event_restricts_requests(self, emulator, merchant, endpoint, happen):
         fault = emulator.webhooks.faults.add("bad_signature", event=CATALOG)
         happen()
         assert (merchant.letters[0].is_signed(endpoint.secrets[0]), fault.hits) == (True, 0)
 
-    def test_probability_is_drawn_from_the_seed(self):
+    def test_probability_depends_on_the_seed(self):
         def struck(seed, more=()):
             merchant = Merchant()
             try:
@@ -247,7 +247,7 @@ class TestScope:
         # Another fault changes nothing for this one.
         assert struck(1, ["delay"]) == once
 
-    def test_a_block_ends_it(self, emulator, merchant, happen):
+    def test_with_block_removes_fault(self, emulator, merchant, happen):
         with emulator.webhooks.faults.add("duplicate_delivery") as fault:
             happen()
         happen()
@@ -255,7 +255,7 @@ class TestScope:
         fault.remove()
         assert emulator.webhooks.faults.ended == (fault,)
 
-    def test_clear_ends_all(self, emulator, merchant, happen):
+    def test_clear_removes_all_faults(self, emulator, merchant, happen):
         faults = [emulator.webhooks.faults.add(name) for name in NAMES]
         assert emulator.webhooks.faults.active == tuple(faults)
         assert "rotate_secret" in repr(emulator.webhooks.faults)
@@ -299,7 +299,7 @@ def test_error_describes_the_problem(emulator, name, given, says):
     assert emulator.webhooks.faults.active == ()
 
 
-def test_of_its_kind_only_the_first_and_the_retries_are_counted(emulator, happen):
+def test_hits_count_deliveries_or_attempts_by_phase(emulator, happen):
     """One that acts on deliveries is asked once for each, one that acts on requests for each attempt."""
     made = emulator.webhooks.faults.add("duplicate_delivery", n=3)
     written = emulator.webhooks.faults.add("bad_signature")
