@@ -71,7 +71,8 @@ class ModelReference(SphinxDirective):
     """``{models}``: the reference of every public model, one source file after another."""
 
     def run(self) -> list[nodes.Node]:
-        text = "\n\n".join(f".. autoclass:: truemed_async.{name}" for name in models.__all__)
+        kinds = {name: "class" if isinstance(getattr(models, name), type) else "function" for name in models.__all__}
+        text = "\n\n".join(f".. auto{kind}:: truemed_async.{name}" for name, kind in kinds.items())
         return self.parse_text_to_nodes(f"```{{eval-rst}}\n{text}\n```")
 
 

@@ -33,7 +33,13 @@ if TYPE_CHECKING:
         summarize as summarize,
     )
     from truemed_async.links import qualification_link as qualification_link
-    from truemed_async.models import Model as Model, OpenEnum as OpenEnum, Page as Page, Pagination as Pagination
+    from truemed_async.models import (
+        Model as Model,
+        OpenEnum as OpenEnum,
+        Page as Page,
+        Pagination as Pagination,
+        json_default as json_default,
+    )
     from truemed_async.models.catalog_items import *  # noqa: F403
     from truemed_async.models.order import *  # noqa: F403
     from truemed_async.models.payment_sessions import *  # noqa: F403

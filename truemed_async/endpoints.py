@@ -1,4 +1,4 @@
-"""Every endpoint, one value each. The table in the documentation is printed from here."""
+"""All endpoints, one value each. The table in the documentation is generated from them."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ UPDATE_CATALOG_ITEM = Endpoint(
     "catalog_items.update",
     "POST",
     "/api/v1/product_catalog/items/update",
-    CatalogItemUpdate,  # an empty object: anything else that says 200, such as a gateway's page, is no success
+    CatalogItemUpdate,  # an empty object; any other 200 response, such as the page of a gateway, is an error
 )
 CHECKOUT_METHOD = Endpoint(
     "catalog_items.checkout_method",
@@ -172,7 +172,7 @@ LIST_PAYOUTS = Endpoint(
     "GET",
     "/api/v1/reconciliation/payouts",
     Page[Payout],
-    items="payouts",  # a guess: no page at hand shows it
+    items="payouts",  # undocumented: assumed from the name of the endpoint
 )
 LIST_TRANSACTIONS = Endpoint(
     "reconciliations.list_transactions",

@@ -13,7 +13,7 @@ from truemed_async.models import (
     qualification_sessions,
     reconciliation,
 )
-from truemed_async.models._base import Model, Page, Pagination
+from truemed_async.models._base import Model, Page, Pagination, json_default
 from truemed_async.models._enums import OpenEnum
 from truemed_async.models.catalog_items import *  # noqa: F403  # its __all__
 from truemed_async.models.order import *  # noqa: F403  # its __all__
@@ -22,7 +22,7 @@ from truemed_async.models.payment_tokens import *  # noqa: F403  # its __all__
 from truemed_async.models.qualification_sessions import *  # noqa: F403  # its __all__
 from truemed_async.models.reconciliation import *  # noqa: F403  # its __all__
 
-__all__ = ["Model", "OpenEnum", "Page", "Pagination"]
+__all__ = ["Model", "OpenEnum", "Page", "Pagination", "json_default"]
 __all__ += catalog_items.__all__
 __all__ += order.__all__
 __all__ += payment_sessions.__all__

@@ -1,8 +1,30 @@
-"""Generates, for each model, the function that builds it from JSON.
+"""Generates, for each model, the function that builds it from JSON. One of the clever files, for speed.
 
 Generated code validates each scalar inline, because a call per field would cost more than the check. Frozen attrs
 classes are slow to build, because each field goes through ``object.__setattr__``; the function therefore fills a
-mutable subclass with the same slots and then changes its class, which takes a third of the time.
+mutable subclass with the same slots and then changes its class, which takes a third of the time. The tests compare the
+results with those of plain cattrs. For a class with the fields ``id: str`` and ``created_at: datetime | None = None``
+the generated code is::
+
+    def structure(data, _):
+        if data.__class__ is not dict: raise StructureError('an object')
+        whole = len(data) == 2
+        filled = data if len(data) >= 2 else completed(data)
+        try: v0, v1, = all_of(filled)
+        except KeyError:
+            v0, v1, = all_of(completed(data))
+            whole = False
+        if v0.__class__ is not str: raise StructureError('a string', 'id')
+        if v1 is not None:
+            try: v1 = datetime_from(v1)
+            except (ValueError, TypeError): raise StructureError('an ISO 8601 date and time', 'created_at') from None
+            if v1.tzinfo is None: v1 = v1.replace(tzinfo=UTC)
+        self = new(mutable)
+        self.id = v0
+        self.created_at = v1
+        self.extra = {} if whole or known.issuperset(data) else {k: v for k, v in data.items() if k not in known}
+        self.__class__ = cls
+        return self
 """
 
 from __future__ import annotations
@@ -11,6 +33,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,19 +69,32 @@ class StructureError(Exception):  # never leaves the library: it becomes a Decod
         return "".join(step if step.startswith("[") else f".{step}" for step in reversed(self._path)).removeprefix(".")
 
 
+def standard_type(kind: Any) -> Any:
+    """Return the class of the ``datetime`` module from which ``kind`` is derived, else ``kind``.
+
+    Tools that freeze the time, such as freezegun, replace ``date`` and ``datetime`` by derived classes in all modules.
+    A function that is compiled meanwhile must be right after they are restored.
+    """
+    return next((base for base in getattr(kind, "__mro__", ()) if base.__module__ == "datetime"), kind)
+
+
+# Not the classes themselves: these names are not replaced.
+parse_date = standard_type(date).fromisoformat
+_datetime_from = standard_type(datetime).fromisoformat
+
 EXPECTED: Mapping[Any, str] = {
     str: "a string",
     int: "an integer",
     float: "a number",
     bool: "true or false",
-    datetime: "an ISO 8601 date and time",
-    date: "a date (YYYY-MM-DD)",
+    standard_type(datetime): "an ISO 8601 date and time",
+    standard_type(date): "a date (YYYY-MM-DD)",
 }
 
 
 def parse_datetime(value: str) -> datetime:
     """Parse ISO 8601; without a zone it is read as UTC."""
-    moment = datetime.fromisoformat(value)
+    moment: datetime = _datetime_from(value)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
@@ -76,12 +112,13 @@ def scalar_lines(kind: Any, v: str, wrong: str, *, nullable: bool = False) -> li
             f"    if {v}.__class__ is not int: {wrong}",
             f"    {v} = float({v})",
         ]
-    if kind in (date, datetime):
+    standard = standard_type(kind)
+    if standard in (standard_type(date), standard_type(datetime)):
         lines = [
-            f"try: {v} = {kind.__name__}_from({v})",
+            f"try: {v} = {standard.__name__}_from({v})",
             f"except (ValueError, TypeError): {wrong} from None",  # TypeError: not a string
         ]
-        if kind is datetime:
+        if standard is standard_type(datetime):
             lines.append(f"if {v}.tzinfo is None: {v} = {v}.replace(tzinfo=UTC)")
     elif is_open_enum(kind):  # a lookup is several times faster than calling the enum
         lines = [
@@ -102,7 +139,7 @@ def is_open_enum(kind: Any) -> bool:
 
 def expected(kind: Any) -> str:
     """Describe how ``kind`` looks in JSON."""
-    return "a string" if is_open_enum(kind) else EXPECTED.get(kind, "a value of another shape")
+    return "a string" if is_open_enum(kind) else EXPECTED.get(standard_type(kind), "a value of another shape")
 
 
 def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping[str, str] | None = None) -> Structure:
@@ -121,11 +158,11 @@ def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping
     scope: dict[str, Any] = {
         "StructureError": StructureError,
         "UTC": UTC,
-        "date_from": date.fromisoformat,
-        "datetime_from": datetime.fromisoformat,
+        "date_from": parse_date,
+        "datetime_from": _datetime_from,
         "new": object.__new__,
         "cls": origin,
-        "twin": _mutable_subclass(origin),
+        "mutable": _mutable_subclass(origin),
         "known": frozenset(wire),
         "all_of": _getter(wire),
         "completed": _emit_defaults(required, defaults),
@@ -143,7 +180,7 @@ def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping
     for name, on_wire, variable in zip(names, wire, variables, strict=True):
         body += _check_lines(hints[name], on_wire, variable, scope, converter)
     body += [
-        "self = new(twin)",
+        "self = new(mutable)",
         *(f"self.{name} = {variable}" for name, variable in zip(names, variables, strict=True)),
         "self.extra = {} if whole or known.issuperset(data) else {k: v for k, v in data.items() if k not in known}",
         "self.__class__ = cls",
@@ -207,6 +244,13 @@ def _field_types(cls: Any, origin: type[Any]) -> dict[str, Any]:
     filled = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(cls), strict=False))
     hints = typing.get_type_hints(origin)
     return {name: _fill(hints[name], filled) for name in attrs.fields_dict(origin)}
+
+
+@cache
+def open_enum_fields(cls: type[Any]) -> Mapping[str, type[OpenEnum]]:
+    """Return the fields of a model whose type is an :class:`OpenEnum`, or that or ``None``."""
+    kinds = {name: _without_none(hint)[0] for name, hint in _field_types(cls, cls).items()}
+    return {name: kind for name, kind in kinds.items() if is_open_enum(kind)}
 
 
 def _fill(hint: Any, filled: Mapping[Any, Any]) -> Any:

@@ -19,7 +19,9 @@ from truemed_async.models._compile import (
     Structure,
     StructureError,
     compile_structure,
+    parse_date,
     parse_datetime,
+    standard_type,
 )
 from truemed_async.models._enums import OpenEnum
 
@@ -121,14 +123,15 @@ def _make() -> cattrs.Converter:
     for scalar in (str, int, float, bool):
         made.register_structure_hook(scalar, _scalar_hook(scalar))
     made.register_structure_hook(OpenEnum, _structure_enum)  # a subclass of str, so it needs its own hook
-    made.register_structure_hook(datetime, _text_hook(datetime, parse_datetime))
-    made.register_structure_hook(date, _text_hook(date, date.fromisoformat))
+    standard_date, standard_datetime = standard_type(date), standard_type(datetime)
+    made.register_structure_hook(standard_datetime, _text_hook(standard_datetime, parse_datetime))
+    made.register_structure_hook(standard_date, _text_hook(standard_date, parse_date))
     made.register_structure_hook_func(_is_object, _object_hook)
     made.register_structure_hook_factory(_is_sequence, sequence)
     made.register_structure_hook_factory(attrs.has, model)
     made.register_unstructure_hook_factory(attrs.has, plain)
-    made.register_unstructure_hook(datetime, iso)
-    made.register_unstructure_hook(date, date.isoformat)
+    made.register_unstructure_hook(standard_datetime, iso)
+    made.register_unstructure_hook(standard_date, standard_date.isoformat)
     made.register_unstructure_hook(OpenEnum, str)
     made.register_unstructure_hook_func(_is_sequence, plain_list)
     return made

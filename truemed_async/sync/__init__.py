@@ -1,4 +1,4 @@
-"""The same client for code without an event loop. A facade: one loop thread does the work, with full concurrency."""
+"""The client for code without an event loop: a facade whose calls run concurrently on one loop thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the generated classes are made of."""
+"""Helper functions of the generated classes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ T = TypeVar("T")
 def bridge_stream(
     make: Callable[[Any], Stream[T]], items: Iterable[Any] | AsyncIterable[Any], concurrency: int
 ) -> SyncStream[T]:
-    """Return a stream that takes its items from an iterable of the caller's, on the caller's thread."""
+    """Return a stream whose input, the caller's iterable, is iterated on the caller's thread."""
     if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
-        return SyncStream(make(items), ahead=False)  # an async iterable, or refused there
+        return SyncStream(make(items), ahead=False)  # an async iterable, or rejected by `make`
     bridge = _bridge(items, 2 * scalars.validate_positive_int("concurrency", concurrency))
     return SyncStream(make(bridge), bridge, ahead=False)
 
@@ -30,18 +30,18 @@ def _bridge(items: Iterable[Any], ahead: int) -> IterableBridge:
 
 
 def reject_session(session: object) -> None:
-    """Refuse a borrowed session: it belongs to an event loop of the caller, and this client has its own."""
+    """Reject a borrowed session: it belongs to an event loop of the caller, and this client has its own."""
     if session is not None:
         raise InvalidArgumentError("a session belongs to your event loop, and Truemed has its own: use AsyncTruemed")
 
 
 def wrap_secret(api_key: Any) -> Any:
-    """Return the key in a form that prints masked."""
+    """Return the key in a form whose ``repr`` is masked."""
     return Secret(api_key) if isinstance(api_key, str) else None if api_key is None else Sensitive(api_key)
 
 
 def format_repr(client: Any) -> str:
-    """Return a client's ``repr``; a debugger may ask for it before the client is made."""
+    """Return a client's ``repr``, which a debugger may request before ``__init__`` has finished."""
     made = getattr(client, "_async", None)
     return f"Truemed(base_url={made.base_url!r})" if made is not None else "Truemed(…)"
 

@@ -1,4 +1,4 @@
-"""The event loop of the loop thread, and the end of that thread."""
+"""The event loop of the loop thread, and how that thread runs and ends."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """Return a loop, uvloop's where it is installed (extra ``speed``).
+    """Return a new loop, of uvloop if it is installed (extra ``speed``).
 
-    Where gevent or eventlet has replaced threads, the loop runs in a greenlet, and has to wait as greenlets do. The
-    standard library's does, by their ``select``; uvloop, which waits in C, would stop them all.
+    If gevent or eventlet has replaced threads, the loop runs in a greenlet and must wait cooperatively. The loop of the
+    standard library does, because they replace ``select``; uvloop waits in C and would block all greenlets.
     """
     greenlets = _is_replaced(_thread.start_new_thread)
     if greenlets != _is_replaced(select.select):
@@ -49,14 +49,14 @@ def _uvloop() -> asyncio.AbstractEventLoop | None:
         return None
 
     class Loop(uvloop.Loop):
-        """One that looks names up in our threads. A child, forked while libuv has threads of its own, may crash at exit."""
+        """Resolves names in :class:`DaemonExecutor`, because a child forked while libuv has threads may crash at exit."""
 
         async def getaddrinfo(  # pyright: ignore[reportIncompatibleMethodOverride]
             self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
         ) -> list[Any]:
             ask = functools.partial(socket.getaddrinfo, host, port, family, type, proto)
             try:
-                return ask(flags | socket.AI_NUMERICHOST)  # for an address there is nothing to look up
+                return ask(flags | socket.AI_NUMERICHOST)  # an IP address needs no lookup
             except socket.gaierror:
                 return await self.run_in_executor(None, ask, flags)
 
@@ -64,10 +64,10 @@ def _uvloop() -> asyncio.AbstractEventLoop | None:
 
 
 class DaemonExecutor(concurrent.futures.ThreadPoolExecutor):
-    """Looks up host names, each in a daemon thread of its own.
+    """Runs each function, which resolves a host name, in a new daemon thread.
 
-    The threads of an ordinary pool stay, so that Python warns of every fork, and the interpreter waits for them at
-    exit: a name server that does not answer would hold it up. A look-up is rare, for its answer is kept.
+    The threads of an ordinary pool stay alive: Python would warn of every fork, and the interpreter would wait for them
+    at exit, for example for a name server that does not respond. Lookups are rare, because their results are cached.
     """
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]:
@@ -80,14 +80,14 @@ def _worker(future: concurrent.futures.Future[Any], function: Callable[..., Any]
     if future.set_running_or_notify_cancel():
         try:
             future.set_result(function(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001  # it is the waiting coroutine's
+        except Exception as error:  # noqa: BLE001  # raised in the waiting coroutine
             future.set_exception(error)
 
 
 def run_loop(loop: asyncio.AbstractEventLoop, claim: threading.Lock, interrupt: Callable[[], None]) -> None:
-    """Run the loop until it is stopped, unless who started this thread was interrupted and gave it up.
+    """Run the loop until it is stopped, unless the caller that started this thread was interrupted and abandoned it.
 
-    A greenlet may be hit by the Ctrl-C that is meant for its thread: ``interrupt`` passes it on.
+    A greenlet may receive the Ctrl-C of its thread: ``interrupt`` forwards it to the callers.
     """
     if not claim.acquire(blocking=False):
         return
@@ -102,12 +102,12 @@ def run_loop(loop: asyncio.AbstractEventLoop, claim: threading.Lock, interrupt: 
 
 
 def join_thread(thread: threading.Thread, seconds: float) -> None:
-    """Wait until a thread is gone, and the kernel no longer counts it.
+    """Wait until a thread has ended and the kernel no longer lists it.
 
-    Before Python 3.13 ``join`` returns a moment earlier, and a fork counts. (A greenlet is counted with its thread.)
+    Before Python 3.13 ``join`` returns slightly earlier, and ``fork`` counts threads. (A greenlet has no thread.)
     """
     deadline = time.monotonic() + seconds
     thread.join(seconds)
-    counted = Path(f"/proc/self/task/{thread.native_id}")
-    while thread.native_id != threading.get_native_id() and counted.exists() and time.monotonic() < deadline:
+    listed = Path(f"/proc/self/task/{thread.native_id}")
+    while thread.native_id != threading.get_native_id() and listed.exists() and time.monotonic() < deadline:
         time.sleep(0)

@@ -1,20 +1,20 @@
-"""Runs coroutines for callers without an event loop. The one clever file; this is why it is as it is.
+"""Runs coroutines for callers without an event loop. One of the clever files; this is why it is as it is.
 
-One daemon thread runs one event loop for the whole process, started by the first call. Anything less keeps breaking
-in the field: a loop per call throws the connection pool away and meets sockets of a closed loop; a loop on the
-caller's thread fails in notebooks and makes Django believe that it is in an async context; a thread per call is slow.
+One daemon thread runs one event loop for the whole process, started by the first call. Simpler designs fail in
+practice: a loop per call discards the connection pool and meets sockets of a closed loop; a loop on the caller's thread
+fails in notebooks and makes Django believe that it is in an async context; a thread per call is slow.
 
-- Only the loop thread touches the async client, so a sync client may be used from any number of threads. The caller
-  hands over a function and its arguments: a coroutine that is made on the loop thread cannot be lost on the way there.
-- A call from the loop thread itself would wait for itself for ever; it is refused.
-- A call from a thread where some loop runs blocks that loop. Notebooks need it, so it works, and warns once.
-- Ctrl-C reaches the waiting thread only. It cancels the coroutine, waits until that has cleaned up, and goes on.
-- Python warns of a fork in a process with threads, and rightly: a lock that one of them holds stays held in the child.
-  So the loop thread ends before a fork, and another goes on with the loop after it. Not if a call is under way: then
-  the process has threads that wait for it anyway.
-- A forked child has no loop thread, maybe a lock that nobody will release, and sockets that its parent uses. It forgets
-  all three, closing nothing, and starts afresh with its first call.
-- At exit the clients are closed on their loop; nothing is left to finalisers. What daemon threads still wait for ends.
+- Only the loop thread uses the async client, so a sync client may be used from any number of threads. The caller
+  submits a function and its arguments: a coroutine that is created on the loop thread cannot be lost on the way there.
+- A call from the loop thread itself would wait for itself forever; it is refused.
+- A call from a thread where another loop runs blocks that loop. Notebooks need it, so it works, and warns once.
+- Ctrl-C reaches only the waiting thread. It cancels the coroutine, waits until that has cleaned up, and propagates.
+- Python warns of a fork in a process with threads, because a lock that one of them holds stays locked in the child.
+  Therefore the loop thread ends before a fork, and another thread continues with the loop after it. If a call is in
+  flight it stays, because then other threads wait for it anyway.
+- A forked child has no loop thread, perhaps a lock that no thread will release, and sockets that its parent uses. It
+  abandons all three without closing them, and starts a new loop with its first call.
+- At exit the clients are closed on their loop, and nothing is left to finalizers. Pending calls of daemon threads end.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ SHUTDOWN_SECONDS = 2.0
 
 
 class Runner:
-    """The process's loop thread. There is one, :data:`runner`; its state is what a process has only once."""
+    """The loop thread of the process. :data:`runner` is the only instance."""
 
     def __init__(self) -> None:
         self._open: set[AiohttpTransport] = set()
         self._warned = False
         self.ended = False
-        """Whether the interpreter is exiting: all is closed."""
+        """Whether the interpreter is exiting and everything is closed."""
         self._reset_after_fork()
 
     def _reset_after_fork(self) -> None:
-        self._lock = threading.Lock()  # held by who starts or ends the thread
+        self._lock = threading.Lock()  # held while the thread is started or ended
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running_loop: asyncio.AbstractEventLoop | None = None  # the same loop, while a thread runs it
         self._thread: threading.Thread | None = None
@@ -65,28 +65,28 @@ class Runner:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The loop of this process, if there was a call."""
+        """The loop of this process, or ``None`` before the first call."""
         return self._loop
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
     def run(self, function: Callable[P, Coroutine[Any, Any, T]], /, *arguments: P.args, **named: P.kwargs) -> T:
-        """Call a coroutine function on the loop thread and return its result; it sees the caller's context variables."""
+        """Call a coroutine function on the loop thread, with the caller's context variables, and return its result."""
         self._check_caller(function)
         submission = Submission(function, arguments, named)
         del arguments, named  # a traceback may show the locals of this frame
         try:
-            self._submissions.add(submission)  # before the look at the loop: see before_fork
+            self._submissions.add(submission)  # before reading the loop: see before_fork
             submission.start(self._running_loop or self._start())
             return submission.result()
         except BaseException:
             submission.abandon(SHUTDOWN_SECONDS)
             if self.ended and threading.current_thread().daemon:
-                sys.exit()  # the interpreter exits: a daemon thread ends without a word
+                sys.exit()  # the interpreter exits: end a daemon thread silently
             raise
         finally:
             self._submissions.discard(submission)
-            del submission  # it holds the error, whose traceback holds this frame
+            del submission  # it refers to the error, whose traceback refers to this frame
 
     def track(self, client: AsyncTruemed) -> None:
         """Close the connections of ``client`` when it and its copies are gone, or the interpreter exits."""
@@ -95,18 +95,18 @@ class Runner:
         weakref.finalize(state.pipeline, self._release, state.transport).atexit = False  # copies share the pipeline
 
     def _release(self, transport: AiohttpTransport) -> None:
-        """Have a pool closed that nobody can use any more. A finaliser calls this, so it only hands it to the loop."""
+        """Close an unreachable pool. A finalizer calls this, so it only schedules the closing on the loop."""
         self._open.discard(transport)
         loop = self._loop
         if loop is not None and not self.ended:
             loop.call_soon_threadsafe(lambda: loop.create_task(transport.close()))
 
     def _check_caller(self, function: Callable[..., Any]) -> None:
-        running = asyncio._get_running_loop()  # noqa: SLF001  # the cheap look
+        running = asyncio._get_running_loop()  # noqa: SLF001  # faster than get_running_loop
         if running is None:
             return
         if running is self._loop:
-            # Greenlets (gevent) share a thread, and with it what asyncio thinks is running there: they may call.
+            # Greenlets (gevent) share a thread, and therefore the running loop that asyncio sees: they may call.
             if self._thread is not None and threading.get_ident() == self._thread.ident:
                 raise SyncInAsyncError(
                     f"a synchronous call from the client's own loop thread would wait for itself: "
@@ -127,7 +127,7 @@ class Runner:
                 raise ClientClosedError("the interpreter is exiting")
             if self._running_loop is None:
                 if self._thread is not None:
-                    self._thread.join()  # it was told to end before a fork
+                    self._thread.join()  # before_fork has stopped it
                     self._thread = None
                 self._loop = loop = self._loop or new_loop()
                 claim = threading.Lock()
@@ -136,7 +136,7 @@ class Runner:
                 )
                 try:
                     thread.start()
-                except BaseException:  # Ctrl-C: the thread may run, or never begin
+                except BaseException:  # Ctrl-C: the thread may be running, or never start
                     if not claim.acquire(blocking=False):
                         self._thread, self._running_loop = thread, loop
                     raise
@@ -148,12 +148,12 @@ class Runner:
             submission.interrupt()
 
     def before_fork(self) -> None:
-        """End the thread for the moment of a fork, unless somebody waits for it."""
+        """Stop the thread during a fork, unless a call waits for it."""
         if not self._lock.acquire(blocking=False):
-            return  # it is just being started
+            return  # another thread is starting it
         try:
-            # In this order, for a call adds itself to the submissions before it looks for the loop. So either it is seen
-            # here, or it finds no loop, and starts the thread again once this lock is free.
+            # The order matters: a call adds itself to the submissions before it reads the loop. So either it is seen
+            # here, or it finds no loop and starts the thread again once this lock is released.
             loop, self._running_loop = self._running_loop, None
             if self._submissions or threading.current_thread() is self._thread:
                 self._running_loop = loop
@@ -164,19 +164,19 @@ class Runner:
             self._lock.release()
 
     def after_fork_in_parent(self) -> None:
-        """Go on, unless the old thread is still busy; then the next call does."""
+        """Restart the thread. If the old one has not ended yet, the next call restarts it."""
         if self._running_loop is None and self._thread is not None and not self._thread.is_alive():
             self._start()
 
     def after_fork_in_child(self) -> None:
-        """Start from nothing; what the parent uses is left behind."""
+        """Reset the state and abandon what the parent uses."""
         inherited = self._loop
         self._reset_after_fork()
         if inherited is not None:
             abandon_inherited_loop(inherited, *self._open)
 
     def close(self) -> None:
-        """Close all clients and end the thread, for good: the interpreter exits."""
+        """Close all clients and end the thread, because the interpreter exits."""
         self.ended = True
         loop, self._running_loop = self._running_loop, None
         if loop is None or self._thread is None:
@@ -192,7 +192,7 @@ class Runner:
 
 
 async def _close_all(transports: list[AiohttpTransport]) -> None:
-    """Cancel what still runs, then close the pools."""
+    """Cancel the running tasks, then close the pools."""
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
@@ -208,7 +208,7 @@ def _in_ipython() -> bool:
 
 
 def _async_equivalent(function: Callable[..., Any]) -> str:
-    """Name an async method as it is written: ``qualification_sessions.get(…)``."""
+    """Return the call of an async method as users write it: ``qualification_sessions.get(…)``."""
     parts = getattr(function, "__qualname__", "call").split(".")
     owner = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in parts[0]).lstrip("_")
     return f"{parts[-1]}(…)" if len(parts) == 1 or owner == "async_truemed" else f"{owner}.{parts[-1]}(…)"

@@ -17,11 +17,11 @@ from truemed_async.sync._runner import runner
 T = TypeVar("T")
 
 ABANDON_POLL_SECONDS = 0.25
-"""How often the loop thread looks whether an iteration was abandoned."""
+"""How often the loop thread checks whether an iteration was abandoned."""
 
 
 class SyncStream(Iterator[T], Generic[T]):
-    """What ``iter`` and ``get_many`` of the synchronous client return: ``for item in stream``.
+    """The result of ``iter`` and ``get_many`` of the synchronous client: ``for item in stream``.
 
     Work starts with the first item. From the second page on, the next page is read while you work on the one before.
     Leaving the loop early stops the work and frees everything soon after; ``with`` or :meth:`close` does so at once.
@@ -47,7 +47,7 @@ class SyncStream(Iterator[T], Generic[T]):
         for item in self._batch:
             return item
         self._fetch()
-        for item in self._batch:  # not `next`: an interruption on its way back would lose the item
+        for item in self._batch:  # not `next`: an interruption while it returns would lose the item
             return item
         raise StopIteration
 
@@ -75,11 +75,11 @@ class SyncStream(Iterator[T], Generic[T]):
                 self._reader.report(batch or ())
             self._batch = iter(batch or ())
         except BaseException:
-            self._reader.abandoned = True  # what was on its way is lost, and nothing may follow what is lost
+            self._reader.abandoned = True  # the current batch is lost, and nothing may follow it
             raise
 
     def close(self) -> None:
-        """Stop, and free connections. May be called again."""
+        """Stop, and free connections. Idempotent."""
         self._batch = iter(())
         if not self._reader.abandoned:
             self._reader.check()
@@ -95,7 +95,7 @@ class SyncStream(Iterator[T], Generic[T]):
 
 
 class _BatchReader(Generic[T]):
-    """The end of a stream that is on the loop thread: takes its batches, one of them ahead.
+    """Reads the batches of a stream on the loop thread, one ahead.
 
     It looks now and then whether anybody still iterates. A finaliser would tell at once, but it would run where the
     iterator is dropped, and an interruption (Ctrl-C) that falls into a finaliser is lost.
@@ -104,7 +104,7 @@ class _BatchReader(Generic[T]):
     def __init__(self, stream: Stream[T], bridge: IterableBridge | None, *, ahead: bool) -> None:
         self.abandoned = False
         self.consumer: weakref.ref[SyncStream[T]] | None = None
-        self._batches, self.report = stream.unreported()  # the caller's function belongs on the caller's thread
+        self._batches, self.report = stream.unreported()  # the progress function runs on the caller's thread
         self._bridge = bridge
         self._ahead = ahead
         self._loop: asyncio.AbstractEventLoop | None = None  # since the first batch
@@ -113,7 +113,7 @@ class _BatchReader(Generic[T]):
         self._closing: asyncio.Task[None] | None = None
 
     def check(self) -> None:
-        """Refuse to go on with what the parent of a forked process began: its loop is not here."""
+        """Reject an iteration that was started before a fork: its loop belongs to the parent process."""
         if self._loop is not None and self._loop is not runner.loop and not self.abandoned:
             raise ClientClosedError("this iteration was begun before the process forked: begin another")
 
@@ -130,7 +130,7 @@ class _BatchReader(Generic[T]):
         batch = await task
         if batch is None:
             await self.close()
-        elif self._ahead and not first:  # who leaves during the first page has made one request
+        elif self._ahead and not first:  # leaving the loop in the first page costs only one request
             self._next = asyncio.create_task(self._advance())
             self._next.add_done_callback(_mark_retrieved)
         return batch
@@ -140,14 +140,14 @@ class _BatchReader(Generic[T]):
 
     def _poll_consumer(self) -> None:
         if runner.ended:
-            return  # it closes what is left
+            return  # the runner closes the rest
         if self.abandoned or self.consumer is None or self.consumer() is None:
             self._closing = asyncio.create_task(self.close())
         else:
             self._poll_timer = asyncio.get_running_loop().call_later(ABANDON_POLL_SECONDS, self._poll_consumer)
 
     async def close(self) -> None:
-        """Stop what runs, and wait until it has."""
+        """Stop the running task, and wait until it has stopped."""
         self.abandoned = True
         if self._poll_timer is not None:
             self._poll_timer.cancel()
@@ -158,13 +158,13 @@ class _BatchReader(Generic[T]):
 
 
 def _mark_retrieved(task: asyncio.Task[Any]) -> None:
-    """Keep asyncio from reporting an error that nobody came for."""
+    """Mark the exception as retrieved, so that asyncio does not report it."""
     if not task.cancelled():
         task.exception()
 
 
 class IterableBridge(AsyncIterator[Any]):
-    """Carries a caller's iterable to the loop thread without ever running the caller's code there.
+    """Passes the items of a caller's iterable to the loop thread without running the caller's code there.
 
     The caller's generator may itself make synchronous calls, or use a database connection of its own thread. So the
     calling thread takes the items, a bounded number ahead, each time that it comes for results.
@@ -180,7 +180,7 @@ class IterableBridge(AsyncIterator[Any]):
         self._accept: Callable[[Any], bool] = accept_all
 
     def set_filter(self, accept: Callable[[Any], bool]) -> None:
-        """Take only the items for which this is true; who takes them here must not leave out any."""
+        """Take only the items for which this is true. The consumer must not skip any of them."""
         self._accept = accept
 
     def fill(self) -> None:
@@ -196,7 +196,7 @@ class IterableBridge(AsyncIterator[Any]):
                 self._outstanding += 1
 
     def release(self, results: int) -> None:
-        """Note results that the caller has received: as many items may follow."""
+        """Allow as many further items as the caller has received results."""
         self._outstanding -= results
 
     async def __anext__(self) -> Any:
@@ -209,7 +209,7 @@ class IterableBridge(AsyncIterator[Any]):
 
 
 class SizedIterableBridge(IterableBridge):
-    """A bridge from an iterable that has a length."""
+    """An :class:`IterableBridge` with the length of the iterable."""
 
     def __init__(self, items: Iterable[Any], ahead: int, length: int) -> None:
         super().__init__(items, ahead)

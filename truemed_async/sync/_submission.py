@@ -1,4 +1,4 @@
-"""One call on its way to the loop thread and back."""
+"""A call that is submitted to the loop thread, and its result."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, Generic, TypeVar, cast
 T = TypeVar("T")
 
 SIGNAL_POLL_SECONDS = 0.25
-"""How long a signal may wait that comes in the very moment in which its thread falls asleep; it wakes no sleeper."""
+"""How long a signal may wait that arrives just before its thread blocks on a lock, which it does not interrupt."""
 
 
 class Submission(Generic[T]):
-    """A coroutine function and its arguments; it has ended when its task has, clean-up included."""
+    """A coroutine function and its arguments. It has ended when its task has, including cleanup."""
 
     __slots__ = (
         "_arguments",
@@ -35,7 +35,7 @@ class Submission(Generic[T]):
     ) -> None:
         self.ended = False
         self.cancelled: type[BaseException] = asyncio.CancelledError
-        """What the caller gets when the task is cancelled."""
+        """The exception that the caller receives if the task is canceled."""
         self._function = function
         self._arguments = arguments
         self._named = named
@@ -43,13 +43,13 @@ class Submission(Generic[T]):
         self._task: asyncio.Task[T] | None = None
         self._value: T | None = None
         self._error: BaseException | None = None
-        self._done = threading.Lock()  # the cheapest thing to wait for: released at the end
+        self._done = threading.Lock()  # the fastest primitive to wait for; released at the end
         self._done.acquire()
 
     # --- on the caller's thread -----------------------------------------------------------------------------------
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand it to the loop, with the caller's context variables."""
+        """Submit it to the loop, with the caller's context variables."""
         self._loop = loop
         loop.call_soon_threadsafe(self._begin, loop, context=contextvars.copy_context())
 
@@ -62,7 +62,7 @@ class Submission(Generic[T]):
         return cast("T", self._value)
 
     def abandon(self, seconds: float) -> None:
-        """Cancel it if it has not ended, because the caller was interrupted, and wait until it has cleaned up."""
+        """Cancel it after the caller was interrupted, and wait until it has cleaned up."""
         if self._loop is not None and not self.ended:
             self._loop.call_soon_threadsafe(self._cancel)
             self._done.acquire(timeout=seconds)
@@ -77,7 +77,7 @@ class Submission(Generic[T]):
         return await self._function(*self._arguments, **self._named)
 
     def _finish(self, task: asyncio.Task[T]) -> None:
-        self._task = None  # or it would end on the caller's thread, where its finalisers may swallow a Ctrl-C
+        self._task = None  # otherwise it may be freed on the caller's thread, where its finalizers may swallow a Ctrl-C
         self._error = self.cancelled() if task.cancelled() else task.exception()
         if self._error is None:
             self._value = task.result()
@@ -92,7 +92,7 @@ class Submission(Generic[T]):
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
-        elif not self.ended:  # interrupted before it was handed over
+        elif not self.ended:  # interrupted before it was submitted
             self._end()
 
     def _end(self) -> None:
