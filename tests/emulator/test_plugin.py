@@ -16,6 +16,7 @@ PLUGIN = "truemed_async.emulator.pytest_plugin"
 TESTS = """
 import http.client
 import pytest
+from truemed_async.emulator import Dialect
 
 def count(emulator):
     connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
@@ -44,6 +45,10 @@ class TestMarked:
     def test_nearest(self, truemed_emulator):
         assert count(truemed_emulator) == 6
         assert truemed_emulator.state.max_page_size == 7
+
+@pytest.mark.truemed_emulator(dialect=Dialect(times="no_zone"))
+def test_dialect(truemed_emulator):
+    assert truemed_emulator.dialect.times == "no_zone"
 """
 
 ASYNC_TESTS = """

@@ -59,6 +59,8 @@ _AMOUNTS: Final = frozenset(
     }
 )
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_INTEGER: Final = re.compile("[0-9]{1,15}")  # every id that is sent as an integer has at most 15 digits
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _UNKNOWN_STATUSES: Final = MappingProxyType({"pending": "created", "processing": "in_review"})
 _DOCUMENTED_STATUSES: Final = MappingProxyType({unknown: known for known, unknown in _UNKNOWN_STATUSES.items()})
 
@@ -143,7 +145,7 @@ class DialectLayer:
         limit, size = self.dialect.page_size_limit, str(query.get("page_size", ""))
         if self.dialect.page_size_handling == "ignore":
             query.pop("page_size", None)
-        elif limit is not None and size.isdecimal() and int(size) > limit:
+        elif limit is not None and _INTEGER.fullmatch(size) and int(size) > limit:
             if self.dialect.page_size_handling == "reject":
                 raise ApiError(400, "ValidationError", f"page_size must be at most {limit}")
             query["page_size"] = str(limit)
@@ -158,7 +160,7 @@ class DialectLayer:
 
     def _restore_id(self, value: Any) -> Any:
         text = str(value)
-        return self._ids.get(int(text), value) if text.isdecimal() else value
+        return self._ids.get(int(text), value) if _INTEGER.fullmatch(text) else value
 
     def _restore_ids(self, content: bytes) -> bytes:
         try:
@@ -227,8 +229,8 @@ class DialectLayer:
         form, headers = self.dialect.retry_after, response.headers
         if form == "unchanged":
             return
-        given = headers.popall("Retry-After", ["1"])[0]
-        seconds = math.ceil(float(given)) if given.replace(".", "", 1).isdecimal() else 1
+        value = headers.popall("Retry-After", ["1"])[0]
+        seconds = math.ceil(float(value)) if _SECONDS.fullmatch(value) else 1
         if form == "seconds":
             headers["Retry-After"] = str(seconds)
         elif form == "date":

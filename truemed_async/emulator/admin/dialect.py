@@ -26,6 +26,6 @@ def get_dialect(context: EmulatorContext, request: Request) -> web.Response:
 
 @ROUTES.route("PUT", "/_emulator/dialect")
 def set_dialect(context: EmulatorContext, request: Request) -> web.Response:
-    """Replace the dialect; fields that are not given have their defaults."""
+    """Replace the dialect; missing fields have their defaults."""
     context.dialects.dialect = Dialect.from_dict(request.json())
     return json_response(200, {"dialect": context.dialects.dialect.to_dict()})

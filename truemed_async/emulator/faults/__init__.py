@@ -132,7 +132,7 @@ class Faults(FaultRegistry[Fault]):
     ) -> ActiveFault[Fault]: ...
 
     def add(self, fault: Fault | str, /, **options: Any) -> Fault | ActiveFault[Fault]:
-        """Add a fault: one by its name, restricted by a `RequestScope`; or your own, which acts on everything.
+        """Add a fault: one by its name, restricted by a ``RequestScope``; or your own, which acts on everything.
 
         Raises:
             ValueError: There is no such fault, scope or parameter.
@@ -188,7 +188,7 @@ class FaultChain:
         return None
 
     async def after(self, response: web.StreamResponse) -> web.StreamResponse:
-        """Return the response after all faults; the bytes of a `RawResponse` are final."""
+        """Return the response after all faults; the bytes of a ``RawResponse`` are final."""
         for active in self._faults:
             if isinstance(response, RawResponse):
                 break

@@ -298,7 +298,7 @@ class Outbox:
             return errors
 
     def requeue_unsent(self) -> None:
-        """Put back what was taken and never attempted, because the sender stopped."""
+        """Requeue deliveries that were taken but never attempted, because the sender stopped."""
         with self._condition:
             for queue in self._queues.values():
                 if queue.in_flight is not None:
