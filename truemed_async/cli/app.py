@@ -20,7 +20,6 @@ from cyclopts import (
     ValidationError,
 )
 from cyclopts.exceptions import UnknownCommandError
-from rich.console import Console
 
 from truemed_async import __version__
 from truemed_async._warnings import TruemedWarning
@@ -72,9 +71,9 @@ def run(argv: Sequence[str], streams: Streams | None = None) -> int:
     except BrokenPipeError:  # the reader has gone, as in `truemed sessions list | head -1`
         streams.discard()
     except OSError as error:  # of files and standard output; those of the client are TruemedErrors
-        streams.discard()
         with suppress(OSError):  # it may be standard error that cannot be written
             streams.print_message(f"error: {error.strerror or error}")
+        streams.discard()
         return EXIT_FAILURE
     return code
 
@@ -111,7 +110,7 @@ def make_app(streams: Streams) -> App:
         help=HELP,
         help_format="plaintext",
         version=__version__,
-        console=Console(file=streams.out),
+        console=streams.help_console(),
         exit_on_error=False,
         print_error=False,
         result_action="return_value",

@@ -33,6 +33,7 @@ EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+MIN_HELP_WIDTH = 40
 COLUMN_GAP = 3  # between two columns of a table
 
 
@@ -67,6 +68,11 @@ class Streams:
         """Return the console that draws tables; in a pipe they are as wide as their content."""
         return Console(file=self.out, width=None if self.is_terminal else 10_000, markup=False, highlight=False)
 
+    def help_console(self) -> Console:
+        """Return the console that shows help texts, which cannot be wrapped to less than ``MIN_HELP_WIDTH``."""
+        console = Console(file=self.out)
+        return Console(file=self.out, width=max(console.width, MIN_HELP_WIDTH))
+
     def print_data(self, text: str) -> None:
         """Write a line of data."""
         self.write_data(f"{text}\n")
@@ -81,14 +87,14 @@ class Streams:
         self.err.flush()
 
     def discard(self) -> None:
-        """Drop buffered data that cannot be written, or the interpreter would complain at its exit."""
-        try:
-            descriptor = self.out.fileno()
-        except io.UnsupportedOperation:
-            return  # in memory
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, descriptor)
-        os.close(null)
+        """Drop buffered output that cannot be written, or the interpreter would complain at its exit."""
+        for stream in (self.out, self.err):
+            try:
+                stream.flush()
+            except OSError:
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, stream.fileno())
+                os.close(null)
 
 
 class _CompleteOutput:
@@ -128,6 +134,10 @@ class _ClosedOutput(io.StringIO):
     def __init__(self, message: str | None) -> None:
         super().__init__()
         self._message = message
+
+    @property
+    def buffer(self) -> _ClosedOutput:
+        return self
 
     def write(self, text: str) -> int:
         if self._message is not None:
