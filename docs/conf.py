@@ -14,7 +14,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import endpoint_table  # noqa: E402
 
-from truemed_async import __version__, models  # noqa: E402
+from truemed_async import __version__, emulator, models  # noqa: E402
 
 project = "truemed-async"
 author = "The truemed-async developers"
@@ -52,7 +52,7 @@ nitpick_ignore_regex = [
     # Names of other projects: fetching their inventories needs the network.
     (
         "py:.*",
-        r"(_pytest|aiohttp|asyncio|collections|concurrent|datetime|decimal|enum|inspect|os|sqlite3|ssl|types|yarl)\..*",
+        r"(_pytest|abc|aiohttp|asyncio|collections|concurrent|datetime|decimal|enum|inspect|os|sqlite3|ssl|types|yarl)\..*",
     ),
     # The same names as docstrings and signatures abbreviate them.
     (
@@ -60,7 +60,8 @@ nitpick_ignore_regex = [
         r"(AsyncGenerator|AsyncIterable|AsyncIterator|Iterable|Iterator|Mapping|Sequence|URL|date|datetime|timedelta|Decimal)",
     ),
     # Internal modules whose names appear in signatures and are not public.
-    ("py:class", r"truemed_async\.emulator\.[a-z_]+\..*|truemed_async\.exports\.[a-z_]+\..*|Bound|Handler|Parameter"),
+    ("py:(class|obj)", r"truemed_async\.(emulator|exports)\.[a-z_]+\..*|truemed_async\._sensitive\..*"),
+    ("py:class", r"Bound|Eligibility|Failure|Handler|Parameter"),
     ("py:(class|obj)", r"typing\.Annotated\[.*|Callable\[.*"),
     # Type variables are not documented objects.
     ("py:(class|obj)", r"(.*\.)?[ACFKMST]"),
@@ -73,6 +74,27 @@ class ModelReference(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         kinds = {name: "class" if isinstance(getattr(models, name), type) else "function" for name in models.__all__}
         text = "\n\n".join(f".. auto{kind}:: truemed_async.{name}" for name, kind in kinds.items())
+        return self.parse_text_to_nodes(f"```{{eval-rst}}\n{text}\n```")
+
+
+class EmulatorReference(SphinxDirective):
+    """``{emulator}``: the reference of every public class of the emulator, without its internal members."""
+
+    HIDDEN = (
+        "actions, apply, apply_on_enqueue, apply_on_send, change, charge, charge_token, computed, create, entity, event, "
+        "event_payload, from_request, hit, id_field, idempotency, insert, kind, known, lock, members, move, name, new_id, "
+        "page, paginate, parse, prefix, provision, receives, record_attempt, record_charge, record_dispute, record_end, "
+        "record_refund, record_response_body, record_start, record_verification, refusal, replica, request_schema, "
+        "requeue_unsent, response_schema, scope_type, seconds_until_due, serialize, serialize_items, stores, take_due, "
+        "take_unverified, view, waiting, webhook_payload"
+    )
+
+    def run(self) -> list[nodes.Node]:
+        names = [name for name in dir(emulator) if isinstance(getattr(emulator, name), type)]
+        own = [name for name in names if getattr(emulator, name).__module__.startswith(emulator.__name__)]
+        text = "\n\n".join(
+            f".. autoclass:: {emulator.__name__}.{name}\n   :exclude-members: {self.HIDDEN}" for name in own
+        )
         return self.parse_text_to_nodes(f"```{{eval-rst}}\n{text}\n```")
 
 
@@ -91,6 +113,7 @@ def keep_sentences(app: Sphinx, what: str, name: str, obj: object, options: obje
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", keep_sentences, priority=400)  # napoleon has 500
+    app.add_directive("emulator", EmulatorReference)
     app.add_directive("endpoints", EndpointTable)
     app.add_directive("models", ModelReference)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -44,7 +44,9 @@ SHELLS = frozenset({"console", "sh"})
 VALIDATED = {"json": json.loads, "toml": tomllib.loads}
 # What Sphinx runs when it builds the documentation; `code-block` is not among them: it would hide an example.
 # What `literalinclude` shows is run by tests/frameworks.
-DIRECTIVES = frozenset({"{endpoints}", "{eval-rst}", "{include}", "{literalinclude}", "{toctree}"})
+DIRECTIVES = frozenset(
+    {"{emulator}", "{endpoints}", "{eval-rst}", "{include}", "{literalinclude}", "{models}", "{toctree}"}
+)
 
 FENCE = re.compile(r" *(?P<fence>`{3,}|~{3,})(?P<language>[^\s`]*).*")
 MARK = re.compile(r"\s*<!-- *(?P<name>fixture|continues|exit|output)(?:: *(?P<value>[^>]*?))? *-->\s*")

@@ -239,7 +239,7 @@ async def test_five_thousand_ids_at_a_hundred_at_once_take_no_more_than_a_hundre
         most = max(most, len(asyncio.all_tasks()) - alive)
         return id
 
-    client.qualification_sessions = stubbed(client, get)
+    client._resources["qualification_sessions"] = stubbed(client, get)
     outcomes = client.qualification_sessions.get_many((f"qs_{n}" for n in range(count)), concurrency=100)
     assert len([outcome async for outcome in outcomes if outcome.ok]) == count
     assert most <= 102

@@ -59,7 +59,7 @@ STREAMING = """
     async def main():
         total = int(sys.argv[1])
         async with AsyncTruemed("a-key-of-the-tests") as client:
-            client.qualification_sessions = Stubbed(client)
+            client._resources["qualification_sessions"] = Stubbed(client)
             async for _ in client.qualification_sessions.get_many(["qs_1"] * 100): pass
             ids = (f"qs_{number:036d}" for number in range(total))
             seen = watch(total)
