@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("links", "money", "options", "models"),
     ("_validation.configuration", "_validation.payments"),
     ("_core",),
-    ("_core.pipeline", "_core.transport", "_core.fork"),
+    ("_core.pipeline", "_core.transport"),
     ("webhooks",),
     ("endpoints",),
     ("resources",),

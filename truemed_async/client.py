@@ -18,7 +18,7 @@ from truemed_async._core.response import Response
 from truemed_async._core.transport import AiohttpTransport, ConnectionOptions
 from truemed_async._sensitive import wrap
 from truemed_async._validation.configuration import resolve_api_key, resolve_base_url, validate_hooks
-from truemed_async._validation.scalars import validate_positive_int
+from truemed_async._validation.scalars import validate_bool, validate_positive_int
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts
 from truemed_async.resources import (
@@ -65,6 +65,8 @@ class AsyncTruemed:
         hooks: Called after each attempt with an :class:`~truemed_async.Attempt`.
         proxy: The URL of an HTTP proxy. Proxies in the environment are not used.
         ssl_context: How certificates are verified; by default as the system does.
+        allow_http: Whether ``base_url`` may be http on another host, such as ``http://emulator:8080`` in a container.
+            The key and the data are then sent unencrypted: only for tests with made-up data.
 
     Raises:
         ConfigurationError: The key is missing or malformed, or the base URL is not acceptable.
@@ -103,12 +105,13 @@ class AsyncTruemed:
         hooks: Sequence[Hook] = (),
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        allow_http: bool = False,
     ) -> None:
         boxed = wrap(api_key)
         del api_key
         connection_options = ConnectionOptions.of(session, proxy, ssl_context)
         clock = Clock()
-        base_url = resolve_base_url(environment, base_url)
+        base_url = resolve_base_url(environment, base_url, allow_http=validate_bool("allow_http", allow_http))
         transport = AiohttpTransport(
             api_key=resolve_api_key(boxed),
             options=connection_options,

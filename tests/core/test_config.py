@@ -192,3 +192,20 @@ def test_resolved_api_key_is_masked_and_cannot_be_pickled():
     assert KEY not in repr(key)
     with pytest.raises(TypeError):
         pickle.dumps(key)
+
+
+@pytest.mark.parametrize("given", [f'"{KEY}"', f"'{KEY}'", f"`{KEY}`", f'"{KEY}'])
+def test_key_with_quotes_is_refused_with_the_reason(given):
+    with pytest.raises(ConfigurationError, match="api_key has quotes around it") as caught:
+        resolve_key(given)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["${TRUEMED_API_KEY}", "$(get-key)", "$TRUEMED_API_KEY", "%TRUEMED_API_KEY%", "{{api_key}}"],
+)
+def test_key_that_is_an_unreplaced_placeholder_is_refused_with_the_reason(given, monkeypatch):
+    monkeypatch.setenv("TRUEMED_API_KEY", given)
+    with pytest.raises(ConfigurationError, match="^TRUEMED_API_KEY is a placeholder that was not replaced"):
+        resolve_key(None)

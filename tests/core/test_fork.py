@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from truemed_async._core.fork import abandon_inherited_loop
+from truemed_async import AsyncTruemed
+from truemed_async._core.event_loop import abandon_inherited_loop
+from truemed_async.errors import ConfigurationError
 
 
 class Loop:
@@ -35,3 +37,26 @@ def test_a_loop_without_a_descriptor_is_merely_kept(loop):
     before = sys.getrefcount(loop)
     abandon_inherited_loop(loop)
     assert sys.getrefcount(loop) == before + 1
+
+
+async def collect(client, method):
+    """Consume one of the methods that start tasks of their own."""
+    sessions = client.qualification_sessions
+    stream = sessions.iter() if method == "iter" else sessions.get_many(["qs_1"])
+    return [each async for each in stream]
+
+
+@pytest.mark.parametrize("method", ["get", "iter", "get_many"])
+def test_call_without_an_asyncio_loop_says_what_to_do(method):
+    """Under trio a coroutine runs, but not on an asyncio event loop."""
+    client = AsyncTruemed("a-made-up-key")
+    call = client.qualification_sessions.get("qs_1") if method == "get" else collect(client, method)
+    with pytest.raises(
+        ConfigurationError, match="no asyncio event loop is running: AsyncTruemed needs asyncio; under trio"
+    ):
+        call.send(None)
+
+
+def test_client_can_be_closed_without_an_asyncio_loop():
+    with pytest.raises(StopIteration):
+        AsyncTruemed("a-made-up-key").aclose().send(None)

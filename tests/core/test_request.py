@@ -407,3 +407,26 @@ def test_messages_suggest_a_fix():
     )
     with pytest.raises(InvalidArgumentError, match="^a header's name must be an HTTP token$"):
         validate_headers({"x y": "1"})
+
+
+@pytest.mark.parametrize("name", ["path", "query", "body"])
+@pytest.mark.parametrize("value", [["a"], "a", {1: "a"}], ids=["list", "text", "number as key"])
+def test_parts_of_a_request_must_be_mappings_with_strings_as_keys(name, value):
+    with pytest.raises(InvalidArgumentError, match=f"^{name} must be a mapping with strings as keys$"):
+        build_request(BASE, UNKEYED, **{name: value})
+
+
+@pytest.mark.parametrize("value", [["a"], "a", 1])
+def test_headers_must_be_a_mapping(value):
+    with pytest.raises(InvalidArgumentError, match="^headers must be a mapping$"):
+        build_request(BASE, SAFE, headers=value)
+
+
+def test_what_is_not_an_endpoint_is_rejected():
+    with pytest.raises(InvalidArgumentError, match="endpoint must be an Endpoint, not str"):
+        build_request(BASE, "/things")  # type: ignore[arg-type]  # callers may be untyped
+
+
+def test_integer_with_too_many_digits_for_python_is_rejected():
+    with pytest.raises(InvalidArgumentError, match="x contains a lone surrogate or too many digits"):
+        build_request(BASE, SAFE, query={"x": 10**5000})

@@ -118,7 +118,7 @@ def test_unexpected_204_is_a_decode_error(status, has_length):
     assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
 
 
-@pytest.mark.parametrize("body", [b"<!doctype html><p>canary", b"canary", b'"canary"', b"1", b"null", b"   ", b"\xef\xbb\xbf{}", b"\xff\xfe{"])  # fmt: skip
+@pytest.mark.parametrize("body", [b"<!doctype html><p>canary", b"canary", b'"canary"', b"1", b"null", b"   ", b"\xff\xfe{"])  # fmt: skip
 def test_a_body_that_is_not_json_is_a_decode_error_at_once(body):
     found = failure(raw(body=body, has_length=False))
     assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
@@ -610,3 +610,12 @@ def test_an_escaped_backslash_and_an_escaped_quote_are_distinguished(body, early
     """All of these are not JSON; only those that could go on to be are cut short."""
     assert looks_truncated(body) is early
     assert failure(raw(body=body)).error is (TruncatedResponseError if early else DecodeError)
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+def test_byte_order_mark_before_json_is_ignored():
+    assert read_response(raw(body=BOM + b'{"a": 1}'), SAFE, NOW) == {"a": 1}
+    assert failure(raw(409, BOM + b'{"error": "user_id_already_set"}'), KEYED).error is UserIdAlreadySetError
+    assert failure(raw(body=BOM + b'{"a": ')).error is TruncatedResponseError

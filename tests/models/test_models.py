@@ -650,3 +650,12 @@ def test_a_field_of_two_types_is_rejected_when_the_model_is_first_used():
 
 def test_the_same_model_is_compiled_once():
     assert structurer(QualificationSession) is structurer(QualificationSession)
+
+
+@pytest.mark.parametrize("text", ["2026-01-02t03:04:05z", "2026-01-02T03:04:05z", "2026-01-02t03:04:05.5+00:00"])
+def test_times_may_be_written_in_lower_case(text):
+    """RFC 3339, section 5.6: "T" and "Z" may alternatively be lower case."""
+    data = {"qualification_session_id": "qs_1", "status": "approved", "created_at": text}
+    session = structurer(QualificationSession)(data)
+    assert session.created_at is not None
+    assert session.created_at.replace(microsecond=0) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -252,3 +252,42 @@ def test_ids_come_from_any_iterable(value):
 @pytest.mark.parametrize("value", ["qs_canary", b"qs_canary", None, 1])
 def test_a_string_is_not_an_iterable_of_ids(value):
     refused(scalars.validate_iterable, "ids", value)
+
+
+class NotATime(datetime):
+    """Like pandas' ``NaT``: a ``datetime`` that does not equal itself and has no date."""
+
+    __hash__ = datetime.__hash__
+
+    def __eq__(self, other):
+        return False
+
+    def __ne__(self, other):
+        return True
+
+    def date(self):
+        raise ValueError("NaTType does not support date")
+
+
+@pytest.mark.parametrize("parse", [scalars.parse_date, scalars.parse_month, scalars.parse_datetime])
+def test_not_a_time_is_rejected(parse):
+    """pandas: ``isinstance(pandas.NaT, datetime)`` is true."""
+    assert refused(parse, "since", NotATime(2026, 1, 1)).startswith("since must be a date")
+
+
+FAR_WEST, FAR_EAST = timezone(timedelta(hours=-8)), timezone(timedelta(hours=8))
+
+
+@pytest.mark.parametrize(
+    "value", [datetime.max.replace(tzinfo=FAR_WEST), datetime.min.replace(tzinfo=FAR_EAST)], ids=["last", "first"]
+)
+@pytest.mark.parametrize("parse", [scalars.parse_date, scalars.parse_month, scalars.parse_datetime])
+def test_times_whose_utc_is_outside_the_calendar_are_rejected(parse, value):
+    assert refused(parse, "since", value).startswith("since must be a date")
+
+
+@pytest.mark.parametrize("value", [2**31, 10**400, 10**5000], ids=["32 bits", "no float", "no text"])
+def test_numbers_that_no_request_can_mean_are_rejected(value):
+    """Python raises ``OverflowError`` and ``ValueError`` of its own for the larger ones."""
+    assert refused(scalars.validate_positive_int, "page", value) == "page must be at most 2147483647"
+    assert refused(scalars.validate_seconds, "timeout", value) == "timeout must be at most 2147483647 seconds"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, strategies as st
 from yarl import URL
 
-from truemed_async import PAYMENT_SESSION_ID, qualification_link
-from truemed_async._validation.urls import validate_return_url
-from truemed_async.errors import InvalidArgumentError
+from truemed_async import PAYMENT_SESSION_ID, AsyncTruemed, Truemed, qualification_link
+from truemed_async._validation.urls import validate_return_url, validate_web_url
+from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
 # Unpaired surrogates cannot be sent; they are refused in a test of their own.
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
@@ -127,3 +127,41 @@ def test_one_sku_is_one():
 def test_invalid_link_parameters_raise(arguments, message):
     with pytest.raises(InvalidArgumentError, match=message):
         qualification_link(**{"qualification_id": "tm_qual_x", **arguments})
+
+
+BAD_HOSTS = ["a" * 64 + ".example", "a..b", ".example", "xn--a.example", "xn--zzzzzzzz.example"]
+
+
+@pytest.mark.parametrize("host", BAD_HOSTS)
+def test_hosts_that_idna_rejects_are_rejected_before_any_io(host):
+    """The HTTP library would raise a ``UnicodeError`` when it connects."""
+    with pytest.raises(ConfigurationError, match="must be an absolute URL"):
+        AsyncTruemed("a-made-up-key", base_url=f"https://{host}")
+    with pytest.raises(InvalidArgumentError, match="proxy must be an http or https URL"):
+        AsyncTruemed("a-made-up-key", proxy=f"http://{host}:8080")
+    with pytest.raises(InvalidArgumentError, match="success_url must be an absolute https URL"):
+        validate_web_url("success_url", f"https://{host}/thanks")
+
+
+def test_international_host_names_are_accepted():
+    assert validate_web_url("success_url", "https://bücher.example/ü") == "https://bücher.example/ü"
+    assert validate_web_url("success_url", "https://xn--ls8h.example") == "https://xn--ls8h.example"
+
+
+@pytest.mark.parametrize("kind", [AsyncTruemed, Truemed])
+def test_http_on_another_host_needs_an_explicit_option(kind):
+    with pytest.raises(ConfigurationError, match="base_url must be https: the key and health data"):
+        kind("a-made-up-key", base_url="http://emulator:8080")
+    client = kind("a-made-up-key", base_url="http://emulator:8080", allow_http=True)
+    assert client.base_url == "http://emulator:8080"
+
+
+@pytest.mark.parametrize("host", ["truemed.com", "api.truemed.com", "dev-api.truemed.com"])
+def test_http_is_never_allowed_for_truemeds_own_servers(host):
+    with pytest.raises(ConfigurationError, match="must be https for Truemed's own servers"):
+        AsyncTruemed("a-made-up-key", base_url=f"http://{host}", allow_http=True)
+
+
+def test_allow_http_must_be_a_boolean():
+    with pytest.raises(InvalidArgumentError, match="allow_http must be True or False"):
+        AsyncTruemed("a-made-up-key", allow_http="no")  # type: ignore[arg-type]  # callers may be untyped

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 import attrs
 
+from truemed_async._core.event_loop import running_loop
 from truemed_async.errors import InvalidArgumentError, TruemedError
 
 K = TypeVar("K")
@@ -103,7 +104,8 @@ async def fan_out(
         error = asyncio.CancelledError() if worker.cancelled() else worker.exception()
         finished.put_nowait(None if error is None else _WorkerFailure(error))
 
-    workers = [asyncio.create_task(work()) for _ in range(concurrency)]
+    loop = running_loop()
+    workers = [loop.create_task(work()) for _ in range(concurrency)]
     for worker in workers:
         worker.add_done_callback(report_end)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import attrs
@@ -71,6 +71,11 @@ def build_request(
     headers: Mapping[str, str] | None = None,
 ) -> Request:
     """Validate the parts of a request and combine them."""
+    if not isinstance(endpoint, Endpoint):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        raise InvalidArgumentError(f"endpoint must be an Endpoint, not {type(endpoint).__name__}")
+    for name, part in (("path", path), ("query", query), ("body", body)):
+        if part is not None:
+            _validate_mapping(name, part)
     if idempotency_key is not None and endpoint.idempotency is not Idempotency.KEYED:
         raise InvalidArgumentError(f"{endpoint.name} takes no idempotency key")
     if endpoint.idempotency is Idempotency.KEYED:
@@ -87,6 +92,13 @@ def build_request(
         None if headers is None else validate_headers(headers),
         idempotency_key,
     )
+
+
+def _validate_mapping(name: str, value: object) -> None:
+    if not isinstance(value, Mapping) or not all(
+        isinstance(key, str) for key in cast("Mapping[object, object]", value)
+    ):
+        raise InvalidArgumentError(f"{name} must be a mapping with strings as keys")
 
 
 def _expand_path(endpoint: Endpoint[Any], values: Mapping[str, str]) -> str:
@@ -123,9 +135,9 @@ def _format_value(name: str, value: object) -> str:
         return "true" if value else "false"
     try:
         return quote(str(value), safe="")
-    except UnicodeEncodeError:
+    except ValueError:  # a lone surrogate, or an integer with more digits than Python converts
         pass  # raise outside the handler so that the value is not in the exception's context
-    raise InvalidArgumentError(f"{name} contains a lone surrogate, which cannot be sent")
+    raise InvalidArgumentError(f"{name} contains a lone surrogate or too many digits, which cannot be sent")
 
 
 def _encode(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> bytes:
@@ -142,6 +154,8 @@ def _encode(endpoint: Endpoint[Any], body: Mapping[str, Any]) -> bytes:
 
 def validate_headers(headers: Mapping[Any, Any]) -> Mapping[str, str]:
     """Return additional headers, or raise an error that names the invalid one."""
+    if not isinstance(headers, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        raise InvalidArgumentError("headers must be a mapping")
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.match(name):
             raise InvalidArgumentError("a header's name must be an HTTP token")

@@ -59,6 +59,7 @@ _RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NEVER_RETRIED = frozenset({409, 422, 501})
 # The request was certainly not processed. After any other failure that is retried it may have been applied.
 _KNOWN_NOT_APPLIED = frozenset({425, 429})
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some servers begin JSON with it
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]+\Z")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 _BODILESS_STATUSES = frozenset({204, 205})
@@ -132,7 +133,8 @@ def read_response(raw: RawResponse, endpoint: Endpoint[T], now: float) -> T | At
 
 
 def _read_success(raw: RawResponse, endpoint: Endpoint[T]) -> T | AttemptFailure:
-    start = raw.body.lstrip()[:1]
+    body = raw.body.removeprefix(_BYTE_ORDER_MARK)
+    start = body.lstrip()[:1]
     if endpoint.result is NoneType and (start in (b"", b"{", b"[") or raw.status in _BODILESS_STATUSES):
         return cast("T", None)  # a body that is not JSON is another server's page
     if start not in (b"{", b"["):
@@ -142,9 +144,9 @@ def _read_success(raw: RawResponse, endpoint: Endpoint[T]) -> T | AttemptFailure
             return _truncated(raw)
         return _empty_response(raw, endpoint)
     try:
-        data = loads(raw.body)
+        data = loads(body)
     except JSONDecodeError:
-        return _truncated(raw) if looks_truncated(raw.body) else _undecodable(raw, "the response is malformed JSON")
+        return _truncated(raw) if looks_truncated(body) else _undecodable(raw, "the response is malformed JSON")
     try:
         return cast("T", structurer(cast("Any", endpoint.result), endpoint.items)(data))
     except StructureError as mismatch:
@@ -268,7 +270,7 @@ def _describe(status: int, code: str | None, error: type[APIError]) -> str:
 def _parse_error_body(body: bytes) -> Any:
     """Return an error body as JSON, as text if it is not JSON, or ``None`` if it is empty."""
     try:
-        return loads(body)
+        return loads(body.removeprefix(_BYTE_ORDER_MARK))
     except JSONDecodeError:
         return body.decode(errors="replace") or None
 

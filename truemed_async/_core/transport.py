@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import socket
 import ssl as ssl_module
 import sys
 import traceback
 import weakref
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +25,8 @@ from aiohttp import hdrs
 from multidict import CIMultiDict, istr
 from yarl import URL
 
+from truemed_async._core.event_loop import abandon_inherited_loop, running_loop
 from truemed_async._core.failure import AttemptFailure
-from truemed_async._core.fork import abandon_inherited_loop
 from truemed_async._core.request import Request
 from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse
 from truemed_async._sensitive import Secret
@@ -32,21 +34,26 @@ from truemed_async._validation.urls import validate_proxy
 from truemed_async._version import __version__
 from truemed_async.errors import (
     AttemptTimeoutError,
+    CallError,
     CallOutcome,
     ClientClosedError,
     ConnectError,
+    DecodeError,
     DisconnectedError,
     InvalidArgumentError,
     ProtocolError,
     ResponseTooLargeError,
     TLSError,
-    TransportError,
     TruncatedResponseError,
 )
 
 KEY_HEADER = istr("x-truemed-api-key")
 IDLE_SECONDS = 4.0
 """How long an idle connection is reused. If the server closes one while it is written to, the outcome is unknown."""
+MAX_HEADER_SIZE = 8190
+"""Bytes of a header that are accepted, as by default in aiohttp."""
+READ_BUFFER = 64 * 1024
+"""Bytes of a body that are buffered before the connection stops reading, as by default in aiohttp."""
 READ_CHUNK = 64 * 1024
 """Bytes to read at once. The standard library allocates a buffer of 256 KiB for each read; a quarter of it is faster."""
 
@@ -79,17 +86,30 @@ class _ConnectionBroken(aiohttp.ClientError):
     """A connection that broke during a request, as an exception after which aiohttp does not repeat the request."""
 
 
-async def _disable_builtin_retry(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Prevent aiohttp from repeating a request: the repetition would ignore the attempts, the deadline and the budget."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        broken = _ConnectionBroken(type(error).__name__)
-    raise broken
+@attrs.define
+class _SendAttempt:
+    """The outermost middleware of one attempt: it knows how far the attempt got, and keeps aiohttp from repeating it.
+
+    A repetition by aiohttp would ignore the attempts, the deadline and the retry budget.
+
+    Attributes:
+        was_sent: Whether the request may have been sent. Before that there is at most a connection, or one to a proxy.
+    """
+
+    was_sent: bool = True
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        try:
+            return await handler(request)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            broken = _ConnectionBroken(type(error).__name__)
+        finally:
+            self.was_sent = request.response is not None
+        raise broken
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -164,12 +184,12 @@ class AiohttpTransport:
         self._session: aiohttp.ClientSession | None = None
         self._connector: _Connector | None = None
         self._slots: asyncio.Semaphore | None = None
-        self._middlewares = _middlewares(options.session)
+        self._borrowed_middlewares = _middlewares_of(options.session)
         self._timeout = _connect_timeout(0)
 
     def bind(self) -> asyncio.Semaphore:
         """Prepare for the running loop, and return the slots that limit how many requests are in flight."""
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         if self._closed:
             raise ClientClosedError("the client is closed")
         if self._loop is not loop or self._slots is None:
@@ -190,37 +210,47 @@ class AiohttpTransport:
     async def send(self, request: Request, *, connect: float, seconds: float) -> RawResponse | AttemptFailure:
         """Make one attempt of at most ``seconds``, including the connection and the complete body."""
         handled = sys.exception()  # the caller may be handling one
+        attempt = _SendAttempt()
         try:
             async with asyncio.timeout(seconds):
-                return await self._exchange(request, connect)
+                return await self._exchange(request, connect, attempt)
         except aiohttp.ConnectionTimeoutError:
             failure = _failure(ConnectError, "no connection in time", outcome="not_sent")
         except TimeoutError:
-            failure = _failure(AttemptTimeoutError, "no complete response in time")
+            if attempt.was_sent:
+                failure = _failure(AttemptTimeoutError, "no complete response in time")
+            else:
+                failure = _failure(AttemptTimeoutError, "no connection in time", outcome="not_sent")
         except aiohttp.ClientConnectorCertificateError:
             failure = _failure(TLSError, "the server's certificate was not accepted", outcome="not_sent", max_retries=0)
         except aiohttp.ClientSSLError:
             failure = _failure(TLSError, "the TLS handshake failed", outcome="not_sent")
-        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as error:
-            number = getattr(error, "errno", None)
-            detail = f" ({os.strerror(number)})" if isinstance(number, int) and number > 0 else ""
-            failure = _failure(ConnectError, f"no connection{detail}", outcome="not_sent")
-        except aiohttp.ClientResponseError:  # from the parser; its status 400 is not from the server
-            failure = _failure(ProtocolError, "the response is not well-formed HTTP", max_retries=1)
+        except aiohttp.ClientConnectorError as error:
+            failure = _failure(ConnectError, _describe_connect_error(error), outcome="not_sent")
+        except aiohttp.ClientHttpProxyError as error:
+            failure = _proxy_failure(error.status)
+        except aiohttp.ClientResponseError as error:
+            failure_or_response = _read_response_error(error) if attempt.was_sent else _BROKEN_BEFORE_REQUEST
+            if isinstance(failure_or_response, RawResponse):
+                return failure_or_response
+            failure = failure_or_response
         except aiohttp.ClientPayloadError as error:
             if _is_bad_encoding(error):
                 failure = _failure(ProtocolError, "the response's compression is broken", max_retries=1)
             else:
                 failure = _failure(TruncatedResponseError, "the response ended early")
         except aiohttp.ClientError:
-            failure = _failure(DisconnectedError, "the connection broke before the response")
+            failure = _BROKEN_BEFORE_REQUEST
+            if attempt.was_sent:
+                failure = _failure(DisconnectedError, "the connection broke before the response")
         finally:
             _clear_tracebacks(sys.exception(), handled)
         if self._closed:
             raise ClientClosedError("the client was closed during the call")
         return failure
 
-    async def _exchange(self, request: Request, connect: float) -> RawResponse | AttemptFailure:
+    async def _exchange(self, request: Request, connect: float, attempt: _SendAttempt) -> RawResponse | AttemptFailure:
+        # Everything that a borrowed session may have set differently is stated here.
         async with self._open().request(
             request.endpoint.method,
             request.url,
@@ -228,7 +258,11 @@ class AiohttpTransport:
             data=None if request.body is None else request.body.value,
             allow_redirects=False,
             raise_for_status=False,
-            middlewares=self._middlewares,
+            auto_decompress=True,
+            read_bufsize=READ_BUFFER,
+            max_line_size=MAX_HEADER_SIZE,
+            max_field_size=MAX_HEADER_SIZE,
+            middlewares=(attempt, *self._borrowed_middlewares),
             proxy=self._options.proxy,
             ssl=self._options.ssl_context or True,
             timeout=self._timeout_of(connect),
@@ -246,6 +280,8 @@ class AiohttpTransport:
             )
         elif self._session.closed:
             raise ClientClosedError("the session of this client is closed")
+        elif getattr(self._session, "_loop", self._loop) is not self._loop:
+            raise ClientClosedError("the session belongs to another event loop: create it inside the loop that uses it")
         return self._session
 
     def _headers_of(self, request: Request) -> Mapping[str, str]:
@@ -262,6 +298,8 @@ class AiohttpTransport:
     async def close(self) -> None:
         """Close the pool; a borrowed session stays open. May be called again."""
         self._closed = True
+        if self._loop is None:
+            return  # nothing was opened, perhaps because no event loop is running
         if self._loop is not asyncio.get_running_loop() or self._pid != os.getpid():
             self._release_connector()
         elif self._session is not None and self._connector is not None:
@@ -298,10 +336,9 @@ def _base_headers(api_key: Secret) -> CIMultiDict[str]:
     return CIMultiDict({KEY_HEADER: api_key, hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: agent})
 
 
-def _middlewares(session: aiohttp.ClientSession | None) -> tuple[aiohttp.ClientMiddlewareType, ...]:
-    """Return our middleware around those of a borrowed session, which middlewares per request would replace."""
-    borrowed: tuple[aiohttp.ClientMiddlewareType, ...] = tuple(getattr(session, "_middlewares", ()))
-    return (_disable_builtin_retry, *borrowed)
+def _middlewares_of(session: aiohttp.ClientSession | None) -> tuple[aiohttp.ClientMiddlewareType, ...]:
+    """Return the middlewares of a borrowed session: those that are passed with a request replace them."""
+    return tuple(getattr(session, "_middlewares", ()))
 
 
 def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
@@ -310,9 +347,12 @@ def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
 
 
 def _failure(
-    error: type[TransportError], reason: str, *, outcome: CallOutcome = "unknown", max_retries: int | None = None
+    error: type[CallError], reason: str, *, outcome: CallOutcome = "unknown", max_retries: int | None = None
 ) -> AttemptFailure:
     return AttemptFailure(error=error, reason=reason, outcome=outcome, max_retries=max_retries)
+
+
+_BROKEN_BEFORE_REQUEST = _failure(ConnectError, "the connection broke before the request was sent", outcome="not_sent")
 
 
 def _is_bad_encoding(error: BaseException) -> bool:
@@ -321,22 +361,68 @@ def _is_bad_encoding(error: BaseException) -> bool:
     return isinstance(error, aiohttp.ContentTypeError) or type(cause).__name__ == "ContentEncodingError"
 
 
+def _describe_connect_error(error: aiohttp.ClientConnectorError) -> str:
+    """Say to which host there is no connection, and why. Neither is personal."""
+    host = f"{error.host}:{error.port}"
+    target = f"the proxy {host}" if isinstance(error, aiohttp.ClientProxyConnectionError) else host
+    if isinstance(error.os_error, socket.gaierror):
+        return f"the host name {error.host} cannot be resolved"
+    reason = f" ({os.strerror(error.errno)})" if error.errno is not None and error.errno > 0 else ""
+    return f"no connection to {target}{reason}"
+
+
+def _proxy_failure(status: int) -> AttemptFailure:
+    """Return the failure of a proxy that responded to CONNECT with a status other than 200."""
+    if status == 407:
+        reason = "the proxy requires other credentials (407): pass them in the proxy's URL"
+        return _failure(ConnectError, reason, outcome="not_sent", max_retries=0)
+    return _failure(ConnectError, f"the proxy refused the connection ({status})", outcome="not_sent")
+
+
+def _read_response_error(error: aiohttp.ClientResponseError) -> RawResponse | AttemptFailure:
+    """Read an exception with a status: from the parser, or from a middleware of a borrowed session.
+
+    The parser sets status 400, which is not the server's, and no headers. A middleware that calls
+    ``raise_for_status()`` has a response whose body is lost; one that calls ``json()`` found something else.
+    """
+    if error.headers is None:
+        return _failure(ProtocolError, "the response is not well-formed HTTP", max_retries=1)
+    if error.status >= 400:
+        return RawResponse(error.status, error.headers, b"", has_length=True)
+    return _failure(DecodeError, "a middleware of the session rejected the response", max_retries=0)
+
+
 async def _read(response: aiohttp.ClientResponse) -> RawResponse | AttemptFailure:
     """Read the body in pieces up to the limit: a few hundred compressed bytes can expand to a gigabyte."""
     success = 200 <= response.status < 300
     limit = BODY_LIMIT if success else ERROR_BODY_LIMIT
-    body = await response.content.readany()
-    if not response.content.at_eof():
-        pieces, size = [body], len(body)
-        async for piece in response.content.iter_any():
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                break
-        body = b"".join(pieces)
+    body: bytes | None = getattr(response, "_body", None)  # a middleware may have read it; there is no public way
+    if body is None:
+        body = await _read_stream(response.content, limit)
+        if not body and response.content.total_bytes and success:
+            return _failure(DecodeError, "a middleware of the session consumed the body", max_retries=0)
+    if response.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() == "x-gzip":  # which aiohttp does not decode
+        try:
+            body = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(body, limit + 1)
+        except zlib.error:
+            return _failure(ProtocolError, "the response's compression is broken", max_retries=1)
     if len(body) > limit:
         response.close()
         if success:
             return _failure(ResponseTooLargeError, f"the response is larger than {limit} bytes", max_retries=0)
         body = body[:limit]
     return RawResponse(response.status, response.headers, body, hdrs.CONTENT_LENGTH in response.headers)
+
+
+async def _read_stream(content: aiohttp.StreamReader, limit: int) -> bytes:
+    """Return the bytes of a stream, or slightly more than ``limit`` of them."""
+    body = await content.readany()
+    if content.at_eof():
+        return body
+    pieces, size = [body], len(body)
+    async for piece in content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            break
+    return b"".join(pieces)

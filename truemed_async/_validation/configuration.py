@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -14,18 +15,20 @@ from truemed_async._validation.urls import validate_base_url
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 from truemed_async.options import Hook
 
+_PLACEHOLDER = re.compile(r"\$[{(]|\{\{|\A\$[A-Za-z_]+\Z|\A%[A-Za-z_]+%\Z")
 HOSTS: Mapping[str, str] = {
     "production": "https://api.truemed.com",
     "sandbox": "https://dev-api.truemed.com",
 }
 
 
-def resolve_base_url(environment: str | None, base_url: str | URL | None) -> URL:
-    """Return the server's URL from the arguments or the environment variables; an argument wins."""
+def resolve_base_url(environment: str | None, base_url: str | URL | None, *, allow_http: bool = False) -> URL:
+    """Return the server's URL from the arguments or the environment variables; an argument takes precedence."""
     chosen = environment if environment is not None else os.environ.get("TRUEMED_ENVIRONMENT") or "production"
     if chosen not in HOSTS:
         raise ConfigurationError(f"environment must be {' or '.join(repr(name) for name in HOSTS)}")
-    return validate_base_url(base_url if base_url is not None else os.environ.get("TRUEMED_BASE_URL") or HOSTS[chosen])
+    url = base_url if base_url is not None else os.environ.get("TRUEMED_BASE_URL") or HOSTS[chosen]
+    return validate_base_url(url, allow_http=allow_http)
 
 
 def resolve_api_key(api_key: Sensitive[object]) -> Secret:
@@ -49,6 +52,10 @@ def validate_api_key(api_key: Sensitive[object], source: str) -> Secret:
         raise ConfigurationError(
             f"{source} contains spaces, line breaks or non-ASCII characters; was it copied with something around it?"
         )
+    if key[0] in "\"'`" or key[-1] in "\"'`":
+        raise ConfigurationError(f"{source} has quotes around it; pass the key without them")
+    if _PLACEHOLDER.search(key):
+        raise ConfigurationError(f"{source} is a placeholder that was not replaced, such as ${{NAME}}")
     if len(key) < 8:
         raise ConfigurationError(f"{source} is too short to be an API key")
     return key

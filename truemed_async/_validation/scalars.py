@@ -14,6 +14,8 @@ from truemed_async.errors import InvalidArgumentError
 
 T = TypeVar("T")
 
+MAX_INT = 2**31 - 1
+"""The largest whole number that is accepted as a count or a number of seconds."""
 # \Z instead of $, which would accept a trailing line break.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\Z")
 _KEY = re.compile(r"[!-~]{1,255}\Z")
@@ -67,6 +69,8 @@ def validate_positive_int(name: str, value: object) -> int:
     """Return a whole number from 1."""
     if type(value) is not int or value < 1:
         raise InvalidArgumentError(f"{name} must be a whole number >= 1")
+    if value > MAX_INT:
+        raise InvalidArgumentError(f"{name} must be at most {MAX_INT}")
     return value
 
 
@@ -74,6 +78,8 @@ def validate_seconds(name: str, value: object, *, allow_zero: bool = False) -> f
     """Return a finite number of seconds: there is always a deadline."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidArgumentError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if isinstance(value, int) and value > MAX_INT:  # which may be too large for a float
+        raise InvalidArgumentError(f"{name} must be at most {MAX_INT} seconds")
     if not math.isfinite(value) or value < 0 or (value == 0 and not allow_zero):
         raise InvalidArgumentError(f"{name} must be a finite number of seconds {'>= 0' if allow_zero else '> 0'}")
     return float(value)

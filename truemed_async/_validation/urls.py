@@ -32,15 +32,21 @@ def _has_userinfo(url: str) -> bool:
 
 
 def _parse(text: str) -> URL:
-    """Return the URL, or an empty one if the text is not a URL."""
+    """Return the URL, or an empty one if the text is not a URL or its host is not a host name.
+
+    The HTTP library encodes and decodes host names (IDNA) only when it connects, and raises its own errors there.
+    """
     try:
-        return URL(text)
+        url = URL(text)
+        if url.host and url.raw_host:
+            url.raw_host.encode("idna")
     except ValueError:
         return URL()
+    return url
 
 
-def validate_base_url(url: str | URL) -> URL:
-    """Return the server's URL: https, or http on this machine."""
+def validate_base_url(url: str | URL, *, allow_http: bool = False) -> URL:
+    """Return the server's URL: https, or http on this machine. With ``allow_http``, http on any host but Truemed's."""
     text = str(url)
     if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
         raise ConfigurationError("base_url contains spaces, control characters, backslashes or non-ASCII characters")
@@ -52,7 +58,10 @@ def validate_base_url(url: str | URL) -> URL:
     if parsed.raw_query_string or parsed.raw_fragment or "?" in text or "#" in text:
         raise ConfigurationError("base_url must not contain a query or a fragment")
     if parsed.scheme == "http" and not is_loopback(parsed.host):
-        raise ConfigurationError("base_url must be https: the key and health data would be sent unencrypted")
+        if not allow_http:
+            raise ConfigurationError("base_url must be https: the key and health data would be sent unencrypted")
+        if parsed.host == "truemed.com" or parsed.host.endswith(".truemed.com"):
+            raise ConfigurationError("base_url must be https for Truemed's own servers")
     return parsed
 
 

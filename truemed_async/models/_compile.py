@@ -93,8 +93,8 @@ EXPECTED: Mapping[Any, str] = {
 
 
 def parse_datetime(value: str) -> datetime:
-    """Parse ISO 8601; without a zone it is read as UTC."""
-    moment: datetime = _datetime_from(value)
+    """Parse ISO 8601, also with ``t`` and ``z`` as RFC 3339 allows; without a zone it is read as UTC."""
+    moment: datetime = _datetime_from(value.upper())
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
@@ -114,10 +114,14 @@ def scalar_lines(kind: Any, v: str, wrong: str, *, nullable: bool = False) -> li
         ]
     standard = standard_type(kind)
     if standard in (standard_type(date), standard_type(datetime)):
-        lines = [
-            f"try: {v} = {standard.__name__}_from({v})",
-            f"except (ValueError, TypeError): {wrong} from None",  # TypeError: not a string
-        ]
+        lines = [f"try: {v} = {standard.__name__}_from({v})"]
+        if standard is standard_type(datetime):
+            lines += [
+                "except ValueError:",
+                f"    try: {v} = parse_datetime({v})",
+                f"    except ValueError: {wrong} from None",
+            ]
+        lines.append(f"except (ValueError, TypeError): {wrong} from None")  # TypeError: not a string
         if standard is standard_type(datetime):
             lines.append(f"if {v}.tzinfo is None: {v} = {v}.replace(tzinfo=UTC)")
     elif is_open_enum(kind):  # a lookup is several times faster than calling the enum
@@ -160,6 +164,7 @@ def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping
         "UTC": UTC,
         "date_from": parse_date,
         "datetime_from": _datetime_from,
+        "parse_datetime": parse_datetime,
         "new": object.__new__,
         "cls": origin,
         "mutable": _mutable_subclass(origin),

@@ -1082,6 +1082,8 @@ class Truemed:
         hooks: Called after each attempt with an :class:`~truemed_async.Attempt`.
         proxy: The URL of an HTTP proxy. Proxies in the environment are not used.
         ssl_context: How certificates are verified; by default as the system does.
+        allow_http: Whether ``base_url`` may be http on another host, such as ``http://emulator:8080`` in a container.
+            The key and the data are then sent unencrypted: only for tests with made-up data.
 
     Raises:
         ConfigurationError: The key is missing or malformed, or the base URL is not acceptable.
@@ -1118,10 +1120,11 @@ class Truemed:
         hooks: Sequence[Hook] = (),
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        allow_http: bool = False,
     ) -> None:
         api_key = wrap_secret(api_key)
         reject_session(session)
-        self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context)
+        self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context, allow_http=allow_http)
         runner.track(self._async)
         self._resources = wrap_resources(self)
 

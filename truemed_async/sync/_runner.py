@@ -29,7 +29,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from truemed_async._core.fork import abandon_inherited_loop
+from truemed_async._core.event_loop import abandon_inherited_loop
 from truemed_async._warnings import warn
 from truemed_async.client import AsyncTruemed, state_of
 from truemed_async.errors import ClientClosedError, SyncInAsyncError

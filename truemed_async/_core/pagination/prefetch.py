@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from truemed_async._core.event_loop import running_loop
 from truemed_async._core.pagination.windows import Window, Windows
 from truemed_async.models import Page
 
@@ -89,7 +90,8 @@ class Prefetcher(Generic[T]):
     async def aclose(self) -> None:
         """Cancel the requests in flight and wait until they have ended."""
         self.discard()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _first(self) -> PendingPage[T]:
         pending = self._queue[0]
@@ -121,7 +123,7 @@ class Prefetcher(Generic[T]):
             pending.failed = task.cancelled() or task.exception() is not None
             self._launch()
 
-        pending.task = asyncio.create_task(request())
+        pending.task = running_loop().create_task(request())
         pending.task.add_done_callback(done)
         self._tasks.add(pending.task)
 

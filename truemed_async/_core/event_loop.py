@@ -1,10 +1,24 @@
-"""How a forked child abandons an event loop, and everything attached to it, that it inherited from its parent."""
+"""Event loops: the one that is running, and one that a forked child inherited from its parent."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
 import os
+
+from truemed_async.errors import ConfigurationError
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the running event loop. Without one, as under trio, the error says what to do."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass  # raise outside the handler: its text says less
+    raise ConfigurationError(
+        "no asyncio event loop is running: AsyncTruemed needs asyncio; under trio use the synchronous Truemed in a"
+        " thread, or trio-asyncio"
+    )
 
 
 def abandon_inherited_loop(loop: asyncio.AbstractEventLoop, *others: object) -> None:

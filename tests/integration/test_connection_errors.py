@@ -1,0 +1,120 @@
+"""Connections that fail: where, why, and that nothing was sent."""
+
+import asyncio
+import gzip
+import socket
+
+import pytest
+
+from tests.support.recording_server import KEY, answering
+from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, errors
+
+SESSION = b'{"qualification_session_id": "qs_1", "status": "approved"}'
+
+
+async def failure(**options):
+    """Return the error of a write that has no idempotency key, whose outcome therefore matters."""
+    options = {"retry": RetryPolicy(max_attempts=1), "timeout": Timeouts(attempt=2, total=3), **options}
+    async with AsyncTruemed(KEY, **options) as client:
+        with pytest.raises(errors.CallError) as caught:
+            await client.payment_sessions.cancel("ps_1")
+    return caught.value
+
+
+def unused_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+async def proxy(serve, response):
+    """Start a proxy that sends ``response`` to each CONNECT, or closes the connection at once."""
+
+    async def script(exchange):
+        if response:
+            await exchange.send(response)
+        exchange.close()
+
+    return await serve(script)
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        (b"", "the connection broke before the request was sent"),
+        (b"junk\r\n\r\n", "the connection broke before the request was sent"),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "the proxy requires other credentials (407)"),
+        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "the proxy refused the connection (502)"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "no connection to api.example:443"),
+    ],
+    ids=["closes", "junk", "407", "502", "breaks during TLS"],
+)
+async def test_failed_connect_of_a_proxy_is_not_sent(serve, response, message):
+    server = await proxy(serve, response)
+    error = await failure(base_url="https://api.example", proxy=server.url)
+    assert isinstance(error, errors.ConnectError)
+    assert error.outcome == "not_sent"
+    assert message in str(error)
+    assert [request.verb for request in server.requests] == ["CONNECT"]
+
+
+async def test_missing_proxy_credentials_are_not_retried(serve):
+    server = await proxy(serve, b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+    await failure(base_url="https://api.example", proxy=server.url, retry=RetryPolicy(max_attempts=3, base=0.01))
+    assert len(server.requests) == 1
+
+
+async def test_proxy_that_does_not_respond_is_not_sent(serve):
+    async def script(exchange):
+        await asyncio.sleep(60)
+
+    server = await serve(script)
+    error = await failure(base_url="https://api.example", proxy=server.url, timeout=Timeouts(attempt=0.2, total=3))
+    assert isinstance(error, errors.AttemptTimeoutError)
+    assert error.outcome == "not_sent"
+    assert "no connection in time" in str(error)
+
+
+async def test_unreachable_proxy_is_named():
+    port = unused_port()
+    error = await failure(base_url="https://api.example", proxy=f"http://user:canary@127.0.0.1:{port}")
+    assert f"no connection to the proxy 127.0.0.1:{port} (Connection refused)" in str(error)
+    assert "canary" not in str(error)
+
+
+async def test_refused_connection_names_the_host():
+    port = unused_port()
+    error = await failure(base_url=f"http://127.0.0.1:{port}")
+    assert f"no connection to 127.0.0.1:{port} (Connection refused)" in str(error)
+    assert error.outcome == "not_sent"
+
+
+async def test_unknown_host_name_is_told_from_a_refused_connection(monkeypatch):
+    async def unresolvable(*_args, **_options):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unresolvable)
+    error = await failure(base_url="https://api.example")
+    assert isinstance(error, errors.ConnectError)
+    assert "the host name api.example cannot be resolved" in str(error)
+    assert error.outcome == "not_sent"
+
+
+async def test_x_gzip_is_decoded_like_gzip(serve, client_for):
+    server = await serve(answering(gzip.compress(SESSION), headers=["Content-Encoding: x-gzip"]))
+    client = await client_for(server)
+    assert (await client.qualification_sessions.get("qs_1")).status == "approved"
+
+
+async def test_broken_x_gzip_is_a_protocol_error(serve, client_for):
+    server = await serve(answering(b"\x1f\x8bjunk", headers=["Content-Encoding: x-gzip"]))
+    client = await client_for(server, retry=RetryPolicy(max_attempts=1))
+    with pytest.raises(errors.ProtocolError, match="compression is broken"):
+        await client.qualification_sessions.get("qs_1")
+
+
+async def test_x_gzip_bomb_is_too_large(serve, client_for):
+    server = await serve(answering(gzip.compress(bytes(50_000_000)), headers=["Content-Encoding: x-gzip"]))
+    client = await client_for(server)
+    with pytest.raises(errors.ResponseTooLargeError):
+        await client.qualification_sessions.get("qs_1")
