@@ -4,7 +4,6 @@ import ipaddress
 import os
 import sys
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support import scale as scales
@@ -12,7 +11,7 @@ from tests.support.machine import reset_inherited_state
 
 reset_inherited_state()
 
-pytest_plugins = ["truemed_async.emulator.pytest_plugin"]
+pytest_plugins = ["truemed_async.emulator.pytest_plugin", "tests.support.fixtures"]
 
 settings.register_profile("default", deadline=None)
 settings.register_profile(
@@ -30,12 +29,6 @@ def _only_loopback(event, args):
 
 
 sys.addaudithook(_only_loopback)
-
-
-@pytest.fixture
-def scale():
-    """Choose between the sample and the whole: ``scale(100, 10_000)``."""
-    return scales.scale
 
 
 def pytest_collection_modifyitems(items):

@@ -11,9 +11,9 @@ from unittest.mock import create_autospec, patch
 
 import pytest
 
+from tests.support.recording_server import KEY
 from truemed_async import AsyncTruemed, QualificationSession, Truemed
 
-KEY = "canary-key-123456"
 MODULES = ("", ".emulator", ".errors", ".exports", ".models", ".options", ".resources", ".sync", ".webhooks")
 SPECIAL = ("__init__", "__enter__", "__exit__", "__aenter__", "__aexit__", "__iter__", "__getitem__")
 

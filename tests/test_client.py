@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.recording_server import KEY
 from truemed_async import AsyncTruemed, Request, RequestOptions, Truemed
 from truemed_async.endpoints import GET_QUALIFICATION_SESSION, UPDATE_QUALIFICATION_SESSION
 from truemed_async.errors import InvalidArgumentError
 
-KEY = "canary-key-123456"
 USER_ID = "canary-user"
 
 

@@ -15,6 +15,7 @@ import pytest
 
 import truemed_async
 from tests.support.paths import FIXTURES, ROOT
+from tests.support.recording_server import KEY
 from truemed_async import AsyncTruemed, Truemed, _codegen, endpoints, models, resources, sync
 from truemed_async._codegen import CodegenError, Writer
 from truemed_async._core.endpoint import Endpoint
@@ -23,7 +24,7 @@ from truemed_async.endpoints import ENDPOINTS
 from truemed_async.resources._base import ResourceProperty
 
 PACKAGE = Path(truemed_async.__file__).parent
-KEY = "canary-key-123456"
+
 OVERVIEW = (ROOT / "docs" / "truemed-api.md").read_text(encoding="utf-8")
 VALUES = {name: value for name, value in vars(endpoints).items() if isinstance(value, Endpoint)}
 BY_NAME = pytest.mark.parametrize("endpoint", VALUES.values(), ids=lambda endpoint: endpoint.name)

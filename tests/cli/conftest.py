@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -103,16 +102,3 @@ def finish() -> Callable[[subprocess.Popen[str]], Done]:
         return Done(process.returncode, out, err)
 
     return finish
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Wait for what another process does and announces nowhere."""
-
-    def until(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-
-    return until

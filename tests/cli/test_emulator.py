@@ -13,6 +13,8 @@ import urllib.request
 
 import pytest
 
+from tests.support.waiting import wait_until
+
 
 class Signalled(io.StringIO):
     """Raises a signal once the emulator has printed everything."""
@@ -91,7 +93,7 @@ def test_usage_error_exits_2(truemed, argv):
 
 
 @pytest.fixture
-def serve(start, until):
+def serve(start):
     """Start the command as a process; return it with the URL and the key that it prints."""
 
     def serve(*argv):
@@ -170,10 +172,10 @@ class TestState:
             stopped(process)
         assert seed.read_bytes() == before
 
-    def test_state_is_written_at_start(self, serve, until, tmp_path):
+    def test_state_is_written_at_start(self, serve, tmp_path):
         file = tmp_path / "state.json"
         serve("--state", str(file))
-        until(file.exists)
+        wait_until(file.exists)
 
     @pytest.mark.parametrize("option", ["--state", "--seed-file"])
     @pytest.mark.parametrize(
@@ -221,13 +223,13 @@ class TestState:
 
 
 class TestRequestLog:
-    def test_log_shows_each_request_and_delivery(self, serve, ask, stopped, until, nowhere):
+    def test_log_shows_each_request_and_delivery(self, serve, ask, stopped, nowhere):
         process, url, key = serve("--webhook", nowhere, "--catalog-items", "1")
         (item,) = ask(f"{url}/api/v1/product_catalog/items/list?page=1", key)["data"]
         review = {"resource": "catalog_items", "id": item["sku"], "transition": "review", "eligibility": "eligible"}
         ask(f"{url}/_emulator/transitions", key, "POST", review)
         (endpoint,) = ask(f"{url}/_emulator/webhooks", key)["webhooks"]
-        until(lambda: ask(f"{url}/_emulator/deliveries", key)["deliveries"][0]["attempts"])
+        wait_until(lambda: ask(f"{url}/_emulator/deliveries", key)["deliveries"][0]["attempts"])
         first, second, third, fourth = stopped(process).err.splitlines()
         assert first == f"inspector {url}/"
         assert second == f"webhook   {nowhere} signed, secret {endpoint['secrets'][0]}"

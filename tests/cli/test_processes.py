@@ -13,6 +13,7 @@ import urllib.request
 
 import pytest
 
+from tests.support.waiting import wait_until
 from truemed_async.emulator import Emulator
 
 EMULATOR = ("--env", "emulator")
@@ -56,13 +57,13 @@ def test_process_exit_codes(start, finish):
 
 
 @posix
-def test_ctrl_c_during_export_exits_130(start, finish, until, tmp_path, monkeypatch):
+def test_ctrl_c_during_export_exits_130(start, finish, tmp_path, monkeypatch):
     file, partial = tmp_path / "all.csv", tmp_path / "all.csv.partial"
     with Emulator(sessions=5000, latency=0.05, max_page_size=20) as emulator:
         monkeypatch.setenv("TRUEMED_BASE_URL", emulator.url)
         monkeypatch.setenv("TRUEMED_API_KEY", emulator.api_key)
         process = start("sessions", "export", "--output", str(file))
-        until(lambda: partial.exists() and partial.stat().st_size > 2000)  # the header, and rows
+        wait_until(lambda: partial.exists() and partial.stat().st_size > 2000)  # the header, and rows
         process.send_signal(signal.SIGINT)
         done = finish(process)
 

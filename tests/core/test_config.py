@@ -8,12 +8,11 @@ import traceback
 import pytest
 from yarl import URL
 
+from tests.support.recording_server import KEY
 from truemed_async._sensitive import Secret, Sensitive
 from truemed_async._validation.configuration import resolve_api_key, resolve_base_url, validate_api_key
 from truemed_async._validation.urls import is_loopback, validate_base_url
 from truemed_async.errors import ConfigurationError
-
-KEY = "canary-key-123456"
 
 
 @pytest.fixture(autouse=True)

@@ -11,18 +11,18 @@ import attrs
 import pytest
 from yarl import URL
 
+from tests.support.clock import FakeClock
 from tests.support.fake_transport import (
     KEYED,
     SAFE,
     UNKEYED,
-    FakeClock,
     FakeTransport,
     disconnected,
     raw,
     refused,
     timed_out,
-    until,
 )
+from tests.support.waiting import let_run_until
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.pipeline import CallSettings, Clock, Pipeline
 from truemed_async._core.request import build_request
@@ -244,7 +244,7 @@ async def test_a_date_in_retry_after_is_read_with_the_calls_clock():
 async def test_after_a_refusal_the_whole_client_waits_for_the_gate():
     world = World(raw(429, retry_after="7"), OK)
     first, second = asyncio.ensure_future(world.send()), None
-    await until(lambda: world.transport.sent)
+    await let_run_until(lambda: world.transport.sent)
     second = asyncio.ensure_future(world.send())
     assert (await first).value == (await second).value == {"a": 1}
     assert len(world.transport.sent) == 3
@@ -409,7 +409,7 @@ async def test_a_canceled_call_frees_its_slot_and_is_not_swallowed():
     world.transport.script = [refused(), OK]
     world.clock.sleep = sleep  # type: ignore[method-assign]
     call = asyncio.ensure_future(world.send())
-    await until(lambda: world.transport.sent)
+    await let_run_until(lambda: world.transport.sent)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from multidict import CIMultiDict
 
-from tests.support.fake_transport import KEYED, NOW, SAFE, UNKEYED, ends_within, fixtures, raw
+from tests.support.clock import NOW
+from tests.support.fake_transport import KEYED, SAFE, UNKEYED, ends_within, fixtures, raw
 from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.failure import AttemptFailure

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from tests.support.fake_transport import NOW, fixtures, raw
+from tests.support.clock import NOW
+from tests.support.fake_transport import fixtures, raw
 from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.failure import AttemptFailure

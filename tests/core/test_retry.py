@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.support.fake_transport import NOW, SAFE, disconnected, failure, raw, refused
+from tests.support.clock import NOW
+from tests.support.fake_transport import SAFE, disconnected, failure, raw, refused
 from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.failure import AttemptFailure

@@ -7,18 +7,18 @@ import contextlib
 import http.client
 import json
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 
 from tests.support.raw_http import Raw
+from tests.support.waiting import wait_until
 from tests.support.webhook_endpoint import Merchant
 from truemed_async.emulator import Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 @attrs.frozen
@@ -91,9 +91,7 @@ def merchant() -> Iterator[Merchant]:
 
 
 @pytest.fixture
-def raw(
-    emulator: Emulator, until: Callable[[Callable[[], object]], None], caplog: pytest.LogCaptureFixture
-) -> Iterator[Raw]:
+def raw(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> Iterator[Raw]:
     """Speak to the emulator, and afterwards see it in good health: it answers, logged no error and left no task."""
     thread = emulator._thread
     assert thread is not None
@@ -103,20 +101,7 @@ def raw(
         yield raw
         emulator.faults.clear()
         assert raw.list().status == 200
-    until(lambda: len(asyncio.all_tasks(loop)) == 1)
+    wait_until(lambda: len(asyncio.all_tasks(loop)) == 1)
     assert emulator.requests.in_flight == 0
     errors = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
     assert [record.getMessage() for record in errors] == []
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Wait for what happens in the emulator's thread and is announced by no answer."""
-
-    def until(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 5
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-
-    return until

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.support.waiting import wait_until
 from truemed_async.emulator import Emulator, LoggedRequest, RequestLog
 
 LIST = "/api/v1/qualification_sessions"
@@ -89,21 +90,21 @@ def test_log_includes_invalid_http(emulator):
     assert emulator.requests.in_flight == 0
 
 
-def test_log_includes_request_aborted_in_body(emulator, until):
+def test_log_includes_request_aborted_in_body(emulator):
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
         head = f"POST {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b"only this")
-        until(lambda: emulator.requests.in_flight)
-    until(lambda: not emulator.requests.in_flight)
+        wait_until(lambda: emulator.requests.in_flight)
+    wait_until(lambda: not emulator.requests.in_flight)
     assert [seen.status for seen in emulator.requests] == [None]
 
 
-def test_status_is_none_if_client_is_gone(until):
+def test_status_is_none_if_client_is_gone():
     with Emulator(sessions=0, latency=0.1) as emulator:
         with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
             connection.sendall(f"GET {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
-            until(lambda: emulator.requests.in_flight)
-        until(lambda: not emulator.requests.in_flight and emulator.requests[0].status is None)
+            wait_until(lambda: emulator.requests.in_flight)
+        wait_until(lambda: not emulator.requests.in_flight and emulator.requests[0].status is None)
 
 
 def test_count_filters_by_route_and_method(emulator, api):

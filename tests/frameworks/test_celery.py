@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.processes import until
+from tests.support.waiting import wait_until
 
 WORKER = ("-m", "celery", "-A", "celery_worker", "worker", "--concurrency", "2", "--loglevel", "INFO")
 # Celery itself warns of root, which containers often are.
@@ -29,7 +29,7 @@ def work(start, emulator, scale, broker):
         good = ids[len(unknown) :]
         assert start("-m", "send_tasks", *ids, example="celery", more=broker).wait() == 0
         worker = start(*WORKER, *QUIET, example="celery", options=OPTIONS, more={**broker, **more})
-        until(lambda: worker.output.count("succeeded in") == len(good), lambda: worker.output)
+        wait_until(lambda: worker.output.count("succeeded in") == len(good), lambda: worker.output)
         assert all(
             emulator.state.qualification_sessions.get(id).user_id == f"user-{number}"
             for number, id in enumerate(ids)

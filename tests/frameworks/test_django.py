@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from tests.support.processes import ask, until
+from tests.support.processes import ask
+from tests.support.waiting import wait_until
 
 ACCESS = ("--access-logfile", "-", "--access-logformat", "served by %(p)s: %(s)s", "--no-control-socket")
 GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:0", *ACCESS)
@@ -35,7 +36,7 @@ def test_two_workers_response_every_request(start, emulator, ids, scale, applica
     server = start(*GUNICORN, *how, application, example="django")
     address = server.address()
     first = f"/status/{ids[0]}"
-    until(lambda: ask(address, [first] * 8) and len(workers(server)) == 2, lambda: server.output)
+    wait_until(lambda: ask(address, [first] * 8) and len(workers(server)) == 2, lambda: server.output)
 
     wanted = [ids[number % len(ids)] for number in range(scale(200, 2000))]
     answers = ask(address, [f"/status/{session_id}" for session_id in wanted])

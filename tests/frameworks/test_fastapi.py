@@ -4,7 +4,8 @@ import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support.processes import ask, until
+from tests.support.processes import ask
+from tests.support.waiting import wait_until
 
 UVICORN = ("-m", "uvicorn", "shop:app", "--port", "0")
 
@@ -12,7 +13,7 @@ UVICORN = ("-m", "uvicorn", "shop:app", "--port", "0")
 def test_the_client_of_each_workers_lifespan_responses_every_request(start, emulator, ids, scale):
     server = start(*UVICORN, "--workers", "2", example="fastapi")
     address = server.address()
-    until(lambda: server.output.count("Application startup complete") == 2, lambda: server.output)
+    wait_until(lambda: server.output.count("Application startup complete") == 2, lambda: server.output)
     wanted = [ids[number % len(ids)] for number in range(scale(200, 2000))]
     answers = ask(address, [f"/status/{session_id}" for session_id in wanted], clients=16)
     assert [(status, json.loads(body)) for status, body in answers] == [
@@ -31,7 +32,7 @@ def test_a_request_in_flight_gets_a_response_before_the_client_is_closed(start, 
     emulator.faults.add("latency", seconds=1.0)
     with ThreadPoolExecutor() as pool:
         asked = pool.submit(ask, address, [f"/status/{ids[2]}"])
-        until(lambda: emulator.requests.in_flight, lambda: server.output)
+        wait_until(lambda: emulator.requests.in_flight, lambda: server.output)
         assert server.end(signal.SIGINT) == 0  # after SIGTERM uvicorn ends without finalisers, which would complain
         ((status, body),) = asked.result()
     assert (status, json.loads(body)) == (200, {"status": "approved"})

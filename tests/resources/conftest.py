@@ -6,7 +6,6 @@ that go over the wire do not exist under it.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -19,10 +18,10 @@ import pytest
 from aioresponses import CallbackResult, aioresponses
 from yarl import URL
 
+from tests.support.clock import FakeClock
+from tests.support.recording_server import KEY
 from truemed_async import AsyncTruemed
-from truemed_async._core.pipeline import Clock, Pipeline
-
-KEY = "canary-key-123456"
+from truemed_async._core.pipeline import Pipeline
 
 
 class WriterlessResponse(aiohttp.ClientResponse):
@@ -35,28 +34,6 @@ class WriterlessResponse(aiohttp.ClientResponse):
 
 class _NothingWritten:
     output_size = 0
-
-
-class StillClock(Clock):
-    """A clock that only sleep moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return 1.8e9 + self.now
-
-    def random(self) -> float:
-        return 0.5
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-        await asyncio.sleep(0)
 
 
 @attrs.frozen
@@ -126,12 +103,12 @@ def server(mocked: aioresponses) -> Server:
 
 
 @pytest.fixture
-def clock() -> StillClock:
-    return StillClock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-async def client(server: Server, clock: StillClock) -> AsyncIterator[AsyncTruemed]:
+async def client(server: Server, clock: FakeClock) -> AsyncIterator[AsyncTruemed]:
     async with AsyncTruemed(KEY) as made:
         state = made._state
         made._state = attrs.evolve(state, clock=clock, pipeline=Pipeline(state.transport, clock))

@@ -11,6 +11,7 @@ import pytest
 from yarl import URL
 
 import truemed_async
+from tests.support.recording_server import KEY
 from truemed_async import AsyncTruemed, Endpoint, Idempotency, Model, RequestOptions, RetryPolicy, Timeouts
 from truemed_async.endpoints import GET_QUALIFICATION_SESSION
 from truemed_async.errors import (
@@ -21,7 +22,6 @@ from truemed_async.errors import (
     UnexpectedRedirectError,
 )
 
-KEY = "canary-key-123456"
 SESSION = {"qualification_session_id": "qs_1", "status": "pending"}
 
 

@@ -12,6 +12,7 @@ import pytest
 from yarl import URL
 
 from tests.support.paths import FIXTURES
+from tests.support.recording_server import KEY
 from truemed_async import Idempotency, Outcome, RequestOptions, RetryPolicy
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.errors import (
@@ -93,7 +94,7 @@ async def test_every_request_carries_the_key_and_requests_json(client, server):
     await client.qualification_sessions.update("qs_abc123", user_id="u")
     get, update = (asked.headers for asked in server.asked)
     for headers in (get, update):
-        assert headers["x-truemed-api-key"] == "canary-key-123456"
+        assert headers["x-truemed-api-key"] == KEY
         assert headers["accept"] == "application/json"
         assert headers["user-agent"].startswith("truemed-async/")
         assert "canary" not in repr(headers)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.canary import EMAIL, NAME, OF_SERVER, found_in_error, leaks
-from tests.support.recording_server import answering
+from tests.support.recording_server import KEY, answering
 from truemed_async import AsyncTruemed, Endpoint, Idempotency, QualificationSession, errors
 
 KINDS = {
@@ -51,9 +51,7 @@ async def test_not_a_byte_reaches_another_origin(serve, authority, status, kind,
     }[target]
     tls = target == "http downgrade"
     first = await serve(pointing(status, location), ssl=authority.server() if tls else None)
-    async with AsyncTruemed(
-        "canary-key-0123456789", base_url=first.url, ssl_context=authority.client() if tls else None
-    ) as client:
+    async with AsyncTruemed(KEY, base_url=first.url, ssl_context=authority.client() if tls else None) as client:
         error = await refused(client, kind)
     assert (second.connections, len(first.requests)) == (0, 1)
     tells_nothing_of(error, str(second.port), "localhost", "things/x")

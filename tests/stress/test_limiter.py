@@ -6,35 +6,14 @@ import random
 import pytest
 from yarl import URL
 
+from tests.support.clock import LoopClock, VirtualLoop
 from truemed_async import AsyncTruemed, Endpoint, RetryPolicy, Timeouts
-from truemed_async._core.pipeline import CallSettings, Clock, Pipeline
+from truemed_async._core.pipeline import CallSettings, Pipeline
 from truemed_async._core.request import build_request
 from truemed_async._core.response import RawResponse
 from truemed_async.emulator import Emulator
 
 THING = Endpoint("things.get", "GET", "/things", dict)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time jumps to the next thing that is due."""
-
-    now = 0.0
-
-    def time(self):
-        return self.now
-
-    def _run_once(self):
-        if not self._ready and self._scheduled:
-            self.now = max(self.now, self._scheduled[0]._when)
-        super()._run_once()
-
-
-class LoopClock(Clock):
-    def monotonic(self):
-        return asyncio.get_running_loop().time()
-
-    def wall(self):
-        return asyncio.get_running_loop().time()
 
 
 class Limiter:

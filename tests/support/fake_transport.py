@@ -7,20 +7,17 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 from multidict import CIMultiDict
 
+from tests.support.clock import FakeClock
 from tests.support.paths import FIXTURES
 from truemed_async._core.endpoint import Endpoint, Idempotency
 from truemed_async._core.failure import AttemptFailure
-from truemed_async._core.pipeline import Clock
 from truemed_async._core.response import RawResponse
 from truemed_async.errors import AttemptTimeoutError, CallOutcome, ConnectError, DisconnectedError
-
-NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC).timestamp()
 
 SAFE = Endpoint("things.get", "GET", "/things", dict)
 KEYED = Endpoint("things.change", "POST", "/things", dict, idempotency=Idempotency.KEYED)
@@ -61,30 +58,6 @@ def failure(outcome: CallOutcome = "not_sent", **changes: Any) -> AttemptFailure
     return AttemptFailure(outcome=outcome, **given)
 
 
-class FakeClock(Clock):
-    """Stands still except while somebody sleeps on it; ``late`` is by how much each sleep overshoots."""
-
-    def __init__(self, start: float = 1000.0, random: float = 0.5) -> None:
-        self.now = start
-        self.chance = random
-        self.late = 0.0
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return NOW + self.now
-
-    def random(self) -> float:
-        return self.chance
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds + self.late
-        await asyncio.sleep(0)
-
-
 @attrs.frozen
 class Sent:
     """What one attempt carried, and when it began."""
@@ -120,15 +93,6 @@ class FakeTransport:
         if self.took > seconds:
             return timed_out()
         return step() if callable(step) else step
-
-
-async def until(done: Callable[[], object]) -> None:
-    """Let the other tasks run until something has happened; fail if it does not."""
-    for _ in range(1000):
-        if done():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it did not happen")
 
 
 @contextmanager

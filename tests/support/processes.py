@@ -11,21 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from tests.support.paths import ROOT
+from tests.support.waiting import TIMEOUT, wait_until
 
 EXAMPLES = ROOT / "docs" / "frameworks"
 SECONDS = 120
 """The watchdog: no process of a test lives longer."""
-PATIENCE = 40
-"""How long to wait for what should happen soon."""
-
-
-def until(done, what):
-    """Wait until something has come true."""
-    end = time.monotonic() + PATIENCE
-    while not (result := done()):
-        assert time.monotonic() < end, f"not in {PATIENCE} seconds: {what()}"
-        time.sleep(0.02)
-    return result
 
 
 class Program:
@@ -53,7 +43,7 @@ class Program:
         self._watchdog.cancel()
         self._watchdog.join()
         self._kill()
-        self._process.wait(PATIENCE)
+        self._process.wait(TIMEOUT)
 
     def _kill(self):
         try:
@@ -73,12 +63,12 @@ class Program:
             assert match or self._process.poll() is None, self.output
             return match
 
-        return until(found, lambda: f"{pattern!r} in:\n{self.output}")
+        return wait_until(found, lambda: f"{pattern!r} in:\n{self.output}")
 
     def address(self):
         """Wait until a server has said where it listens, and listens there."""
         address = self.says(r"http://(127\.0\.0\.1:\d+)")[1]
-        until(lambda: answers(address), lambda: self.output)
+        wait_until(lambda: answers(address), lambda: self.output)
         return address
 
     def end(self, number=signal.SIGTERM):
@@ -88,7 +78,7 @@ class Program:
 
     def wait(self):
         try:
-            return self._process.wait(PATIENCE)
+            return self._process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still there:\n{self.output}") from None
 
@@ -102,7 +92,7 @@ class Program:
 def answers(address):
     """Whether a server accepts connections; nothing is asked of it."""
     host, port = address.split(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=PATIENCE)
+    connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT)
     try:
         connection.connect()
     except ConnectionError:
@@ -121,7 +111,7 @@ def ask(address, paths, *, clients=8):
 
 def _ask_in_turn(address, paths):
     netloc = urlsplit(f"//{address}")
-    connection = http.client.HTTPConnection(netloc.hostname, netloc.port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(netloc.hostname, netloc.port, timeout=TIMEOUT)
     found = []
     for path in paths:
         connection.request("GET", path)

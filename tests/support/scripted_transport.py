@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,19 +10,12 @@ from typing import Any
 import attrs
 from multidict import CIMultiDict
 
+from tests.support.clock import FakeClock
+from tests.support.recording_server import KEY
 from truemed_async import AsyncTruemed
-from truemed_async._core.pipeline import Clock, Pipeline
+from truemed_async._core.pipeline import Pipeline
 from truemed_async._core.request import Request
 from truemed_async._core.response import RawResponse
-
-KEY = "canary-key-123456"
-
-
-class NoWait(Clock):
-    """A clock whose pauses take no time."""
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
 
 
 @attrs.define
@@ -68,5 +60,5 @@ def answering(*answers: Any) -> tuple[AsyncTruemed, Wire]:
     """Return a client, and the wire that answers it: bodies with 200, or ``(status, body)``."""
     client = AsyncTruemed(KEY)
     wire = Wire([each if isinstance(each, tuple) else (200, each) for each in answers])
-    client._state = attrs.evolve(client._state, pipeline=Pipeline(wire, NoWait()))
+    client._state = attrs.evolve(client._state, pipeline=Pipeline(wire, FakeClock()))
     return client, wire

@@ -9,7 +9,6 @@ import re
 import socket
 import struct
 import threading
-import time
 from typing import Any
 
 import attrs
@@ -119,11 +118,3 @@ class Merchant:
             connection.sendall(NO_CONTENT)
         elif plan != "close":
             connection.sendall(f"HTTP/1.1 {plan} X\r\nContent-Length: 2\r\n\r\nno".encode())
-
-
-def until(condition: Any, timeout: float = 10) -> None:
-    """Wait for what happens in another thread and is announced nowhere."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

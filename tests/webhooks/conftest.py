@@ -2,22 +2,13 @@
 
 import pytest
 
+from tests.support.clock import FakeClock
 from truemed_async.webhooks import MemoryDedupStore, SQLiteDedupStore
-
-
-class Clock:
-    """A clock that advances only when told to."""
-
-    def __init__(self):
-        self.now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock(1_000_000.0)
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -4,36 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-import selectors
 from typing import Any
 
 import attrs
 import pytest
 
 from tests.support.changing_list import SORT_ORDER, Row, Server
+from tests.support.clock import VirtualLoop
 from truemed_async._core.pagination import iterate_all
 from truemed_async.models import Page
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Instead of waiting, its clock jumps to the next timer."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        super().__init__(_Skipping(self))
-
-    def time(self) -> float:
-        return self.now
-
-
-class _Skipping(selectors.DefaultSelector):
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self.loop = loop
-
-    def select(self, timeout: float | None = None) -> Any:
-        self.loop.now += timeout or 0.0
-        return super().select(0)
 
 
 @attrs.frozen

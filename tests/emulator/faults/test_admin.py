@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from tests.support.waiting import wait_until
 from truemed_async.emulator import Fault
 
 ADMIN = "/_emulator/faults"
@@ -116,7 +117,7 @@ def test_body_over_one_mebibyte_is_413(api):
     assert api.send("POST", ADMIN, b"x" * (1024**2 + 1)).status == 413
 
 
-def test_refuse_connection_ends_after_duration(emulator, api, until):
+def test_refuse_connection_ends_after_duration(emulator, api):
     def answers():
         try:
             return api.list().status == 200
@@ -125,14 +126,14 @@ def test_refuse_connection_ends_after_duration(emulator, api, until):
 
     assert api.send("POST", ADMIN, {"name": "refuse_connection", "duration": 0.5}).status == 201
     assert not answers()
-    until(answers)
+    wait_until(answers)
 
 
-def test_client_disconnect_during_body_is_not_an_error(emulator, api, until, caplog):
+def test_client_disconnect_during_body_is_not_an_error(emulator, api, caplog):
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
         head = f"POST {ADMIN} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b"only this")
-        until(lambda: emulator._listener._server.connections)
-    until(lambda: not emulator._listener._server.connections)
+        wait_until(lambda: emulator._listener._server.connections)
+    wait_until(lambda: not emulator._listener._server.connections)
     assert api.send("GET", ADMIN).status == 200
     assert caplog.records == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
 from truemed_async.emulator import Emulator
 from truemed_async.emulator.faults import decompression_bomb
 
@@ -80,7 +81,7 @@ def test_bomb_is_generated_in_constant_memory():
     assert memory // (1024 if sys.platform == "darwin" else 1) < 8 * 1024
 
 
-def test_bomb_waits_for_slow_reader(emulator, raw, id, until):
+def test_bomb_waits_for_slow_reader(emulator, raw, id):
     """What a socket takes is all that is made: the rest is not held in the meantime."""
     emulator.faults.add("bomb", encoding="identity", size=2**32)
     line = raw.connect()
@@ -88,10 +89,10 @@ def test_bomb_waits_for_slow_reader(emulator, raw, id, until):
     line.send("GET", f"/api/v1/qualification_session/{id}")
     assert line.sock.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
     line.sock.close()
-    until(lambda: emulator.requests[-1].status is None)
+    wait_until(lambda: emulator.requests[-1].status is None)
 
 
-def test_emulator_stops_without_a_reader(until):
+def test_emulator_stops_without_a_reader():
     with Emulator(sessions=0) as emulator:
         emulator.faults.add("bomb", encoding="identity", size=2**32)
         line = socket.create_connection(("127.0.0.1", emulator.port), timeout=5)

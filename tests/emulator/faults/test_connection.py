@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.support.waiting import wait_until
 from truemed_async.emulator import ConnectionFault, Emulator
 
 
@@ -38,11 +39,11 @@ def test_refuse_connection_closes_idle_connections(emulator, raw):
         assert line.receive().end == "fin"
 
 
-def test_refuse_connection_ends_after_duration(emulator, until):
+def test_refuse_connection_ends_after_duration(emulator):
     begin = time.monotonic()
     emulator.faults.add("refuse_connection", duration=0.5)
     assert is_refused(emulator)
-    until(lambda: not is_refused(emulator))
+    wait_until(lambda: not is_refused(emulator))
     assert time.monotonic() - begin >= 0.49
     assert len(emulator.faults) == 0
 
@@ -143,21 +144,21 @@ def test_reset_peer(emulator, raw, id):
     assert emulator.requests[-1].status is None
 
 
-def test_hang(emulator, raw, id, until):
+def test_hang(emulator, raw, id):
     emulator.faults.add("hang")
     received = raw.update(id, timeout=0.2)
     assert (received.content, received.end) == (b"", "open")
-    until(lambda: emulator.requests.in_flight == 1)
+    wait_until(lambda: emulator.requests.in_flight == 1)
     assert emulator.state.qualification_sessions.get(id).user_id is None
 
 
-def test_hang_ends_when_client_disconnects(emulator, raw, until):
+def test_hang_ends_when_client_disconnects(emulator, raw):
     fault = emulator.faults.add("hang")
     line = raw.connect()
     line.send("GET", "/nowhere")
-    until(lambda: fault.hits)
+    wait_until(lambda: fault.hits)
     line.sock.close()
-    until(lambda: emulator.requests.in_flight == 0)
+    wait_until(lambda: emulator.requests.in_flight == 0)
     assert emulator.requests[-1].status is None
 
 
@@ -196,11 +197,11 @@ def test_applied_then_reset(emulator, raw, id):
     assert raw.update(id).status == 200
 
 
-def test_applied_then_hang(emulator, raw, id, until):
+def test_applied_then_hang(emulator, raw, id):
     emulator.faults.add("applied_then_hang")
     received = raw.update(id, timeout=0.2)
     assert (received.content, received.end) == (b"", "open")
-    until(lambda: emulator.state.qualification_sessions.get(id).user_id == "u")
+    wait_until(lambda: emulator.state.qualification_sessions.get(id).user_id == "u")
 
 
 @pytest.mark.parametrize(("name", "status"), [("applied_then_500", 500), ("applied_then_400_server_error", 400)])

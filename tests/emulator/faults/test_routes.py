@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.factories import CREATE, ORDER, REFUND, held, one, order, paid
 from tests.support.paths import FIXTURES
+from tests.support.waiting import wait_until
 from truemed_async.emulator import FAULTS, ROUTES
 
 DAYS = "?start_date=2026-01-01&end_date=2099-12-31"
@@ -104,7 +105,7 @@ def test_every_route_has_a_request_that_succeeds(emulator, raw):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_fault_restricted_to_route_acts_only_there(emulator, raw, until, name):
+def test_fault_restricted_to_route_acts_only_there(emulator, raw, name):
     sent = requests(emulator)
     for route in ROUTES:
         acts = not (name in OF_WRITES and route.method == "GET")
@@ -117,7 +118,7 @@ def test_fault_restricted_to_route_acts_only_there(emulator, raw, until, name):
             # As long as it takes to see that nothing comes; what comes, comes at once.
             received = raw.send(route.method, *sent[route.name], timeout=0.02 if name in SILENT else 10)
             if name in SILENT:
-                until(lambda fault=fault: fault.hits)
+                wait_until(lambda fault=fault: fault.hits)
             assert (fault.hits, other.hits) == (int(acts), 0), route.name
             other.remove()
         assert emulator.requests[-1].route == route.name
@@ -156,7 +157,7 @@ APPLIED = ["applied_then_reset", "applied_then_hang", "applied_then_500", "appli
 
 @pytest.mark.parametrize("name", APPLIED)
 @pytest.mark.parametrize("route", ["payment_sessions.create", "payment_sessions.capture", "payment_sessions.refund"])
-def test_lost_response_is_applied_once(emulator, raw, until, name, route):
+def test_lost_response_is_applied_once(emulator, raw, name, route):
     """docs/truemed-api.md 1.5: `ServerError` may be retried with the same key; same key, same result."""
     hold, payment = held(emulator), paid(emulator)
     target, body = {
@@ -178,7 +179,7 @@ def test_lost_response_is_applied_once(emulator, raw, until, name, route):
     before = effects()
     fault = emulator.faults.add(name, route=route, nth=1)
     lost = raw.send("POST", target, body, timeout=0.02 if name == "applied_then_hang" else 10)
-    until(lambda: fault.hits)
+    wait_until(lambda: fault.hits)
     match name:
         case "applied_then_500":
             assert lost.status == 500

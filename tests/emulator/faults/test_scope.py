@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.payload import StringPayload
 
 from tests.support.raw_http import Raw
+from tests.support.waiting import wait_until
 from truemed_async.emulator import FAULTS, Emulator, Fault, RequestScope
 from truemed_async.emulator.faults.responses import body_of, require_response
 
@@ -199,13 +200,13 @@ def test_when_is_called_once_per_request(emulator, raw):
     assert len(asked) == 1
 
 
-def test_fault_removed_during_request_does_not_act(emulator, raw, until):
+def test_fault_removed_during_request_does_not_act(emulator, raw):
     """Whoever ends a fault has ended it for the requests that it has not reached."""
     slow = emulator.faults.add("latency", seconds=0.5)
     late = emulator.faults.add("status", code=500)
     line = raw.connect()
     line.send("GET", "/nowhere")
-    until(lambda: slow.hits)
+    wait_until(lambda: slow.hits)
     late.remove()
     assert line.receive().status == 404
 

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.support.raw_http import Received
+from tests.support.waiting import wait_until
 from truemed_async.emulator import Emulator
 from truemed_async.emulator.faults.latency import draw_seconds
 
@@ -95,13 +96,13 @@ def test_slow_close(emulator, raw, id):
     assert emulator.requests[-1].status == 200
 
 
-def test_slow_response_ends_when_client_disconnects(emulator, raw, id, until):
+def test_slow_response_ends_when_client_disconnects(emulator, raw, id):
     emulator.faults.add("dribble", delay=0.01)
     line = raw.connect()
     line.send("GET", f"/api/v1/qualification_session/{id}")
     assert line.sock.recv(1)
     line.sock.close()
-    until(lambda: emulator.requests[-1].status is None)
+    wait_until(lambda: emulator.requests[-1].status is None)
 
 
 def test_slow_response_ends_when_emulator_stops():

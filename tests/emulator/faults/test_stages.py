@@ -8,6 +8,7 @@ import socket
 import pytest
 from aiohttp import web
 
+from tests.support.waiting import wait_until
 from truemed_async.emulator import AbortConnection, Fault, Faults, State
 
 
@@ -154,11 +155,11 @@ def test_exception_in_fault_is_logged_as_500(emulator, api, caplog):
     assert [seen.status for seen in emulator.requests] == [500]
 
 
-def test_waiting_fault_ends_when_emulator_stops(emulator, until):
+def test_waiting_fault_ends_when_emulator_stops(emulator):
     emulator.faults.add(Waits())
     connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
     connection.request("GET", "/nowhere")
-    until(lambda: emulator.requests.in_flight)
+    wait_until(lambda: emulator.requests.in_flight)
     emulator.__exit__(None, None, None)
     with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
         connection.getresponse()

@@ -5,6 +5,8 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
+from tests.support.waiting import wait_until
+
 
 @pytest.fixture
 def id(emulator):
@@ -103,11 +105,11 @@ def test_rate_limit_below_one_request_per_period_allows_one(emulator, raw):
     assert statuses(raw, 2) == [200, 429]
 
 
-def test_outage(emulator, raw, until):
+def test_outage(emulator, raw):
     fault = emulator.faults.add("outage", after=0.5, duration=0.5, code=502)
     assert raw.list().status == 200
-    until(lambda: raw.list().status == 502)
-    until(lambda: raw.list().status == 200)
+    wait_until(lambda: raw.list().status == 502)
+    wait_until(lambda: raw.list().status == 200)
     assert fault.hits >= 1
     assert len(emulator.faults) == 0
 

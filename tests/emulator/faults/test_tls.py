@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw_http import Line, Raw
+from tests.support.waiting import wait_until
 from truemed_async.emulator import Emulator
 
 RIGHT = Path(__file__).with_name("certificate_right.pem")
@@ -33,14 +34,14 @@ def greet(emulator, client, timeout=5):
         client.wrap_socket(plain, server_hostname="127.0.0.1").close()
 
 
-def test_tls_handshake_stall(emulator, raw, until):
+def test_tls_handshake_stall(emulator, raw):
     """A server without TLS will do: it is never as far as that."""
     fault = emulator.faults.add("tls_handshake_stall", times=1)
     with pytest.raises(TimeoutError):
         greet(emulator, trusting(), timeout=0.2)
-    until(lambda: fault.hits == 1)
+    wait_until(lambda: fault.hits == 1)
     assert emulator.requests.count() == 0
-    until(lambda: not emulator._listener.handshakes)
+    wait_until(lambda: not emulator._listener.handshakes)
 
 
 def test_tls_handshake_stall_ends_when_emulator_stops():
@@ -119,9 +120,9 @@ class TestWithTls:
             assert Line(emulator, plain).receive().end == "rst"
         assert emulator.state.qualification_sessions.get(id).user_id == "u"
 
-    def test_rejects_plain_http(self, emulator, raw, until):
+    def test_rejects_plain_http(self, emulator, raw):
         assert b"HTTP" not in raw.list().content
-        until(lambda: not emulator._listener.handshakes)
+        wait_until(lambda: not emulator._listener.handshakes)
 
     async def test_client_gone_after_handshake_leaves_no_connection(self, monkeypatch):
         """The loop has no transport to give then."""

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from tests.support.factories import paid
-from tests.support.webhook_endpoint import Merchant, until
+from tests.support.waiting import wait_until
+from tests.support.webhook_endpoint import Merchant
 from truemed_async.emulator import Emulator
 
 WEEK = 7 * 24 * 3600
@@ -115,7 +116,7 @@ class TestAcknowledgment:
         emulator.webhooks.timeout = 0.1
         merchant.plan = ["hang"]
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-        until(lambda: emulator.webhooks.deliveries[0].attempts)
+        wait_until(lambda: emulator.webhooks.deliveries[0].attempts)
         assert outcomes(emulator.webhooks.deliveries[0]) == ["TimeoutError"]
         emulator.webhooks.timeout = 10
         pass_time(emulator, 5)
@@ -189,7 +190,7 @@ class TestConcurrency:
         merchant.wait(1)
         assert emulator.webhooks.waiting == 20
         merchant.open.set()
-        until(lambda: len(merchant.letters) == 20)
+        wait_until(lambda: len(merchant.letters) == 20)
         assert [letter.data["qualification_session_id"] for letter in merchant.letters] == ids
 
     def test_endpoints_do_not_wait_for_each_other(self, emulator, merchant, endpoint):
@@ -250,7 +251,7 @@ class TestResend:
         delivery = happen()
         emulator.clock.advance(2 * WEEK)
         merchant.plan = [500]
-        until(lambda: delivery.state == "abandoned")
+        wait_until(lambda: delivery.state == "abandoned")
         emulator.webhooks.resend(delivery.id)
         assert emulator.webhooks.wait_until_idle(10)
         assert (delivery.state, len(delivery.attempts)) == ("delivered", 3)
@@ -397,7 +398,7 @@ class TestRecords:
         emulator.webhooks.clear()
         assert (emulator.webhooks.deliveries, emulator.webhooks.waiting) == ((), 0)
         merchant.open.set()
-        until(lambda: under_way.attempts)
+        wait_until(lambda: under_way.attempts)
         pass_time(emulator, WEEK)
         assert (under_way.state, len(merchant.letters)) == ("abandoned", 1)
         assert emulator.webhooks.endpoints == (endpoint,)

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from tests.support.factories import paid
-from tests.support.webhook_endpoint import Merchant, until
+from tests.support.waiting import wait_until
+from tests.support.webhook_endpoint import Merchant
 from truemed_async.emulator import Emulator
 
 EVENTS = (
@@ -195,7 +196,7 @@ class TestUnregister:
         merchant.wait(1)
         emulator.webhooks.unregister(endpoint.id)
         merchant.open.set()
-        until(lambda: told)
+        wait_until(lambda: told)
         assert told == [(None, "abandoned")]
 
     def test_unregister_before_sending_is_harmless(self, emulator):

@@ -1,11 +1,18 @@
-"""Servers and clients of the wire tests."""
+"""Fixtures of more than one directory."""
 
 import contextlib
 
 import pytest
 
+from tests.support import scale as scales
 from tests.support.recording_server import KEY, RecordingServer
 from truemed_async import AsyncTruemed
+
+
+@pytest.fixture
+def scale():
+    """Choose between the sample and the whole: ``scale(100, 10_000)``."""
+    return scales.scale
 
 
 @pytest.fixture
