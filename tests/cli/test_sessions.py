@@ -243,7 +243,7 @@ class TestUpdate:
 
 
 def plain(line: str) -> str:
-    """Take out what colours and weights a line."""
+    """Take out what colors and weights a line."""
     from rich.text import Text
 
     return Text.from_ansi(line).plain

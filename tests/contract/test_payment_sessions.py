@@ -178,7 +178,7 @@ def test_the_statuses_are_eight():
 
 @pytest.mark.parametrize("status", PaymentSessionStatus)
 async def test_an_order_is_fulfilled_when_it_is_captured_and_not_before(status):
-    """STATUS: fulfil on captured; processing is no payment yet."""
+    """STATUS: fulfill on captured; processing is no payment yet."""
     assert (await got(status=str(status))).may_fulfill is (status == "captured")
 
 

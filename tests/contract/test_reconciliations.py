@@ -61,7 +61,7 @@ async def test_the_rows_stand_under_transactions():
     [("charge", "is_charge"), ("refund", "is_refund"), ("fee", "is_fee"), ("dispute", "is_dispute")],
 )
 async def test_a_transaction_is_one_of_four_things(word, property):
-    """GUIDE: charge, refund, Truemed fee, dispute; how they are spelt is not published."""
+    """GUIDE: charge, refund, Truemed fee, dispute; how they are spelled is not published."""
     (row,) = await listed({"type": word})
     assert getattr(row.type, property)
 

@@ -75,7 +75,7 @@ def test_rejects_an_item_without_sku_or_name(api, body):
 
 
 def test_updates_an_item(emulator, api):
-    """docs/truemed-api.md 2.4 C4: 200 `{}`; not re-categorised at once."""
+    """docs/truemed-api.md 2.4 C4: 200 `{}`; not categorized again at once."""
     create(api)
     emulator.state.catalog_items.review("SAUNA-1", "eligible")
     answer = api.post(f"{CATALOG}/items/update", {**UPDATE, "gtin": None})

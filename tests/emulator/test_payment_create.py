@@ -152,7 +152,7 @@ def test_rejects_an_itemized_line_that_does_not_add_up(api):
 
 
 def test_lets_old_requests_have_shipping_in_the_total_alone(api):
-    """docs/truemed-api.md 2.1 P1: every itemisation field is optional, and old requests keep working."""
+    """docs/truemed-api.md 2.1 P1: every itemization field is optional, and old requests keep working."""
     assert api.post(CREATE, order(total_amount=612_50)).status == 200
 
 

@@ -112,7 +112,7 @@ def test_a_hold_ends_after_6_95_days(emulator, api):
 
 
 def test_a_hold_may_be_renewed_by_the_bank(emulator, api):
-    """docs/truemed-api.md 2.1 P2: `authorization_expired` is when the re-authorisation inside a capture call failed."""
+    """docs/truemed-api.md 2.1 P2: `authorization_expired` is when the reauthorization inside a capture call failed."""
     id = held(emulator)
     emulator.state.payment_sessions.expire_hold(id)
     emulator.state.payment_sessions.reauthorize(id)

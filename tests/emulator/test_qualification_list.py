@@ -176,7 +176,7 @@ def test_combines_filters(emulator, api):
 def test_ignores_parameters_it_does_not_know(emulator, api):
     """Our choice: nothing is said about unknown parameters."""
     fill(emulator, 1)
-    assert api.ids("?colour=blue") == ["qs_000"]
+    assert api.ids("?color=blue") == ["qs_000"]
 
 
 def test_filtered_pages_follow_what_changes(emulator, api):

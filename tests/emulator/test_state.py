@@ -49,8 +49,8 @@ def test_rejects_bad_sessions(state):
         state.qualification_sessions.add(qualification_session_id="qs_1")
     with pytest.raises(ValueError, match="timezone"):
         state.qualification_sessions.add(created_at=datetime(2026, 1, 1))  # noqa: DTZ001 - naive on purpose
-    with pytest.raises(TypeError, match="colour"):
-        state.qualification_sessions.add(colour="blue")
+    with pytest.raises(TypeError, match="color"):
+        state.qualification_sessions.add(color="blue")
     assert state.qualification_sessions.count == 1
 
 

@@ -1,4 +1,4 @@
-"""Catalog items: how they are read, and what an eligibility means however it is spelt."""
+"""Catalog items: how they are read, and what an eligibility means however it is spelled."""
 
 from __future__ import annotations
 

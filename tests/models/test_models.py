@@ -475,7 +475,7 @@ def test_the_path_names_the_place_from_the_outside_in(answer, path, expected):
 T = TypeVar("T")
 
 
-class Colour(OpenEnum):
+class Color(OpenEnum):
     RED = "red"
 
 
@@ -498,7 +498,7 @@ class Order(Model):
     box: Box[Line]
     first: Line | None = None
     grid: list[list[int]] | None = None
-    colours: list[Colour] | None = None
+    colors: list[Color] | None = None
     labels: dict[str, Any] | None = None
     things: Mapping[str, Any] | None = None
     anything: Any = None
@@ -531,7 +531,7 @@ ORDER = {
     "box": {"content": {"sku": "c"}, "more": []},
     "first": {"sku": "d"},
     "grid": [[1, 2], []],
-    "colours": ["red", "mauve"],
+    "colors": ["red", "mauve"],
     "labels": {"a": [1, {"b": None}]},
     "things": {},
     "anything": [1, "x", None],
@@ -552,7 +552,7 @@ def test_a_model_defined_by_the_user_is_read_and_written_through_every_shape():
     assert found.box == Box(content=Line(sku="c"), more=[])
     assert found.first == Line(sku="d")
     assert found.grid == [[1, 2], []]
-    assert found.colours == [Colour.RED, Colour("mauve")]
+    assert found.colors == [Color.RED, Color("mauve")]
     assert found.day == date(2024, 1, 15)
     assert found.days == [date(2024, 1, 15), date(2024, 2, 29)]
     assert found.moments == (datetime(2024, 1, 15, 9, 30, tzinfo=UTC),)
@@ -586,7 +586,7 @@ def test_a_model_inherits_the_fields_of_its_base():
         ({"first": []}, "first", "an object"),
         ({"grid": [[1], [1, 1.9]]}, "grid[1][1]", "an integer"),
         ({"grid": [[1], 2]}, "grid[1]", "a list"),
-        ({"colours": ["red", 1]}, "colours[1]", "a string"),
+        ({"colors": ["red", 1]}, "colors[1]", "a string"),
         ({"labels": []}, "labels", "an object"),
         ({"things": "canary"}, "things", "an object"),
         ({"day": "canary"}, "day", "a date"),

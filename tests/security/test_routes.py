@@ -66,7 +66,7 @@ def leads_astray(base, endpoint, value):
         "",
         "",
     )
-    # However the other side, or something between, decodes and normalises it: it stays the same place.
+    # However the other side, or something between, decodes and normalizes it: it stays the same place.
     normal = URL(written)
     assert (str(normal), normal.path, normal.parts[-1 if not after else -2]) == (written, normal.raw_path, value)
     return True

@@ -21,11 +21,11 @@ SHOP = f"""
     import os
     from truemed_async.webhooks import Receiver, SQLiteDedupStore
 
-    def fulfil(event):
+    def fulfill(event):
         with open("effects", "a") as effects:
             effects.write(f"{{event.delivery_id}} {{os.getpid()}}\\n")
 
-    receiver = Receiver(fulfil, secrets={SECRET!r}, store=SQLiteDedupStore("webhooks.db"))
+    receiver = Receiver(fulfill, secrets={SECRET!r}, store=SQLiteDedupStore("webhooks.db"))
 """
 FLASK = f"""
     from flask import Flask

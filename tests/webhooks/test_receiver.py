@@ -41,15 +41,15 @@ class Shop:
         self.failures = []
         self.results = []
 
-    def fulfil(self, event):
+    def fulfill(self, event):
         self.threads.append(threading.get_ident())
         if self.failures:
             raise self.failures.pop()
         self.events.append(event)
 
-    async def fulfil_async(self, event):
+    async def fulfill_async(self, event):
         await asyncio.sleep(0)
-        self.fulfil(event)
+        self.fulfill(event)
 
 
 class Wrapped:
@@ -82,7 +82,7 @@ def receive(request, shop):
 
     def make(**options):
         kind = request.param
-        handler = shop.fulfil if kind in ("sync", "async, function") else shop.fulfil_async
+        handler = shop.fulfill if kind in ("sync", "async, function") else shop.fulfill_async
         store = options.pop("store") if "store" in options else MemoryDedupStore()
         if kind.endswith("async store") and store is not None:
             store = Wrapped(store)
@@ -415,14 +415,14 @@ async def test_blocking_handler_and_store_run_in_worker_threads(shop, tmp_path):
             shop.threads.append(threading.get_ident())
             return super().claim(key, owner)
 
-    await AsyncReceiver(shop.fulfil, secrets=SECRET, store=Watched(tmp_path / "w.db")).receive(BODY, signed(BODY))
+    await AsyncReceiver(shop.fulfill, secrets=SECRET, store=Watched(tmp_path / "w.db")).receive(BODY, signed(BODY))
     assert len(shop.threads) == 2
     assert threading.get_ident() not in shop.threads
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, lambda f: functools.partial(f), lambda f: type("C", (), {"__call__": lambda _, e: f(e)})()])  # fmt: skip
 async def test_wrapped_coroutine_handlers_are_awaited(shop, wrap):
-    receiver = AsyncReceiver(wrap(shop.fulfil_async), secrets=SECRET, store=None)
+    receiver = AsyncReceiver(wrap(shop.fulfill_async), secrets=SECRET, store=None)
     assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.HANDLED
     assert shop.threads == [threading.get_ident()]
     shop.failures = [RuntimeError("closed")]
@@ -432,7 +432,7 @@ async def test_wrapped_coroutine_handlers_are_awaited(shop, wrap):
 async def test_callable_object_with_async_call_runs_on_the_loop(shop):
     class Handler:
         async def __call__(self, event):
-            shop.fulfil(event)
+            shop.fulfill(event)
 
     await AsyncReceiver(Handler(), secrets=SECRET, store=None).receive(BODY, signed(BODY))
     assert shop.threads == [threading.get_ident()]
@@ -451,7 +451,7 @@ async def test_handler_sees_context_variables_of_the_request():
 
 
 async def test_sync_receiver_with_coroutine_handler_on_a_loop_fails(shop):
-    receiver = Receiver(shop.fulfil_async, secrets=SECRET, store=None)
+    receiver = Receiver(shop.fulfill_async, secrets=SECRET, store=None)
     result = receiver.receive(BODY, signed(BODY))
     assert (result.status, result.error.__class__) == (DeliveryStatus.FAILED, SyncInAsyncError)
 
@@ -466,7 +466,7 @@ async def test_sync_receiver_with_coroutine_handler_on_a_loop_fails(shop):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_interrupted_handler_releases_the_claim(make_store, shop, error):
     store = make_store()
-    receiver = Receiver(shop.fulfil, secrets=SECRET, store=store)
+    receiver = Receiver(shop.fulfill, secrets=SECRET, store=store)
     shop.failures = [error()]
     with pytest.raises(error):
         receiver.receive(BODY, signed(BODY))
@@ -476,7 +476,7 @@ def test_interrupted_handler_releases_the_claim(make_store, shop, error):
 def test_interrupted_handler_without_store_raises(shop):
     shop.failures = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
-        Receiver(shop.fulfil, secrets=SECRET, store=None).receive(BODY, signed(BODY))
+        Receiver(shop.fulfill, secrets=SECRET, store=None).receive(BODY, signed(BODY))
 
 
 @pytest.mark.parametrize("step", ["claim", "confirm"])
@@ -492,7 +492,7 @@ def test_interrupted_claim_is_released_and_confirm_repeated(shop, step):
         return result
 
     setattr(Interrupted, step, interrupted)
-    receiver = Receiver(shop.fulfil, secrets=SECRET, store=Interrupted())
+    receiver = Receiver(shop.fulfill, secrets=SECRET, store=Interrupted())
     with pytest.raises(KeyboardInterrupt):
         receiver.receive(BODY, signed(BODY))
     expected = DeliveryStatus.HANDLED if step == "claim" else DeliveryStatus.DUPLICATE
@@ -540,7 +540,7 @@ def test_end_of_loop_releases_the_claim(make_store, shop, wrap):
 
     asyncio.run(serve())
     assert (
-        Receiver(shop.fulfil, secrets=SECRET, store=store).receive(BODY, signed(BODY)).status is DeliveryStatus.HANDLED
+        Receiver(shop.fulfill, secrets=SECRET, store=store).receive(BODY, signed(BODY)).status is DeliveryStatus.HANDLED
     )
 
 

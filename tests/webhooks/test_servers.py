@@ -19,7 +19,7 @@ class Shop:
     def __init__(self):
         self.events, self.results, self.failures = [], [], []
 
-    def fulfil(self, event):
+    def fulfill(self, event):
         if self.failures:
             raise self.failures.pop()
         self.events.append(event.delivery_id)
@@ -31,10 +31,10 @@ def running(request):
     shop = Shop()
     kind, make_app = APPS[request.param]
 
-    async def fulfil_async(event):
-        shop.fulfil(event)
+    async def fulfill_async(event):
+        shop.fulfill(event)
 
-    handler = fulfil_async if request.param in ("aiohttp", "django on asgi") else shop.fulfil
+    handler = fulfill_async if request.param in ("aiohttp", "django on asgi") else shop.fulfill
     receiver = kind(handler, secrets=SECRET, store=MemoryDedupStore(), hooks=[shop.results.append])
     with make_app(receiver) as port:
         yield shop, port, request.param
