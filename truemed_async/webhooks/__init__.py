@@ -22,6 +22,7 @@ from truemed_async.webhooks._events import (
     QualificationSessionPayload,
     UnknownEvent,
 )
+from truemed_async.webhooks._explain import DeliveryCheck, explain_delivery
 from truemed_async.webhooks._receiver import (
     AsyncReceiver,
     DeliveryHook,
@@ -43,6 +44,7 @@ __all__ = [
     "CatalogItemEligibilityUpdated",
     "Claim",
     "DedupStore",
+    "DeliveryCheck",
     "DeliveryHook",
     "DeliveryResult",
     "DeliveryStatus",
@@ -61,6 +63,7 @@ __all__ = [
     "Receiver",
     "SQLiteDedupStore",
     "UnknownEvent",
+    "explain_delivery",
     "sign",
     "verify_and_parse",
 ]

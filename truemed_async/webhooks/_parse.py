@@ -113,6 +113,11 @@ def parse_body(body: bytes, event_type: str | None, signed_at: datetime | None) 
         return PayloadError(f"expected {mismatch.expected} at {mismatch.path or 'the top of the payload'}")
 
 
+def is_declared_type(event: Event) -> bool:
+    """Whether the type of an event is that of its name, not one inferred from its members."""
+    return event.raw_type is not None and _TYPES.get(_normalize(event.raw_type)) is event.type
+
+
 def is_test_event(event: object) -> bool:
     """Whether an event is a test of the endpoint: its name has a word for a test, and no word for anything else."""
     words = set(_normalize(event.raw_type or "").split("_")) if isinstance(event, UnknownEvent) else set[str]()

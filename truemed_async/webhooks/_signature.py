@@ -67,7 +67,7 @@ def sign(body: bytes, secret: str, *, timestamp: datetime | None = None) -> dict
 
 def verify_signature(body: bytes, headers: Headers, keys: Sequence[bytes]) -> datetime | SignatureError:
     """Return when a delivery was signed with one of the keys, or why it is refused."""
-    value = _single_header(headers, SIGNATURE_HEADER)
+    value = single_header(headers, SIGNATURE_HEADER)
     if value is None:
         return _missing_header_error(headers, SIGNATURE_HEADER, SECRET_HEADER, "unsigned")
     timestamps, signatures = parse_signature_header(value)
@@ -93,7 +93,7 @@ def verify_signature(body: bytes, headers: Headers, keys: Sequence[bytes]) -> da
 
 def verify_shared_secret(headers: Headers, keys: Sequence[bytes]) -> SignatureError | None:
     """Return why an unsigned delivery is refused, or ``None`` if it carries one of the secrets."""
-    value = _single_header(headers, SECRET_HEADER)
+    value = single_header(headers, SECRET_HEADER)
     if value is None:
         return _missing_header_error(headers, SECRET_HEADER, SIGNATURE_HEADER, "signed")
     encoded = value.encode()
@@ -122,7 +122,7 @@ def _header_values(headers: Headers, name: str) -> list[Any]:
     return values
 
 
-def _single_header(headers: Headers, name: str) -> str | None:
+def single_header(headers: Headers, name: str) -> str | None:
     """Return a header that was sent once: of two, a proxy and this process might trust different ones."""
     values = _header_values(headers, name)
     if len(values) != 1 or not isinstance(values[0], str):

@@ -123,13 +123,17 @@ class Verifier:
         signed_at = verify_signature(body, headers, self.keys)
         if isinstance(signed_at, WebhookError):
             return signed_at
+        return self.check_age(signed_at, now) or parse_body(body, self.event_type, signed_at)
+
+    def check_age(self, signed_at: datetime, now: datetime) -> StaleDeliveryError | None:
+        """Return the error to raise if a delivery is too old or in the future."""
         if now - signed_at > self.max_age:
             return StaleDeliveryError(f"the delivery was signed {now - signed_at} ago; max_age is {self.max_age}")
         if signed_at - now > self.clock_skew:
             return StaleDeliveryError(
                 f"the delivery was signed {signed_at - now} in the future; clock_skew is {self.clock_skew}"
             )
-        return parse_body(body, self.event_type, signed_at)
+        return None
 
 
 def is_verification_request(delivery: Sensitive[tuple[bytes, Headers]]) -> bool:
