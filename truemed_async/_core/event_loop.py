@@ -25,7 +25,7 @@ def abandon_inherited_loop(loop: asyncio.AbstractEventLoop, *others: object) -> 
     """Detach an inherited loop from the parent's, and prevent every finalizer of it from running here.
 
     The kernel's list of watched sockets (epoll) is shared across a fork: closing a connection here would silently
-    remove it from the parent's list, and the parent would wait for its response for ever. So the child's descriptor of
+    remove it from the parent's list, and the parent would wait for its response forever. So the child's descriptor of
     the list is redirected. Finalizers would still warn about connections that were never closed, so the objects get a
     reference that is never released: they stay until the process ends, with everything that they hold.
     """

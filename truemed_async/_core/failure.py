@@ -19,7 +19,7 @@ class AttemptFailure:
         reason: What happened, without any value from outside.
         outcome: What the attempt may have done.
         max_retries: How often a call may be retried because of it: 0, 1, or as the policy allows (``None``).
-        throttled: Whether the server asked for less load.
+        throttled: Whether the server limits the rate.
         retry_after: How many seconds the server asked to wait.
     """
 

@@ -210,7 +210,7 @@ def read_snapshot(path: Path | None, option: str) -> EmulatorSnapshot | None:
     """Return the snapshot in the file of an option, or ``None`` if there is no such file."""
     if path is None or not path.exists():
         return None
-    if not (path.is_file() or path.is_dir()):  # reading a device or a pipe could wait for ever
+    if not (path.is_file() or path.is_dir()):  # reading a device or a pipe could wait forever
         raise InvalidArgumentError(f"{option} cannot be read: it is not a regular file")
     try:
         data = orjson.loads(path.read_bytes())

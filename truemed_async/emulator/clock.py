@@ -10,11 +10,11 @@ _FARTHEST: Final = timedelta(days=365_000)
 
 
 class Clock:
-    """What time it is for everything that the emulator does; safe from any thread."""
+    """The emulator's clock; thread-safe."""
 
     def __init__(self, *, ahead: float = 0) -> None:
-        """Begin so many seconds ahead of this machine's clock."""
-        self.on_advance: list[Callable[[], None]] = []  # who is told that time has passed
+        """Start ``ahead`` seconds ahead of this machine's clock."""
+        self.on_advance: list[Callable[[], None]] = []  # called when the clock was advanced
         self._ahead = _lead(ahead)
         self._stamped = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.Lock()
@@ -32,16 +32,17 @@ class Clock:
         return utc_milliseconds(datetime.now(UTC) + self._ahead)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass; what ends with time, as holds and letters do, may end by it.
+        """Advance the clock; holds and Letters may expire.
 
-        ValueError: it would go backwards, or be more than 1,000 years ahead.
+        Raises:
+            ValueError: The duration is negative, or the clock would be more than 1,000 years ahead.
         """
         if not seconds >= 0:
-            raise ValueError("time does not go backwards")
+            raise ValueError("cannot advance by a negative duration")
         with self._lock:
             self._ahead = _lead(self.ahead + seconds)
-        for tell in tuple(self.on_advance):
-            tell()
+        for notify in tuple(self.on_advance):
+            notify()
 
     def restore(self, ahead: float) -> None:
         """Be so many seconds ahead of this machine's clock, whatever it was before."""

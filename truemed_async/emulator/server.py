@@ -1,4 +1,4 @@
-"""The emulator's life: a socket on 127.0.0.1, in the caller's loop or in a thread of its own."""
+"""The emulator's life: a socket on 127.0.0.1, in the caller's loop or in a separate thread."""
 
 import asyncio
 import random
@@ -29,11 +29,11 @@ class Emulator:
     """The Truemed merchant API on 127.0.0.1.
 
         async with Emulator() as emulator: ...    # in the running loop
-        with Emulator() as emulator: ...          # in a thread of its own
+        with Emulator() as emulator: ...          # in a separate thread
 
-    `url` and `api_key` are what a client needs; `requests` is the log of what reached the server, `state` what
-    Truemed knows, `faults` what goes wrong, `webhooks` where it tells of moves, `clock` the time. It can be entered
-    again after it has ended: state, key, log and what is to be delivered stay.
+    ``url`` and ``api_key`` are for the client; ``requests`` is the log of requests, ``state`` the data, ``faults`` the
+    active faults, ``webhooks`` the endpoints and deliveries, ``clock`` the time. An emulator can be entered again after
+    it has ended: state, key, log and pending deliveries are kept.
     """
 
     def __init__(

@@ -97,8 +97,8 @@ class SyncStream(Iterator[T], Generic[T]):
 class _BatchReader(Generic[T]):
     """Reads the batches of a stream on the loop thread, one ahead.
 
-    It looks now and then whether anybody still iterates. A finaliser would tell at once, but it would run where the
-    iterator is dropped, and an interruption (Ctrl-C) that falls into a finaliser is lost.
+    It polls whether the iterator still exists. A finalizer would be faster, but it would run where the iterator is
+    dropped, and an interruption (Ctrl-C) during a finalizer is lost.
     """
 
     def __init__(self, stream: Stream[T], bridge: IterableBridge | None, *, ahead: bool) -> None:

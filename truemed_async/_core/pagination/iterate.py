@@ -190,7 +190,7 @@ class _Paginator(Generic[T]):
             self._pages_without_progress = self._rows_back = 0
         elif page.end - 1 <= self._index or page.total is None or page.end > page.total:
             self._note_no_progress()  # while a page that reaches further, over rows inserted behind us, is progress
-        # With replicas that lag behind, the same steps may fail for ever: each failure makes the next one go further.
+        # With replicas that lag behind, the same steps may fail forever: each failure makes the next one go further.
         self._rows_back = min(self._rows_back, 8 * self._windows.max_size)
         self._index = page.end - 1
         if self.watermark.id_count >= self._largest_tie_group:

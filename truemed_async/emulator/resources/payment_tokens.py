@@ -176,7 +176,7 @@ class PaymentTokens(Store[EmulatedPaymentToken]):
 
     @transition("active")
     def delete(self, token: EmulatedPaymentToken, now: datetime) -> EmulatedPaymentToken:
-        """Delete for ever: `active` → `deleted`."""
+        """Delete permanently: `active` → `deleted`."""
         del now
         return attrs.evolve(token, status="deleted")
 
