@@ -83,6 +83,7 @@ def test_is_for_those_with_the_key_only(api):
 EXCLUDED = "positive_data_acceptance"
 
 
+@pytest.mark.timeout(2000 if LONG else 300)
 def test_schemathesis_finds_nothing(api, tmp_path):
     """Examples, coverage, fuzzing, stateful; all checks but one."""
     with Emulator(sessions=20, payment_sessions=20, payment_tokens=5, catalog_items=5) as seeded:

@@ -84,8 +84,8 @@ def memory(which):  # of this process image alone: ru_maxrss would count the one
         return next(int(line.split()[1]) for line in status if line.startswith(which + ":")) / 1024
 
 async def main(url, names):
-    options = {"retry": RetryPolicy(max_attempts=1), "timeout": Timeouts(attempt=15, total=15)}
-    async with AsyncTruemed(KEY, base_url=url, **options) as client:
+    options = {"retry": RetryPolicy(max_attempts=1), "timeout": Timeouts(attempt=40, total=40)}
+    async with AsyncTruemed("canary-key-0123456789", base_url=url, **options) as client:
         for _ in range(3):
             await client.qualification_sessions.get("normal")
         for name in names:

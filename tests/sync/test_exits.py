@@ -137,7 +137,7 @@ def test_a_call_of_a_finaliser_at_the_very_end_does_not_hang(run_program, server
                 try:
                     self.get("qs_2")
                 except self.closed:
-                    self.print("closed")
+                    self.print("closed", flush=True)
 
         import builtins
         builtins.kept = Session()
