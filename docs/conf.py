@@ -61,10 +61,10 @@ nitpick_ignore_regex = [
     ),
     # Internal modules whose names appear in signatures and are not public.
     ("py:(class|obj)", r"truemed_async\.(emulator|exports)\.[a-z_]+\..*|truemed_async\._sensitive\..*"),
-    ("py:class", r"Bound|Eligibility|Failure|Handler|Parameter"),
+    ("py:class", r"Bound|Eligibility|Failure|Filters|Handler|Parameter|Request"),
     ("py:(class|obj)", r"typing\.Annotated\[.*|Callable\[.*"),
     # Type variables are not documented objects.
-    ("py:(class|obj)", r"(.*\.)?[ACFKMST]"),
+    ("py:(class|obj)", r"(.*\.)?[ACFKMRST]"),
 ]
 
 
