@@ -196,7 +196,8 @@ def test_a_store_shows_no_content_in_its_repr(emulator, name):
 
 def test_the_clock_goes_with_that_of_the_machine():
     clock = Clock()
-    assert timedelta(0) <= Clock().now() - clock.now() < timedelta(minutes=1)
+    earlier = clock.now()
+    assert timedelta(0) <= Clock().now() - earlier < timedelta(minutes=1)
     assert clock.now().microsecond % 1000 == 0
     assert repr(clock) == "<Clock 0 s ahead>"
 
@@ -210,7 +211,7 @@ def test_the_clock_may_go_ahead():
 
 @pytest.mark.parametrize("seconds", [-1, float("nan")])
 def test_the_clock_does_not_go_back(seconds):
-    with pytest.raises(ValueError, match="backwards"):
+    with pytest.raises(ValueError, match="negative duration"):
         Clock().advance(seconds)
 
 
