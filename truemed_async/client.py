@@ -263,7 +263,7 @@ class AsyncTruemed:
 
 def state_of(client: AsyncTruemed) -> ClientState:
     """Return the state of a client, for other parts of this package."""
-    return client._state  # noqa: SLF001  # the only access from outside the class
+    return client._state  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the only access from outside the class
 
 
 def _validate_options(options: RequestOptions | None) -> RequestOptions:

@@ -169,7 +169,7 @@ def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping
         "cls": origin,
         "mutable": _mutable_subclass(origin),
         "known": frozenset(wire),
-        "all_of": _getter(wire),
+        "all_of": _emit_getter(wire),
         "completed": _emit_defaults(required, defaults),
     }
     unpacked = "".join(f"{variable}, " for variable in variables) or "()"
@@ -196,7 +196,7 @@ def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping
     return typing.cast("Structure", scope["structure"])
 
 
-def _getter(wire: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+def _emit_getter(wire: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     """Return a function that gets the values of all names from a dict, or raises KeyError if one is missing."""
     if len(wire) > 1:
         # Several times faster than single lookups. The parser uses the same key strings for all objects, and strings
@@ -220,7 +220,7 @@ def _emit_defaults(required: list[str], defaults: Mapping[str, Any]) -> Callable
 
 
 def _check_lines(hint: Any, wire: str, variable: str, scope: dict[str, Any], converter: cattrs.Converter) -> list[str]:
-    kind, nullable = _without_none(hint)
+    kind, nullable = _omit_none(hint)
     scope[f"type_{variable}"] = kind
     if is_open_enum(kind):
         scope[f"members_{variable}"] = kind._value2member_map_
@@ -254,7 +254,7 @@ def _field_types(cls: Any, origin: type[Any]) -> dict[str, Any]:
 @cache
 def open_enum_fields(cls: type[Any]) -> Mapping[str, type[OpenEnum]]:
     """Return the fields of a model whose type is an :class:`OpenEnum`, or that or ``None``."""
-    kinds = {name: _without_none(hint)[0] for name, hint in _field_types(cls, cls).items()}
+    kinds = {name: _omit_none(hint)[0] for name, hint in _field_types(cls, cls).items()}
     return {name: kind for name, kind in kinds.items() if is_open_enum(kind)}
 
 
@@ -265,7 +265,7 @@ def _fill(hint: Any, filled: Mapping[Any, Any]) -> Any:
     return hint[tuple(filled.get(parameter, Any) for parameter in parameters)] if parameters else hint
 
 
-def _without_none(hint: Any) -> tuple[Any, bool]:
+def _omit_none(hint: Any) -> tuple[Any, bool]:
     """Return the type without ``None``, and whether ``None`` was allowed."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
