@@ -8,6 +8,8 @@ import re
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 import urllib.request
 
@@ -29,7 +31,14 @@ class Signalled(io.StringIO):
             signal.raise_signal(number)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+ENDING_SIGNALS = [
+    (getattr(signal, name), 130 if name == "SIGINT" else 0)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+    if hasattr(signal, name)
+]
+
+
+@pytest.mark.parametrize(("number", "code"), ENDING_SIGNALS)
 def test_emulator_serves_until_signal(truemed, number, code):
     before = signal.getsignal(signal.SIGTERM)
 
@@ -41,6 +50,88 @@ def test_emulator_serves_until_signal(truemed, number, code):
     assert url.startswith("http://127.0.0.1:")
     assert export == f"export TRUEMED_BASE_URL={url} TRUEMED_API_KEY={key}"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(("number", "code"), ENDING_SIGNALS)
+def test_emulator_with_repeated_signals_saves_its_state(tmp_path, number, code):
+    """Supervisors and terminals send a signal again, here while each snapshot is written."""
+    file = tmp_path / "state.json"
+    program = (
+        "import signal, sys\n"
+        "import truemed_async.cli.emulator as command\n"
+        "from truemed_async.__main__ import main\n"
+        "write = command.write_snapshot\n"
+        "def write_and_signal(*args):\n"
+        f"    signal.raise_signal({int(number)})\n"
+        "    write(*args)\n"
+        f"    signal.raise_signal({int(number)})\n"
+        "command.write_snapshot = write_and_signal\n"
+        f"sys.argv = ['truemed', 'emulator', '--sessions', '1', '--quiet', '--state', {str(file)!r}]\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == code, done.stderr
+    assert len(json.loads(file.read_bytes())["state"]["qualification_sessions"]) == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
+def test_emulator_with_ignored_signal_keeps_serving(truemed):
+    """As under nohup: what is ignored at the start stays ignored."""
+
+    class Both(Signalled):
+        def flush(self):
+            if self.getvalue().count("\n") == 3 and self.number:
+                signal.raise_signal(signal.SIGHUP)
+                super().flush()
+
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert truemed("emulator", "--sessions", "0", out=Both(signal.SIGTERM)).code == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+@pytest.mark.parametrize(
+    ("argv", "warned"),
+    [
+        (("--host", "127.0.0.1"), False),
+        (("--host", "localhost"), False),
+        (("--host", "0.0.0.0"), True),
+        ((), False),
+    ],
+)
+def test_emulator_host_warns_unless_it_is_loopback(truemed, argv, warned):
+    done = truemed("emulator", "--sessions", "0", *argv, out=Signalled(signal.SIGTERM))
+
+    assert done.code == 0
+    assert ("warning: 0.0.0.0 accepts other machines" in done.err) is warned
+    assert re.match(r"url      http://(127\.0\.0\.1|localhost):\d+\n", done.out)
+
+
+def test_emulator_host_that_cannot_be_bound_is_reported(truemed):
+    done = truemed("emulator", "--sessions", "0", "--host", "192.0.2.1")
+
+    assert done.code == 2
+    assert "cannot serve on port 0 of 192.0.2.1: " in done.err
+
+
+def test_emulator_allow_host_is_accepted(truemed):
+    import truemed_async.emulator
+
+    received = []
+
+    class Watched(truemed_async.emulator.Emulator):
+        def __init__(self, **options):
+            received.append(tuple(options["allowed_hosts"]))
+            super().__init__(**options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(truemed_async.emulator, "Emulator", Watched, raising=False)
+        argv = ("emulator", "--allow-host", "emulator:8080", "--allow-host", "proxy")
+        assert truemed(*argv, out=Signalled(signal.SIGTERM)).code == 0
+    assert received == [("emulator:8080", "proxy")]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +163,7 @@ def test_occupied_port_exits_2(truemed):
         done = truemed("emulator", "--port", str(port))
 
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"error: cannot serve on port {port}: ")
+    assert done.err.startswith(f"error: cannot serve on port {port} of 127.0.0.1: ")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,30 @@ def test_dialect(truemed_emulator):
     assert truemed_emulator.dialect.times == "no_zone"
 """
 
+SESSION_TESTS = """
+import pytest
+
+@pytest.fixture(scope="session")
+def truemed_emulator_options():
+    return {"sessions": 3}
+
+@pytest.fixture(scope="session")
+def added(truemed_emulator_session):
+    return truemed_emulator_session.state.qualification_sessions.add()
+
+def test_first(truemed_emulator_session, added):
+    assert truemed_emulator_session.state.qualification_sessions.count == 4
+
+def test_second(truemed_emulator_session, truemed_emulator, added):
+    assert truemed_emulator_session is not truemed_emulator
+    assert truemed_emulator_session.state.qualification_sessions.get(added).status == "pending"
+"""
+
+DEFAULT_SESSION_TESTS = """
+def test_defaults(truemed_emulator_session):
+    assert truemed_emulator_session.state.qualification_sessions.count == 1000
+"""
+
 ASYNC_TESTS = """
 import aiohttp
 
@@ -76,8 +101,8 @@ def inner(tmp_path, monkeypatch):
 
     def inner(tests, ini="", plugins=()):
         (tmp_path / "pytest.ini").write_text(f"[pytest]\naddopts = --strict-markers -p no:cacheprovider\n{ini}")
-        # One name for each, since the first run is in this process and imports its file.
-        file = tmp_path / f"test_inner_{len(plugins)}.py"
+        # One name for each, since runs in this process import their files.
+        file = tmp_path / f"test_inner_{zlib.crc32(tests.encode())}.py"
         file.write_text(tests)
         return ["-q", *(f"-p{plugin}" for plugin in (PLUGIN, *plugins)), "-c", str(tmp_path / "pytest.ini"), str(file)]
 
@@ -87,6 +112,13 @@ def inner(tmp_path, monkeypatch):
 def test_gives_each_test_an_emulator(inner):
     """In this process, so that its lines are seen to run."""
     assert pytest.main(inner(TESTS)) == pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize("tests", [SESSION_TESTS, DEFAULT_SESSION_TESTS], ids=["options", "defaults"])
+def test_session_fixture_is_shared_between_tests(inner, tests):
+    done = python("-m", "pytest", *inner(tests), cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert pytest.main(inner(tests)) == pytest.ExitCode.OK
 
 
 def test_serves_asynchronous_tests(inner):

@@ -6,8 +6,9 @@ import asyncio
 import signal
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import attrs
 import orjson
@@ -29,9 +30,25 @@ if TYPE_CHECKING:
     from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
 
 
+# What a terminal, a supervisor or a container sends to end a process, apart from SIGKILL.
+_ENDING_SIGNALS: Final = (
+    "SIGINT",
+    "SIGTERM",
+    "SIGHUP",
+    "SIGQUIT",
+    "SIGBREAK",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGPWR",
+    "SIGXCPU",
+)
+
+
 async def emulator(
     *,
+    host: Annotated[str, LITERAL] = "127.0.0.1",
     port: Annotated[int, PORT] = 0,
+    allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = NO_VALUES,
     sessions: Count = None,
     payment_sessions: Annotated[int, NON_NEGATIVE] = 0,
     payment_tokens: Annotated[int, NON_NEGATIVE] = 0,
@@ -50,7 +67,9 @@ async def emulator(
     webhook is a line on standard error, without queries and bodies.
 
     Args:
+        host: The address to bind; 0.0.0.0 lets other containers and machines connect.
         port: The port; 0 takes a free one.
+        allow_host: A further value of the Host header to accept, such as emulator:8080; may be repeated.
         sessions: The number of qualification sessions. Default: 1000.
         payment_sessions: The number of payment sessions, with their payouts and transactions.
         payment_tokens: The number of payment tokens.
@@ -72,6 +91,8 @@ async def emulator(
         seed=target.seed if seed is None else seed,
     ).emulator(
         port,
+        host=host,
+        allowed_hosts=allow_host,
         payment_sessions=payment_sessions,
         payment_tokens=payment_tokens,
         catalog_items=catalog_items,
@@ -82,22 +103,26 @@ async def emulator(
         snapshot.restore(server)
     for url in webhook:
         _register_webhook(server, url)
-    try:
-        await server.start()
-    except OSError as error:
-        raise ConfigurationError(f"cannot serve on port {port}: {error.strerror}") from error
-    try:
-        if state is not None:
-            _save_state(state, server)  # now, so that an unwritable file is reported at the start
-        with _on_sigterm() as stop:
+    with _stop_on_signal() as stop:
+        try:
+            await server.start()
+        except OSError as error:
+            raise ConfigurationError(f"cannot serve on port {port} of {host}: {error.strerror}") from error
+        try:
+            if state is not None:
+                _save_state(state, server)  # now, so that an unwritable file is reported at the start
             _print_banner(server, streams)
+            if not _is_loopback(host):
+                streams.print_message(f"warning: {host} accepts other machines, and the inspector requires no key")
             if not quiet:
                 _log_requests(server, streams)
             await stop.wait()
-    finally:
-        await server.stop()
-        if state is not None:
-            _save_state(state, server)
+        finally:
+            try:
+                await server.stop()
+            finally:
+                if state is not None:
+                    _save_state(state, server)
 
 
 def _save_state(path: Path, server: Emulator) -> None:
@@ -150,7 +175,7 @@ def _log_requests(server: Emulator, streams: Streams) -> None:
     def show(line: str) -> None:
         try:
             streams.print_message(line)
-        except BrokenPipeError:  # the reader has gone: keep serving without a log
+        except OSError:  # the reader or the terminal has gone: keep serving without a log
             server.requests.on_response.remove(on_request)
             server.webhooks.on_attempt.remove(on_delivery)
 
@@ -166,19 +191,39 @@ def _log_requests(server: Emulator, streams: Streams) -> None:
     server.webhooks.on_attempt.append(on_delivery)
 
 
-@contextmanager
-def _on_sigterm() -> Generator[asyncio.Event]:
-    """Provide an event that SIGTERM sets; Ctrl-C cancels the command by itself."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
+
+@contextmanager
+def _stop_on_signal() -> Generator[asyncio.Event]:
+    """Provide an event that any signal sets which would end the process, however often it is sent.
+
+    A signal that is ignored at the start, as by ``nohup``, stays ignored. After SIGINT the block ends with
+    ``KeyboardInterrupt``.
+    """
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    received: set[int] = set()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        received.add(number)
         loop.call_soon_threadsafe(stop.set)
 
-    previous = signal.signal(signal.SIGTERM, handle)
+    numbers = [getattr(signal, name) for name in _ENDING_SIGNALS if hasattr(signal, name)]
+    previous = {number: signal.getsignal(number) for number in numbers}
+    handled = {number: handler for number, handler in previous.items() if handler not in (signal.SIG_IGN, None)}
+    for number in handled:
+        signal.signal(number, handle)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+    if signal.SIGINT in received:
+        raise KeyboardInterrupt
 
 
 # --- snapshots ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from truemed_async.emulator.routing import Group, Match, Route, Router
 
 _MAX_BODY_BYTES = 1024**2
 _MAX_STATE_BYTES = 256 * 1024**2
+_PORT = re.compile(r":[0-9]+\Z")
 _RECORD = web.RequestKey("record", LoggedRequest)
 
 
@@ -71,7 +73,8 @@ class App:
         delay: Callable[[], float],
     ) -> None:
         """``delay`` returns the latency of the next request in seconds."""
-        self.hosts: frozenset[str] = frozenset()  # the accepted values of Host: known once there is a port
+        # The accepted values of Host, known once there is a port; one without a port stands for any port.
+        self.hosts: frozenset[str] = frozenset()
         self._context = context
         self._api_key = context.api_key.encode()
         self._delay = delay
@@ -226,8 +229,9 @@ class App:
         except web.RequestPayloadError:
             raise validation_error("the body cannot be read") from None
         # A web page can point its own name at 127.0.0.1 (DNS rebinding), but it still sends that name as Host.
-        if request.headers.get("Host", "").lower() not in self.hosts:
-            raise ApiError(421, "MisdirectedRequest", "Host must be the emulator's own address")
+        host = request.headers.get("Host", "").lower()
+        if host not in self.hosts and _PORT.sub("", host) not in self.hosts:
+            raise ApiError(421, "MisdirectedRequest", "Host must be the emulator's own address, or an allowed one")
         return bytes(body)
 
     def _max_bytes(self, request: web.BaseRequest) -> int:

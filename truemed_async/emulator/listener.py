@@ -17,6 +17,8 @@ from truemed_async.emulator.faults import Faults
 _SHUTDOWN_TIMEOUT = 0.1
 # Connections that the kernel queues until they are accepted.
 _BACKLOG = 100
+# Seconds until connections are accepted again after the file descriptors ran out.
+_ACCEPT_RETRY_SECONDS = 0.1
 # Seconds for the running loop to apply a change made by another thread.
 _THREAD_CALL_TIMEOUT = 10
 
@@ -24,8 +26,8 @@ _THREAD_CALL_TIMEOUT = 10
 class Listener:
     """The port and its connections, from bind to close."""
 
-    def __init__(self, port: int, app: App, faults: Faults, tls: ssl.SSLContext | None) -> None:
-        """Bind the port in the running loop, and listen unless a fault refuses connections."""
+    def __init__(self, host: str, port: int, app: App, faults: Faults, tls: ssl.SSLContext | None) -> None:
+        """Bind the address in the running loop, and listen unless a fault refuses connections."""
         # Other loops read from a connection before TLS can start, and would lose its first bytes.
         if tls is not None and not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
             raise RuntimeError(
@@ -38,7 +40,8 @@ class Listener:
         self._server = web.Server(app.handle)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._socket = _bind(port)
+        self._host = host
+        self._socket = _bind(host, port)
         self._listening = False
         self._accepting: asyncio.Task[None] | None = None
         self._opening: set[asyncio.Task[None]] = set()
@@ -98,7 +101,7 @@ class Listener:
         elif refusal is not None and self._listening:
             port = self.port
             self._stop_listening()
-            self._socket = _bind(port)
+            self._socket = _bind(self._host, port)
             for connection in self._connections:
                 connection.retire()
         if refusal is not None and refusal.remaining is not None:
@@ -129,7 +132,15 @@ class Listener:
                 accepted, _ = self._socket.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
+            except OSError:  # no file descriptors are left: do not try in a busy loop
+                self._loop.remove_reader(self._socket)
+                self._loop.call_later(_ACCEPT_RETRY_SECONDS, self._resume_accepting, self._socket)
+                return
             self._open_in_task(accepted)
+
+    def _resume_accepting(self, listening: socket.socket) -> None:
+        if self._listening and listening is self._socket:
+            self._loop.add_reader(self._socket, self._accept)
 
     async def _accept_one_by_one(self) -> None:
         while True:
@@ -213,14 +224,14 @@ class HandshakeProtocol(asyncio.Protocol):
             self._handshakes.discard(self)
 
 
-def _bind(port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     """Return a bound socket that does not listen yet: connections are refused, and no other process gets the port."""
-    bound = socket.socket()
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         # The port may be in TIME_WAIT; on Windows the option would let other processes bind it as well.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")
         bound.setblocking(False)
-        bound.bind(("127.0.0.1", port))
+        bound.bind((host, port))
     except OSError:
         bound.close()
         raise

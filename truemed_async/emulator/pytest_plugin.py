@@ -1,4 +1,4 @@
-"""The `truemed_emulator` fixture: an emulator of its own for each test that asks for one.
+"""The fixtures ``truemed_emulator``, one emulator per test, and ``truemed_emulator_session``, one per test run.
 
 pytest imports this module in every run of an environment that has the SDK: what it needs is imported on first use.
 """
@@ -22,10 +22,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def truemed_emulator(request: pytest.FixtureRequest) -> Iterator["Emulator"]:
-    """Run an emulator in a thread of its own, for synchronous and asynchronous tests alike.
+    """Run an emulator in its own thread, for synchronous and asynchronous tests alike.
 
-    `@pytest.mark.truemed_emulator(sessions=50, latency=0.1)` sets its options: those of `Emulator`. Markers add up,
-    the nearest wins: a class or module can set what its tests share.
+    ``@pytest.mark.truemed_emulator(sessions=50, latency=0.1)`` sets its options: those of ``Emulator``. Markers are
+    merged, the nearest takes precedence: a class or module can set what its tests share.
     """
     from truemed_async.emulator import Emulator  # noqa: PLC0415 - see the module docstring
 
@@ -33,4 +33,22 @@ def truemed_emulator(request: pytest.FixtureRequest) -> Iterator["Emulator"]:
     for marker in request.node.iter_markers("truemed_emulator"):
         options = {**marker.kwargs, **options}
     with Emulator(**options) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def truemed_emulator_options() -> dict[str, Any]:
+    """Return the options of ``truemed_emulator_session``: none, unless a ``conftest.py`` overrides this fixture."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def truemed_emulator_session(truemed_emulator_options: dict[str, Any]) -> Iterator["Emulator"]:
+    """Run one emulator for the whole test run, for fixtures of a wider scope than a test.
+
+    Its state is shared between tests: ``emulator.state.reset()`` deletes it. With pytest-xdist each worker has one.
+    """
+    from truemed_async.emulator import Emulator  # noqa: PLC0415 - see the module docstring
+
+    with Emulator(**truemed_emulator_options) as emulator:
         yield emulator

@@ -1,13 +1,14 @@
-"""The emulator's life: a socket on 127.0.0.1, in the caller's loop or in a separate thread."""
+"""The emulator's life cycle: it serves in the caller's event loop, or in a separate thread."""
 
 import asyncio
 import random
 import secrets
 import ssl
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import attrs
 
@@ -24,9 +25,13 @@ from truemed_async.emulator.seeds import seed_merchant, seed_sessions
 from truemed_async.emulator.webhooks.outbox import Outbox
 from truemed_async.emulator.webhooks.sender import Sender
 
+DEFAULT_HOST: Final = "127.0.0.1"
+# An address that stands for all interfaces, and the one at which this machine reaches it.
+_WILDCARDS: Final = (("0.0.0.0", DEFAULT_HOST), ("::", "::1"))  # noqa: S104 - compared, not bound
+
 
 class Emulator:
-    """The Truemed merchant API on 127.0.0.1.
+    """The Truemed merchant API on this machine.
 
         async with Emulator() as emulator: ...    # in the running loop
         with Emulator() as emulator: ...          # in a separate thread
@@ -45,31 +50,45 @@ class Emulator:
         catalog_items: int = 0,
         seed: int = 0,
         latency: float | tuple[float, float] = 0,
+        host: str = DEFAULT_HOST,
         port: int = 0,
+        allowed_hosts: Iterable[str] = (),
         max_page_size: int = 500,
         tls: ssl.SSLContext | None = None,
         api_key: str | None = None,
         dialect: Dialect | None = None,
     ) -> None:
-        """Seed the state; nothing is served yet.
+        """Generate the data; ``start`` or a ``with`` block serves it.
 
-        sessions: how many qualification sessions there are at first; the same for the same `sessions` and `seed`.
-        payment_sessions, payment_tokens, catalog_items: how many of those there are; the same for the same three
-            numbers and `seed`. Payments bring their transactions and payouts.
-        latency: seconds before each answer, or (lowest, highest) of an even, seeded spread.
-        port: 0 takes a free one.
-        max_page_size: the most that one page holds; a larger `page_size` is cut to it. Truemed does not state its own.
-        tls: speak TLS, with the certificate of this context; not in a uvloop.
-        api_key: the key to ask for; a new one by default.
-        dialect: how to speak where Truemed's pages leave a choice.
+        Args:
+            sessions: The number of qualification sessions; the same for the same ``sessions`` and ``seed``.
+            payment_sessions: The number of payment sessions, with their transactions and payouts. They, the tokens
+                and the items are the same for the same three numbers and ``seed``.
+            payment_tokens: The number of payment tokens.
+            catalog_items: The number of items in the catalog.
+            seed: The seed of the generated data.
+            latency: Seconds before each response, or (lowest, highest) of an even, seeded distribution.
+            host: The address to bind. On any but a loopback address, other machines can connect: the emulator is a
+                test double without protection, so bind it within a private network only.
+            port: The port; 0 takes a free one.
+            allowed_hosts: Further values of the Host header that are accepted, as behind a forwarded port or in
+                another container: ``emulator:8080``, or ``emulator`` for any port.
+            max_page_size: The maximum number of rows on a page; a larger ``page_size`` is reduced to it. Truemed does
+                not document its own.
+            tls: Speak TLS with the certificate of this context; not in a uvloop.
+            api_key: The required key; a new one by default.
+            dialect: How to respond where Truemed's documentation leaves a choice.
+
+        Raises:
+            ValueError: An argument is out of range.
         """
         if min(sessions, payment_sessions, payment_tokens, catalog_items) < 0 or max_page_size < 1:
-            raise ValueError("there cannot be less than none of anything, and a page holds at least one")
+            raise ValueError("counts must be >= 0 and max_page_size >= 1")
         low, high = latency if isinstance(latency, tuple) else (latency, latency)
         if not 0 <= low <= high:
-            raise ValueError("latency is in seconds: not negative, the lowest first")
+            raise ValueError("latency must be >= 0, the lowest first")
         spread = random.Random(seed)  # noqa: S311 - repeatable on purpose
-        # Made for each emulator and without a prefix: Truemed's keys have none that is known.
+        # Without a prefix: none is known of Truemed's keys.
         self.api_key: str = api_key or secrets.token_hex(20)
         self.state: State = State(seed_sessions(sessions, seed), max_page_size=max_page_size)
         merchant = seed_merchant(
@@ -93,7 +112,9 @@ class Emulator:
         self._app = App(context=context, delay=lambda: spread.uniform(low, high))
         self._sender: Sender | None = None
         self._tls = tls
+        self._host = host
         self._port = port
+        self._allowed_hosts = frozenset(name.lower() for name in allowed_hosts)
         self._listener: Listener | None = None
         self._thread: _Thread | None = None
 
@@ -118,20 +139,22 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """The base URL, without a slash at its end; RuntimeError before there is one."""
-        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}"
+        """The base URL on this machine, without a slash at its end; RuntimeError before there is a port."""
+        host = dict(_WILDCARDS).get(self._host, self._host)
+        return f"{'http' if self._tls is None else 'https'}://{_bracketed(host)}:{self.port}"
 
     async def start(self) -> None:
-        """Serve in the running loop; RuntimeError when it is serving."""
+        """Serve in the running loop; RuntimeError if it is already serving."""
         if self._listener is not None:
             raise RuntimeError("the emulator is running")
-        self._listener = Listener(self._port, self._app, self.faults, self._tls)
+        self._listener = Listener(self._host, self._port, self._app, self.faults, self._tls)
         self._port = self._listener.port
         self._sender = Sender(self.webhooks, self.clock)
-        self._app.hosts = frozenset(f"{name}:{self._port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+        own = {f"{name}:{self._port}" for name in (DEFAULT_HOST, "localhost", "[::1]", _bracketed(self._host).lower())}
+        self._app.hosts = self._allowed_hosts | own
 
     async def stop(self) -> None:
-        """Stop serving, from the loop that serves; again is harmless. Requests being answered are cut off."""
+        """Stop serving, from the loop that serves. Idempotent. Requests in flight are canceled."""
         listener, self._listener = self._listener, None
         sender, self._sender = self._sender, None
         try:
@@ -165,16 +188,17 @@ class Emulator:
 
 
 class _Thread:
-    """Runs an emulator in a thread with a loop of its own."""
+    """Runs an emulator in a thread with an event loop of its own."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self._ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-        # A daemon: a program that forgets to leave the `with` block can still exit.
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="truemed-emulator", daemon=True)
+        self._ended: Future[None] = Future()
+        # A daemon: a program that never leaves the `with` block can still exit.
+        self._thread = threading.Thread(target=self._run, name="truemed-emulator", daemon=True)
 
     def begin(self) -> None:
-        """Return when the emulator serves; raise what kept it from it."""
+        """Return when the emulator serves; raise the error that prevents it."""
         self._thread.start()
         try:
             self._ready.result()
@@ -183,18 +207,36 @@ class _Thread:
             raise
 
     def end(self) -> None:
-        """Return when the thread is gone."""
-        loop, ended = self._ready.result()
-        loop.call_soon_threadsafe(ended.set)
+        """Return when the thread has ended; raise the error with which it did."""
+        loop, stop = self._ready.result()
+        loop.call_soon_threadsafe(stop.set)
         self._thread.join()
+        self._ended.result()
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._serve())
+        # Possibly without an event loop: no file descriptors are left, or a test forbids sockets.
+        except Exception as error:  # noqa: BLE001 - raised in the thread that waits
+            self._fail(error)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        else:
+            self._ended.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        (self._ended if self._ready.done() else self._ready).set_exception(error)
 
     async def _serve(self) -> None:
-        try:
-            await self._emulator.start()
-        except Exception as error:  # noqa: BLE001 - it belongs to the thread that waits in begin()
-            self._ready.set_exception(error)
-            return
-        ended = asyncio.Event()
-        self._ready.set_result((asyncio.get_running_loop(), ended))
-        await ended.wait()
+        await self._emulator.start()
+        stop = asyncio.Event()
+        self._ready.set_result((asyncio.get_running_loop(), stop))
+        await stop.wait()
         await self._emulator.stop()
+
+
+def _bracketed(host: str) -> str:
+    """Return a host as it is in a URL."""
+    return f"[{host}]" if ":" in host else host
