@@ -21,7 +21,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 def _only_loopback(event, args):
-    """Refuse a connection that would leave this machine, whoever makes it."""
+    """Reject every connection to another machine."""
     if event == "socket.connect" and isinstance(args[1], tuple):
         host = args[1][0]
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:

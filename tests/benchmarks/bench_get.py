@@ -50,7 +50,7 @@ class Contender:
 
 
 async def contend(name: str, url: str) -> None:
-    """What a contender's process does: measure whenever it is told to."""
+    """Measure on request, in the process of one contender."""
     async with contextlib.AsyncExitStack() as inside:
         made = generated.load().asynchronous(url, ID) if name == GENERATED else contenders(url)[name]
         get, list_ = await made(inside)

@@ -1,4 +1,4 @@
-"""Purchases through the example shops, in a browser: what becomes of the order is told by webhooks alone."""
+"""Purchases through the example shops, in a browser; only webhooks change the state of an order."""
 
 import re
 

@@ -217,7 +217,7 @@ def stopped(finish):
 
 @pytest.fixture
 def nowhere():
-    """A port of this machine that nobody listens on."""
+    """Return a local port without a listener."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{free.getsockname()[1]}/webhooks"

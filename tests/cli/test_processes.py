@@ -145,7 +145,7 @@ def on_a_terminal(start, *argv: str) -> str:
         while chunk := os.read(leader, 65536):
             shown += chunk
     except OSError:
-        pass  # how a terminal says that nobody writes to it any more
+        pass  # a terminal without a writer raises this
     finally:
         os.close(leader)
     assert process.wait(timeout=30) == 0

@@ -198,7 +198,7 @@ def test_a_status_leads_on(status):
 
 @pytest.mark.parametrize("summary", ["Incomplete", "Authorized", "Captured", "Partially Captured", "Refunded"])
 async def test_a_summary_is_written_with_capitals_and_blanks(summary):
-    """STATUS: status_summary; the list of the page at hand is cut off after these."""
+    """STATUS: status_summary; the known part of the page lists these."""
     found = (await got(status_summary=summary)).status_summary
     assert found == summary
     assert isinstance(found, PaymentStatusSummary)

@@ -16,7 +16,7 @@ NOT_FOUND = NotFoundError("404 Not Found", endpoint="x.y")
 
 
 async def settled() -> None:
-    """Let every task run until it waits for something that nobody gives it."""
+    """Run all tasks until each of them is blocked."""
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -30,7 +30,7 @@ async def flat(stream: Any) -> list[Any]:
 
 
 class Calls:
-    """Doubles a number once it is let through; counts how many are under way."""
+    """Doubles a number when released; counts the calls in flight."""
 
     def __init__(self, *, free: bool = True) -> None:
         self.started: list[int] = []

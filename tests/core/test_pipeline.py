@@ -1,4 +1,4 @@
-"""The one loop over attempts, with a transport that plays a script and a clock that only moves when told to."""
+"""The one loop over attempts, with a scripted transport and a fake clock."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_a_turn_before_the_gate_is_void_even_where_the_rate_is_not_cut():
     before = pacer.generation
     refuse(pacer, START)
     generation = pacer.generation
-    assert pacer.reserve(START) < 7.0  # somebody sleeps on it
+    assert pacer.reserve(START) < 7.0  # a caller waits for it
     pacer.on_rate_limited(START + 0.01, generation=before, retry_after=7.0)
     assert pacer.generation != generation
 

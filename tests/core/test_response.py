@@ -216,7 +216,7 @@ def test_every_strict_prefix_of_any_json_is_recognised_as_cut_short(value, ascii
     ids=["quotes", "open", "close", "backslashes", "escapes", "text", "quote-escape", "escaped quotes", "deep", "empty"],
 )  # fmt: skip
 def test_the_largest_hostile_body_is_judged_in_linear_time(start, repeated):
-    """Backtracking over 8 MiB would take years, so any bound that a slow machine keeps tells the two apart."""
+    """Backtracking over 8 MiB would take years, so any bound that a slow machine meets detects it."""
     body = start + repeated * ((BODY_LIMIT - len(start)) // len(repeated))
     with ends_within(20):
         looks_truncated(body)
@@ -237,7 +237,7 @@ def test_a_redirect_is_rejected_without_showing_where_it_leads(status):
 
 @pytest.mark.parametrize("status", [101, 102, 199])
 def test_interim_status_is_a_failure(status):
-    """RFC 9110, 15.2: a final answer has a status of 200 or more; what became of the request is not known."""
+    """RFC 9110, 15.2: a final response has a status of 200 or more; the outcome is unknown."""
     found = failure(raw(status, b""), KEYED)
     assert found.error in (ProtocolError, DecodeError)
     assert (found.outcome, found.max_retries) == ("unknown", NEVER)
@@ -608,7 +608,7 @@ def test_a_date_in_retry_after_counts_from_the_time_of_the_response():
     ],
 )
 def test_an_escaped_backslash_and_an_escaped_quote_are_distinguished(body, early):
-    """All of these are not JSON; only those that could go on to be are cut short."""
+    """None of these is JSON; only prefixes of JSON count as truncated."""
     assert looks_truncated(body) is early
     assert failure(raw(body=body)).error is (TruncatedResponseError if early else DecodeError)
 

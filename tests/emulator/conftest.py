@@ -34,7 +34,7 @@ class Answer:
 
 @attrs.frozen
 class Api:
-    """Sends one request on a connection of its own, with the right key unless told otherwise."""
+    """Sends one request on a new connection, by default with the right key."""
 
     emulator: Emulator
 

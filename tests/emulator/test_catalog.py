@@ -56,7 +56,7 @@ def test_creates_an_item_that_awaits_its_review(emulator, api):
 
 
 def test_rejects_a_sku_that_is_taken(api):
-    """docs/truemed-api.md 2.4 C3: duplicate SKU → 409 Conflict; the error code is a guess."""
+    """docs/truemed-api.md 2.4 C3: duplicate SKU → 409 Conflict; the error code is assumed."""
     create(api)
     refused(create(api, name="Other"), "Conflict", 409)
     assert detail(api).json["object"]["name"] == "Infrared sauna"
@@ -137,7 +137,7 @@ def test_lists_with_an_empty_json_body(emulator):
 
 
 def test_filters_by_eligibility(emulator, api):
-    """docs/truemed-api.md 2.4 C1: a filter that starts with `eligi`: `eligibility` is a guess."""
+    """docs/truemed-api.md 2.4 C1: a filter that starts with `eligi`: `eligibility` is assumed."""
     for eligibility in ("eligible", "ineligible", None):
         emulator.state.catalog_items.add(sku=f"{eligibility}", eligibility=eligibility)
     assert listed(api, "?eligibility=ineligible") == ["ineligible"]
@@ -159,5 +159,5 @@ def test_tells_whether_to_offer_truemed(emulator, api, skus, method, eligible):
 
 @pytest.mark.parametrize("body", [{}, {"items": "A"}, {"items": [{}]}], ids=str)
 def test_rejects_a_cart_of_another_shape(api, body):
-    """docs/truemed-api.md 2.4 C2: the shape is a guess, and one other than that is not guessed at."""
+    """docs/truemed-api.md 2.4 C2: the shape is assumed; any other is rejected."""
     refused(api.post(f"{CATALOG}/truemed_checkout_method", body), "ValidationError")

@@ -147,7 +147,7 @@ def test_rejects_a_body_that_cannot_be_decoded(emulator, api):
 
 
 def test_says_continue_to_who_waits_for_it(emulator):
-    """HTTP: a client that sends Expect: 100-continue keeps its body back until it is asked for."""
+    """HTTP: a client that sends Expect: 100-continue waits before it sends its body."""
     id = emulator.state.qualification_sessions.add()
     body = b'{"idempotency_key":"k","user_id":"u"}'
     head = (

@@ -193,7 +193,7 @@ def test_responses_the_same_key_with_the_same_cancellation(emulator, api):
     ],
 )
 def test_rejects_to_cancel(emulator, api, status, error):
-    """docs/truemed-api.md 2.1 P6: the errors are not visible: those of capture where they fit, a guess where not."""
+    """docs/truemed-api.md 2.1 P6: the errors are undocumented: those of capture if they fit, otherwise assumed."""
     refused(api.post(one(emulator.state.payment_sessions.add(status=status), "cancel"), {}), error)
 
 

@@ -67,7 +67,7 @@ def test_shows_the_amounts_as_given(emulator, api):
     ],
 )
 def test_summarizes_the_status(emulator, api, status, summary):
-    """docs/truemed-api.md 2.1 P2 and 6: the summaries that are known; which status has which is a guess."""
+    """docs/truemed-api.md 2.1 P2 and 6: the known summaries; their mapping to statuses is assumed."""
     id = emulator.state.payment_sessions.add(status=status)
     assert api.read(one(id)).json["status_summary"] == summary
 

@@ -174,7 +174,7 @@ def test_combines_filters(emulator, api):
 
 
 def test_ignores_parameters_it_does_not_know(emulator, api):
-    """Our choice: nothing is said about unknown parameters."""
+    """Assumed: unknown parameters are undocumented."""
     fill(emulator, 1)
     assert api.ids("?color=blue") == ["qs_000"]
 

@@ -23,7 +23,7 @@ def entries(api):
 
 
 def test_accounts_for_a_payment(emulator, api):
-    """docs/truemed-api.md 2.5 R2: `type` covers charge, refund, Truemed fee, dispute; amounts and the fee are a guess."""
+    """docs/truemed-api.md 2.5 R2: `type` covers charge, refund, Truemed fee, dispute; amounts and the fee are assumed."""
     state = emulator.state.payment_sessions
     id = paid(emulator)
     assert entries(api) == [("charge", 100_00), ("truemed_fee", -5_00)]
@@ -57,7 +57,7 @@ def test_has_no_entry_of_nothing(emulator, api, total, found):
 
 
 def test_pays_out_what_is_pending(emulator, api):
-    """docs/truemed-api.md 2.5 R1: payout_id, an arrival date and an amount (their names are a guess); R2: payout_id null if unpaid."""
+    """docs/truemed-api.md 2.5 R1: payout_id, an arrival date and an amount (their names are assumed); R2: payout_id null if unpaid."""
     paid(emulator)
     assert {row["payout_id"] for row in rows(api)} == {None}
     id = emulator.state.payouts.pay_out()

@@ -35,14 +35,14 @@ def test_holds_without_the_customer(api, tokens):
 
 
 def test_rejects_an_unknown_token(emulator, api):
-    """docs/truemed-api.md 2.1 P1: NotFound; its status is a guess."""
+    """docs/truemed-api.md 2.1 P1: NotFound; its status is assumed."""
     refused(charge(api, "nobody"), "NotFound", 404)
     assert emulator.state.payment_sessions.count == 0
 
 
 @pytest.mark.parametrize("failure", ["CardExpired", "CardDeclined", "CardRequired", "RequalificationRequired"])
 def test_responses_422_to_a_failed_charge(emulator, api, tokens, failure):
-    """docs/truemed-api.md 2.1 P1: 422 with redirect_url and an enum naming the cause (values and key are a guess)."""
+    """docs/truemed-api.md 2.1 P1: 422 with redirect_url and an enum naming the cause (values and key are assumed)."""
     token = tokens.add()
     tokens.fail_next_charge(token, failure)
     answer = charge(api, token)

@@ -179,7 +179,7 @@ def test_sends_the_customer_to_the_survey_for_new_items(emulator, api, token):
 
 
 def test_sends_the_customer_to_give_a_card(emulator, api, token):
-    """docs/truemed-api.md 2.2 T4: update_card_info asks for new cards; the value of next_action is a guess."""
+    """docs/truemed-api.md 2.2 T4: update_card_info asks for new cards; the value of next_action is assumed."""
     answer = update(api, token, {"update_card_info": True}).json
     assert answer["next_action"] == "UpdateCard"
     before = emulator.state.payment_tokens.get(token).payment_methods

@@ -1,4 +1,4 @@
-"""The moves behind the API: which are allowed, what is told of them, and the clock that they go by."""
+"""Transitions: which are allowed, their notifications, and the clock."""
 
 import threading
 from datetime import timedelta
@@ -121,7 +121,7 @@ def test_tells_where_a_token_comes_from(emulator, api, heard):
         ("update", {"provision_token_request_id": updated.id}),
         ("resolve_failure", {"failed_payment_session_id": failed}),
     ]
-    # A repair that follows no charge has no origin, and Truemed tells nobody of it.
+    # A repair that follows no charge has no origin, so no webhook is sent.
     state.payment_tokens.fail_next_charge(token)
     state.payment_tokens.resolve_failure(token)
     assert len(origins(heard)) == 4
@@ -172,7 +172,7 @@ def test_hides_the_row_of_a_transition(emulator, heard):
 
 
 def test_lets_a_listener_look_around(emulator, api):
-    """It is told when all is done, in the thread that did it, under the lock."""
+    """Listeners are called after the transition, in its thread, under the lock."""
     seen = []
 
     def listener(move):

@@ -1,4 +1,4 @@
-"""Exports that stop and go on: inside the test, stopped at a page, and what a killed process may leave behind."""
+"""Resumed exports: interrupted in the test, stopped at a page, or killed."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def test_a_loop_that_merely_stopped_is_left_behind_too(emulator):
         assert loop.run_until_complete(client.qualification_sessions.get(first_id(emulator)))
     loops[1].run_until_complete(client.aclose())
     for loop in loops:
-        loop.run_until_complete(asyncio.sleep(0))  # an open loop closes what was left on it when it goes on
+        loop.run_until_complete(asyncio.sleep(0))  # an open loop closes abandoned connections when it resumes
         loop.close()
     gc.collect()
 
@@ -325,7 +325,7 @@ def test_closing_a_borrowed_session_client_closes_nothing(emulator):
 
 
 async def test_an_error_that_the_caller_is_handling_keeps_its_frames(emulator):
-    """Only what passes through the client is emptied, not what the caller has at hand when it makes a call."""
+    """Only values inside the client are cleared, not those of the caller."""
 
     def fail():
         clue = "what went wrong"

@@ -1,4 +1,4 @@
-"""The fault matrix for every write about payments: what is repeated, with which key, and what the caller is told.
+"""The fault matrix for every write about payments: what is retried, with which key, and which error is raised.
 
 Every row meets a write with a key and one without, in turn, through both clients; ``TRUEMED_LONG=1`` takes all of each.
 """

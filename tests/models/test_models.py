@@ -643,7 +643,7 @@ class Either(Model):
 
 
 def test_a_field_of_two_types_is_rejected_when_the_model_is_first_used():
-    """Which of them a value is would be a guess."""
+    """Which of them a value has would be ambiguous."""
     with pytest.raises(StructureHandlerNotFoundError):
         structurer(Either)
 

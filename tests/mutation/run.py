@@ -135,7 +135,7 @@ def _test(module: str, source: str, files: list[str]) -> None:
 
 
 def fate(module: str, source: str, files: list[str], patience: float | None = None) -> str:
-    """Return what became of a mutant, for whose tests there are ``patience`` seconds."""
+    """Return the result of a mutant, whose tests have ``patience`` seconds."""
     process = multiprocessing.get_context("fork").Process(target=_test, args=(module, source, files))
     process.start()
     process.join(patience)

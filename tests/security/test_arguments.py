@@ -86,7 +86,7 @@ def test_a_good_key_is_in_no_traceback_of_another_refusal(client, options):
 
 @pytest.mark.parametrize("client", [AsyncTruemed, Truemed])
 def test_a_client_that_was_never_finished_can_be_shown(client):
-    """Whoever prints a traceback with its locals prints it; it must not raise there."""
+    """Its repr is used in tracebacks with locals; it must not raise."""
     with pytest.raises(errors.ConfigurationError) as caught:
         client("short")
     traceback.TracebackException.from_exception(caught.value, capture_locals=True)

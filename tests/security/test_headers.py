@@ -1,4 +1,4 @@
-"""Header values are checked before anything is opened; the client's own headers are nobody else's to set."""
+"""Header values are checked before anything is opened; reserved headers cannot be set."""
 
 import pytest
 

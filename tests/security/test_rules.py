@@ -235,7 +235,7 @@ def test_the_http_librarys_client_is_used_in_one_file():
 
 
 def test_random_numbers_are_no_secrets():
-    """`random` spreads pauses and seeds made-up data; whatever must not be guessed comes from `secrets` or `uuid`."""
+    """`random` spreads pauses and seeds made-up data; unpredictable values come from `secrets` or `uuid`."""
     users = {
         file
         for file, tree in syntax_trees().items()

@@ -245,7 +245,7 @@ async def test_a_proxy_that_rejects_gets_no_more(serve, authority, status):
 
 
 async def test_a_proxy_that_plays_the_server_is_rejected(serve, authority):
-    """It answers the handshake itself, with a certificate that nobody vouches for."""
+    """It answers the handshake itself, with an untrusted certificate."""
     impostor_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("api.truemed.com").configure_cert(impostor_context)
     impostor = await serve(answering(SESSION), ssl=impostor_context)

@@ -59,7 +59,7 @@ async def test_every_keyed_update_has_exactly_one_effect(emulator, scale):
         assert failed, "with this many faults some calls must have used up their attempts"
         emulator.faults.clear()
         by_key = dict(zip(keys, ids, strict=True))
-        for key in failed:  # what the documentation tells to do: the same key again settles it
+        for key in failed:  # as documented: repeat the call with the same key
             await client.qualification_sessions.update(by_key[key], user_id=f"user-{key}", idempotency_key=key)
     effects = {
         session.qualification_session_id: session.user_id for session in emulator.state.qualification_sessions.rows

@@ -69,7 +69,7 @@ class Shop:
 
 
 def let_happen(emulator, deliveries):
-    """Let orders be paid for, refused or cancelled until there are so many deliveries; several are under way at once."""
+    """Pay, reject or cancel orders until there are enough deliveries; several are in flight at once."""
     choose = random.Random(11)
     sessions, under_way = emulator.state.payment_sessions, []
     while len(emulator.webhooks.deliveries) < deliveries:

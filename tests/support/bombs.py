@@ -1,4 +1,4 @@
-"""Answers that are small on the wire and large in memory. Made block by block: nobody here ever holds the whole."""
+"""Responses that are small on the wire and large in memory, generated block by block."""
 
 import gzip
 import zlib
@@ -56,7 +56,7 @@ def empty_members(mib):
 
 
 def zstandard(mib):
-    """Written by hand, because no compressor may be at hand: blocks that repeat one byte 128 Ki times."""
+    """Written by hand, because a compressor may be missing: blocks that repeat one byte 128 Ki times."""
     repeated = (((128 * 1024) << 3) | (1 << 1)).to_bytes(3, "little") + b"\0"
     yield b"\x28\xb5\x2f\xfd\x00\x58"  # magic, no content size, a window of 2 MiB
     yield from [repeated * 8] * mib

@@ -75,7 +75,7 @@ class Page(HTMLParser):
 
     @property
     def chosen(self):
-        """What is sent by whoever changes nothing."""
+        """The values of the unchanged form."""
         inputs = [given for given in self.all("input") if given.get("type") != "radio" or "checked" in given]
         return {given["name"]: given.get("value") for given in inputs if "name" in given}
 

@@ -370,7 +370,7 @@ def found_in_error(error: BaseException) -> list[tuple[str, list[str]]]:
     return [*hits, ("frames of other packages", strangers)] if strangers else hits
 
 
-# What a process shows without being asked for a certain object; the tests name how each is come by.
+# Surfaces on which a process shows objects.
 PROCESS_SURFACES = (
     "our log", "aiohttp's log", "asyncio's log in debug mode", "any log", "warnings", "hooks", "hooks as dict", "hooks pickled",
     "client", "tasks", "dump of all stacks", "event loop's exception handler", "unclosed client", "standard error of the command",

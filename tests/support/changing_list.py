@@ -28,11 +28,11 @@ class Server:
     clamp: int = 1000
     descends: bool = True
     pagination: bool = True
-    fixed: bool = False  # every page has `clamp` rows, whatever is asked for
+    fixed: bool = False  # every page has `clamp` rows, whatever is requested
     shuffled: random.Random | None = None  # equal keys come in another order each time
     delays: Sequence[int] = (0,)  # how many turns of the loop each answer takes
     stale: Sequence[int] = (0,)  # how many states old each answer is
-    periodic: bool = True  # and whether that goes on in the same way for ever
+    periodic: bool = True  # whether that repeats forever
     changes: dict[int, list[Callable[[Server], object]]] = attrs.Factory(dict)  # before the answer of this number
     asked: list[tuple[int, int]] = attrs.Factory(list)
     answered: int = 0
@@ -132,7 +132,7 @@ async def read(server: Server, page_size: int, prefetch: int = 1, sorting: SortO
 
 
 async def forward(server: Server, page_size: int) -> list[str]:
-    """Page after page, ended by the total of the page at hand; what is at or before the last row is left out."""
+    """Page after page, ended by the total of the current page; rows at or before the last row are skipped."""
     found: list[str] = []
     last: Any = None
     page = 0

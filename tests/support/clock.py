@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC).timestamp()
 
 
 class FakeClock(Clock):
-    """Stands still except while somebody sleeps on it; ``late`` is by how much each sleep overshoots."""
+    """Only advances during sleeps; ``late`` is by how much each sleep overshoots."""
 
     def __init__(self, start: float = 1000.0, random: float = 0.5) -> None:
         self.now = start

@@ -1,4 +1,4 @@
-"""What the pure tests share: a clock that only moves when told to, a transport that plays a script, and raw answers."""
+"""Shared by pure tests: a fake clock, a scripted transport, and raw responses."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ Step = AttemptFailure | RawResponse | Callable[[], AttemptFailure | RawResponse]
 
 
 class FakeTransport:
-    """Answers attempts from a script, each after ``took`` seconds; the last step is repeated for ever."""
+    """Responds to attempts from a script, each after ``took`` seconds; the last step repeats."""
 
     def __init__(self, clock: FakeClock, *script: Step, took: float = 0.0, slots: int = 1000) -> None:
         self.clock = clock
@@ -97,7 +97,7 @@ class FakeTransport:
 
 @contextmanager
 def ends_within(seconds: float) -> Iterator[None]:
-    """Fail instead of running for ever: for work that is either linear, and quick, or hopeless."""
+    """Fail instead of running forever: for work that is either linear or hopeless."""
 
     def give_up(*_: object) -> None:
         raise AssertionError(f"still not done after {seconds} s")

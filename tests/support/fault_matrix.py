@@ -143,7 +143,7 @@ ROWS = [
         UNKNOWN,
         ONCE_MORE,
     ),
-    Row(  # aiohttp does notice a deflate stream that ends early, and cannot tell it from a broken one
+    Row(  # aiohttp does notice a deflate stream that ends early, and cannot distinguish it from a broken one
         "truncate_deflate",
         raw(HEAD + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(DEFLATED) + DEFLATED),
         "ProtocolError",

@@ -1,4 +1,4 @@
-"""A server in a thread of its own that answers with the id it was asked for, and stalls where the id says so."""
+"""A server in a separate thread that returns the requested id, and stalls for some ids."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ class Server:
 
     @property
     def pages(self):
-        """How many pages were asked for."""
+        """The number of requested pages."""
         return sum("?" in each.target for each in list(self.wire.requests))
 
     async def _script(self, exchange):

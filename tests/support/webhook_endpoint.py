@@ -1,4 +1,4 @@
-"""A merchant's webhook at the level of the socket: it keeps what came, checks signatures by itself, answers as told."""
+"""A merchant's webhook at the level of the socket: it records deliveries, verifies signatures independently, and responds as configured."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Merchant:
     def __init__(self) -> None:
         self.letters: list[Letter] = []
         self.plan: list[int | str | bytes] = []
-        self.open = threading.Event()  # hanging connections are let go
+        self.open = threading.Event()  # hanging connections are released
         self._changed = threading.Condition()
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=100)
         self._threads = [threading.Thread(target=self._serve, daemon=True)]

@@ -90,7 +90,7 @@ def test_help_says_what_each_resource_is_for():
 )
 def test_no_documentation_speaks_of_the_other_world(kind, name, function):
     text = inspect.getdoc(function).replace("truemed_async.", "")
-    if function is Truemed:  # which tells on purpose what it is not
+    if function is Truemed:  # its docstring names the asynchronous client on purpose
         text = text.replace("for code without an event loop", "").replace(
             "Only for the async client: a session belongs to one event loop.", ""
         )

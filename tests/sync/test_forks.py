@@ -57,7 +57,7 @@ def run_forks(run_program):
 
 
 def test_before_during_and_after_calls(run_forks, server, loop):
-    """And without a warning on Python 3.12 and newer: nobody waits, so the loop thread steps aside."""
+    """And without a warning on Python 3.12 and newer: the idle loop thread stops for the fork."""
     program = """
 for leave in (sys.exit, os._exit):
     assert child_says(leave=leave) == 0, "forked before any call, which the child does not make either"
@@ -105,7 +105,7 @@ print("well")
 
 
 def test_under_load(run_forks, server, loop, scale):
-    """Eight threads call all the time; some of their calls are under way at each fork."""
+    """Eight threads make calls; some are in flight at each fork."""
     program = """
 good, wrong = [], []
 
@@ -164,7 +164,7 @@ print("well")
 
 
 def test_while_an_iteration_reads_ahead(run_forks, server):
-    """The parent's goes on; the child is told that it cannot go on with it, and begins another."""
+    """The parent's iterator continues; the child's raises, and a new one works."""
     server.stall_from = 99
     program = """
 from truemed_async import errors

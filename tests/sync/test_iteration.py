@@ -1,4 +1,4 @@
-"""Iterators for synchronous callers: a page a crossing, one page ahead, and no work for nobody."""
+"""Iterators for synchronous callers: one thread switch per page, one page of prefetch, and no abandoned work."""
 
 import asyncio
 import contextvars
@@ -74,7 +74,7 @@ def test_a_page_a_crossing_and_not_an_item(plain, server, crossings):
 
 
 def test_one_batch_ahead_and_no_more():
-    """The first page is asked for alone: who wanted only its first item has cost one request."""
+    """The first page is requested alone: taking only its first item costs one request."""
     source = Source()
     assert source.made == 0
     assert [next(source.stream) for _ in range(3)] == [0, 1, 2]
@@ -186,7 +186,7 @@ def test_closing_ends_a_request_that_is_in_flight(plain, server):
 
 
 def test_batch_lost_by_an_interruption_ends_the_iteration(monkeypatch):
-    """An interruption after a batch was taken and before it was handed out: to go on would leave a gap."""
+    """An interruption between taking and yielding a batch: continuing would leave a gap."""
     source = Source()
     next(source.stream)
     original = runner.run

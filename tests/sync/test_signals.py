@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: it is raised, the call is cancelled and cleaned up, nothing is left, and the client goes on."""
+"""Ctrl-C at any moment: it is raised, the call is cancelled and cleaned up, and the client stays usable."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""One client, many threads: nobody gets another's answer, and closing in the middle is clear to all of them."""
+"""One client, many threads: responses are not mixed up, and closing raises in all of them."""
 
 import random
 import threading
@@ -10,7 +10,7 @@ from truemed_async import Truemed, errors
 
 @pytest.fixture
 def plain(server):
-    """A client of the server that answers with the id it was asked for."""
+    """A client of the server that returns the requested id."""
     with Truemed("a-key-of-mine", base_url=server.url) as made:
         yield made
 
@@ -55,7 +55,7 @@ def test_iterations_of_many_threads_do_not_mix(plain):
 
 
 def test_closing_while_32_threads_call(server):
-    """Each call returns what it was asked for, or says that the client is closed; none hangs."""
+    """Each call returns its object or raises ClientClosedError; none hangs."""
     client = Truemed("a-key-of-mine", base_url=server.url)
     client.qualification_sessions.get("qs_1")
     calls = threading.Semaphore(0)

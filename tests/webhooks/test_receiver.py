@@ -170,7 +170,7 @@ TEST_EVENTS = [
 
 @pytest.mark.parametrize("body", TEST_EVENTS)
 def test_receive_test_event_responds_204_without_handler_call(receive, shop, body):
-    """It may be signed with a secret that nobody can know yet, or not at all."""
+    """It may be signed with a secret that is not known yet, or not at all."""
     take = receive()
     for headers in (signed(body), signed(body, "another-secret"), {}, {"x-truemed-api-key": "x"}):
         result = take(body, headers)

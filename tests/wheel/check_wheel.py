@@ -1,4 +1,4 @@
-"""Run with the wheel installed and nothing of the repository at hand: what is shipped, and that it works."""
+"""Check the installed wheel, without the repository: its contents, and that it works."""
 
 import subprocess
 import sys

@@ -503,7 +503,7 @@ async def test_an_error_of_a_window_that_is_not_needed_is_not_raised():
     at_first = server.ids
 
     async def fetch(page: int, size: int) -> Page[Row]:
-        if len(server.asked) == 1:  # the list shrinks, so what is guessed behind is never looked at
+        if len(server.asked) == 1:  # the list shrinks, so prefetched windows beyond it are never read
             del server._sorted[12:]
         if page * size > 40:
             raise ZeroDivisionError
@@ -579,7 +579,7 @@ class Counted(str):
 
 @pytest.mark.parametrize(("ties", "most"), [(1, 500), (3000, 3600)])
 async def test_memory_does_not_grow_with_the_list(ties, most):
-    """Two hundred thousand rows in a long run: what is kept is the last page, the rows of its last key, and the guessed windows."""
+    """Two hundred thousand rows in a long run: memory holds the last page, the rows of its last key, and the prefetched windows."""
     Counted.alive = Counted.most = 0
     total, held = scale(50_000, 200_000), 0
 

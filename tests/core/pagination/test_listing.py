@@ -78,7 +78,7 @@ async def test_pages_are_requested_on_demand():
 @pytest.mark.filterwarnings("ignore:listing. the server gives:RuntimeWarning")
 @pytest.mark.parametrize("pagination", [True, False], ids=["pagination", "null"])
 async def test_smaller_pages_lose_no_row(pagination):
-    """Truemed does not say how large a page may be, so the server may apply less than was asked for."""
+    """The largest page is undocumented, so the server may apply a smaller one."""
     server = Server(95, clamp=30, pagination=pagination)
     assert await listed(server, 100) == server.rows
 

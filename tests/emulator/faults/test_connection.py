@@ -85,7 +85,7 @@ def test_refuse_connection_before_start_refuses_from_the_start():
 
 
 async def test_refuse_connection_works_in_the_running_loop():
-    """Changed in the loop that serves, it cannot wait for that loop: all the same nobody gets in."""
+    """Changed in the serving loop, it cannot wait for that loop; connections are rejected all the same."""
     async with Emulator(sessions=0) as emulator:
         for _ in range(3):
             fault = emulator.faults.add("refuse_connection")
@@ -213,7 +213,7 @@ def test_applied_then_error_keeps_the_effect(emulator, raw, id, name, status):
 
 
 def test_applied_then_500(emulator, raw, id):
-    """Even a refused request has this answer: the client cannot tell it from one that had its effect."""
+    """Even a rejected request gets this response: the client cannot distinguish it from an applied one."""
     emulator.faults.add("applied_then_500")
     assert raw.get("qs_none").status == 500
 

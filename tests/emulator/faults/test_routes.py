@@ -15,8 +15,8 @@ OF_WRITES = {"key_reuse_mismatch", "conflict_409", "declined_422"}
 OF_LISTINGS = {
     "replica_lag", "unstable_ties", "clamp_page_size", "insert_between_pages", "delete_between_pages", "null_pagination",
 }  # fmt: skip
-# What a fault has to be told, or is told to be quick.
-TOLD = {
+# Required parameters of faults, and parameters that make them quick.
+PARAMETERS = {
     "latency": {"seconds": 0},
     "stale_keepalive": {"after": 0},
     "dribble": {"delay": 0},
@@ -113,8 +113,8 @@ def test_fault_restricted_to_route_acts_only_there(emulator, raw, name):
             acts = route.listing is not None
         elsewhere = next(other for other in ROUTES if other.method == route.method and other is not route)
         options = {"method": route.method, "route": route.name, "times": 1}
-        with emulator.faults.add(name, **TOLD.get(name, {}), **options) as fault:
-            other = emulator.faults.add(name, **TOLD.get(name, {}), **{**options, "route": elsewhere.name})
+        with emulator.faults.add(name, **PARAMETERS.get(name, {}), **options) as fault:
+            other = emulator.faults.add(name, **PARAMETERS.get(name, {}), **{**options, "route": elsewhere.name})
             # As long as it takes to see that nothing comes; what comes, comes at once.
             received = raw.send(route.method, *sent[route.name], timeout=0.02 if name in SILENT else 10)
             if name in SILENT:
@@ -141,8 +141,8 @@ def test_list_faults_act_on_every_list(emulator, raw, name):
             continue
         store = emulator.state.stores[route.listing.store]
         before = store.count
-        told = {"n": 2} if name == "clamp_page_size" else {}
-        with emulator.faults.add(name, route=route.name, **told):
+        parameters = {"n": 2} if name == "clamp_page_size" else {}
+        with emulator.faults.add(name, route=route.name, **parameters):
             answer = raw.send(route.method, *sent[route.name]).json
             assert answer[route.listing.key]
             assert (answer["pagination"] is None) is (name == "null_pagination")

@@ -1,4 +1,4 @@
-"""How faults are put in force, narrowed, counted and taken out again."""
+"""Activating, scoping, counting and removing faults."""
 
 import ast
 import threading
@@ -201,7 +201,7 @@ def test_when_is_called_once_per_request(emulator, raw):
 
 
 def test_fault_removed_during_request_does_not_act(emulator, raw):
-    """Whoever ends a fault has ended it for the requests that it has not reached."""
+    """A removed fault does not apply to requests that it has not reached."""
     slow = emulator.faults.add("latency", seconds=0.5)
     late = emulator.faults.add("status", code=500)
     line = raw.connect()

@@ -29,7 +29,7 @@ def trusting(certificate=RIGHT):
 
 
 def greet(emulator, client, timeout=5):
-    """Shake hands as a TLS client that was told to reach 127.0.0.1."""
+    """Do a TLS handshake as a client of 127.0.0.1."""
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=timeout) as plain:
         client.wrap_socket(plain, server_hostname="127.0.0.1").close()
 
@@ -65,7 +65,7 @@ def test_tls_bad_certificate(emulator, raw, caplog):
 
 
 def test_tls_bad_certificate_accepts_context(emulator, raw):
-    """Whoever checks nothing gets through, and is answered."""
+    """A client without verification gets a response."""
     emulator.faults.add("tls_bad_certificate", certificate=context(WRONG), times=1)
     client = ssl._create_unverified_context()
     line = raw.connect()

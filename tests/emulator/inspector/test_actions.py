@@ -31,7 +31,7 @@ def press(shopper):
 
 @pytest.fixture
 def refused(shopper):
-    """Press a button that does nothing; return what is said."""
+    """Press a button without effect; return the message."""
 
     def refused(action, /, **form):
         shown = shopper.post(f"{INSPECTOR}/do/{action}", {"back": "tokens", **form})

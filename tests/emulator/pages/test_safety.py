@@ -92,7 +92,7 @@ class TestInjection:
 
 
 class TestForms:
-    """A page of somebody else cannot act in the name of its visitor."""
+    """A foreign page cannot act on behalf of its visitor."""
 
     @pytest.mark.parametrize(
         "origin", ["https://evil.example", "null", "http://127.0.0.1", "http://localhost:1", "http://[", ""]

@@ -24,7 +24,7 @@ def endpoint(emulator, merchant):
 
 @pytest.fixture
 def happen(emulator, endpoint):
-    """Let something happen that is told of, and return its delivery when it was attempted."""
+    """Cause an event, and return its delivery after an attempt."""
 
     def happen():
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
@@ -287,7 +287,7 @@ class TestStop:
             emulator.state.qualification_sessions.approve(first)
             assert emulator.webhooks.wait_until_idle(10)
         second = emulator.state.qualification_sessions.add(status="processing")
-        emulator.state.qualification_sessions.approve(second)  # nobody sends now
+        emulator.state.qualification_sessions.approve(second)  # the sender is stopped
         assert emulator.webhooks.waiting == 1
         assert len(merchant.letters) == 1
         with emulator:

@@ -1,4 +1,4 @@
-"""Which moves Truemed tells of and in which words, as Truemed's pages have it: a fact a test."""
+"""Which transitions cause webhooks with which payloads, one documented fact per test."""
 
 import re
 import uuid
@@ -16,7 +16,7 @@ ITEMS = [{"item_id": "i-1", "name": "Sauna", "price": 90_00, "quantity": 1, "sku
 
 @pytest.fixture
 def told(emulator, merchant):
-    """What was told in signed envelopes since the last call, but for the ids of deliveries."""
+    """The signed envelopes sent since the last call, without the ids of deliveries."""
     emulator.webhooks.register(merchant.url)
 
     def told():
@@ -31,7 +31,7 @@ def told(emulator, merchant):
 
 @pytest.fixture
 def flat(emulator, merchant):
-    """What was told in unsigned bodies."""
+    """The unsigned bodies sent since the last call."""
     emulator.webhooks.register(merchant.url, mode="unsigned")
 
     def flat():

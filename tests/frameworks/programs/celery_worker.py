@@ -1,4 +1,4 @@
-"""The tasks of the page, with a folder for a broker; told so, the client is used before the pool is forked."""
+"""The tasks of the page, with a directory as broker; optionally the client is used before the fork."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Many gets: each id once where that is asked for, and word of how far it is, in both worlds."""
+"""get_many: duplicates and progress, with both clients."""
 
 import asyncio
 import threading
