@@ -72,6 +72,7 @@ class TestWriteAll:
         received = []
 
         def drain():
+            threading.Event().wait(0.2)  # until the pipe is full
             with os.fdopen(read, "rb", buffering=0) as reader:
                 while data := reader.read(8192):
                     received.append(data)

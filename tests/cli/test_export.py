@@ -303,7 +303,7 @@ def test_message_counts_rows_by_status(truemed, emulator, tmp_path):
     done = truemed("sessions", "export", "--output", str(file))
 
     head, _, tail = done.err.partition(", in ")
-    assert head.startswith(r"6 sessions (approved 3, pending 2, brand\x1bnew 1), created 20")
+    assert head.startswith(r"6 sessions (approved 3, pending 2, brand\u001bnew 1), created 20")
     assert head.endswith(" UTC, 1 request, 0 retries")
     assert tail.endswith(f" s to {file}\n")
 

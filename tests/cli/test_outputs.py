@@ -293,6 +293,62 @@ def test_optimized_interpreter_runs_commands(emulator):
         assert "Traceback" not in done.stderr
 
 
+def test_standard_streams_show_their_descriptors(monkeypatch, tmp_path):
+    with (tmp_path / "out").open("w", encoding="utf-8") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", None)
+        streams = Streams.standard()
+
+        assert streams.out.fileno() == out.fileno()
+        assert not streams.err.isatty()
+        assert streams.err.buffer.write(b"data") == 4
+
+
+def test_failed_export_to_standard_output_reports_no_unfinished_file(truemed, emulator):
+    emulator.faults.add("status", code=403)
+
+    done = truemed("sessions", "export", "--output", "-")
+
+    assert done.code == 1
+    assert "unfinished" not in done.err
+
+
+@pytest.mark.parametrize("name", ["payments", "tokens", "catalog"])
+def test_every_listing_has_export_and_summary(truemed, terminal, name):
+    counts = ("--env", "emulator", "--sessions", "1")
+
+    assert truemed(*counts, name, "export", "--output", "-").code == 0
+    assert truemed(*counts, name, "summary").code == 0
+    chart = truemed(*counts, name, "summary", out=terminal()).out
+    assert ("Letters" in chart) is (name == "tokens")
+
+
+def test_state_that_is_no_regular_file_is_refused(truemed, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    for state, why in ((tmp_path / "pipe", "read"), ("/dev/fd/987654", "written")):
+        done = truemed("emulator", "--state", str(state))
+
+        assert done.code == 2
+        assert done.err == f"error: --state cannot be {why}: it is not a regular file\n"
+
+
+def test_state_link_remains(tmp_path):
+    from truemed_async.cli.emulator import EmulatorSnapshot, write_snapshot
+    from truemed_async.emulator import Emulator
+
+    real, link = tmp_path / "real.json", tmp_path / "state.json"
+    real.write_text("old")
+    real.chmod(0o644)
+    link.symlink_to(real)
+
+    write_snapshot(link, EmulatorSnapshot.capture(Emulator(sessions=1)))
+
+    assert link.is_symlink()
+    assert real.read_text(encoding="utf-8").startswith("{")
+    assert real.stat().st_mode & 0o777 == 0o600
+
+
 def test_bom_option_begins_csv(truemed, tmp_path):
     path = tmp_path / "x.csv"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import attrs
@@ -113,22 +114,20 @@ def _confirm(streams: Streams, question: str) -> bool:
 class _RequestBuilt(Exception):  # noqa: N818  # the expected end of a dry run
     """The request is built."""
 
-    def __init__(self, request: Request) -> None:
-        super().__init__()
-        self.request = request
 
-
-@attrs.frozen
+@attrs.define
 class _RecordingClient:
     """Has the resources of a client, but builds requests without sending them."""
 
     client: AsyncTruemed
+    request: Request = attrs.field(init=False)
 
     def __getattr__(self, resource: str) -> Any:
         return type(getattr(self.client, resource))(self)
 
     async def send(self, endpoint: Any, **call: Any) -> NoReturn:
-        raise _RequestBuilt(self.client.build_request(endpoint, **call))
+        self.request = self.client.build_request(endpoint, **call)
+        raise _RequestBuilt
 
 
 async def build_request(target: Target, call: Callable[[AsyncTruemed], Awaitable[object]]) -> Request:
@@ -138,8 +137,7 @@ async def build_request(target: Target, call: Callable[[AsyncTruemed], Awaitable
         client = truemed_async.AsyncTruemed("emulator", environment="sandbox", base_url=UNREACHABLE_URL)
     else:
         client = truemed_async.AsyncTruemed(environment=target.env, base_url=target.base_url)
-    try:
-        await call(cast("AsyncTruemed", _RecordingClient(client)))
-    except _RequestBuilt as built:
-        return built.request
-    raise AssertionError("the call sends no request")
+    recorder = _RecordingClient(client)
+    with suppress(_RequestBuilt):
+        await call(cast("AsyncTruemed", recorder))
+    return recorder.request

@@ -50,10 +50,8 @@ def or_unset(value: T | None) -> T | Unset:
     return truemed_async.UNSET if value is None else value
 
 
-def parse_since(text: str | None) -> date | None:
+def parse_since(text: str) -> date:
     """Return the day or time of ``--since``; a time without a time zone is UTC."""
-    if text is None:
-        return None
     try:
         return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
     except ValueError:

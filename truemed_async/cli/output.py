@@ -57,7 +57,8 @@ class Streams:
     def standard(cls) -> Streams:
         """Return the streams of the process."""
         out, err = (_complete_output(stream) for stream in (sys.stdout, sys.stderr))
-        return cls(_ClosedOutput("standard output is closed") if out is None else out, err or _ClosedOutput(None))
+        out = out or cast("TextIO", _ClosedOutput("standard output is closed"))
+        return cls(out, err or cast("TextIO", _ClosedOutput(None)))
 
     @property
     def is_terminal(self) -> bool:
@@ -128,27 +129,35 @@ class _CompleteOutput:
         return self._stream.fileno()
 
 
-class _ClosedOutput(io.StringIO):
+class _ClosedOutput:
     """Stands for a closed standard stream: writing fails with a message, or does nothing without one."""
 
     def __init__(self, message: str | None) -> None:
-        super().__init__()
+        self.encoding = "utf-8"
         self._message = message
 
     @property
-    def buffer(self) -> _ClosedOutput:
-        return self
+    def buffer(self) -> BinaryIO:
+        return cast("BinaryIO", self)
 
     def write(self, text: str) -> int:
         if self._message is not None:
             raise OSError(errno.EBADF, self._message)
         return len(text)
 
+    def flush(self) -> None:
+        """Nothing is buffered."""
+
+    def isatty(self) -> bool:
+        return False
+
 
 def _complete_output(stream: TextIO | None) -> TextIO | None:
     if stream is None or stream.closed:
         return None
-    return cast("TextIO", _CompleteOutput(stream)) if isinstance(stream, io.TextIOWrapper) else stream
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    return cast("TextIO", _CompleteOutput(cast("io.TextIOWrapper", stream)))
 
 
 # --- objects, pages and outcomes ----------------------------------------------------------------------------------

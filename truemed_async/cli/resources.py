@@ -181,7 +181,7 @@ class ResourceCommands:
         ) -> None:
             options = _since(since)
             async with context.target.connect() as client:
-                stream = getattr(client, self.resource).iter(**filters.as_kwargs(), **options)
+                stream: Stream[Any] = getattr(client, self.resource).iter(**filters.as_kwargs(), **options)
                 summary = await truemed_async.summarize(stream)
             write_summary(context.streams, summary, format, None if svg is None else Path(svg), self.noun)
 
