@@ -31,9 +31,24 @@ def _only_loopback(event, args):
 sys.addaudithook(_only_loopback)
 
 
+# Their results do not depend on the version of Python: they read files, or test algorithms and pages.
+SAME_ON_EVERY_PYTHON = (
+    "contract/",
+    "core/pagination/",
+    "docs/",
+    "emulator/inspector/",
+    "emulator/pages/",
+    "emulator/test_openapi.py",
+    "security/test_rules.py",
+    "security/test_threat_model.py",
+)
+
+
 def pytest_collection_modifyitems(items):
-    """Mark what runs a sample by default, for `nox -s long`."""
+    """Mark what runs a sample by default, for `nox -s long`, and what runs on one Python only."""
     for item in items:
         module = vars(item.module)
         if "scale" in item.fixturenames or "LONG" in module or module.get("scale") is scales.scale:
             item.add_marker("scaled")
+        if item.nodeid.removeprefix("tests/").startswith(SAME_ON_EVERY_PYTHON):
+            item.add_marker("same_on_every_python")
