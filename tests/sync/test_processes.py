@@ -44,4 +44,4 @@ def test_a_client_is_not_sent_to_another_process(run_program, server):
             except TypeError as error:
                 print(error)
     """
-    assert "make one in each process" in run_program(program, server)[0]
+    assert "create one in each process" in run_program(program, server)[0]

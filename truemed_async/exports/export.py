@@ -157,7 +157,7 @@ def export(
         OSError: A row could not be written, for example because the disk is full.
     """
     boxed_secret = cast("Sensitive[bytes | str | None]", wrap(secret))
-    del secret  # a traceback may show the locals of this frame
+    del secret
     writer = RowWriter(
         source_of(stream),
         to,

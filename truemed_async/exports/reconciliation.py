@@ -97,7 +97,7 @@ def export_reconciliation(
     Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Transactions".
     """
     boxed_secret = cast("Sensitive[bytes | str | None]", wrap(secret))
-    del secret  # a traceback may show the locals of this frame
+    del secret
     source = source_of(stream)
     if source is None or source.model is not ReconciliationRow:
         raise InvalidArgumentError("stream must come from client.reconciliations.reconcile()")

@@ -74,7 +74,7 @@ class Runner:
         """Call a coroutine function on the loop thread, with the caller's context variables, and return its result."""
         self._check_caller(function)
         submission = Submission(function, arguments, named)
-        del arguments, named  # a traceback may show the locals of this frame
+        del arguments, named
         try:
             self._submissions.add(submission)  # before reading the loop: see before_fork
             submission.start(self._running_loop or self._start())

@@ -291,7 +291,7 @@ class Receiver(_BaseReceiver[DedupStore]):
             InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is not a mapping.
         """
         delivery = Sensitive((body, headers))
-        del body, headers  # a traceback may show this frame
+        del body, headers
         verified = self._verify(delivery)
         if isinstance(verified, DeliveryResult):
             return self._record(verified)
@@ -352,7 +352,7 @@ class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore]):
             InvalidArgumentError: ``body`` is not ``bytes``, or ``headers`` is not a mapping.
         """
         delivery = Sensitive((body, headers))
-        del body, headers  # a traceback may show this frame
+        del body, headers
         verified = self._verify(delivery)
         if isinstance(verified, DeliveryResult):
             return self._record(verified)

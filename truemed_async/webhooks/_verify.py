@@ -65,7 +65,7 @@ def verify_and_parse(
         InvalidArgumentError: The body is not ``bytes``, a secret is empty, or another argument is invalid.
     """
     delivery, boxed = Sensitive((body, headers)), Sensitive[object](secrets)
-    del body, headers, secrets  # a traceback may show this frame
+    del body, headers, secrets
     verifier = Verifier.of(boxed, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
     result = verifier.verify(validate_delivery(delivery), datetime.now(UTC))
     if isinstance(result, Event):
