@@ -45,7 +45,7 @@ def test_captured_is_fulfilled(page, visit):
 def test_only_captured_is_fulfilled(page, visit, shop):
     """While the review is open the order waits, although the shopper came back by the success page."""
     visit()
-    pay(page, review="Leave it open")
+    pay(page, review="Decide later")
     order = page.url
     assert page.locator("#state").get_attribute("data-state") == "open"
     session = order.rpartition("=")[2]
@@ -113,7 +113,7 @@ def test_leaving_the_iframe(page, visit):
 
 def test_a_failed_token_and_its_recovery(page, visit):
     visit("Buy, and again next month")
-    pay(page, card="works now, and fails")
+    pay(page, card="works now, fails")
     becomes(page, "fulfilled")
     order = page.url.partition("?")[0]
     again = page.get_by_role("button", name="Buy again now")
