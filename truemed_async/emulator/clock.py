@@ -45,20 +45,20 @@ class Clock:
             notify()
 
     def restore(self, ahead: float) -> None:
-        """Be so many seconds ahead of this machine's clock, whatever it was before."""
+        """Set how many seconds it is ahead of this machine's clock."""
         lead = _lead(ahead)
         with self._lock:
             self._ahead = lead
 
     def stamp(self) -> datetime:
-        """Return a time of creation: now, but later than every other stamp, so that what came later is listed first."""
+        """Return a time of creation: now, but later than every earlier stamp, so that newer rows are listed first."""
         with self._lock:
             self._stamped = max(self.now(), self._stamped + timedelta(milliseconds=1))
             return self._stamped
 
 
 def _lead(seconds: float) -> timedelta:
-    # Not a number fails the comparison, too.
+    # The comparison also fails for NaN.
     if not abs(seconds) <= _FARTHEST.total_seconds():
         raise ValueError("the clock is at most 1,000 years ahead")
     return timedelta(seconds=seconds)

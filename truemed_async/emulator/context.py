@@ -1,4 +1,4 @@
-"""All that the inspector and the emulator's own paths look at and act on."""
+"""What the admin paths and the inspector of one emulator read and change."""
 
 import attrs
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document of what the emulator answers, printed from the very declarations that requests are checked by."""
+"""The OpenAPI document of the emulated API, generated from the declarations by which requests are validated."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from truemed_async.emulator.request_log import API_KEY_HEADER
 from truemed_async.emulator.routing import Route
 
 # What any route may answer. Truemed's pages have 400, 404, 405, 500 and 501 in the table of every endpoint; the
-# others, and the values of `error`, are the emulator's own.
+# others, and the values of ``error``, are the emulator's own.
 _EVERYWHERE: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {
         400: ("ValidationError",),

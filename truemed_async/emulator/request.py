@@ -51,7 +51,7 @@ class Request:
         return body
 
     def form(self) -> dict[str, str]:
-        """Return the fields of a form. A form of another site's page is rejected: its visitor did not choose to send it."""
+        """Return the fields of a form; raise ``ApiError`` if the page of another site sent it."""
         origin, host = self.headers.get("Origin"), self.headers.get("Host")
         if origin not in (None, f"http://{host}", f"https://{host}"):
             raise ApiError(403, "Forbidden", "only forms of the emulator's own pages are accepted")

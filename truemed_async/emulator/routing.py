@@ -65,8 +65,8 @@ class Route:
 
     query: the known parameters; others are ignored.
     body: the schema of the JSON body, None if there is none. response: that of a success; None: a 204 without a body.
-    error: the `error` of an invalid body; `member_errors` those of members that have their own.
-    errors: by status, the values of `error` besides those of every route.
+    error: the ``error`` of an invalid body; ``member_errors`` those of members that have their own.
+    errors: by status, the values of ``error`` besides those of every route.
     listing: what the route lists, if it does.
     """
 
@@ -201,7 +201,7 @@ class Group:
     def match(self, method: str, path: str) -> Match:
         """Return the route of a method and raw path, or the error: 404 or 405.
 
-        A static path takes precedence over a template: `create` is not a payment token.
+        A static path takes precedence over a template: ``create`` is not a payment token.
         """
         methods, params = self._find(path)
         if not methods:

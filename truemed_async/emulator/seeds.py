@@ -43,11 +43,11 @@ _UTM = ("newsletter", "podcast", "partner-page")
 
 
 def seed_sessions(count: int, seed: int) -> Iterator[EmulatedQualificationSession]:
-    """Yield `count` sessions, always the same for the same `count` and `seed`, in no particular order.
+    """Yield ``count`` sessions, always the same for the same ``count`` and ``seed``, in no particular order.
 
-    About 62 % approved, 13 % rejected, 17 % pending, 8 % processing, created in the 90 days before `ANCHOR`; every
-    fortieth has the very `created_at` of the one before it. Values of fields for which Truemed publishes none
-    (`customer_status`, `session_type`, the Stripe and business ids) are invented.
+    About 62 % approved, 13 % rejected, 17 % pending, 8 % processing, created in the 90 days before ``ANCHOR``; every
+    fortieth has the very ``created_at`` of the one before it. Values of fields for which Truemed publishes none
+    (``customer_status``, ``session_type``, the Stripe and business ids) are invented.
     """
     # Python keeps the sequences of random(), getrandbits() and what rests on them equal between versions.
     draw = random.Random(seed)  # noqa: S311 - repeatable on purpose
@@ -120,7 +120,7 @@ class Merchant:
 def seed_merchant(*, payment_sessions: int, payment_tokens: int, catalog_items: int, seed: int) -> Merchant:
     """Return a merchant with so many rows; every capture, refund and fee has its transaction.
 
-    Everything happened in the 90 days before `ANCHOR`. What was entered up to a Sunday is paid out on the Wednesday
+    Everything happened in the 90 days before ``ANCHOR``. What was entered up to a Sunday is paid out on the Wednesday
     after it, and a payout is the sum of its transactions.
     """
     draw = random.Random(f"{seed} merchant")  # noqa: S311 - repeatable on purpose

@@ -194,7 +194,7 @@ class _Thread:
         self._emulator = emulator
         self._ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         self._ended: Future[None] = Future()
-        # A daemon: a program that never leaves the `with` block can still exit.
+        # A daemon: a program that never leaves the ``with`` block can still exit.
         self._thread = threading.Thread(target=self._run, name="truemed-emulator", daemon=True)
 
     def begin(self) -> None:

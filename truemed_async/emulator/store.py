@@ -181,12 +181,13 @@ class Replica(Table[R]):
 class Transition:
     """One transition, passed to every listener in the order of the transitions, after it is applied.
 
-    resource, id: the row, for example `payment_sessions` and its id.
-    name: the name of the transition, for example `approve`; `added` for a new row.
-    before, after: the statuses; `before` is None for a new row. They are equal if something else changed.
+    resource, id: the row, for example ``payment_sessions`` and its id.
+    name: the name of the transition, for example ``approve``; ``added`` for a new row.
+    before, after: the statuses; ``before`` is None for a new row. They are equal if something else changed.
     at: the emulator's time.
     row: the row as it is now, immutable.
-    origin: the `payment_session_id`, `failed_payment_session_id` or `provision_token_request_id` that caused it; set
+    origin: the ``payment_session_id``, ``failed_payment_session_id`` or ``provision_token_request_id`` that caused it;
+    set
     for payment tokens.
     """
 
@@ -291,7 +292,7 @@ def transition(
 
 
 class Store(Generic[R]):
-    """The rows of one resource. They are immutable: `get` returns the current one, and a transition replaces it.
+    """The rows of one resource. They are immutable: ``get`` returns the current one, and a transition replaces it.
 
     All methods are safe from any thread. A subclass names its entity and adds the transitions.
     """

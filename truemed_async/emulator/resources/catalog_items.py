@@ -31,7 +31,7 @@ _SKU: Final = String(min_length=1)
 
 @attrs.frozen(kw_only=True)
 class EmulatedCatalogItem(Entity):
-    """One item; `eligibility` and `reviewed_at` are None until it is reviewed. Datetimes are aware, in UTC."""
+    """One item; ``eligibility`` and ``reviewed_at`` are None until it is reviewed. Datetimes are aware, in UTC."""
 
     event: ClassVar[EventType | None] = EventType(
         "product_catalog_item_eligibility_updated", "product_catalog.item.eligibility_updated"
@@ -61,7 +61,7 @@ class EmulatedCatalogItem(Entity):
 
     @property
     def status(self) -> str:
-        """The eligibility, and `pending` until there is one."""
+        """The eligibility, and ``pending`` until there is one."""
         return self.eligibility or "pending"
 
     def event_payload(self, transition: Transition) -> Mapping[str, Any] | None:
@@ -70,7 +70,7 @@ class EmulatedCatalogItem(Entity):
 
 
 class CatalogItems(Store[EmulatedCatalogItem]):
-    """Items and their life: `pending` → `eligible` | `eligible_with_lmn` | `ineligible`, which may change later."""
+    """Items and their life: ``pending`` → ``eligible`` | ``eligible_with_lmn`` | ``ineligible``; it may change later."""
 
     name: ClassVar[str] = "catalog_items"
     entity = EmulatedCatalogItem

@@ -1,6 +1,7 @@
 """Payment sessions: entities, transitions, and the seven endpoints about them. All money is in integer cents.
 
-Truemed's page of the response of a retrieval is incomplete: besides `status`, `status_summary` and `amount_details`
+Truemed's page of the response of a retrieval is incomplete: besides ``status``, ``status_summary`` and
+``amount_details``
 its members are those of the listing and the webhooks. This is an assumption; see docs/emulator.md.
 """
 
@@ -39,8 +40,10 @@ STATUSES: Final = (
 KINDS: Final = ("one_time_payment", "authorization")
 REASONS: Final = ("customer_request", "fraudulent", "duplicate_payment")
 
-# Truemed documents `Incomplete`, `Authorized`, `Captured`, `Partially Captured` and `Refunded`; `Partially Refunded`,
-# `Disputed`, `Voided`, `Expired`, `Canceled` and `Processing` were observed. `Rejected`, and which status has which
+# Truemed documents ``Incomplete``, ``Authorized``, ``Captured``, ``Partially Captured`` and ``Refunded``; ``Partially
+# Refunded``,
+# ``Disputed``, ``Voided``, ``Expired``, ``Canceled`` and ``Processing`` were observed. ``Rejected``, and which status
+# has which
 # summary, are assumptions.
 _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -95,7 +98,7 @@ def adjustment(amount_details: Mapping[str, Any] | None) -> int:
 
 @attrs.frozen(kw_only=True)
 class LineItem(Entity):
-    """One line of the cart; `price` is that of one unit, `amount_details` is as it was sent."""
+    """One line of the cart; ``price`` is that of one unit, ``amount_details`` is as it was sent."""
 
     item_id: str = field(String(), factory=lambda: str(uuid.uuid4()))
     name: str = field(String(), create=required())
@@ -116,7 +119,7 @@ def _line_items(values: Iterable[LineItem | Mapping[str, Any]]) -> tuple[LineIte
 
 @attrs.frozen(kw_only=True)
 class Refund(Entity):
-    """Money that was returned; Truemed does not document the items of `item_details`: they are stored as sent."""
+    """Money that was returned; Truemed does not document the items of ``item_details``: they are stored as sent."""
 
     refund_id: str = field(String())
     amount: int = field(Integer())
@@ -129,8 +132,8 @@ class Refund(Entity):
 class EmulatedPaymentSession(Entity):
     """One payment session: what it was created with, then what has become of it.
 
-    Datetimes are aware, in UTC, with whole milliseconds. `hold_expires_at` is when an authorization ends unless it is
-    captured; `renewable` is whether the bank would then authorize it again.
+    Datetimes are aware, in UTC, with whole milliseconds. ``hold_expires_at`` is when an authorization ends unless it is
+    captured; ``renewable`` is whether the bank would then authorize it again.
     """
 
     event: ClassVar[EventType | None] = EventType("payment_session_complete", "payment_session.updated")
@@ -294,19 +297,19 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
 
     @transition("pending")
     def submit(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
-        """Let the customer complete the survey and enter a card: `pending` → `processing`."""
+        """Let the customer complete the survey and enter a card: ``pending`` → ``processing``."""
         del now
         return attrs.evolve(session, status="processing")
 
     @transition("pending")
     def cancel(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
-        """Cancel: `pending` → `canceled`."""
+        """Cancel: ``pending`` → ``canceled``."""
         del now
         return attrs.evolve(session, status="canceled")
 
     @transition("processing", then=_after_approval)
     def approve(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
-        """Let a letter be issued: `processing` → `captured`, or `authorized` if that is the session's kind.
+        """Let a letter be issued: ``processing`` → ``captured``, or ``authorized`` if that is the session's kind.
 
         If the session tokenizes, its token is provisioned.
         """
@@ -319,7 +322,7 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
 
     @transition("processing")
     def reject(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
-        """Let the review reject: `processing` → `rejected`."""
+        """Let the review reject: ``processing`` → ``rejected``."""
         del now
         return attrs.evolve(session, status="rejected")
 
@@ -327,9 +330,9 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
     def capture(
         self, session: EmulatedPaymentSession, now: datetime, amount: int | None = None
     ) -> EmulatedPaymentSession:
-        """Capture cents of the hold, by default all of them: `authorized` → `captured`.
+        """Capture cents of the hold, by default all of them: ``authorized`` → ``captured``.
 
-        If the hold has ended, the session becomes `authorization_expired` instead.
+        If the hold has ended, the session becomes ``authorization_expired`` instead.
         """
         if session.is_lapsed(now):
             return attrs.evolve(session, status="authorization_expired")
@@ -340,13 +343,13 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
 
     @transition("authorized")
     def void(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
-        """Release the hold: `authorized` → `authorization_voided`."""
+        """Release the hold: ``authorized`` → ``authorization_voided``."""
         del now
         return attrs.evolve(session, status="authorization_voided", void_id=str(uuid.uuid4()))
 
     @transition("authorized")
     def expire_hold(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
-        """End the hold of an `authorized` session now, not after 6.95 days: the next capture finds it expired."""
+        """End the hold of an ``authorized`` session now, not after 6.95 days: the next capture finds it expired."""
         return attrs.evolve(session, hold_expires_at=now)
 
     @transition("authorized")
@@ -366,7 +369,7 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
         reason: str = "customer_request",
         item_details: list[dict[str, Any]] | None = None,
     ) -> EmulatedPaymentSession:
-        """Refund cents of a `captured` session, by default all that is left; more is an InvalidTransitionError."""
+        """Refund cents of a ``captured`` session, by default all that is left; more is an InvalidTransitionError."""
         refunded = session.refundable if amount is None else amount
         if not 0 < refunded <= session.refundable:
             raise InvalidTransitionError(f"{session.id} has {session.refundable} cents to refund, not {refunded}")
@@ -377,7 +380,7 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
 
     @transition("captured", then=_record_dispute)
     def open_dispute(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
-        """Let the customer dispute a `captured` charge: refunds are rejected, the summary is `Disputed`."""
+        """Let the customer dispute a ``captured`` charge: refunds are rejected, the summary is ``Disputed``."""
         del now
         return attrs.evolve(session, disputed=True)
 
@@ -388,7 +391,7 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
         return attrs.evolve(session, disputed=False)
 
     def charge_token(self, id: str) -> Failure | None:
-        """Charge the stored token of a `pending` session without its customer; return why that failed, or ``None``."""
+        """Charge the stored token of a ``pending`` session without its customer; return the failure, or ``None``."""
         with self.lock:
             session = self.get(id)
             assert session.payment_token is not None
@@ -401,7 +404,7 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
 
 @attrs.frozen
 class _Filters:
-    """`search` (case-folded) in id, e-mail and name."""
+    """``search`` (case-folded) in id, e-mail and name."""
 
     search: str
 
@@ -427,8 +430,8 @@ _SESSION: Final = Object({**_MEMBERS, "order_items": Array(_ITEM), "refunds": Ar
 _ROW: Final = Object(_MEMBERS, {"order_items": Array(_ITEM), "refund_amount": Integer()})
 
 _PATH: Final = "/payments/v1/payment_session/{payment_session_id}"
-# The error for each status that does not allow an operation. Truemed documents `SessionPending`, `SessionCaptured`,
-# `SessionVoided` and `SessionExpired`; its pages are cut off before the others, if there are any.
+# The error for each status that does not allow an operation. Truemed documents ``SessionPending``, ``SessionCaptured``,
+# ``SessionVoided`` and ``SessionExpired``; its pages are cut off before the others, if there are any.
 _STATUS_ERRORS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "pending": "SessionPending",
@@ -479,7 +482,7 @@ def create_session(state: State, request: Request) -> object:
 
 
 def _validate_total(body: Mapping[str, Any], items: list[LineItem]) -> None:
-    """Raise the ``ApiError`` of an impossible total; that its `error` is the one of a capture is an assumption."""
+    """Raise the ``ApiError`` of an impossible total; that its ``error`` is the one of a capture is an assumption."""
     total: int = body["total_amount"]
     if total < 0:
         raise ApiError(400, "TotalAmountInvalid", "total_amount cannot be negative")
@@ -562,7 +565,7 @@ def capture_session(state: State, request: Request) -> object:
     "POST",
     f"{_PATH}/void",
     "payment_sessions.void",
-    # `MissingField` is among the errors of Truemed's page, and nothing else in the body could be missing.
+    # ``MissingField`` is among the errors of Truemed's page, and nothing else in the body could be missing.
     body=Object({"idempotency_key": _KEY}),
     response=Object({"id": String()}),
     error="MissingField",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Failure = Literal["CardExpired", "CardDeclined", "CardRequired", "RequalificationRequired"]
 FAILURES: Final[tuple[Failure, ...]] = ("CardExpired", "CardDeclined", "CardRequired", "RequalificationRequired")
 
-# What the customer has to do. Only `HealthSurvey` is documented; the other value is an assumption.
+# What the customer has to do. Only ``HealthSurvey`` is documented; the other value is an assumption.
 NextAction = Literal["HealthSurvey", "UpdateCard"]
 NEXT_ACTIONS: Final[tuple[NextAction, ...]] = ("HealthSurvey", "UpdateCard")
 
@@ -61,7 +61,8 @@ def _payment_methods(values: Iterable[PaymentMethod | Mapping[str, Any]]) -> tup
 class EmulatedPaymentToken(Entity):
     """One stored payment method of one customer: the response fields, then what is only stored.
 
-    `status` is `active` or `deleted`; Truemed's responses have none, and a deleted token is in no response. Datetimes
+    ``status`` is ``active`` or ``deleted``; Truemed's responses have none, and a deleted token is in no response.
+    Datetimes
     are aware, in UTC.
     failure: why charges fail until the customer resolves it. failed_payment_session_id: the last one that failed.
     next_action: what an update asked of the customer, and is not done.
@@ -109,7 +110,7 @@ class EmulatedPaymentToken(Entity):
 
 @attrs.frozen(kw_only=True)
 class ProvisionRequest(Entity):
-    """A request for a token, or for a change of the one in `updates`; `status` is `pending` or `provisioned`.
+    """A request for a token, or for a change of the one in ``updates``; ``status`` is ``pending`` or ``provisioned``.
 
     payment_token: the token, as soon as it can be charged. skus: what the customer subscribes to.
     """
@@ -134,9 +135,9 @@ class ProvisionRequest(Entity):
 
 
 class PaymentTokens(Store[EmulatedPaymentToken]):
-    """Payment tokens and their life: `active` → `deleted`, and meanwhile whether they can be charged.
+    """Payment tokens and their life: ``active`` → ``deleted``, and meanwhile whether they can be charged.
 
-    Only the transitions that Truemed reports to merchants have an `origin`.
+    Only the transitions that Truemed reports to merchants have an ``origin``.
     """
 
     name: ClassVar[str] = "payment_tokens"
@@ -156,7 +157,7 @@ class PaymentTokens(Store[EmulatedPaymentToken]):
     def fail_next_charge(
         self, token: EmulatedPaymentToken, now: datetime, failure: Failure = "CardDeclined"
     ) -> EmulatedPaymentToken:
-        """Let the next charge fail with 422, and those after it, until `resolve_failure`."""
+        """Let the next charge fail with 422, and those after it, until ``resolve_failure``."""
         del now
         if failure not in FAILURES:
             raise ValueError(f"failure must be one of {', '.join(FAILURES)}")
@@ -164,7 +165,7 @@ class PaymentTokens(Store[EmulatedPaymentToken]):
 
     @transition("active")
     def expire_lmn(self, token: EmulatedPaymentToken, now: datetime) -> EmulatedPaymentToken:
-        """End the Letter of Medical Necessity now, not after 12 months: charges fail until `resolve_failure`."""
+        """End the Letter of Medical Necessity now, not after 12 months: charges fail until ``resolve_failure``."""
         return attrs.evolve(token, lmn_expires_at=now)
 
     @action("active")
@@ -176,7 +177,7 @@ class PaymentTokens(Store[EmulatedPaymentToken]):
 
     @transition("active")
     def delete(self, token: EmulatedPaymentToken, now: datetime) -> EmulatedPaymentToken:
-        """Delete permanently: `active` → `deleted`."""
+        """Delete permanently: ``active`` → ``deleted``."""
         del now
         return attrs.evolve(token, status="deleted")
 
@@ -219,7 +220,7 @@ def _recovered(token: EmulatedPaymentToken, failure: Failure, now: datetime) -> 
 
 
 class ProvisionRequests(Store[ProvisionRequest]):
-    """Requests for tokens, and for changes of tokens: `pending` → `provisioned`, when the customer has submitted."""
+    """Requests for tokens, and for changes of tokens: ``pending`` → ``provisioned`` when the customer submits."""
 
     name: ClassVar[str] = "provision_requests"
     entity = ProvisionRequest
@@ -243,7 +244,7 @@ class ProvisionRequests(Store[ProvisionRequest]):
 
     @action("pending")
     def submit(self, provision_token_request_id: str) -> str:
-        """Let the customer submit the form: `pending` → `provisioned`. Return the token, new or changed.
+        """Let the customer submit the form: ``pending`` → ``provisioned``. Return the token, new or changed.
 
         KeyError for an unknown id, InvalidTransitionError if it is provisioned or the token to change is deleted.
         """
@@ -292,7 +293,7 @@ def _provision(request: ProvisionRequest, now: datetime, *, payment_token: str) 
 
 @attrs.frozen
 class _Filters:
-    """Deleted tokens match no filters. `email` and `name` are case-folded."""
+    """Deleted tokens match no filters. ``email`` and ``name`` are case-folded."""
 
     email: str | None = None
     name: str | None = None

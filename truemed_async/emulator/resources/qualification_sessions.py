@@ -30,7 +30,7 @@ _TIME: Final = Nullable(DateTime())
 class EmulatedQualificationSession(Entity):
     """One qualification session: Truemed's 19 response fields, then what is stored but never in a response.
 
-    Datetimes are aware, in UTC, with whole milliseconds, as in responses. `eligible_amount` and `fee` are doubles
+    Datetimes are aware, in UTC, with whole milliseconds, as in responses. ``eligible_amount`` and ``fee`` are doubles
     whose unit Truemed does not document.
     """
 
@@ -74,7 +74,7 @@ class EmulatedQualificationSession(Entity):
 
 
 class QualificationSessions(Store[EmulatedQualificationSession]):
-    """Qualification sessions and their life: `pending` → `processing` → `approved` | `rejected`."""
+    """Qualification sessions and their life: ``pending`` → ``processing`` → ``approved`` | ``rejected``."""
 
     name: ClassVar[str] = "qualification_sessions"
     entity = EmulatedQualificationSession
@@ -83,18 +83,18 @@ class QualificationSessions(Store[EmulatedQualificationSession]):
 
     @transition("pending")
     def start_review(self, session: EmulatedQualificationSession, now: datetime) -> EmulatedQualificationSession:
-        """Let the shopper complete the survey: `pending` → `processing`."""
+        """Let the shopper complete the survey: ``pending`` → ``processing``."""
         del now
         return attrs.evolve(session, status="processing")
 
     @transition("processing")
     def approve(self, session: EmulatedQualificationSession, now: datetime) -> EmulatedQualificationSession:
-        """Issue a Letter of Medical Necessity that is valid for 12 months: `processing` → `approved`."""
+        """Issue a Letter of Medical Necessity that is valid for 12 months: ``processing`` → ``approved``."""
         return attrs.evolve(session, status="approved", lmn_reviewed_at=now, expires_at=twelve_months_after(now))
 
     @transition("processing")
     def reject(self, session: EmulatedQualificationSession, now: datetime) -> EmulatedQualificationSession:
-        """Let the review find the shopper ineligible: `processing` → `rejected`."""
+        """Let the review find the shopper ineligible: ``processing`` → ``rejected``."""
         return attrs.evolve(session, status="rejected", lmn_reviewed_at=now)
 
 

@@ -1,6 +1,6 @@
 """Reconciliations: transactions, the payouts that settle them, and the two endpoints about them.
 
-Of their fields Truemed's pages show `type` and `payout_id` only: the others are assumptions.
+Of their fields Truemed's pages show ``type`` and ``payout_id`` only: the others are assumptions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TYPES: Final = ("charge", "refund", "truemed_fee", "dispute")
 
 @attrs.frozen(kw_only=True)
 class EmulatedTransaction(Entity):
-    """One charge, refund, fee or dispute; `amount` is in cents, negative if it reduces the payout."""
+    """One charge, refund, fee or dispute; ``amount`` is in cents, negative if it reduces the payout."""
 
     transaction_id: str = field(String())
     type: str = field(Enum(TYPES))
@@ -49,7 +49,7 @@ class EmulatedTransaction(Entity):
 
 @attrs.frozen(kw_only=True)
 class EmulatedPayout(Entity):
-    """One transfer to the merchant's bank; `amount` is the sum of its transactions, in cents."""
+    """One transfer to the merchant's bank; ``amount`` is the sum of its transactions, in cents."""
 
     payout_id: str = field(String())
     arrival_date: date = field(Date())
@@ -68,7 +68,7 @@ class EmulatedPayout(Entity):
 
 
 class Transactions(Store[EmulatedTransaction]):
-    """Transactions and their life: `pending` → `paid_out`. Captures, refunds and disputes add them."""
+    """Transactions and their life: ``pending`` → ``paid_out``. Captures, refunds and disputes add them."""
 
     name: ClassVar[str] = "transactions"
     entity = EmulatedTransaction

@@ -36,8 +36,9 @@ _CONVERTER: Final = make_converter(detailed_validation=False)
 class State:
     """All resources, each with its rows and their transitions; one lock, one clock, and one list of listeners.
 
-    `payment_sessions`, `payment_tokens`, `provision_requests`, `qualification_sessions`, `catalog_items`,
-    `transactions` and `payouts` are stores. All methods are safe from any thread. `lock` is held during each request,
+    ``payment_sessions``, ``payment_tokens``, ``provision_requests``, ``qualification_sessions``, ``catalog_items``,
+    ``transactions`` and ``payouts`` are stores. All methods are safe from any thread. ``lock`` is held during each
+    request,
     so a request sees one state.
     """
 
