@@ -37,7 +37,7 @@ from truemed_async.emulator import AbortConnection, Fault
 from truemed_async.webhooks import sign
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-SECONDS = 60
+SECONDS = 150
 """The watchdog of each example."""
 
 SHELLS = frozenset({"console", "sh"})
