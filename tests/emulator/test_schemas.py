@@ -8,6 +8,7 @@ from truemed_async.emulator.schema import (
     Array,
     Boolean,
     Date,
+    DateTime,
     Enum,
     Integer,
     Month,
@@ -41,6 +42,8 @@ PERSON = Object({"name": String(min_length=1)}, {"age": Nullable(Integer(0)), "t
         (Date(), "20260228", False),
         (Date(), date(2026, 2, 28), True),
         (Date(), 20260228, False),
+        (DateTime(), "2026-02-28T12:00:00.000Z", True),
+        (DateTime(), 1, False),
         (Month(), "2026-12", True),
         (Month(), "2026-00", False),
         (Month(), 2026, False),
@@ -88,7 +91,7 @@ def test_validate_accepts_a_valid_value(value):
 
 
 def test_description_completes_must_be():
-    schemas = [Integer(), Nullable(Integer()), Enum(("a", "b")), Month(), Number(), Boolean()]
+    schemas = [Integer(), Nullable(Integer()), Enum(("a", "b")), Month(), Number(), Boolean(), DateTime()]
     assert [schema.description for schema in schemas] == [
         "an integer",
         "an integer, or null",
@@ -96,6 +99,7 @@ def test_description_completes_must_be():
         "a month, YYYY-MM",
         "a number",
         "true or false",
+        "a time, ISO 8601",
     ]
 
 
