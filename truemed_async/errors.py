@@ -341,7 +341,7 @@ class IdempotencyMismatchError(BadRequestError):
 class MissingFieldError(BadRequestError):
     """400 ``MissingField``: a field that Truemed requires was not sent."""
 
-    code = "MissingField"
+    code: str | None = "MissingField"
 
 
 class TotalAmountInvalidError(BadRequestError):
@@ -350,67 +350,67 @@ class TotalAmountInvalidError(BadRequestError):
     It must not be above the session's ``total_amount``, nor below the sum of its items.
     """
 
-    code = "TotalAmountInvalid"
+    code: str | None = "TotalAmountInvalid"
 
 
 class AmountInvalidError(BadRequestError):
     """400 ``AmountInvalid``: the amount to refund is not a valid amount, or exceeds what can still be refunded."""
 
-    code = "AmountInvalid"
+    code: str | None = "AmountInvalid"
 
 
 class PaymentSessionDoesNotExistError(BadRequestError):
     """400 ``PaymentSessionDoesNotExist``: there is no such payment session for this API key."""
 
-    code = "PaymentSessionDoesNotExist"
+    code: str | None = "PaymentSessionDoesNotExist"
 
 
 class InvalidPaymentIdError(BadRequestError):
     """400 ``InvalidPaymentId``: there is no such payment to refund. Pass the payment session's ``id``."""
 
-    code = "InvalidPaymentId"
+    code: str | None = "InvalidPaymentId"
 
 
 class SessionPendingError(BadRequestError):
     """400 ``SessionPending``: the customer has not finished, so no money is held yet. To end the session, cancel it."""
 
-    code = "SessionPending"
+    code: str | None = "SessionPending"
 
 
 class SessionCapturedError(BadRequestError):
     """400 ``SessionCaptured``: the session is already captured. To return the money, refund it."""
 
-    code = "SessionCaptured"
+    code: str | None = "SessionCaptured"
 
 
 class SessionVoidedError(BadRequestError):
     """400 ``SessionVoided``: the hold was released. To charge the customer, create a new session."""
 
-    code = "SessionVoided"
+    code: str | None = "SessionVoided"
 
 
 class SessionExpiredError(BadRequestError):
     """400 ``SessionExpired``: the hold expired and could not be renewed. To charge the customer, create a new session."""
 
-    code = "SessionExpired"
+    code: str | None = "SessionExpired"
 
 
 class ImmediateCaptureError(BadRequestError):
     """400 ``ImmediateCapture``: the session is not an ``authorization``, so there is nothing to void."""
 
-    code = "ImmediateCapture"
+    code: str | None = "ImmediateCapture"
 
 
 class ChargeDisputedError(BadRequestError):
     """400 ``ChargeDisputed``: the customer disputes the charge, so it cannot be refunded."""
 
-    code = "ChargeDisputed"
+    code: str | None = "ChargeDisputed"
 
 
 class NoSessionCapturesError(BadRequestError):
     """400 ``NoSessionCaptures``: no money was captured that could be refunded."""
 
-    code = "NoSessionCaptures"
+    code: str | None = "NoSessionCaptures"
 
 
 DOCUMENTED_CODES: Mapping[str, type[BadRequestError]] = {
