@@ -48,6 +48,21 @@ def test_closed_pipe_ends_quietly(start, finish):
     assert process.stderr.read() == ""
 
 
+@posix
+@pytest.mark.parametrize(
+    "argv", [("--help",), ("--version",), ("sessions", "list"), ("sessions", "list", "--format", "table")], ids=" ".join
+)
+def test_pipe_without_reader_ends_quietly(start, finish, argv):
+    read, write = os.pipe()
+    os.close(read)
+
+    process = start(*EMULATOR, *argv, stdout=write)
+    os.close(write)
+    done = finish(process)
+
+    assert (done.code, done.err) == (0, "")
+
+
 def test_process_exit_codes(start, finish):
     unknown = start(*EMULATOR, "sessions", "get", "qs_unknown")
     usage = start("sessions", "list", "--page", "x")

@@ -67,12 +67,12 @@ class Streams:
 
     def console(self) -> Console:
         """Return the console that draws tables; in a pipe they are as wide as their content."""
-        return Console(file=self.out, width=None if self.is_terminal else 10_000, markup=False, highlight=False)
+        return _PipeConsole(file=self.out, width=None if self.is_terminal else 10_000, markup=False, highlight=False)
 
     def help_console(self) -> Console:
         """Return the console that shows help texts, which cannot be wrapped to less than ``MIN_HELP_WIDTH``."""
-        console = Console(file=self.out)
-        return Console(file=self.out, width=max(console.width, MIN_HELP_WIDTH))
+        console = _PipeConsole(file=self.out)
+        return _PipeConsole(file=self.out, width=max(console.width, MIN_HELP_WIDTH))
 
     def print_data(self, text: str) -> None:
         """Write a line of data."""
@@ -96,6 +96,13 @@ class Streams:
                 null = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(null, stream.fileno())
                 os.close(null)
+
+
+class _PipeConsole(Console):
+    """A console that leaves a pipe without a reader to :func:`truemed_async.cli.app.run`, as other output does."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class _CompleteOutput:
