@@ -3,7 +3,7 @@
     python -m tests.benchmarks.run [GROUP ...] [--rounds N] [--json FILE] [--docs]
 
 Each group runs in a process of its own. ``--json`` writes the figures for machines, ``--docs`` the table of
-docs/performance.md. It exits with 1 if a target is missed, so that nobody has to read it to know.
+docs/performance.md. It exits with 1 if a target is missed, so that a script can tell.
 """
 
 from __future__ import annotations

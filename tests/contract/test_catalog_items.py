@@ -1,9 +1,9 @@
-"""What Truemed publishes about the product catalog, a fact a test.
+"""What Truemed publishes about the product catalog: one test per fact.
 
 Pages: references "List Catalog Items" (LIST), "Truemed Checkout Method" (METHOD), "Create Catalog Item" (CREATE),
 "Update Catalog Item" (UPDATE), "Get Catalog Item Details" (DETAIL), "Product Catalog Item Eligibility Updated" (EVENT);
-guides "Product Catalog: Overview" and "Managing Your Catalog" (GUIDE). What is not published is told by the docstrings of
-the library, and its tests are elsewhere.
+guides "Product Catalog: Overview" and "Managing Your Catalog" (GUIDE). Undocumented behavior is described in
+docs/truemed-api.md 8 and tested elsewhere.
 """
 
 from __future__ import annotations

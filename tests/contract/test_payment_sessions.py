@@ -1,8 +1,9 @@
-"""What Truemed publishes about payment sessions, a fact a test.
+"""What Truemed publishes about payment sessions: one test per fact.
 
 Pages: references "Create Payment Session" (CREATE), "Get Payment Status" (STATUS), "List Payment Sessions" (LIST),
 "Capture Session" (CAPTURE), "Void Session" (VOID), "Cancel Payment Session" (CANCEL), "Create Refund" (REFUND); the guides
-on payments (GUIDE). What is not published is told by the docstrings of the library, and its tests are elsewhere.
+on payments (GUIDE). Undocumented behavior is described in docs/truemed-api.md 8
+and tested elsewhere.
 """
 
 from __future__ import annotations

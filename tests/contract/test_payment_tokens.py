@@ -1,8 +1,9 @@
-"""What Truemed publishes about payment tokens, a fact a test.
+"""What Truemed publishes about payment tokens: one test per fact.
 
 Pages: references "Create Payment Token" (CREATE), "Retrieve Payment Token" (GET), "List Payment Tokens" (LIST), "Update
 Payment Token" (UPDATE), "Delete Payment Token" (DELETE), "Retrieve Provision Token Request" (REQUEST). Their paths are
-known from third parties. What is not published is told by the docstrings of the library, and its tests are elsewhere.
+known from third parties. Undocumented behavior is described in docs/truemed-api.md 8
+and tested elsewhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What Truemed publishes about reconciliations, a fact a test.
+"""What Truemed publishes about reconciliations: one test per fact.
 
 Pages: reference "List Reconciliation Transactions" (TRANSACTIONS) and guide "Reconciliations" (GUIDE). The reference of
-payouts is not at hand. What is not published is told by the docstrings of the library, and its tests are elsewhere.
+payouts is not public. Undocumented behavior is described in docs/truemed-api.md 8
+and tested elsewhere.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ ALLOWED = {
     ("comparison of a secret", "emulator/webhooks/model.py"): (2, "with itself: whether it has blanks around it"),
     ("comparison of a secret", "_core/idempotency.py"): (
         2,
-        "of two bodies of the caller's own; nobody else can time it",
+        "of two bodies of the caller's own; only the caller could time it",
     ),
     ("logging", "_core/pipeline.py"): (1, "asks whether anything would be logged at all"),
     ("logging", "_core/transport.py"): (1, "empties the frames of a traceback; writes nothing"),
