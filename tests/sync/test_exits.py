@@ -67,6 +67,24 @@ def test_a_daemon_thread_in_the_middle_of_a_call_is_ended_without_a_word(run_pro
     assert run_program(program, server, loop=loop) == ("", "")
 
 
+def test_daemon_thread_that_submits_to_the_closed_loop_ends_silently(run_program, server, loop):
+    """It has read the running loop immediately before the interpreter's exit closes that loop."""
+    program = (
+        CALL
+        + """
+import threading
+from truemed_async.sync._runner import runner
+runner.close()
+runner._running_loop = runner.loop  # what the thread has read
+thread = threading.Thread(target=client.qualification_sessions.get, args=("qs_1",), daemon=True)
+thread.start()
+thread.join()
+runner._running_loop = None
+"""
+    )
+    assert run_program(program, server, loop=loop) == ("", "")
+
+
 def test_daemon_threads_that_call_all_the_time_are_ended_without_a_word(run_program, server, loop):
     program = """
         import threading

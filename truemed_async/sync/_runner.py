@@ -80,9 +80,9 @@ class Runner:
             submission.start(self._running_loop or self._start())
             return submission.result()
         except BaseException:
-            submission.abandon(SHUTDOWN_SECONDS)
             if self.ended and threading.current_thread().daemon:
-                sys.exit()  # the interpreter exits: end a daemon thread silently
+                sys.exit()  # the interpreter exits, which cancels all calls: end a daemon thread silently
+            submission.abandon(SHUTDOWN_SECONDS)
             raise
         finally:
             self._submissions.discard(submission)
