@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from truemed_async import _files
-from truemed_async._files import CompleteStream, flush_all, write_all
+from truemed_async._files import CompleteStream, create_owner_only, flush_all, open_owner_only, write_all
 from truemed_async._sensitive import Sensitive
 
 DATA = bytes(range(256)) * 4096  # more than a pipe holds
@@ -232,3 +232,15 @@ class TestUnsupportedOperations:
                     _files.sync_to_disk(file)
             else:
                 _files.sync_to_disk(file)
+
+
+@posix
+@pytest.mark.parametrize("open_file", [create_owner_only, open_owner_only])
+def test_new_file_under_any_umask_is_readable_by_its_owner(tmp_path, open_file):
+    previous = os.umask(0o777)
+    try:
+        open_file(tmp_path / "x").close()
+    finally:
+        os.umask(previous)
+
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o600

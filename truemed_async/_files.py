@@ -44,7 +44,11 @@ def open_owner_only(path: Path) -> io.FileIO:
     Raises:
         OSError: It cannot be opened, or is a link or no regular file.
     """
-    file = io.FileIO(path, "r+", opener=lambda name, _: os.open(name, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o600))
+    return _open_restricted(path, os.O_RDWR | os.O_CREAT | _NO_FOLLOW)
+
+
+def _open_restricted(path: Path, flags: int) -> io.FileIO:
+    file = io.FileIO(path, "r+", opener=lambda name, _: os.open(name, flags, 0o600))
     try:
         _restrict_to_owner(file)
     except BaseException:
@@ -57,7 +61,8 @@ def _restrict_to_owner(file: io.FileIO) -> None:
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise FileExistsError(None, "it is not a regular file")
-    if os.name != "nt" and status.st_mode & 0o077:
+    # A file from before may be open to others; a umask such as 0o777 keeps even the owner from a new one.
+    if os.name != "nt" and stat.S_IMODE(status.st_mode) != 0o600:
         try:
             os.fchmod(file.fileno(), 0o600)
         except PermissionError:
@@ -68,8 +73,7 @@ def _restrict_to_owner(file: io.FileIO) -> None:
 def create_owner_only(path: Path) -> io.FileIO:
     """Create a file that only its owner can read, in place of whatever has its name."""
     path.unlink(missing_ok=True)
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-    return io.FileIO(path, "r+", opener=lambda name, _: os.open(name, flags, 0o600))
+    return _open_restricted(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
 
 def sync_to_disk(file: io.FileIO) -> None:
