@@ -119,14 +119,3 @@ def test_a_thread_that_the_kernel_still_counts_is_waited_for(monkeypatch):
     release.set()
     threading.Thread.join(living, 20)
     assert ended
-
-
-def test_submission_to_a_closed_loop_is_abandoned_without_waiting():
-    """A daemon thread may call while the interpreter exits; it then has to see the first error, and at once."""
-    loop = asyncio.new_event_loop()
-    loop.close()
-    submission = _submission.Submission(thread_of, (), {})
-    with pytest.raises(RuntimeError, match="closed"):
-        submission.start(loop)
-    submission.abandon(seconds=threading.TIMEOUT_MAX)
-    assert not submission.ended

@@ -63,13 +63,9 @@ class Submission(Generic[T]):
 
     def abandon(self, seconds: float) -> None:
         """Cancel it after the caller was interrupted, and wait until it has cleaned up."""
-        if self._loop is None or self.ended:
-            return
-        try:
+        if self._loop is not None and not self.ended:
             self._loop.call_soon_threadsafe(self._cancel)
-        except RuntimeError:
-            return  # the interpreter exits and has closed the loop, after all of its tasks ended
-        self._done.acquire(timeout=seconds)
+            self._done.acquire(timeout=seconds)
 
     # --- on the loop thread ---------------------------------------------------------------------------------------
 
