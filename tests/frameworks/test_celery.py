@@ -27,9 +27,13 @@ def work(start, emulator, scale, broker):
     def work(*unknown, **more):
         ids = [*unknown, *(emulator.state.qualification_sessions.add() for _ in range(scale(100, 500)))]
         good = ids[len(unknown) :]
+        emulator.faults.add("latency", seconds=5, method="POST", times=1)  # meanwhile, the other child does the rest
         assert start("-m", "send_tasks", *ids, example="celery", more=broker).wait() == 0
         worker = start(*WORKER, *QUIET, example="celery", options=OPTIONS, more={**broker, **more})
-        wait_until(lambda: worker.output.count("succeeded in") == len(good), lambda: worker.output)
+        wait_until(
+            lambda: len(re.findall("succeeded in|raised unexpected", worker.output)) == len(ids), lambda: worker.output
+        )
+        assert worker.output.count("succeeded in") == len(good)
         assert all(
             emulator.state.qualification_sessions.get(id).user_id == f"user-{number}"
             for number, id in enumerate(ids)
