@@ -10,7 +10,9 @@ THREADED = ("-X", "dev", "-W", "error", "-W", "ignore:This process:DeprecationWa
 CHILD = """
 import os, signal, threading, time, traceback
 from truemed_async import Truemed
+from truemed_async._core import transport
 
+transport.IDLE_SECONDS = 300  # on a slow machine the parent's connection may be idle for longer than usual
 client = Truemed(**OPTIONS)
 get = client.qualification_sessions.get
 
