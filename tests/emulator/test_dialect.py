@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import inspect
 import json
 import re
 import threading
@@ -45,7 +46,7 @@ class TestDialect:
     def test_every_axis_has_several_values_and_a_description(self):
         for name, values in Dialect.axes().items():
             assert len(set(map(repr, values))) == len(values) > 1
-            assert f"        {name}: " in Dialect.__doc__
+            assert f"    {name}: " in inspect.getdoc(Dialect)
 
     @pytest.mark.parametrize("name", list(Dialect.axes()))
     def test_values_survive_json(self, name):
