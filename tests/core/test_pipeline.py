@@ -289,7 +289,7 @@ async def test_slot_assigned_before_a_rate_cut_is_reassigned():
         if len(world.clock.slept) == 1:
             limiter.on_rate_limited(world.clock.now, generation=limiter.generation, retry_after=7.0)
 
-    world.clock.sleep = refused_meanwhile  # type: ignore[method-assign]
+    world.clock.sleep = refused_meanwhile  # type: ignore[method-assign]  # the fake clock of this test alone
     assert (await world.send()).attempts == 1
     assert world.clock.slept == pytest.approx([0.1, 7.0])
     assert world.transport.sent[-1].at >= 1007
@@ -407,7 +407,7 @@ async def test_a_canceled_call_frees_its_slot_and_is_not_swallowed():
         await never.wait()
 
     world.transport.script = [refused(), OK]
-    world.clock.sleep = sleep  # type: ignore[method-assign]
+    world.clock.sleep = sleep  # type: ignore[method-assign]  # the fake clock of this test alone
     call = asyncio.ensure_future(world.send())
     await let_run_until(lambda: world.transport.sent)
     call.cancel()
