@@ -316,3 +316,34 @@ class TestUsageErrors:
 
     def test_error_without_argument_has_a_generic_message(self):
         assert format_usage_error(ValidationError(exception_message="Must be odd."), ()) == "an option must be odd"
+
+
+# --- options in the messages of the library -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("sessions list --expires-at soon", "--expires-at must be a date, a datetime or a valid 'YYYY-MM-DD'"),
+        ("payments list --status captured --page 0", "--page must be a whole number >= 1"),
+        ("payments list --status captured --page-size 0", "--page-size must be a whole number >= 1"),
+        ("payments summary --month 2026-00", "--month must be a valid 'YYYY-MM'"),
+        (
+            "payments export --output - --month 2026-10 --until 2026-11-01",
+            "pass either --month, or --since and --until",
+        ),
+        (
+            "payments export --output - --since 2026-11-02 --until 2026-11-01",
+            "--until must be later than the start of the period",
+        ),
+        (
+            "sessions export --output - --until yesterday",
+            "--until must be YYYY-MM-DD, or a time such as 2026-11-01T09:30",
+        ),
+        ("catalog create MAT --name Mat --image-url ftp://a", "--image-url[0] must be an absolute http or https URL"),
+    ],
+)
+def test_message_names_the_option(truemed, emulator, command, expected):
+    done = truemed(*command.split())
+    assert (done.code, done.err) == (2, f"error: {expected}\n")
+    assert len(emulator.requests) == 0

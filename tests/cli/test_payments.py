@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import signal
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -408,3 +408,57 @@ def test_help_describes_amounts(truemed):
     assert "in dollars with both digits of the cents: 19.99 or 20.00" in text
     assert "--dry-run" in text
     assert "--no-dry-run" not in text
+
+
+class TestStatusFilter:
+    @pytest.fixture
+    def mixed(self, emulator, payments):
+        """Five captured and five pending payments in turn, the oldest first, one a day from October 28."""
+        ids = [payments.add(created_at=datetime(2024, 10, 28, 12, tzinfo=UTC) + timedelta(days=n)) for n in range(10)]
+        for id in ids[::2]:
+            payments.submit(id)
+            payments.approve(id)
+        return ids
+
+    def test_list_selects_a_page_of_the_status(self, truemed, mixed):
+        pages = [
+            truemed("payments", "list", "--status", "captured", "--page", str(page), "--page-size", "2").rows
+            for page in (1, 2, 3, 4)
+        ]
+        assert [[row["id"] for row in page] for page in pages] == [
+            [mixed[8], mixed[6]],
+            [mixed[4], mixed[2]],
+            [mixed[0]],
+            [],
+        ]
+
+    def test_export_selects_the_status_and_the_month(self, truemed, mixed):
+        months = {
+            month: truemed("payments", "export", "--status", "captured", "--month", month, "--output", "-").rows
+            for month in ("2024-10", "2024-11", "2024-12")
+        }
+        assert [[row["id"] for row in rows] for rows in months.values()] == [
+            [mixed[2], mixed[0]],
+            [mixed[8], mixed[6], mixed[4]],
+            [],
+        ]
+
+    def test_until_includes_its_day_and_excludes_its_moment(self, truemed, mixed):
+        def exported(*options):
+            return [row["id"] for row in truemed("payments", "export", "--output", "-", *options).rows]
+
+        assert exported("--since", "2024-11-01", "--until", "2024-11-02") == [mixed[5], mixed[4]]
+        assert exported("--until", "2024-10-28T12:00") == []
+        assert exported("--until", "2024-10-28T12:00:00.001") == [mixed[0]]
+
+    def test_progress_of_a_selection_has_no_total(self, truemed, mixed, terminal, tmp_path):
+        path = tmp_path / "captured.csv"
+        done = truemed("payments", "export", "--status", "captured", "--output", str(path), err=terminal())
+        assert done.code == 0
+        assert "/?" in done.err
+        assert "5 payments (captured 5)" in done.err
+
+    def test_help_says_that_the_client_selects(self, truemed):
+        for command in ("list", "export"):
+            help = " ".join(truemed("payments", command, "--help").out.replace("│", " ").split())
+            assert "this command reads every payment and selects" in help

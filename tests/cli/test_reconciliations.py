@@ -73,12 +73,15 @@ def test_columns_and_format_options_apply(truemed, books):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "pass either month, or start_date and end_date"),
-        (("--from", "2024-10-01"), "pass either month"),
-        (("--month", "2024-10", "--to", "2024-10-01"), "pass either month"),
-        (("--month", "October"), "month must be a valid 'YYYY-MM'"),
-        (("--month", "none"), "month must be a valid 'YYYY-MM'"),
-        (("--from", "2024-10-02", "--to", "2024-10-01"), "end_date must not be before start_date"),
+        ((), "error: pass either --month, or --from and --to\n"),
+        (("--from", "2024-10-01"), "error: pass either --month, or --from and --to\n"),
+        (("--month", "2024-10", "--to", "2024-10-01"), "error: pass either --month, or --from and --to\n"),
+        (("--month", "October"), "error: --month must be a valid 'YYYY-MM'\n"),
+        (("--month", "none"), "error: --month must be a valid 'YYYY-MM'\n"),
+        (("--month", "2024-13"), "error: --month must be a valid 'YYYY-MM'\n"),
+        (("--from", "2024-10-02", "--to", "2024-10-01"), "error: --to must not be before --from\n"),
+        (("--from", "2024-10-02", "--to", "2024-10-99"), "error: --to must be a valid YYYY-MM-DD\n"),
+        (("--from", "1", "--to", "2024-10-01"), "error: --from must be a valid YYYY-MM-DD\n"),
         (("--month", "2024-10", "--look-back", "-1"), "look-back"),
         (("--month", "2024-10", "--look-back", "99999999999"), "look-back"),
     ],
@@ -116,3 +119,23 @@ def test_help_describes_exit_code(truemed):
     assert "--month" in done.out
     assert "--from" in done.out
     assert "The exit code is 1 if a payout is not the sum of its transactions" in " ".join(done.out.split())
+
+
+class TestList:
+    def test_list_shows_payouts_of_a_month(self, truemed, books, terminal):
+        done = truemed("reconciliations", "list", "--month", "2024-10")
+        assert (done.code, [row["payout_id"] for row in done.rows]) == (0, ["po_1"])
+        assert truemed("reconciliations", "list", "--month", "2024-11").rows == []
+
+        table = truemed("reconciliations", "list", "--month", "2024-10", out=terminal()).out
+        assert all(name in table for name in ("payout_id", "amount", "arrival_date"))
+        assert table.split()[-3:] == ["po_1", "2700", "2024-10-04"]
+
+    def test_list_shows_transactions_page_by_page(self, truemed, books):
+        days = ("--from", "2024-09-30", "--to", "2024-10-02", "--transactions", "--page-size", "2")
+        pages = [truemed("reconciliations", "list", *days, "--page", page).rows for page in ("1", "2")]
+        assert [[row["type"] for row in page] for page in pages] == [["charge", "charge"], ["charge"]]
+
+    def test_list_without_days_exits_2(self, truemed, books):
+        done = truemed("reconciliations", "list")
+        assert (done.code, done.err) == (2, "error: pass either --month, or --from and --to\n")

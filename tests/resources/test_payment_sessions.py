@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -456,3 +456,91 @@ async def test_a_policy_of_one_attempt_is_kept(client, server):
     with pytest.raises(errors.ServerError):
         await once.payment_sessions.void(ID)
     assert len(server.asked) == 1
+
+
+# --- wait_until_final ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("final", ["captured", "rejected", "canceled", "authorized", "authorization_voided"])
+async def test_waiting_ends_when_only_the_merchant_can_change_the_status(client, server, clock, final):
+    for status in ("pending", "processing", "brand_new", final):
+        server.answer({"id": ID, "status": status})
+    found = await client.payment_sessions.wait_until_final(ID)
+    assert (found.status, clock.slept) == (final, [1, 2, 4])
+    assert {asked.path for asked in server.asked} == {ONE}
+
+
+async def test_waiting_for_a_payment_ends_with_one_last_look(client, server, clock):
+    server.answer({"id": ID, "status": "processing"})
+    with pytest.raises(errors.DeadlineExceededError, match="neither final nor authorized after 2 seconds") as caught:
+        await client.payment_sessions.wait_until_final(ID, timeout=2)
+    assert (clock.slept, caught.value.endpoint, caught.value.attempts) == ([1, 1], "payment_sessions.get", 3)
+
+
+# --- periods and local filters ------------------------------------------------------------------------------------
+
+
+def rows(*rows: tuple[str, str | None]) -> dict[str, Any]:
+    """One page of payments: the status and the time of creation of each, newest first."""
+    return {
+        "payment_sessions": [
+            {"id": f"{number}", "status": status, "created_at": created}
+            for number, (status, created) in enumerate(rows)
+        ],
+        "pagination": {"count": len(rows), "current_page": 1, "last_page": 1, "page_size": 100},
+    }
+
+
+PERIOD = rows(
+    ("captured", "2026-11-01T00:00:00Z"),
+    ("captured", "2026-10-31T23:59:59Z"),
+    ("pending", "2026-10-15T09:00:00Z"),
+    ("captured", "2026-10-01T00:00:00Z"),
+    ("captured", "2026-09-30T23:59:59Z"),
+    ("captured", None),
+)
+
+
+@pytest.mark.parametrize(
+    ("period", "ids"),
+    [
+        ({"until": date(2026, 10, 31)}, "1234"),
+        ({"until": datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC)}, "234"),
+        ({"until": date(2026, 10, 31), "status": "captured"}, "134"),
+        ({"status": "captured"}, "01345"),
+        ({"status": PaymentSessionStatus.PENDING}, "2"),
+        ({"status": "Captured"}, ""),
+        ({"until": date.max}, "012345"),
+    ],
+)
+async def test_iter_selects_by_period_and_status(client, server, period, ids):
+    server.answer(PERIOD)
+    found = [session.id async for session in client.payment_sessions.iter(**period)]
+    assert "".join(found) == ids
+    assert {name for asked in server.asked for name in asked.query} <= {"page", "page_size"}, "the client selects"
+
+
+async def test_iter_of_a_month_leaves_out_what_is_before_and_after(client, server):
+    server.answer(rows(*[(row["status"], row["created_at"]) for row in PERIOD["payment_sessions"][:-1]]))
+    month = {"since": date(2026, 10, 1), "until": date(2026, 10, 31), "look_back": timedelta(0)}
+    found = [session.id async for session in client.payment_sessions.iter(**month)]
+    assert found == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("period", "problem"),
+    [
+        ({"until": "2026-10-31"}, "until must be a datetime or a date"),
+        ({"since": date(2026, 10, 2), "until": date(2026, 10, 1)}, "until must be later than the start of the period"),
+        (
+            {"since": datetime(2026, 10, 2, tzinfo=UTC), "until": datetime(2026, 10, 2, tzinfo=UTC)},
+            "until must be later than the start of the period",
+        ),
+        ({"status": ""}, "status must not be empty"),
+        ({"status": ["captured"]}, "status must be a string"),
+    ],
+)
+async def test_iter_refuses_a_bad_period_before_anything_is_sent(client, server, period, problem):
+    with pytest.raises(InvalidArgumentError, match=problem):
+        client.payment_sessions.iter(**period)
+    assert server.asked == []

@@ -14,7 +14,7 @@ from truemed_async import (
     PaymentTokenNextAction,
     PaymentTokenUpdate,
 )
-from truemed_async.errors import InvalidArgumentError
+from truemed_async.errors import DeadlineExceededError, InvalidArgumentError
 
 TOKEN = {"payment_token": "ptok_1", "created_at": "2024-01-15T09:30:00Z", "payment_methods": [{"last4": "4242"}]}
 ROUTE = "/api/v1/payment_tokens"
@@ -172,3 +172,22 @@ async def test_delete_sends_no_body_and_returns_nothing(client, server):
     server.answer(b"", 204)
     assert await client.payment_tokens.delete("ptok_1") is None
     assert (server.only.verb, server.only.path, server.only.body) == ("POST", f"{ROUTE}/ptok_1/delete", None)
+
+
+# --- wait_until_provisioned ---------------------------------------------------------------------------------------
+
+
+async def test_waiting_polls_the_request_until_the_token_exists(client, server, clock):
+    for token in (None, None, None, "ptok_1"):
+        server.answer({"payment_token": token, "metadata": "m"})
+    found = await client.payment_tokens.wait_until_provisioned("ptr_1")
+    assert (found.payment_token, found.metadata, clock.slept) == ("ptok_1", "m", [1, 2, 4])
+    assert {asked.path for asked in server.asked} == {f"{ROUTE}/provision_request/ptr_1"}
+
+
+async def test_waiting_for_a_token_ends_with_one_last_look(client, server, clock):
+    server.answer({"payment_token": None})
+    with pytest.raises(DeadlineExceededError, match="the token is not provisioned after 2.5 seconds") as caught:
+        await client.payment_tokens.wait_until_provisioned("ptr_1", timeout=2.5)
+    assert clock.slept == [1, 1.5]
+    assert (caught.value.endpoint, caught.value.attempts) == ("payment_tokens.get_provision_request", 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import math
 import re
@@ -18,6 +19,7 @@ MAX_INT = 2**31 - 1
 """The largest whole number that is accepted as a count or a number of seconds."""
 # \Z instead of $, which would accept a trailing line break.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\Z")
+_MONTH = re.compile(r"([0-9]{4})-([0-9]{2})\Z")
 _KEY = re.compile(r"[!-~]{1,255}\Z")
 
 
@@ -187,6 +189,30 @@ def resolve_since(since: object, look_back: object, now: float) -> datetime | No
     if earliest.timestamp() > now:
         raise InvalidArgumentError("since must not be in the future (a datetime without a time zone is read as UTC)")
     return earliest
+
+
+def resolve_until(until: object, since: object) -> datetime | None:
+    """Return the moment before which to read, or ``None`` for everything; a date includes its whole day."""
+    if until is None:
+        return None
+    latest = parse_datetime("until", until)
+    if not isinstance(until, datetime):
+        try:
+            latest += timedelta(days=1)
+        except OverflowError:
+            return None  # the last day of the calendar
+    if since is not None and latest <= parse_datetime("since", since):
+        raise InvalidArgumentError("until must be later than the start of the period")
+    return latest
+
+
+def parse_month_days(name: str, value: object) -> tuple[date, date]:
+    """Return the first and the last day of a month, ``"YYYY-MM"``."""
+    match = _MONTH.match(value) if isinstance(value, str) else None
+    year, month = (int(part) for part in match.groups()) if match else (0, 0)
+    if not year or not 1 <= month <= 12:
+        raise InvalidArgumentError(f"{name} must be a valid 'YYYY-MM'")
+    return date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])
 
 
 def validate_metadata(name: str, value: object) -> str:

@@ -5,7 +5,7 @@ import difflib
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -27,7 +27,7 @@ from truemed_async.cli import catalog, emulator, payments, reconciliations, sess
 from truemed_async.cli.connection import Context, EnvironmentName, Target
 from truemed_async.cli.options import LITERAL, Count, Text
 from truemed_async.cli.output import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
-from truemed_async.errors import TruemedError
+from truemed_async.errors import InvalidArgumentError, TruemedError
 
 HELP = """\
 The Truemed merchant API from the command line.
@@ -52,6 +52,15 @@ Args:
 # What is shown of a mistyped word: an API key or a personal value does not look like this.
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*\Z")
 MAX_SHOWN_WORD = 24
+
+# Names in the messages of the library: the first word, or one with an underscore.
+_ARGUMENT = re.compile(r"\A[a-z_]+\b|\b[a-z]+(_[a-z]+)+\b")
+RENAMED_ARGUMENTS: Mapping[str, str] = {
+    "amount_details": "--charges or --discounts",
+    "image_urls": "--image-url",
+    "order_items": "--item",
+    "total_amount": "--amount",
+}
 
 
 def run(argv: Sequence[str], streams: Streams | None = None) -> int:
@@ -133,13 +142,34 @@ def make_app(streams: Streams) -> App:
     ) -> int | None:
         command, bound, ignored = app.parse_args(tokens)
         context = Context(Target(env=env, base_url=base_url, sessions=sessions, seed=seed), streams)
-        return run_command(
-            command, *bound.args, **bound.kwargs, **({"context": context} if "context" in ignored else {})
-        )
+        try:
+            return run_command(
+                command, *bound.args, **bound.kwargs, **({"context": context} if "context" in ignored else {})
+            )
+        except InvalidArgumentError as error:
+            message = name_options(str(error), app, tokens)
+        raise InvalidArgumentError(message)
 
     launch.__doc__ = LAUNCH_HELP
     app.meta.default(launch)
     return app
+
+
+def name_options(message: str, app: App, tokens: Sequence[str]) -> str:
+    """Return the message of a refused argument with the option of the command in place of the Python argument.
+
+    Only the first word and words with an underscore are names for certain: "status" may be a word of the sentence.
+    """
+    _, apps, _ = app.parse_commands(tokens)
+    options = {
+        name.removeprefix("--").replace("-", "_"): name
+        for argument in apps[-1].assemble_argument_collection()
+        if argument.parse
+        for name in argument.names
+        if name.startswith("--")
+    }
+    options |= {name: option for name, option in RENAMED_ARGUMENTS.items() if option.split(" ")[0] in options.values()}
+    return _ARGUMENT.sub(lambda word: options.get(word[0], word[0]), message)
 
 
 def run_command(command: Callable[..., Any], *args: Any, **options: Any) -> int | None:

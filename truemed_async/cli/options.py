@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from contextlib import suppress
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
+import attrs
 import orjson
 from cyclopts import Parameter, Token, convert
 from cyclopts.validators import Number
@@ -50,13 +52,71 @@ def or_unset(value: T | None) -> T | Unset:
     return truemed_async.UNSET if value is None else value
 
 
-def parse_since(text: str) -> date:
-    """Return the day or time of ``--since``; a time without a time zone is UTC."""
-    try:
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class Period:
+    """When rows were created.
+
+    Attributes:
+        since: Only rows created at this time or later: YYYY-MM-DD, or a time such as 2026-11-01T09:30+01:00; UTC if it
+            has no time zone.
+        until: Only rows created before this time, in the same forms; YYYY-MM-DD includes that day.
+        month: Only rows created in this month in UTC, YYYY-MM.
+    """
+
+    since: Text = None
+    until: Text = None
+    month: Text = None
+
+    def as_kwargs(self) -> dict[str, Any]:
+        """Return the arguments of ``iter`` for exactly the rows of the period."""
+        if self.month is not None:
+            if self.since is not None or self.until is not None:
+                raise InvalidArgumentError("pass either --month, or --since and --until")
+            since, until = parse_month_days(self.month)
+        else:
+            since, until = (
+                None if text is None else parse_time(option, text)
+                for option, text in (("--since", self.since), ("--until", self.until))
+            )
+        options = {} if since is None else {"since": since, "look_back": timedelta(0)}
+        return options if until is None else {**options, "until": until}
+
+
+WHOLE_LIST = Period()
+
+
+def parse_time(option: str, text: str) -> date:
+    """Return a day or a time; a time without a time zone is UTC."""
+    with suppress(ValueError):  # raise outside of the block, so that the value is not chained
         return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
-    except ValueError:
-        pass  # raise outside the handler, so that the value is not chained
-    raise InvalidArgumentError("--since must be YYYY-MM-DD, or a time such as 2026-11-01T09:30")
+    raise InvalidArgumentError(f"{option} must be YYYY-MM-DD, or a time such as 2026-11-01T09:30")
+
+
+def parse_month_days(text: str) -> tuple[date, date]:
+    """Return the first and the last day of ``--month``."""
+    from truemed_async._validation import scalars  # noqa: PLC0415  # not for --help
+
+    return scalars.parse_month_days("--month", text)
+
+
+def parse_days(month: str | None, first: str | None, last: str | None) -> tuple[date, date]:
+    """Return the days of ``--month``, or of ``--from`` and ``--to``."""
+    if month is not None and first is None and last is None:
+        return parse_month_days(month)
+    if month is not None or first is None or last is None:
+        raise InvalidArgumentError("pass either --month, or --from and --to")
+    start, end = (_parse_day(option, text) for option, text in (("--from", first), ("--to", last)))
+    if end < start:
+        raise InvalidArgumentError("--to must not be before --from")
+    return start, end
+
+
+def _parse_day(option: str, text: str) -> date:
+    if len(text) == 10:
+        with suppress(ValueError):
+            return date.fromisoformat(text)
+    raise InvalidArgumentError(f"{option} must be a valid YYYY-MM-DD")
 
 
 def parse_dollars(option: str, text: object) -> int:

@@ -1,6 +1,6 @@
 """``truemed payments``: payment sessions."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import attrs
 from cyclopts import App, Parameter
@@ -44,11 +44,16 @@ class PaymentFilters(Filters):
 
     Attributes:
         search: Text to find; that Truemed searches id, e-mail and name is an assumption.
+        status: Only payments of this status, such as captured or authorized. Truemed's own filter is not public, so
+            this command reads every payment and selects.
         include_order_items: Include the items of each order.
         summarize_refunds: Include the sum of the refunds of each payment.
     """
 
+    local: ClassVar[frozenset[str]] = frozenset({"status"})
+
     search: Text = None
+    status: Text = None
     include_order_items: Flag = False
     summarize_refunds: Flag = False
 

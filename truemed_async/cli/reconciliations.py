@@ -8,8 +8,8 @@ from cyclopts.validators import Number
 
 import truemed_async
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL, Text
-from truemed_async.cli.output import EXIT_FAILURE
+from truemed_async.cli.options import CONTEXT, LITERAL, Flag, ListFormat, Text, parse_days
+from truemed_async.cli.output import EXIT_FAILURE, render_page
 from truemed_async.cli.resources import Output, run_export
 
 if TYPE_CHECKING:
@@ -22,8 +22,62 @@ DAYS = Parameter(validator=Number(gte=0, lte=3660))
 def make_app() -> App:
     """Return ``truemed reconciliations``."""
     app = App(name="reconciliations", help="Reconciliations: what was paid out, and for which transactions.")
+    app.command(list_rows, name="list")
     app.command(export_reconciliation, name="export")
     return app
+
+
+async def list_rows(
+    *,
+    month: Text = None,
+    from_: Annotated[Text, Parameter(name="--from")] = None,
+    to: Text = None,
+    transactions: Flag = False,
+    page: int = 1,
+    page_size: int = 30,
+    format: ListFormat = None,
+    context: Annotated[Context, CONTEXT],
+) -> None:
+    """List one page of the payouts of a month or of some days, or of their transactions.
+
+    Amounts are whole cents, days are UTC dates. The names of most fields of the rows are assumptions: get all that the
+    server sends with --format json. To read all rows, use export.
+
+    Args:
+        month: The month, YYYY-MM; otherwise give --from and --to.
+        from_: The first day, YYYY-MM-DD, in UTC.
+        to: The last day, YYYY-MM-DD, in UTC; it is included.
+        transactions: List the charges, refunds, fees and disputes of these days, not the payouts.
+        page: The page, from 1.
+        page_size: The number of rows on a page, at least 1; the server may return fewer.
+        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
+    """
+    start_date, end_date = parse_days(month, from_, to)
+    options: dict[str, Any] = {
+        "start_date": start_date,
+        "end_date": end_date,
+        "page": page,
+        "page_size": page_size,
+    }
+    async with context.target.connect() as client:
+        if transactions:
+            render_page(
+                context.streams,
+                await client.reconciliations.list_transactions(**options),
+                format,
+                model=truemed_async.Transaction,
+                columns=("transaction_id", "type", "amount", "created_on", "payout_id"),
+                noun="transaction",
+            )
+        else:
+            render_page(
+                context.streams,
+                await client.reconciliations.list_payouts(**options),
+                format,
+                model=truemed_async.Payout,
+                columns=("payout_id", "amount", "arrival_date"),
+                noun="payout",
+            )
 
 
 async def export_reconciliation(
@@ -48,7 +102,8 @@ async def export_reconciliation(
         look_back: How many days before the first day to look for transactions of these payouts. Default: 31.
     """
     reports: list[ReconciliationReport] = []
-    options: dict[str, Any] = {"month": month, "start_date": from_, "end_date": to}
+    start_date, end_date = parse_days(month, from_, to)
+    options: dict[str, Any] = {"start_date": start_date, "end_date": end_date}
     if look_back is not None:
         options["look_back"] = timedelta(days=look_back)
 

@@ -3,16 +3,16 @@
 import os
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar, Literal, cast
 
 import attrs
 from cyclopts import App, Parameter
 
 import truemed_async
+from truemed_async._validation import scalars
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL, Flag, Ids, ListFormat, Text, parse_since
+from truemed_async.cli.options import CONTEXT, LITERAL, WHOLE_LIST, Flag, Ids, ListFormat, Period, Text
 from truemed_async.cli.output import (
     ShowProgress,
     Streams,
@@ -28,7 +28,7 @@ from truemed_async.cli.summary import SummaryFormat, write_summary
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from truemed_async import Stream
+    from truemed_async import Page, Stream
     from truemed_async.exports import ExportProgress, ExportResult
 
 STDOUT = "-"
@@ -54,27 +54,35 @@ EXPORT_HELP = """Write all {nouns} to a file. {note}
 The file appears when it is complete. Until then, and if the export fails, the rows are in FILE.partial; --resume continues \
 it and writes each row once. A summary goes to standard error. CSV holds the documented fields unchanged: spreadsheets \
 treat a cell that starts with = + - or @ as a formula. JSONL holds every field that the server sent.
-
-Args:
-    since: Only {nouns} created at this time or later: YYYY-MM-DD, or a time such as 2026-11-01T09:30+01:00; UTC if it \
-has no time zone.
 """
 SUMMARY_HELP = """Count {nouns} by status and by day of creation in UTC, and Letters that expire in 30, 60 and 90 days.
 
 Args:
-    since: Only {nouns} created at this time or later: YYYY-MM-DD, or a time such as 2026-11-01T09:30+01:00; UTC if it \
-has no time zone.
     format: chart, json or csv. Default: chart on a terminal, else json.
     svg: A file to draw the chart into.
 """
 
 
 class Filters:
-    """Base class of the filters of a listing."""
+    """Base class of the filters of a listing.
+
+    Attributes:
+        local: The names of filters that the server does not have: ``iter`` takes them and ``list`` does not.
+    """
+
+    local: ClassVar[frozenset[str]] = frozenset()
 
     def as_kwargs(self) -> dict[str, Any]:
         """Return the arguments of ``list`` and ``iter``; flags that are not set are not sent."""
         return {name: None if value is False else value for name, value in attrs.asdict(cast("Any", self)).items()}
+
+    def server_kwargs(self) -> dict[str, Any]:
+        """Return the arguments of ``list``: the filters that the server has."""
+        return {name: value for name, value in self.as_kwargs().items() if name not in self.local}
+
+    def local_kwargs(self) -> dict[str, Any]:
+        """Return the filters that are set and that the server does not have."""
+        return {name: value for name, value in self.as_kwargs().items() if name in self.local and value is not None}
 
 
 @attrs.frozen(kw_only=True)
@@ -112,8 +120,8 @@ class ResourceCommands:
             annotations = command.__annotations__
             if "filters" in annotations:
                 annotations["filters"] = self.filters
-            if "since" in annotations and not self.has_since:
-                annotations["since"] = Annotated[Text, Parameter(parse=False)]
+            if "period" in annotations and not self.has_since:
+                annotations["period"] = Annotated[Period, Parameter(parse=False)]
             command.__doc__ = help.format(nouns=f"{self.noun}s", ids=self.ids, note=self.note).replace(" \n", "\n")
             app.command(command, name=name)
 
@@ -129,7 +137,11 @@ class ResourceCommands:
             context: Annotated[Context, CONTEXT],
         ) -> None:
             async with context.target.connect() as client:
-                rows = await getattr(client, self.resource).list(**filters.as_kwargs(), page=page, page_size=page_size)
+                resource = getattr(client, self.resource)
+                if filters.local_kwargs():
+                    rows = await _select_page(resource.iter(**filters.as_kwargs()), page, page_size)
+                else:
+                    rows = await resource.list(**filters.server_kwargs(), page=page, page_size=page_size)
             model = getattr(truemed_async, self.model)
             render_page(context.streams, rows, format, model=model, columns=self.columns, noun=self.noun)
 
@@ -151,19 +163,20 @@ class ResourceCommands:
             *,
             output: Output,
             filters: Any = no_filters,
-            since: Text = None,
+            period: Period = WHOLE_LIST,
             context: Annotated[Context, CONTEXT],
         ) -> None:
+            options = period.as_kwargs()
             async with context.target.connect() as client:
                 resource = getattr(client, self.resource)
 
                 async def count() -> int | None:
-                    if since is not None:
-                        return None  # the server counts older rows too
-                    first = await resource.list(**filters.as_kwargs(), page=1, page_size=1)
+                    if options or filters.local_kwargs():
+                        return None  # the server counts other rows too
+                    first = await resource.list(**filters.server_kwargs(), page=1, page_size=1)
                     return first.pagination.count if first.pagination else None
 
-                stream = resource.iter(**filters.as_kwargs(), **_since(since))
+                stream = resource.iter(**filters.as_kwargs(), **options)
                 await run_export(stream, output, context.streams, noun=self.noun, count=count)
 
         return export_rows
@@ -174,12 +187,12 @@ class ResourceCommands:
         async def summarize_rows(
             *,
             filters: Any = no_filters,
-            since: Text = None,
+            period: Period = WHOLE_LIST,
             format: SummaryFormat = None,
             svg: Annotated[Text, Parameter(name="--svg")] = None,
             context: Annotated[Context, CONTEXT],
         ) -> None:
-            options = _since(since)
+            options = period.as_kwargs()
             async with context.target.connect() as client:
                 stream: Stream[Any] = getattr(client, self.resource).iter(**filters.as_kwargs(), **options)
                 summary = await truemed_async.summarize(stream)
@@ -188,9 +201,17 @@ class ResourceCommands:
         return summarize_rows
 
 
-def _since(text: str | None) -> dict[str, Any]:
-    """Return the arguments of ``iter`` for exactly the rows since a time."""
-    return {} if text is None else {"since": parse_since(text), "look_back": timedelta(0)}
+async def _select_page(stream: "Stream[Any]", page: int, page_size: int) -> "Page[Any]":
+    """Return a page of the rows that the client selects; how many there are is not known."""
+    scalars.validate_positive_int("page", page)
+    scalars.validate_positive_int("page_size", page_size)
+    rows: list[Any] = []
+    async with stream:
+        async for row in stream:
+            rows.append(row)
+            if len(rows) == page * page_size:
+                break
+    return truemed_async.Page(items=tuple(rows[(page - 1) * page_size :]))
 
 
 # --- exports ------------------------------------------------------------------------------------------------------

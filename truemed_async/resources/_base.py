@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import date, timedelta
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, get_args, get_type_hints
 
@@ -26,12 +27,16 @@ from truemed_async._core.response import Response
 from truemed_async._core.stream import RequestCounter, Stream, StreamSource
 from truemed_async._sensitive import Sensitive
 from truemed_async._validation import scalars
+from truemed_async.errors import DeadlineExceededError
 from truemed_async.models import Page
 from truemed_async.options import RequestOptions
 from truemed_async.resources._fields import PAGE_PARAMETERS, build_query
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type[Any])
+
+POLL_INITIAL_DELAY = 1.0
+POLL_MAX_DELAY = 30.0
 
 Batches = AsyncGenerator[Sequence[T], None]
 ReadPages = Callable[[FetchPage[T]], Batches[T]]
@@ -125,6 +130,32 @@ class Resource:
         response = await sending
         return cast("T", attrs.evolve(response.value, idempotency_key=response.idempotency_key))
 
+    async def _poll(
+        self,
+        endpoint: Endpoint[Any],
+        read: Callable[[], Awaitable[T]],
+        is_final: Callable[[T], bool],
+        *,
+        timeout: float,  # noqa: ASYNC109  # how long to poll; cancelling a poll midway would say less
+        unfinished: str,
+    ) -> T:
+        """Read an object until it is final, with growing delays; ``unfinished`` describes one that is not."""
+        clock = self._client.clock
+        deadline = clock.monotonic() + scalars.validate_seconds("timeout", timeout)
+        polls, delay = 0, POLL_INITIAL_DELAY
+        while True:
+            value = await read()
+            polls += 1
+            if is_final(value):
+                return value
+            remaining = deadline - clock.monotonic()
+            if remaining <= 0:
+                raise DeadlineExceededError(
+                    f"{unfinished} after {timeout} seconds", endpoint=endpoint.name, attempts=polls
+                )
+            await clock.sleep(min(delay, remaining))
+            delay = min(delay * 2, POLL_MAX_DELAY)
+
     def _list(
         self,
         endpoint: Endpoint[Page[T]],
@@ -146,21 +177,30 @@ class Resource:
         page_size: int,
         prefetch: int,
         since: date | None = None,
+        until: date | None = None,
         look_back: timedelta = timedelta(0),
         options: RequestOptions | None,
+        local_filters: Mapping[str, object] | None = None,
         verify: Callable[[FetchPage[T], ReadPages[T]], Batches[T]] | None = None,
         counter: RequestCounter | None = None,
     ) -> Stream[T]:
-        """Return all rows of a list; with ``since``, those whose sort key is not before it.
+        """Return all rows of a list; with ``since`` and ``until``, those whose sort key is between them.
 
+        ``local_filters`` are fields and their values, for filters that the server does not have.
         ``verify`` yields the same rows and may look at the pages: it calls the given function with its own ``fetch``.
         """
         earliest = scalars.resolve_since(since, look_back, self._client.clock.wall())
+        latest = scalars.resolve_until(until, since)
         scalars.validate_positive_int("page_size", page_size)
         scalars.validate_positive_int("prefetch", prefetch)
         (model,) = get_args(endpoint.result)
         query = Sensitive(filters)
-        source = self._source(model, {**filters, "since": earliest}, counter)
+        source = self._source(model, {**filters, **(local_filters or {}), "since": earliest, "until": latest}, counter)
+
+        def matches(row: T) -> bool:
+            if latest is not None and ((key := order.key(row)) is None or not key < latest):
+                return False
+            return all(getattr(row, name) == value for name, value in (local_filters or {}).items())
 
         async def fetch(page: int, size: int) -> Page[T]:
             response = await self._client.send(
@@ -170,7 +210,8 @@ class Resource:
             return cast("Page[T]", response.value)
 
         def read(fetch: FetchPage[T]) -> Batches[T]:
-            return iterate_all(fetch, order, page_size=page_size, prefetch=prefetch, since=earliest)
+            batches = iterate_all(fetch, order, page_size=page_size, prefetch=prefetch, since=earliest)
+            return batches if latest is None and not local_filters else _select(batches, matches)
 
         return Stream(read(fetch) if verify is None else verify(fetch, read), source=source)
 
@@ -185,6 +226,13 @@ class Resource:
             filters=Sensitive({name: value for name, value in filters.items() if value is not None}),
             counter=counter or RequestCounter(),
         )
+
+
+async def _select(batches: Batches[T], matches: Callable[[T], bool]) -> Batches[T]:
+    """Yield the rows that match."""
+    async with aclosing(batches):
+        async for batch in batches:
+            yield [row for row in batch if matches(row)]
 
 
 class GettableResource(Resource, ABC, Generic[T]):

@@ -11,6 +11,7 @@ from yarl import URL
 
 from truemed_async._core.pagination import SortOrder
 from truemed_async._core.stream import Stream
+from truemed_async._validation import scalars
 from truemed_async.endpoints import (
     CANCEL_PAYMENT_SESSION,
     CAPTURE_PAYMENT_SESSION,
@@ -32,6 +33,7 @@ from truemed_async.models import (
     PaymentSession,
     PaymentSessionCreation,
     PaymentSessionKind,
+    PaymentSessionStatus,
     PaymentVoid,
     RefundReason,
 )
@@ -203,7 +205,9 @@ class PaymentSessions(GettableResource[PaymentSession]):
         search: str | None = None,
         include_order_items: bool | None = None,
         summarize_refunds: bool | None = None,
+        status: PaymentSessionStatus | str | None = None,
         since: date | None = None,
+        until: date | None = None,
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
@@ -214,6 +218,10 @@ class PaymentSessions(GettableResource[PaymentSession]):
 
         Each session that matches from the first request until it is reached is yielded exactly once, whatever is added
         or moved out of the filter meanwhile.
+
+        Args:
+            status: Only sessions that have this status when they are read. Truemed's own filter is not public, so every
+                session is read, and the client selects.
 
         Raises:
             PaginationDriftError: The pages do not form a sorted list, or a session has no id, so sessions may be
@@ -234,6 +242,8 @@ class PaymentSessions(GettableResource[PaymentSession]):
             filters,
             SORT_ORDER,
             since=since,
+            until=until,
+            local_filters=None if status is None else {"status": scalars.validate_text("status", status)},
             look_back=look_back,
             page_size=page_size,
             prefetch=prefetch,
@@ -401,4 +411,36 @@ class PaymentSessions(GettableResource[PaymentSession]):
             ),
             idempotency_key=idempotency_key,
             options=options,
+        )
+
+    async def wait_until_final(
+        self,
+        payment_session_id: str,
+        *,
+        timeout: float = 300.0,  # noqa: ASYNC109  # how long to poll; cancelling a poll midway would say less
+        options: RequestOptions | None = None,
+    ) -> PaymentSession:
+        """Poll a session until only you can change its status, with growing delays from 1 to 30 seconds.
+
+        That is a final status, or ``authorized``, which waits for your :meth:`capture` or :meth:`void`. The customer
+        may take long or never finish, and a review takes a day or two: prefer Truemed's webhook where you can receive
+        one.
+
+        Args:
+            payment_session_id: The session's id.
+            timeout: How long to poll, in seconds. The last request may take as long as its own timeouts allow.
+
+        Raises:
+            DeadlineExceededError: The session was neither final nor authorized in time.
+            NotFoundError: This API key has no such session.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed API reference, "Get Payment Status".
+        """
+        return await self._poll(
+            GET_PAYMENT_SESSION,
+            lambda: self.get(payment_session_id, options=options),
+            lambda session: session.is_final or session.status == PaymentSessionStatus.AUTHORIZED,
+            timeout=timeout,
+            unfinished="the session is neither final nor authorized",
         )

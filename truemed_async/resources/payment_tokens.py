@@ -144,6 +144,7 @@ class PaymentTokens(GettableResource[PaymentToken]):
         card_expires_before: date | str | None = None,
         lmn_expires_before: date | str | None = None,
         since: date | None = None,
+        until: date | None = None,
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
@@ -171,6 +172,7 @@ class PaymentTokens(GettableResource[PaymentToken]):
             filters,
             SORT_ORDER,
             since=since,
+            until=until,
             look_back=look_back,
             page_size=page_size,
             prefetch=prefetch,
@@ -253,4 +255,39 @@ class PaymentTokens(GettableResource[PaymentToken]):
             GET_PROVISION_REQUEST,
             path={"provision_token_request_id": provision_token_request_id},
             options=options,
+        )
+
+    async def wait_until_provisioned(
+        self,
+        provision_token_request_id: str,
+        *,
+        timeout: float = 300.0,  # noqa: ASYNC109  # how long to poll; cancelling a poll midway would say less
+        options: RequestOptions | None = None,
+    ) -> ProvisionTokenRequest:
+        """Poll a request to create or update a token until the token exists, with growing delays from 1 to 30 seconds.
+
+        The customer has to complete the redirect first, and may never do so: prefer the webhook
+        ``payment_token_updated`` where you can receive one. Whether the request of an :meth:`update`, whose token exists
+        already, is without a token until the customer is done is undocumented.
+
+        Args:
+            provision_token_request_id: The id that :meth:`create` returned.
+            timeout: How long to poll, in seconds. The last request may take as long as its own timeouts allow.
+
+        Returns:
+            The request, with its ``payment_token``.
+
+        Raises:
+            DeadlineExceededError: The token did not exist in time.
+            NotFoundError: This API key has no such request.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed API reference, "Retrieve Provision Token Request"; its path is known from third parties.
+        """
+        return await self._poll(
+            GET_PROVISION_REQUEST,
+            lambda: self.get_provision_request(provision_token_request_id, options=options),
+            lambda request: request.is_provisioned,
+            timeout=timeout,
+            unfinished="the token is not provisioned",
         )

@@ -14,13 +14,12 @@ from truemed_async._core.bulk_update import UpdateOutcome, to_update_outcome
 from truemed_async._core.pagination import SortOrder
 from truemed_async._core.stream import Stream
 from truemed_async._validation import scalars
-from truemed_async._validation.scalars import validate_seconds
 from truemed_async.endpoints import (
     GET_QUALIFICATION_SESSION,
     LIST_QUALIFICATION_SESSIONS,
     UPDATE_QUALIFICATION_SESSION,
 )
-from truemed_async.errors import DeadlineExceededError, InvalidArgumentError
+from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import Page, QualificationSession, QualificationSessionUpdate, QualificationStatus
 from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import GettableResource
@@ -31,9 +30,6 @@ from truemed_async.resources._fields import (
     build_query,
     build_update,
 )
-
-POLL_INITIAL_DELAY = 1.0
-POLL_MAX_DELAY = 30.0
 
 SORT_ORDER = SortOrder[QualificationSession](
     id=lambda session: session.qualification_session_id, key=lambda session: session.created_at
@@ -102,6 +98,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
         expires_at: date | str | None = None,
         search: str | None = None,
         since: date | None = None,
+        until: date | None = None,
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
@@ -122,6 +119,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
             build_query(QUALIFICATION_FILTERS, status=status, user_id=user_id, expires_at=expires_at, search=search),
             SORT_ORDER,
             since=since,
+            until=until,
             look_back=look_back,
             page_size=page_size,
             prefetch=prefetch,
@@ -246,20 +244,10 @@ class QualificationSessions(GettableResource[QualificationSession]):
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "Get Qualification Session Details".
         """
-        clock = self._client.clock
-        deadline = clock.monotonic() + validate_seconds("timeout", timeout)
-        polls, delay = 0, POLL_INITIAL_DELAY
-        while True:
-            session = await self.get(qualification_session_id, options=options)
-            polls += 1
-            if session.status.is_final:
-                return session
-            remaining = deadline - clock.monotonic()
-            if remaining <= 0:
-                raise DeadlineExceededError(
-                    f"the session is not final after {timeout} seconds",
-                    endpoint=GET_QUALIFICATION_SESSION.name,
-                    attempts=polls,
-                )
-            await clock.sleep(min(delay, remaining))
-            delay = min(delay * 2, POLL_MAX_DELAY)
+        return await self._poll(
+            GET_QUALIFICATION_SESSION,
+            lambda: self.get(qualification_session_id, options=options),
+            lambda session: session.status.is_final,
+            timeout=timeout,
+            unfinished="the session is not final",
+        )

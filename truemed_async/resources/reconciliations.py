@@ -5,9 +5,7 @@ Truemed documents neither how these lists are sorted nor under which name a tran
 
 from __future__ import annotations
 
-import calendar
 import hashlib
-import re
 from collections.abc import Collection
 from contextlib import aclosing
 from datetime import date, timedelta
@@ -38,8 +36,6 @@ TRANSACTION_ORDER = SortOrder[Transaction](
 
 
 PAGE_SIZE = 100  # of the lists that ``reconcile`` reads
-
-_MONTH = re.compile(r"([0-9]{4})-([0-9]{2})\Z")
 
 
 class Reconciliations(Resource):
@@ -247,11 +243,7 @@ def _month_or_days(month: object, start_date: object, end_date: object) -> tuple
         return start_date, end_date
     if month is None or start_date is not None or end_date is not None:
         raise InvalidArgumentError("pass either month, or start_date and end_date")
-    match = _MONTH.match(month) if isinstance(month, str) else None
-    year, number = (int(part) for part in match.groups()) if match else (0, 0)
-    if not year or not 1 <= number <= 12:
-        raise InvalidArgumentError("month must be a valid 'YYYY-MM'")
-    return date(year, number, 1), date(year, number, calendar.monthrange(year, number)[1])
+    return scalars.parse_month_days("month", month)
 
 
 def _days(start_date: object, end_date: object) -> dict[str, str]:

@@ -13,7 +13,7 @@ from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.request import Query, Request
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
-from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
+from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentSessionStatus, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
 from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
 from truemed_async.resources._base import add_resource_properties
 from truemed_async.resources._fields import QualificationSessionUpdateParams
@@ -347,7 +347,9 @@ class PaymentSessions:
         search: str | None = None,
         include_order_items: bool | None = None,
         summarize_refunds: bool | None = None,
+        status: PaymentSessionStatus | str | None = None,
         since: date | None = None,
+        until: date | None = None,
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
@@ -359,6 +361,10 @@ class PaymentSessions:
         Each session that matches from the first request until it is reached is yielded exactly once, whatever is added
         or moved out of the filter meanwhile.
 
+        Args:
+            status: Only sessions that have this status when they are read. Truemed's own filter is not public, so every
+                session is read, and the client selects.
+
         Raises:
             PaginationDriftError: The pages do not form a sorted list, or a session has no id, so sessions may be
                 missing.
@@ -366,7 +372,7 @@ class PaymentSessions:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Payment Sessions".
         """
-        return SyncStream(self._async.iter(search=search, include_order_items=include_order_items, summarize_refunds=summarize_refunds, since=since, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
+        return SyncStream(self._async.iter(search=search, include_order_items=include_order_items, summarize_refunds=summarize_refunds, status=status, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
 
     def capture(
         self,
@@ -502,6 +508,32 @@ class PaymentSessions:
         """
         return runner.run(self._async.refund, payment_session_id, amount=amount, reason=reason, item_details=item_details, idempotency_key=idempotency_key, extra=extra, options=options)
 
+    def wait_until_final(
+        self,
+        payment_session_id: str,
+        *,
+        timeout: float = 300.0,
+        options: RequestOptions | None = None,
+    ) -> PaymentSession:
+        """Poll a session until only you can change its status, with growing delays from 1 to 30 seconds.
+
+        That is a final status, or ``authorized``, which waits for your :meth:`capture` or :meth:`void`. The customer
+        may take long or never finish, and a review takes a day or two: prefer Truemed's webhook where you can receive
+        one.
+
+        Args:
+            payment_session_id: The session's id.
+            timeout: How long to poll, in seconds. The last request may take as long as its own timeouts allow.
+
+        Raises:
+            DeadlineExceededError: The session was neither final nor authorized in time.
+            NotFoundError: This API key has no such session.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed API reference, "Get Payment Status".
+        """
+        return runner.run(self._async.wait_until_final, payment_session_id, timeout=timeout, options=options)
+
     def get_many(
         self,
         ids: Iterable[str],
@@ -617,6 +649,7 @@ class PaymentTokens:
         card_expires_before: date | str | None = None,
         lmn_expires_before: date | str | None = None,
         since: date | None = None,
+        until: date | None = None,
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
@@ -631,7 +664,7 @@ class PaymentTokens:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Payment Tokens"; its path is known from third parties.
         """
-        return SyncStream(self._async.iter(email=email, name=name, card_expires_before=card_expires_before, lmn_expires_before=lmn_expires_before, since=since, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
+        return SyncStream(self._async.iter(email=email, name=name, card_expires_before=card_expires_before, lmn_expires_before=lmn_expires_before, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
 
     def update(
         self,
@@ -704,6 +737,35 @@ class PaymentTokens:
         Source: Truemed API reference, "Retrieve Provision Token Request"; its path is known from third parties.
         """
         return runner.run(self._async.get_provision_request, provision_token_request_id, options=options)
+
+    def wait_until_provisioned(
+        self,
+        provision_token_request_id: str,
+        *,
+        timeout: float = 300.0,
+        options: RequestOptions | None = None,
+    ) -> ProvisionTokenRequest:
+        """Poll a request to create or update a token until the token exists, with growing delays from 1 to 30 seconds.
+
+        The customer has to complete the redirect first, and may never do so: prefer the webhook
+        ``payment_token_updated`` where you can receive one. Whether the request of an :meth:`update`, whose token exists
+        already, is without a token until the customer is done is undocumented.
+
+        Args:
+            provision_token_request_id: The id that :meth:`create` returned.
+            timeout: How long to poll, in seconds. The last request may take as long as its own timeouts allow.
+
+        Returns:
+            The request, with its ``payment_token``.
+
+        Raises:
+            DeadlineExceededError: The token did not exist in time.
+            NotFoundError: This API key has no such request.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed API reference, "Retrieve Provision Token Request"; its path is known from third parties.
+        """
+        return runner.run(self._async.wait_until_provisioned, provision_token_request_id, timeout=timeout, options=options)
 
     def get_many(
         self,
@@ -783,6 +845,7 @@ class QualificationSessions:
         expires_at: date | str | None = None,
         search: str | None = None,
         since: date | None = None,
+        until: date | None = None,
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
@@ -798,7 +861,7 @@ class QualificationSessions:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Qualification Sessions".
         """
-        return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, since=since, look_back=look_back, page_size=page_size, prefetch=prefetch, options=options))
+        return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, options=options))
 
     def update(
         self,
