@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from truemed_async._core.request import Request as Request
     from truemed_async._core.response import Response as Response
     from truemed_async._core.stream import Stream as Stream
-    from truemed_async._validation.urls import PAYMENT_SESSION_ID as PAYMENT_SESSION_ID
+    from truemed_async._validation.urls import PAYMENT_SESSION_ID as PAYMENT_SESSION_ID, DeepLink as DeepLink
     from truemed_async._warnings import TruemedWarning as TruemedWarning
     from truemed_async.client import AsyncTruemed as AsyncTruemed
     from truemed_async.exports import (
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 _LAZY_IMPORTS: Mapping[str, str] = {
     "AsyncTruemed": "client",
     "Attempt": "options",
+    "DeepLink": "_validation.urls",
     "Endpoint": "_core.endpoint",
     "Idempotency": "_core.endpoint",
     "Outcome": "_core.bulk",

@@ -87,6 +87,13 @@ class TestCreate:
         assert (session.customer_name, session.customer_state) == ("Sam", "CA")
         assert (session.kind, session.tokenize, session.use_iframe) == ("authorization", True, True)
 
+    def test_deep_links_require_their_option(self, truemed, emulator, payments):
+        refused = truemed(*CREATE, "--failure-url", "shop-app://cart")
+        assert (refused.code, "--deep-links" in refused.err, payments.count) == (2, True, 0)
+
+        done = truemed(*CREATE, "--failure-url", "shop-app://cart", "--deep-links")
+        assert payments.get(done.rows[0]["id"]).failure_url == "shop-app://cart"
+
     def test_create_with_charges_only_sends_no_discounts(self, truemed, emulator, payments):
         both = ("payments", "create", "--item", ITEM, "--success-url", "https://shop.example/thanks", "--dry-run")
 

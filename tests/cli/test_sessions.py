@@ -212,6 +212,26 @@ class TestUpdate:
         assert (stored.user_id, json.loads(stored.metadata)) == ("none", {"order": 7})
         assert (stored.success_url, stored.failure_url) == ("https://example.com/yes", "https://example.com/no")
 
+    def test_deep_links_require_their_option(self, truemed, emulator):
+        id = emulator.state.qualification_sessions.add()
+        command = (
+            "sessions",
+            "update",
+            id,
+            "--success-url",
+            "https://example.com/yes",
+            "--failure-url",
+            "shop-app://no",
+        )
+
+        refused = truemed(*command)
+        assert (refused.code, refused.out) == (2, "")
+        assert refused.err == "error: --failure-url must be an https URL; if it leads into an app, add --deep-links\n"
+
+        assert truemed(*command, "--deep-links").code == 0
+        stored = emulator.state.qualification_sessions.get(id)
+        assert (stored.success_url, stored.failure_url) == ("https://example.com/yes", "shop-app://no")
+
     def test_unset_options_are_not_sent(self, truemed, emulator):
         id = emulator.state.qualification_sessions.add(user_id="kept")
 

@@ -13,7 +13,7 @@ from yarl import URL
 
 from tests.support.paths import FIXTURES
 from tests.support.recording_server import KEY
-from truemed_async import Idempotency, Outcome, RequestOptions, RetryPolicy
+from truemed_async import DeepLink, Idempotency, Outcome, RequestOptions, RetryPolicy
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.errors import (
     APIError,
@@ -157,6 +157,7 @@ async def test_wrong_response_shape_has_its_path(client, server):
         ({"search": "Zoë #1 50%"}, {"search": "Zoë #1 50%"}),
         ({"page": 3}, {"page": "3"}),
         ({"page_size": 500}, {"page_size": "500"}),
+        ({"extra": {"brand": "acme", "late": True, "n": 7}}, {"brand": "acme", "late": "true", "n": "7"}),
         (
             {"status": "approved", "user_id": "u", "expires_at": "2025-01-15", "search": "s", "page": 1, "page_size": 7},
             {"status": "approved", "user_id": "u", "expires_at": "2025-01-15", "search": "s", "page": "1", "page_size": "7"},
@@ -172,7 +173,7 @@ async def test_every_parameter_of_list_arrives_as_the_page_names_it(client, serv
 
 BAD_FILTERS = [
     {"status": ""}, {"status": 1}, {"user_id": ""}, {"user_id": 7}, {"expires_at": "15.01.2025"}, {"expires_at": 2025},
-    {"search": ""}, {"search": b"x"}, {"page_size": 0}, {"page_size": "30"}, {"page_size": True},
+    {"search": ""}, {"search": b"x"}, {"extra": {"user_id": "x"}}, {"extra": {"x": 1.5}}, {"page_size": 0}, {"page_size": "30"}, {"page_size": True},
 ]  # fmt: skip
 
 
@@ -202,7 +203,8 @@ async def test_iter_goes_through_every_page_with_the_same_filters(client, server
     """Truemed API reference, "List Qualification Sessions"."""
     server.answer(page_of_rows)
     filters = {"status": "approved", "user_id": "u", "expires_at": "2025-01-15", "search": "s"}
-    stream = client.qualification_sessions.iter(**filters, page_size=10, prefetch=prefetch)
+    stream = client.qualification_sessions.iter(**filters, extra={"brand": "acme"}, page_size=10, prefetch=prefetch)
+    filters["brand"] = "acme"
     assert server.asked == []
     assert [each.qualification_session_id async for each in stream] == IDS
     assert len(server.asked) >= 3
@@ -259,6 +261,9 @@ async def test_update_sends_only_the_key_and_the_arguments(client, server):
         ({"success_url": "https://shop.example/ok"}, {"success_url": "https://shop.example/ok"}),
         ({"success_url": URL("https://shop.example/ok?a=1")}, {"success_url": "https://shop.example/ok?a=1"}),
         ({"failure_url": "http://localhost:3000/no"}, {"failure_url": "http://localhost:3000/no"}),
+        ({"failure_url": DeepLink("myapp://no")}, {"failure_url": "myapp://no"}),
+        ({"metadata": "[1]"}, {"metadata": "[1]"}),
+        ({"extra": {"note": {"a": 1}}}, {"note": {"a": 1}}),
         (
             {"user_id": "u", "metadata": {"a": 1}, "success_url": "https://s.example", "failure_url": "https://f.example"},
             {"user_id": "u", "metadata": '{"a":1}', "success_url": "https://s.example", "failure_url": "https://f.example"},
@@ -273,6 +278,12 @@ async def test_every_parameter_of_update_arrives_as_the_page_names_it(client, se
     assert uuid.UUID(key).version == 4
     assert found.idempotency_key == key
     assert server.only.body == body
+
+
+async def test_update_with_a_known_field_in_extra_raises(client, server):
+    with pytest.raises(InvalidArgumentError, match="extra must not contain user_id"):
+        await client.qualification_sessions.update("qs_abc123", extra={"user_id": "u"})
+    assert server.asked == []
 
 
 @pytest.mark.parametrize("name", ["user_id", "metadata", "success_url", "failure_url"])

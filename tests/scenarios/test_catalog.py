@@ -51,8 +51,10 @@ async def test_a_sku_is_there_once(shop, emulator):
 
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
 async def test_a_qualification_link_ends_in_a_session(shop, emulator, verdict):
-    link = qualification_link("tm_qual_1", source="email_receipt", user_id="customer 17", skus=["SB-1", "MAT"])
-    await answer(link.replace("https://app.truemed.com", emulator.url))
+    link = qualification_link(
+        "tm_qual_1", source="email_receipt", user_id="customer 17", skus=["SB-1", "MAT"], base_url=emulator.url
+    )
+    await answer(link)
     (waiting,) = await shop.qualifications.list(user_id="customer 17")
     assert (waiting.status, waiting.status.is_final) == (QualificationStatus.PROCESSING, False)
     assert (waiting.source, waiting.skus_param, waiting.email) == ("email_receipt", "SB-1,MAT", "sam@example.com")

@@ -14,6 +14,7 @@ from truemed_async import (
     UNSET,
     AmountDetails,
     AsyncTruemed,
+    DeepLink,
     NextBillInfo,
     OrderItem,
     Outcome,
@@ -56,7 +57,8 @@ def parts() -> None:
     NextBillInfo(total_amount=2999, date=date(2026, 12, 1))
     NextBillInfo(total_amount=2999, date="2026-12-01")
     assert_type(qualification_link("tm_qual_1", source="email_receipt", user_id="u", skus=["A", "B"]), str)
-    qualification_link("tm_qual_1", skus="A")
+    qualification_link("tm_qual_1", skus="A", brand="acme", environment="sandbox")
+    qualification_link("tm_qual_1", base_url=URL("http://localhost:8080"))
 
 
 async def asynchronous(client: AsyncTruemed) -> None:
@@ -80,7 +82,9 @@ async def asynchronous(client: AsyncTruemed) -> None:
     assert_type(made, PaymentSessionCreation)
     assert_type(made.redirect_url, str | None)
     assert_type(made.idempotency_key, str)
-    await sessions.create(total_amount=0, order_items=(), success_url="https://x", kind="authorization", metadata="m")
+    await sessions.create(
+        total_amount=0, order_items=(), success_url=DeepLink("myapp://x"), kind="authorization", metadata="m"
+    )
     await sessions.create(
         total_amount=1, order_items=CART, success_url="https://x", payment_token=UNSET, tokenize=UNSET, metadata=UNSET
     )

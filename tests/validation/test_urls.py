@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from urllib.parse import parse_qsl, urlsplit
 
+import orjson
 import pytest
 from hypothesis import given, strategies as st
 from yarl import URL
 
-from truemed_async import PAYMENT_SESSION_ID, AsyncTruemed, Truemed, qualification_link
-from truemed_async._validation.urls import validate_return_url, validate_web_url
+from truemed_async import PAYMENT_SESSION_ID, AsyncTruemed, DeepLink, Truemed, qualification_link
+from truemed_async._validation.urls import validate_customer_url, validate_return_url, validate_web_url
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
 # Unpaired surrogates cannot be sent; they are refused in a test of their own.
@@ -80,6 +83,55 @@ def test_a_return_url_is_a_page_as_elsewhere(wrong):
         validate_return_url("success_url", wrong)
 
 
+# --- links into an app --------------------------------------------------------------------------------------------
+
+DEEP_LINKS = [
+    "myapp://done",
+    "com.shop.app:/done",
+    "my-app+x.1:done?a=%20b#c",
+    "intent://done#Intent;scheme=myapp;end",
+    "myapp://done?s={{payment_session_id}}",
+]
+
+
+@pytest.mark.parametrize("url", DEEP_LINKS)
+def test_a_deep_link_goes_out_as_it_is(url):
+    link = DeepLink(url)
+    assert link == url
+    assert validate_return_url("success_url", link) is link
+    assert json.loads(json.dumps(link)) == orjson.loads(orjson.dumps(link)) == url
+    assert isinstance(pickle.loads(pickle.dumps(link)), DeepLink)
+
+
+@pytest.mark.parametrize("validate", [validate_return_url, validate_customer_url])
+def test_a_plain_link_into_an_app_is_rejected_with_the_way_to_allow_it(validate):
+    with pytest.raises(
+        InvalidArgumentError, match=r'must be an absolute https URL; .* DeepLink\("myapp://done"\)'
+    ) as caught:
+        validate("failure_url", "canary://done")
+    assert "canary" not in str(caught.value)
+
+
+def test_a_placeholder_of_a_deep_link_is_checked_too():
+    with pytest.raises(InvalidArgumentError, match="success_url has braces"):
+        validate_return_url("success_url", DeepLink("myapp://done?s={payment_session_id}"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "done", "/done", "://done", "1app://done", "my app://done", "myapp:", "https://shop.example", "HTTP://x.example",
+        "javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "blob:x",
+        "view-source:x", "about:blank", "ftp://x", "myapp://do ne", "myapp://done\n", "myapp://\\done", "myapp://jane@done",
+        "myapp://\ud800", None, 7, b"myapp://done",
+    ],
+)  # fmt: skip
+def test_a_deep_link_needs_the_scheme_of_an_app_and_no_odd_characters(url):
+    with pytest.raises(InvalidArgumentError, match="^a DeepLink must ") as caught:
+        DeepLink(url)
+    assert "jane" not in str(caught.value)
+
+
 # --- qualification links ------------------------------------------------------------------------------------------
 
 
@@ -105,6 +157,29 @@ def test_link_preserves_any_parameters(source, user_id, skus):
     }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "link"),
+    [
+        ({"environment": "sandbox"}, "https://dev.truemed.com/qualify/tm_qual_x"),
+        ({"brand": "acme"}, "https://app.truemed.com/acme/qualify/tm_qual_x"),
+        ({"brand": "acme", "environment": "sandbox"}, "https://dev.truemed.com/acme/qualify/tm_qual_x"),
+        ({"base_url": "http://127.0.0.1:8080/"}, "http://127.0.0.1:8080/qualify/tm_qual_x"),
+        ({"base_url": URL("https://shop.example"), "brand": "a", "skus": "B"}, "https://shop.example/a/qualify/tm_qual_x?skus=B"),
+    ],
+)  # fmt: skip
+def test_a_link_leads_to_the_server_and_the_brand(arguments, link):
+    """Truemed API, section 7: N18, N19."""
+    assert qualification_link("tm_qual_x", **arguments) == link
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"environment": "staging"}, {"base_url": "shop.example"}, {"base_url": "http://shop.example"}]
+)
+def test_a_link_to_no_server_is_rejected(arguments):
+    with pytest.raises(ConfigurationError, match=f"^{next(iter(arguments))} must be"):
+        qualification_link("tm_qual_x", **arguments)
+
+
 def test_one_sku_is_one():
     assert qualification_link("tm_qual_x", skus="A-1").endswith("?skus=A-1")
 
@@ -122,6 +197,8 @@ def test_one_sku_is_one():
         ({"skus": ["A", ""]}, r"skus\[1\] must not be empty"),
         ({"skus": ""}, "skus must not be empty"),
         ({"skus": 7}, "skus must be a collection"),
+        ({"brand": "a/b"}, "brand must be"),
+        ({"brand": ""}, "brand must be"),
     ],
 )
 def test_invalid_link_parameters_raise(arguments, message):

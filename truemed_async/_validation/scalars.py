@@ -216,19 +216,20 @@ def parse_month_days(name: str, value: object) -> tuple[date, date]:
 
 
 def validate_metadata(name: str, value: object) -> str:
-    """Return the JSON text of a mapping, or validate a JSON text that contains an object."""
+    """Return the JSON text of a mapping, or validate a JSON text: Truemed's page asks for nothing more than JSON."""
+    text = None
     try:
         if isinstance(value, str):
-            parsed = json.loads(value, parse_constant=_reject_constant)
+            json.loads(value, parse_constant=_reject_constant)
             text = validate_text(name, value)
-        else:
-            parsed = dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else None
-            text = json.dumps(parsed, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        elif isinstance(value, Mapping):
+            plain = dict(cast("Mapping[str, Any]", value))
+            text = json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
             text.encode()
     except (ValueError, TypeError, RecursionError):
-        parsed = text = None
-    if not isinstance(parsed, dict) or text is None:
-        raise InvalidArgumentError(f"{name} must be a mapping of JSON values, or a string that contains a JSON object")
+        text = None
+    if text is None:
+        raise InvalidArgumentError(f"{name} must be a mapping of JSON values, or a string that contains JSON")
     return text
 
 

@@ -1,10 +1,10 @@
-"""Checks of URLs: the server, a proxy, and the pages that customers are sent to."""
+"""Checks of URLs: the server, a proxy, and the pages and apps that customers are sent to."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Final
+from typing import Final, Self
 
 from yarl import URL
 
@@ -13,7 +13,53 @@ from truemed_async.errors import ConfigurationError, InvalidArgumentError
 PAYMENT_SESSION_ID: Final = "{{payment_session_id}}"
 """What Truemed replaces with the session's id in a ``success_url``: ``"https://shop.example/thanks?s=" + it``."""
 
+# A scheme of RFC 3986.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?=.)")
+# Schemes that run a script, read a file or show another document, and those of web pages, which need no DeepLink.
+_NOT_APPS = frozenset(
+    {
+        "about",
+        "blob",
+        "data",
+        "file",
+        "filesystem",
+        "ftp",
+        "http",
+        "https",
+        "javascript",
+        "vbscript",
+        "view-source",
+        "ws",
+        "wss",
+    }
+)
 _ENCODED = re.compile(r"%7B(%7B|\{)?\s*payment_session_id", re.IGNORECASE)
+
+
+class DeepLink(str):
+    """A link into an app, such as ``DeepLink("myapp://done")``, in place of a page's URL that customers return to.
+
+    ``success_url`` and ``failure_url`` must be https URLs, which also covers universal links and app links. Wrap a URL
+    with a scheme of your own in this class to allow it. Truemed does not document which schemes it follows: try yours in
+    the sandbox first.
+
+    Raises:
+        InvalidArgumentError: It has no scheme, or one of a web page, a script or a file; or it contains spaces, control
+            characters, backslashes or a user.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, url: str) -> Self:
+        """Check the link; it is sent unchanged."""
+        scheme = None
+        if isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+            scheme = _SCHEME.match(url)
+        if scheme is None or scheme[1].lower() in _NOT_APPS:
+            raise InvalidArgumentError("a DeepLink must begin with the scheme of an app, such as myapp://done")
+        if _has_odd_characters(url) or _has_userinfo(url):
+            raise InvalidArgumentError("a DeepLink must not contain spaces, control characters, backslashes or a user")
+        return super().__new__(cls, url)
 
 
 def is_loopback(host: str) -> bool:
@@ -29,6 +75,10 @@ def is_loopback(host: str) -> bool:
 def _has_userinfo(url: str) -> bool:
     """Whether a URL names a user, even an empty one."""
     return "@" in url.partition("//")[2].partition("/")[0]
+
+
+def _has_odd_characters(url: str) -> bool:
+    return not url.isprintable() or any(character in url for character in " \\")
 
 
 def _parse(text: str) -> URL:
@@ -78,7 +128,7 @@ def validate_web_url(name: str, value: object, *, allow_http: bool = False) -> s
     error = None
     text = str(value) if isinstance(value, (str, URL)) else ""
     parsed = _parse(text)
-    if not text.isprintable() or any(character in text for character in " \\"):
+    if _has_odd_characters(text):
         error = "must not contain spaces, control characters or backslashes"
     elif parsed.scheme not in ("https", "http") or not parsed.host or not re.match(r"https?://", text, re.IGNORECASE):
         error = f"must be an absolute {'http or ' if allow_http else ''}https URL"
@@ -91,8 +141,20 @@ def validate_web_url(name: str, value: object, *, allow_http: bool = False) -> s
     return text
 
 
+def validate_customer_url(name: str, value: object) -> str:
+    """Return the URL of a page that the customer returns to, or a :class:`DeepLink`."""
+    if isinstance(value, DeepLink):
+        return value
+    scheme = _SCHEME.match(value) if isinstance(value, str) else None
+    if scheme is not None and scheme[1].lower() not in _NOT_APPS:
+        raise InvalidArgumentError(
+            f'{name} must be an absolute https URL; if it leads into an app, pass DeepLink("myapp://done")'
+        )
+    return validate_web_url(name, value)
+
+
 def validate_return_url(name: str, value: object) -> str:
-    """Return the URL of a page that the customer returns to. It may contain ``{{payment_session_id}}``.
+    """Return where the customer returns, as :func:`validate_customer_url`. It may contain ``{{payment_session_id}}``.
 
     Braces are not valid in a URL, so any others are a placeholder that Truemed would not replace.
     """
@@ -108,4 +170,4 @@ def validate_return_url(name: str, value: object) -> str:
             f"{name} has {PAYMENT_SESSION_ID} percent-encoded, as URL classes write it; Truemed replaces only that"
             " exact text: pass a string"
         )
-    return validate_web_url(name, value)
+    return validate_customer_url(name, value)

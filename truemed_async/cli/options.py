@@ -52,6 +52,17 @@ def or_unset(value: T | None) -> T | Unset:
     return truemed_async.UNSET if value is None else value
 
 
+def parse_return_url(option: str, text: str | None, *, deep_links: bool) -> str | Unset:
+    """Return where the customer returns; a link into an app requires ``deep_links``."""
+    if text is None:
+        return truemed_async.UNSET
+    if re.match(r"https?:", text, re.IGNORECASE) or not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text):
+        return text
+    if not deep_links:
+        raise InvalidArgumentError(f"{option} must be an https URL; if it leads into an app, add --deep-links")
+    return truemed_async.DeepLink(text)
+
+
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
 class Period:

@@ -18,6 +18,7 @@ from truemed_async.cli.options import (
     or_unset,
     parse_dollars,
     parse_items,
+    parse_return_url,
 )
 from truemed_async.cli.resources import Filters, ResourceCommands
 from truemed_async.errors import InvalidArgumentError
@@ -136,6 +137,7 @@ class Checkout:
     Attributes:
         success_url: Where the customer returns after paying; https, or http on localhost.
         failure_url: Where the customer returns otherwise.
+        deep_links: Accept links into an app, such as myapp://done, in --success-url and --failure-url.
         customer_email: The customer's e-mail address.
         customer_name: The customer's name.
         customer_state: The customer's US state, two letters.
@@ -146,6 +148,7 @@ class Checkout:
 
     success_url: RequiredText
     failure_url: Text = None
+    deep_links: Flag = False
     customer_email: Text = None
     customer_name: Text = None
     customer_state: Text = None
@@ -155,7 +158,11 @@ class Checkout:
 
     def as_kwargs(self) -> dict[str, Any]:
         """Return the arguments of ``payment_sessions.create``."""
-        return {name: or_unset(value) for name, value in attrs.asdict(self).items()}
+        fields = {name: or_unset(value) for name, value in attrs.asdict(self).items() if name != "deep_links"}
+        return fields | {
+            name: parse_return_url(f"--{name.replace('_', '-')}", getattr(self, name), deep_links=self.deep_links)
+            for name in ("success_url", "failure_url")
+        }
 
 
 def create_payment(

@@ -6,7 +6,7 @@ import attrs
 from cyclopts import App, Parameter
 
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, Text, or_unset
+from truemed_async.cli.options import CONTEXT, Flag, Text, or_unset, parse_return_url
 from truemed_async.cli.output import render_object
 from truemed_async.cli.resources import Filters, ResourceCommands
 
@@ -52,6 +52,7 @@ async def update_session(
     metadata: Text = None,
     success_url: Text = None,
     failure_url: Text = None,
+    deep_links: Flag = False,
     idempotency_key: Text = None,
     context: Annotated[Context, CONTEXT],
 ) -> None:
@@ -60,9 +61,10 @@ async def update_session(
     Args:
         id: The id of the qualification session.
         user_id: Your identifier of the user; it can be set only while the session has none.
-        metadata: Your data: the text of a JSON object.
+        metadata: Your data: JSON text, such as an object.
         success_url: Where the customer returns; https, or http on localhost.
         failure_url: Where a customer returns who does not qualify.
+        deep_links: Accept links into an app, such as myapp://done, in --success-url and --failure-url.
         idempotency_key: Repeating the same update with the same key applies it once. Default: a new key, which is shown.
     """
     async with context.target.connect() as client:
@@ -70,8 +72,8 @@ async def update_session(
             id,
             user_id=or_unset(user_id),
             metadata=or_unset(metadata),
-            success_url=or_unset(success_url),
-            failure_url=or_unset(failure_url),
+            success_url=parse_return_url("--success-url", success_url, deep_links=deep_links),
+            failure_url=parse_return_url("--failure-url", failure_url, deep_links=deep_links),
             idempotency_key=idempotency_key,
         )
     render_object(context.streams, update)

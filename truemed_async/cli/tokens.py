@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 
 from truemed_async.cli.connection import Context
 from truemed_async.cli.mutations import DEFAULT_SAFETY, CommandResult, SafetyOptions, confirm_and_run, execute
-from truemed_async.cli.options import CONTEXT, NO_VALUES, Flag, Items, Text, or_unset, parse_items
+from truemed_async.cli.options import CONTEXT, NO_VALUES, Flag, Items, Text, or_unset, parse_items, parse_return_url
 from truemed_async.cli.output import render_object
 from truemed_async.cli.resources import Filters, ResourceCommands
 
@@ -56,6 +56,7 @@ async def create_token(
     *,
     items: Items = NO_VALUES,
     success_url: Text = None,
+    deep_links: Flag = False,
     metadata: Text = None,
     context: Annotated[Context, CONTEXT],
 ) -> None:
@@ -65,13 +66,15 @@ async def create_token(
         items: An item of the subscription, a JSON object; may be repeated. Its price is dollars in quotes:
             {"name": "Box", "price": "29.99", "quantity": 1, "sku": "BOX"}.
         success_url: Where the customer returns; https, or http on localhost.
+        deep_links: Accept a link into an app, such as myapp://done, in --success-url.
         metadata: Your own text, which is returned with the request.
     """
     order_items = parse_items(items)
+    return_url = parse_return_url("--success-url", success_url, deep_links=deep_links)
 
     async def create(client: "AsyncTruemed", _: str | None) -> "PaymentTokenCreation":
         return await client.payment_tokens.create(
-            order_items=or_unset(order_items or None), success_url=or_unset(success_url), metadata=or_unset(metadata)
+            order_items=or_unset(order_items or None), success_url=return_url, metadata=or_unset(metadata)
         )
 
     await execute(context, create, hint="the same command creates another link, which is harmless")

@@ -196,7 +196,7 @@ class Group:
 
     def owns(self, path: str) -> bool:
         """Return whether a raw path belongs to the group, with a route or without one."""
-        return path in self._static or path.startswith(self.prefixes)
+        return path in self._static or path.startswith(self.prefixes) or bool(self._find(path)[0])
 
     def match(self, method: str, path: str) -> Match:
         """Return the route of a method and raw path, or the error: 404 or 405.

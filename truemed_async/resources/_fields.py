@@ -108,8 +108,8 @@ ITEM_FIELDS: Mapping[str, Check] = {
 UPDATE_QUALIFICATION_FIELDS: Mapping[str, Check] = {
     "user_id": scalars.validate_text,
     "metadata": scalars.validate_metadata,
-    "success_url": urls.validate_web_url,
-    "failure_url": urls.validate_web_url,
+    "success_url": urls.validate_customer_url,
+    "failure_url": urls.validate_customer_url,
 }
 NO_FIELDS: Mapping[str, Check] = {}
 
@@ -189,6 +189,21 @@ def build_query(
     return payments.resolve_filters(query, extra)
 
 
+def _validate_json(extra: Mapping[str, Any]) -> None:
+    """Refuse what JSON cannot represent; the values are part of a derived idempotency key, which is made of JSON."""
+    try:
+        json.dumps(extra, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        pass  # raise outside the handler: the text of the error may quote the value
+    else:
+        return
+    raise InvalidArgumentError("extra contains a value that JSON cannot represent")
+
+
+def _masked_unless_none(value: object) -> str:
+    return repr(value) if value is None else MASK
+
+
 def _masked_unless_unset(value: object) -> str:
     """Return what ``repr`` shows of a field: whether it is set, not its value."""
     return repr(value) if value is UNSET else MASK
@@ -203,9 +218,10 @@ class QualificationSessionUpdateParams(UpdateRequest):
     Attributes:
         qualification_session_id: The session's id.
         user_id: Your identifier of the user. It can be set only while the session has none.
-        metadata: Your data: a mapping, or JSON text that holds an object.
-        success_url: Where the customer returns; https, or http on localhost.
+        metadata: Your data: a mapping, or any JSON text.
+        success_url: Where the customer returns; https, http on localhost, or a :class:`~truemed_async.DeepLink`.
         failure_url: As ``success_url``, for a customer who does not qualify.
+        extra: Further fields, sent unchanged.
         idempotency_key: Your own key for this update. By default one is generated.
     """
 
@@ -214,17 +230,22 @@ class QualificationSessionUpdateParams(UpdateRequest):
     metadata: Mapping[str, Any] | str | Unset = attrs.field(default=UNSET, kw_only=True, repr=_masked_unless_unset)
     success_url: str | URL | Unset = attrs.field(default=UNSET, kw_only=True, repr=_masked_unless_unset)
     failure_url: str | URL | Unset = attrs.field(default=UNSET, kw_only=True, repr=_masked_unless_unset)
+    extra: Mapping[str, Any] | None = attrs.field(default=None, kw_only=True, repr=_masked_unless_none)
 
     @property
     def id(self) -> str:
         """The session's id."""
         return self.qualification_session_id
 
-    def fields(self) -> dict[str, str]:
+    def fields(self) -> dict[str, Any]:
         """Check the values and return them. Equal mappings give equal text, whatever the order of their members."""
         scalars.validate_id("qualification_session_id", self.qualification_session_id)
         values = {name: getattr(self, name) for name in UPDATE_QUALIFICATION_FIELDS}
-        body = build_update(UPDATE_QUALIFICATION_FIELDS, **values)
+        body = build_update(UPDATE_QUALIFICATION_FIELDS, self.extra, **values)
+        if self.extra:
+            further = {name: body.pop(name) for name in self.extra}
+            _validate_json(further)
+            body["extra"] = further
         if isinstance(self.metadata, Mapping):
             body["metadata"] = json.dumps(
                 json.loads(body["metadata"]), sort_keys=True, ensure_ascii=False, separators=(",", ":")

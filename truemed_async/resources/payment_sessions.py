@@ -96,8 +96,9 @@ class PaymentSessions(GettableResource[PaymentSession]):
                 ``amount_details`` is passed, here or on an item, it has to be the sum of all parts. 0 is only for a
                 free trial, with ``tokenize`` and ``display_next_bill_info``.
             order_items: The lines of the cart; they decide about eligibility.
-            success_url: Where the customer returns after paying; https, or http on localhost. Truemed replaces
-                ``{{payment_session_id}}`` in it with the session's id, and no other placeholder.
+            success_url: Where the customer returns after paying; https, http on localhost, or a
+                :class:`~truemed_async.DeepLink`. Truemed replaces ``{{payment_session_id}}`` in it with the session's
+                id, and no other placeholder.
             failure_url: Where the customer returns otherwise. Use a generic page.
             amount_details: Charges and discounts of the whole order. Truemed's reference requires it; its guide says
                 that it is optional. Discounts are sent as you pass them, positive or negative, because Truemed's pages

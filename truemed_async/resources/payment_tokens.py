@@ -63,7 +63,7 @@ class PaymentTokens(GettableResource[PaymentToken]):
 
         Args:
             order_items: What the customer subscribes to. Undocumented: named as in :meth:`update`.
-            success_url: Where the customer returns; https, or http on localhost.
+            success_url: Where the customer returns; https, http on localhost, or a :class:`~truemed_async.DeepLink`.
             metadata: Your own text, returned with the request and its webhook. A mapping is sent as JSON.
 
         Returns:

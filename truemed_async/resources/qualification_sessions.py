@@ -68,6 +68,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
         search: str | None = None,
         page: int | None = None,
         page_size: int | None = None,
+        extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> Page[QualificationSession]:
         """Return one page of qualification sessions, sorted by creation. To read all of them, use :meth:`iter`.
@@ -78,6 +79,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
             expires_at: Only sessions whose Letter of Medical Necessity expires on this day, in UTC: a date, a datetime
                 (a naive one is UTC), or ``"YYYY-MM-DD"``.
             search: Text to find in user name, e-mail, user_business_id, utm and external_user_id.
+            extra: Further query parameters.
 
         Raises:
             BadRequestError: Truemed rejected a filter (``ValidationError``).
@@ -86,7 +88,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
         Source: Truemed API reference, "List Qualification Sessions".
         """
         filters = build_query(
-            QUALIFICATION_FILTERS, status=status, user_id=user_id, expires_at=expires_at, search=search
+            QUALIFICATION_FILTERS, extra, status=status, user_id=user_id, expires_at=expires_at, search=search
         )
         return await self._list(LIST_QUALIFICATION_SESSIONS, filters, page, page_size, options)
 
@@ -102,6 +104,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
+        extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> Stream[QualificationSession]:
         """Iterate over all qualification sessions that match the filters of :meth:`list`.
@@ -114,9 +117,12 @@ class QualificationSessions(GettableResource[QualificationSession]):
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Qualification Sessions".
         """
+        filters = build_query(
+            QUALIFICATION_FILTERS, extra, status=status, user_id=user_id, expires_at=expires_at, search=search
+        )
         return self._iterate(
             LIST_QUALIFICATION_SESSIONS,
-            build_query(QUALIFICATION_FILTERS, status=status, user_id=user_id, expires_at=expires_at, search=search),
+            filters,
             SORT_ORDER,
             since=since,
             until=until,
@@ -135,6 +141,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
         success_url: str | URL | Unset = UNSET,
         failure_url: str | URL | Unset = UNSET,
         idempotency_key: str | None = None,
+        extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> QualificationSessionUpdate:
         """Update your own data on a session. Fields that are not passed stay as they are; none can be cleared.
@@ -144,9 +151,9 @@ class QualificationSessions(GettableResource[QualificationSession]):
         Args:
             qualification_session_id: The session's id.
             user_id: Your identifier of the user. It can be set only while the session has none.
-            metadata: Your data: a mapping, or JSON text that holds an object. It is sent as JSON text.
-            success_url: Where the customer returns; https, or http on localhost. Stored but without effect once the
-                session is approved or rejected.
+            metadata: Your data: a mapping, which is sent as JSON text, or any JSON text.
+            success_url: Where the customer returns; https, http on localhost, or a :class:`~truemed_async.DeepLink`.
+                Stored but without effect once the session is approved or rejected.
             failure_url: As ``success_url``, for a customer who does not qualify.
 
         Raises:
@@ -163,6 +170,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
             path={"qualification_session_id": qualification_session_id},
             body=build_update(
                 UPDATE_QUALIFICATION_FIELDS,
+                extra,
                 user_id=user_id,
                 metadata=metadata,
                 success_url=success_url,

@@ -269,8 +269,9 @@ class PaymentSessions:
                 ``amount_details`` is passed, here or on an item, it has to be the sum of all parts. 0 is only for a
                 free trial, with ``tokenize`` and ``display_next_bill_info``.
             order_items: The lines of the cart; they decide about eligibility.
-            success_url: Where the customer returns after paying; https, or http on localhost. Truemed replaces
-                ``{{payment_session_id}}`` in it with the session's id, and no other placeholder.
+            success_url: Where the customer returns after paying; https, http on localhost, or a
+                :class:`~truemed_async.DeepLink`. Truemed replaces ``{{payment_session_id}}`` in it with the session's
+                id, and no other placeholder.
             failure_url: Where the customer returns otherwise. Use a generic page.
             amount_details: Charges and discounts of the whole order. Truemed's reference requires it; its guide says
                 that it is optional. Discounts are sent as you pass them, positive or negative, because Truemed's pages
@@ -582,7 +583,7 @@ class PaymentTokens:
 
         Args:
             order_items: What the customer subscribes to. Undocumented: named as in :meth:`update`.
-            success_url: Where the customer returns; https, or http on localhost.
+            success_url: Where the customer returns; https, http on localhost, or a :class:`~truemed_async.DeepLink`.
             metadata: Your own text, returned with the request and its webhook. A mapping is sent as JSON.
 
         Returns:
@@ -818,6 +819,7 @@ class QualificationSessions:
         search: str | None = None,
         page: int | None = None,
         page_size: int | None = None,
+        extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> Page[QualificationSession]:
         """Return one page of qualification sessions, sorted by creation. To read all of them, use :meth:`iter`.
@@ -828,6 +830,7 @@ class QualificationSessions:
             expires_at: Only sessions whose Letter of Medical Necessity expires on this day, in UTC: a date, a datetime
                 (a naive one is UTC), or ``"YYYY-MM-DD"``.
             search: Text to find in user name, e-mail, user_business_id, utm and external_user_id.
+            extra: Further query parameters.
 
         Raises:
             BadRequestError: Truemed rejected a filter (``ValidationError``).
@@ -835,7 +838,7 @@ class QualificationSessions:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Qualification Sessions".
         """
-        return runner.run(self._async.list, status=status, user_id=user_id, expires_at=expires_at, search=search, page=page, page_size=page_size, options=options)
+        return runner.run(self._async.list, status=status, user_id=user_id, expires_at=expires_at, search=search, page=page, page_size=page_size, extra=extra, options=options)
 
     def iter(
         self,
@@ -849,6 +852,7 @@ class QualificationSessions:
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
+        extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[QualificationSession]:
         """Iterate over all qualification sessions that match the filters of :meth:`list`.
@@ -861,7 +865,7 @@ class QualificationSessions:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Qualification Sessions".
         """
-        return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, options=options))
+        return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
 
     def update(
         self,
@@ -872,6 +876,7 @@ class QualificationSessions:
         success_url: str | URL | Unset = UNSET,
         failure_url: str | URL | Unset = UNSET,
         idempotency_key: str | None = None,
+        extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
     ) -> QualificationSessionUpdate:
         """Update your own data on a session. Fields that are not passed stay as they are; none can be cleared.
@@ -881,9 +886,9 @@ class QualificationSessions:
         Args:
             qualification_session_id: The session's id.
             user_id: Your identifier of the user. It can be set only while the session has none.
-            metadata: Your data: a mapping, or JSON text that holds an object. It is sent as JSON text.
-            success_url: Where the customer returns; https, or http on localhost. Stored but without effect once the
-                session is approved or rejected.
+            metadata: Your data: a mapping, which is sent as JSON text, or any JSON text.
+            success_url: Where the customer returns; https, http on localhost, or a :class:`~truemed_async.DeepLink`.
+                Stored but without effect once the session is approved or rejected.
             failure_url: As ``success_url``, for a customer who does not qualify.
 
         Raises:
@@ -895,7 +900,7 @@ class QualificationSessions:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Update a Qualification Session".
         """
-        return runner.run(self._async.update, qualification_session_id, user_id=user_id, metadata=metadata, success_url=success_url, failure_url=failure_url, idempotency_key=idempotency_key, options=options)
+        return runner.run(self._async.update, qualification_session_id, user_id=user_id, metadata=metadata, success_url=success_url, failure_url=failure_url, idempotency_key=idempotency_key, extra=extra, options=options)
 
     def update_many(
         self,

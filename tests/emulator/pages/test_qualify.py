@@ -31,6 +31,14 @@ def test_submitted_survey_creates_a_session(api, shopper, review, becomes):
     assert given == {"source": "email_receipt", "user_id": "42", "skus_param": "a,b", "email": "sam@example.com"}
 
 
+def test_a_link_with_a_brand_leads_to_the_same_survey(api, shopper):
+    """Truemed API, section 7: N18."""
+    link = "/acme" + LINK
+    assert shopper.get(link).page.heading == "Health survey"
+    assert shopper.submit(f"{link}?source=email", review="approve").status == 200
+    assert sessions(api)[0]["source"] == "email"
+
+
 @pytest.mark.parametrize(
     ("query", "source"),
     [

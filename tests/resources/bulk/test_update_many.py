@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, strategies as st
 from yarl import URL
 
-from truemed_async import AsyncTruemed, QualificationSessionUpdateParams, RetryPolicy, Timeouts
+from truemed_async import AsyncTruemed, DeepLink, QualificationSessionUpdateParams, RetryPolicy, Timeouts
 from truemed_async._core.bulk_update import derive_key
 from truemed_async.endpoints import UPDATE_QUALIFICATION_SESSION
 from truemed_async.errors import (
@@ -112,8 +112,12 @@ async def test_one_failure_does_not_affect_others_and_has_its_key(client, free, 
         QualificationSessionUpdateParams("qs_1", metadata={"x": float("nan")}),
         QualificationSessionUpdateParams("qs_1", success_url="ftp://x"),
         QualificationSessionUpdateParams("qs_1", user_id="me", idempotency_key="a b"),
+        QualificationSessionUpdateParams("qs_1", extra={"user_id": "me"}),
+        QualificationSessionUpdateParams("qs_1", extra={"x": object()}),
+        QualificationSessionUpdateParams("qs_1", extra={"x": float("nan")}),
+        QualificationSessionUpdateParams("qs_1", extra={}),
     ],
-    ids=["id", "no id", "nothing", "empty", "metadata", "url", "key"],
+    ids=["id", "no id", "nothing", "empty", "metadata", "url", "key", "known", "object", "nan", "no extra"],
 )
 @pytest.mark.parametrize("run_id", [None, "run-1"])
 async def test_invalid_change_is_an_outcome_without_a_request(emulator, client, free, change, run_id):
@@ -140,12 +144,15 @@ async def test_all_fields_are_sent(emulator, client, free):
         user_id="me",
         metadata={"b": 1, "a": "ü"},
         success_url=URL("https://shop.example/ok"),
-        failure_url="https://shop.example/no",
+        failure_url=DeepLink("myapp://no"),
+        extra={"note": [1, None]},
     )
     assert (await outcomes_of(client, [change]))[0].ok
+    (sent,) = [orjson.loads(request.body) for request in emulator.requests if request.method == "POST"]
+    assert sent["note"] == [1, None]
     stored = emulator.state.qualification_sessions.get(one)
     assert (stored.user_id, stored.metadata) == ("me", '{"a":"ü","b":1}')
-    assert (stored.success_url, stored.failure_url) == ("https://shop.example/ok", "https://shop.example/no")
+    assert (stored.success_url, stored.failure_url) == ("https://shop.example/ok", "myapp://no")
 
 
 # --- refused ----------------------------------------------------------------------------------------------------------
@@ -179,8 +186,9 @@ def test_repr_of_a_change_masks_its_values():
     change = QualificationSessionUpdateParams("qs_1", user_id="jane@example.com", metadata={"name": "Jane"})
     assert repr(change) == (
         "QualificationSessionUpdateParams(idempotency_key=None, qualification_session_id='qs_1', user_id=***, metadata=***, "
-        "success_url=UNSET, failure_url=UNSET)"
+        "success_url=UNSET, failure_url=UNSET, extra=None)"
     )
+    assert "Jane" not in repr(QualificationSessionUpdateParams("qs_1", extra={"name": "Jane"}))
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Qualification links: a survey without a payment, ``…/qualify/tm_qual_…?source=&user_id=&skus=``."""
+"""Qualification links: a survey without a payment, ``…[/BRAND]/qualify/tm_qual_…?source=&user_id=&skus=``."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ ROUTES: Final = (
             (f"{HOSTED}/provision_requests/{{id}}/card", payment_method.card),
             (f"{HOSTED}/payment_tokens/{{id}}", payment_method.repair),
             ("/qualify/{id}", qualify.qualify),
+            ("/{brand}/qualify/{id}", qualify.qualify),
         )
         for method in ("GET", "HEAD", "POST")
     ),
