@@ -84,7 +84,8 @@ def shop(request):
 def emulator():
     """The address of an emulator with something of everything in it."""
     seeded = ("--sessions", "40", "--payment-sessions", "40", "--payment-tokens", "10", "--catalog-items", "10")
-    with running("-m", "truemed_async", "emulator", "--webhook", "http://127.0.0.1:9/", "--quiet", *seeded) as process:
+    options = ("--port", "0", "--webhook", "http://127.0.0.1:9/", "--quiet", *seeded)
+    with running("-m", "truemed_async", "emulator", *options) as process:
         yield process.stdout.readline().split()[1]
 
 

@@ -17,6 +17,8 @@ import pytest
 
 from tests.support.waiting import wait_until
 
+FREE_PORT = ("--port", "0")
+
 
 class Signalled(io.StringIO):
     """Raises a signal once the emulator has printed everything."""
@@ -26,7 +28,7 @@ class Signalled(io.StringIO):
         self.number = number
 
     def flush(self) -> None:
-        if self.getvalue().count("\n") == 3 and self.number:
+        if self.getvalue().count("\n") == 4 and self.number:
             number, self.number = self.number, None
             signal.raise_signal(number)
 
@@ -42,13 +44,17 @@ ENDING_SIGNALS = [
 def test_emulator_serves_until_signal(truemed, number, code):
     before = signal.getsignal(signal.SIGTERM)
 
-    done = truemed("emulator", out=Signalled(number))
+    done = truemed("emulator", *FREE_PORT, out=Signalled(number))
 
     assert done.code == code
-    url, key, export = done.out.splitlines()
-    url, key = url.removeprefix("url      "), key.removeprefix("api key  ")
+    url, *exports = done.out.splitlines()
+    url = url.removeprefix("url      ")
     assert url.startswith("http://127.0.0.1:")
-    assert export == f"export TRUEMED_BASE_URL={url} TRUEMED_API_KEY={key}"
+    assert exports == [
+        f"export TRUEMED_BASE_URL={url}",
+        "export TRUEMED_API_KEY=emulator-development-key",
+        "export TRUEMED_WEBHOOK_SECRET=emulator-webhook-secret",
+    ]
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -66,7 +72,7 @@ def test_emulator_with_repeated_signals_saves_its_state(tmp_path, number, code):
         "    write(*args)\n"
         f"    signal.raise_signal({int(number)})\n"
         "command.write_snapshot = write_and_signal\n"
-        f"sys.argv = ['truemed', 'emulator', '--sessions', '1', '--quiet', '--state', {str(file)!r}]\n"
+        f"sys.argv = ['truemed', 'emulator', '--port', '0', '--sessions', '1', '--quiet', '--state', {str(file)!r}]\n"
         "sys.exit(main())\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
@@ -81,13 +87,13 @@ def test_emulator_with_ignored_signal_keeps_serving(truemed):
 
     class Both(Signalled):
         def flush(self):
-            if self.getvalue().count("\n") == 3 and self.number:
+            if self.getvalue().count("\n") == 4 and self.number:
                 signal.raise_signal(signal.SIGHUP)
                 super().flush()
 
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        assert truemed("emulator", "--sessions", "0", out=Both(signal.SIGTERM)).code == 0
+        assert truemed("emulator", *FREE_PORT, "--sessions", "0", out=Both(signal.SIGTERM)).code == 0
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, previous)
@@ -103,7 +109,7 @@ def test_emulator_with_ignored_signal_keeps_serving(truemed):
     ],
 )
 def test_emulator_host_warns_unless_it_is_loopback(truemed, argv, warned):
-    done = truemed("emulator", "--sessions", "0", *argv, out=Signalled(signal.SIGTERM))
+    done = truemed("emulator", *FREE_PORT, "--sessions", "0", *argv, out=Signalled(signal.SIGTERM))
 
     assert done.code == 0
     assert ("warning: 0.0.0.0 accepts other machines" in done.err) is warned
@@ -111,7 +117,7 @@ def test_emulator_host_warns_unless_it_is_loopback(truemed, argv, warned):
 
 
 def test_emulator_host_that_cannot_be_bound_is_reported(truemed):
-    done = truemed("emulator", "--sessions", "0", "--host", "192.0.2.1")
+    done = truemed("emulator", *FREE_PORT, "--sessions", "0", "--host", "192.0.2.1")
 
     assert done.code == 2
     assert "cannot serve on port 0 of 192.0.2.1: " in done.err
@@ -129,14 +135,18 @@ def test_emulator_allow_host_is_accepted(truemed):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(truemed_async.emulator, "Emulator", Watched, raising=False)
-        argv = ("emulator", "--allow-host", "emulator:8080", "--allow-host", "proxy")
+        argv = ("emulator", *FREE_PORT, "--allow-host", "emulator:8080", "--allow-host", "proxy")
         assert truemed(*argv, out=Signalled(signal.SIGTERM)).code == 0
     assert received == [("emulator:8080", "proxy")]
 
 
 @pytest.mark.parametrize(
     "argv",
-    [("emulator", "--sessions", "3", "--seed", "4"), ("--sessions", "3", "--seed", "4", "emulator"), ("emulator",)],
+    [
+        ("emulator", *FREE_PORT, "--sessions", "3", "--seed", "4"),
+        ("--sessions", "3", "--seed", "4", "emulator", *FREE_PORT),
+        ("emulator", *FREE_PORT),
+    ],
 )
 def test_sessions_and_seed_options_apply(truemed, monkeypatch, argv):
     import truemed_async.emulator
@@ -152,8 +162,60 @@ def test_sessions_and_seed_options_apply(truemed, monkeypatch, argv):
 
     assert truemed(*argv, out=Signalled(signal.SIGTERM)).code == 0
     (options,) = made
-    assert (options["sessions"], options["seed"]) == ((3, 4) if len(argv) > 1 else (1000, 0))
-    assert options["port"] == options["payment_sessions"] == options["payment_tokens"] == options["catalog_items"] == 0
+    assert (options["sessions"], options["seed"]) == ((3, 4) if "--seed" in argv else (1000, 0))
+    assert (options["payment_sessions"], options["payment_tokens"], options["catalog_items"]) == (200, 20, 20)
+    assert options["examples"]
+
+
+def test_print_env_prints_the_settings_and_exits(truemed):
+    done = truemed("emulator", "--print-env", "--port", "4567")
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "export TRUEMED_BASE_URL=http://127.0.0.1:4567",
+        "export TRUEMED_API_KEY=emulator-development-key",
+        "export TRUEMED_WEBHOOK_SECRET=emulator-webhook-secret",
+    ]
+
+
+def test_print_env_with_free_port_is_rejected(truemed):
+    done = truemed("emulator", "--print-env", *FREE_PORT)
+
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: --print-env requires a --port other than 0\n"
+
+
+def test_print_env_has_the_key_and_secret_of_the_state(truemed, tmp_path):
+    from truemed_async.cli.emulator import EmulatorSnapshot, write_snapshot
+    from truemed_async.emulator import Emulator
+
+    server = Emulator(sessions=0, api_key="a-key-of-a-team")
+    server.webhooks.register("http://127.0.0.1:9/", secret="a secret")
+    write_snapshot(tmp_path / "state.json", EmulatorSnapshot.capture(server))
+
+    done = truemed("emulator", "--print-env", "--state", str(tmp_path / "state.json"))
+
+    assert done.out.splitlines() == [
+        "export TRUEMED_BASE_URL=http://127.0.0.1:8642",
+        "export TRUEMED_API_KEY=a-key-of-a-team",
+        "export TRUEMED_WEBHOOK_SECRET='a secret'",
+    ]
+
+
+def test_emulator_by_default_listens_on_the_fixed_port(truemed, monkeypatch):
+    import truemed_async.emulator
+
+    ports = []
+
+    class Watched(truemed_async.emulator.Emulator):
+        def __init__(self, **options):
+            ports.append(options["port"])
+            super().__init__(**{**options, "port": 0})
+
+    monkeypatch.setattr(truemed_async.emulator, "Emulator", Watched, raising=False)
+
+    assert truemed("emulator", out=Signalled(signal.SIGTERM)).code == 0
+    assert ports == [8642]
 
 
 def test_occupied_port_exits_2(truemed):
@@ -164,6 +226,7 @@ def test_occupied_port_exits_2(truemed):
 
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: cannot serve on port {port} of 127.0.0.1: ")
+    assert done.err.endswith("; --port 0 takes a free one\n")
 
 
 @pytest.mark.parametrize(
@@ -188,8 +251,8 @@ def serve(start):
     """Start the command as a process; return it with the URL and the key that it prints."""
 
     def serve(*argv):
-        process = start("emulator", "--sessions", "0", *argv)
-        url, key, _ = (process.stdout.readline().split()[-1] for _ in range(3))
+        process = start("emulator", *FREE_PORT, "--empty", *argv)
+        url, _, key, _ = (process.stdout.readline().split()[-1].rpartition("=")[2] for _ in range(4))
         return process, url, key
 
     return serve
@@ -285,31 +348,31 @@ class TestState:
     def test_invalid_state_file_is_rejected(self, truemed, tmp_path, option, content):
         file = tmp_path / "state.json"
         file.write_text(content)
-        done = truemed("emulator", option, str(file))
+        done = truemed("emulator", *FREE_PORT, option, str(file))
         assert (done.code, done.out) == (2, "")
         assert done.err == "error: the file was not written by `truemed emulator --state`\n"
         assert file.read_text() == content
 
     def test_state_with_remote_webhook_is_rejected(self, truemed, tmp_path):
         file = tmp_path / "state.json"
-        assert truemed("emulator", "--state", str(file), out=Signalled(signal.SIGTERM)).code == 0
+        assert truemed("emulator", *FREE_PORT, "--state", str(file), out=Signalled(signal.SIGTERM)).code == 0
         held = json.loads(file.read_text())
         held["webhooks"]["endpoints"] = [{"id": "w", "url": "https://evil.example/", "secrets": ["s"], "events": None}]
         file.write_text(json.dumps(held))
-        assert truemed("emulator", "--state", str(file)).code == 2
+        assert truemed("emulator", *FREE_PORT, "--state", str(file)).code == 2
 
     @pytest.mark.parametrize("option", ["--state", "--seed-file"])
     def test_unreadable_state_file_is_rejected(self, truemed, tmp_path, option):
-        done = truemed("emulator", option, str(tmp_path))
+        done = truemed("emulator", *FREE_PORT, option, str(tmp_path))
         assert (done.code, done.err) == (2, f"error: {option} cannot be read: Is a directory\n")
 
     def test_state_in_missing_directory_is_rejected(self, truemed, tmp_path):
-        done = truemed("emulator", "--state", str(tmp_path / "nowhere" / "state.json"))
+        done = truemed("emulator", *FREE_PORT, "--state", str(tmp_path / "nowhere" / "state.json"))
         assert (done.code, done.out) == (2, "")
         assert done.err == "error: --state cannot be written: No such file or directory\n"
 
     def test_missing_seed_file_is_rejected(self, truemed, tmp_path):
-        done = truemed("emulator", "--seed-file", str(tmp_path / "seed.json"))
+        done = truemed("emulator", *FREE_PORT, "--seed-file", str(tmp_path / "seed.json"))
         assert (done.code, done.err) == (2, "error: --seed-file: there is no such file\n")
 
 
@@ -374,7 +437,7 @@ class TestRequestLog:
 
 @pytest.mark.parametrize("url", ["https://shop.example/", "nonsense"])
 def test_remote_webhook_is_rejected(truemed, url):
-    done = truemed("emulator", "--webhook", url)
+    done = truemed("emulator", *FREE_PORT, "--webhook", url)
     assert (done.code, done.err) == (
         2,
         "error: --webhook: a webhook must be an http or https URL of this machine\n",
@@ -383,7 +446,7 @@ def test_remote_webhook_is_rejected(truemed, url):
 
 @pytest.mark.parametrize("option", ["--payment-sessions", "--payment-tokens", "--catalog-items"])
 def test_negative_count_is_rejected(truemed, option):
-    assert truemed("emulator", option, "-1").code == 2
+    assert truemed("emulator", *FREE_PORT, option, "-1").code == 2
 
 
 def test_port_above_65535_is_rejected(serve, ask, stopped):
@@ -406,17 +469,75 @@ class TestDialect:
         monkeypatch.setattr(truemed_async.emulator, "Emulator", Watched, raising=False)
         file = tmp_path / "dialect.json"
         file.write_text('{"times": "no_zone"}')
-        assert truemed("emulator", "--dialect", str(file), out=Signalled(signal.SIGTERM)).code == 0
-        assert truemed("emulator", out=Signalled(signal.SIGTERM)).code == 0
+        assert truemed("emulator", *FREE_PORT, "--dialect", str(file), out=Signalled(signal.SIGTERM)).code == 0
+        assert truemed("emulator", *FREE_PORT, out=Signalled(signal.SIGTERM)).code == 0
         assert dialects == [truemed_async.emulator.Dialect(times="no_zone"), None]
 
     def test_invalid_dialect_is_usage_error(self, truemed, tmp_path):
         file = tmp_path / "dialect.json"
         file.write_text('{"ties": "odd"}')
-        done = truemed("emulator", "--dialect", str(file))
+        done = truemed("emulator", *FREE_PORT, "--dialect", str(file))
         assert (done.code, done.out) == (2, "")
         assert done.err == "error: --dialect: ties must be 'stable' or 'random', not 'odd'\n"
 
     def test_unreadable_dialect_is_usage_error(self, truemed, tmp_path):
-        done = truemed("emulator", "--dialect", str(tmp_path))
+        done = truemed("emulator", *FREE_PORT, "--dialect", str(tmp_path))
         assert (done.code, done.err) == (2, "error: --dialect cannot be read: Is a directory\n")
+
+
+class TestEmulatorInsideTheCommand:
+    """``--env emulator``: a whole merchant, made anew by each command."""
+
+    @pytest.mark.parametrize(
+        "argv",
+        [
+            ("sessions", "get", "qs_abc123", "qs_def456", "qs_ghi789"),
+            ("payments", "get", "5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11", "7c1e4b60-2d95-4a3b-8b1c-5e6f70819203"),
+            ("tokens", "get", "pt_abc123"),
+            ("tokens", "provision-request", "ptr_abc123"),
+            ("catalog", "get", "SB-1"),
+        ],
+    )
+    def test_example_objects_are_there(self, truemed, argv):
+        done = truemed("--env", "emulator", *argv)
+        assert (done.code, done.err, len(done.rows)) == (0, "", max(1, len(argv) - 2))
+
+    @pytest.mark.parametrize("resource", ["payments", "tokens", "catalog"])
+    def test_each_resource_has_rows(self, truemed, resource):
+        assert len(truemed("--env", "emulator", resource, "list", "--page-size", "15").rows) == 15
+
+    @pytest.mark.parametrize(
+        ("seed", "code", "said"),
+        [("0", 0, "of them from the previous run"), ("1", 2, "was begun with different server")],
+    )
+    def test_next_command_resumes_export_of_the_same_data(self, truemed, monkeypatch, tmp_path, seed, code, said):
+        import truemed_async.emulator
+
+        file = tmp_path / "all.csv"
+        argv = ("--env", "emulator", "sessions", "export", "--output", str(file))
+
+        class Failing(truemed_async.emulator.Emulator):
+            def __init__(self, **options):
+                super().__init__(**options)
+                self.faults.add("status", code=403, nth=2)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(truemed_async.emulator, "Emulator", Failing, raising=False)
+            assert truemed(*argv).code == 1
+        done = truemed("--seed", seed, *argv, "--resume")
+
+        assert done.code == code
+        assert said in done.err
+        assert file.exists() is (code == 0)
+        if not code:
+            assert len(file.read_text(encoding="utf-8").splitlines()) == 1001
+
+    def test_command_that_prints_a_link_says_that_it_ends(self, truemed):
+        item = ("--item", '{"name": "Box", "price": "29.99", "quantity": 1}')
+        done = truemed("--env", "emulator", "tokens", "create", *item, "--success-url", "https://shop.example/")
+        assert done.code == 0
+        assert re.search(
+            r"note: links to http://127\.0\.0\.1:\d+ end with this command; those of `truemed emulator` stay\n",
+            done.err,
+        )
+        assert "note:" not in truemed("--env", "emulator", "tokens", "list").err

@@ -94,9 +94,8 @@ def test_ctrl_c_during_export_exits_130(start, finish, tmp_path, monkeypatch):
 @posix
 @pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 0, "")])
 def test_emulator_process_serves_until_signal(start, finish, number, code, said):
-    process = start("emulator", "--sessions", "3")
-    lines = [process.stdout.readline() for _ in range(3)]
-    url, key = (setting.partition("=")[2] for setting in lines[2].removeprefix("export ").split())
+    process = start("emulator", "--port", "0", "--empty")
+    url, _, key, _ = (process.stdout.readline().split()[-1].rpartition("=")[2] for _ in range(4))
 
     path = "/api/v1/qualification_sessions"
     request = urllib.request.Request(f"{url}{path}?search=sam", headers={"x-truemed-api-key": key})

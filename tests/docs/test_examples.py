@@ -367,7 +367,9 @@ def test_shell_example_runs(block, emulator, shell_path):
 @pytest.mark.parametrize("block", [each for each in COMMANDS if "server" in each.fixtures], ids=str)
 def test_server_example_stops_on_interrupt(block, emulator, shell_path):
     """A server prints its address, and ends with Ctrl-C."""
-    with subprocess.Popen(["bash", "-c", f"exec {script_of(block)}"], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        ["bash", "-c", f"exec {script_of(block)} --port 0"], stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline().startswith("url ")

@@ -3,14 +3,14 @@
 import hashlib
 import json
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
 
 from truemed_async.emulator import Emulator
 from truemed_async.emulator.clock import twelve_months_after
-from truemed_async.emulator.seeds import ANCHOR, seed_sessions
+from truemed_async.emulator.seeds import ANCHOR, seed_examples, seed_sessions
 
 
 def digest(sessions, seed):
@@ -97,3 +97,42 @@ def test_fills_the_emulator():
     assert sorted(session.id for session in state.qualification_sessions.rows) == sorted(
         session.id for session in seed_sessions(50, 7)
     )
+
+
+class TestExamples:
+    """The objects with fixed ids, see docs/emulator.md."""
+
+    def test_examples_are_the_first_of_the_numbers(self):
+        state = Emulator(sessions=50, payment_sessions=10, payment_tokens=5, catalog_items=5, examples=True).state
+        assert state.qualification_sessions.get("qs_abc123").status == "approved"
+        assert state.qualification_sessions.get("qs_def456").status == "processing"
+        assert state.payment_sessions.get("5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11").status == "captured"
+        assert state.payment_sessions.get("7c1e4b60-2d95-4a3b-8b1c-5e6f70819203").status == "authorized"
+        assert state.payment_tokens.get("pt_abc123").status == "active"
+        assert state.provision_requests.get("ptr_abc123").payment_token == "pt_abc123"
+        assert state.catalog_items.get("SB-1").status == "eligible_with_lmn"
+        counted = (state.qualification_sessions, state.payment_sessions, state.payment_tokens, state.catalog_items)
+        assert [store.count for store in counted] == [50, 10, 5, 5]
+
+    def test_example_payout_is_the_sum_of_its_transactions(self):
+        state = Emulator(sessions=0, payment_sessions=2, examples=True).state
+        (payout,) = state.payouts.rows
+        assert payout.amount == sum(row.amount for row in state.transactions.rows if row.payout_id == payout.id)
+
+    def test_numbers_of_zero_leave_out_the_examples(self):
+        assert repr(Emulator(sessions=0, examples=True).state) == "<State of nothing>"
+
+    def test_emulator_by_default_has_no_examples(self):
+        assert "qs_abc123" not in Emulator().state.qualification_sessions
+
+    @pytest.mark.parametrize("day", [(2026, 11, 29), (2028, 2, 29), (2029, 1, 1), (2029, 3, 30)])
+    def test_example_letters_are_valid_on_any_day(self, day):
+        now = datetime(*day, 13, tzinfo=UTC)
+        sessions = {row.id: row for row in seed_examples(now)["qualification_sessions"]}
+        assert sessions["qs_abc123"].expires_at > now + timedelta(days=300)
+        assert now < sessions["qs_ghi789"].expires_at < now + timedelta(days=60)
+        assert sessions["qs_ghi789"].expires_at == twelve_months_after(sessions["qs_ghi789"].lmn_reviewed_at)
+
+    def test_example_hold_can_be_captured(self):
+        state = Emulator(sessions=0, payment_sessions=2, examples=True).state
+        assert state.payment_sessions.capture("7c1e4b60-2d95-4a3b-8b1c-5e6f70819203").status == "captured"

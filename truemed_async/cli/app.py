@@ -141,7 +141,8 @@ def make_app(streams: Streams) -> App:
         seed: Annotated[int | None, LITERAL] = None,
     ) -> int | None:
         command, bound, ignored = app.parse_args(tokens)
-        context = Context(Target(env=env, base_url=base_url, sessions=sessions, seed=seed), streams)
+        target = Target(env=env, base_url=base_url, sessions=sessions, seed=seed, print_note=streams.print_message)
+        context = Context(target, streams)
         try:
             return run_command(
                 command, *bound.args, **bound.kwargs, **({"context": context} if "context" in ignored else {})

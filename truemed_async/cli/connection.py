@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
@@ -18,18 +19,23 @@ if TYPE_CHECKING:
 
 EnvironmentName = Literal["production", "sandbox", "emulator"]
 
-DEFAULT_SESSIONS = 1000
-DEFAULT_SEED = 0
+# A whole merchant, so that each command has something to show.
+DEFAULT_DATA: Final[Mapping[str, int]] = MappingProxyType(
+    {"sessions": 1000, "payment_sessions": 200, "payment_tokens": 20, "catalog_items": 20, "seed": 0}
+)
+# The routes that respond with a link to a page for a shopper.
+_LINKING_ROUTES: Final = frozenset({"payment_sessions.create", "payment_tokens.create", "payment_tokens.update"})
 
 
 @attrs.frozen(kw_only=True)
 class Target:
-    """The global options; ``None`` for those that are not given."""
+    """The global options; ``None`` for those that are not given. ``print_note`` shows a note to the user, if it is set."""
 
     env: EnvironmentName | None = None
     base_url: str | None = None
     sessions: int | None = None
     seed: int | None = None
+    print_note: Callable[[str], object] | None = attrs.field(default=None, eq=False, repr=False)
 
     def check(self) -> None:
         """Refuse options that exclude each other."""
@@ -49,18 +55,37 @@ class Target:
         # All settings are given, so that environment variables for another server are ignored.
         async with (
             self.emulator() as emulator,
-            truemed_async.AsyncTruemed(emulator.api_key, environment="sandbox", base_url=emulator.url) as client,
+            _emulator_client(emulator, self._data) as client,
         ):
             yield client
+            if self.print_note and any(request.route in _LINKING_ROUTES for request in emulator.requests):
+                self.print_note(
+                    f"note: links to {emulator.url} end with this command; those of `truemed emulator` stay"
+                )
 
     def emulator(self, port: int = 0, **options: Any) -> Emulator:
         """Return an emulator that is not yet started; ``options`` are further arguments of it."""
-        return truemed_async.emulator.Emulator(
-            sessions=DEFAULT_SESSIONS if self.sessions is None else self.sessions,
-            seed=DEFAULT_SEED if self.seed is None else self.seed,
-            port=port,
-            **options,
-        )
+        return truemed_async.emulator.Emulator(**{"examples": True, "port": port, **self._data, **options})
+
+    @property
+    def _data(self) -> Mapping[str, int]:
+        """The options of the generated data."""
+        data = {"sessions": self.sessions, "seed": self.seed}
+        return {**DEFAULT_DATA, **{name: value for name, value in data.items() if value is not None}}
+
+
+def _emulator_client(emulator: Emulator, data: Mapping[str, int]) -> AsyncTruemed:
+    """Return a client that is named by the emulator's data, and not by its port, which differs for each command.
+
+    So the next command with the same options can resume an export: it reads the same rows.
+    """
+
+    class EmulatorClient(truemed_async.AsyncTruemed):
+        @property
+        def base_url(self) -> str:
+            return f"emulator:{','.join(f'{name}={value}' for name, value in data.items())}"
+
+    return EmulatorClient(emulator.api_key, environment="sandbox", base_url=emulator.url)
 
 
 @attrs.frozen

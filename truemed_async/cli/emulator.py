@@ -6,8 +6,10 @@ import asyncio
 import signal
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from errno import EADDRINUSE
 from ipaddress import ip_address
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import attrs
@@ -18,7 +20,7 @@ from cyclopts import Parameter
 from truemed_async._files import create_owner_only, resolve_links, write_all
 from truemed_async._sensitive import Sensitive
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL, NO_VALUES, NON_NEGATIVE, PORT, Count
+from truemed_async.cli.options import CONTEXT, LITERAL, NO_VALUES, PORT, Count, Flag
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     from truemed_async.emulator.request_log import LoggedRequest
     from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
 
+
+# The same at each start: what was exported once stays valid. They protect nothing; the emulator is a test double.
+DEFAULT_PORT: Final = 8642
+DEFAULT_API_KEY: Final = "emulator-development-key"
+DEFAULT_WEBHOOK_SECRET: Final = "emulator-webhook-secret"  # noqa: S105 - see above
 
 # What a terminal, a supervisor or a container sends to end a process, apart from SIGKILL.
 _ENDING_SIGNALS: Final = (
@@ -47,67 +54,82 @@ _ENDING_SIGNALS: Final = (
 async def emulator(
     *,
     host: Annotated[str, LITERAL] = "127.0.0.1",
-    port: Annotated[int, PORT] = 0,
+    port: Annotated[int, PORT] = DEFAULT_PORT,
     allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = NO_VALUES,
     sessions: Count = None,
-    payment_sessions: Annotated[int, NON_NEGATIVE] = 0,
-    payment_tokens: Annotated[int, NON_NEGATIVE] = 0,
-    catalog_items: Annotated[int, NON_NEGATIVE] = 0,
+    payment_sessions: Count = None,
+    payment_tokens: Count = None,
+    catalog_items: Count = None,
     seed: Annotated[int | None, LITERAL] = None,
+    empty: Flag = False,
     state: Annotated[Path | None, LITERAL] = None,
     seed_file: Annotated[Path | None, LITERAL] = None,
     webhook: Annotated[tuple[str, ...], Parameter(negative="")] = NO_VALUES,
     dialect: Annotated[Path | None, LITERAL] = None,
+    print_env: Flag = False,
     quiet: bool = False,
     context: Annotated[Context, CONTEXT],
 ) -> None:
     """Serve the Truemed API with generated data on this machine, until Ctrl-C.
+
+    It holds a whole merchant, and the objects of the documentation's examples, such as the qualification session
+    qs_abc123. Port, API key and webhook secret are the same at each start: they are printed as commands for the shell.
 
     It also serves the inspector, at its root URL, and the hosted pages of shoppers. Each request and each delivery of a
     webhook is a line on standard error, without queries and bodies.
 
     Args:
         host: The address to bind; 0.0.0.0 lets other containers and machines connect.
-        port: The port; 0 takes a free one.
+        port: The port; 0 takes a free one. Default: 8642.
         allow_host: A further value of the Host header to accept, such as emulator:8080; may be repeated.
         sessions: The number of qualification sessions. Default: 1000.
-        payment_sessions: The number of payment sessions, with their payouts and transactions.
-        payment_tokens: The number of payment tokens.
-        catalog_items: The number of items in the catalog.
+        payment_sessions: The number of payment sessions, with their payouts and transactions. Default: 200.
+        payment_tokens: The number of payment tokens. Default: 20.
+        catalog_items: The number of items in the catalog. Default: 20.
         seed: The seed of the generated data; the same seed gives the same data. Default: 0.
+        empty: Hold nothing but what the other options ask for, and no example objects.
         state: A file that keeps data, clock, webhooks and API key between runs.
         seed_file: A file that another run wrote with --state: start with its content, and do not write to it.
         webhook: A URL on this machine that receives signed webhooks; may be repeated.
         dialect: A JSON file with the behavior to emulate where Truemed's documentation leaves it open.
+        print_env: Print only the commands that set the environment variables, and exit.
         quiet: Do not show requests and deliveries.
     """
     target, streams = context.target, context.streams
     if target.env is not None or target.base_url is not None:
         raise ConfigurationError("--env and --base-url do not apply to the emulator, which is itself the server")
     snapshot = read_snapshot(state, "--state") or (None if seed_file is None else _read_seed_file(seed_file))
-    server = attrs.evolve(
-        target,
-        sessions=target.sessions if sessions is None else sessions,
-        seed=target.seed if seed is None else seed,
-    ).emulator(
+    counts = {
+        "sessions": sessions if sessions is not None else target.sessions,
+        "payment_sessions": payment_sessions,
+        "payment_tokens": payment_tokens,
+        "catalog_items": catalog_items,
+    }
+    data = {name: 0 if empty and number is None else number for name, number in counts.items()}
+    server = attrs.evolve(target, seed=target.seed if seed is None else seed).emulator(
         port,
         host=host,
         allowed_hosts=allow_host,
-        payment_sessions=payment_sessions,
-        payment_tokens=payment_tokens,
-        catalog_items=catalog_items,
-        api_key=snapshot and snapshot.api_key,
+        examples=not empty,
+        **{name: number for name, number in data.items() if number is not None},
+        api_key=DEFAULT_API_KEY if snapshot is None else snapshot.api_key,
         dialect=None if dialect is None else _read_dialect(dialect),
     )
     if snapshot is not None:
         snapshot.restore(server)
     for url in webhook:
         _register_webhook(server, url)
+    if print_env:
+        if not port:
+            raise InvalidArgumentError("--print-env requires a --port other than 0")
+        _print_environment(server, streams)
+        return
     with _stop_on_signal() as stop:
         try:
             await server.start()
         except OSError as error:
-            raise ConfigurationError(f"cannot serve on port {port} of {host}: {error.strerror}") from error
+            hint = "; --port 0 takes a free one" if error.errno == EADDRINUSE else ""
+            raise ConfigurationError(f"cannot serve on port {port} of {host}: {error.strerror}{hint}") from error
         try:
             if state is not None:
                 _save_state(state, server)  # now, so that an unwritable file is reported at the start
@@ -154,19 +176,25 @@ def _register_webhook(server: Emulator, url: str) -> None:
     if any(endpoint.url == url for endpoint in server.webhooks.endpoints):
         return  # it is in the snapshot
     try:
-        server.webhooks.register(url)
+        server.webhooks.register(url, secret=DEFAULT_WEBHOOK_SECRET)
     except ValueError as error:
         raise InvalidArgumentError(f"--webhook: {error}") from error
 
 
 def _print_banner(server: Emulator, streams: Streams) -> None:
     streams.print_data(f"url      {server.url}")
-    streams.print_data(f"api key  {server.api_key}")
-    streams.print_data(f"export TRUEMED_BASE_URL={server.url} TRUEMED_API_KEY={server.api_key}")
+    _print_environment(server, streams)
     streams.out.flush()
     streams.print_message(f"inspector {server.url}/")
     for endpoint in server.webhooks.endpoints:
         streams.print_message(f"webhook   {endpoint.url} {endpoint.mode}, secret {endpoint.secrets[0]}")
+
+
+def _print_environment(server: Emulator, streams: Streams) -> None:
+    secret = next((endpoint.secrets[0] for endpoint in server.webhooks.endpoints), DEFAULT_WEBHOOK_SECRET)
+    streams.print_data(f"export TRUEMED_BASE_URL={server.url}")
+    streams.print_data(f"export TRUEMED_API_KEY={quote(server.api_key)}")
+    streams.print_data(f"export TRUEMED_WEBHOOK_SECRET={quote(secret)}")
 
 
 def _log_requests(server: Emulator, streams: Streams) -> None:

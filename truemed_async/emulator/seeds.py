@@ -1,17 +1,21 @@
-"""Seed data: qualification sessions, and the business of one merchant. Made up, and the same for the same numbers."""
+"""Seed data: qualification sessions, the business of one merchant, and the objects of the documentation's examples.
+
+All of it is made up. What is generated is the same for the same numbers; the examples have fixed ids.
+"""
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import attrs
 
 from truemed_async.emulator.clock import twelve_months_after
 from truemed_async.emulator.resources.catalog_items import EmulatedCatalogItem
 from truemed_async.emulator.resources.payment_sessions import HOLD_LIFE, EmulatedPaymentSession, LineItem, Refund
-from truemed_async.emulator.resources.payment_tokens import EmulatedPaymentToken, PaymentMethod
+from truemed_async.emulator.resources.payment_tokens import EmulatedPaymentToken, PaymentMethod, ProvisionRequest
 from truemed_async.emulator.resources.qualification_sessions import EmulatedQualificationSession
 from truemed_async.emulator.resources.reconciliations import EmulatedPayout, EmulatedTransaction, fee
 
@@ -21,6 +25,10 @@ _DAY: Final = timedelta(days=1)
 
 _PRODUCTS: Final = ("Infrared sauna", "Cold plunge", "Resistance band", "Massage gun", "Air purifier", "Sleep mask")
 _CUSTOMERS: Final = ("Alex Demo", "Blair Example", "Casey Fixture", "Devon Mockley", "Emery Sample", "Finley Specimen")
+# Example rows that exist only beside those to which they belong.
+_OWNERS: Final = MappingProxyType(
+    {"transactions": "payment_sessions", "payouts": "payment_sessions", "provision_requests": "payment_tokens"}
+)
 # Status and kind, with the share of each in per cent.
 _SCENARIOS: Final = (
     ("captured", "one_time_payment", 50),
@@ -40,6 +48,23 @@ _LAST = ("Demo", "Example", "Fixture", "Mockley", "Placeholder", "Sample", "Spec
 _UNICODE = ("Zoë Exämple", "Ñandú D'Prueba", "見本 太郎", "Łucja Próbka", "مثال تجريبي", "Sam 🧪 O\u2019Test")
 _SOURCES = ("email_receipt", "email_payment_reminder", "order_confirm", "reactivate_campaign")
 _UTM = ("newsletter", "podcast", "partner-page")
+
+
+def seed_rows(counts: Mapping[str, int], seed: int, now: datetime | None) -> dict[str, list[Any]]:
+    """Return the rows of an emulator by the name of their store, so many of each.
+
+    With ``now``, the objects of ``seed_examples`` are the first of them.
+    """
+    examples: Mapping[str, Sequence[Any]] = {} if now is None else seed_examples(now)
+    rows = {name: list(examples.get(name, ()))[:count] for name, count in counts.items()}
+    left = {name: count - len(rows[name]) for name, count in counts.items()}
+    rows["qualification_sessions"] += seed_sessions(left.pop("qualification_sessions"), seed)
+    for name, generated in attrs.asdict(seed_merchant(**left, seed=seed), recurse=False).items():
+        rows.setdefault(name, []).extend(generated)
+    for name, owner in _OWNERS.items():
+        if counts[owner]:
+            rows.setdefault(name, []).extend(examples.get(name, ()))
+    return rows
 
 
 def seed_sessions(count: int, seed: int) -> Iterator[EmulatedQualificationSession]:
@@ -293,3 +318,136 @@ def _paid_out(
         for due, id in ids.items()
     )
     return payouts, tuple(settled)
+
+
+# --- examples -----------------------------------------------------------------------------------------------------
+
+
+def seed_examples(now: datetime) -> Mapping[str, Sequence[Any]]:
+    """Return the objects with fixed ids that the documentation's examples use, by the name of their store.
+
+    Their times are relative to the day of ``now``, so that on every day the Letter of ``qs_abc123`` is valid, that of
+    ``qs_ghi789`` ends within 60 days, and the hold of the second payment can be captured.
+    """
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    reviewed_at = today - 30 * _DAY
+    renewed_at = today - 335 * _DAY
+    paid_at = today - 10 * _DAY
+    line = LineItem(item_id="item_abc123", name="Sauna blanket", price=59_99, quantity=2, sku="SB-1")
+    captured = EmulatedPaymentSession(
+        id="5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11",
+        created_at=paid_at - _DAY,
+        total_amount=line.total,
+        status="captured",
+        order_items=(line,),
+        success_url="https://shop.example/thanks?session={{payment_session_id}}",
+        failure_url="https://shop.example/cart",
+        customer_email="sam@example.com",
+        customer_name="Sam Example",
+        metadata="order 16",
+        payment_token="pt_abc123",  # noqa: S106 - made up
+        authorized_on=paid_at,
+        captured_on=paid_at,
+        capture_amount=line.total,
+    )
+    held_at = today - _DAY
+    held = attrs.evolve(
+        captured,
+        id="7c1e4b60-2d95-4a3b-8b1c-5e6f70819203",
+        created_at=held_at,
+        status="authorized",
+        kind="authorization",
+        metadata="order 17",
+        payment_token=None,
+        authorized_on=held_at,
+        hold_expires_at=held_at + HOLD_LIFE,
+        captured_on=None,
+        capture_amount=None,
+    )
+    session = EmulatedQualificationSession(
+        qualification_session_id="qs_abc123",
+        status="approved",
+        created_at=reviewed_at - 2 * _DAY,
+        customer_status="new",
+        eligible_amount=119.98,
+        email="sam@example.com",
+        expires_at=twelve_months_after(reviewed_at),
+        lmn_reviewed_at=reviewed_at,
+        session_type="link",
+        skus_param="SB-1",
+        source="email_receipt",
+        user_name="Sam Example",
+        utm="newsletter",
+    )
+    waiting = attrs.evolve(
+        session,
+        qualification_session_id="qs_def456",
+        status="processing",
+        created_at=today - _DAY,
+        eligible_amount=None,
+        email="robin@example.com",
+        expires_at=None,
+        lmn_reviewed_at=None,
+        user_name="Robin Example",
+    )
+    ending = attrs.evolve(
+        session,
+        qualification_session_id="qs_ghi789",
+        created_at=renewed_at - 2 * _DAY,
+        email="jane@example.com",
+        expires_at=twelve_months_after(renewed_at),
+        lmn_reviewed_at=renewed_at,
+        user_id="customer-17",
+        user_name="Jane Doe",
+    )
+    token = EmulatedPaymentToken(
+        payment_token="pt_abc123",  # noqa: S106 - made up
+        created_at=paid_at,
+        customer_email="sam@example.com",
+        customer_name="Sam Example",
+        lmn_expires_at=twelve_months_after(paid_at),
+        skus=("SB-1",),
+    )
+    provision = ProvisionRequest(
+        provision_token_request_id="ptr_abc123",  # noqa: S106 - made up
+        created_at=paid_at - _DAY,
+        status="provisioned",
+        payment_token=token.id,
+        skus=("SB-1",),
+        success_url="https://shop.example/account",
+    )
+    item = EmulatedCatalogItem(
+        sku="SB-1",
+        created_at=reviewed_at - 2 * _DAY,
+        name="Sauna blanket",
+        description="Sauna blanket, made up",
+        eligibility="eligible_with_lmn",
+        reviewed_at=reviewed_at,
+        url="https://shop.example/sauna-blanket",
+    )
+    charge, cost = (
+        EmulatedTransaction(
+            transaction_id=f"txn_{name}",
+            created_at=paid_at,
+            type=name,
+            amount=amount,
+            payment_session_id=captured.id,
+            payout_id="po_abc123",
+        )
+        for name, amount in (("charge", line.total), ("truemed_fee", -fee(line.total)))
+    )
+    arrived = paid_at + 2 * _DAY
+    payout = EmulatedPayout(
+        payout_id="po_abc123", created_at=arrived, arrival_date=arrived.date(), amount=charge.amount + cost.amount
+    )
+    return MappingProxyType(
+        {
+            "qualification_sessions": (session, waiting, ending),
+            "payment_sessions": (captured, held),
+            "payment_tokens": (token,),
+            "provision_requests": (provision,),
+            "catalog_items": (item,),
+            "transactions": (charge, cost),
+            "payouts": (payout,),
+        }
+    )

@@ -10,8 +10,6 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Final, Self
 
-import attrs
-
 from truemed_async.emulator.app import App
 from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.context import EmulatorContext
@@ -21,7 +19,7 @@ from truemed_async.emulator.faults import Faults
 from truemed_async.emulator.listener import Listener
 from truemed_async.emulator.request_log import RequestLog
 from truemed_async.emulator.resources.state import State
-from truemed_async.emulator.seeds import seed_merchant, seed_sessions
+from truemed_async.emulator.seeds import seed_rows
 from truemed_async.emulator.webhooks.outbox import Outbox
 from truemed_async.emulator.webhooks.sender import Sender
 
@@ -49,6 +47,7 @@ class Emulator:
         payment_tokens: int = 0,
         catalog_items: int = 0,
         seed: int = 0,
+        examples: bool = False,
         latency: float | tuple[float, float] = 0,
         host: str = DEFAULT_HOST,
         port: int = 0,
@@ -67,6 +66,8 @@ class Emulator:
             payment_tokens: The number of payment tokens.
             catalog_items: The number of items in the catalog.
             seed: The seed of the generated data.
+            examples: Whether the first of these rows are the objects that the documentation's examples use, such as
+                ``qs_abc123``, as in ``truemed emulator``. With 0 of everything the emulator is empty either way.
             latency: Seconds before each response, or (lowest, highest) of an even, seeded distribution.
             host: The address to bind. On any but a loopback address, other machines can connect: the emulator is a
                 test double without protection, so bind it within a private network only.
@@ -90,13 +91,16 @@ class Emulator:
         spread = random.Random(seed)  # noqa: S311 - repeatable on purpose
         # Without a prefix: none is known of Truemed's keys.
         self.api_key: str = api_key or secrets.token_hex(20)
-        self.state: State = State(seed_sessions(sessions, seed), max_page_size=max_page_size)
-        merchant = seed_merchant(
-            payment_sessions=payment_sessions, payment_tokens=payment_tokens, catalog_items=catalog_items, seed=seed
-        )
-        for name, rows in attrs.asdict(merchant, recurse=False).items():
-            self.state.stores[name].load(rows)
+        self.state: State = State(max_page_size=max_page_size)
         self.clock: Clock = self.state.clock
+        counts = {
+            "qualification_sessions": sessions,
+            "payment_sessions": payment_sessions,
+            "payment_tokens": payment_tokens,
+            "catalog_items": catalog_items,
+        }
+        for name, rows in seed_rows(counts, seed, self.clock.now() if examples else None).items():
+            self.state.stores[name].load(rows)
         self.requests: RequestLog = RequestLog()
         self.faults: Faults = Faults(self.state, seed)
         self._dialects = DialectLayer(dialect or Dialect(), seed)
