@@ -66,7 +66,7 @@ def test_public_objects_include_inherited_methods_and_properties():
         ".QualificationSession.__init__",
         ".QualificationStatus.is_final",
         ".webhooks.verify_and_parse",
-        ".AsyncTruemed.payment_sessions",
+        ".AsyncTruemed",
     ):
         assert f"truemed_async{path}" in PUBLIC
 
@@ -98,6 +98,12 @@ def test_autospec_of_the_synchronous_client_returns_at_once():
     mocked = create_autospec(Truemed, instance=True)
     mocked.qualification_sessions.get.return_value = "session"
     assert mocked.qualification_sessions.get("qs_1") == "session"
+
+
+@pytest.mark.parametrize("client", [AsyncTruemed, Truemed])
+def test_assigning_to_a_resource_is_refused(client):
+    with pytest.raises(AttributeError):
+        client(KEY).payment_sessions = None
 
 
 def test_patch_object_replaces_a_method_of_the_async_client():

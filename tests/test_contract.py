@@ -21,7 +21,7 @@ from truemed_async._codegen import CodegenError, Writer
 from truemed_async._core.endpoint import Endpoint
 from truemed_async.emulator import ROUTES
 from truemed_async.endpoints import ENDPOINTS
-from truemed_async.resources._base import ResourceProperty
+from truemed_async.resources._property import ResourceProperty
 
 PACKAGE = Path(truemed_async.__file__).parent
 

@@ -82,6 +82,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "cents": "money",
     "export": "exports",
     "export_reconciliation": "exports",
+    "json_default": "models",
     "qualification_link": "links",
     "summarize": "exports",
 }
@@ -94,10 +95,10 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"{__name__}.{_LAZY_IMPORTS[name]}"), name)
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
-    if name == "__all__" or not name.startswith("_"):
+    if name == "__all__" or name[0].isupper():  # a model; the import system also asks for names of modules
         models = import_module(f"{__name__}.models")
         if name == "__all__":
-            return sorted(["__version__", *_LAZY_IMPORTS, *_MODULES, *models.__all__])
+            return sorted({"__version__", *_LAZY_IMPORTS, *_MODULES, *models.__all__})
         if name in models.__all__:
             return getattr(models, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -125,7 +125,8 @@ def attributes_of(node: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
         if isinstance(statement, ast.AnnAssign):
             if not (isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)):
                 raise CodegenError(f"{ast.unparse(statement.target)} is not documented")
-            yield ast.unparse(statement.target), ast.unparse(statement.annotation), str(below.value.value)
+            kind = ast.unparse(statement.annotation).removeprefix("resources.")
+            yield ast.unparse(statement.target), kind, str(below.value.value)
 
 
 def type_variables_of(tree: ast.Module) -> list[str]:
@@ -192,7 +193,7 @@ class Writer:
         self.needed: set[Import] = {
             ("truemed_async", "resources"),
             ("truemed_async.client", "AsyncTruemed"),
-            ("truemed_async.resources._base", "add_resource_properties"),
+            ("truemed_async.resources._property", "add_resource_properties"),
             ("truemed_async.sync._base", "wrap_resources"),
             ("truemed_async.sync._base", "bridge_stream"),
             ("truemed_async.sync._base", "format_repr"),

@@ -11,6 +11,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
+from truemed_async import resources
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.pipeline import CallSettings, Clock, Pipeline
 from truemed_async._core.request import Query, Request, build_request
@@ -21,14 +22,7 @@ from truemed_async._validation.configuration import resolve_api_key, resolve_bas
 from truemed_async._validation.scalars import validate_bool, validate_positive_int
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts
-from truemed_async.resources import (
-    CatalogItems,
-    PaymentSessions,
-    PaymentTokens,
-    QualificationSessions,
-    Reconciliations,
-)
-from truemed_async.resources._base import add_resource_properties, resource_types
+from truemed_async.resources._property import add_resource_properties
 
 T = TypeVar("T")
 
@@ -77,19 +71,19 @@ class AsyncTruemed:
         "__weakref__", "_resources", "_state"
     )  # fmt: skip
 
-    qualification_sessions: QualificationSessions
+    qualification_sessions: resources.QualificationSessions
     """Whether customers have a Letter of Medical Necessity for their orders."""
 
-    payment_sessions: PaymentSessions
+    payment_sessions: resources.PaymentSessions
     """Checkouts: the link for the customer, the state of the payment, captures, voids and refunds."""
 
-    payment_tokens: PaymentTokens
+    payment_tokens: resources.PaymentTokens
     """Stored payment methods, for subscriptions."""
 
-    catalog_items: CatalogItems
+    catalog_items: resources.CatalogItems
     """What you sell, and whether it may be paid for with HSA/FSA money."""
 
-    reconciliations: Reconciliations
+    reconciliations: resources.Reconciliations
     """What Truemed paid out to you, and the charges, refunds, fees and disputes that each payout consists of."""
 
     def __init__(
@@ -130,7 +124,7 @@ class AsyncTruemed:
 
     def _set_state(self, state: ClientState) -> None:
         self._state = state
-        self._resources = {name: kind(self) for name, kind in resource_types(self).items()}
+        self._resources: dict[str, Any] = {}
 
     def with_options(
         self,

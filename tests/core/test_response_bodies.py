@@ -89,12 +89,12 @@ def test_any_body_is_a_value_or_a_failure_without_quotes():
     @given(
         st.integers(0, len(VALID) - 1),
         st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 500), st.integers(0, 500)), max_size=3),
-        st.none() | st.integers(0, 5000),
+        st.none() | st.integers(0, 99),
     )
-    def check(which: int, edits: list[tuple[str, int, int]], cut: int | None) -> None:
+    def check(which: int, edits: list[tuple[str, int, int]], percent: int | None) -> None:
         endpoint: Endpoint[Any] = VALID[which][0]
         body = edited(VALID[which][1], edits)
-        found = read_response(raw(body=body[:cut]), endpoint, NOW)
+        found = read_response(raw(body=body if percent is None else body[: len(body) * percent // 100]), endpoint, NOW)
         if isinstance(found, AttemptFailure):
             seen[found.error.__name__] += 1
             assert found.error in (DecodeError, TruncatedResponseError)

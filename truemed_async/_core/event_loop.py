@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 
 from truemed_async.errors import ConfigurationError
@@ -29,6 +28,8 @@ def abandon_inherited_loop(loop: asyncio.AbstractEventLoop, *others: object) -> 
     the list is redirected. Finalizers would still warn about connections that were never closed, so the objects get a
     reference that is never released: they stay until the process ends, with everything that they hold.
     """
+    import ctypes  # noqa: PLC0415  # only a forked child needs it, and it takes a millisecond to load
+
     # Neither loop has a public way to tell its descriptor: first the standard library's, then uvloop's.
     read_descriptor = getattr(getattr(loop, "_selector", None), "fileno", None) or getattr(
         loop, "_get_backend_id", None

@@ -34,7 +34,7 @@ from truemed_async.errors import (
     UnprocessableError,
     UserIdAlreadySetError,
 )
-from truemed_async.models import Model
+from truemed_async.models._base import Model
 from truemed_async.models._compile import StructureError
 from truemed_async.models._converter import JSONDecodeError, loads, structurer
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import date, timedelta
-from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, get_args, get_type_hints
+from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, cast, get_args
 
 import attrs
 
@@ -33,53 +33,12 @@ from truemed_async.options import RequestOptions
 from truemed_async.resources._fields import PAGE_PARAMETERS, build_query
 
 T = TypeVar("T")
-C = TypeVar("C", bound=type[Any])
 
 POLL_INITIAL_DELAY = 1.0
 POLL_MAX_DELAY = 30.0
 
 Batches = AsyncGenerator[Sequence[T], None]
 ReadPages = Callable[[FetchPage[T]], Batches[T]]
-
-
-class ResourceProperty(property):
-    """A resource of a client. On the class it is the class of the resource.
-
-    ``unittest.mock.create_autospec(AsyncTruemed, instance=True)`` finds the methods of the resources there.
-    """
-
-    def __init__(self, name: str, kind: type[Any]) -> None:
-        def get(client: Any) -> Any:
-            return client._resources[name]  # noqa: SLF001
-
-        get.__name__ = get.__qualname__ = name
-        get.__annotations__["return"] = kind
-        super().__init__(get)
-        self.__doc__ = (kind.__doc__ or "").partition("\n")[0]
-        self.kind = kind
-
-    def __get__(self, client: Any, owner: type | None = None) -> Any:
-        return self.kind if client is None else super().__get__(client, owner)
-
-
-def add_resource_properties(client: C) -> C:
-    """Decorate a client class: each of its annotations, which declare resources, becomes a :class:`ResourceProperty`.
-
-    The client keeps the resources themselves in ``_resources``.
-    """
-    for name, kind in get_type_hints(client).items():
-        setattr(client, name, ResourceProperty(name, kind))
-    return client
-
-
-def resource_types(client: object) -> dict[str, type[Any]]:
-    """Return the classes of a client's resources by name."""
-    return {
-        name: value.kind
-        for base in type(client).__mro__
-        for name, value in vars(base).items()
-        if isinstance(value, ResourceProperty)
-    }
 
 
 class CallArguments(TypedDict, total=False):

@@ -9,7 +9,7 @@ from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Secret, Sensitive
 from truemed_async._validation import scalars
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.resources._base import resource_types
+from truemed_async.resources._property import resource_types
 from truemed_async.sync._stream import IterableBridge, SizedIterableBridge, SyncStream
 
 T = TypeVar("T")

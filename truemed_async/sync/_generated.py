@@ -15,8 +15,8 @@ from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentSessionStatus, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
 from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
-from truemed_async.resources._base import add_resource_properties
 from truemed_async.resources._fields import QualificationSessionUpdateParams
+from truemed_async.resources._property import add_resource_properties
 from truemed_async.sync._base import bridge_stream, format_repr, reject_session, wrap_resources, wrap_secret
 from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import SyncStream

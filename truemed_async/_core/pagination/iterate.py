@@ -18,7 +18,7 @@ from truemed_async._core.pagination.watermark import (
 from truemed_async._core.pagination.windows import Window, Windows, window_around
 from truemed_async._warnings import warn
 from truemed_async.errors import PaginationDriftError
-from truemed_async.models import Page
+from truemed_async.models._base import Page
 
 T = TypeVar("T")
 

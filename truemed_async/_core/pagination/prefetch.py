@@ -11,7 +11,7 @@ import attrs
 
 from truemed_async._core.event_loop import running_loop
 from truemed_async._core.pagination.windows import Window, Windows
-from truemed_async.models import Page
+from truemed_async.models._base import Page
 
 T = TypeVar("T")
 
