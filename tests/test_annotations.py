@@ -14,7 +14,18 @@ import pytest
 from tests.support.recording_server import KEY
 from truemed_async import AsyncTruemed, QualificationSession, Truemed
 
-MODULES = ("", ".emulator", ".errors", ".exports", ".models", ".options", ".resources", ".sync", ".webhooks")
+MODULES = (
+    "",
+    ".emulator",
+    ".errors",
+    ".exports",
+    ".exports.arrow",
+    ".models",
+    ".options",
+    ".resources",
+    ".sync",
+    ".webhooks",
+)
 SPECIAL = ("__init__", "__enter__", "__exit__", "__aenter__", "__aexit__", "__iter__", "__getitem__")
 
 

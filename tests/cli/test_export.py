@@ -291,7 +291,7 @@ def test_missing_extra_names_install_command(truemed, tmp_path, monkeypatch):
     done = truemed(*EMULATOR, "sessions", "export", "--output", str(tmp_path / "x.parquet"))
 
     assert done.code == 2
-    assert done.err == "error: Parquet requires pyarrow: pip install 'truemed-async[parquet]'\n"
+    assert done.err == "error: Parquet requires pyarrow: pip install 'truemed-async[arrow]'\n"
     assert not list(tmp_path.iterdir())
 
 

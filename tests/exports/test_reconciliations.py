@@ -106,7 +106,7 @@ async def test_columns_are_written_in_given_order(client):
 
 
 async def test_parquet_has_cents_as_integers_and_days_as_dates(client, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra arrow")
     await export_reconciliation(client, tmp_path / "october.parquet", month="2024-10")
     table = parquet.read_table(tmp_path / "october.parquet")
     assert table.column_names == COLUMNS

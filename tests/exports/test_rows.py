@@ -117,7 +117,7 @@ class TestFormats:
         monkeypatch.setitem(sys.modules, "pyarrow", None)
         monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
 
-        with pytest.raises(ConfigurationError, match=r"pip install 'truemed-async\[parquet\]'"):
+        with pytest.raises(ConfigurationError, match=r"pip install 'truemed-async\[arrow\]'"):
             await export_sessions(client, tmp_path / "x.parquet")
         assert not list(tmp_path.iterdir())
 

@@ -16,6 +16,7 @@ from truemed_async import (
     CatalogItem,
     OrderItem,
     Page,
+    Pagination,
     QualificationSession,
     QualificationStatus,
     json_default,
@@ -100,3 +101,48 @@ def test_pydantic_field_takes_instances_only():
 def test_order_items_are_validated_as_before():
     item = OrderItem(name="Mat", price=1999, quantity=1, amount_details=AmountDetails(total_discounts=5))
     assert json.loads(json.dumps(item, default=json_default))["price"] == 1999
+
+
+PERSONAL = QualificationSession(
+    qualification_session_id="qs_<1>",
+    status=QualificationStatus.APPROVED,
+    created_at=datetime(2027, 1, 1, tzinfo=UTC),
+    email="ada@example.com",
+    user_id="user-42",
+    user_name="Ada",
+    extra={"note": "private"},
+)
+
+
+def test_notebook_shows_a_model_as_table_with_personal_data_masked():
+    html = PERSONAL._repr_html_()
+
+    assert "<tr><td>qualification_session_id</td><td>qs_&lt;1&gt;</td></tr>" in html
+    assert "<tr><td>status</td><td>approved</td></tr>" in html
+    assert "<tr><td>created_at</td><td>2027-01-01 00:00:00+00:00</td></tr>" in html
+    assert "<tr><td>email</td><td>***</td></tr>" in html
+    assert "<tr><td>fee</td><td></td></tr>" in html
+    assert not any(secret in html for secret in ("ada@", "user-42", "Ada", "private"))
+
+
+def test_notebook_shows_a_page_as_table_of_the_columns_with_values():
+    pagination = Pagination(count=1234, current_page=1, last_page=7, page_size=200)
+
+    html = Page(items=(PERSONAL,) * 200, pagination=pagination)._repr_html_()
+
+    assert html.count("<tr>") == 1 + 100
+    assert "<th>status</th><th>created_at</th><th>email</th>" in html
+    assert html.endswith("<p>200 of 1,234 rows</p>")
+    assert not any(secret in html for secret in ("ada@", "user-42", "Ada", "private"))
+
+
+def test_notebook_shows_nested_models_as_repr_does():
+    item = OrderItem(name="Mat", price=1999, quantity=1, amount_details=AmountDetails(total_discounts=5))
+
+    html = item._repr_html_()
+
+    assert f"<td>{item.amount_details!r}</td>" in html
+
+
+def test_notebook_shows_a_page_without_models():
+    assert Page(items=())._repr_html_() == "<table><tr></tr></table><p>0 rows</p>"

@@ -230,8 +230,8 @@ def _write_rows(streams: Streams, format: Literal["csv", "jsonl"], model: type[M
     from truemed_async.exports.formats import make_encoding  # noqa: PLC0415
 
     columns = select_columns(ROW_TYPES[model])
-    encoding = make_encoding(format, columns.types)
-    streams.write_data((encoding.head + encoding.encode([columns.to_row(row) for row in rows]).value).decode())
+    encoding = make_encoding(format, columns)
+    streams.write_data((encoding.head + encoding.encode([*rows]).value).decode())
 
 
 # --- tables -------------------------------------------------------------------------------------------------------

@@ -200,7 +200,7 @@ class RowWriter(Generic[M]):
         self._source = source
         self._row_type: RowType[M] = resolve_row_type(source, row_type)
         self._columns = select_columns(self._row_type, columns, pii, key)
-        self._encoding = make_encoding(self._format, self._columns.types, bom=bom)
+        self._encoding = make_encoding(self._format, self._columns, bom=bom)
         self._destination: Destination
         if path is not None:
             manifest = self._make_manifest(pii, key, bom=bom)
@@ -245,7 +245,7 @@ class RowWriter(Generic[M]):
         destination.written.difference_update(digests)  # a listing yields each row once
         if new:
             destination.counts.add(self._row_type, (row for row, _ in new))
-            data = self._encoding.encode([self._columns.to_row(row) for row, _ in new])
+            data = self._encoding.encode([row for row, _ in new])
             destination.add(data, [digest for _, digest in new])
         self._read += len(rows)
         if self._on_progress is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
+from html import escape
 from importlib import import_module
 from typing import Any, Generic, SupportsIndex, TypeVar, cast, overload
 
@@ -13,6 +14,9 @@ from truemed_async.models._compile import open_enum_fields
 from truemed_async.models._converter import converter, iso
 
 T = TypeVar("T")
+
+MAX_HTML_ROWS = 100
+"""The rows of a page that a notebook shows."""
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +62,10 @@ class Model:
         """
         return cast("dict[str, Any]", converter.unstructure(self))
 
+    def _repr_html_(self) -> str:
+        """Return a table of the fields for a notebook, which masks and leaves out what ``repr`` does."""
+        return _html_table(None, [(name, _format_field(self, name)) for name in _visible_fields(type(self))])
+
 
 @attrs.frozen(kw_only=True)
 class Pagination(Model):
@@ -100,6 +108,39 @@ class Page(Model, Generic[T]):
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def _repr_html_(self) -> str:
+        """Return a table of the rows for a notebook, which masks and leaves out what ``repr`` does."""
+        rows = [row for row in self.items if isinstance(row, Model)][:MAX_HTML_ROWS]
+        names = [
+            name
+            for name in (_visible_fields(type(rows[0])) if rows else [])
+            if any(getattr(row, name) is not None for row in rows)
+        ]
+        table = _html_table(names, [[_format_field(row, name) for name in names] for row in rows])
+        shown = "" if self.pagination is None else f" of {self.pagination.count:,}"
+        return f"{table}<p>{len(self.items):,}{shown} rows</p>"
+
+
+def _visible_fields(model: type[Any]) -> list[str]:
+    return [field.name for field in attrs.fields(model) if field.repr is not False]
+
+
+def _format_field(model: Model, name: str) -> str:
+    """Return a field as ``repr`` shows it, but text and times without quotes and class names."""
+    show, value = getattr(attrs.fields(type(model)), name).repr, getattr(model, name)
+    if value is None:
+        return ""
+    if callable(show):
+        return str(show(value))
+    return str(value) if isinstance(value, (str, date)) else repr(value)
+
+
+def _html_table(head: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
+    cells = [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows]
+    if head is not None:
+        cells.insert(0, f"<tr>{''.join(f'<th>{escape(name)}</th>' for name in head)}</tr>")
+    return f"<table>{''.join(cells)}</table>"
 
 
 def json_default(value: object) -> Any:
