@@ -55,11 +55,18 @@ if TYPE_CHECKING:
         Timeouts as Timeouts,
         Unset as Unset,
     )
+    from truemed_async.resources._attach import (
+        AttachOutcome as AttachOutcome,
+        AttachStatus as AttachStatus,
+        UserMatch as UserMatch,
+    )
     from truemed_async.resources._fields import QualificationSessionUpdateParams as QualificationSessionUpdateParams
     from truemed_async.sync import SyncStream as SyncStream, Truemed as Truemed
 
 _LAZY_IMPORTS: Mapping[str, str] = {
     "AsyncTruemed": "client",
+    "AttachOutcome": "resources._attach",
+    "AttachStatus": "resources._attach",
     "Attempt": "options",
     "DeepLink": "_validation.urls",
     "Endpoint": "_core.endpoint",
@@ -79,6 +86,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "UNSET": "options",
     "Unset": "options",
     "UpdateOutcome": "_core.bulk_update",
+    "UserMatch": "resources._attach",
     "cents": "money",
     "export": "exports",
     "export_reconciliation": "exports",

@@ -22,7 +22,7 @@ import textwrap
 import tomllib
 import types
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import aiohttp
 import attrs
@@ -266,6 +266,17 @@ def books(emulator, names):
     yield
 
 
+@contextmanager
+def shoppers(emulator, names):
+    """Add two people with a valid Letter: Ann without an account, and Bob with one."""
+    now = datetime.now(UTC)
+    for days, email, user in ((20, "ann@example.com", None), (30, "bob@example.com", "customer-2")):
+        emulator.state.qualification_sessions.add(
+            status="approved", email=email, user_id=user, expires_at=now + timedelta(days=days)
+        )
+    yield
+
+
 FIXTURES = {
     "books": books,
     "delivery": delivery,
@@ -274,6 +285,7 @@ FIXTURES = {
     "payment-sessions": payment_sessions,
     "quiet": quiet,
     "served": served,
+    "shoppers": shoppers,
     "tracer": tracer,
     "webhooks": webhooks,
 }
@@ -356,7 +368,10 @@ def script_of(block):
 @pytest.mark.parametrize("block", [each for each in COMMANDS if "server" not in each.fixtures], ids=str)
 def test_shell_example_runs(block, emulator, shell_path):
     command = ["bash", "-euo", "pipefail", "-c", script_of(block)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    with ExitStack() as stack:
+        for name in block.fixtures:
+            stack.enter_context(FIXTURES[name](emulator, {}))
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == int(block.marks.get("exit", 0)), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     expected = OUTPUTS.get(block)

@@ -60,6 +60,23 @@ def validate_text(name: str, value: object, *, allow_empty: bool = False) -> str
     return value
 
 
+def validate_email(name: str, value: object) -> str:
+    """Return an e-mail address without surrounding blanks."""
+    email = validate_text(name, value).strip()
+    if "@" not in email:
+        raise InvalidArgumentError(f"{name} must be an e-mail address: it has no @")
+    return email
+
+
+def email_identity(email: str) -> bytes:
+    """Return what two spellings of an e-mail address share: they differ in nothing but the case of ASCII letters.
+
+    Other letters are compared as they are. Unicode's rules would equate different addresses, such as those with the
+    Kelvin sign and with a k, and so give one person the Letter of another.
+    """
+    return email.encode(errors="surrogatepass").lower()  # the method of bytes only knows ASCII
+
+
 def validate_bool(name: str, value: object) -> bool:
     """Return a boolean. Truthy values such as 1 or "false" are rejected."""
     if not isinstance(value, bool):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, TypeVar, cast
@@ -23,6 +24,8 @@ from rich.text import Text
 from truemed_async._files import flush_all, write_all
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from truemed_async import Model, Outcome, Page, Stream
@@ -178,6 +181,39 @@ def render_object(streams: Streams, model: Model) -> None:
         streams.print_data(orjson.dumps(model.to_dict()).decode())
 
 
+def render_rows(
+    streams: Streams, rows: Sequence[Mapping[str, Any]], format: str | None, columns: Sequence[str]
+) -> None:
+    """Show rows that are no objects of the API, such as those of a report.
+
+    Args:
+        streams: Where to write.
+        rows: The rows, each with all columns.
+        format: table, json, jsonl or csv; ``None`` is a table on a terminal, else jsonl.
+        columns: The columns, in their order.
+    """
+    match format or ("table" if streams.is_terminal else "jsonl"):
+        case "table":
+            console = streams.console()
+            console.print(make_table([[row[name] for name in columns] for row in rows], columns, console.width))
+        case "json":
+            streams.print_data(orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+        case "csv":
+            streams.write_data(format_csv(rows, columns))
+        case _:
+            for row in rows:
+                streams.print_data(orjson.dumps(row, option=orjson.OPT_UTC_Z).decode())
+
+
+def format_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Return a CSV file with a head."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(columns)
+    table.writerows([[row[name] for name in columns] for row in rows])
+    return text.getvalue()
+
+
 def render_page(
     streams: Streams, page: Page[M], format: str | None, *, model: type[M], columns: Sequence[str], noun: str
 ) -> None:
@@ -194,7 +230,8 @@ def render_page(
     match format or ("table" if streams.is_terminal else "jsonl"):
         case "table":
             console = streams.console()
-            console.print(_models_table(page, columns, console.width))
+            rows = [[getattr(each, name) for name in columns] for each in page]
+            console.print(make_table(rows, columns, console.width))
         case "json":
             streams.print_data(orjson.dumps([each.to_dict() for each in page], option=orjson.OPT_INDENT_2).decode())
         case "csv":
@@ -237,9 +274,9 @@ def _write_rows(streams: Streams, format: Literal["csv", "jsonl"], model: type[M
 # --- tables -------------------------------------------------------------------------------------------------------
 
 
-def _models_table(models: Iterable[Model], columns: Sequence[str], width: int) -> Table:
-    """Return a table with a row for each object, and as many columns as fit into ``width``."""
-    rows = [[format_cell(getattr(model, name)) for name in columns] for model in models]
+def make_table(values: Iterable[Sequence[Any]], columns: Sequence[str], width: int) -> Table:
+    """Return a table with as many columns as fit into ``width``."""
+    rows = [[format_cell(value) for value in row] for row in values]
     fitting = _count_fitting([[Text(name) for name in columns], *rows], width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, caption_justify="left")
     for name in columns[:fitting]:
@@ -325,6 +362,15 @@ def progress_bar(stream: TextIO, total: int | None) -> Generator[ShowProgress]:
     with bar:
         task = bar.add_task("", total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+async def collect_rows(streams: Streams, stream: AsyncIterable[T], rows: list[T]) -> None:
+    """Append the rows of a stream, with a progress bar on a terminal; after Ctrl-C too, ``rows`` holds those so far."""
+    shows = can_show_progress(streams.err)
+    with progress_bar(streams.err, None) if shows else nullcontext(lambda _: None) as show:
+        async for row in stream:
+            rows.append(row)
+            show(len(rows))
 
 
 class _CountColumn(ProgressColumn):

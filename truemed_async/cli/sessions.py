@@ -5,7 +5,9 @@ from typing import Annotated
 import attrs
 from cyclopts import App, Parameter
 
+from truemed_async.cli.attach import attach_accounts
 from truemed_async.cli.connection import Context
+from truemed_async.cli.letters import list_expiring
 from truemed_async.cli.options import CONTEXT, Flag, Text, or_unset, parse_return_url
 from truemed_async.cli.output import render_object
 from truemed_async.cli.resources import Filters, ResourceCommands
@@ -41,6 +43,8 @@ def make_app() -> App:
         filters=SessionFilters,
     ).add_to(app)
     app.command(update_session, name="update")
+    app.command(list_expiring, name="expiring")
+    app.command(attach_accounts, name="attach")
     return app
 
 

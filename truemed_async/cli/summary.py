@@ -78,15 +78,16 @@ def make_chart(summary: "ListingSummary", width: int, noun: str) -> RenderableTy
     hidden = len(summary.days) - len(recent)
     note = f"; the last {DAYS_SHOWN} of {len(summary.days)} days, all of them with --format json" if hidden else ""
     charts = [
-        _draw_bars("by status", statuses, room),
-        _draw_bars(f"by day of creation, UTC{note}", days, room),
+        draw_bars("by status", statuses, room),
+        draw_bars(f"by day of creation, UTC{note}", days, room),
     ]
     if expiring:
-        charts.append(_draw_bars("approved Letters that expire", expiring, room))
+        charts.append(draw_bars("approved Letters that expire", expiring, room))
     return Group(Text(pluralize(summary.rows, noun)), *charts)
 
 
-def _draw_bars(title: str, rows: Sequence[tuple[str, Mapping[str, int]]], room: int) -> RenderableType:
+def draw_bars(title: str, rows: Sequence[tuple[str, Mapping[str, int]]], room: int) -> RenderableType:
+    """Return a bar for each label, in one color for each status; the longest is ``room`` columns wide."""
     table = Table.grid(padding=(0, 2))
     longest = max((sum(parts.values()) for _, parts in rows), default=0)
     for label, parts in rows:

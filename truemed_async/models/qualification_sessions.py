@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import attrs
 
 from truemed_async._sensitive import mask
+from truemed_async.errors import InvalidArgumentError
 from truemed_async.models._base import Model
 from truemed_async.models._enums import OpenEnum
 
@@ -83,6 +84,31 @@ class QualificationSession(Model):
     user_business_id: str | None = None
     user_id: str | None = attrs.field(default=None, repr=mask)
     user_name: str | None = attrs.field(default=None, repr=mask)
+
+    def is_valid_at(self, moment: datetime | None = None) -> bool:
+        """Whether the shopper holds a Letter of Medical Necessity from this session that is valid at a moment.
+
+        That is so if the session is approved and the moment is before ``expires_at`` and not before
+        ``lmn_reviewed_at``. A session without ``expires_at`` is never valid, because nothing tells for how long it
+        would be; one without ``lmn_reviewed_at`` is valid at any moment before it expires.
+
+        Args:
+            moment: An aware datetime. By default now, at which an approved session has been reviewed, whatever the
+                clock of this machine says.
+
+        Raises:
+            InvalidArgumentError: ``moment`` is naive: it has no time zone.
+
+        Source: Truemed API reference, "Get Qualification Session Details": an approved shopper "holds a valid Letter of
+        Medical Necessity", which expires at ``expires_at``.
+        """
+        if moment is not None and moment.tzinfo is None:
+            raise InvalidArgumentError("moment must have a time zone, such as datetime.now(UTC)")
+        if self.status != QualificationStatus.APPROVED or self.expires_at is None:
+            return False
+        if moment is None:
+            return datetime.now(UTC) < self.expires_at
+        return (self.lmn_reviewed_at is None or self.lmn_reviewed_at <= moment) and moment < self.expires_at
 
 
 @attrs.frozen(kw_only=True)

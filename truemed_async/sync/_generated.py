@@ -15,6 +15,7 @@ from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentSessionStatus, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
 from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
+from truemed_async.resources._attach import AttachOutcome, UserMatch
 from truemed_async.resources._fields import QualificationSessionUpdateParams
 from truemed_async.resources._property import add_resource_properties
 from truemed_async.sync._base import bridge_stream, format_repr, reject_session, wrap_resources, wrap_secret
@@ -867,6 +868,60 @@ class QualificationSessions:
         """
         return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
 
+    def find_valid(
+        self,
+        *,
+        user_id: str | None = None,
+        email: str | None = None,
+        options: RequestOptions | None = None,
+    ) -> QualificationSession | None:
+        """Return the session of a shopper whose Letter is valid now, with the latest expiry; ``None`` if there is none.
+
+        Valid is what :meth:`~truemed_async.QualificationSession.is_valid_at` says. Approved sessions are searched on
+        the server and compared here, because Truemed does not document whether its search finds parts of a value: the
+        ``user_id`` must be equal, the e-mail address equal but for the case of ASCII letters.
+
+        Args:
+            user_id: Your identifier of the user. Pass this or ``email``.
+            email: The e-mail address with which the shopper qualified. A server whose search is case-sensitive finds
+                only this spelling.
+
+        Raises:
+            InvalidArgumentError: Neither or both are passed, or ``email`` is no e-mail address; nothing was sent.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed API reference, "List Qualification Sessions".
+        """
+        return runner.run(self._async.find_valid, user_id=user_id, email=email, options=options)
+
+    def iter_expiring(
+        self,
+        start: date,
+        end: date,
+        *,
+        concurrency: int = 8,
+        page_size: int = 100,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[QualificationSession]:
+        """Iterate over the approved sessions whose Letter of Medical Necessity expires in a period, first expiry first.
+
+        Truemed can only filter by one day of expiry. Therefore each day of the period, in UTC, takes one request, or
+        more if it has more than ``page_size`` sessions; several days are read at a time. Each session is yielded once.
+
+        Args:
+            start: The start of the period: a datetime (a naive one is UTC), or a date, which stands for its midnight in
+                UTC.
+            end: The end of the period, itself excluded; as ``start``.
+            concurrency: How many days to read at a time.
+
+        Raises:
+            InvalidArgumentError: ``end`` is before ``start``, or the period is longer than 1,100 days; nothing was sent.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed API reference, "List Qualification Sessions".
+        """
+        return SyncStream(self._async.iter_expiring(start, end, concurrency=concurrency, page_size=page_size, options=options))
+
     def update(
         self,
         qualification_session_id: str,
@@ -875,6 +930,7 @@ class QualificationSessions:
         metadata: Mapping[str, Any] | str | Unset = UNSET,
         success_url: str | URL | Unset = UNSET,
         failure_url: str | URL | Unset = UNSET,
+        if_unset: bool = False,
         idempotency_key: str | None = None,
         extra: Mapping[str, Any] | None = None,
         options: RequestOptions | None = None,
@@ -890,17 +946,21 @@ class QualificationSessions:
             success_url: Where the customer returns; https, http on localhost, or a :class:`~truemed_async.DeepLink`.
                 Stored but without effect once the session is approved or rejected.
             failure_url: As ``success_url``, for a customer who does not qualify.
+            if_unset: Make ``user_id``, which is then the only field, the session's user unless it has one: if Truemed
+                refuses it, the session is read, and the same user is a success. Another user remains an error.
 
         Raises:
-            InvalidArgumentError: Nothing was passed to update; nothing was sent.
-            UserIdAlreadySetError: The session has a ``user_id``; only Truemed's support can correct it.
+            InvalidArgumentError: Nothing was passed to update, or ``if_unset`` with another field than ``user_id``;
+                nothing was sent.
+            UserIdAlreadySetError: The session has a ``user_id``, with ``if_unset`` another one; only Truemed's support
+                can correct it.
             IdempotencyMismatchError: The key was used on this session with other values.
             NotFoundError: This API key has no such session.
 
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Update a Qualification Session".
         """
-        return runner.run(self._async.update, qualification_session_id, user_id=user_id, metadata=metadata, success_url=success_url, failure_url=failure_url, idempotency_key=idempotency_key, extra=extra, options=options)
+        return runner.run(self._async.update, qualification_session_id, user_id=user_id, metadata=metadata, success_url=success_url, failure_url=failure_url, if_unset=if_unset, idempotency_key=idempotency_key, extra=extra, options=options)
 
     def update_many(
         self,
@@ -933,6 +993,40 @@ class QualificationSessions:
         Source: Truemed guide, "Update a Qualification Session".
         """
         return bridge_stream(lambda bridge: self._async.update_many(bridge, run_id=run_id, concurrency=concurrency, ordered=ordered, progress=progress, options=options), changes, concurrency)
+
+    def attach_users(
+        self,
+        matches: Iterable[UserMatch],
+        *,
+        run_id: str | None = None,
+        dry_run: bool = False,
+        concurrency: int = 16,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[AttachOutcome]:
+        """Attach your accounts to the sessions of people who qualified before you knew who they were.
+
+        A session gets the ``user_id`` of the match whose e-mail address is that of the session, but for the case of
+        ASCII letters, if it has no ``user_id``; each such session of a person gets it. An address with two accounts is
+        reported, and nothing is attached to it. Nothing is written to a session that has another ``user_id``.
+
+        Each session with a matching address yields one :class:`~truemed_async.AttachOutcome`, and so does each address
+        without a session or with several accounts. Run it again after a crash or a failure: what is attached stays as
+        it is. Sessions are searched by e-mail address where that takes fewer requests than to read all of them.
+
+        Args:
+            matches: The accounts, from any iterable. It is read completely by this call.
+            run_id: Your name of this run, from which the idempotency keys are derived, as for :meth:`update_many`. By
+                default keys are random; Truemed sets a ``user_id`` only once in either case.
+            dry_run: Report what would be attached, and write nothing.
+
+        Raises:
+            InvalidArgumentError: An element of ``matches`` is not a :class:`~truemed_async.UserMatch`, or its e-mail
+                address or user id is invalid; nothing was sent.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed guide, "Update a Qualification Session".
+        """
+        return SyncStream(self._async.attach_users(matches, run_id=run_id, dry_run=dry_run, concurrency=concurrency, options=options))
 
     def wait_until_final(
         self,
