@@ -45,6 +45,9 @@ nitpick_ignore = [
     ("py:class", "Format"),
     ("py:class", "Personal"),
     ("py:class", "Report"),
+    # What the synchronous and the asynchronous stores on PostgreSQL share.
+    ("py:class", "truemed_async.webhooks.postgres._SyncBase"),
+    ("py:class", "truemed_async.webhooks.postgres._AsyncBase"),
     # The base class of updates; QualificationSessionUpdateParams is the public one.
     ("py:class", "truemed_async._core.bulk_update.UpdateRequest"),
 ]
@@ -52,7 +55,7 @@ nitpick_ignore_regex = [
     # Names of other projects: fetching their inventories needs the network.
     (
         "py:.*",
-        r"(_pytest|abc|aiohttp|asyncio|collections|concurrent|datetime|decimal|enum|inspect|os|pyarrow|sqlite3|ssl|types|yarl)\..*",
+        r"(_pytest|abc|aiohttp|asyncio|collections|concurrent|datetime|decimal|enum|inspect|os|psycopg|psycopg_pool|pyarrow|sqlite3|ssl|types|yarl)\..*",
     ),
     # The same names as docstrings and signatures abbreviate them.
     (

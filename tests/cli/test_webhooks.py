@@ -1,10 +1,12 @@
 """``truemed webhooks``."""
 
 import json
+import sys
 
 import pytest
 
 from tests.support.webhook_payloads import SECRET, captured, carrying, signed, written
+from truemed_async.webhooks.postgres import SCHEMA
 
 BODY = captured()
 
@@ -75,3 +77,15 @@ class TestExplain:
         monkeypatch.setenv("TRUEMED_WEBHOOK_SECRET", SECRET)
         done = truemed("webhooks", "explain", "--body", str(tmp_path / "a"), "--headers", str(tmp_path / "b"))
         assert (done.code, done.err) == (1, "error: No such file or directory\n")
+
+
+class TestSchema:
+    def test_prints_the_sql(self, truemed):
+        done = truemed("webhooks", "schema", "postgres")
+        assert (done.code, done.out) == (0, SCHEMA)
+
+    def test_without_the_driver_names_the_extra(self, truemed, monkeypatch):
+        monkeypatch.setitem(sys.modules, "truemed_async.webhooks.postgres", None)
+        done = truemed("webhooks", "schema", "postgres")
+        assert done.code != 0
+        assert "pip install 'truemed-async[postgres]'" in done.err

@@ -21,7 +21,7 @@ import sys
 import textwrap
 import tomllib
 import types
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import aiohttp
@@ -30,8 +30,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.support.databases import PostgresServer, find_postgres
 from tests.support.example_webhooks import webhooks
 from tests.support.paths import ROOT
+from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, captured, signed
 from truemed_async import AsyncTruemed, Truemed
 from truemed_async.emulator import AbortConnection, Fault
 from truemed_async.webhooks import sign
@@ -236,6 +238,25 @@ def tracer(emulator, names):
 
 
 @contextmanager
+def postgres(emulator, names):
+    """Provide a database with an order, deliver its payment twice, and see the order paid."""
+    if find_postgres() is None:
+        pytest.skip("POSTGRESQL IS NOT INSTALLED (Debian: apt install postgresql)")
+    with closing(PostgresServer()) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", server.start().url())
+        patch.setenv("TRUEMED_WEBHOOK_SECRET", SECRET)
+        yield
+        with closing(server.connect()) as connection, closing(names["receiver"]._store) as inbox:
+            inbox.create_schema()
+            connection.execute("CREATE TABLE orders (id text, paid boolean)")
+            connection.execute("INSERT INTO orders VALUES (%s, false)", [PAYMENT_SESSION["metadata"]])
+            body = captured()
+            statuses = [names["receiver"].receive(body, signed(body)).status for _ in range(2)]
+            assert statuses == ["handled", "duplicate"]
+            assert connection.execute("SELECT paid FROM orders").fetchall() == [(True,)]
+
+
+@contextmanager
 def quiet(emulator, names):
     """Restore the logging configuration."""
     root, own = logging.getLogger(), logging.getLogger("truemed_async")
@@ -283,6 +304,7 @@ FIXTURES = {
     "lost-responses": lost_responses,
     "moving-list": moving_list,
     "payment-sessions": payment_sessions,
+    "postgres": postgres,
     "quiet": quiet,
     "served": served,
     "shoppers": shoppers,

@@ -1,23 +1,108 @@
 """Fixtures of the webhook tests."""
 
+import asyncio
+import contextlib
+import threading
+
+import psycopg
 import pytest
 
 from tests.support.clock import FakeClock
 from truemed_async.webhooks import MemoryDedupStore, SQLiteDedupStore
+from truemed_async.webhooks.postgres import SCHEMA, AsyncPostgresDedupStore, PostgresDedupStore
+
+
+class StoreClock(FakeClock):
+    """Moves what databases store, because tests cannot set the clock of a server.
+
+    ``margin`` is how exactly a time can be hit: a server's clock goes on during the test.
+    """
+
+    def __init__(self):
+        self.databases, self.margin = [], 0.1
+        super().__init__(1_000_000.0)
+
+    @property
+    def now(self):
+        return self._now
+
+    @now.setter
+    def now(self, value):
+        for age in self.databases:
+            age(value - self._now)
+        self._now = value
+
+    def add(self, age):
+        """Have ``age(seconds)`` called when the time moves."""
+        self.databases.append(age)
+        self.margin = 30
+
+
+class Blocking:
+    """An asynchronous store with ordinary methods, for any thread; its event loop runs in a thread of its own."""
+
+    def __init__(self, store):
+        self.store, self.loop = store, asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread.start()
+
+    retention = property(lambda self: self.store.retention)
+
+    def _run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(120)
+
+    def claim(self, key, owner):
+        return self._run(self.store.claim(key, owner))
+
+    def confirm(self, key, owner):
+        self._run(self.store.confirm(key, owner))
+
+    def release(self, key, owner):
+        self._run(self.store.release(key, owner))
+
+    def close(self):
+        self._run(self.store.close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(60)
+        self.loop.close()
 
 
 @pytest.fixture
 def clock():
-    return FakeClock(1_000_000.0)
+    return StoreClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture
+def database(postgres_url):
+    """Return a connection to a database with the table of the stores."""
+    with contextlib.closing(psycopg.connect(postgres_url, autocommit=True)) as connection:
+        connection.execute(SCHEMA)
+        yield connection
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres", "async postgres"])
 def make_store(request, tmp_path):
     """Return a factory of each kind of store."""
+    if "postgres" not in request.param:
 
-    def make(**options):
-        if request.param == "memory":
-            return MemoryDedupStore(**options)
-        return SQLiteDedupStore(tmp_path / "webhooks.db", **options)
+        def make(**options):
+            if request.param == "memory":
+                return MemoryDedupStore(**options)
+            return SQLiteDedupStore(tmp_path / "webhooks.db", **options)
 
-    return make
+        yield make
+        return
+
+    database, url = request.getfixturevalue("database"), request.getfixturevalue("postgres_url")
+    with contextlib.ExitStack() as stack:
+
+        def make_remote(clock=None, **options):
+            if clock is not None:
+                move = "UPDATE truemed_deliveries SET expires_at = expires_at - make_interval(secs => %s)"
+                clock.add(lambda seconds: database.execute(move, [seconds]))
+            if request.param == "postgres":
+                return stack.enter_context(PostgresDedupStore(url, **options))
+            store = AsyncPostgresDedupStore(url, **options)
+            return stack.enter_context(contextlib.closing(Blocking(store)))
+
+        yield make_remote

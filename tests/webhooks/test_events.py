@@ -300,6 +300,12 @@ def test_long_delivery_id_is_hashed():
     assert all(len(key) < 256 for key in keys)
 
 
+def test_delivery_id_with_nul_is_hashed():
+    """PostgreSQL does not store it."""
+    key = read(enveloped(PAYMENT_SESSION, "payment_session.updated", "whd\0")).dedup_key
+    assert key.startswith("sha256:")
+
+
 def test_unsigned_payment_session_dedup_key_depends_on_id_and_status():
     def key(**changes):
         return read_flat({**PAYMENT_SESSION, **changes}).dedup_key

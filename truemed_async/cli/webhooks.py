@@ -1,4 +1,4 @@
-"""``truemed webhooks``: find out why a delivery is refused."""
+"""``truemed webhooks``: find out why a delivery is refused, and print the SQL of a store."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,9 @@ SECRET_VARIABLE = "TRUEMED_WEBHOOK_SECRET"  # noqa: S105  # the name of a variab
 
 def make_app() -> App:
     """Return ``truemed webhooks``."""
-    app = App(name="webhooks", help="Webhooks: find out why a delivery is refused.")
+    app = App(name="webhooks", help="Webhooks: explain a refused delivery, print the SQL of a store.")
     app.command(explain)
+    app.command(schema)
     return app
 
 
@@ -50,6 +51,21 @@ def explain(
     for check in checks:
         context.streams.print_data(f"{'ok' if check.passed else 'failed':<8}{check.name:<11}{check.detail}")
     return 0 if checks[-1].passed else EXIT_FAILURE
+
+
+def schema(database: Literal["postgres"], *, context: Annotated[Context, CONTEXT]) -> int:
+    """Print the SQL of the table in which a store remembers handled events. It may be executed again.
+
+    Args:
+        database: The database: postgres.
+    """
+    del database  # there is one so far
+    try:
+        from truemed_async.webhooks.postgres import SCHEMA  # noqa: PLC0415  # the driver is an extra
+    except ImportError as error:
+        raise ConfigurationError("this requires psycopg: pip install 'truemed-async[postgres]'") from error
+    context.streams.print_data(SCHEMA.removesuffix("\n"))
+    return 0
 
 
 def parse_headers(data: bytes) -> Mapping[str, str | Sequence[str]]:

@@ -29,10 +29,19 @@ from truemed_async.webhooks._receiver import (
     DeliveryResult,
     DeliveryStatus,
     EventHandler,
+    InboxHandler,
     Receiver,
 )
 from truemed_async.webhooks._signature import SECRET_HEADER, SIGNATURE_HEADER, Headers, sign
-from truemed_async.webhooks._stores import AsyncDedupStore, Claim, DedupStore, MemoryDedupStore, SQLiteDedupStore
+from truemed_async.webhooks._stores import (
+    AsyncDedupStore,
+    AsyncInbox,
+    Claim,
+    DedupStore,
+    Inbox,
+    MemoryDedupStore,
+    SQLiteDedupStore,
+)
 from truemed_async.webhooks._verify import MAX_DELIVERY_BYTES, Mode, verify_and_parse
 
 __all__ = [
@@ -40,6 +49,7 @@ __all__ = [
     "SECRET_HEADER",
     "SIGNATURE_HEADER",
     "AsyncDedupStore",
+    "AsyncInbox",
     "AsyncReceiver",
     "CatalogItemEligibilityUpdated",
     "Claim",
@@ -52,6 +62,8 @@ __all__ = [
     "EventHandler",
     "EventType",
     "Headers",
+    "Inbox",
+    "InboxHandler",
     "MemoryDedupStore",
     "Mode",
     "PaymentSessionPayload",

@@ -130,12 +130,12 @@ class Event(Model):
 
     @property
     def dedup_key(self) -> str:
-        """A key that is the same for each delivery of this event and unique to it, of at most 255 characters.
+        """A key that is the same for each delivery of this event and unique to it: at most 255 characters, none of them NUL.
 
         The delivery id, if there is one. Otherwise a digest: of the id and the status for payment sessions, which are
         delivered once per status, and of the whole payload for all other events.
         """
-        if self.delivery_id is not None and len(self.delivery_id) < 256:
+        if self.delivery_id is not None and len(self.delivery_id) < 256 and "\0" not in self.delivery_id:
             return self.delivery_id
         identity = [self.type, self.delivery_id, *self._identity_fields()]
         return f"sha256:{hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()}"

@@ -25,7 +25,7 @@ from truemed_async.errors import InvalidArgumentError, PayloadError, StaleDelive
 from truemed_async.webhooks._events import Event
 from truemed_async.webhooks._parse import is_test_event
 from truemed_async.webhooks._signature import Headers
-from truemed_async.webhooks._stores import AsyncDedupStore, Claim, DedupStore, MemoryDedupStore
+from truemed_async.webhooks._stores import AsyncDedupStore, AsyncInbox, Claim, DedupStore, Inbox, MemoryDedupStore
 from truemed_async.webhooks._verify import (
     DEFAULT_CLOCK_SKEW,
     DEFAULT_MAX_AGE,
@@ -37,7 +37,7 @@ from truemed_async.webhooks._verify import (
     validate_delivery,
 )
 
-S = TypeVar("S", bound=DedupStore | AsyncDedupStore)
+S = TypeVar("S", bound=DedupStore | AsyncDedupStore | Inbox | AsyncInbox)
 
 logger = logging.getLogger("truemed_async.webhooks")
 
@@ -76,6 +76,11 @@ _HTTP_STATUSES: Mapping[DeliveryStatus, int] = {
     DeliveryStatus.IN_PROGRESS: 500,
     DeliveryStatus.FAILED: 500,
 }
+_CLAIM_STATUSES: Mapping[Claim, DeliveryStatus] = {
+    Claim.GRANTED: DeliveryStatus.HANDLED,
+    Claim.DONE: DeliveryStatus.DUPLICATE,
+    Claim.BUSY: DeliveryStatus.IN_PROGRESS,
+}
 _LOG_LEVELS: Mapping[DeliveryStatus, int] = {
     DeliveryStatus.HANDLED: logging.DEBUG,
     DeliveryStatus.DUPLICATE: logging.DEBUG,
@@ -111,6 +116,9 @@ EventHandler = Callable[[Event], object]
 It also receives each :class:`UnknownEvent`: an event that it returns from counts as handled.
 """
 
+InboxHandler = Callable[[Event, Any], object]
+"""A handler of an inbox that passes its connection on: ``handler(event, connection)``."""
+
 DeliveryHook = Callable[[DeliveryResult], object]
 """Called with the result of each delivery, before the response is sent."""
 
@@ -121,7 +129,7 @@ _Call = Callable[..., Awaitable[Any]]
 class _BaseReceiver(Generic[S]):
     def __init__(
         self,
-        handler: EventHandler,
+        handler: EventHandler | InboxHandler,
         *,
         secrets: str | Sequence[str],
         store: S | None,
@@ -138,6 +146,10 @@ class _BaseReceiver(Generic[S]):
             raise InvalidArgumentError("handler must be a function or a coroutine function of one event")
         if not all(callable(hook) for hook in hooks):
             raise InvalidArgumentError("hooks must be functions of one DeliveryResult")
+        process = getattr(store, "process", None)
+        if process is not None and _is_coroutine_function(process) != _is_coroutine_function(handler):
+            kind = "a coroutine function" if _is_coroutine_function(process) else "a function, not a coroutine function"
+            raise InvalidArgumentError(f"handler must be {kind}, because it runs in the transaction of this inbox")
         if max_age is None:
             max_age = DEFAULT_MAX_AGE_WITHOUT_STORE if store is None else DEFAULT_MAX_AGE
         self._verifier = Verifier.of(boxed, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
@@ -147,7 +159,7 @@ class _BaseReceiver(Generic[S]):
                 f"the store forgets after {retention}, but deliveries are accepted for {max_age + clock_skew}: "
                 "set a longer retention of the store, or a shorter max_age of the receiver"
             )
-        self._handler = handler
+        self._handler: Callable[..., object] = handler
         self._store: S | None = store
         self._hooks = tuple(hooks)
         self._clock = clock
@@ -213,6 +225,8 @@ class _BaseReceiver(Generic[S]):
     async def _process(self, event: Event, call: _Call) -> DeliveryResult:
         """Claim the event, call the handler, and confirm the claim; release it if the handler fails."""
         store = self._store
+        if isinstance(store, Inbox | AsyncInbox):
+            return await self._process_in_inbox(event, call, store)
         if store is None:
             try:
                 await call(self._handler, event)
@@ -224,10 +238,7 @@ class _BaseReceiver(Generic[S]):
         try:
             claim = await call(store.claim, key, owner)
             if claim != Claim.GRANTED:
-                done = claim == Claim.DONE
-                return DeliveryResult(
-                    status=DeliveryStatus.DUPLICATE if done else DeliveryStatus.IN_PROGRESS, event=event
-                )
+                return DeliveryResult(status=_CLAIM_STATUSES[claim], event=event)
             await call(self._handler, event)
         except Exception as error:  # noqa: BLE001  # the result carries it
             await self._release(call, store, key, owner)
@@ -247,24 +258,48 @@ class _BaseReceiver(Generic[S]):
             raise
         return DeliveryResult(status=DeliveryStatus.HANDLED, event=event)
 
-    async def _release(self, call: _Call, store: S, key: str, owner: str) -> None:
+    async def _process_in_inbox(self, event: Event, call: _Call, inbox: Inbox | AsyncInbox) -> DeliveryResult:
+        """Let the inbox call the handler in its transaction."""
+
+        def handle(*transaction: Any) -> None:
+            value = self._handler(event, *transaction)
+            if inspect.isawaitable(value):
+                _close_coroutine(value)
+                raise RuntimeError(
+                    "the handler returned an awaitable, but the transaction of this inbox is synchronous"
+                )
+
+        async def handle_async(*transaction: Any) -> None:
+            value = self._handler(event, *transaction)
+            if inspect.isawaitable(value):
+                await value
+
+        try:
+            asynchronous = _is_coroutine_function(inbox.process)
+            claim = await call(inbox.process, event.dedup_key, handle_async if asynchronous else handle)
+        except Exception as error:  # noqa: BLE001  # the result carries it
+            return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
+        return DeliveryResult(status=_CLAIM_STATUSES[claim], event=event)
+
+    async def _release(self, call: _Call, store: DedupStore | AsyncDedupStore, key: str, owner: str) -> None:
         try:
             await call(store.release, key, owner)
         except Exception:  # the claim expires by itself
             logger.warning("the claim of a webhook could not be released", exc_info=True)
 
 
-class Receiver(_BaseReceiver[DedupStore]):
+class Receiver(_BaseReceiver[DedupStore | Inbox]):
     """Receives the deliveries of one webhook in synchronous code: Flask, Django, any WSGI application.
 
     A receiver is thread-safe. A handler that is a coroutine function runs on a new event loop.
 
     Args:
-        handler: Called with each event, also an :class:`UnknownEvent`, once as far as ``store`` can tell.
+        handler: Called with each event, also an :class:`UnknownEvent`, once as far as ``store`` can tell. With an inbox it
+            may also get the connection, and must not be a coroutine function.
         secrets: The webhook's secret, or several while it is rotated.
-        store: Remembers which events were handled: :class:`SQLiteDedupStore`, :class:`MemoryDedupStore`, or your own
-            implementation; use one store, file or prefix per webhook. ``None``: nothing is remembered, and the handler
-            is called for every delivery of an event.
+        store: Remembers which events were handled: :class:`SQLiteDedupStore`, :class:`MemoryDedupStore`, one of
+            :mod:`truemed_async.webhooks.postgres`, or your own implementation; use one store, file or name per webhook.
+            ``None``: nothing is remembered, and the handler is called for every delivery of an event.
         mode: ``"signed"`` or ``"unsigned"``, as chosen when the webhook was created.
         event_type: The event that the route receives, for unsigned deliveries whose body does not name it.
         max_age: How long ago a delivery may have been signed. The default is 7 days and an hour with a store, and 5
@@ -311,11 +346,16 @@ async def _call_in_this_thread(function: Callable[..., Any], *args: Any) -> Any:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(wait())
-    if inspect.iscoroutine(value):
-        value.close()  # avoids the warning about a coroutine that was never awaited
+    _close_coroutine(value)
     raise SyncInAsyncError(
         "a coroutine function as handler requires AsyncReceiver here: this thread runs an event loop"
     )
+
+
+def _close_coroutine(value: Awaitable[Any]) -> None:
+    """Avoid the warning about a coroutine that was never awaited."""
+    if inspect.iscoroutine(value):
+        value.close()
 
 
 T = TypeVar("T")
@@ -330,11 +370,12 @@ def _run_without_loop(coroutine: Coroutine[Any, Any, T]) -> T:
         return cast("T", stop.value)
 
 
-class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore]):
+class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore | Inbox | AsyncInbox]):
     """Receives the deliveries of one webhook on an event loop: aiohttp, FastAPI, Starlette, Django's async views.
 
-    The arguments are those of :class:`Receiver`; ``store`` may also be an :class:`AsyncDedupStore`. A handler that is an
-    ordinary function, and a store with ordinary methods, run in worker threads, so they may block.
+    The arguments are those of :class:`Receiver`; ``store`` may also be an :class:`AsyncDedupStore`, or an
+    :class:`AsyncInbox`, whose handler must be a coroutine function. A handler that is an ordinary function, and a store
+    with ordinary methods, run in worker threads, so they may block.
     """
 
     async def receive(self, body: bytes, headers: Headers) -> DeliveryResult:
@@ -383,4 +424,8 @@ def _may_block(function: Callable[..., Any]) -> bool:
     """Whether a function must not be called on the event loop: it is neither a coroutine function nor the memory store's."""
     if isinstance(getattr(function, "__self__", None), MemoryDedupStore):
         return False
-    return not (inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)))  # noqa: B004  # fmt: skip
+    return not _is_coroutine_function(function)
+
+
+def _is_coroutine_function(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  # fmt: skip

@@ -2,22 +2,24 @@
 
 An event is claimed before it is handled, confirmed after, and released if its handler failed. The claim of a process that
 died expires, so that a later delivery of the event is handled and nothing is lost. If the process dies between the effect
-and the confirmation, the event is handled twice; no store can prevent that, so handlers must tolerate it.
+and the confirmation, the event is handled twice, so handlers must tolerate it. Only an inbox prevents that: it runs the
+handler in the database transaction that confirms the event.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from truemed_async.errors import InvalidArgumentError
 
@@ -73,6 +75,40 @@ class AsyncDedupStore(Protocol):
     async def release(self, key: str, owner: str) -> None:
         """Release the claim if this owner still holds it and the event is not confirmed."""
         ...
+
+
+@runtime_checkable
+class Inbox(Protocol):
+    """A store that runs the handler in the database transaction that confirms the event: see ``PostgresInbox``."""
+
+    def process(self, key: str, handle: Callable[..., object]) -> Claim:
+        """Call ``handle``, and confirm the event ``key`` in the same transaction, unless it was handled before.
+
+        If ``handle`` raises, the transaction is rolled back and the error is raised. ``BUSY``: another delivery of the
+        event is being handled.
+
+        Args:
+            key: Identifies the event, up to 255 characters.
+            handle: Calls the receiver's handler with the event, followed by the arguments of this call: the connection,
+                if the handler needs it.
+        """
+        ...
+
+
+@runtime_checkable
+class AsyncInbox(Protocol):
+    """:class:`Inbox` with coroutines."""
+
+    async def process(self, key: str, handle: Callable[..., Awaitable[object]]) -> Claim:
+        """Await ``handle``, and confirm the event ``key`` in the same transaction, unless it was handled before."""
+        ...
+
+
+def validate_webhook_name(value: Any) -> str:
+    """Return the name that tells the webhooks of one database apart."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", value):
+        raise InvalidArgumentError("webhook must be 1 to 100 letters, digits, dots, hyphens or underscores")
+    return value
 
 
 def validate_duration(name: str, value: Any) -> float:
