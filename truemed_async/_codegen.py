@@ -11,6 +11,7 @@ the two clients is a rule below. Code that no rule covers is an error, and so is
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -163,6 +164,12 @@ def _parameter(parameter: ast.arg, default: ast.expr | None) -> tuple[str, str |
     if parameter.annotation is None and parameter.arg != "self":
         raise CodegenError(f"{parameter.arg} has no annotation")
     annotation = None if parameter.annotation is None else ast.unparse(parameter.annotation)
+    if isinstance(default, ast.Constant) and isinstance(default.value, str):
+        return (
+            parameter.arg,
+            annotation,
+            f" = {json.dumps(default.value)}",
+        )  # in double quotes, as this package has them
     return parameter.arg, annotation, "" if default is None else f" = {ast.unparse(default)}"
 
 

@@ -21,7 +21,15 @@ from truemed_async._sensitive import wrap
 from truemed_async._validation.configuration import resolve_api_key, resolve_base_url, validate_hooks
 from truemed_async._validation.scalars import validate_bool, validate_positive_int
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts
+from truemed_async.options import (
+    Environment,
+    Hook,
+    RequestOptions,
+    RetryPolicy,
+    Timeouts,
+    Validation,
+    validate_validation,
+)
 from truemed_async.resources._property import add_resource_properties
 
 T = TypeVar("T")
@@ -61,6 +69,10 @@ class AsyncTruemed:
         ssl_context: How certificates are verified; by default as the system does.
         allow_http: Whether ``base_url`` may be http on another host, such as ``http://emulator:8080`` in a container.
             The key and the data are then sent unencrypted: only for tests with made-up data.
+        validation: What to do with a value of another type than Truemed publishes. ``"strict"`` raises a
+            :class:`~truemed_async.errors.DecodeError`. ``"lenient"`` does so for required fields only, such as ids and
+            statuses. Any other field is then ``None``: ``extra`` has its value, ``mismatches`` names it, and a
+            :class:`~truemed_async.TruemedWarning` reports it once per endpoint and field.
 
     Raises:
         ConfigurationError: The key is missing or malformed, or the base URL is not acceptable.
@@ -100,6 +112,7 @@ class AsyncTruemed:
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
         allow_http: bool = False,
+        validation: Validation = "strict",
     ) -> None:
         boxed = wrap(api_key)
         del api_key
@@ -111,7 +124,12 @@ class AsyncTruemed:
             options=connection_options,
             max_concurrency=validate_positive_int("max_concurrency", max_concurrency),
         )
-        defaults = CallSettings(timeouts=Timeouts.of(timeout), retry=RetryPolicy.of(retry), hooks=validate_hooks(hooks))
+        defaults = CallSettings(
+            timeouts=Timeouts.of(timeout),
+            retry=RetryPolicy.of(retry),
+            hooks=validate_hooks(hooks),
+            validation=validate_validation(validation),
+        )
         self._set_state(
             ClientState(
                 transport=transport,
@@ -132,6 +150,7 @@ class AsyncTruemed:
         timeout: Timeouts | float | None = None,
         retry: RetryPolicy | None = None,
         hooks: Sequence[Hook] | None = None,
+        validation: Validation | None = None,
     ) -> Self:
         """Return a copy with other defaults. It shares connections, rate limit and retry budget, and closes with this one."""
         defaults = self._state.defaults
@@ -143,6 +162,7 @@ class AsyncTruemed:
                     timeouts=defaults.timeouts if timeout is None else Timeouts.of(timeout),
                     retry=defaults.retry if retry is None else RetryPolicy.of(retry),
                     hooks=defaults.hooks if hooks is None else validate_hooks(hooks),
+                    validation=defaults.validation if validation is None else validate_validation(validation),
                 ),
             )
         )
@@ -222,6 +242,7 @@ class AsyncTruemed:
                 timeouts=options.timeout or settings.timeouts,
                 retry=options.retry or settings.retry,
                 hooks=settings.hooks,
+                validation=settings.validation,
             )
         return await self._state.pipeline.send(request, settings)
 

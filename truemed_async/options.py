@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, cast, get_args
 
 import attrs
 
@@ -13,6 +13,16 @@ from truemed_async.errors import CallOutcome, InvalidArgumentError
 
 Environment = Literal["production", "sandbox"]
 """One of Truemed's servers."""
+
+Validation = Literal["strict", "lenient"]
+"""What a value of another type than Truemed publishes is: an error, or ``None`` with the value in ``extra``."""
+
+
+def validate_validation(value: object) -> Validation:
+    """Return ``value`` if it is a :data:`Validation`."""
+    if value not in get_args(Validation):
+        raise InvalidArgumentError("validation must be 'strict' or 'lenient'")
+    return cast("Validation", value)
 
 
 class Unset(enum.Enum):

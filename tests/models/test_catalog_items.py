@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from truemed_async.models import CatalogEligibility, CatalogItem, CatalogItemCreation, CheckoutMethod, Page
 from truemed_async.models._compile import StructureError
-from truemed_async.models._converter import structurer
+from truemed_async.models._reading import structurer
 
 MEANINGS = ("is_eligible", "requires_lmn", "is_ineligible", "is_pending")
 BY_SPELLING = {

@@ -15,7 +15,7 @@ from tests.support.paths import FIXTURES
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.models import CatalogItem, OpenEnum
 from truemed_async.models._compile import parse_datetime
-from truemed_async.models._converter import structurer
+from truemed_async.models._reading import structurer
 
 
 def make_oracle() -> cattrs.Converter:

@@ -38,7 +38,7 @@ def frozen():
 """
 USE = """
 from truemed_async import CatalogItem, QualificationSession
-from truemed_async.models._converter import structurer
+from truemed_async.models._reading import structurer
 
 def use():
     session = structurer(QualificationSession)(

@@ -21,7 +21,7 @@ from truemed_async import (
 )
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.models._compile import StructureError
-from truemed_async.models._converter import structurer
+from truemed_async.models._reading import structurer
 
 RESULTS = {endpoint.name: endpoint for endpoint in ENDPOINTS if endpoint.name.startswith("payment_")}
 ANSWERS = [
@@ -85,12 +85,18 @@ def test_status_properties_match_the_table(status, expected):
         assert (each.may_fulfill, each.is_final) == expected
 
 
-@pytest.mark.parametrize("status", ["refunded", "Captured", "captured ", "", "CAPTURED"])
+@pytest.mark.parametrize("status", ["refunded", "Capture", "captured ", "", "CAPTURED_"])
 def test_properties_of_an_unknown_status_are_false(status):
     session = read(PaymentSession, status=status)
     assert session.status == status
     assert not session.status.is_known
     assert (session.may_fulfill, session.is_final) == (False, False)
+
+
+@pytest.mark.parametrize("status", ["Captured", "CAPTURED"])
+def test_captured_in_another_case_may_be_fulfilled(status):
+    session = read(PaymentSession, status=status)
+    assert (session.may_fulfill, session.is_final, session.status) == (True, True, "captured")
 
 
 def test_pickled_status_keeps_its_properties():

@@ -137,7 +137,7 @@ async def test_missing_end_date_is_rejected(client, name):
 
 async def test_a_response_under_another_name_is_not_an_empty_list(client, server):
     """The key ``payouts`` is assumed: a wrong one must not read as an empty month."""
-    server.answer({"data": [], "pagination": None})
+    server.answer({"payout_rows": [], "pagination": None})
     with pytest.raises(DecodeError) as caught:
         await client.reconciliations.list_payouts(**OCTOBER)
     assert caught.value.path == "payouts"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from typing import Any, Protocol
 
@@ -21,8 +22,12 @@ from truemed_async._core.rate_limiter import AdaptiveRateLimiter
 from truemed_async._core.request import Request
 from truemed_async._core.response import RawResponse, Response, read_response
 from truemed_async._core.retry import Decision, RetryBudget, decide
+from truemed_async._warnings import warn
 from truemed_async.errors import AttemptTimeoutError, CallError, CallOutcome, DeadlineExceededError
-from truemed_async.options import Attempt, Hook, RetryPolicy, Timeouts
+from truemed_async.models import Model
+from truemed_async.options import Attempt, Hook, RetryPolicy, Timeouts, Validation
+
+_INDEX = re.compile(r"\[[0-9]+\]")
 
 
 class Transport(Protocol):
@@ -59,11 +64,12 @@ class Clock:
 
 @attrs.frozen(kw_only=True)
 class CallSettings:
-    """The timeouts, retry policy and hooks of a call."""
+    """The timeouts, retry policy, hooks and validation of a call."""
 
     timeouts: Timeouts
     retry: RetryPolicy
     hooks: tuple[Hook, ...] = ()
+    validation: Validation = "strict"
 
 
 class Pipeline:
@@ -75,6 +81,7 @@ class Pipeline:
         self._limiter = AdaptiveRateLimiter()
         self._budget = RetryBudget()
         self._keys = IdempotencyKeyCache()
+        self._reported_mismatches: set[str] = set()
 
     async def send(self, request: Request, settings: CallSettings) -> Response[Any]:
         """Return the response, or raise the error of the call."""
@@ -82,11 +89,22 @@ class Pipeline:
         async with self._transport.bind():
             result = await _Call(request, settings, self._transport, self._clock, self._limiter, self._budget).run()
         if not isinstance(result, CallError):
+            if settings.validation == "lenient":
+                self._warn_of_mismatches(request.endpoint.name, result.value)
             return result
         try:
             raise result
         finally:
             del result  # otherwise the error's traceback refers to this frame, and the frame to the error
+
+    def _warn_of_mismatches(self, endpoint: str, value: object) -> None:
+        """Warn of each field with a value of the wrong type, once per endpoint, without the value."""
+        mismatches = value.mismatches if isinstance(value, Model) else ()
+        for field in dict.fromkeys(_INDEX.sub("[]", path) for path in mismatches):
+            name = f"{endpoint}: {field}"
+            if name not in self._reported_mismatches:
+                self._reported_mismatches.add(name)
+                warn(f"{name} has another type than Truemed publishes: see `mismatches` and `extra`")
 
 
 @attrs.define
@@ -117,7 +135,11 @@ class _Call:
             seconds = min(self.settings.timeouts.attempt, self.deadline - attempt_start)
             raw = await self.transport.send(request, connect=self.settings.timeouts.connect, seconds=seconds)
             now = clock.monotonic()
-            value = raw if isinstance(raw, AttemptFailure) else read_response(raw, request.endpoint, clock.wall())
+            value = (
+                raw
+                if isinstance(raw, AttemptFailure)
+                else read_response(raw, request.endpoint, clock.wall(), lenient=self.settings.validation == "lenient")
+            )
             if not isinstance(value, AttemptFailure):
                 assert isinstance(raw, RawResponse)
                 self.limiter.on_success(now)

@@ -36,7 +36,8 @@ from truemed_async.errors import (
 )
 from truemed_async.models._base import Model
 from truemed_async.models._compile import StructureError
-from truemed_async.models._converter import JSONDecodeError, loads, structurer
+from truemed_async.models._converter import JSONDecodeError, loads
+from truemed_async.models._reading import structurer
 
 T = TypeVar("T")
 
@@ -109,10 +110,10 @@ class Response(Generic[T]):
     idempotency_key: str | None
 
 
-def read_response(raw: RawResponse, endpoint: Endpoint[T], now: float) -> T | AttemptFailure:
+def read_response(raw: RawResponse, endpoint: Endpoint[T], now: float, *, lenient: bool = False) -> T | AttemptFailure:
     """Return the response's value, or what is wrong with it."""
     if 200 <= raw.status < 300:
-        return _read_success(raw, endpoint)
+        return _read_success(raw, endpoint, lenient=lenient)
     if raw.status < 200:
         return AttemptFailure(
             error=ProtocolError,
@@ -132,7 +133,7 @@ def read_response(raw: RawResponse, endpoint: Endpoint[T], now: float) -> T | At
     return _error_response(raw, endpoint, now)
 
 
-def _read_success(raw: RawResponse, endpoint: Endpoint[T]) -> T | AttemptFailure:
+def _read_success(raw: RawResponse, endpoint: Endpoint[T], *, lenient: bool) -> T | AttemptFailure:
     body = raw.body.removeprefix(_BYTE_ORDER_MARK)
     start = body.lstrip()[:1]
     if endpoint.result is NoneType and (start in (b"", b"{", b"[") or raw.status in _BODILESS_STATUSES):
@@ -148,7 +149,7 @@ def _read_success(raw: RawResponse, endpoint: Endpoint[T]) -> T | AttemptFailure
     except JSONDecodeError:
         return _truncated(raw) if looks_truncated(body) else _undecodable(raw, "the response is malformed JSON")
     try:
-        return cast("T", structurer(cast("Any", endpoint.result), endpoint.items)(data))
+        return cast("T", structurer(cast("Any", endpoint.result), endpoint.items, lenient=lenient)(data))
     except StructureError as mismatch:
         path, expected = mismatch.path, mismatch.expected
     return _undecodable(raw, f"expected {expected} at {path or 'the top'}", path)

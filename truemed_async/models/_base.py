@@ -10,7 +10,7 @@ from typing import Any, Generic, SupportsIndex, TypeVar, cast, overload
 
 import attrs
 
-from truemed_async.models._compile import open_enum_fields
+from truemed_async.models._compile import MismatchedExtra, open_enum_fields
 from truemed_async.models._converter import converter, iso
 
 T = TypeVar("T")
@@ -25,10 +25,19 @@ class Model:
 
     Attributes:
         extra: Fields of the response that this version does not know, as plain JSON. ``repr`` and ``==`` ignore them;
-            :meth:`to_dict` includes them.
+            :meth:`to_dict` includes them. It also holds the values of :attr:`mismatches`.
     """
 
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=False, repr=False)
+
+    @property
+    def mismatches(self) -> tuple[str, ...]:
+        """The paths of fields whose value in the response had another type than is published.
+
+        Each such field has its default, mostly ``None``, and ``extra`` of the same object has the value. Only a client
+        with ``validation="lenient"`` reads such values.
+        """
+        return tuple(_find_mismatches(self))
 
     def __attrs_post_init__(self) -> None:
         cls: Any = type(self)  # Any: mypy takes the class of a frozen model for not hashable
@@ -67,6 +76,19 @@ class Model:
         return _html_table(None, [(name, _format_field(self, name)) for name in _visible_fields(type(self))])
 
 
+def _find_mismatches(model: Model) -> Iterator[str]:
+    if isinstance(model.extra, MismatchedExtra):
+        yield from model.extra.names
+    for field in attrs.fields(type(model)):
+        value: object = getattr(model, field.name)
+        if isinstance(value, Model):
+            yield from (f"{field.name}.{path}" for path in _find_mismatches(value))
+        elif isinstance(value, tuple):
+            for at, part in enumerate(cast("tuple[object, ...]", value)):
+                if isinstance(part, Model):
+                    yield from (f"{field.name}[{at}].{path}" for path in _find_mismatches(part))
+
+
 @attrs.frozen(kw_only=True)
 class Pagination(Model):
     """The position of a page in its list.
@@ -90,7 +112,8 @@ class Page(Model, Generic[T]):
 
     Attributes:
         items: The rows, in the server's order.
-        pagination: The position of the page, or ``None``: Truemed types it "object or null".
+        pagination: The position of the page, or ``None``: Truemed types it "object or null". Its members are published
+            for one list only; other common spellings are read, too. What cannot be read is in ``extra``.
     """
 
     items: tuple[T, ...]

@@ -25,6 +25,11 @@ the generated code is::
         self.extra = {} if whole or known.issuperset(data) else {k: v for k, v in data.items() if k not in known}
         self.__class__ = cls
         return self
+
+The lenient function, which is generated only when it is needed, wraps the check of each optional field::
+
+        try: …
+        except StructureError: mismatched['created_at'], v1 = v1, default_v1()
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 import orjson
@@ -46,6 +51,9 @@ if TYPE_CHECKING:
     import cattrs
 
 Structure = Callable[[Any, Any], Any]
+
+Strictness = Literal["strict", "lenient", "salvage"]
+"""Which values of the wrong type are an error: all, those of required fields, or none (the field is then ``None``)."""
 
 _FACTORY: type[Any] = typing.cast("Any", attrs.Factory)  # a class, although it is annotated as a function
 
@@ -67,6 +75,23 @@ class StructureError(Exception):  # never leaves the library: it becomes a Decod
     def path(self) -> str:
         """The path from the outermost value, for example ``items[3].created_at``."""
         return "".join(step if step.startswith("[") else f".{step}" for step in reversed(self._path)).removeprefix(".")
+
+
+class MismatchedExtra(dict[str, Any]):
+    """The ``extra`` of a model some fields of which had values of the wrong type: it also holds these values.
+
+    Attributes:
+        names: The names of these fields.
+    """
+
+    __slots__ = ("names",)
+
+    def __init__(self, extra: Mapping[str, Any], mismatched: Mapping[str, Any]) -> None:
+        super().__init__({**extra, **mismatched})
+        self.names = tuple(mismatched)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ({}, {}), (None, {"names": self.names}), None, iter(self.items())
 
 
 def standard_type(kind: Any) -> Any:
@@ -146,21 +171,20 @@ def expected(kind: Any) -> str:
     return "a string" if is_open_enum(kind) else EXPECTED.get(standard_type(kind), "a value of another shape")
 
 
-def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping[str, str] | None = None) -> Structure:
-    """Return ``(data, _) -> instance`` for the attrs class ``cls``, which may be a parametrized generic.
-
-    ``wire_names`` maps a field to its name in the JSON if they differ.
-    """
+def compile_structure(cls: Any, converter: cattrs.Converter, strictness: Strictness = "strict") -> Structure:
+    """Return ``(data, _) -> instance`` for the attrs class ``cls``, which may be a parametrized generic."""
     origin: type[Any] = typing.get_origin(cls) or cls
     hints = _field_types(cls, origin)
     fields = attrs.fields_dict(origin)
     names = [name for name in fields if name != "extra"]
-    wire = [(wire_names or {}).get(name, name) for name in names]
     variables = [f"v{number}" for number in range(len(names))]
-    required = [wire_name for name, wire_name in zip(names, wire, strict=True) if fields[name].default is attrs.NOTHING]
-    defaults = {wire_name: fields[name].default for name, wire_name in zip(names, wire, strict=True)}
+    defaults: dict[str, Any] = {name: fields[name].default for name in names}
+    if strictness == "salvage":
+        defaults = {name: None if default is attrs.NOTHING else default for name, default in defaults.items()}
+    required = [name for name, default in defaults.items() if default is attrs.NOTHING]
     scope: dict[str, Any] = {
         "StructureError": StructureError,
+        "MismatchedExtra": MismatchedExtra,
         "UTC": UTC,
         "date_from": parse_date,
         "datetime_from": _datetime_from,
@@ -168,26 +192,32 @@ def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping
         "new": object.__new__,
         "cls": origin,
         "mutable": _mutable_subclass(origin),
-        "known": frozenset(wire),
-        "all_of": _emit_getter(wire),
+        "known": frozenset(names),
+        "all_of": _emit_getter(names),
         "completed": _emit_defaults(required, defaults),
     }
     unpacked = "".join(f"{variable}, " for variable in variables) or "()"
     body = [
         "if data.__class__ is not dict: raise StructureError('an object')",
-        f"whole = len(data) == {len(wire)}",
-        f"filled = data if len(data) >= {len(wire)} else completed(data)",  # an exception would cost more than this check
+        f"whole = len(data) == {len(names)}",
+        f"filled = data if len(data) >= {len(names)} else completed(data)",  # an exception would cost more than this check
         f"try: {unpacked} = all_of(filled)",
         "except KeyError:",
         f"    {unpacked} = all_of(completed(data))",
         "    whole = False",
     ]
-    for name, on_wire, variable in zip(names, wire, variables, strict=True):
-        body += _check_lines(hints[name], on_wire, variable, scope, converter)
+    if strictness != "strict":
+        body.append("mismatched = {}")
+    for name, variable in zip(names, variables, strict=True):
+        lines = _check_lines(hints[name], name, variable, scope, converter)
+        body += (
+            lines if strictness == "strict" else _tolerate(lines, hints[name], name, variable, defaults[name], scope)
+        )
     body += [
         "self = new(mutable)",
         *(f"self.{name} = {variable}" for name, variable in zip(names, variables, strict=True)),
         "self.extra = {} if whole or known.issuperset(data) else {k: v for k, v in data.items() if k not in known}",
+        *(() if strictness == "strict" else ("if mismatched: self.extra = MismatchedExtra(self.extra, mismatched)",)),
         "self.__class__ = cls",
         "return self",
     ]
@@ -196,13 +226,33 @@ def compile_structure(cls: Any, converter: cattrs.Converter, wire_names: Mapping
     return typing.cast("Structure", scope["structure"])
 
 
-def _emit_getter(wire: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+def _tolerate(lines: list[str], hint: Any, name: str, variable: str, default: Any, scope: dict[str, Any]) -> list[str]:
+    """Return the check of a field so that a wrong value is noted, and the field has its default instead.
+
+    A whole number instead of a text is noted, too, but its meaning is certain: an id, for example. So the field has its
+    digits.
+    """
+    digits: list[str] = []
+    if _omit_none(hint)[0] is str:
+        digits = [f"if {variable}.__class__ is int: mismatched[{name!r}], {variable} = {variable}, str({variable})"]
+    if default is attrs.NOTHING:
+        return digits + lines
+    scope[f"default_{variable}"] = default.factory if isinstance(default, _FACTORY) else lambda: default
+    return [
+        *digits,
+        "try:",
+        *(f"    {line}" for line in lines),
+        f"except StructureError: mismatched[{name!r}], {variable} = {variable}, default_{variable}()",
+    ]
+
+
+def _emit_getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     """Return a function that gets the values of all names from a dict, or raises KeyError if one is missing."""
-    if len(wire) > 1:
+    if len(names) > 1:
         # Several times faster than single lookups. The parser uses the same key strings for all objects, and strings
         # that are identical are found in half the time.
-        return itemgetter(*orjson.loads(orjson.dumps(dict.fromkeys(wire))))
-    return lambda data: tuple(data[name] for name in wire)
+        return itemgetter(*orjson.loads(orjson.dumps(dict.fromkeys(names))))
+    return lambda data: tuple(data[name] for name in names)
 
 
 def _emit_defaults(required: list[str], defaults: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
@@ -219,18 +269,18 @@ def _emit_defaults(required: list[str], defaults: Mapping[str, Any]) -> Callable
     return completed
 
 
-def _check_lines(hint: Any, wire: str, variable: str, scope: dict[str, Any], converter: cattrs.Converter) -> list[str]:
+def _check_lines(hint: Any, name: str, variable: str, scope: dict[str, Any], converter: cattrs.Converter) -> list[str]:
     kind, nullable = _omit_none(hint)
     scope[f"type_{variable}"] = kind
     if is_open_enum(kind):
         scope[f"members_{variable}"] = kind._value2member_map_
-    lines = scalar_lines(kind, variable, f"raise StructureError({expected(kind)!r}, {wire!r})", nullable=nullable)
+    lines = scalar_lines(kind, variable, f"raise StructureError({expected(kind)!r}, {name!r})", nullable=nullable)
     if lines is not None:
         return lines
     scope[f"hook_{variable}"] = converter.get_structure_hook(kind)
     lines = [
         f"try: {variable} = hook_{variable}({variable}, type_{variable})",
-        f"except StructureError as error: raise error.with_prefix({wire!r})",
+        f"except StructureError as error: raise error.with_prefix({name!r})",
     ]
     return [f"if {variable} is not None:", *(f"    {line}" for line in lines)] if nullable else lines
 

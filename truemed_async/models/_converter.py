@@ -16,6 +16,7 @@ import orjson
 
 from truemed_async.models._compile import (
     EXPECTED,
+    Strictness,
     Structure,
     StructureError,
     compile_structure,
@@ -105,14 +106,16 @@ def _is_object(kind: Any) -> bool:
     return kind is dict or typing.get_origin(kind) in (dict, Mapping)
 
 
-def _make() -> cattrs.Converter:
+def _make(strictness: Strictness = "strict") -> cattrs.Converter:
     made = cattrs.Converter(detailed_validation=False)
 
     def sequence(kind: Any) -> Structure:
         return _sequence_hook(kind, made)
 
     def model(kind: Any) -> Structure:
-        return compile_structure(kind, made)
+        structure = compile_structure(kind, made, strictness)
+        adapt = getattr(typing.get_origin(kind) or kind, "_adapt_structure", None)
+        return structure if adapt is None else typing.cast("Structure", adapt(structure))
 
     def plain(kind: Any) -> Callable[[Any], dict[str, Any]]:
         return _unstructure_function(kind, made)
@@ -141,13 +144,9 @@ converter = _make()
 
 
 @cache
-def structurer(kind: Any, items: str | None = None) -> Callable[[Any], Any]:
-    """Return the function that builds ``kind`` from parsed JSON, or raises :class:`StructureError`.
-
-    ``items`` is the key of the rows in the response of a list.
-    """
-    hook = converter.get_structure_hook(kind) if items is None else compile_structure(kind, converter, {"items": items})
-    return lambda data: hook(data, kind)
+def tolerant_converter(strictness: Strictness) -> cattrs.Converter:
+    """Return a converter that accepts values of the wrong type; it is made when it is first needed."""
+    return _make(strictness)
 
 
 loads: Callable[[bytes], Any] = orjson.loads

@@ -9,6 +9,8 @@ from typing import Self
 class OpenEnum(StrEnum):
     """A string enum that keeps unknown values: they compare, print and serialize like the strings that were received.
 
+    A known value in another case, such as ``"CAPTURED"``, is the known value.
+
     Truemed renamed an enum value between two versions of its documentation; a closed enum would have turned that into
     an outage of every client.
     """
@@ -17,6 +19,10 @@ class OpenEnum(StrEnum):
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
+        folded = value.casefold()
+        for member in cls:
+            if member.casefold() == folded:
+                return member
         unknown = str.__new__(cls, value)
         unknown._name_ = unknown._value_ = str(value)
         return unknown

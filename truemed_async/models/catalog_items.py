@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
 from truemed_async.models._base import Model
-from truemed_async.models._compile import StructureError, compile_structure
+from truemed_async.models._compile import Structure, StructureError
 from truemed_async.models._converter import converter
 from truemed_async.models._enums import OpenEnum
 
@@ -109,6 +109,24 @@ class CatalogItem(Model):
     reviewed_at: datetime | None = None
     url: str | None = None
 
+    @staticmethod
+    def _adapt_structure(structure: Structure) -> Structure:
+        """Return a function that reads an item in every form that Truemed's pages have shown.
+
+        An item may have an ``object`` envelope, as in the webhook; its eligibility had another name; and the form of an
+        item without images is undocumented.
+        """
+
+        def adapted(data: Any, kind: Any) -> Any:
+            if data.__class__ is dict and "sku" not in data and "object" in data:
+                try:
+                    return structure(_renamed(data["object"]), kind)
+                except StructureError as mismatch:
+                    raise mismatch.with_prefix("object")  # noqa: B904  # the same exception, a step further out
+            return structure(_renamed(data), kind)
+
+        return adapted
+
     @property
     def is_reviewed(self) -> bool:
         """Whether the review has a result: an eligibility other than "pending"."""
@@ -158,25 +176,6 @@ class CheckoutMethod(Model):
         return None if self.checkout_method is None else self.checkout_method.casefold() == "truemed"
 
 
-def _read_item() -> None:
-    """Register a hook that reads an item in every form that Truemed's pages have shown.
-
-    An item may have an ``object`` envelope, as in the webhook; its eligibility had another name; and the form of an
-    item without images is undocumented.
-    """
-    plain = compile_structure(CatalogItem, converter)
-
-    def structure(data: Any, kind: Any) -> CatalogItem:
-        if data.__class__ is dict and "sku" not in data and "object" in data:
-            try:
-                return cast("CatalogItem", plain(_renamed(data["object"]), kind))
-            except StructureError as mismatch:
-                raise mismatch.with_prefix("object")  # noqa: B904  # the same exception, a step further out
-        return cast("CatalogItem", plain(_renamed(data), kind))
-
-    converter.register_structure_hook(CatalogItem, structure)
-
-
 def _renamed(data: Any) -> Any:
     if data.__class__ is dict:
         if "eligibility" not in data and "eligibility_status" in data:
@@ -184,6 +183,3 @@ def _renamed(data: Any) -> Any:
         if data.get("image_urls") is None:
             data = {**data, "image_urls": []}
     return data
-
-
-_read_item()

@@ -122,11 +122,9 @@ class Transaction(Model):
 
     @property
     def transaction_id(self) -> str | None:
-        """Its id: the text under ``transaction_id`` or else ``id``, or ``None``. The names are assumed."""
-        return next(
-            (found for name in ("transaction_id", "id") if isinstance(found := self.extra.get(name), str) and found),
-            None,
-        )
+        """Its id: the text or whole number under ``transaction_id`` or else ``id``, or ``None``. The names are assumed."""
+        values = (self.extra.get(name) for name in ("transaction_id", "id"))
+        return next((str(value) for value in values if type(value) in (str, int) and value != ""), None)
 
     @property
     def amount(self) -> int | None:

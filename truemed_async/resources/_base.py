@@ -20,7 +20,7 @@ from truemed_async._core.bulk import (
     outcome_of,
 )
 from truemed_async._core.endpoint import Endpoint
-from truemed_async._core.pagination import FetchPage, SortOrder, iterate_all
+from truemed_async._core.pagination import FetchPage, RefusalHandler, SortOrder, iterate_all
 from truemed_async._core.pipeline import Clock
 from truemed_async._core.request import Query
 from truemed_async._core.response import Response
@@ -172,7 +172,8 @@ class Resource:
             batches = iterate_all(fetch, order, page_size=page_size, prefetch=prefetch, since=earliest)
             return batches if latest is None and not local_filters else _select(batches, matches)
 
-        return Stream(read(fetch) if verify is None else verify(fetch, read), source=source)
+        accepted = RefusalHandler(fetch).fetch
+        return Stream(read(accepted) if verify is None else verify(accepted, read), source=source)
 
     def _source(
         self, model: type[Any], filters: Mapping[str, object], counter: RequestCounter | None = None

@@ -14,7 +14,7 @@ from truemed_async._core.request import Query, Request
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentSessionStatus, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
-from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset
+from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset, Validation
 from truemed_async.resources._attach import AttachOutcome, UserMatch
 from truemed_async.resources._fields import QualificationSessionUpdateParams
 from truemed_async.resources._property import add_resource_properties
@@ -1246,6 +1246,10 @@ class Truemed:
         ssl_context: How certificates are verified; by default as the system does.
         allow_http: Whether ``base_url`` may be http on another host, such as ``http://emulator:8080`` in a container.
             The key and the data are then sent unencrypted: only for tests with made-up data.
+        validation: What to do with a value of another type than Truemed publishes. ``"strict"`` raises a
+            :class:`~truemed_async.errors.DecodeError`. ``"lenient"`` does so for required fields only, such as ids and
+            statuses. Any other field is then ``None``: ``extra`` has its value, ``mismatches`` names it, and a
+            :class:`~truemed_async.TruemedWarning` reports it once per endpoint and field.
 
     Raises:
         ConfigurationError: The key is missing or malformed, or the base URL is not acceptable.
@@ -1283,10 +1287,11 @@ class Truemed:
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
         allow_http: bool = False,
+        validation: Validation = "strict",
     ) -> None:
         api_key = wrap_secret(api_key)
         reject_session(session)
-        self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context, allow_http=allow_http)
+        self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context, allow_http=allow_http, validation=validation)
         runner.track(self._async)
         self._resources = wrap_resources(self)
 
@@ -1296,10 +1301,11 @@ class Truemed:
         timeout: Timeouts | float | None = None,
         retry: RetryPolicy | None = None,
         hooks: Sequence[Hook] | None = None,
+        validation: Validation | None = None,
     ) -> Self:
         """Return a copy with other defaults. It shares connections, rate limit and retry budget, and closes with this one."""
         copy = object.__new__(type(self))
-        copy._async = self._async.with_options(timeout=timeout, retry=retry, hooks=hooks)
+        copy._async = self._async.with_options(timeout=timeout, retry=retry, hooks=hooks, validation=validation)
         copy._resources = wrap_resources(copy)
         return copy
 

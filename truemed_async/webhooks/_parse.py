@@ -12,7 +12,8 @@ import attrs
 from truemed_async.errors import PayloadError
 from truemed_async.models import Model, QualificationStatus
 from truemed_async.models._compile import StructureError, parse_datetime
-from truemed_async.models._converter import JSONDecodeError, loads, structurer
+from truemed_async.models._converter import JSONDecodeError, loads
+from truemed_async.models._reading import structurer
 from truemed_async.models.catalog_items import CatalogItem
 from truemed_async.models.payment_sessions import PaymentSessionStatus
 from truemed_async.webhooks._events import (
@@ -82,12 +83,6 @@ _ENVELOPE_FIELDS = frozenset({"data", "event_type", "webhook_delivery_id"})
 _SESSION_ID_NAMES = ("payment_session_id", "payment_id", "id")
 _TOKEN_ORIGINS = frozenset({"payment_session_id", "failed_payment_session_id", "provision_token_request_id"})
 _OTHER_IDS = frozenset({"refund_id", "dispute_id", "chargeback_id", "payout_id", "transaction_id"})
-
-# A value of an unexpected shape in one of these must not make the whole delivery unreadable.
-_UNDOCUMENTED_FIELDS: Mapping[type[Model], frozenset[str]] = {
-    PaymentSessionPayload: frozenset({"payment_session_id", "created_at", "order_items"}),
-    PaymentTokenPayload: frozenset({"lmn_expires_at"}),
-}
 
 
 def parse_body(body: bytes, event_type: str | None, signed_at: datetime | None) -> Event | PayloadError:
@@ -193,6 +188,10 @@ def _open_envelopes(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping
     ):
         envelope = {**body, **envelope}
         body = cast("dict[str, Any]", inner)
+    nested = body.get("object")  # an item of the catalog stays in it: its model opens it
+    if isinstance(nested, dict) and _infer_type(body) is EventType.UNKNOWN:
+        inner = cast("dict[str, Any]", nested)
+        body = inner if _infer_type(inner) is not EventType.UNKNOWN else body
     return envelope, body
 
 
@@ -264,20 +263,10 @@ def _recognize(data: Mapping[str, Any]) -> EventType | None:
 def _parse_payload(model_class: type[M], data: Mapping[str, Any]) -> M:
     """Return the model of a payload, or raise :class:`StructureError`.
 
-    A value of the wrong shape in an undocumented field is left out of the field and kept in ``extra``, under its name.
+    A delivery that is refused is lost in the end. So a value of the wrong type is an error in a required field only.
     """
     members: dict[str, Any] = dict(data)
     if model_class is PaymentSessionPayload:
         ids = (data[name] for name in _SESSION_ID_NAMES if data.get(name) is not None)
         members["payment_session_id"] = next(ids, None)
-    mismatched: dict[str, Any] = {}
-    while True:
-        try:
-            model: M = structurer(cast("Any", model_class))(members)
-        except StructureError as mismatch:
-            field = mismatch.path.partition(".")[0].partition("[")[0]
-            if field not in _UNDOCUMENTED_FIELDS.get(model_class, ()) or field in mismatched:
-                raise
-            mismatched[field] = members.pop(field)
-            continue
-        return attrs.evolve(model, extra={**model.extra, **mismatched}) if mismatched else model
+    return cast("M", structurer(cast("Any", model_class), lenient=True)(members))

@@ -29,6 +29,7 @@ stable.
 ``prefetch``   requests those pages ahead of their use
 ``watermark``  which rows were already yielded, in bounded memory
 ``iterate``    the loop, the end of the list, and what to do with a page that does not overlap
+``refusals``   what to do with a page that the server refuses
 =============  =====================================================================================================
 """
 
@@ -36,6 +37,7 @@ from __future__ import annotations
 
 from truemed_async._core.pagination.iterate import iterate_all
 from truemed_async._core.pagination.prefetch import FetchPage
+from truemed_async._core.pagination.refusals import RefusalHandler
 from truemed_async._core.pagination.watermark import Comparable, SortOrder, unordered
 
-__all__ = ["Comparable", "FetchPage", "SortOrder", "iterate_all", "unordered"]
+__all__ = ["Comparable", "FetchPage", "RefusalHandler", "SortOrder", "iterate_all", "unordered"]

@@ -75,6 +75,7 @@ class _Paginator(Generic[T]):
         self._tie_group_ids: Sequence[str] = ()  # the page with that group's last row
         self._yielded = 0
         self._totals: set[int | None] = set()
+        self._size_was_checked = False
         self._pages_without_progress = 0
         self._warned: set[str] = set()
 
@@ -107,6 +108,17 @@ class _Paginator(Generic[T]):
             if self._preserves_invariant(pending, page):
                 return self._accept(page)
             self._note_no_progress()
+            if page.total is None and not self._size_was_checked:
+                await self._detect_ignored_size(pending.window.size)
+
+    async def _detect_ignored_size(self, size: int) -> None:
+        """Go on page after page if the server ignores the requested size: without a total, the first page shows it."""
+        self._size_was_checked = True
+        first = (await self.prefetcher.fetch_now(Window(1, size))).page()
+        if len(first) > size:
+            self._resize(len(first), adjustable=False)
+            self._index, self._rows_back = self.watermark.page.end - 1, 0
+            self._reread = self._beyond = None
 
     def _locate(self, window: Window, page: Page[T]) -> FetchedPage[T]:
         """Find the page's position from what the server says about it, and learn the server's page size."""
