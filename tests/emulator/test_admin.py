@@ -210,7 +210,7 @@ class TestTransitions:
             for status in statuses
             if status in action.statuses and not action.params.required
         }
-        assert len(offered) == 19
+        assert len(offered) == 20
         makers = {
             "authorized": held,
             "captured": paid,

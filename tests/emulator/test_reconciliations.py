@@ -30,7 +30,9 @@ def test_accounts_for_a_payment(emulator, api):
     state.refund(id, 20_00)
     state.open_dispute(id)
     state.close_dispute(id)
-    assert entries(api)[2:] == [("refund", -20_00), ("dispute", -80_00), ("dispute", 80_00)]
+    state.open_dispute(id)
+    state.lose_dispute(id)
+    assert entries(api)[2:] == [("refund", -20_00), ("truemed_fee", 50), ("dispute", -80_00)]
     assert {row["payment_session_id"] for row in rows(api)} == {id}
     assert rows(api)[0].keys() == {
         "transaction_id", "type", "amount", "payout_id", "payment_session_id", "created_at",

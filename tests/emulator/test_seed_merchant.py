@@ -28,7 +28,7 @@ def test_is_the_same_everywhere():
     """Other tests and the documentation rest on these rows: a change of them is a change of the product."""
     given = digest(payment_sessions=100, payment_tokens=10, catalog_items=10)
     assert given == digest(payment_sessions=100, payment_tokens=10, catalog_items=10)
-    assert given == "1d70f4bc108dbf68ed8d6230ce5c5356372909da42c7843168801aaffbaede20"
+    assert given == "2e54478a39ab4bf7435186690b80fab72409e11af78fbd362b802c4433fa4755"
     assert given != digest(payment_sessions=100, payment_tokens=10, catalog_items=10, seed=1)
 
 
@@ -79,7 +79,8 @@ def test_accounts_for_every_capture_and_refund(merchant):
         entered = of[session.id]
         assert entered["charge"] == (session.capture_amount or 0)
         assert entered["refund"] == -session.refund_amount
-        assert entered["truemed_fee"] == -((session.capture_amount or 0) // 20)
+        # docs/truemed-api.md 7, N2: a refund returns half of the fee.
+        assert entered["truemed_fee"] == -((session.capture_amount or 0) // 20) + session.refund_amount // 20 // 2
 
 
 def test_pays_out_what_it_says(merchant):
@@ -88,12 +89,12 @@ def test_pays_out_what_it_says(merchant):
     for row in merchant.transactions:
         sums[row.payout_id] += row.amount
     assert {payout.id: payout.amount for payout in merchant.payouts} == {id: sums[id] for id in sums if id}
-    assert len(merchant.payouts) >= 11
-    assert all(payout.arrival_date.weekday() == 2 for payout in merchant.payouts)
+    assert len(merchant.payouts) >= 80
     assert None in sums
     for payout in merchant.payouts:
         paid = [row.created_at for row in merchant.transactions if row.payout_id == payout.id]
-        assert timedelta(0) < payout.created_at - max(paid) < payout.created_at - min(paid) < timedelta(days=10)
+        # docs/truemed-api.md 7, N12: rolling, and settled within about 48 hours.
+        assert timedelta(days=1) < payout.created_at - max(paid) <= payout.created_at - min(paid) < timedelta(days=3)
 
 
 def test_is_listed(api, emulator):

@@ -20,6 +20,7 @@ MOVES = {
     "void": {"authorized": "authorization_voided"},
     "open_dispute": {"captured": "captured"},
     "close_dispute": {"captured": "captured"},
+    "lose_dispute": {"captured": "captured"},
 }
 STATUSES = [
     "pending", "processing", "captured", "rejected", "canceled", "authorized", "authorization_voided",

@@ -16,8 +16,20 @@ from truemed_async.emulator.clock import twelve_months_after
 from truemed_async.emulator.resources.catalog_items import EmulatedCatalogItem
 from truemed_async.emulator.resources.payment_sessions import HOLD_LIFE, EmulatedPaymentSession, LineItem, Refund
 from truemed_async.emulator.resources.payment_tokens import EmulatedPaymentToken, PaymentMethod, ProvisionRequest
-from truemed_async.emulator.resources.qualification_sessions import EmulatedQualificationSession
-from truemed_async.emulator.resources.reconciliations import EmulatedPayout, EmulatedTransaction, fee
+from truemed_async.emulator.resources.qualification_sessions import (
+    CHECKOUT,
+    LETTER_FEE,
+    LINK,
+    EmulatedQualificationSession,
+    bill,
+)
+from truemed_async.emulator.resources.reconciliations import (
+    EmulatedPayout,
+    EmulatedTransaction,
+    fee,
+    returned_fee,
+    settles_at,
+)
 
 # All times are relative to this one, never to the clock: the data is the same every day.
 ANCHOR = datetime(2026, 11, 1, tzinfo=UTC)
@@ -92,35 +104,30 @@ def _qualification_session(draw: random.Random, index: int, created_at: datetime
     first, last = draw.choice(_FIRST), draw.choice(_LAST)
     name = draw.choice(_UNICODE) if index % 50 == 3 else f"{first} {last}"
     reviewed_at = _later(draw, created_at, 2 * _DAY)
-    charged = approved and draw.random() < 0.8
-    invoiced = charged and draw.random() < 0.9
-    paid_at = reviewed_at + timedelta(days=1 + draw.randrange(30))
+    session_type = draw.choice((LINK, CHECKOUT))
     amount = draw.randrange(20_00, 900_00)
-    return EmulatedQualificationSession(
+    session = EmulatedQualificationSession(
         qualification_session_id=f"qs_{_id(draw)}",
         status=status,
-        charge_group_created_at=reviewed_at if charged else None,
         created_at=created_at,
         customer_status=draw.choice(("new", "returning")) if surveyed else None,
         eligible_amount=amount / 100 if approved else None,
         email=f"{first}.{last}.{index}@example.{draw.choice(('com', 'org'))}".lower() if surveyed else None,
         expires_at=twelve_months_after(reviewed_at) if approved else None,
-        fee=amount // 20 / 100 if charged else None,
+        fee=LETTER_FEE if approved and session_type == LINK else None,
         lmn_reviewed_at=reviewed_at if reviewed else None,
-        session_type=draw.choice(("link", "checkout")),
+        session_type=session_type,
         skus_param=f"SKU-{draw.randrange(1000, 1100)},SKU-{draw.randrange(1000, 1100)}"
         if draw.random() < 0.3
         else None,
         source=draw.choice(_SOURCES) if draw.random() < 0.7 else None,
-        stripe_invoice_id=f"in_example{index:08}" if invoiced else None,
-        stripe_invoice_number=f"EXAMPLE-{index:08}" if invoiced else None,
-        stripe_invoice_paid_at=paid_at if invoiced and paid_at <= ANCHOR else None,
         user_business_id=f"business-{draw.randrange(40):04}" if draw.random() < 0.5 else None,
         user_id=f"user-{index:06}" if draw.random() < 0.6 else None,
         user_name=name if surveyed and draw.random() < 0.94 else None,  # the rest has its PII hidden
         utm=draw.choice(_UTM) if draw.random() < 0.2 else None,
         external_user_id=f"external-{index:06}" if draw.random() < 0.2 else None,
     )
+    return bill(session, ANCHOR)
 
 
 def _status(roll: float) -> str:
@@ -145,8 +152,8 @@ class Merchant:
 def seed_merchant(*, payment_sessions: int, payment_tokens: int, catalog_items: int, seed: int) -> Merchant:
     """Return a merchant with so many rows; every capture, refund and fee has its transaction.
 
-    Everything happened in the 90 days before ``ANCHOR``. What was entered up to a Sunday is paid out on the Wednesday
-    after it, and a payout is the sum of its transactions.
+    Everything happened in the 90 days before ``ANCHOR``. What was entered on a day is paid out two days later, and a
+    payout is the sum of its transactions.
     """
     draw = random.Random(f"{seed} merchant")  # noqa: S311 - repeatable on purpose
     items = tuple(_item(draw, index) for index in range(catalog_items))
@@ -227,6 +234,9 @@ def _payment_session(
     reviewed_at = _later(draw, created_at, 2 * _DAY)
     held = kind == "authorization"
     settled = status.startswith(("captured", "authoriz"))
+    entered_at = created_at + (reviewed_at - created_at) / 4
+    card_entered_at = entered_at.replace(microsecond=entered_at.microsecond // 1000 * 1000)
+    submitted = settled or status in {"processing", "rejected"}
     captured_on = _later(draw, reviewed_at, 2 * _DAY) if held else reviewed_at
     name = draw.choice(_CUSTOMERS)
     token = draw.choice(tokens).id if tokens and status == "captured" and draw.random() < 0.2 else None
@@ -244,8 +254,9 @@ def _payment_session(
         customer_name=name,
         metadata=f'{{"order": "{10_000 + index}"}}',
         payment_token=token,
-        authorized_on=reviewed_at if settled else None,
-        hold_expires_at=reviewed_at + HOLD_LIFE if settled and held else None,
+        authorized_on=(card_entered_at if held else reviewed_at) if settled else None,
+        card_entered_on=card_entered_at if submitted else None,
+        hold_expires_at=card_entered_at + HOLD_LIFE if settled and held else None,
         captured_on=captured_on if status == "captured" else None,
         capture_amount=total if status == "captured" else None,
         capture_id=_id(draw) if status == "captured" and held else None,
@@ -288,7 +299,14 @@ def _transactions(draw: random.Random, session: EmulatedPaymentSession) -> list[
     return [
         entry("charge", session.total_amount, session.captured_on),
         entry("truemed_fee", -fee(session.total_amount), session.captured_on),
-        *(entry("refund", -refund.amount, refund.created_at) for refund in session.refunds),
+        *(
+            row
+            for refund in session.refunds
+            for row in (
+                entry("refund", -refund.amount, refund.created_at),
+                entry("truemed_fee", returned_fee(refund.amount), refund.created_at),
+            )
+        ),
     ]
 
 
@@ -296,8 +314,7 @@ def _paid_out(
     draw: random.Random, entries: list[EmulatedTransaction]
 ) -> tuple[tuple[EmulatedPayout, ...], tuple[EmulatedTransaction, ...]]:
     def arrival(entry: EmulatedTransaction) -> datetime:
-        day = entry.created_at.replace(hour=12, minute=0, second=0, microsecond=0)
-        return day + (6 - day.weekday() + 3) * _DAY
+        return settles_at(entry.created_at)
 
     ids: dict[datetime, str] = {}
     settled: list[EmulatedTransaction] = []
@@ -347,6 +364,7 @@ def seed_examples(now: datetime) -> Mapping[str, Sequence[Any]]:
         metadata="order 16",
         payment_token="pt_abc123",  # noqa: S106 - made up
         authorized_on=paid_at,
+        card_entered_on=paid_at,
         captured_on=paid_at,
         capture_amount=line.total,
     )
@@ -360,6 +378,7 @@ def seed_examples(now: datetime) -> Mapping[str, Sequence[Any]]:
         metadata="order 17",
         payment_token=None,
         authorized_on=held_at,
+        card_entered_on=held_at,
         hold_expires_at=held_at + HOLD_LIFE,
         captured_on=None,
         capture_amount=None,

@@ -59,7 +59,7 @@ class TestRows:
         assert buttons(shopper.get("/").page) == ["capture", "void", "expire_hold", "reauthorize"]
         emulator.state.reset()
         paid(emulator)
-        assert buttons(shopper.get("/").page) == ["refund", "open_dispute", "close_dispute"]
+        assert buttons(shopper.get("/").page) == ["refund", "open_dispute", "close_dispute", "lose_dispute"]
 
     def test_token_rows_are_shown(self, emulator, shopper):
         emulator.state.payment_tokens.add()

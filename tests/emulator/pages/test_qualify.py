@@ -1,4 +1,4 @@
-"""Qualification links: https://app.truemed.com/qualify/{QUALIFICATION_ID}, Truemed's support page."""
+"""Qualification links: https://app.truemed.com/qualify/{QUALIFICATION_ID}, Truemed's support page and its guide."""
 
 import pytest
 
@@ -16,26 +16,31 @@ def sessions(api):
     return api.list().json["qualification_sessions"]
 
 
+def submit(shopper, link, **answers):
+    """Open a link, and send the form of its survey."""
+    return shopper.submit(shopper.get(link).onward, **answers)
+
+
 @pytest.mark.parametrize(
     ("review", "becomes"), [("approve", "approved"), ("reject", "rejected"), ("later", "processing")]
 )
-def test_submitted_survey_creates_a_session(api, shopper, review, becomes):
+def test_submitted_survey_decides_about_the_session(api, shopper, review, becomes):
     link = f"{LINK}?source=email_receipt&user_id=42&skus=a%2Cb"
-    assert shopper.get(link).page.heading == "Health survey"
-    assert sessions(api) == []
-    done = shopper.submit(link, review=review, email="sam@example.com")
+    survey = shopper.get(link).onward
+    assert shopper.get(survey).page.heading == "Health survey"
+    (opened,) = sessions(api)
+    assert (opened["status"], opened["email"]) == ("pending", None)
+    done = shopper.submit(survey, review=review, email="sam@example.com")
     assert (done.status, done.page.heading) == (200, "Thank you")
     (session,) = sessions(api)
     assert session["status"] == becomes
-    given = {name: session[name] for name in ("source", "user_id", "skus_param", "email")}
-    assert given == {"source": "email_receipt", "user_id": "42", "skus_param": "a,b", "email": "sam@example.com"}
+    found = {name: session[name] for name in ("source", "user_id", "skus_param", "email")}
+    assert found == {"source": "email_receipt", "user_id": "42", "skus_param": "a,b", "email": "sam@example.com"}
 
 
 def test_a_link_with_a_brand_leads_to_the_same_survey(api, shopper):
     """Truemed API, section 7: N18."""
-    link = "/acme" + LINK
-    assert shopper.get(link).page.heading == "Health survey"
-    assert shopper.submit(f"{link}?source=email", review="approve").status == 200
+    assert submit(shopper, f"/acme{LINK}?source=email", review="approve").status == 200
     assert sessions(api)[0]["source"] == "email"
 
 
@@ -51,13 +56,13 @@ def test_a_link_with_a_brand_leads_to_the_same_survey(api, shopper):
     ],
 )
 def test_older_names_of_source_are_accepted(api, shopper, query, source):
-    shopper.submit(LINK + query)
+    submit(shopper, LINK + query)
     assert sessions(api)[0]["source"] == source
 
 
 def test_general_health_does_not_qualify(api, shopper):
-    told = shopper.submit(LINK, condition="no", review="approve")
-    assert told.page.heading == "You do not qualify"
+    shown = submit(shopper, LINK, condition="no", review="approve")
+    assert shown.page.heading == "You do not qualify"
     assert sessions(api)[0]["status"] == "rejected"
 
 
@@ -65,7 +70,69 @@ def test_general_health_does_not_qualify(api, shopper):
     "change", [{"condition": "x"}, {"review": None}, {"email": "nobody"}, {"email": None}], ids=str
 )
 def test_empty_form_is_shown_again(api, shopper, change):
-    shown = shopper.submit(f"{LINK}?source=x", **change)
+    survey = shopper.get(f"{LINK}?source=x").onward
+    shown = shopper.submit(survey, **change)
     assert (shown.status, shown.page.alert) == (422, True)
-    assert shown.page.all("form")[0]["action"] == f"{LINK}?source=x"
-    assert sessions(api) == []
+    assert shown.page.all("form")[0]["action"] == survey
+    assert sessions(api)[0]["status"] == "pending"
+
+
+class TestGuide:
+    """Truemed's guide "Update a Qualification Session", as a shopper and a merchant play it."""
+
+    @pytest.fixture
+    def survey(self, shopper):
+        return shopper.get(f"{LINK}?source=podcast").onward
+
+    def update(self, api, survey, **changes):
+        id = survey.rpartition("/")[2]
+        return api.update(id, {"idempotency_key": str(changes), **changes})
+
+    @pytest.mark.parametrize(
+        ("answers", "there"),
+        [
+            ({"review": "approve"}, "https://shop.example/thanks"),
+            ({"review": "later"}, "https://shop.example/thanks"),
+            ({"condition": "no"}, "https://shop.example/sorry"),
+        ],
+    )
+    def test_urls_updated_meanwhile_are_followed_at_the_end(self, api, shopper, survey, answers, there):
+        self.update(api, survey, success_url="https://shop.example/old", failure_url="https://shop.example/sorry")
+        assert self.update(api, survey, success_url="https://shop.example/thanks").json["status"] == "pending"
+        assert shopper.submit(survey, **answers).onward == there
+
+    @pytest.mark.parametrize("answers", [{"review": "approve"}, {"review": "reject"}, {"condition": "no"}])
+    def test_urls_are_stored_but_inert_after_the_end(self, emulator, api, shopper, survey, answers):
+        shopper.submit(survey, **answers)
+        assert self.update(api, survey, success_url="https://shop.example/late").status == 200
+        assert emulator.state.qualification_sessions.rows[0].success_url == "https://shop.example/late"
+        again = shopper.get(survey)
+        assert (again.status, again.onward, again.page.links) == (200, None, [])
+        assert again.page.heading == "Your survey is complete"
+
+    def test_returning_user_with_a_valid_letter_skips_the_survey(self, api, emulator, shopper, survey):
+        shopper.submit(survey, review="approve", email="sam@example.com")
+        self.update(api, survey, user_id="customer-17")  # the merchant has resolved the shopper by e-mail
+        returned = shopper.get(f"{LINK}?user_id=customer-17").onward
+        assert returned == survey
+        assert "there is no survey to complete" in shopper.get(returned).text
+        assert len(sessions(api)) == 1
+        assert shopper.get(f"{LINK}?user_id=customer-18").onward != survey
+        emulator.clock.advance(366 * 24 * 3600)  # the Letter has expired
+        assert shopper.get(f"{LINK}?user_id=customer-17").onward != survey
+
+    def test_returning_user_reuses_the_letter_that_expires_last(self, emulator, shopper):
+        stored = emulator.state.qualification_sessions
+        for _ in range(2):
+            newest = stored.add(status="processing", user_id="customer-17")
+            stored.approve(newest)
+            emulator.clock.advance(3600)
+        stored.add(status="rejected", user_id="customer-17")
+        assert shopper.get(f"{LINK}?user_id=customer-17").onward.endswith(newest)
+
+    @pytest.mark.parametrize("search", ["PODCAST", "customer-17"])
+    def test_values_of_the_link_are_found_by_search(self, api, shopper, search):
+        shopper.get(f"{LINK}?source=podcast&user_id=customer-17")
+        shopper.get(f"{LINK}?source=newsletter&user_id=customer-18")
+        (found,) = api.list(f"?search={search}").json["qualification_sessions"]
+        assert found["source"] == "podcast"

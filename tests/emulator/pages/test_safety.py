@@ -11,12 +11,15 @@ from tests.support.factories import CREATE, order
 
 HOSTED = "/_emulator/hosted"
 HOSTILE = "\"'><script>alert(1)</script><img src=//evil.example onerror=alert(2)>{{7*7}}</title></main>"
-QUALIFY = "/qualify/tm_qual_1"
+LINK = "/qualify/tm_qual_1"
+QUALIFY = f"{HOSTED}/qualification_sessions/qs_1"
 GOOD = {"condition": "yes", "review": "approve", "email": "sam@example.com"}
 
 
 @pytest.fixture
 def shopper(emulator):
+    """Let a shopper look at pages; the survey of ``QUALIFY`` is open."""
+    emulator.state.qualification_sessions.add(qualification_session_id="qs_1")
     return Shopper(emulator)
 
 
@@ -39,16 +42,18 @@ class TestInjection:
         assert shown.page.scripts == []
         assert HOSTILE in shown.page.text
 
-    def test_queries_are_escaped(self, shopper):
-        shown = shopper.get(f"{QUALIFY}?source=%22%3E%3Cscript%3E&x='><b>".replace("'", "%27"))
-        (form,) = shown.page.all("form")
-        assert form["action"].startswith(f"{QUALIFY}?source=%22%3E%3Cscript%3E")
+    def test_queries_of_links_are_in_no_page(self, emulator, shopper):
+        opened = shopper.get(f"{LINK}?source=%22%3E%3Cscript%3E&x='><b>".replace("'", "%27"))
+        newest = emulator.state.qualification_sessions.rows[0]
+        assert newest.source == '"><script>'
+        assert opened.onward == f"{HOSTED}/qualification_sessions/{newest.id}"
+        assert shopper.get(opened.onward).page.scripts == []
 
-    def test_raw_query_is_escaped(self, emulator, raw):
+    def test_raw_query_is_in_no_page(self, emulator, raw):
         """Browsers escape it; others do not."""
         quotes = '"' * 7000
-        answer = raw.send("GET", f"{QUALIFY}?><script>alert(1)</script>{quotes}")
-        assert answer.status == 200
+        answer = raw.send("GET", f"{LINK}?><script>alert(1)</script>{quotes}")
+        assert answer.status == 303
         assert b"<script>" not in answer.body
         assert len(answer.body) < HEAVIEST
 
@@ -99,12 +104,11 @@ class TestForms:
     )
     @pytest.mark.parametrize("path", [QUALIFY, "/_emulator/inspector/do/reset"])
     def test_form_of_other_origin_is_403(self, emulator, shopper, origin, path):
-        emulator.state.qualification_sessions.add()
         refused = shopper.send(
             "POST", path, "a=b", {"Content-Type": "application/x-www-form-urlencoded", "Origin": origin}
         )
         assert (refused.status, json.loads(refused.text)["error"]) == (403, "Forbidden")
-        assert emulator.state.qualification_sessions.count == 1
+        assert emulator.state.qualification_sessions.get("qs_1").status == "pending"
 
     def test_form_of_other_loopback_name_is_403(self, emulator, shopper):
         assert shopper.post(QUALIFY, GOOD, Origin=f"http://localhost:{emulator.port}").status == 403
@@ -120,7 +124,7 @@ class TestForms:
     def test_form_of_other_content_type_is_400(self, emulator, shopper, kind):
         refused = shopper.post(QUALIFY, GOOD, **{"Content-Type": kind})
         assert (refused.status, json.loads(refused.text)["error"]) == (400, "ValidationError")
-        assert emulator.state.qualification_sessions.count == 0
+        assert emulator.state.qualification_sessions.get("qs_1").status == "pending"
 
     def test_form_with_invalid_utf8_is_read(self, shopper):
         assert (
@@ -137,7 +141,7 @@ class TestForms:
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize(
     ("path", "allow"),
-    [(QUALIFY, "GET, HEAD, POST"), ("/_emulator/style.css", "GET, HEAD"), ("/", "GET, HEAD")],
+    [(QUALIFY, "GET, HEAD, POST"), (LINK, "GET"), ("/_emulator/style.css", "GET, HEAD"), ("/", "GET, HEAD")],
 )
 def test_wrong_method_is_405(shopper, method, path, allow):
     refused = shopper.send(method, path)
@@ -166,6 +170,7 @@ def test_unknown_path_is_404(shopper, path):
         "provision_requests/x",
         "provision_requests/x/card",
         "payment_tokens/x",
+        "qualification_sessions/x",
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -197,7 +202,7 @@ def test_pages_are_not_logged_and_meet_no_faults(emulator, shopper):
     assert emulator.requests.count() == 0
 
 
-@pytest.mark.parametrize("path", [QUALIFY, "/", "/_emulator/style.css"])
+@pytest.mark.parametrize("path", [LINK, QUALIFY, "/", "/_emulator/style.css"])
 def test_missing_jinja_names_the_extra(emulator, shopper, monkeypatch, path):
     assert importlib.util.find_spec("jinja2")
     monkeypatch.setitem(sys.modules, "jinja2", None)

@@ -1,6 +1,6 @@
 """The checkout of a payment session: survey, card, and the way back to the shop.
 
-Like Truemed, it shows success from ``processing`` on, before the review is decided.
+A cart of pre-approved products has neither survey nor review. Like Truemed, it shows success from ``processing`` on, before the review is decided.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def survey(state: State, request: Request) -> Render | Redirect:
     session = state.payment_sessions.get(request.params["id"])
     if session.status != _OPEN:
         return _closed_page(session)
+    if state.payment_sessions.is_pre_approved(session):
+        return Redirect(f"{hosted_url('', 'payment_sessions', session.id)}/card")
     if request.method != "POST":
         return _page("survey.html", session, hosted_url("", "payment_sessions", session.id))
     if request.body.get("condition", "") == NO_TREATMENT:
@@ -53,17 +55,18 @@ def card(state: State, request: Request) -> Render | Redirect:
     session = state.payment_sessions.get(request.params["id"])
     if session.status != _OPEN:
         return _closed_page(session)
-    action = f"{hosted_url('', 'payment_sessions', session.id)}/card"
+    action, sessions = f"{hosted_url('', 'payment_sessions', session.id)}/card", state.payment_sessions
+    reviewed = not sessions.is_pre_approved(session)
     if request.method != "POST":
-        return _page("card.html", session, action)
-    problem = (
-        validate_review(request) or validate_card(request, stored=session.tokenize) or _validate_combination(request)
-    )
+        return _page("card.html", session, action, reviewed=reviewed)
+    problem = validate_card(request, stored=session.tokenize)
+    if reviewed:
+        problem = validate_review(request) or problem or _validate_combination(request)
     if problem:
-        return _page("card.html", session, action, problem)
-    state.payment_sessions.submit(session.id)
-    sessions = state.payment_sessions
-    apply_review(request, session.id, approve=sessions.approve, reject=sessions.reject)
+        return _page("card.html", session, action, problem, reviewed=reviewed)
+    sessions.submit(session.id)
+    if reviewed:
+        apply_review(request, session.id, approve=sessions.approve, reject=sessions.reject)
     payment_token = sessions.get(session.id).payment_token
     if payment_token is not None:
         fail_next_charge_if_chosen(state, request, payment_token)
@@ -107,7 +110,9 @@ def _return_to_shop(session: EmulatedPaymentSession, *, success: bool) -> Render
     return Redirect(url)
 
 
-def _page(template: str, session: EmulatedPaymentSession, action: str, problem: str | None = None) -> Render:
+def _page(
+    template: str, session: EmulatedPaymentSession, action: str, problem: str | None = None, *, reviewed: bool = True
+) -> Render:
     values = {
         "action": action,
         "button": "Pay",
@@ -119,7 +124,7 @@ def _page(template: str, session: EmulatedPaymentSession, action: str, problem: 
         "leave": f"{hosted_url('', 'payment_sessions', session.id)}/leave",
         "paid_next": True,
         "problem": problem,
-        "surveyed": True,
+        "surveyed": reviewed,
         "total": session.total_amount,
     }
     return Render(template, values, 200 if problem is None else 422, framed=session.use_iframe)

@@ -1,46 +1,78 @@
-"""Qualification links: a survey without a payment, ``…[/BRAND]/qualify/tm_qual_…?source=&user_id=&skus=``."""
+"""Qualification links, ``…/qualify/tm_qual_…?source=&user_id=&skus=``, and the survey without a payment behind them.
+
+Truemed's guide "Update a Qualification Session" tells the story: opening the link begins a session, the merchant may
+update it meanwhile, and at the end the shopper returns to the URLs as they are then.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from truemed_async.emulator.pages.choices import NO_TREATMENT, apply_review, validate_review, validate_survey
-from truemed_async.emulator.pages.page import Redirect, Render, message_page
+from truemed_async.emulator.pages.page import Redirect, Render, message_page, safe_redirect_url
+from truemed_async.emulator.request import hosted_url
 
 if TYPE_CHECKING:
     from truemed_async.emulator.request import Request
+    from truemed_async.emulator.resources.qualification_sessions import EmulatedQualificationSession
     from truemed_async.emulator.resources.state import State
 
 # The current name of the parameter, and its earlier ones.
 _SOURCES: Final = ("source", "utm_source", "utm")
+_OPEN: Final = "pending"
 
 
-def qualify(state: State, request: Request) -> Render | Redirect:
-    """Show the survey, and create a qualification session from it."""
-    if request.method != "POST":
-        return _survey(request)
-    problem = validate_survey(request) or validate_review(request) or _validate_email(request)
-    if problem:
-        return _survey(request, problem)
-    sessions = state.qualification_sessions
-    id = sessions.add(
-        email=request.body.get("email", ""),
+def open_link(state: State, request: Request) -> Render | Redirect:
+    """Begin a qualification session; a user who holds a valid Letter skips the survey."""
+    id = state.qualification_sessions.open_link(
         source=next((request.query[name] for name in _SOURCES if name in request.query), None),
         user_id=request.query.get("user_id"),
-        skus_param=request.query.get("skus"),
+        skus=request.query.get("skus"),
     )
-    sessions.start_review(id)
+    return Redirect(hosted_url("", "qualification_sessions", id))
+
+
+def survey(state: State, request: Request) -> Render | Redirect:
+    """Show the survey of a session, then return to the shop."""
+    sessions = state.qualification_sessions
+    session = sessions.get(request.params["id"])
+    if session.status != _OPEN:
+        return _closed_page(session)
+    action = hosted_url("", "qualification_sessions", session.id)
+    if request.method != "POST":
+        return _survey(action)
+    problem = validate_survey(request) or validate_review(request) or _validate_email(request)
+    if problem:
+        return _survey(action, problem)
+    sessions.change(session.id, email=request.body.get("email", ""))
+    sessions.start_review(session.id)
     if request.body.get("condition", "") == NO_TREATMENT:
-        sessions.reject(id)
-        return message_page("You do not qualify", "General health only does not qualify for HSA or FSA funds.")
-    apply_review(request, id, approve=sessions.approve, reject=sessions.reject)
-    return message_page("Thank you", "A clinician will review your survey. You can close this page.")
+        sessions.reject(session.id)
+        explanation = "General health only does not qualify for HSA or FSA funds."
+        return _return_to_shop(session.failure_url, "You do not qualify", explanation)
+    apply_review(request, session.id, approve=sessions.approve, reject=sessions.reject)
+    explanation = "A clinician will review your survey. You can close this page."
+    return _return_to_shop(session.success_url, "Thank you", explanation)
+
+
+def _closed_page(session: EmulatedQualificationSession) -> Render:
+    """Show how it ended. The shopper has completed the flow: the URLs have no effect any more."""
+    explanation = {
+        "approved": "Your Letter of Medical Necessity has been issued: there is no survey to complete.",
+        "rejected": "The review has found that you do not qualify.",
+    }.get(session.status, "A clinician is reviewing your survey.")
+    return message_page("Your survey is complete", explanation)
+
+
+def _return_to_shop(url: str | None, heading: str, explanation: str) -> Render | Redirect:
+    there = safe_redirect_url(url)
+    return Redirect(there) if there else message_page(heading, explanation)
 
 
 def _validate_email(request: Request) -> str | None:
     return None if "@" in request.body.get("email", "") else "Enter your e-mail address."
 
 
-def _survey(request: Request, problem: str | None = None) -> Render:
-    values = {"action": request.target, "email_asked": True, "leave": None, "paid_next": False}
-    return Render("survey.html", {**values, "problem": problem}, 200 if problem is None else 422)
+def _survey(action: str, problem: str | None = None) -> Render:
+    values = {"action": action, "email_asked": True, "leave": None, "paid_next": False, "problem": problem}
+    return Render("survey.html", values, 200 if problem is None else 422)

@@ -49,10 +49,14 @@ ROUTES: Final = (
             (f"{HOSTED}/provision_requests/{{id}}", payment_method.survey),
             (f"{HOSTED}/provision_requests/{{id}}/card", payment_method.card),
             (f"{HOSTED}/payment_tokens/{{id}}", payment_method.repair),
-            ("/qualify/{id}", qualify.qualify),
-            ("/{brand}/qualify/{id}", qualify.qualify),
+            (f"{HOSTED}/qualification_sessions/{{id}}", qualify.survey),
         )
         for method in ("GET", "HEAD", "POST")
+    ),
+    # No HEAD: opening the link begins a session.
+    *(
+        Route(name="pages.qualify.open_link", method="GET", path=path, handler=qualify.open_link)
+        for path in ("/qualify/{id}", "/{brand}/qualify/{id}")
     ),
 )
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Eligibility = Literal["eligible", "eligible_with_lmn", "ineligible"]
 ELIGIBILITIES: Final[tuple[Eligibility, ...]] = ("eligible", "eligible_with_lmn", "ineligible")
+# A product that may be paid for with HSA/FSA money without a Letter of Medical Necessity.
+PRE_APPROVED: Final[Eligibility] = "eligible"
 
 _SKU: Final = String(min_length=1)
 

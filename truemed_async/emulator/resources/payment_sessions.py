@@ -17,6 +17,7 @@ import attrs
 
 from truemed_async.emulator.entity import Entity, EventType, Member, field, optional, required
 from truemed_async.emulator.request import ApiError, hosted_url
+from truemed_async.emulator.resources.catalog_items import PRE_APPROVED, CatalogItems
 from truemed_async.emulator.resources.payment_tokens import FAILURES, Failure, PaymentTokens, get_existing_token
 from truemed_async.emulator.resources.reconciliations import Transactions
 from truemed_async.emulator.routing import PAGE_PARAMS, Listing, Parameter, Routes, page_schema
@@ -132,8 +133,9 @@ class Refund(Entity):
 class EmulatedPaymentSession(Entity):
     """One payment session: what it was created with, then what has become of it.
 
-    Datetimes are aware, in UTC, with whole milliseconds. ``hold_expires_at`` is when an authorization ends unless it is
-    captured; ``renewable`` is whether the bank would then authorize it again.
+    Datetimes are aware, in UTC, with whole milliseconds. ``card_entered_on`` is when the customer entered the card;
+    ``hold_expires_at`` is when an authorization ends unless it is captured; ``renewable`` is whether the bank would then
+    authorize it again. ``dispute_lost`` is whether the bank took the money back.
     """
 
     event: ClassVar[EventType | None] = EventType("payment_session_complete", "payment_session.updated")
@@ -173,10 +175,12 @@ class EmulatedPaymentSession(Entity):
     capture_amount: int | None = field(Nullable(Integer()), default=None)
     capture_id: str | None = field(default=None)
     void_id: str | None = field(default=None)
+    card_entered_on: datetime | None = field(default=None)
     hold_expires_at: datetime | None = field(default=None)
     renewable: bool = field(default=False)
     refunds: tuple[Refund, ...] = field(default=())
     disputed: bool = field(default=False)
+    dispute_lost: bool = field(default=False)
 
     @property
     def items_total(self) -> int:
@@ -250,9 +254,14 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
     """Payment sessions and their life.
 
         pending ─→ processing ─→ captured                 (one_time_payment)
-           │            │    └─→ authorized ─→ captured   (authorization)
-           │            └─→ rejected      ├──→ authorization_voided
-           └─→ canceled                   └──→ authorization_expired
+           │            │   ├─→ authorized ─→ captured    (authorization)
+           │            │   │              ├─→ authorization_voided
+           │            │   │              └─→ authorization_expired
+           │            │   └─→ canceled                  (the review outlasted the hold)
+           │            └─→ rejected
+           └─→ canceled
+
+    A cart of products that are all pre-approved in the catalog needs no review and skips ``processing``.
 
     A method that is not allowed in the session's status raises InvalidTransitionError, for an unknown id KeyError.
     """
@@ -260,11 +269,36 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
     name: ClassVar[str] = "payment_sessions"
     entity = EmulatedPaymentSession
 
-    def __init__(self, core: Core, tokens: PaymentTokens, ledger: Transactions) -> None:
-        """Begin empty; ``tokens`` receives what customers provision, ``ledger`` accounts for the money."""
+    def __init__(self, core: Core, tokens: PaymentTokens, ledger: Transactions, catalog: CatalogItems) -> None:
+        """Begin empty.
+
+        Args:
+            core: What all stores share.
+            tokens: Receives what customers provision.
+            ledger: Accounts for the money.
+            catalog: Knows which products are pre-approved.
+        """
         super().__init__(core)
         self._tokens = tokens
         self._ledger = ledger
+        self._catalog = catalog
+
+    def is_pre_approved(self, session: EmulatedPaymentSession) -> bool:
+        """Return whether the cart has pre-approved products only: it needs no survey and no Letter.
+
+        A product that is not in the catalog, or not reviewed, counts as ineligible: Truemed's support pages.
+        """
+        skus = [item.sku for item in session.order_items]
+        return bool(skus) and all(
+            sku is not None and sku in self._catalog and self._catalog.get(sku).eligibility == PRE_APPROVED
+            for sku in skus
+        )
+
+    def cancel_outlasted(self, now: datetime) -> None:
+        """Cancel the sessions whose review has outlasted their hold, even if a Letter is issued later."""
+        for session in self.rows:
+            if session.status == "processing" and session.is_lapsed(now):
+                self.move("cancel_outlasted", session.id, lambda row, _: attrs.evolve(row, status="canceled"))
 
     # Effects of transitions on other resources.
 
@@ -277,6 +311,7 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
                 customer_name=after.customer_name,
                 metadata=after.metadata,
                 skus=tuple(item.sku for item in after.order_items if item.sku is not None),
+                has_letter=not self.is_pre_approved(after),
             )
         self._record_charge(before, after)
 
@@ -286,20 +321,24 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
             self._ledger.record_charge(after.id, after.capture_amount or 0)
 
     def _record_refund(self, before: EmulatedPaymentSession, after: EmulatedPaymentSession) -> None:
-        del before
-        self._ledger.record_refund(after.id, after.refunds[-1].amount)
+        self._ledger.record_refund(after.id, after.refunds[-1].amount, refunded_before=before.refund_amount)
 
-    def _record_dispute(self, before: EmulatedPaymentSession, after: EmulatedPaymentSession) -> None:
+    def _record_loss(self, before: EmulatedPaymentSession, after: EmulatedPaymentSession) -> None:
         del before
-        self._ledger.record_dispute(after.id, after.refundable if after.disputed else -after.refundable)
+        self._ledger.record_dispute(after.id, after.refundable)
 
     # Transitions, in the order of a session's life.
 
-    @transition("pending")
+    @transition("pending", then=_after_approval)
     def submit(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
-        """Let the customer complete the survey and enter a card: ``pending`` → ``processing``."""
-        del now
-        return attrs.evolve(session, status="processing")
+        """Let the customer complete the survey and enter a card: ``pending`` → ``processing``.
+
+        An authorization holds the money from now on, before the review. A pre-approved cart has no review: it goes on
+        as by ``approve``.
+        """
+        ends = now + HOLD_LIFE if session.kind == "authorization" else None
+        session = attrs.evolve(session, status="processing", card_entered_on=now, hold_expires_at=ends)
+        return self._approved(session, now) if self.is_pre_approved(session) else session
 
     @transition("pending")
     def cancel(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
@@ -311,12 +350,19 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
     def approve(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
         """Let a letter be issued: ``processing`` → ``captured``, or ``authorized`` if that is the session's kind.
 
-        If the session tokenizes, its token is provisioned.
+        If the session tokenizes, its token is provisioned. If the review outlasted the hold, the session is canceled.
         """
+        return attrs.evolve(session, status="canceled") if session.is_lapsed(now) else self._approved(session, now)
+
+    def _approved(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
         if session.tokenize and session.payment_token is None:
             session = attrs.evolve(session, payment_token=self._tokens.new_id())
         if session.kind == "authorization":
-            return attrs.evolve(session, status="authorized", authorized_on=now, hold_expires_at=now + HOLD_LIFE)
+            # A row that was added as processing has no time of card entry.
+            held_at = session.card_entered_on or now
+            return attrs.evolve(
+                session, status="authorized", authorized_on=held_at, hold_expires_at=held_at + HOLD_LIFE
+            )
         amount = session.total_amount
         return attrs.evolve(session, status="captured", authorized_on=now, captured_on=now, capture_amount=amount)
 
@@ -378,17 +424,25 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
         )
         return attrs.evolve(session, refunds=(*session.refunds, refund))
 
-    @transition("captured", then=_record_dispute)
+    @transition("captured")
     def open_dispute(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
         """Let the customer dispute a ``captured`` charge: refunds are rejected, the summary is ``Disputed``."""
         del now
         return attrs.evolve(session, disputed=True)
 
-    @transition("captured", then=_record_dispute)
+    @transition("captured")
     def close_dispute(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
-        """Let the dispute end; the charge is confirmed."""
+        """Let the merchant win the dispute: the charge is confirmed."""
         del now
+        _require_not_lost(session)
         return attrs.evolve(session, disputed=False)
+
+    @transition("captured", then=_record_loss)
+    def lose_dispute(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
+        """Let the merchant lose the dispute: what was not refunded is deducted from the next payout."""
+        del now
+        _require_not_lost(session)
+        return attrs.evolve(session, disputed=True, dispute_lost=True)
 
     def charge_token(self, id: str) -> Failure | None:
         """Charge the stored token of a ``pending`` session without its customer; return the failure, or ``None``."""
@@ -396,10 +450,14 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
             session = self.get(id)
             assert session.payment_token is not None
             failure = self._tokens.charge(session.payment_token, id)
-            if failure is None:
-                self.submit(id)
+            if failure is None and self.submit(id).status == "processing":
                 self.approve(id)
             return failure
+
+
+def _require_not_lost(session: EmulatedPaymentSession) -> None:
+    if session.dispute_lost:
+        raise InvalidTransitionError(f"{session.id} is a lost dispute")
 
 
 @attrs.frozen

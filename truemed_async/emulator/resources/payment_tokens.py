@@ -144,13 +144,13 @@ class PaymentTokens(Store[EmulatedPaymentToken]):
     entity = EmulatedPaymentToken
     id_field: ClassVar[str] = "payment_token"
 
-    def provision(self, origin: Mapping[str, str], **fields: Any) -> str:
-        """Add a token that a customer has just provisioned, with a letter of today."""
+    def provision(self, origin: Mapping[str, str], *, has_letter: bool = True, **fields: Any) -> str:
+        """Add a token that a customer has just provisioned, with a Letter of today unless none was needed."""
         values: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
         now = self._core.clock.now()
         values.setdefault("payment_token", self.new_id())
         values.setdefault("payment_methods", (_new_card(now),))
-        values.setdefault("lmn_expires_at", twelve_months_after(now))
+        values.setdefault("lmn_expires_at", twelve_months_after(now) if has_letter else None)
         return self.insert(EmulatedPaymentToken(created_at=self._core.clock.stamp(), **values), "provisioned", origin)
 
     @transition("active", params=Object(optional={"failure": Enum(FAILURES)}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 STATUSES: Final = ("pending", "processing", "approved", "rejected")
 
+# How a session began: Truemed does not document the values.
+LINK: Final = "link"
+CHECKOUT: Final = "checkout"
+# What a Letter costs: that the fee is flat is on Truemed's support pages, the amount is made up.
+LETTER_FEE: Final = 15.0
+_THURSDAY: Final = 3
+_PAYMENT_PERIOD: Final = timedelta(days=3)
+
 _TEXT: Final = Nullable(String())
 _TIME: Final = Nullable(DateTime())
 
@@ -31,7 +39,8 @@ class EmulatedQualificationSession(Entity):
     """One qualification session: Truemed's 19 response fields, then what is stored but never in a response.
 
     Datetimes are aware, in UTC, with whole milliseconds, as in responses. ``eligible_amount`` and ``fee`` are doubles
-    whose unit Truemed does not document.
+    whose unit Truemed does not document. ``fee``, ``charge_group_created_at`` and ``stripe_invoice_*`` describe Truemed's
+    weekly invoice to the merchant, which many sessions share.
     """
 
     event: ClassVar[EventType | None] = EventType("qualification_session_complete", "qualification_status.updated")
@@ -67,6 +76,10 @@ class EmulatedQualificationSession(Entity):
         """The id, under the name that all rows share."""
         return self.qualification_session_id
 
+    def is_valid_at(self, now: datetime) -> bool:
+        """Return whether the shopper holds a Letter that has not expired."""
+        return self.status == "approved" and self.expires_at is not None and now < self.expires_at
+
     def event_payload(self, transition: Transition) -> Mapping[str, Any] | None:
         """Return the payload after the review's decision."""
         decided = transition.changed and transition.before is not None and transition.after in ("approved", "rejected")
@@ -74,7 +87,10 @@ class EmulatedQualificationSession(Entity):
 
 
 class QualificationSessions(Store[EmulatedQualificationSession]):
-    """Qualification sessions and their life: ``pending`` → ``processing`` → ``approved`` | ``rejected``."""
+    """Qualification sessions and their life: ``pending`` → ``processing`` → ``approved`` | ``rejected``.
+
+    The Letters of a week, apart from those of checkouts, are on one invoice of Truemed to the merchant.
+    """
 
     name: ClassVar[str] = "qualification_sessions"
     entity = EmulatedQualificationSession
@@ -89,13 +105,89 @@ class QualificationSessions(Store[EmulatedQualificationSession]):
 
     @transition("processing")
     def approve(self, session: EmulatedQualificationSession, now: datetime) -> EmulatedQualificationSession:
-        """Issue a Letter of Medical Necessity that is valid for 12 months: ``processing`` → ``approved``."""
-        return attrs.evolve(session, status="approved", lmn_reviewed_at=now, expires_at=twelve_months_after(now))
+        """Issue a Letter of Medical Necessity that is valid for 12 months: ``processing`` → ``approved``.
+
+        It costs the merchant a flat fee, unless it belongs to a checkout, whose payment has a fee.
+        """
+        fee = None if session.session_type == CHECKOUT else LETTER_FEE
+        return attrs.evolve(
+            session, status="approved", lmn_reviewed_at=now, expires_at=twelve_months_after(now), fee=fee
+        )
 
     @transition("processing")
     def reject(self, session: EmulatedQualificationSession, now: datetime) -> EmulatedQualificationSession:
         """Let the review find the shopper ineligible: ``processing`` → ``rejected``."""
         return attrs.evolve(session, status="rejected", lmn_reviewed_at=now)
+
+    # Qualification links and invoices.
+
+    def open_link(
+        self,
+        *,
+        source: str | None = None,
+        user_id: str | None = None,
+        skus: str | None = None,
+    ) -> str:
+        """Let a shopper open a qualification link: return the id of a new ``pending`` session.
+
+        A user who holds a valid Letter need not qualify again: the id is that of the session with the latest expiry.
+        """
+        with self.lock:
+            known = self.valid_letter(user_id)
+            return (
+                known.id
+                if known is not None
+                else self.add(
+                    source=source,
+                    utm=source,
+                    user_id=user_id,
+                    external_user_id=user_id,
+                    skus_param=skus,
+                    session_type=LINK,
+                )
+            )
+
+    def valid_letter(self, user_id: str | None) -> EmulatedQualificationSession | None:
+        """Return the session of a user with the Letter that expires last, or ``None`` if none is valid."""
+        now = self._core.clock.now()
+        valid = [row for row in self.rows if row.user_id == user_id and row.is_valid_at(now)] if user_id else []
+        return max(valid, key=lambda row: row.expires_at or now, default=None)
+
+    def bill_due(self, now: datetime) -> None:
+        """Put the Letters of each past week on the invoice of its Thursday, and let the merchant pay what is due."""
+        with self.lock:
+            for session in self.rows:
+                if session.stripe_invoice_paid_at is None and session.fee is not None:
+                    self.table.put(bill(session, now))
+
+
+def bill(session: EmulatedQualificationSession, now: datetime) -> EmulatedQualificationSession:
+    """Return the session with its invoice, as it is at ``now``.
+
+    That Letters are billed in batches every Thursday is on Truemed's support pages; the hour, the form of the number,
+    and that the invoice is paid three days later are made up.
+    """
+    if session.fee is None or session.lmn_reviewed_at is None:
+        return session
+    billed_at = _next_thursday(session.lmn_reviewed_at)
+    if billed_at > now:
+        return session
+    paid_at = billed_at + _PAYMENT_PERIOD
+    return attrs.evolve(
+        session,
+        charge_group_created_at=billed_at,
+        stripe_invoice_id=f"in_example{billed_at:%Y%m%d}",
+        stripe_invoice_number=f"EXAMPLE-{billed_at:%Y%m%d}",
+        stripe_invoice_paid_at=paid_at if paid_at <= now else None,
+    )
+
+
+def _next_thursday(moment: datetime) -> datetime:
+    """Return noon (UTC) of the next Thursday after this moment."""
+    noon = moment.replace(hour=12, minute=0, second=0, microsecond=0)
+    days = (_THURSDAY - noon.weekday()) % 7
+    thursday = noon + timedelta(days=days)
+    return thursday if thursday > moment else thursday + timedelta(days=7)
 
 
 @attrs.frozen

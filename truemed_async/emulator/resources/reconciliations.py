@@ -5,7 +5,8 @@ Of their fields Truemed's pages show ``type`` and ``payout_id`` only: the others
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -82,13 +83,18 @@ class Transactions(Store[EmulatedTransaction]):
         if fee(amount):
             self._record("truemed_fee", -fee(amount), payment_session_id)
 
-    def record_refund(self, payment_session_id: str, amount: int) -> None:
-        """Add a refund of so many cents."""
+    def record_refund(self, payment_session_id: str, amount: int, *, refunded_before: int = 0) -> None:
+        """Add a refund of so many cents, and the half of the fee that it gives back."""
         self._record("refund", -amount, payment_session_id)
+        # Several partial refunds give back as much as one of their sum.
+        returned = returned_fee(refunded_before + amount) - returned_fee(refunded_before)
+        if returned:
+            self._record("truemed_fee", returned, payment_session_id)
 
     def record_dispute(self, payment_session_id: str, amount: int) -> None:
-        """Add the cents that the bank takes back; negative if it returns them."""
-        self._record("dispute", -amount, payment_session_id)
+        """Add the cents that the bank takes back, if any were not refunded."""
+        if amount:
+            self._record("dispute", -amount, payment_session_id)
 
     def _record(self, type: str, amount: int, payment_session_id: str) -> None:
         self.add(type=type, amount=amount, payment_session_id=payment_session_id)
@@ -112,21 +118,47 @@ class Payouts(Store[EmulatedPayout]):
         """Settle all pending transactions with one payout, which arrives today by default; None if there are none."""
         with self.lock:
             pending = [row for row in self._transactions.rows if row.payout_id is None]
-            if not pending:
-                return None
-            id = self.add(
-                payout_id=payout_id or self.new_id(),
-                arrival_date=arrival_date or self._core.clock.now().date(),
-                amount=sum(row.amount for row in pending),
-            )
-            for row in reversed(pending):
-                self._transactions.move("pay_out", row.id, partial(_settle, payout_id=id))
-            return id
+            return self._pay(pending, payout_id, arrival_date or self._core.clock.now().date())
+
+    def pay_out_due(self, now: datetime) -> None:
+        """Settle what is due: payouts are rolling, one for each day on which something is due."""
+        with self.lock:
+            due: dict[date, list[EmulatedTransaction]] = {}
+            for row in self._transactions.rows:
+                if row.payout_id is None and settles_at(row.created_at) <= now:
+                    due.setdefault(settles_at(row.created_at).date(), []).append(row)
+            for day in sorted(due):
+                self._pay(due[day], None, day)
+
+    def _pay(self, pending: Sequence[EmulatedTransaction], payout_id: str | None, arrival_date: date) -> str | None:
+        if not pending:
+            return None
+        id = self.add(
+            payout_id=payout_id or self.new_id(),
+            arrival_date=arrival_date,
+            amount=sum(row.amount for row in pending),
+        )
+        for row in reversed(pending):
+            self._transactions.move("pay_out", row.id, partial(_settle, payout_id=id))
+        return id
 
 
 def fee(amount: int) -> int:
-    """Return Truemed's fee on so many cents: 5 %, which is made up, as is that no refund returns it."""
+    """Return Truemed's fee on so many cents: 5 %, which is made up."""
     return amount // 20
+
+
+def returned_fee(refunded: int) -> int:
+    """Return what refunds of so many cents give back of the fee: half of it, Truemed's support page on refunds."""
+    return fee(refunded) // 2
+
+
+def settles_at(entered_at: datetime) -> datetime:
+    """Return when a transaction is paid out: at noon (UTC), two days later.
+
+    That payouts settle within about 48 hours is on Truemed's support pages; the hour is made up.
+    """
+    return (entered_at + timedelta(days=2)).replace(hour=12, minute=0, second=0, microsecond=0)
 
 
 def _settle(row: EmulatedTransaction, now: datetime, *, payout_id: str) -> EmulatedTransaction:

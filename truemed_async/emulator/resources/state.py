@@ -56,11 +56,14 @@ class State:
         self.payouts: Payouts = Payouts(self._core, self.transactions)
         self.payment_tokens: PaymentTokens = PaymentTokens(self._core)
         self.provision_requests: ProvisionRequests = ProvisionRequests(self._core, self.payment_tokens)
-        self.payment_sessions: PaymentSessions = PaymentSessions(self._core, self.payment_tokens, self.transactions)
-        self.qualification_sessions: QualificationSessions = QualificationSessions(self._core, sessions)
         self.catalog_items: CatalogItems = CatalogItems(self._core)
+        self.payment_sessions: PaymentSessions = PaymentSessions(
+            self._core, self.payment_tokens, self.transactions, self.catalog_items
+        )
+        self.qualification_sessions: QualificationSessions = QualificationSessions(self._core, sessions)
         self._order: Order | None = None
         self._replicas: Mapping[str, Table[Any]] = {}
+        self.clock.on_advance.append(self._apply_time)
 
     def __repr__(self) -> str:
         counts = (f"{store.count} {name.replace('_', ' ')}" for name, store in self.stores.items() if store.count)
@@ -162,6 +165,14 @@ class State:
             self.idempotency.clear()
             for store in self.stores.values():
                 store.load(())
+
+    def _apply_time(self) -> None:
+        """Do what happens at Truemed by itself in the course of time."""
+        with self.lock:
+            now = self.clock.now()
+            self.payment_sessions.cancel_outlasted(now)
+            self.qualification_sessions.bill_due(now)
+            self.payouts.pay_out_due(now)
 
     # For handlers and faults: the rows, possibly seen in another way.
 
