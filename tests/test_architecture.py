@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("links", "money", "options", "models"),
     ("_validation.configuration", "_validation.payments"),
     ("_core",),
-    ("_core.pipeline", "_core.transport"),
+    ("_core.pipeline", "_core.transport", "_core.content_encoding"),
     ("webhooks",),
     ("endpoints",),
     ("resources",),
@@ -192,13 +192,14 @@ def test_emulator_and_sdk_share_no_code():
 def test_aiohttp_is_imported_in_one_file_and_by_servers():
     """The emulator and the endpoint for aiohttp applications serve with it.
 
-    The clients import it for their annotations, which must resolve at run time. multidict and yarl import nothing of it.
+    Bodies are decoded with its decoders. The clients import it for their annotations, which must resolve at run time. multidict and yarl import nothing of it.
     """
     wrong = [
         f"{found.module}:{found.line} imports {found.target}"
         for found in every_import()
         if found.target.split(".")[0] == "aiohttp" and not found.only_types
-        if found.module not in ("_core.transport", "client", "sync._generated", "webhooks.aiohttp")
+        if found.module
+        not in ("_core.transport", "_core.content_encoding", "client", "sync._generated", "webhooks.aiohttp")
         if not inside(found.module, "emulator")
     ]
     assert not wrong, "\n".join(wrong)

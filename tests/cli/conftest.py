@@ -20,7 +20,7 @@ from truemed_async.emulator import Emulator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-DEADLINE = 30  # seconds after which a process that hangs is ended
+DEADLINE = 60  # seconds after which a process that hangs is ended
 
 
 @attrs.frozen

@@ -162,6 +162,21 @@ class TestClosedStreams:
 
         assert done.returncode == 1
 
+    def test_python_messages_that_full_standard_error_rejects_exit_with_1(self):
+        """The interpreter flushes them at its exit, and would replace the exit code with 120."""
+        program = (
+            "import logging, sys; from truemed_async.__main__ import main; "
+            "logging.raiseExceptions = False; logging.warning('slow'); sys.exit(main())"
+        )
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-c", program, "--version"],
+                env=environment_of("buffered"), stdout=subprocess.PIPE, stderr=full, timeout=60, check=False,
+            )  # fmt: skip
+
+        assert done.returncode == 1
+        assert done.stdout
+
     def test_closed_python_stream_is_an_error(self, monkeypatch, capsys):
         closed = io.StringIO()
         closed.close()

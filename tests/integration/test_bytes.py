@@ -1,6 +1,8 @@
 """What goes over the wire, byte by byte. Expectations are written from Truemed's pages, not from the code."""
 
+import gzip
 import platform
+import zlib
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import aiohttp
@@ -8,7 +10,7 @@ import pytest
 
 import truemed_async
 from tests.support.recording_server import KEY, answering
-from truemed_async import QualificationStatus, RequestOptions
+from truemed_async import QualificationStatus, RequestOptions, RetryPolicy, errors
 
 SESSION = b'{"qualification_session_id": "qs_abc123", "status": "approved"}'
 PAGE = b'{"qualification_sessions": [], "pagination": null}'
@@ -128,3 +130,41 @@ async def test_cookies_are_not_kept(serve, client_for):
     await client.qualification_sessions.get("qs_1")
     await client.qualification_sessions.get("qs_1")
     assert [request.header("cookie") for request in server.requests] == [[], []]
+
+
+@pytest.mark.parametrize("is_borrowed", [False, True])
+async def test_x_gzip_is_decoded_like_gzip(serve, client_for, is_borrowed):
+    server = await serve(answering(gzip.compress(SESSION), headers=["Content-Encoding: x-gzip"]))
+    async with aiohttp.ClientSession() as session:
+        client = await client_for(server, session=session if is_borrowed else None)
+        assert (await client.qualification_sessions.get("qs_1")).status == "approved"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP ", "x-gzip", "deflate"])
+async def test_compressed_body_with_zeros_after_it_is_read(serve, client_for, encoding):
+    encode = zlib.compress if encoding == "deflate" else gzip.compress
+    server = await serve(answering(encode(SESSION) + bytes(512), headers=[f"Content-Encoding: {encoding}"]))
+    client = await client_for(server)
+    assert (await client.qualification_sessions.get("qs_1")).status == "approved"
+
+
+async def test_error_with_zeros_after_its_compressed_body_keeps_its_code(serve, client_for):
+    body = gzip.compress(b'{"error": "user_id_already_set", "message": "no"}') + bytes(512)
+    server = await serve(answering(body, status=409, headers=["Content-Encoding: gzip"]))
+    client = await client_for(server)
+    with pytest.raises(errors.UserIdAlreadySetError):
+        await client.qualification_sessions.update("qs_1", user_id="u")
+
+
+async def test_broken_x_gzip_is_a_protocol_error(serve, client_for):
+    server = await serve(answering(b"\x1f\x8bjunk", headers=["Content-Encoding: x-gzip"]))
+    client = await client_for(server, retry=RetryPolicy(max_attempts=1))
+    with pytest.raises(errors.ProtocolError, match="compression is broken"):
+        await client.qualification_sessions.get("qs_1")
+
+
+async def test_x_gzip_bomb_is_too_large(serve, client_for):
+    server = await serve(answering(gzip.compress(bytes(50_000_000)), headers=["Content-Encoding: x-gzip"]))
+    client = await client_for(server)
+    with pytest.raises(errors.ResponseTooLargeError):
+        await client.qualification_sessions.get("qs_1")

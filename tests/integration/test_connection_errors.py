@@ -1,15 +1,12 @@
 """Connections that fail: where, why, and that nothing was sent."""
 
 import asyncio
-import gzip
 import socket
 
 import pytest
 
-from tests.support.recording_server import KEY, answering
+from tests.support.recording_server import KEY
 from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, errors
-
-SESSION = b'{"qualification_session_id": "qs_1", "status": "approved"}'
 
 
 async def failure(**options):
@@ -98,23 +95,3 @@ async def test_unknown_host_name_is_told_from_a_refused_connection(monkeypatch):
     assert isinstance(error, errors.ConnectError)
     assert "the host name api.example cannot be resolved" in str(error)
     assert error.outcome == "not_sent"
-
-
-async def test_x_gzip_is_decoded_like_gzip(serve, client_for):
-    server = await serve(answering(gzip.compress(SESSION), headers=["Content-Encoding: x-gzip"]))
-    client = await client_for(server)
-    assert (await client.qualification_sessions.get("qs_1")).status == "approved"
-
-
-async def test_broken_x_gzip_is_a_protocol_error(serve, client_for):
-    server = await serve(answering(b"\x1f\x8bjunk", headers=["Content-Encoding: x-gzip"]))
-    client = await client_for(server, retry=RetryPolicy(max_attempts=1))
-    with pytest.raises(errors.ProtocolError, match="compression is broken"):
-        await client.qualification_sessions.get("qs_1")
-
-
-async def test_x_gzip_bomb_is_too_large(serve, client_for):
-    server = await serve(answering(gzip.compress(bytes(50_000_000)), headers=["Content-Encoding: x-gzip"]))
-    client = await client_for(server)
-    with pytest.raises(errors.ResponseTooLargeError):
-        await client.qualification_sessions.get("qs_1")

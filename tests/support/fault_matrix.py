@@ -143,12 +143,12 @@ ROWS = [
         UNKNOWN,
         ONCE_MORE,
     ),
-    Row(  # aiohttp does notice a deflate stream that ends early, and cannot distinguish it from a broken one
+    Row(
         "truncate_deflate",
         raw(HEAD + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(DEFLATED) + DEFLATED),
-        "ProtocolError",
+        "TruncatedResponseError",
         UNKNOWN,
-        ONCE_MORE,
+        RETRIED,
     ),
     Row(
         "unexpected_101", raw(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), "ProtocolError", UNKNOWN, NEVER, status=None

@@ -15,7 +15,6 @@ import ssl as ssl_module
 import sys
 import traceback
 import weakref
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +24,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict, istr
 from yarl import URL
 
+from truemed_async._core.content_encoding import decode_content
 from truemed_async._core.event_loop import abandon_inherited_loop, running_loop
 from truemed_async._core.failure import AttemptFailure
 from truemed_async._core.request import Request
@@ -184,6 +184,7 @@ class AiohttpTransport:
         self._session: aiohttp.ClientSession | None = None
         self._connector: _Connector | None = None
         self._slots: asyncio.Semaphore | None = None
+        self._is_borrowed = options.session is not None
         self._borrowed_middlewares = _middlewares_of(options.session)
         self._timeout = _connect_timeout(0)
 
@@ -258,7 +259,7 @@ class AiohttpTransport:
             data=None if request.body is None else request.body.value,
             allow_redirects=False,
             raise_for_status=False,
-            auto_decompress=True,
+            auto_decompress=self._is_borrowed,  # its middlewares, cache or recorder may use the body
             read_bufsize=READ_BUFFER,
             max_line_size=MAX_HEADER_SIZE,
             max_field_size=MAX_HEADER_SIZE,
@@ -267,7 +268,7 @@ class AiohttpTransport:
             ssl=self._options.ssl_context or True,
             timeout=self._timeout_of(connect),
         ) as response:
-            return await _read(response)
+            return await _read(response, is_decoded=self._is_borrowed)
 
     def _open(self) -> aiohttp.ClientSession:
         """Return the session. It is created on first use because it must be created inside its loop."""
@@ -392,8 +393,13 @@ def _read_response_error(error: aiohttp.ClientResponseError) -> RawResponse | At
     return _failure(DecodeError, "a middleware of the session rejected the response", max_retries=0)
 
 
-async def _read(response: aiohttp.ClientResponse) -> RawResponse | AttemptFailure:
-    """Read the body in pieces up to the limit: a few hundred compressed bytes can expand to a gigabyte."""
+async def _read(response: aiohttp.ClientResponse, *, is_decoded: bool) -> RawResponse | AttemptFailure:
+    """Read the body up to the limit, also when decoded: a few hundred compressed bytes can expand to a gigabyte.
+
+    Args:
+        response: Its body may have been read by a middleware.
+        is_decoded: Whether aiohttp has decoded the body, if it knows its encoding.
+    """
     success = 200 <= response.status < 300
     limit = BODY_LIMIT if success else ERROR_BODY_LIMIT
     body: bytes | None = getattr(response, "_body", None)  # a middleware may have read it; there is no public way
@@ -401,12 +407,14 @@ async def _read(response: aiohttp.ClientResponse) -> RawResponse | AttemptFailur
         body = await _read_stream(response.content, limit)
         if not body and response.content.total_bytes and success:
             return _failure(DecodeError, "a middleware of the session consumed the body", max_retries=0)
-    if response.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() == "x-gzip":  # which aiohttp does not decode
+    is_too_large = len(body) > limit
+    encoding = response.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
+    if encoding and (not is_decoded or encoding == "x-gzip"):
         try:
-            body = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(body, limit + 1)
-        except zlib.error:
+            body = decode_content(body, encoding, limit + 1)
+        except ValueError:
             return _failure(ProtocolError, "the response's compression is broken", max_retries=1)
-    if len(body) > limit:
+    if is_too_large or len(body) > limit:
         response.close()
         if success:
             return _failure(ResponseTooLargeError, f"the response is larger than {limit} bytes", max_retries=0)

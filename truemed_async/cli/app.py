@@ -77,6 +77,7 @@ def run(argv: Sequence[str], streams: Streams | None = None) -> int:
             warnings.showwarning = print_warnings(streams)
             code = run_with_exit_code(argv, streams)
         streams.out.flush()
+        streams.err.flush()  # of Python's own messages as well: its exit would end with another code
     except BrokenPipeError:  # the reader has gone, as in `truemed sessions list | head -1`
         streams.discard()
     except OSError as error:  # of files and standard output; those of the client are TruemedErrors

@@ -8,7 +8,7 @@ import io
 import os
 import sys
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, TypeVar, cast
@@ -115,7 +115,8 @@ class _CompleteOutput:
     """
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
-        stream.flush()
+        with suppress(OSError):  # what cannot be written stays in the buffer, and fails again when that is flushed
+            stream.flush()
         self._stream = stream
         self.encoding = stream.encoding if stream.isatty() else "utf-8"
 
