@@ -60,6 +60,10 @@ if TYPE_CHECKING:
         AttachStatus as AttachStatus,
         UserMatch as UserMatch,
     )
+    from truemed_async.resources._cancel_stale import (
+        CancellationOutcome as CancellationOutcome,
+        CancellationResult as CancellationResult,
+    )
     from truemed_async.resources._fields import QualificationSessionUpdateParams as QualificationSessionUpdateParams
     from truemed_async.sync import SyncStream as SyncStream, Truemed as Truemed
 
@@ -68,6 +72,8 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "AttachOutcome": "resources._attach",
     "AttachStatus": "resources._attach",
     "Attempt": "options",
+    "CancellationOutcome": "resources._cancel_stale",
+    "CancellationResult": "resources._cancel_stale",
     "DeepLink": "_validation.urls",
     "Endpoint": "_core.endpoint",
     "Idempotency": "_core.endpoint",

@@ -469,3 +469,97 @@ class TestStatusFilter:
         for command in ("list", "export"):
             help = " ".join(truemed("payments", command, "--help").out.replace("│", " ").split())
             assert "this command reads every payment and selects" in help
+
+
+class TestHolds:
+    def test_holds_are_listed_soonest_first(self, truemed, emulator, payments, terminal):
+        now = datetime.now(UTC)
+        ids = [payments.add(kind="authorization", created_at=now - timedelta(days=days)) for days in (1, 5, 3)]
+        for id in ids:
+            payments.submit(id)
+        for id in ids[:2]:
+            payments.approve(id)
+
+        done = truemed("payments", "holds", "--within", "5d")
+        assert [(row["id"], row["status"], row["can_capture"]) for row in done.rows] == [
+            (ids[1], "authorized", True),
+            (ids[2], "processing", False),
+        ]
+        assert all(row["is_inferred"] for row in done.rows)
+        assert truemed("payments", "holds", "--within", "5d", "--look-back", "36h").rows == []
+        assert ids[1] in truemed("payments", "holds", "--within", "5d", out=terminal()).out
+        lines = list(csv.reader(io.StringIO(truemed("payments", "holds", "--within", "5d", "--format", "csv").out)))
+        assert lines[0][:3] == ["id", "status", "ends_at"]
+        assert datetime.fromisoformat(lines[1][2]) - now < timedelta(days=2)
+
+    @pytest.mark.parametrize("within", ["5", "d", "0h", "1y"])
+    def test_bad_duration_exits_2(self, truemed, emulator, within):
+        done = truemed("payments", "holds", "--within", "5d", "--look-back", within)
+        assert (done.code, done.err.split(" must be ")[0]) == (2, "error: --look-back")
+        assert len(emulator.requests) == 0
+
+
+class TestCancelStale:
+    @pytest.fixture
+    def stale(self, payments):
+        """Two pending payments of last month, and one of now."""
+        old = datetime.now(UTC) - timedelta(days=30)
+        ids = [payments.add(created_at=old), payments.add(created_at=old)]
+        payments.add()
+        return sorted(ids)
+
+    def test_dry_run_shows_and_cancels_none(self, truemed, emulator, stale):
+        done = truemed("payments", "cancel-stale", "--older-than", "7d", "--dry-run")
+        assert (done.code, sorted(row["id"] for row in done.rows)) == (0, stale)
+        assert {row["result"] for row in done.rows} == {"planned"}
+        assert done.err == "2 stale payments (planned 2)\n"
+        assert writes(emulator) == []
+
+    def test_confirmed_run_cancels_and_repeats_nothing(self, answers, truemed, emulator, payments, stale):
+        refused = answers("n\n", "payments", "cancel-stale", "--older-than", "7d")
+        assert (refused.code, refused.err) == (
+            1,
+            "Cancel every payment that is pending for 7d or longer? [y/N] nothing was sent\n",
+        )
+        assert len(emulator.requests) == 0
+        done = answers("y\n", "payments", "cancel-stale", "--older-than", "7d", "--format", "json")
+        assert done.code == 0
+        assert {row["result"] for row in json.loads(done.out)} == {"canceled"}
+        assert [payments.get(id).status for id in stale] == ["canceled", "canceled"]
+        again = truemed("payments", "cancel-stale", "--older-than", "7d", "--look-back", "60d", "--yes")
+        assert (again.code, again.out, again.err) == (0, "", "0 stale payments\n")
+        assert payments.count == 3
+        assert (
+            truemed("payments", "cancel-stale", "--older-than", "7d", "--yes", "--format", "csv").out.count("\n") == 1
+        )
+
+    def test_failure_exits_1_and_is_shown_in_its_row(self, truemed, emulator, stale, terminal):
+        emulator.faults.add("status", code=500, route="payment_sessions.cancel")
+        done = truemed("payments", "cancel-stale", "--older-than", "7d", "--yes")
+        assert (done.code, {row["result"] for row in done.rows}) == (1, {"failed"})
+        assert all("payment_sessions.cancel" in row["error"] for row in done.rows)
+        assert {row["status"] for row in done.rows} == {"pending"}
+
+    def test_session_that_cannot_be_read_again_is_shown_without_details(self, truemed, emulator, stale):
+        emulator.faults.add("status", code=501, route="payment_sessions.get")
+        done = truemed("payments", "cancel-stale", "--older-than", "7d", "--yes")
+        assert (done.code, {(row["result"], row["status"]) for row in done.rows}) == (1, {("failed", None)})
+
+    def test_without_terminal_it_needs_yes(self, truemed, emulator):
+        done = truemed("payments", "cancel-stale", "--older-than", "7d")
+        assert (done.code, "--yes" in done.err) == (2, True)
+
+
+class TestRefundable:
+    def test_refundable_shows_lines_and_total(self, truemed, emulator, payments, captured, terminal):
+        payments.refund(captured, 1000)
+        (row,) = truemed("payments", "refundable", captured).rows
+        assert (row["captured_cents"], row["refunded_cents"], row["cents"], row["obstacle"]) == (
+            10000,
+            1000,
+            9000,
+            None,
+        )
+        shown = truemed("payments", "refundable", captured, out=terminal()).out
+        assert "captured_cents" in shown
+        assert "9000" in shown

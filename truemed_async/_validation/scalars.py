@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 MAX_INT = 2**31 - 1
 """The largest whole number that is accepted as a count or a number of seconds."""
+MAX_PERIOD = timedelta(days=36_500)
+"""The longest time to look back."""
 # \Z instead of $, which would accept a trailing line break.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}\Z")
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})\Z")
@@ -102,6 +104,15 @@ def validate_seconds(name: str, value: object, *, allow_zero: bool = False) -> f
     if not math.isfinite(value) or value < 0 or (value == 0 and not allow_zero):
         raise InvalidArgumentError(f"{name} must be a finite number of seconds {'>= 0' if allow_zero else '> 0'}")
     return float(value)
+
+
+def validate_period(name: str, value: object) -> timedelta:
+    """Return a length of time that is longer than 0 and lies within the calendar."""
+    if not isinstance(value, timedelta):
+        raise InvalidArgumentError(f"{name} must be a timedelta, not {type(value).__name__}")
+    if not timedelta(0) < value <= MAX_PERIOD:
+        raise InvalidArgumentError(f"{name} must be more than 0 and at most {MAX_PERIOD.days} days")
+    return value
 
 
 def validate_instance(name: str, value: object, kind: type[T]) -> T:

@@ -67,7 +67,7 @@ def confirm_and_run(
     if safety.dry_run:
         _show_request(streams, request)
         return None
-    if question is not None and not safety.yes and not _confirm(streams, question):
+    if question is not None and not safety.yes and not confirm(streams, question):
         streams.print_message("nothing was sent")
         return EXIT_FAILURE
     used_key = request.idempotency_key
@@ -101,7 +101,8 @@ def _show_request(streams: Streams, request: Request) -> None:
     streams.print_data(orjson.dumps(data, option=orjson.OPT_INDENT_2 if streams.is_terminal else 0).decode())
 
 
-def _confirm(streams: Streams, question: str) -> bool:
+def confirm(streams: Streams, question: str) -> bool:
+    """Ask a person at a terminal, and return whether the answer is yes."""
     if streams.source is None or not (streams.source.isatty() and streams.err.isatty()):
         raise InvalidArgumentError("stdin is not a terminal: pass --yes to confirm, or --dry-run to see the request")
     streams.print_message(f"{question} [y/N] ", end="")

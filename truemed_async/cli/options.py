@@ -43,6 +43,7 @@ Ids = Annotated[list[str], Parameter(negative="")]
 Items = Annotated[tuple[str, ...], Parameter(name="--item", negative="", show_default=False)]
 ListFormat = Annotated[Literal["table", "json", "jsonl", "csv"] | None, LITERAL]
 
+_DURATION = re.compile(r"([0-9]{1,5})([wdh])\Z")
 _DOLLARS = re.compile(r"[0-9]{1,13}\.[0-9]{2}\Z")
 _ITEM_FIELDS = frozenset({"name", "price", "quantity", "sku"})
 
@@ -81,16 +82,13 @@ class Period:
 
     def as_kwargs(self) -> dict[str, Any]:
         """Return the arguments of ``iter`` for exactly the rows of the period."""
+        since = None if self.since is None else parse_time("--since", self.since)
+        until = None if self.until is None else parse_time("--until", self.until)
         if self.month is not None:
-            if self.since is not None or self.until is not None:
+            if since is not None or until is not None:
                 raise InvalidArgumentError("pass either --month, or --since and --until")
             since, until = parse_month_days(self.month)
-        else:
-            since, until = (
-                None if text is None else parse_time(option, text)
-                for option, text in (("--since", self.since), ("--until", self.until))
-            )
-        options = {} if since is None else {"since": since, "look_back": timedelta(0)}
+        options: dict[str, Any] = {} if since is None else {"since": since, "look_back": timedelta(0)}
         return options if until is None else {**options, "until": until}
 
 
@@ -128,6 +126,14 @@ def _parse_day(option: str, text: str) -> date:
         with suppress(ValueError):
             return date.fromisoformat(text)
     raise InvalidArgumentError(f"{option} must be a valid YYYY-MM-DD")
+
+
+def parse_duration(option: str, text: str) -> timedelta:
+    """Return a number of weeks, days or hours, such as 7d or 36h."""
+    match = _DURATION.match(text)
+    if match is None:
+        raise InvalidArgumentError(f"{option} must be a number of weeks, days or hours, such as 2w, 7d or 36h")
+    return timedelta(hours=int(match[1]) * {"w": 168, "d": 24, "h": 1}[match[2]])
 
 
 def parse_dollars(option: str, text: object) -> int:

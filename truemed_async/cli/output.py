@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     M = TypeVar("M", bound=Model)
 
+T = TypeVar("T")
+
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -198,12 +200,12 @@ def render_rows(
             console = streams.console()
             console.print(make_table([[row[name] for name in columns] for row in rows], columns, console.width))
         case "json":
-            streams.print_data(orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+            streams.print_data(orjson.dumps(rows, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
         case "csv":
             streams.write_data(format_csv(rows, columns))
         case _:
             for row in rows:
-                streams.print_data(orjson.dumps(row, option=orjson.OPT_UTC_Z).decode())
+                streams.print_data(orjson.dumps(row, default=str, option=orjson.OPT_UTC_Z).decode())
 
 
 def format_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:

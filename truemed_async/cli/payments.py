@@ -1,5 +1,8 @@
 """``truemed payments``: payment sessions."""
 
+from collections import Counter
+from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import attrs
@@ -7,19 +10,22 @@ from cyclopts import App, Parameter
 
 import truemed_async
 from truemed_async.cli.connection import Context
-from truemed_async.cli.mutations import DEFAULT_SAFETY, CommandResult, SafetyOptions, confirm_and_run
+from truemed_async.cli.mutations import DEFAULT_SAFETY, CommandResult, SafetyOptions, confirm, confirm_and_run
 from truemed_async.cli.options import (
     CONTEXT,
     NO_VALUES,
     Flag,
     Items,
+    ListFormat,
     RequiredText,
     Text,
     or_unset,
     parse_dollars,
+    parse_duration,
     parse_items,
     parse_return_url,
 )
+from truemed_async.cli.output import EXIT_FAILURE, collect_rows, pluralize, render_rows
 from truemed_async.cli.resources import Filters, ResourceCommands
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.money import format_dollars
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
     from truemed_async import (
         AmountDetails,
         AsyncTruemed,
+        CancellationOutcome,
         NextBillInfo,
         PaymentCancellation,
         PaymentCapture,
@@ -36,6 +43,10 @@ if TYPE_CHECKING:
         PaymentVoid,
         Unset,
     )
+
+LINE_COLUMNS = ("item_id", "sku", "name", "quantity", "cents")
+HOLD_COLUMNS = ("id", "status", "ends_at", "latest_end", "is_inferred", "can_capture", "total_amount")
+CANCELLATION_COLUMNS = ("id", "result", "status", "created_at", "total_amount", "error")
 
 
 @Parameter(name="*")
@@ -76,6 +87,9 @@ def make_app() -> App:
     app.command(void_payment, name="void")
     app.command(cancel_payment, name="cancel")
     app.command(refund_payment, name="refund")
+    app.command(show_refundable, name="refundable")
+    app.command(list_holds, name="holds")
+    app.command(cancel_stale, name="cancel-stale")
     return app
 
 
@@ -289,3 +303,113 @@ def refund_payment(
 
     question = f"Refund {format_dollars(total)} of payment {id}?"
     return confirm_and_run(context, safety, refund, question=question, key=idempotency_key)
+
+
+async def show_refundable(id: str, /, *, context: Annotated[Context, CONTEXT]) -> None:
+    """Show what can still be refunded of a payment, by line, and what of Truemed's fee comes back. Amounts are cents.
+
+    Half of the fee comes back with a refund of the whole payment. The unit of the fee is undocumented.
+
+    Args:
+        id: The id of the payment session.
+    """
+    async with context.target.connect() as client:
+        refundable = (await client.payment_sessions.get(id)).refundable()
+    fields = attrs.asdict(refundable)
+    if context.streams.is_terminal:
+        render_rows(context.streams, fields.pop("lines"), "table", LINE_COLUMNS)
+    render_rows(context.streams, [fields], None, tuple(fields))
+
+
+async def list_holds(
+    *,
+    within: RequiredText,
+    look_back: RequiredText = "30d",
+    format: ListFormat = None,
+    context: Annotated[Context, CONTEXT],
+) -> None:
+    """List the payments whose card is held and may be released soon, the first one first: capture them before.
+
+    A card is held for 6.95 days from its entry, before the review. No response says when it was entered, so ends_at is
+    inferred: the earliest moment at which the hold can end, 6.95 days after the payment was created; latest_end is the
+    latest one. A payment that is still processing then is canceled, even if its Letter is approved later.
+
+    Args:
+        within: How soon a hold may end: a number of days or hours, such as 2d or 36h.
+        look_back: How far back to read the list of payments, of which each is read.
+        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
+    """
+    before = datetime.now(UTC) + parse_duration("--within", within)
+    options: dict[str, Any] = {"before": before, "look_back": parse_duration("--look-back", look_back)}
+    async with context.target.connect() as client:
+        holds = await client.payment_sessions.holds_ending(**options)
+    rows = [
+        {
+            "id": hold.session.id,
+            "status": hold.session.status,
+            "ends_at": hold.ends_at,
+            "latest_end": hold.latest_end,
+            "is_inferred": hold.is_inferred,
+            "can_capture": hold.can_capture,
+            "total_amount": hold.session.total_amount,
+        }
+        for hold in holds
+    ]
+    render_rows(context.streams, rows, format, HOLD_COLUMNS)
+
+
+def cancel_stale(
+    *,
+    older_than: RequiredText,
+    look_back: Text = None,
+    dry_run: Flag = False,
+    yes: Flag = False,
+    format: ListFormat = None,
+    context: Annotated[Context, CONTEXT],
+) -> Coroutine[Any, Any, int] | int:
+    """Cancel all payments that are pending for a long time. The command asks for confirmation, unless --yes is given.
+
+    A payment that its customer completes meanwhile is not canceled, and shown as changed. Running the command again is
+    safe. The exit code is 1 if the cancellation of one failed.
+
+    Args:
+        older_than: How long ago a payment was created, at least: a number of days or hours, such as 7d or 36h.
+        look_back: How long ago it was created, at most. Default: every payment is read.
+        dry_run: Show the payments that would be canceled, and cancel none.
+        yes: Do not ask for confirmation. Required if standard input is not a terminal.
+        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
+    """
+    options: dict[str, Any] = {"older_than": parse_duration("--older-than", older_than), "dry_run": dry_run}
+    if look_back is not None:
+        options["look_back"] = parse_duration("--look-back", look_back)
+    question = f"Cancel every payment that is pending for {older_than} or longer?"
+    if not dry_run and not yes and not confirm(context.streams, question):
+        context.streams.print_message("nothing was sent")
+        return EXIT_FAILURE
+    return _cancel_stale(context, options, format)
+
+
+async def _cancel_stale(context: Context, options: dict[str, Any], format: str | None) -> int:
+    outcomes: list[CancellationOutcome] = []
+    try:
+        async with context.target.connect() as client:
+            await collect_rows(context.streams, client.payment_sessions.cancel_stale(**options), outcomes)
+    finally:  # of an interrupted run, too
+        rows = [_cancellation_row(outcome) for outcome in outcomes]
+        render_rows(context.streams, rows, format, CANCELLATION_COLUMNS)
+    counts = Counter(outcome.result for outcome in outcomes)
+    counted = ", ".join(f"{result} {number:,}" for result, number in sorted(counts.items()))
+    context.streams.print_message(f"{pluralize(len(outcomes), 'stale payment')}{counted and f' ({counted})'}")
+    return 0 if all(outcome.ok for outcome in outcomes) else EXIT_FAILURE
+
+
+def _cancellation_row(outcome: "CancellationOutcome") -> dict[str, object]:
+    session = outcome.value
+    return {
+        "id": outcome.id,
+        "result": outcome.result,
+        "status": None if session is None else session.status,
+        "created_at": None if session is None else session.created_at,
+        "total_amount": None if session is None else session.total_amount,
+        "error": None if outcome.error is None else str(outcome.error),
+    }

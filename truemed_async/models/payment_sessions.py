@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Self, cast
 
 import attrs
 
@@ -14,6 +16,7 @@ from truemed_async.models.order import AmountDetails, PaymentSessionItem
 __all__ = [
     "PaymentCancellation",
     "PaymentCapture",
+    "PaymentHold",
     "PaymentRefund",
     "PaymentSession",
     "PaymentSessionCreation",
@@ -22,7 +25,12 @@ __all__ = [
     "PaymentStatusSummary",
     "PaymentVoid",
     "RefundReason",
+    "Refundable",
+    "RefundableLine",
 ]
+
+HOLD_DURATION = timedelta(days=6.95)
+"""How long Truemed holds a card, from its entry. Source: docs/truemed-api.md, section 7, row N1 (another page: 7 days)."""
 
 
 class PaymentSessionStatus(OpenEnum):
@@ -165,6 +173,160 @@ class PaymentSession(Model):
     def is_final(self) -> bool:
         """Whether the status will not change again."""
         return self.status.is_final
+
+    def refundable(self) -> Refundable:
+        """Return what can still be refunded, by line, and what of Truemed's fee comes back.
+
+        The session has to be one of ``get``, or of a list with ``include_order_items`` and ``summarize_refunds``.
+        """
+        return Refundable.of(self)
+
+
+@attrs.frozen(kw_only=True)
+class PaymentHold:
+    """A card that is held for a payment, and until when.
+
+    Truemed holds the card from its entry, before the review, for 6.95 days, and does not renew the hold
+    (docs/truemed-api.md, section 7, row N1). No response says when the card was entered: that is the moment of the
+    webhook that reports ``processing``. Without it the end is inferred: the card cannot have been entered before the
+    session was created, nor after it was authorized.
+
+    Attributes:
+        session: The session: ``authorized``, or still ``processing``.
+        ends_at: When the hold ends; if that is inferred, the earliest moment at which it can end. Capture before it.
+        latest_end: The latest moment at which it can end; the same as ``ends_at`` if that is known.
+        is_inferred: Whether the card's entry is not known.
+    """
+
+    session: PaymentSession
+    ends_at: datetime
+    latest_end: datetime
+    is_inferred: bool
+
+    @property
+    def can_capture(self) -> bool:
+        """Whether you can capture it now. If not, the review is running: outlasting the hold, it cancels the order."""
+        return self.session.status == PaymentSessionStatus.AUTHORIZED
+
+    @classmethod
+    def of(cls, session: PaymentSession, card_entered_at: datetime | None, now: datetime) -> Self:
+        """Return the hold of a session that has ``created_at``; ``card_entered_at`` is its card's entry, if known."""
+        earliest = card_entered_at or cast("datetime", session.created_at)
+        latest = card_entered_at or session.authorized_on or now
+        return cls(
+            session=session,
+            ends_at=earliest + HOLD_DURATION,
+            latest_end=max(earliest, latest) + HOLD_DURATION,
+            is_inferred=card_entered_at is None,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class RefundableLine:
+    """What can still be refunded of one line of an order. Source: Truemed API reference, "List Payment Sessions".
+
+    Attributes:
+        item_id: Truemed's id of the line.
+        sku: Your SKU.
+        name: The product's name.
+        quantity: The quantity that can still be refunded, or ``None`` if it was not sent.
+        cents: The amount that can still be refunded, or ``None`` if it was not sent.
+    """
+
+    item_id: str | None
+    sku: str | None
+    name: str | None
+    quantity: int | None
+    cents: int | None
+
+
+@attrs.frozen(kw_only=True)
+class Refundable:
+    """What can still be refunded of a payment.
+
+    Attributes:
+        payment_session_id: The payment.
+        lines: The lines of the order; empty if the session was read without them.
+        captured_cents: The captured amount, or ``None`` if it was not sent.
+        refunded_cents: The sum of the refunds so far, or ``None`` if it is not known. It is read from ``refund_amount``,
+            from ``refunds`` in ``extra`` (undocumented), or from ``status_summary``.
+        cents: How much can still be refunded: what is captured and not refunded; else the sum of the lines, which leaves
+            out what was charged for the whole order, such as shipping; ``None`` if neither is known.
+        obstacle: Why Truemed would reject a refund now: ``"not captured"`` or ``"disputed"``; else ``None``.
+        fee: Truemed's fee, as sent; ``None`` if it was not sent. The field ``truemed_fee`` and its unit are undocumented.
+        fee_returned: What comes back of the fee if the whole payment is refunded: half of it (docs/truemed-api.md,
+            section 7, row N2). What a refund of a part returns is undocumented, so it is ``None`` after one.
+    """
+
+    payment_session_id: str
+    lines: tuple[RefundableLine, ...]
+    captured_cents: int | None
+    refunded_cents: int | None
+    cents: int | None
+    obstacle: str | None
+    fee: Decimal | None
+    fee_returned: Decimal | None
+
+    @classmethod
+    def of(cls, session: PaymentSession) -> Self:
+        """Return what can still be refunded of a session."""
+        captured = session.capture_amount if session.may_fulfill else 0
+        refunded = _refunded(session, captured)
+        lines = tuple(
+            RefundableLine(
+                item_id=item.item_id,
+                sku=item.sku,
+                name=item.name,
+                quantity=item.quantity_refundable,
+                cents=item.total_refundable,
+            )
+            for item in session.order_items or ()
+        )
+        amounts = [line.cents for line in lines if line.cents is not None]
+        left: int | None = sum(amounts) if amounts and len(amounts) == len(lines) else None
+        if captured is not None and refunded is not None:
+            left = captured - refunded
+        fee = _decimal(session.extra.get("truemed_fee"))
+        is_disputed = session.status_summary == PaymentStatusSummary.DISPUTED
+        return cls(
+            payment_session_id=session.id,
+            lines=lines,
+            captured_cents=captured,
+            refunded_cents=refunded,
+            cents=left,
+            obstacle="not captured" if not session.may_fulfill else "disputed" if is_disputed else None,
+            fee=fee,
+            fee_returned=fee / 2 if fee is not None and refunded == 0 and session.may_fulfill else None,
+        )
+
+
+def _refunded(session: PaymentSession, captured: int | None) -> int | None:
+    """Return the sum of the refunds so far, if the response tells it."""
+    if session.refund_amount is not None:
+        return session.refund_amount
+    refunds: Any = session.extra.get("refunds")
+    if isinstance(refunds, list):
+        amounts: list[Any] = [each.get("amount") if isinstance(each, dict) else None for each in cast("Any", refunds)]
+        if all(type(amount) is int for amount in amounts):
+            return sum(amounts)
+    match session.status_summary:
+        case PaymentStatusSummary.CAPTURED | PaymentStatusSummary.PARTIALLY_CAPTURED:
+            return 0
+        case PaymentStatusSummary.REFUNDED:
+            return captured
+        case _:
+            return None if session.may_fulfill else 0
+
+
+def _decimal(value: object) -> Decimal | None:
+    """Return a JSON number, or one in a string, exactly as it was written."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 @attrs.frozen(kw_only=True)

@@ -110,7 +110,7 @@ class Resource:
             remaining = deadline - clock.monotonic()
             if remaining <= 0:
                 raise DeadlineExceededError(
-                    f"{unfinished} after {timeout} seconds", endpoint=endpoint.name, attempts=polls
+                    f"{unfinished} after {timeout} seconds", endpoint=endpoint.name, attempts=polls, is_read=True
                 )
             await clock.sleep(min(delay, remaining))
             delay = min(delay * 2, POLL_MAX_DELAY)

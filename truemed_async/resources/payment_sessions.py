@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import attrs
@@ -29,6 +30,7 @@ from truemed_async.models import (
     Page,
     PaymentCancellation,
     PaymentCapture,
+    PaymentHold,
     PaymentRefund,
     PaymentSession,
     PaymentSessionCreation,
@@ -39,6 +41,7 @@ from truemed_async.models import (
 )
 from truemed_async.options import UNSET, RequestOptions, Unset
 from truemed_async.resources._base import GettableResource
+from truemed_async.resources._cancel_stale import CancellationOutcome, cancel_stale_sessions
 from truemed_async.resources._fields import (
     CAPTURE_FIELDS,
     NO_FIELDS,
@@ -444,4 +447,105 @@ class PaymentSessions(GettableResource[PaymentSession]):
             lambda session: session.is_final or session.status == PaymentSessionStatus.AUTHORIZED,
             timeout=timeout,
             unfinished="the session is neither final nor authorized",
+        )
+
+    async def holds_ending(
+        self,
+        *,
+        before: date,
+        look_back: timedelta = timedelta(days=30),
+        card_entered_at: Mapping[str, datetime] | None = None,
+        options: RequestOptions | None = None,
+    ) -> Sequence[PaymentHold]:
+        """Return the cards that are held and may be released before a moment, the first one to end first.
+
+        A card is held for 6.95 days from its entry, before the review, and not renewed. An ``authorized`` session has to
+        be captured within that time; one that is still ``processing`` when it ends is canceled, even if the Letter is
+        approved later. Holds that have ended are included as long as the status does not say so: a capture tries to
+        authorize the card once more.
+
+        The whole list of the sessions created in ``look_back`` is read, because Truemed's filter by status is not
+        public.
+
+        Args:
+            before: Only holds that may end before this moment: a datetime (a naive one is UTC), or a date, which stands
+                for its first moment in UTC.
+            look_back: How far back to read the list. An older session whose card was entered lately is not found.
+            card_entered_at: When cards were entered, by the id of the session: the time of the webhook that reported
+                ``processing``. Without it the end of a hold is inferred: see :class:`~truemed_async.PaymentHold`.
+
+        Returns:
+            The holds, also those whose end is inferred.
+
+        Raises:
+            PaginationDriftError: The pages do not form a sorted list, so sessions may be missing.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: docs/truemed-api.md, section 7, rows N1 and N4.
+        """
+        latest = scalars.parse_datetime("before", before)
+        entries = {
+            scalars.validate_id("card_entered_at", id): scalars.parse_datetime("card_entered_at", moment)
+            for id, moment in (card_entered_at or {}).items()
+        }
+        now = datetime.fromtimestamp(self._client.clock.wall(), UTC)
+        since = now - scalars.validate_period("look_back", look_back)
+        holds: list[PaymentHold] = []
+        async with self.iter(since=since, look_back=timedelta(0), options=options) as sessions:
+            async for session in sessions:
+                if session.status in (PaymentSessionStatus.AUTHORIZED, PaymentSessionStatus.PROCESSING):
+                    hold = PaymentHold.of(session, entries.get(session.id), now)
+                    if hold.ends_at < latest:
+                        holds.append(hold)
+        return sorted(holds, key=lambda hold: hold.ends_at)
+
+    def cancel_stale(
+        self,
+        *,
+        older_than: timedelta,
+        look_back: timedelta | None = None,
+        dry_run: bool = False,
+        concurrency: int = 4,
+        options: RequestOptions | None = None,
+    ) -> Stream[CancellationOutcome]:
+        """Cancel the sessions that are ``pending`` for a long time, ``concurrency`` at a time.
+
+        A customer may return while this runs. Each session is read again before it is canceled, Truemed cancels pending
+        sessions only, and a cancellation that is refused or has no response is settled by reading the session once
+        more. So a payment is never canceled, and a session that its customer completed meanwhile is reported as
+        ``changed``. Repeating the whole run is safe: canceled sessions are no longer pending.
+
+        The whole list is read, because Truemed's filter by status is not public. Sessions without ``created_at`` are
+        left alone.
+
+        Args:
+            older_than: How long ago a session was created, at least.
+            look_back: How long ago a session was created, at most; by default the whole list is read.
+            dry_run: Whether to cancel nothing and yield each session that would be canceled, as ``planned``.
+
+        Returns:
+            One :class:`~truemed_async.CancellationOutcome` for each stale session.
+
+        Raises:
+            PaginationDriftError: The pages do not form a sorted list, so sessions may be missing.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed API reference, "Cancel Payment Session"; its path is known from third parties.
+        """
+        now = datetime.fromtimestamp(self._client.clock.wall(), UTC)
+        sessions = self.iter(
+            status=PaymentSessionStatus.PENDING,
+            since=None if look_back is None else now - scalars.validate_period("look_back", look_back),
+            until=now - scalars.validate_period("older_than", older_than),
+            look_back=timedelta(0),
+            options=options,
+        )
+        return Stream(
+            cancel_stale_sessions(
+                sessions,
+                partial(self.get, options=options),
+                partial(self.cancel, options=options),
+                dry_run=scalars.validate_bool("dry_run", dry_run),
+                concurrency=scalars.validate_positive_int("concurrency", concurrency),
+            )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from truemed_async import resources
 from truemed_async._core.bulk import Outcome
 from truemed_async._core.bulk_update import UpdateOutcome
@@ -13,9 +13,10 @@ from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.request import Query, Request
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
-from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentSessionStatus, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
+from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentHold, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentSessionStatus, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
 from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset, Validation
 from truemed_async.resources._attach import AttachOutcome, UserMatch
+from truemed_async.resources._cancel_stale import CancellationOutcome
 from truemed_async.resources._fields import QualificationSessionUpdateParams
 from truemed_async.resources._property import add_resource_properties
 from truemed_async.sync._base import bridge_stream, format_repr, reject_session, wrap_resources, wrap_secret
@@ -535,6 +536,77 @@ class PaymentSessions:
         Source: Truemed API reference, "Get Payment Status".
         """
         return runner.run(self._async.wait_until_final, payment_session_id, timeout=timeout, options=options)
+
+    def holds_ending(
+        self,
+        *,
+        before: date,
+        look_back: timedelta = timedelta(days=30),
+        card_entered_at: Mapping[str, datetime] | None = None,
+        options: RequestOptions | None = None,
+    ) -> Sequence[PaymentHold]:
+        """Return the cards that are held and may be released before a moment, the first one to end first.
+
+        A card is held for 6.95 days from its entry, before the review, and not renewed. An ``authorized`` session has to
+        be captured within that time; one that is still ``processing`` when it ends is canceled, even if the Letter is
+        approved later. Holds that have ended are included as long as the status does not say so: a capture tries to
+        authorize the card once more.
+
+        The whole list of the sessions created in ``look_back`` is read, because Truemed's filter by status is not
+        public.
+
+        Args:
+            before: Only holds that may end before this moment: a datetime (a naive one is UTC), or a date, which stands
+                for its first moment in UTC.
+            look_back: How far back to read the list. An older session whose card was entered lately is not found.
+            card_entered_at: When cards were entered, by the id of the session: the time of the webhook that reported
+                ``processing``. Without it the end of a hold is inferred: see :class:`~truemed_async.PaymentHold`.
+
+        Returns:
+            The holds, also those whose end is inferred.
+
+        Raises:
+            PaginationDriftError: The pages do not form a sorted list, so sessions may be missing.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: docs/truemed-api.md, section 7, rows N1 and N4.
+        """
+        return runner.run(self._async.holds_ending, before=before, look_back=look_back, card_entered_at=card_entered_at, options=options)
+
+    def cancel_stale(
+        self,
+        *,
+        older_than: timedelta,
+        look_back: timedelta | None = None,
+        dry_run: bool = False,
+        concurrency: int = 4,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[CancellationOutcome]:
+        """Cancel the sessions that are ``pending`` for a long time, ``concurrency`` at a time.
+
+        A customer may return while this runs. Each session is read again before it is canceled, Truemed cancels pending
+        sessions only, and a cancellation that is refused or has no response is settled by reading the session once
+        more. So a payment is never canceled, and a session that its customer completed meanwhile is reported as
+        ``changed``. Repeating the whole run is safe: canceled sessions are no longer pending.
+
+        The whole list is read, because Truemed's filter by status is not public. Sessions without ``created_at`` are
+        left alone.
+
+        Args:
+            older_than: How long ago a session was created, at least.
+            look_back: How long ago a session was created, at most; by default the whole list is read.
+            dry_run: Whether to cancel nothing and yield each session that would be canceled, as ``planned``.
+
+        Returns:
+            One :class:`~truemed_async.CancellationOutcome` for each stale session.
+
+        Raises:
+            PaginationDriftError: The pages do not form a sorted list, so sessions may be missing.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed API reference, "Cancel Payment Session"; its path is known from third parties.
+        """
+        return SyncStream(self._async.cancel_stale(older_than=older_than, look_back=look_back, dry_run=dry_run, concurrency=concurrency, options=options))
 
     def get_many(
         self,
