@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("endpoints",),
     ("resources",),
     ("client",),
-    ("exports",),
+    ("diagnostics", "exports"),
     ("sync",),
     ("cli",),
     ("_codegen",),

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 from truemed_async._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from truemed_async import emulator as emulator, errors as errors, webhooks as webhooks
+    from truemed_async import (
+        diagnostics as diagnostics,
+        emulator as emulator,
+        errors as errors,
+        webhooks as webhooks,
+    )
     from truemed_async._core.bulk import Outcome as Outcome
     from truemed_async._core.bulk_update import UpdateOutcome as UpdateOutcome
     from truemed_async._core.endpoint import Endpoint as Endpoint, Idempotency as Idempotency
@@ -101,7 +106,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "summarize": "exports",
 }
 
-_MODULES = ("emulator", "errors", "webhooks")
+_MODULES = ("diagnostics", "emulator", "errors", "webhooks")
 
 
 def __getattr__(name: str) -> Any:

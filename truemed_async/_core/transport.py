@@ -188,6 +188,11 @@ class AiohttpTransport:
         self._borrowed_middlewares = _middlewares_of(options.session)
         self._timeout = _connect_timeout(0)
 
+    @property
+    def options(self) -> ConnectionOptions:
+        """How connections are made."""
+        return self._options
+
     def bind(self) -> asyncio.Semaphore:
         """Prepare for the running loop, and return the slots that limit how many requests are in flight."""
         loop = running_loop()

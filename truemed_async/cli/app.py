@@ -23,7 +23,7 @@ from cyclopts.exceptions import UnknownCommandError
 
 from truemed_async import __version__
 from truemed_async._warnings import TruemedWarning
-from truemed_async.cli import catalog, emulator, payments, reconciliations, sessions, tokens, webhooks
+from truemed_async.cli import catalog, doctor, emulator, payments, reconciliations, sessions, tokens, webhooks
 from truemed_async.cli.connection import Context, EnvironmentName, Target
 from truemed_async.cli.options import LITERAL, Count, Text
 from truemed_async.cli.output import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
@@ -133,6 +133,7 @@ def make_app(streams: Streams) -> App:
     app.command(reconciliations.make_app())
     app.command(webhooks.make_app())
     app.command(emulator.emulator)
+    app.command(doctor.doctor)
 
     def launch(
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
