@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from truemed_async.exports import (
         export as export,
         export_reconciliation as export_reconciliation,
+        mirror as mirror,
         summarize as summarize,
     )
     from truemed_async.links import qualification_link as qualification_link
@@ -101,6 +102,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "cents": "money",
     "export": "exports",
     "export_reconciliation": "exports",
+    "mirror": "exports",
     "json_default": "models",
     "qualification_link": "links",
     "summarize": "exports",

@@ -257,24 +257,26 @@ class Output:
             "format": self.format,
             "columns": None if self.columns is None else [name.strip() for name in self.columns.split(",")],
             "pii": self.pii,
-            "secret": self._read_secret(),
+            "secret": read_secret(self.pii, self.secret_file),
             "resume": self.resume,
             "bom": self.bom,
         }
 
-    def _read_secret(self) -> bytes | None:
-        if self.pii != "hash":
-            if self.secret_file is not None:
-                raise InvalidArgumentError("--secret-file requires --pii hash")
-            return None
-        if self.secret_file is not None:
-            try:
-                return Path(self.secret_file).read_bytes().rstrip(b"\r\n")
-            except OSError as error:
-                raise InvalidArgumentError(f"--secret-file cannot be read: {error.strerror}") from error
-        if SECRET_VARIABLE not in os.environ:
-            raise ConfigurationError(f"--pii hash needs a secret: set {SECRET_VARIABLE}, or pass --secret-file")
-        return os.environ[SECRET_VARIABLE].encode()
+
+def read_secret(pii: str, secret_file: str | None) -> bytes | None:
+    """Return the secret of hashed personal data, from a file or the environment."""
+    if pii != "hash":
+        if secret_file is not None:
+            raise InvalidArgumentError("--secret-file requires --pii hash")
+        return None
+    if secret_file is not None:
+        try:
+            return Path(secret_file).read_bytes().rstrip(b"\r\n")
+        except OSError as error:
+            raise InvalidArgumentError(f"--secret-file cannot be read: {error.strerror}") from error
+    if SECRET_VARIABLE not in os.environ:
+        raise ConfigurationError(f"--pii hash needs a secret: set {SECRET_VARIABLE}, or pass --secret-file")
+    return os.environ[SECRET_VARIABLE].encode()
 
 
 async def run_export(

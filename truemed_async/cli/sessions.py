@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 from truemed_async.cli.attach import attach_accounts
 from truemed_async.cli.connection import Context
 from truemed_async.cli.letters import list_expiring
+from truemed_async.cli.mirror import mirror_sessions
 from truemed_async.cli.options import CONTEXT, Flag, Text, or_unset, parse_return_url
 from truemed_async.cli.output import render_object
 from truemed_async.cli.resources import Filters, ResourceCommands
@@ -44,6 +45,7 @@ def make_app() -> App:
     ).add_to(app)
     app.command(update_session, name="update")
     app.command(list_expiring, name="expiring")
+    app.command(mirror_sessions, name="mirror")
     app.command(attach_accounts, name="attach")
     return app
 
