@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -11,11 +12,13 @@ import aiohttp
 import attrs
 from yarl import URL
 
+import truemed_async
 from truemed_async import resources
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.pipeline import CallSettings, Clock, Pipeline
 from truemed_async._core.request import Query, Request, build_request
 from truemed_async._core.response import Response
+from truemed_async._core.stream import Stream
 from truemed_async._core.transport import AiohttpTransport, ConnectionOptions
 from truemed_async._sensitive import wrap
 from truemed_async._validation.configuration import resolve_api_key, resolve_base_url, validate_hooks
@@ -245,6 +248,57 @@ class AsyncTruemed:
                 validation=settings.validation,
             )
         return await self._state.pipeline.send(request, settings)
+
+    async def catch_up(
+        self,
+        receiver: truemed_async.webhooks.AsyncReceiver | truemed_async.webhooks.Receiver,
+        *,
+        since: date,
+        look_back: timedelta = timedelta(days=30),
+        provision_token_request_ids: Collection[str] = (),
+        options: RequestOptions | None = None,
+    ) -> truemed_async.webhooks.CatchUpResult:
+        """Find changes whose webhooks you may have missed, and hand each to the receiver, which handles it once.
+
+        Reads the payment sessions, payment tokens and qualification sessions that can have changed, and calls the
+        receiver's handler with the event of each one's present state, unless its store knows that the state was
+        handled. If Truemed delivers the event after all, the receiver recognizes it. An event that was found has no
+        ``delivery_id``. Run it again if the result is not ``ok``.
+
+        Not found are: states between two others, changes of objects that were created before ``look_back``, changes of
+        existing tokens but for those in ``provision_token_request_ids``, and changes of catalog items.
+
+        Args:
+            receiver: Your receiver, with the store that its deliveries use.
+            since: When the first delivery can have been missed: a datetime (a naive one is UTC) or a date.
+            look_back: How long before ``since`` an object may have been created.
+            provision_token_request_ids: The requests for tokens, and for updates of tokens, whose end you do not know.
+            options: Timeouts, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: The receiver has no store, its store forgets too soon, or another argument is invalid;
+                nothing was sent.
+            NotFoundError: This API key has no such provision token request.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed guide, "Webhooks", and the list of each object.
+        """
+        from truemed_async.webhooks._catch_up import hand_over  # noqa: PLC0415  # webhooks are loaded when they are used
+
+        changes = self._find_changes(
+            receiver,
+            since=since,
+            look_back=look_back,
+            provision_token_request_ids=provision_token_request_ids,
+            options=options,
+        )
+        return await hand_over(changes, receiver)
+
+    def _find_changes(self, receiver: object, **arguments: Any) -> Stream[Any]:
+        """Return the events of :meth:`catch_up`."""
+        from truemed_async.webhooks._catch_up import find_changes  # noqa: PLC0415  # webhooks are loaded when used
+
+        return find_changes(self, receiver, **arguments)
 
     @property
     def base_url(self) -> str:

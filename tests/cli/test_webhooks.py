@@ -1,7 +1,9 @@
 """``truemed webhooks``."""
 
+import importlib
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -89,3 +91,81 @@ class TestSchema:
         done = truemed("webhooks", "schema", "postgres")
         assert done.code != 0
         assert "pip install 'truemed-async[postgres]'" in done.err
+
+
+class TestCatchUp:
+    PROGRAM = """
+from truemed_async.webhooks import {kind}, MemoryDedupStore
+
+class shop:
+    events = []
+    failures = []
+    def handle(event):
+        if shop.failures:
+            raise shop.failures.pop()
+        shop.events.append(event)
+    receiver = {kind}(handle, secrets="the-secret", store=MemoryDedupStore())
+"""
+
+    @pytest.fixture(params=["Receiver", "AsyncReceiver"])
+    def program(self, request, tmp_path, monkeypatch):
+        """A program in the working directory."""
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+        (tmp_path / "my_shop.py").write_text(self.PROGRAM.format(kind=request.param), encoding="utf-8")
+        monkeypatch.delitem(sys.modules, "my_shop", raising=False)
+        importlib.invalidate_caches()
+        yield lambda: sys.modules["my_shop"].shop
+        sys.modules.pop("my_shop", None)
+
+    @pytest.fixture
+    def catch_up(self, truemed):
+        since = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+        return lambda *options: truemed("webhooks", "catch-up", "my_shop:shop.receiver", "--since", since, *options)
+
+    def test_missed_changes_reach_the_programs_handler_once(self, emulator, program, catch_up):
+        sessions = emulator.state.qualification_sessions
+        sessions.approve(sessions.add(status="processing"))
+        first, second = catch_up(), catch_up("--look-back", "2w")
+        assert (first.code, second.code, first.err) == (0, 0, "")
+        assert first.rows == [{"handled": 1, "duplicate": 0, "in_progress": 0, "failed": 0}]
+        assert second.rows == [{"handled": 0, "duplicate": 1, "in_progress": 0, "failed": 0}]
+        assert [event.data.status for event in program().events] == ["approved"]
+
+    def test_failed_handler_exits_with_1(self, emulator, program, catch_up):
+        sessions = emulator.state.qualification_sessions
+        assert catch_up().code == 0
+        sessions.approve(sessions.add(status="processing"))
+        program().failures.append(RuntimeError("closed"))
+        assert [catch_up().code, catch_up().code] == [1, 0]
+
+    def test_unknown_provision_request_is_reported(self, emulator, program, catch_up):
+        done = catch_up("--provision-token-request", "ptr_unknown")
+        assert (done.code, done.err.startswith("error: ")) == (1, True)
+
+    @pytest.mark.parametrize(
+        ("place", "message"),
+        [
+            ("my_shop", "RECEIVER must be MODULE:NAME"),
+            ("my_shop:a b", "RECEIVER must be MODULE:NAME"),
+            ("no_such_module:receiver", "there is no module no_such_module here"),
+            ("my_shop.inner:receiver", "there is no module my_shop.inner here"),
+            ("my_shop:shop", "my_shop:shop is no Receiver or AsyncReceiver"),
+            ("my_shop:nothing", "my_shop:nothing is no Receiver or AsyncReceiver"),
+        ],
+    )
+    def test_place_without_receiver_is_refused(self, emulator, program, truemed, place, message):
+        done = truemed("webhooks", "catch-up", place, "--since", "2026-11-01")
+        assert done.code == 2
+        assert message in done.err
+        assert not emulator.requests
+
+    def test_module_that_the_program_lacks_is_not_blamed_on_its_name(self, emulator, program, truemed, tmp_path):
+        (tmp_path / "my_shop.py").write_text("import no_such_module", encoding="utf-8")
+        with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+            truemed("webhooks", "catch-up", "my_shop:receiver", "--since", "2026-11-01")
+
+    def test_invalid_periods_are_refused(self, emulator, program, truemed):
+        for options, name in ((("--since", "soon"), "--since"), (("--since", "2026-11-01", "--look-back", "x"), "--look-back")):  # fmt: skip
+            done = truemed("webhooks", "catch-up", "my_shop:shop.receiver", *options)
+            assert (done.code, name in done.err) == (2, True)

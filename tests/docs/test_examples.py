@@ -298,11 +298,23 @@ def shoppers(emulator, names):
     yield
 
 
+@contextmanager
+def outage(emulator, names):
+    """Let a payment be captured and a session be approved, without a delivery, and nothing else in the last weeks."""
+    emulator.state.reset()
+    payments, qualifications = emulator.state.payment_sessions, emulator.state.qualification_sessions
+    now = datetime.now(UTC)
+    payments.add(total_amount=1999, status="captured", created_at=now, captured_on=now)
+    qualifications.add(status="approved", created_at=now, lmn_reviewed_at=now)
+    yield
+
+
 FIXTURES = {
     "books": books,
     "delivery": delivery,
     "lost-responses": lost_responses,
     "moving-list": moving_list,
+    "outage": outage,
     "payment-sessions": payment_sessions,
     "postgres": postgres,
     "quiet": quiet,

@@ -319,23 +319,55 @@ def test_long_order_is_not_rejected_as_too_deep():
 # ---- de-duplication keys
 
 
-def test_signed_event_dedup_key_is_the_delivery_id():
-    event = read(enveloped(PAYMENT_SESSION, "payment_session.updated"))
-    assert event.dedup_key == event.delivery_id == "whd_1"
+def test_dedup_key_without_a_state_is_the_delivery_id():
+    for event in (
+        read(enveloped(CATALOG_ITEM, "product_catalog.item.eligibility_updated")),
+        read(enveloped({"a": 1}, "refund.created")),
+        read(enveloped({"status": "captured"}, "payment_session.updated")),
+    ):
+        assert event.dedup_key == event.delivery_id == "whd_1"
 
 
 def test_long_delivery_id_is_hashed():
-    keys = {
-        read(enveloped(PAYMENT_SESSION, "payment_session.updated", "w" * length)).dedup_key for length in (300, 301)
-    }
+    keys = {read(enveloped({"a": 1}, "refund.created", "w" * length)).dedup_key for length in (300, 301)}
     assert len(keys) == 2
     assert all(len(key) < 256 for key in keys)
 
 
 def test_delivery_id_with_nul_is_hashed():
     """PostgreSQL does not store it."""
-    key = read(enveloped(PAYMENT_SESSION, "payment_session.updated", "whd\0")).dedup_key
+    key = read(enveloped({"a": 1}, "refund.created", "whd\0")).dedup_key
     assert key.startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "other"),
+    [
+        (PAYMENT_SESSION, "payment_session.updated", {"status": "rejected"}),
+        (QUALIFICATION_SESSION, "qualification_status.updated", {"qualification_session_id": "qs_2"}),
+        ({"payment_token": "tok", "payment_session_id": "ps_1"}, "payment_token.updated", {"payment_session_id": "x"}),
+    ],
+    ids=["payment", "qualification", "token"],
+)
+def test_dedup_key_of_a_state_does_not_depend_on_the_delivery(data, name, other):
+    """The same for a signed and an unsigned webhook, for two names of an event, and for a change that was found."""
+    first = read(enveloped(data, name)).dedup_key
+    assert read(enveloped({**data, "new": 1}, name, "whd_2")).dedup_key == first
+    assert read_flat(data).dedup_key == first
+    assert read(enveloped({**data, **other}, name)).dedup_key != first
+    assert len(first) < 256
+    assert data.get("payment_token", "-") not in first
+
+
+def test_dedup_keys_of_token_differ_by_origin():
+    origins = [
+        {name: "x"} for name in ("payment_session_id", "failed_payment_session_id", "provision_token_request_id")
+    ]
+    events = [read(enveloped({"payment_token": "tok", **each}, "payment_token.updated")) for each in [*origins, {}]]
+    assert len({event.dedup_key for event in events}) == 4
+    assert [event.creation_keys is not None for event in events] == [True, False, True, False]
+    both = read(enveloped({"payment_token": "tok", **origins[0], **origins[2]}, "payment_token.updated"))
+    assert (both.dedup_key, both.creation_keys) == ("whd_1", None)
 
 
 def test_unsigned_payment_session_dedup_key_depends_on_id_and_status():
@@ -352,7 +384,13 @@ def test_unsigned_payment_session_dedup_key_depends_on_id_and_status():
     assert PAYMENT_SESSION["payment_session_id"] not in same
 
 
-@pytest.mark.parametrize("data", [PAYMENT_TOKEN, QUALIFICATION_SESSION, {"some": "thing", "deep": [{"b": 1, "a": 2}]}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {**PAYMENT_TOKEN, "payment_session_id": "ps_1", "provision_token_request_id": "r"},
+        {"some": "thing", "deep": [{"b": 1, "a": 2}]},
+    ],
+)
 def test_unsigned_dedup_key_depends_on_payload_but_not_member_order(data):
     turned = dict(reversed(data.items()))
     assert read_flat(data).dedup_key == read_flat(turned).dedup_key

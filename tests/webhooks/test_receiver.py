@@ -27,6 +27,7 @@ from truemed_async.webhooks import (
     Receiver,
     SQLiteDedupStore,
     UnknownEvent,
+    verify_and_parse,
 )
 
 BODY = captured()
@@ -263,10 +264,11 @@ def test_receiver_with_two_secrets_accepts_both(receive):
 def test_receive_claimed_event_responds_500(receive, make_store, shop):
     store = make_store()
     take = receive(store=store)
-    assert store.claim("whd_1", "somebody") is Claim.GRANTED
+    key = verify_and_parse(BODY, signed(BODY), secrets=SECRET).dedup_key
+    assert store.claim(key, "somebody") is Claim.GRANTED
     result = take()
     assert (result.http_status, result.status) == (500, DeliveryStatus.IN_PROGRESS)
-    store.release("whd_1", "somebody")
+    store.release(key, "somebody")
     assert take().status is DeliveryStatus.HANDLED
 
 

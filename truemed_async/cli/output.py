@@ -369,8 +369,11 @@ def progress_bar(stream: TextIO, total: int | None) -> Generator[ShowProgress]:
 
 async def collect_rows(streams: Streams, stream: AsyncIterable[T], rows: list[T]) -> None:
     """Append the rows of a stream, with a progress bar on a terminal; after Ctrl-C too, ``rows`` holds those so far."""
-    shows = can_show_progress(streams.err)
-    with progress_bar(streams.err, None) if shows else nullcontext(lambda _: None) as show:
+
+    def show_nothing(_: int) -> None:
+        """Stands for the bar where none can be drawn."""
+
+    with progress_bar(streams.err, None) if can_show_progress(streams.err) else nullcontext(show_nothing) as show:
         async for row in stream:
             rows.append(row)
             show(len(rows))

@@ -1,6 +1,8 @@
-"""``truemed webhooks``: find out why a delivery is refused, and print the SQL of a store."""
+"""``truemed webhooks``: explain a refused delivery, print the SQL of a store, catch up on missed deliveries."""
 
+import importlib
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -10,7 +12,8 @@ from cyclopts import App
 
 import truemed_async
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL
+from truemed_async.cli.letters import parse_period
+from truemed_async.cli.options import CONTEXT, LITERAL, MANY, NO_VALUES, RequiredText, parse_time
 from truemed_async.cli.output import EXIT_FAILURE
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
@@ -19,9 +22,10 @@ SECRET_VARIABLE = "TRUEMED_WEBHOOK_SECRET"  # noqa: S105  # the name of a variab
 
 def make_app() -> App:
     """Return ``truemed webhooks``."""
-    app = App(name="webhooks", help="Webhooks: explain a refused delivery, print the SQL of a store.")
+    app = App(name="webhooks", help="Webhooks: explain a refused delivery, print the SQL of a store, catch up.")
     app.command(explain)
     app.command(schema)
+    app.command(catch_up)
     return app
 
 
@@ -66,6 +70,62 @@ def schema(database: Literal["postgres"], *, context: Annotated[Context, CONTEXT
         raise ConfigurationError("this requires psycopg: pip install 'truemed-async[postgres]'") from error
     context.streams.print_data(SCHEMA.removesuffix("\n"))
     return 0
+
+
+async def catch_up(
+    receiver: str,
+    /,
+    *,
+    since: RequiredText,
+    look_back: RequiredText = "30d",
+    provision_token_request: Annotated[tuple[str, ...], MANY] = NO_VALUES,
+    context: Annotated[Context, CONTEXT],
+) -> int:
+    """Hand the changes whose webhooks were missed to the receiver of your program, which handles each once.
+
+    The result is a JSON object with the number of changes by outcome. The exit code is 1 if one failed or is just being \
+handled; run the command again.
+
+    Args:
+        receiver: Where your program has its Receiver or AsyncReceiver, as MODULE:NAME, such as shop.webhooks:receiver. \
+The module is found as python -m would find it.
+        since: When the first delivery can have been missed: YYYY-MM-DD, or a time such as 2026-11-01T09:30+01:00; UTC \
+if it has no time zone.
+        look_back: How long before that an object may have been created, in days or weeks: 30d, 8w.
+        provision_token_request: The id of a request for a token, or for an update of one, whose end you do not know; \
+may be repeated.
+    """
+    moment, period = parse_time("--since", since), parse_period("--look-back", look_back)
+    found = import_receiver(receiver)
+    async with context.target.connect() as client:
+        result = await client.catch_up(
+            found, since=moment, look_back=period, provision_token_request_ids=provision_token_request
+        )
+    counts = {status.value: number for status, number in result.counts.items()}
+    context.streams.print_data(orjson.dumps(counts).decode())
+    return 0 if result.ok else EXIT_FAILURE
+
+
+def import_receiver(place: str) -> Any:
+    """Return the receiver that MODULE:NAME stands for; the working directory is searched, too."""
+    module_name, colon, name = place.partition(":")
+    if not (colon and all(part.isidentifier() for part in [*module_name.split("."), *name.split(".")])):
+        raise InvalidArgumentError("RECEIVER must be MODULE:NAME, such as shop.webhooks:receiver")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the program lacks a module of its own
+        found = None
+    if found is None:
+        raise InvalidArgumentError(f"there is no module {module_name} here")
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not isinstance(found, (truemed_async.webhooks.AsyncReceiver, truemed_async.webhooks.Receiver)):
+        raise InvalidArgumentError(f"{place} is no Receiver or AsyncReceiver")
+    return found
 
 
 def parse_headers(data: bytes) -> Mapping[str, str | Sequence[str]]:

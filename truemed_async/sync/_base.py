@@ -35,6 +35,16 @@ def reject_session(session: object) -> None:
         raise InvalidArgumentError("a session belongs to your event loop, and Truemed has its own: use AsyncTruemed")
 
 
+def hand_over(changes: Stream[Any], receiver: Any) -> Any:
+    """Hand changes to a receiver on the caller's thread."""
+    from truemed_async.webhooks import Receiver  # noqa: PLC0415  # webhooks are loaded when they are used
+
+    if not isinstance(receiver, Receiver):
+        raise InvalidArgumentError("an AsyncReceiver belongs to your event loop: use AsyncTruemed, or a Receiver")
+    with SyncStream(changes) as events:
+        return receiver.handle_events(events)
+
+
 def wrap_secret(api_key: Any) -> Any:
     """Return the key in a form whose ``repr`` is masked."""
     return Secret(api_key) if isinstance(api_key, str) else None if api_key is None else Sensitive(api_key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 import ssl
+import truemed_async
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from truemed_async import resources
@@ -19,7 +20,7 @@ from truemed_async.resources._attach import AttachOutcome, UserMatch
 from truemed_async.resources._cancel_stale import CancellationOutcome
 from truemed_async.resources._fields import QualificationSessionUpdateParams
 from truemed_async.resources._property import add_resource_properties
-from truemed_async.sync._base import bridge_stream, format_repr, reject_session, wrap_resources, wrap_secret
+from truemed_async.sync._base import bridge_stream, format_repr, hand_over, reject_session, wrap_resources, wrap_secret
 from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import SyncStream
 from types import TracebackType
@@ -1437,6 +1438,42 @@ class Truemed:
             CallError: The call failed.
         """
         return runner.run(self._async.send, endpoint, path=path, query=query, body=body, idempotency_key=idempotency_key, options=options)
+
+    def catch_up(
+        self,
+        receiver: truemed_async.webhooks.Receiver,
+        *,
+        since: date,
+        look_back: timedelta = timedelta(days=30),
+        provision_token_request_ids: Collection[str] = (),
+        options: RequestOptions | None = None,
+    ) -> truemed_async.webhooks.CatchUpResult:
+        """Find changes whose webhooks you may have missed, and hand each to the receiver, which handles it once.
+
+        Reads the payment sessions, payment tokens and qualification sessions that can have changed, and calls the
+        receiver's handler with the event of each one's present state, unless its store knows that the state was
+        handled. If Truemed delivers the event after all, the receiver recognizes it. An event that was found has no
+        ``delivery_id``. Run it again if the result is not ``ok``.
+
+        Not found are: states between two others, changes of objects that were created before ``look_back``, changes of
+        existing tokens but for those in ``provision_token_request_ids``, and changes of catalog items.
+
+        Args:
+            receiver: Your receiver, with the store that its deliveries use.
+            since: When the first delivery can have been missed: a datetime (a naive one is UTC) or a date.
+            look_back: How long before ``since`` an object may have been created.
+            provision_token_request_ids: The requests for tokens, and for updates of tokens, whose end you do not know.
+            options: Timeouts, retry policy and headers of each request.
+
+        Raises:
+            InvalidArgumentError: The receiver has no store, its store forgets too soon, or another argument is invalid;
+                nothing was sent.
+            NotFoundError: This API key has no such provision token request.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed guide, "Webhooks", and the list of each object.
+        """
+        return hand_over(self._async._find_changes(receiver, since=since, look_back=look_back, provision_token_request_ids=provision_token_request_ids, options=options), receiver)
 
     @property
     def base_url(self) -> str:

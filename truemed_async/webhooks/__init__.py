@@ -25,6 +25,7 @@ from truemed_async.webhooks._events import (
 from truemed_async.webhooks._explain import DeliveryCheck, explain_delivery
 from truemed_async.webhooks._receiver import (
     AsyncReceiver,
+    CatchUpResult,
     DeliveryHook,
     DeliveryResult,
     DeliveryStatus,
@@ -52,6 +53,7 @@ __all__ = [
     "AsyncInbox",
     "AsyncReceiver",
     "CatalogItemEligibilityUpdated",
+    "CatchUpResult",
     "Claim",
     "DedupStore",
     "DeliveryCheck",

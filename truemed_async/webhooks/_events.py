@@ -19,6 +19,8 @@ from truemed_async.models.catalog_items import CatalogItem
 from truemed_async.models.order import PaymentSessionItem
 from truemed_async.models.payment_sessions import PaymentSessionStatus
 
+_TOKEN_ORIGINS = ("payment_session_id", "failed_payment_session_id", "provision_token_request_id")
+
 
 class EventType(OpenEnum):
     """What happened, by the names of Truemed's API reference. The names of new types are kept as they are."""
@@ -112,13 +114,14 @@ class QualificationSessionPayload(Model):
 
 @attrs.frozen(kw_only=True)
 class Event(Model):
-    """One verified delivery. Unknown members of the envelope are in ``extra``.
+    """One verified delivery, or a change that ``client.catch_up`` found. Unknown members of the envelope are in ``extra``.
 
     Attributes:
         type: What happened. Truemed's pages use several names for one event; this is the same for all of them.
         raw_type: The name in the delivery; ``None`` if it has none, as in most unsigned deliveries.
-        delivery_id: Truemed's ``webhook_delivery_id``, the same for each delivery of an event. ``None`` if unsigned.
-        signed_at: When the delivery was signed; ``None`` if unsigned.
+        delivery_id: Truemed's ``webhook_delivery_id``, the same for each delivery of an event. ``None`` if unsigned, or
+            found by ``client.catch_up``.
+        signed_at: When the delivery was signed; ``None`` if unsigned, or found by ``client.catch_up``.
         data: The payload.
     """
 
@@ -132,16 +135,26 @@ class Event(Model):
     def dedup_key(self) -> str:
         """A key that is the same for each delivery of this event and unique to it: at most 255 characters, none of them NUL.
 
-        The delivery id, if there is one. Otherwise a digest: of the id and the status for payment sessions, which are
-        delivered once per status, and of the whole payload for all other events.
+        If the event says into which state an object came, a digest of both: of the id and the status of a payment or
+        qualification session, of the token and the session or request that it comes from. Then it is also the key of
+        the change that ``client.catch_up`` finds, and of the same event from another webhook. Otherwise the delivery
+        id; or a digest of the whole payload if there is none.
         """
-        if self.delivery_id is not None and len(self.delivery_id) < 256 and "\0" not in self.delivery_id:
+        state, id = self._state(), self.delivery_id
+        if state is None and id is not None and len(id) < 256 and "\0" not in id:
             return self.delivery_id
-        identity = [self.type, self.delivery_id, *self._identity_fields()]
-        return f"sha256:{hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()}"
+        return _digest([self.type, *([self.delivery_id, *self._payload()] if state is None else state)])
 
-    def _identity_fields(self) -> list[Any]:
+    def _state(self) -> list[str] | None:
+        """Return the object and its state, or ``None`` if the event does not identify both."""
+        return None
+
+    def _payload(self) -> list[Any]:
         return [self.data.to_dict()]
+
+
+def _digest(identity: list[Any]) -> str:
+    return f"sha256:{hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()}"
 
 
 @attrs.frozen(kw_only=True)
@@ -150,11 +163,9 @@ class PaymentSessionUpdated(Event):
 
     data: PaymentSessionPayload
 
-    def _identity_fields(self) -> list[Any]:
-        payload = self.data
-        if payload.payment_session_id is None:
-            return [payload.to_dict()]
-        return [payload.payment_session_id, payload.status]
+    def _state(self) -> list[str] | None:
+        id = self.data.payment_session_id
+        return None if id is None else [id, self.data.status]
 
 
 @attrs.frozen(kw_only=True)
@@ -163,12 +174,32 @@ class PaymentTokenUpdated(Event):
 
     data: PaymentTokenPayload
 
+    def _state(self) -> list[str] | None:
+        origins = [(name, id) for name in _TOKEN_ORIGINS if (id := getattr(self.data, name)) is not None]
+        if not origins:
+            return [self.data.payment_token]
+        return [self.data.payment_token, *origins[0]] if len(origins) == 1 else None
+
+    @property
+    def creation_keys(self) -> tuple[str, str] | None:
+        """Two further keys if this may be the event of the token's creation, whose origin ``client.catch_up`` may not see.
+
+        The first is that of the first such event with an origin, the second that of the same event without an origin.
+        """
+        if self.data.failed_payment_session_id is not None or self._state() in (None, [self.data.payment_token]):
+            return None
+        token = self.data.payment_token
+        return _digest([self.type, token, "created"]), _digest([self.type, token])
+
 
 @attrs.frozen(kw_only=True)
 class QualificationSessionCompleted(Event):
     """A qualification session was approved or rejected. Sent once per session."""
 
     data: QualificationSessionPayload
+
+    def _state(self) -> list[str] | None:
+        return [self.data.qualification_session_id, self.data.status]
 
 
 @attrs.frozen(kw_only=True)
@@ -189,5 +220,5 @@ class UnknownEvent(Event):
 
     data: Mapping[str, Any] = attrs.field(repr=mask, hash=False)
 
-    def _identity_fields(self) -> list[Any]:
+    def _payload(self) -> list[Any]:
         return [self.raw_type, self.data]

@@ -13,16 +13,16 @@ import logging
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 import attrs
 
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError, PayloadError, StaleDeliveryError, SyncInAsyncError
-from truemed_async.webhooks._events import Event
+from truemed_async.webhooks._events import Event, PaymentTokenUpdated
 from truemed_async.webhooks._parse import is_test_event
 from truemed_async.webhooks._signature import Headers
 from truemed_async.webhooks._stores import AsyncDedupStore, AsyncInbox, Claim, DedupStore, Inbox, MemoryDedupStore
@@ -110,6 +110,47 @@ class DeliveryResult:
         return _HTTP_STATUSES[self.status]
 
 
+@attrs.frozen(kw_only=True)
+class CatchUpResult:
+    """What became of the events that were handed to a receiver without a delivery.
+
+    Attributes:
+        counts: The number of events by status: ``handled``, ``duplicate``, ``in_progress`` and ``failed``.
+        failures: The results of those whose handler or store raised. They are not remembered as handled.
+    """
+
+    counts: Mapping[DeliveryStatus, int]
+    failures: tuple[DeliveryResult, ...] = attrs.field(default=(), repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every event is handled: none failed, and none is being handled by a delivery."""
+        return not (self.counts[DeliveryStatus.FAILED] or self.counts[DeliveryStatus.IN_PROGRESS])
+
+    @classmethod
+    def of(cls, results: Iterable[DeliveryResult]) -> Self:
+        """Count results."""
+        counts, failures = dict.fromkeys(_EVENT_STATUSES, 0), list[DeliveryResult]()
+        for result in results:
+            counts[result.status] += 1
+            if result.status is DeliveryStatus.FAILED:
+                failures.append(result)
+        return cls(counts=counts, failures=tuple(failures))
+
+    @classmethod
+    def merge(cls, results: Sequence[Self]) -> Self:
+        """Add results up."""
+        counts = {status: sum(each.counts[status] for each in results) for status in _EVENT_STATUSES}
+        return cls(counts=counts, failures=tuple(failure for each in results for failure in each.failures))
+
+
+_EVENT_STATUSES = (
+    DeliveryStatus.HANDLED,
+    DeliveryStatus.DUPLICATE,
+    DeliveryStatus.IN_PROGRESS,
+    DeliveryStatus.FAILED,
+)
+
 EventHandler = Callable[[Event], object]
 """A function or coroutine function of one event. Its return value is ignored; if it raises, Truemed delivers again.
 
@@ -153,14 +194,14 @@ class _BaseReceiver(Generic[S]):
         if max_age is None:
             max_age = DEFAULT_MAX_AGE_WITHOUT_STORE if store is None else DEFAULT_MAX_AGE
         self._verifier = Verifier.of(boxed, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
-        retention = getattr(store, "retention", None)
-        if isinstance(retention, timedelta) and retention < max_age + clock_skew:
+        self._store: S | None = store
+        retention = self.retention
+        if retention is not None and retention < max_age + clock_skew:
             raise InvalidArgumentError(
                 f"the store forgets after {retention}, but deliveries are accepted for {max_age + clock_skew}: "
                 "set a longer retention of the store, or a shorter max_age of the receiver"
             )
         self._handler: Callable[..., object] = handler
-        self._store: S | None = store
         self._hooks = tuple(hooks)
         self._clock = clock
         self._lock = threading.Lock()
@@ -168,8 +209,19 @@ class _BaseReceiver(Generic[S]):
         self._tasks: set[asyncio.Task[DeliveryResult]] = set()
 
     @property
+    def retention(self) -> timedelta | None:
+        """How long handled events are remembered; ``None`` if there is no store, or it does not say so."""
+        retention = getattr(self._store, "retention", None)
+        return retention if isinstance(retention, timedelta) else None
+
+    @property
+    def has_store(self) -> bool:
+        """Whether anything remembers which events were handled."""
+        return self._store is not None
+
+    @property
     def counts(self) -> Mapping[DeliveryStatus, int]:
-        """The number of deliveries by status, since this receiver was created in this process."""
+        """The number of deliveries and other events by status, since this receiver was created in this process."""
         with self._lock:
             return {status: self._counts[status] for status in DeliveryStatus}
 
@@ -181,7 +233,7 @@ class _BaseReceiver(Generic[S]):
         """Record a GET or HEAD request, with which Truemed may verify that the endpoint exists, and return its result."""
         return self._record(DeliveryResult(status=DeliveryStatus.VERIFICATION))
 
-    def _record(self, result: DeliveryResult) -> DeliveryResult:
+    def _record(self, result: DeliveryResult, *, delivered: bool = True) -> DeliveryResult:
         """Count and log a result, and call the hooks.
 
         Only the event's type and the status are logged, never a header or body. A handler's exception is logged with its
@@ -192,10 +244,10 @@ class _BaseReceiver(Generic[S]):
         refusal = result.error if result.event is None else None  # our own error, which holds no value
         logger.log(
             _LOG_LEVELS.get(result.status, logging.WARNING),
-            "webhook %s: %s, responding %d%s",
+            "webhook %s: %s, %s%s",
             "-" if result.event is None else result.event.type.name,
             result.status,
-            result.http_status,
+            f"responding {result.http_status}" if delivered else "without a delivery",
             "" if refusal is None else f": {refusal}",
             exc_info=result.error if result.status is DeliveryStatus.FAILED else None,
         )
@@ -234,29 +286,62 @@ class _BaseReceiver(Generic[S]):
                 return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
             return DeliveryResult(status=DeliveryStatus.HANDLED, event=event)
 
-        key, owner = event.dedup_key, uuid.uuid4().hex
+        owner = uuid.uuid4().hex
+        keys: list[str] = []  # those that this call may hold
         try:
-            claim = await call(store.claim, key, owner)
-            if claim != Claim.GRANTED:
-                return DeliveryResult(status=_CLAIM_STATUSES[claim], event=event)
-            await call(self._handler, event)
+            claim = await self._claim(call, store, event, owner, keys)
+            if claim == Claim.BUSY:
+                await self._release(call, store, keys, owner)
+                return DeliveryResult(status=DeliveryStatus.IN_PROGRESS, event=event)
+            if claim == Claim.GRANTED:
+                await call(self._handler, event)
         except Exception as error:  # noqa: BLE001  # the result carries it
-            await self._release(call, store, key, owner)
+            await self._release(call, store, keys, owner)
             return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
         except BaseException:
             # Also after an interrupted claim: it may have been granted.
-            await self._release(call, store, key, owner)
+            await self._release(call, store, keys, owner)
             raise
 
         try:
-            await call(store.confirm, key, owner)
+            await self._confirm(call, store, keys, owner)
         except Exception as error:  # noqa: BLE001  # the result carries it
             return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
         except BaseException:
             # The handler ran: confirm even if cancelled or interrupted.
-            await call(store.confirm, key, owner)
+            await self._confirm(call, store, keys, owner)
             raise
-        return DeliveryResult(status=DeliveryStatus.HANDLED, event=event)
+        return DeliveryResult(status=_CLAIM_STATUSES[claim], event=event)
+
+    async def _claim(
+        self, call: _Call, store: DedupStore | AsyncDedupStore, event: Event, owner: str, keys: list[str]
+    ) -> Claim:
+        """Claim an event, and add the keys that this takes to ``keys``.
+
+        The creation of a token has further keys. ``client.catch_up`` may hand it over without its origin; the first
+        event with an origin is then the same one, and later ones are not.
+        """
+
+        async def claim(key: str) -> Claim:
+            keys.append(key)
+            result: Claim = await call(store.claim, key, owner)
+            if result != Claim.GRANTED:
+                keys.remove(key)
+            return result
+
+        result = await claim(event.dedup_key)
+        creation = event.creation_keys if isinstance(event, PaymentTokenUpdated) else None
+        if result != Claim.GRANTED or creation is None:
+            return result
+        with_origin, without_origin = creation
+        result = await claim(with_origin)
+        if result == Claim.DONE:
+            return Claim.GRANTED  # an update of a token whose creation is known with its origin
+        return result if result == Claim.BUSY else await claim(without_origin)
+
+    async def _confirm(self, call: _Call, store: DedupStore | AsyncDedupStore, keys: Sequence[str], owner: str) -> None:
+        for key in keys:
+            await call(store.confirm, key, owner)
 
     async def _process_in_inbox(self, event: Event, call: _Call, inbox: Inbox | AsyncInbox) -> DeliveryResult:
         """Let the inbox call the handler in its transaction."""
@@ -281,11 +366,12 @@ class _BaseReceiver(Generic[S]):
             return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
         return DeliveryResult(status=_CLAIM_STATUSES[claim], event=event)
 
-    async def _release(self, call: _Call, store: DedupStore | AsyncDedupStore, key: str, owner: str) -> None:
-        try:
-            await call(store.release, key, owner)
-        except Exception:  # the claim expires by itself
-            logger.warning("the claim of a webhook could not be released", exc_info=True)
+    async def _release(self, call: _Call, store: DedupStore | AsyncDedupStore, keys: Sequence[str], owner: str) -> None:
+        for key in keys:
+            try:
+                await call(store.release, key, owner)
+            except Exception:  # the claim expires by itself
+                logger.warning("the claim of a webhook could not be released", exc_info=True)
 
 
 class Receiver(_BaseReceiver[DedupStore | Inbox]):
@@ -330,7 +416,20 @@ class Receiver(_BaseReceiver[DedupStore | Inbox]):
         verified = self._verify(delivery)
         if isinstance(verified, DeliveryResult):
             return self._record(verified)
-        return self._record(_run_without_loop(self._process(verified, _call_in_this_thread)))
+        return self._record(self._process_here(verified))
+
+    def handle_events(self, events: Iterable[Event]) -> CatchUpResult:
+        """Call the handler with events that come from elsewhere than a delivery, once each, and return what became of them.
+
+        ``client.catch_up`` does so with changes whose delivery was missed.
+
+        Args:
+            events: The events. One whose handler raises does not affect the others.
+        """
+        return CatchUpResult.of(self._record(self._process_here(event), delivered=False) for event in events)
+
+    def _process_here(self, event: Event) -> DeliveryResult:
+        return _run_without_loop(self._process(event, _call_in_this_thread))
 
 
 async def _call_in_this_thread(function: Callable[..., Any], *args: Any) -> Any:
@@ -397,13 +496,27 @@ class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore | Inbox | AsyncIn
         verified = self._verify(delivery)
         if isinstance(verified, DeliveryResult):
             return self._record(verified)
-        task = asyncio.create_task(self._process_and_record(verified))
+        return await self._process_shielded(verified)
+
+    async def handle_events(self, events: AsyncIterable[Event]) -> CatchUpResult:
+        """Call the handler with events that come from elsewhere than a delivery, once each, and return what became of them.
+
+        ``client.catch_up`` does so with changes whose delivery was missed.
+
+        Args:
+            events: The events. One whose handler raises does not affect the others; each that is begun is processed to
+                the end, even if this call is cancelled.
+        """
+        return CatchUpResult.of([await self._process_shielded(event, delivered=False) async for event in events])
+
+    async def _process_shielded(self, event: Event, *, delivered: bool = True) -> DeliveryResult:
+        task = asyncio.create_task(self._process_and_record(event, delivered=delivered))
         self._tasks.add(task)  # the loop itself holds only a weak reference
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _process_and_record(self, event: Event) -> DeliveryResult:
-        return self._record(await self._process(event, _call_from_loop))
+    async def _process_and_record(self, event: Event, *, delivered: bool) -> DeliveryResult:
+        return self._record(await self._process(event, _call_from_loop), delivered=delivered)
 
 
 async def _call_from_loop(function: Callable[..., Any], *args: Any) -> Any:
