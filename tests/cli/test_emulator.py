@@ -202,6 +202,31 @@ def test_print_env_has_the_key_and_secret_of_the_state(truemed, tmp_path):
     ]
 
 
+def test_sales_channels_are_passed_to_the_emulator(serve, ask, stopped):
+    process, url, key = serve("--sales-channel", "key-of-b2b", "--sales-channel", "key-of-eu", "--catalog-items", "1")
+    counts = [
+        ask(f"{url}/api/v1/product_catalog/items/list", each)["pagination"]["count"]
+        for each in (key, "key-of-b2b", "key-of-eu")
+    ]
+    assert counts == [1, 0, 0]
+    stopped(process)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--sales-channel", "k", "--sales-channel", "k"), "each sales channel needs an API key of its own"),
+        (("--sales-channel", "emulator-development-key"), "each sales channel needs an API key of its own"),
+        (("--sales-channel", ""), "each sales channel needs an API key of its own"),
+        (("--sales-channel", "k", "--state", "s.json"), "--state keeps one sales channel"),
+    ],
+)
+def test_invalid_sales_channels_are_usage_errors(truemed, options, message):
+    done = truemed("emulator", *FREE_PORT, *options)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
 def test_emulator_by_default_listens_on_the_fixed_port(truemed, monkeypatch):
     import truemed_async.emulator
 

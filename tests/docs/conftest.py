@@ -2,7 +2,9 @@
 
 import os
 import stat
+import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -27,15 +29,55 @@ exit 0
 
 @pytest.fixture
 def emulator(monkeypatch, tmp_path):
-    """Serve the sessions that the examples use, among others, and change to an empty directory."""
-    with Emulator(sessions=120) as emulator:
-        emulator.state.qualification_sessions.add(qualification_session_id="qs_abc123", status="approved")
-        emulator.state.qualification_sessions.add(qualification_session_id="qs_def456", status="processing")
-        monkeypatch.setenv("TRUEMED_API_KEY", emulator.api_key)
-        monkeypatch.setenv("TRUEMED_BASE_URL", emulator.url)
-        monkeypatch.delenv("TRUEMED_ENVIRONMENT", raising=False)
-        monkeypatch.chdir(tmp_path)
+    """Serve an emulator that examples with a set-up of their own change, and change to an empty directory."""
+    with Emulator(sessions=120, examples=True) as emulator:
+        use(monkeypatch, tmp_path, TRUEMED_API_KEY=emulator.api_key, TRUEMED_BASE_URL=emulator.url)
         yield emulator
+
+
+@pytest.fixture(scope="session")
+def emulator_process():
+    """Run ``truemed emulator``, with a free port only because tests run at once; yield the variables that it prints."""
+    command = [sys.executable, "-m", "truemed_async", "emulator", "--port", "0", "--quiet"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("url ")
+            exports = [process.stdout.readline().removeprefix("export ").strip() for _ in range(3)]
+            yield dict(each.split("=", 1) for each in exports)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def emulator_state(emulator_process):
+    """The state of the process at its start."""
+    return send_state(emulator_process, "GET")
+
+
+@pytest.fixture
+def plain_emulator(emulator_process, emulator_state, monkeypatch, tmp_path):
+    """Lead an example to the process, as it is after its start, and change to an empty directory."""
+    send_state(emulator_process, "PUT", emulator_state)
+    use(monkeypatch, tmp_path, **emulator_process)
+
+
+def send_state(variables, method, state=None):
+    headers = {"x-truemed-api-key": variables["TRUEMED_API_KEY"]}
+    url = f"{variables['TRUEMED_BASE_URL']}/_emulator/state"
+    with urllib.request.urlopen(urllib.request.Request(url, state, headers, method=method), timeout=60) as response:
+        return response.read()
+
+
+def use(monkeypatch, directory, **variables):
+    """Set the environment variables of an emulator, and change to a directory."""
+    for name in ("TRUEMED_ENVIRONMENT", "TRUEMED_WEBHOOK_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(directory)
 
 
 @pytest.fixture

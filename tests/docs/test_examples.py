@@ -1,4 +1,6 @@
-"""Runs every example of README.md and docs/ against an emulator.
+"""Runs every example of README.md and docs/ as it is printed, against one process of ``truemed emulator``.
+
+Those with a fixture that is not in ``PLAIN`` show a rare situation, and run against an emulator that is put into it.
 
 HTML comments before a block, invisible to readers, set it up:
 
@@ -14,6 +16,7 @@ import inspect
 import itertools
 import json
 import logging
+import os
 import re
 import signal
 import subprocess
@@ -22,7 +25,7 @@ import textwrap
 import tomllib
 import types
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import aiohttp
 import attrs
@@ -91,6 +94,12 @@ def blocks_of(text, page):
     return found
 
 
+def emulator_for(request, *blocks):
+    """Start the emulator of an example, and return it if it is in this process."""
+    is_plain = PLAIN.issuperset(name for block in blocks for name in block.fixtures)
+    return request.getfixturevalue("plain_emulator" if is_plain else "emulator")
+
+
 def chains(blocks):
     """Yield each Python block as a list that ends with it, after the blocks that it continues."""
     chain = []
@@ -104,8 +113,9 @@ BLOCKS = {page: blocks_of(page.read_text(encoding="utf-8"), str(page.relative_to
 EVERY = [block for blocks in BLOCKS.values() for block in blocks]
 PYTHON = [chain for blocks in BLOCKS.values() for chain in chains(blocks)]
 TESTS = [chain[-1] for chain in PYTHON if "pytest" in chain[-1].fixtures]
-EXAMPLES = [chain for chain in PYTHON if "pytest" not in chain[-1].fixtures]
-COMMANDS = [block for block in EVERY if block.language in SHELLS]
+README = BLOCKS[ROOT / "README.md"]
+EXAMPLES = [chain for chain in PYTHON if "pytest" not in chain[-1].fixtures and chain[-1] not in README]
+COMMANDS = [block for block in EVERY if block.language in SHELLS and block not in README]
 OUTPUTS = {
     before: after.text
     for blocks in BLOCKS.values()
@@ -288,14 +298,12 @@ def books(emulator, names):
 
 
 @contextmanager
-def shoppers(emulator, names):
-    """Add two people with a valid Letter: Ann without an account, and Bob with one."""
-    now = datetime.now(UTC)
-    for days, email, user in ((20, "ann@example.com", None), (30, "bob@example.com", "customer-2")):
-        emulator.state.qualification_sessions.add(
-            status="approved", email=email, user_id=user, expires_at=now + timedelta(days=days)
-        )
-    yield
+def channels(emulator, names):
+    """Set the key of each sales channel of the page; the emulator has one."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("SHOP", "B2B"):
+            patch.setenv(f"TRUEMED_API_KEY_{name}", os.environ["TRUEMED_API_KEY"])
+        yield
 
 
 @contextmanager
@@ -311,6 +319,7 @@ def outage(emulator, names):
 
 FIXTURES = {
     "books": books,
+    "channels": channels,
     "delivery": delivery,
     "lost-responses": lost_responses,
     "moving-list": moving_list,
@@ -319,12 +328,13 @@ FIXTURES = {
     "postgres": postgres,
     "quiet": quiet,
     "served": served,
-    "shoppers": shoppers,
     "tracer": tracer,
     "webhooks": webhooks,
 }
 # Handled by the runner: `client` is an open client, asynchronous if the example awaits.
 BUILT_IN = frozenset({"client", "pytest", "server"})
+# Those that leave the emulator as it is.
+PLAIN = BUILT_IN | {"channels", "delivery", "postgres", "quiet", "served", "tracer", "webhooks"}
 
 
 def compiled(chain):
@@ -364,8 +374,8 @@ def run(chain, emulator):
 
 
 @pytest.mark.parametrize("chain", EXAMPLES, ids=lambda chain: str(chain[-1]))
-def test_python_example_runs(chain, emulator, capsys):
-    run(chain, emulator)
+def test_python_example_runs(chain, request, capsys):
+    run(chain, emulator_for(request, *chain))
     expected = OUTPUTS.get(chain[-1])
     if expected is not None:
         assert capsys.readouterr().out.rstrip() == expected.rstrip()
@@ -399,13 +409,19 @@ def script_of(block):
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("block", [each for each in COMMANDS if "server" not in each.fixtures], ids=str)
-def test_shell_example_runs(block, emulator, shell_path):
+def run_in_shell(block):
     command = ["bash", "-euo", "pipefail", "-c", script_of(block)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+
+@pytest.mark.parametrize("block", [each for each in COMMANDS if "server" not in each.fixtures], ids=str)
+def test_shell_example_runs(block, request):
+    emulator = emulator_for(request, block)
+    request.getfixturevalue("shell_path")  # in the directory of the emulator
     with ExitStack() as stack:
         for name in block.fixtures:
             stack.enter_context(FIXTURES[name](emulator, {}))
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = run_in_shell(block)
     assert done.returncode == int(block.marks.get("exit", 0)), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     expected = OUTPUTS.get(block)
@@ -414,11 +430,11 @@ def test_shell_example_runs(block, emulator, shell_path):
 
 
 @pytest.mark.parametrize("block", [each for each in COMMANDS if "server" in each.fixtures], ids=str)
-def test_server_example_stops_on_interrupt(block, emulator, shell_path):
+def test_server_example_stops_on_interrupt(block, plain_emulator, shell_path):
     """A server prints its address, and ends with Ctrl-C."""
-    with subprocess.Popen(
-        ["bash", "-c", f"exec {script_of(block)} --port 0"], stdout=subprocess.PIPE, text=True
-    ) as process:
+    # Tests run at once, but the fixed port can be taken only once.
+    script = script_of(block).replace("truemed emulator", "truemed emulator --port 0")
+    with subprocess.Popen(["bash", "-c", f"exec {script}"], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline().startswith("url ")
@@ -426,6 +442,17 @@ def test_server_example_stops_on_interrupt(block, emulator, shell_path):
             assert process.wait(SECONDS) == int(block.marks.get("exit", 130))
         finally:
             process.kill()
+
+
+def test_readme_runs_from_top_to_bottom(plain_emulator, shell_path):
+    """One example after another, as a reader tries them: none makes a later one fail."""
+    assert not [str(block) for block in README if block.marks or block.language not in {"python", *SHELLS}]
+    for block in README:
+        if block.language == "python":
+            run([block], None)
+        else:
+            done = run_in_shell(block)
+            assert done.returncode == 0, f"{block}: {done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize("block", [each for each in EVERY if each.language in VALIDATED], ids=str)

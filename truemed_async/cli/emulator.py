@@ -55,6 +55,7 @@ async def emulator(
     *,
     host: Annotated[str, LITERAL] = "127.0.0.1",
     port: Annotated[int, PORT] = DEFAULT_PORT,
+    sales_channel: Annotated[tuple[str, ...], Parameter(negative="")] = NO_VALUES,
     allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = NO_VALUES,
     sessions: Count = None,
     payment_sessions: Count = None,
@@ -81,6 +82,7 @@ async def emulator(
     Args:
         host: The address to bind; 0.0.0.0 lets other containers and machines connect.
         port: The port; 0 takes a free one. Default: 8642.
+        sales_channel: An API key of a further sales channel, which begins empty; may be repeated.
         allow_host: A further value of the Host header to accept, such as emulator:8080; may be repeated.
         sessions: The number of qualification sessions. Default: 1000.
         payment_sessions: The number of payment sessions, with their payouts and transactions. Default: 200.
@@ -98,6 +100,8 @@ async def emulator(
     target, streams = context.target, context.streams
     if target.env is not None or target.base_url is not None:
         raise ConfigurationError("--env and --base-url do not apply to the emulator, which is itself the server")
+    if sales_channel and state is not None:
+        raise InvalidArgumentError("--state keeps one sales channel: pass it without --sales-channel")
     snapshot = read_snapshot(state, "--state") or (None if seed_file is None else _read_seed_file(seed_file))
     counts = {
         "sessions": sessions if sessions is not None else target.sessions,
@@ -113,6 +117,7 @@ async def emulator(
         examples=not empty,
         **{name: number for name, number in data.items() if number is not None},
         api_key=DEFAULT_API_KEY if snapshot is None else snapshot.api_key,
+        sales_channels=_validate_keys(sales_channel, snapshot),
         dialect=None if dialect is None else _read_dialect(dialect),
     )
     if snapshot is not None:
@@ -152,6 +157,13 @@ def _save_state(path: Path, server: Emulator) -> None:
         write_snapshot(path, EmulatorSnapshot.capture(server))
     except OSError as error:
         raise ConfigurationError(f"--state cannot be written: {error.strerror}") from error
+
+
+def _validate_keys(keys: tuple[str, ...], snapshot: EmulatorSnapshot | None) -> tuple[str, ...]:
+    first = DEFAULT_API_KEY if snapshot is None else snapshot.api_key
+    if not all(keys) or len({first, *keys}) <= len(keys):
+        raise InvalidArgumentError("--sales-channel: each sales channel needs an API key of its own")
+    return keys
 
 
 def _read_dialect(path: Path) -> Dialect:

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     )
     from truemed_async.emulator.resources.state import State as State
     from truemed_async.emulator.routing import Route as Route
-    from truemed_async.emulator.server import Emulator as Emulator
+    from truemed_async.emulator.server import Emulator as Emulator, SalesChannel as SalesChannel
     from truemed_async.emulator.store import (
         InvalidTransitionError as InvalidTransitionError,
         Store as Store,
@@ -111,7 +111,7 @@ _LAZY_IMPORTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "resources.reconciliations": ("EmulatedPayout", "EmulatedTransaction", "Payouts", "Transactions"),
         "resources.state": ("State",),
         "routing": ("Route",),
-        "server": ("Emulator",),
+        "server": ("Emulator", "SalesChannel"),
         "store": ("InvalidTransitionError", "Store", "Transition"),
         "webhooks.faults": ("DeliveryScope", "WebhookFaults"),
         "webhooks.model": ("Delivery", "DeliveryAttempt", "WebhookEndpoint"),

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ from truemed_async.emulator.context import EmulatorContext
 from truemed_async.emulator.faults import AbortConnection, Exchange, FaultChain, RawResponse
 from truemed_async.emulator.inspector import site as inspector
 from truemed_async.emulator.pages import site as pages
-from truemed_async.emulator.request import ApiError, Request, error_response, json_response, validation_error
+from truemed_async.emulator.request import HOSTED, ApiError, Request, error_response, json_response, validation_error
 from truemed_async.emulator.request_log import API_KEY_HEADER, LoggedRequest
 from truemed_async.emulator.routing import Group, Match, Route, Router
 
@@ -69,14 +69,15 @@ class App:
     def __init__(
         self,
         *,
-        context: EmulatorContext,
+        contexts: Sequence[EmulatorContext],
         delay: Callable[[], float],
     ) -> None:
-        """``delay`` returns the latency of the next request in seconds."""
+        """``contexts`` are the sales channels; ``delay`` returns the latency of the next request in seconds."""
         # The accepted values of Host, known once there is a port; one without a port stands for any port.
         self.hosts: frozenset[str] = frozenset()
-        self._context = context
-        self._api_key = context.api_key.encode()
+        self._contexts = contexts
+        self._context = contexts[0]  # it stands for the whole emulator where there is no key
+        self._keys = tuple((context.api_key.encode(), context) for context in contexts)
         self._delay = delay
         self._router = Router(
             Group(pages.ROUTES, pages.call, prefixes=pages.PREFIXES),
@@ -138,7 +139,8 @@ class App:
             return await self._handle_api(request, connection, group, match)
         try:
             content = await self._read(request, self._max_bytes(request))
-            return self._respond(self._context, request, content, group, match)
+            context = self._channel_of(request) or self._channel_with(match, path)
+            return self._respond(context, request, content, group, match)
         except ApiError as error:
             return error_response(error)
 
@@ -147,21 +149,23 @@ class App:
     ) -> web.StreamResponse:
         """Respond to a request to the API: log it, and apply the faults."""
         path, _, query = request.raw_path.partition("?")
+        channel = self._channel_of(request)
+        context = channel or self._context
         record = LoggedRequest(
             method=request.method,
             path=path,
             query=query,
             headers=request.headers.items(),
             route=None if match.route is None else match.route.name,
-            authenticated=self._is_authenticated(request),
+            authenticated=channel is not None,
         )
         request[_RECORD] = record
         idle = None if connection.responded is None else time.monotonic() - connection.responded
         log = self._context.requests
         log.record_start(record)
         try:
-            exchange = Exchange(request, record, match.route, self._context.state, idle, connection.gone)
-            response = await self._respond_with_faults(exchange, group, match)
+            exchange = Exchange(request, record, match.route, context.state, idle, connection.gone)
+            response = await self._respond_with_faults(context, exchange, group, match)
             record.status = response.logged_status if isinstance(response, RawResponse) else response.status
             if isinstance(response, web.Response) and isinstance(response.body, bytes):
                 log.record_response_body(record, response.body)
@@ -169,7 +173,9 @@ class App:
             log.record_end(record)
         return response
 
-    async def _respond_with_faults(self, exchange: Exchange, group: Group, match: Match) -> web.StreamResponse:
+    async def _respond_with_faults(
+        self, context: EmulatorContext, exchange: Exchange, group: Group, match: Match
+    ) -> web.StreamResponse:
         try:
             exchange.record.body = await self._read(exchange.request, _MAX_BODY_BYTES)
         except ApiError as error:
@@ -182,9 +188,8 @@ class App:
             delay = self._delay()
             if delay:
                 await asyncio.sleep(delay)
-            context = self._context
-            # Faults of consistency replace the state that the handler sees.
-            if exchange.state is not context.state:
+            # Faults of consistency replace the state that the handler sees: that of the first sales channel.
+            if exchange.state is not context.state and context is self._context:
                 context = attrs.evolve(context, state=exchange.state)
             try:
                 response = self._respond(context, exchange.request, exchange.record.body, group, match)
@@ -199,7 +204,7 @@ class App:
     def _respond(
         self, context: EmulatorContext, request: web.BaseRequest, content: bytes, group: Group, match: Match
     ) -> web.StreamResponse:
-        if group.authenticated and not self._is_authenticated(request):
+        if group.authenticated and self._channel_of(request) is None:
             # Truemed does not document its response to a missing or wrong key: the 401 and its body are assumed.
             raise ApiError(401, "Unauthorized", f"{API_KEY_HEADER} is missing or wrong")
         if match.error is not None:
@@ -236,12 +241,19 @@ class App:
 
     def _max_bytes(self, request: web.BaseRequest) -> int:
         """Return how large a body may be: a state is larger than any other request, but requires the key."""
-        is_state = request.raw_path == admin.STATE_PATH and self._is_authenticated(request)
+        is_state = request.raw_path == admin.STATE_PATH and self._channel_of(request) is not None
         return _MAX_STATE_BYTES if is_state else _MAX_BODY_BYTES
 
-    def _is_authenticated(self, request: web.BaseRequest) -> bool:
-        received = request.headers.get(API_KEY_HEADER, "")
-        return hmac.compare_digest(received.encode(errors="surrogateescape"), self._api_key)
+    def _channel_of(self, request: web.BaseRequest) -> EmulatorContext | None:
+        """Return the sales channel to which the key of the request belongs, or ``None`` if it belongs to none."""
+        received = request.headers.get(API_KEY_HEADER, "").encode(errors="surrogateescape")
+        return next((context for key, context in self._keys if hmac.compare_digest(received, key)), None)
+
+    def _channel_with(self, match: Match, path: str) -> EmulatorContext:
+        """Return the sales channel that holds the object of a hosted page: a shopper has no key."""
+        resource, id = path.removeprefix(f"{HOSTED}/").partition("/")[0], match.params.get("id", "")
+        stores = ((context, context.state.stores.get(resource)) for context in self._contexts)
+        return next((context for context, store in stores if store is not None and id in store), self._context)
 
 
 def _call_api(route: Route, context: EmulatorContext, request: Request) -> web.Response:

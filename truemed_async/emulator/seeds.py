@@ -359,8 +359,8 @@ def seed_examples(now: datetime) -> Mapping[str, Sequence[Any]]:
         order_items=(line,),
         success_url="https://shop.example/thanks?session={{payment_session_id}}",
         failure_url="https://shop.example/cart",
-        customer_email="sam@example.com",
-        customer_name="Sam Example",
+        customer_email="ann@example.com",
+        customer_name="Ann Example",
         metadata="order 16",
         payment_token="pt_abc123",  # noqa: S106 - made up
         authorized_on=paid_at,
@@ -389,13 +389,13 @@ def seed_examples(now: datetime) -> Mapping[str, Sequence[Any]]:
         created_at=reviewed_at - 2 * _DAY,
         customer_status="new",
         eligible_amount=119.98,
-        email="sam@example.com",
+        email="ann@example.com",
         expires_at=twelve_months_after(reviewed_at),
         lmn_reviewed_at=reviewed_at,
         session_type="link",
         skus_param="SB-1",
         source="email_receipt",
-        user_name="Sam Example",
+        user_name="Ann Example",
         utm="newsletter",
     )
     waiting = attrs.evolve(
@@ -413,17 +413,17 @@ def seed_examples(now: datetime) -> Mapping[str, Sequence[Any]]:
         session,
         qualification_session_id="qs_ghi789",
         created_at=renewed_at - 2 * _DAY,
-        email="jane@example.com",
+        email="bob@example.com",
         expires_at=twelve_months_after(renewed_at),
         lmn_reviewed_at=renewed_at,
-        user_id="customer-17",
-        user_name="Jane Doe",
+        user_id="customer-2",
+        user_name="Bob Example",
     )
     token = EmulatedPaymentToken(
         payment_token="pt_abc123",  # noqa: S106 - made up
         created_at=paid_at,
-        customer_email="sam@example.com",
-        customer_name="Sam Example",
+        customer_email="ann@example.com",
+        customer_name="Ann Example",
         lmn_expires_at=twelve_months_after(paid_at),
         skus=("SB-1",),
     )

@@ -5,10 +5,12 @@ import random
 import secrets
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
+
+import attrs
 
 from truemed_async.emulator.app import App
 from truemed_async.emulator.clock import Clock
@@ -28,6 +30,15 @@ DEFAULT_HOST: Final = "127.0.0.1"
 _WILDCARDS: Final = (("0.0.0.0", DEFAULT_HOST), ("::", "::1"))  # noqa: S104 - compared, not bound
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class SalesChannel:
+    """What belongs to one API key: its objects, and its webhooks with their deliveries."""
+
+    api_key: str = attrs.field(repr=False)
+    state: State
+    webhooks: Outbox
+
+
 class Emulator:
     """The Truemed merchant API on this machine.
 
@@ -37,6 +48,8 @@ class Emulator:
     ``url`` and ``api_key`` are for the client; ``requests`` is the log of requests, ``state`` the data, ``faults`` the
     active faults, ``webhooks`` the endpoints and deliveries, ``clock`` the time. An emulator can be entered again after
     it has ended: state, key, log and pending deliveries are kept.
+
+    ``api_key``, ``state`` and ``webhooks`` are those of the first sales channel; ``sales_channels`` has all by their key.
     """
 
     def __init__(
@@ -55,6 +68,7 @@ class Emulator:
         max_page_size: int = 500,
         tls: ssl.SSLContext | None = None,
         api_key: str | None = None,
+        sales_channels: Iterable[str] = (),
         dialect: Dialect | None = None,
     ) -> None:
         """Generate the data; ``start`` or a ``with`` block serves it.
@@ -78,6 +92,8 @@ class Emulator:
                 not document its own.
             tls: Speak TLS with the certificate of this context; not in a uvloop.
             api_key: The required key; a new one by default.
+            sales_channels: The keys of further sales channels. Each begins empty and has its own objects, idempotency
+                keys and webhooks: those of another channel do not exist for it.
             dialect: How to respond where Truemed's documentation leaves a choice.
 
         Raises:
@@ -105,16 +121,26 @@ class Emulator:
         self.faults: Faults = Faults(self.state, seed)
         self._dialects = DialectLayer(dialect or Dialect(), seed)
         self.webhooks: Outbox = Outbox(self.state, self._dialects, seed)
-        context = EmulatorContext(
-            state=self.state,
-            requests=self.requests,
-            faults=self.faults,
-            webhooks=self.webhooks,
-            dialects=self._dialects,
-            api_key=self.api_key,
-        )
-        self._app = App(context=context, delay=lambda: spread.uniform(low, high))
-        self._sender: Sender | None = None
+        channels = [SalesChannel(api_key=self.api_key, state=self.state, webhooks=self.webhooks)]
+        for key in sales_channels:
+            state = State(max_page_size=max_page_size, clock=self.clock)
+            channels.append(SalesChannel(api_key=key, state=state, webhooks=Outbox(state, self._dialects, seed)))
+        self.sales_channels: Mapping[str, SalesChannel] = MappingProxyType({each.api_key: each for each in channels})
+        if len(self.sales_channels) < len(channels) or not all(self.sales_channels):
+            raise ValueError("each sales channel needs an API key of its own")
+        contexts = [
+            EmulatorContext(
+                state=channel.state,
+                requests=self.requests,
+                faults=self.faults,
+                webhooks=channel.webhooks,
+                dialects=self._dialects,
+                api_key=channel.api_key,
+            )
+            for channel in channels
+        ]
+        self._app = App(contexts=contexts, delay=lambda: spread.uniform(low, high))
+        self._senders: list[Sender] = []
         self._tls = tls
         self._host = host
         self._port = port
@@ -153,16 +179,16 @@ class Emulator:
             raise RuntimeError("the emulator is running")
         self._listener = Listener(self._host, self._port, self._app, self.faults, self._tls)
         self._port = self._listener.port
-        self._sender = Sender(self.webhooks, self.clock)
+        self._senders = [Sender(channel.webhooks, self.clock) for channel in self.sales_channels.values()]
         own = {f"{name}:{self._port}" for name in (DEFAULT_HOST, "localhost", "[::1]", _bracketed(self._host).lower())}
         self._app.hosts = self._allowed_hosts | own
 
     async def stop(self) -> None:
         """Stop serving, from the loop that serves. Idempotent. Requests in flight are canceled."""
         listener, self._listener = self._listener, None
-        sender, self._sender = self._sender, None
+        senders, self._senders = self._senders, []
         try:
-            if sender is not None:
+            for sender in senders:
                 await sender.stop()
         finally:
             if listener is not None:
