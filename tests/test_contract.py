@@ -346,7 +346,7 @@ def test_a_new_method_is_copied_with_its_signature_default_and_docstring(package
     new = NEW.format(signature='async def f(self, a: int = 1, *, day: date | None = None, b: str = "x") -> None:')
     source = package(SESSIONS, METHOD, new + METHOD).source()
     assert (
-        "    def f(self, a: int = 1, *, day: date | None = None, b: str = 'x') -> None:\n"
+        '    def f(self, a: int = 1, *, day: date | None = None, b: str = "x") -> None:\n'
         '        """Do it."""\n'
         "        runner.run(self._async.f, a, day=day, b=b)\n"
     ) in source

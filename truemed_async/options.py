@@ -18,6 +18,17 @@ Validation = Literal["strict", "lenient"]
 """What a value of another type than Truemed publishes is: an error, or ``None`` with the value in ``extra``."""
 
 
+OnInvalid = Literal["raise", "skip"]
+"""What an iteration does with a row that cannot be read."""
+
+
+def validate_on_invalid(value: object) -> OnInvalid:
+    """Return ``value`` if it is an :data:`OnInvalid`."""
+    if value not in get_args(OnInvalid):
+        raise InvalidArgumentError("on_invalid must be 'raise' or 'skip'")
+    return cast("OnInvalid", value)
+
+
 def validate_validation(value: object) -> Validation:
     """Return ``value`` if it is a :data:`Validation`."""
     if value not in get_args(Validation):

@@ -175,6 +175,36 @@ def test_file_is_replaced_only_when_export_is_complete(truemed, emulator, tmp_pa
     assert not partial.exists()
 
 
+class TextFees(Fault):
+    """The fee of each approved session is a text."""
+
+    async def after(self, exchange, response):
+        from aiohttp import web
+
+        document = json.loads(response.body)
+        for row in document["qualification_sessions"]:
+            row["fee"] = "ada 30.00" if row["status"] == "approved" else None
+        return web.json_response(document)
+
+
+@pytest.mark.parametrize("output", ["x.csv", "-"])
+def test_export_with_unreadable_rows_exits_1_and_says_where_they_are(truemed, emulator, tmp_path, output, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for status in ("pending", "approved", "approved"):
+        emulator.state.qualification_sessions.add(status=status)
+    emulator.faults.add(TextFees())
+
+    done = truemed("sessions", "export", "--output", output)
+
+    assert done.code == 1
+    where = "" if output == "-" else ": they are in x.csv.rejected.jsonl"
+    assert f"1 session (pending 1), 2 rows could not be read{where}, created" in done.err
+    assert "a row cannot be read" in done.err
+    assert "ada" not in done.err
+    assert "ada" not in done.out
+    assert (tmp_path / "x.csv.rejected.jsonl").exists() is (output != "-")
+
+
 def unfinished(partial):
     return f"unfinished: the rows so far are in {partial}; run the same command with --resume to continue"
 

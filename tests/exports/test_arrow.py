@@ -124,7 +124,7 @@ PROGRAM = r"""
     import asyncio, re, sys, time
     from pathlib import Path
     from truemed_async import QualificationSession, Stream
-    from truemed_async.models._converter import structurer
+    from truemed_async.models._reading import structurer
 
     structure = structurer(QualificationSession)
     TIMES = ("charge_group_created_at", "created_at", "expires_at", "lmn_reviewed_at", "stripe_invoice_paid_at")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 import attrs
 
@@ -27,6 +27,17 @@ class RequestCounter:
         self.retries += attempts - 1
 
 
+@attrs.define
+class InvalidRows:
+    """What a listing does with rows that cannot be read, from its first request on, and how many it has skipped.
+
+    An export sets ``"yield"``: it then gets an ``UnreadableRow`` for each.
+    """
+
+    handling: Literal["raise", "skip", "yield"] = "raise"
+    skipped: int = 0
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class StreamSource:
     """The listing that a stream reads, as exports and summaries need it.
@@ -37,6 +48,7 @@ class StreamSource:
         model: The class of a row.
         filters: The filters that select the rows.
         counter: The requests so far.
+        invalid: What happens to rows that cannot be read.
     """
 
     server: str
@@ -44,6 +56,7 @@ class StreamSource:
     model: type[Any]
     filters: Sensitive[Mapping[str, object]]
     counter: RequestCounter = attrs.field(factory=RequestCounter)
+    invalid: InvalidRows = attrs.field(factory=InvalidRows)
 
 
 class Stream(AsyncIterator[T], Generic[T]):
@@ -77,6 +90,11 @@ class Stream(AsyncIterator[T], Generic[T]):
 
     def __anext__(self) -> Awaitable[T]:
         return self._items.__anext__()
+
+    @property
+    def skipped(self) -> int:
+        """How many rows could not be read and were skipped so far, with ``on_invalid="skip"``."""
+        return 0 if self.source is None else self.source.invalid.skipped
 
     def batches(self) -> AsyncGenerator[Sequence[T], None]:
         """Return the same items in batches, as they arrive. Use either this or the stream itself."""

@@ -114,11 +114,11 @@ async def export_reconciliation(
 
     async with context.target.connect() as client:
         stream = client.reconciliations.reconcile(**options)
-        await run_export(stream, output, context.streams, noun="row", count=_unknown_count, export=export)
+        code = await run_export(stream, output, context.streams, noun="row", count=_unknown_count, export=export)
     (report,) = reports
     for line in str(report).splitlines():
         context.streams.print_message(line)
-    return 0 if report.agrees else EXIT_FAILURE
+    return code if report.agrees else EXIT_FAILURE
 
 
 async def _unknown_count() -> int | None:

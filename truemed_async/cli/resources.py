@@ -14,6 +14,7 @@ from truemed_async._validation import scalars
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, WHOLE_LIST, Flag, Ids, ListFormat, Period, Text
 from truemed_async.cli.output import (
+    EXIT_FAILURE,
     ShowProgress,
     Streams,
     can_show_progress,
@@ -165,7 +166,7 @@ class ResourceCommands:
             filters: Any = no_filters,
             period: Period = WHOLE_LIST,
             context: Annotated[Context, CONTEXT],
-        ) -> None:
+        ) -> int:
             options = period.as_kwargs()
             async with context.target.connect() as client:
                 resource = getattr(client, self.resource)
@@ -177,7 +178,7 @@ class ResourceCommands:
                     return first.pagination.count if first.pagination else None
 
                 stream = resource.iter(**filters.as_kwargs(), **options)
-                await run_export(stream, output, context.streams, noun=self.noun, count=count)
+                return await run_export(stream, output, context.streams, noun=self.noun, count=count)
 
         return export_rows
 
@@ -287,8 +288,10 @@ async def run_export(
     noun: str,
     count: Callable[[], Awaitable[int | None]],
     export: Export | None = None,
-) -> None:
+) -> int:
     """Run an export, with a progress bar on a terminal, and report what was written or what is left of it.
+
+    The exit code is 1 if a row could not be read.
 
     Args:
         stream: The rows.
@@ -307,6 +310,7 @@ async def run_export(
 
         result = await export(stream, _destination(output, streams), on_progress=report, **options)
     streams.print_message(_format_result(result, output, noun))
+    return EXIT_FAILURE if result.rejected else 0
 
 
 @contextmanager
@@ -364,6 +368,9 @@ async def _make_progress(
 def _format_result(result: "ExportResult", output: Output, noun: str) -> str:
     statuses = ", ".join(f"{printable(status)} {count:,}" for status, count in result.statuses.items())
     parts = [f"{pluralize(result.rows, noun)}{statuses and f' ({statuses})'}"]
+    if result.rejected:
+        place = "" if output.is_stdout else f": they are in {output.output}.rejected.jsonl"
+        parts.append(f"{pluralize(result.rejected, 'row')} could not be read{place}")
     if result.resumed:
         parts.append(f"{result.resumed:,} of them from the previous run")
     if result.earliest is not None and result.latest is not None:

@@ -29,7 +29,9 @@ from truemed_async.exports.files import (
 from truemed_async.exports.formats import Format, make_encoding, resolve_format
 from truemed_async.exports.journal import ROW_DIGEST_BYTES, Manifest
 from truemed_async.exports.pii import Pii, validate_pii
+from truemed_async.exports.rejected import RejectedRows
 from truemed_async.models import Model
+from truemed_async.models._reading import UnreadableRow
 
 M = TypeVar("M", bound=Model)
 
@@ -40,7 +42,7 @@ class ExportProgress:
 
     Attributes:
         read: Rows of the listing that this run has read.
-        rows: Rows that are written, including those of a resumed run.
+        rows: Rows that are written, including those of a resumed run; without those that cannot be read.
     """
 
     read: int
@@ -58,6 +60,7 @@ class ExportResult:
 
     Attributes:
         rows: The number of rows.
+        rejected: The number of rows that could not be read: they are not in the file, but in ``FILE.rejected.jsonl``.
         resumed: How many of them the resumed run had written.
         statuses: The number of rows of each status, the most frequent first.
         earliest: When the oldest row was created; ``None`` if no row states it.
@@ -68,6 +71,7 @@ class ExportResult:
     """
 
     rows: int
+    rejected: int
     resumed: int
     statuses: Mapping[str, int]
     earliest: datetime | None
@@ -131,6 +135,10 @@ def export(
     again from its start, rows that are in the file are skipped, and the others are appended: each row once, as it was
     when it was read. If the data has not changed, the file is byte for byte that of an uninterrupted run. Rows that
     appeared in the meantime are among those that the resumed run appends; rows that were deleted remain.
+
+    A row that cannot be read does not end the export. It goes to ``FILE.rejected.jsonl``, for its owner alone, whole
+    or, unless ``pii`` is ``"keep"``, with the columns of the export that can be read; ``rejected`` of the result counts
+    such rows, and a :class:`~truemed_async.TruemedWarning` reports the first. A stream has no place for them.
 
     Args:
         stream: The rows, such as ``client.payment_sessions.iter()``.
@@ -211,6 +219,13 @@ class RowWriter(Generic[M]):
             self._destination = OpenedStream(Path(name), target, self._encoding)
         else:
             self._destination = StreamDestination(cast("BinaryIO", to), self._encoding)
+        if source is not None:
+            source.invalid.handling = "yield"
+        self._rejected = RejectedRows(
+            cast("Path", target) if path is not None else None,
+            None if pii == "keep" else self._columns.to_row,
+            resume=resume,
+        )
         self._on_progress = on_progress
         self._read = self._resumed = 0
         self._started = 0.0
@@ -235,11 +250,15 @@ class RowWriter(Generic[M]):
         """Open the destination."""
         self._started = time.monotonic()
         self._destination.open()
+        self._rejected.open()
         self._resumed = self._destination.counts.rows
 
     def add(self, rows: Sequence[M]) -> None:
         """Write the rows that are not written yet, and report the progress."""
         destination = self._destination
+        self._read += len(rows)
+        if any(isinstance(row, UnreadableRow) for row in cast("Sequence[object]", rows)):
+            rows = self._reject_unreadable(rows)
         digests = [blake2b(self._row_type.id_of(row).encode(), digest_size=ROW_DIGEST_BYTES).digest() for row in rows]
         new = [(row, digest) for row, digest in zip(rows, digests, strict=True) if digest not in destination.written]
         destination.written.difference_update(digests)  # a listing yields each row once
@@ -247,17 +266,22 @@ class RowWriter(Generic[M]):
             destination.counts.add(self._row_type, (row for row, _ in new))
             data = self._encoding.encode([row for row, _ in new])
             destination.add(data, [digest for _, digest in new])
-        self._read += len(rows)
         if self._on_progress is not None:
             self._on_progress(ExportProgress(read=self._read, rows=destination.counts.rows))
 
+    def _reject_unreadable(self, rows: Sequence[M | UnreadableRow]) -> list[M]:
+        self._rejected.add([row for row in rows if isinstance(row, UnreadableRow)])
+        return [row for row in rows if not isinstance(row, UnreadableRow)]
+
     def complete(self) -> ExportResult:
         """Complete the destination and return the result."""
+        self._rejected.complete()
         self._destination.complete()
         counts = self._destination.counts
         counter = RequestCounter() if self._source is None else self._source.counter
         return ExportResult(
             rows=counts.rows,
+            rejected=self._rejected.count,
             resumed=self._resumed,
             statuses=dict(counts.statuses.most_common()),
             earliest=counts.earliest,
@@ -270,3 +294,4 @@ class RowWriter(Generic[M]):
     def close(self) -> None:
         """Close the destination."""
         self._destination.close()
+        self._rejected.close()

@@ -29,8 +29,9 @@ from truemed_async._sensitive import Sensitive
 from truemed_async._validation import scalars
 from truemed_async.errors import DeadlineExceededError
 from truemed_async.models import Page
-from truemed_async.options import RequestOptions
+from truemed_async.options import OnInvalid, RequestOptions, validate_on_invalid
 from truemed_async.resources._fields import PAGE_PARAMETERS, build_query
+from truemed_async.resources._unreadable import TolerantOrder, select_rows, tolerate_rows
 
 T = TypeVar("T")
 
@@ -142,6 +143,7 @@ class Resource:
         local_filters: Mapping[str, object] | None = None,
         verify: Callable[[FetchPage[T], ReadPages[T]], Batches[T]] | None = None,
         counter: RequestCounter | None = None,
+        on_invalid: OnInvalid = "raise",
     ) -> Stream[T]:
         """Return all rows of a list; with ``since`` and ``until``, those whose sort key is between them.
 
@@ -155,6 +157,7 @@ class Resource:
         (model,) = get_args(endpoint.result)
         query = Sensitive(filters)
         source = self._source(model, {**filters, **(local_filters or {}), "since": earliest, "until": latest}, counter)
+        source.invalid.handling = validate_on_invalid(on_invalid)
 
         def matches(row: T) -> bool:
             if latest is not None and ((key := order.key(row)) is None or not key < latest):
@@ -163,17 +166,26 @@ class Resource:
 
         async def fetch(page: int, size: int) -> Page[T]:
             response = await self._client.send(
-                endpoint, query={**query.value, "page": page, "page_size": size}, options=options
+                endpoint if source.invalid.handling == "raise" else tolerate_rows(endpoint),
+                query={**query.value, "page": page, "page_size": size},
+                options=options,
             )
             source.counter.add(response.attempts)
             return cast("Page[T]", response.value)
 
         def read(fetch: FetchPage[T]) -> Batches[T]:
-            batches = iterate_all(fetch, order, page_size=page_size, prefetch=prefetch, since=earliest)
-            return batches if latest is None and not local_filters else _select(batches, matches)
+            rows_order = order if source.invalid.handling == "raise" else TolerantOrder.of(order)
+            return iterate_all(fetch, rows_order, page_size=page_size, prefetch=prefetch, since=earliest)
 
-        accepted = RefusalHandler(fetch).fetch
-        return Stream(read(accepted) if verify is None else verify(accepted, read), source=source)
+        async def read_selected() -> Batches[T]:
+            accepted = RefusalHandler(fetch).fetch
+            batches = read(accepted) if verify is None else verify(accepted, read)
+            fields = {*(local_filters or ()), *(() if latest is None else ("created_at",))}
+            async with aclosing(select_rows(batches, matches, fields, source.invalid)) as selected:
+                async for batch in selected:
+                    yield batch
+
+        return Stream(read_selected(), source=source)
 
     def _source(
         self, model: type[Any], filters: Mapping[str, object], counter: RequestCounter | None = None
@@ -186,13 +198,6 @@ class Resource:
             filters=Sensitive({name: value for name, value in filters.items() if value is not None}),
             counter=counter or RequestCounter(),
         )
-
-
-async def _select(batches: Batches[T], matches: Callable[[T], bool]) -> Batches[T]:
-    """Yield the rows that match."""
-    async with aclosing(batches):
-        async for batch in batches:
-            yield [row for row in batch if matches(row)]
 
 
 class GettableResource(Resource, ABC, Generic[T]):

@@ -24,7 +24,7 @@ from truemed_async.models import (
     CheckoutMethod,
     Page,
 )
-from truemed_async.options import UNSET, RequestOptions, Unset
+from truemed_async.options import UNSET, OnInvalid, RequestOptions, Unset
 from truemed_async.resources._base import GettableResource
 from truemed_async.resources._fields import ITEM_FIELDS, ITEM_FILTERS, build_body, build_query, build_update
 
@@ -138,6 +138,7 @@ class CatalogItems(GettableResource[CatalogItem]):
         eligibility: CatalogEligibility | str | None = None,
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         options: RequestOptions | None = None,
     ) -> Stream[CatalogItem]:
         """Iterate over all items of the catalog that match the filters of :meth:`list`.
@@ -152,7 +153,13 @@ class CatalogItems(GettableResource[CatalogItem]):
         """
         filters = build_query(ITEM_FILTERS, eligibility=eligibility)
         return self._iterate(
-            LIST_CATALOG_ITEMS, filters, SORT_ORDER, page_size=page_size, prefetch=prefetch, options=options
+            LIST_CATALOG_ITEMS,
+            filters,
+            SORT_ORDER,
+            page_size=page_size,
+            prefetch=prefetch,
+            on_invalid=on_invalid,
+            options=options,
         )
 
     async def update(

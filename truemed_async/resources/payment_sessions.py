@@ -39,7 +39,7 @@ from truemed_async.models import (
     PaymentVoid,
     RefundReason,
 )
-from truemed_async.options import UNSET, RequestOptions, Unset
+from truemed_async.options import UNSET, OnInvalid, RequestOptions, Unset
 from truemed_async.resources._base import GettableResource
 from truemed_async.resources._cancel_stale import CancellationOutcome, cancel_stale_sessions
 from truemed_async.resources._fields import (
@@ -215,6 +215,7 @@ class PaymentSessions(GettableResource[PaymentSession]):
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> Stream[PaymentSession]:
@@ -251,6 +252,7 @@ class PaymentSessions(GettableResource[PaymentSession]):
             look_back=look_back,
             page_size=page_size,
             prefetch=prefetch,
+            on_invalid=on_invalid,
             options=options,
         )
 

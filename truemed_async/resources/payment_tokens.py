@@ -26,7 +26,7 @@ from truemed_async.models import (
     PaymentTokenUpdate,
     ProvisionTokenRequest,
 )
-from truemed_async.options import UNSET, RequestOptions, Unset
+from truemed_async.options import UNSET, OnInvalid, RequestOptions, Unset
 from truemed_async.resources._base import GettableResource
 from truemed_async.resources._fields import (
     CREATE_TOKEN_FIELDS,
@@ -148,6 +148,7 @@ class PaymentTokens(GettableResource[PaymentToken]):
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> Stream[PaymentToken]:
@@ -176,6 +177,7 @@ class PaymentTokens(GettableResource[PaymentToken]):
             look_back=look_back,
             page_size=page_size,
             prefetch=prefetch,
+            on_invalid=on_invalid,
             options=options,
         )
 

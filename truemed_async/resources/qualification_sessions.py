@@ -25,7 +25,7 @@ from truemed_async.endpoints import (
 )
 from truemed_async.errors import InvalidArgumentError, UserIdAlreadySetError
 from truemed_async.models import Page, QualificationSession, QualificationSessionUpdate, QualificationStatus
-from truemed_async.options import UNSET, RequestOptions, Unset
+from truemed_async.options import UNSET, OnInvalid, RequestOptions, Unset
 from truemed_async.resources._attach import Accounts, Attachment, AttachOutcome, UserMatch
 from truemed_async.resources._base import GettableResource
 from truemed_async.resources._fields import (
@@ -111,6 +111,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> Stream[QualificationSession]:
@@ -136,6 +137,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
             look_back=look_back,
             page_size=page_size,
             prefetch=prefetch,
+            on_invalid=on_invalid,
             options=options,
         )
 

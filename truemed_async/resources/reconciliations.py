@@ -6,7 +6,7 @@ Truemed documents neither how these lists are sorted nor under which name a tran
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from datetime import date, timedelta
 
@@ -18,7 +18,7 @@ from truemed_async._validation import scalars
 from truemed_async.endpoints import LIST_PAYOUTS, LIST_TRANSACTIONS
 from truemed_async.errors import InvalidArgumentError, PaginationDriftError
 from truemed_async.models import Page, Payout, ReconciliationRow, Transaction
-from truemed_async.options import RequestOptions
+from truemed_async.options import OnInvalid, RequestOptions
 from truemed_async.resources._base import Batches, ReadPages, Resource
 from truemed_async.resources._fields import DAYS, TRANSACTION_FILTERS, build_body, build_query
 from truemed_async.resources._reconcile import DateRange, join_payouts
@@ -74,6 +74,7 @@ class Reconciliations(Resource):
         end_date: date | str,
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         options: RequestOptions | None = None,
     ) -> Stream[Payout]:
         """Iterate over all payouts of some days; the arguments are those of :meth:`list_payouts`.
@@ -86,7 +87,13 @@ class Reconciliations(Resource):
         """
         filters = _days(start_date, end_date)
         return self._iterate(
-            LIST_PAYOUTS, filters, PAYOUT_ORDER, page_size=page_size, prefetch=prefetch, options=options
+            LIST_PAYOUTS,
+            filters,
+            PAYOUT_ORDER,
+            page_size=page_size,
+            prefetch=prefetch,
+            on_invalid=on_invalid,
+            options=options,
         )
 
     async def list_transactions(
@@ -131,6 +138,7 @@ class Reconciliations(Resource):
         include_pending_payouts: bool | None = None,
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         options: RequestOptions | None = None,
     ) -> Stream[Transaction]:
         """Iterate over all transactions of some days; the arguments are those of :meth:`list_transactions`.
@@ -159,6 +167,7 @@ class Reconciliations(Resource):
             TRANSACTION_ORDER,
             page_size=page_size,
             prefetch=prefetch,
+            on_invalid=on_invalid,
             options=options,
             verify=_verify_row_count,
         )
@@ -267,7 +276,8 @@ async def _verify_row_count(fetch: FetchPage[Transaction], read: ReadPages[Trans
     async with aclosing(read(fetch_and_keep_total)) as batches:
         async for batch in batches:
             found += len(batch)
-            without_id = without_id or any(transaction.transaction_id is None for transaction in batch)
+            rows: Sequence[object] = batch  # also rows that cannot be read
+            without_id = without_id or any(isinstance(row, Transaction) and row.transaction_id is None for row in rows)
             yield batch
     if without_id and found != totals[-1]:
         count = "does not count them" if totals[-1] is None else f"counts {totals[-1]:,}"

@@ -15,7 +15,7 @@ from truemed_async._core.request import Query, Request
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentHold, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentSessionStatus, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
-from truemed_async.options import Environment, Hook, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset, Validation
+from truemed_async.options import Environment, Hook, OnInvalid, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset, Validation
 from truemed_async.resources._attach import AttachOutcome, UserMatch
 from truemed_async.resources._cancel_stale import CancellationOutcome
 from truemed_async.resources._fields import QualificationSessionUpdateParams
@@ -126,6 +126,7 @@ class CatalogItems:
         eligibility: CatalogEligibility | str | None = None,
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         options: RequestOptions | None = None,
     ) -> SyncStream[CatalogItem]:
         """Iterate over all items of the catalog that match the filters of :meth:`list`.
@@ -138,7 +139,7 @@ class CatalogItems:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Catalog Items".
         """
-        return SyncStream(self._async.iter(eligibility=eligibility, page_size=page_size, prefetch=prefetch, options=options))
+        return SyncStream(self._async.iter(eligibility=eligibility, page_size=page_size, prefetch=prefetch, on_invalid=on_invalid, options=options))
 
     def update(
         self,
@@ -357,6 +358,7 @@ class PaymentSessions:
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[PaymentSession]:
@@ -376,7 +378,7 @@ class PaymentSessions:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Payment Sessions".
         """
-        return SyncStream(self._async.iter(search=search, include_order_items=include_order_items, summarize_refunds=summarize_refunds, status=status, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
+        return SyncStream(self._async.iter(search=search, include_order_items=include_order_items, summarize_refunds=summarize_refunds, status=status, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, on_invalid=on_invalid, extra=extra, options=options))
 
     def capture(
         self,
@@ -728,6 +730,7 @@ class PaymentTokens:
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[PaymentToken]:
@@ -739,7 +742,7 @@ class PaymentTokens:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Payment Tokens"; its path is known from third parties.
         """
-        return SyncStream(self._async.iter(email=email, name=name, card_expires_before=card_expires_before, lmn_expires_before=lmn_expires_before, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
+        return SyncStream(self._async.iter(email=email, name=name, card_expires_before=card_expires_before, lmn_expires_before=lmn_expires_before, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, on_invalid=on_invalid, extra=extra, options=options))
 
     def update(
         self,
@@ -926,6 +929,7 @@ class QualificationSessions:
         look_back: timedelta = timedelta(minutes=5),
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         extra: Mapping[str, str | int | bool] | None = None,
         options: RequestOptions | None = None,
     ) -> SyncStream[QualificationSession]:
@@ -939,7 +943,7 @@ class QualificationSessions:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Qualification Sessions".
         """
-        return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, extra=extra, options=options))
+        return SyncStream(self._async.iter(status=status, user_id=user_id, expires_at=expires_at, search=search, since=since, until=until, look_back=look_back, page_size=page_size, prefetch=prefetch, on_invalid=on_invalid, extra=extra, options=options))
 
     def find_valid(
         self,
@@ -1185,6 +1189,7 @@ class Reconciliations:
         end_date: date | str,
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         options: RequestOptions | None = None,
     ) -> SyncStream[Payout]:
         """Iterate over all payouts of some days; the arguments are those of :meth:`list_payouts`.
@@ -1195,7 +1200,7 @@ class Reconciliations:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Reconciliations"; API reference, "List Reconciliation Payouts".
         """
-        return SyncStream(self._async.iter_payouts(start_date=start_date, end_date=end_date, page_size=page_size, prefetch=prefetch, options=options))
+        return SyncStream(self._async.iter_payouts(start_date=start_date, end_date=end_date, page_size=page_size, prefetch=prefetch, on_invalid=on_invalid, options=options))
 
     def list_transactions(
         self,
@@ -1236,6 +1241,7 @@ class Reconciliations:
         include_pending_payouts: bool | None = None,
         page_size: int = 100,
         prefetch: int = 4,
+        on_invalid: OnInvalid = "raise",
         options: RequestOptions | None = None,
     ) -> SyncStream[Transaction]:
         """Iterate over all transactions of some days; the arguments are those of :meth:`list_transactions`.
@@ -1255,7 +1261,7 @@ class Reconciliations:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed API reference, "List Reconciliation Transactions".
         """
-        return SyncStream(self._async.iter_transactions(start_date=start_date, end_date=end_date, payout_ids=payout_ids, include_pending_payouts=include_pending_payouts, page_size=page_size, prefetch=prefetch, options=options))
+        return SyncStream(self._async.iter_transactions(start_date=start_date, end_date=end_date, payout_ids=payout_ids, include_pending_payouts=include_pending_payouts, page_size=page_size, prefetch=prefetch, on_invalid=on_invalid, options=options))
 
     def reconcile(
         self,

@@ -51,6 +51,11 @@ class SyncStream(Iterator[T], Generic[T]):
             return item
         raise StopIteration
 
+    @property
+    def skipped(self) -> int:
+        """How many rows could not be read and were skipped so far, with ``on_invalid="skip"``."""
+        return 0 if self.source is None else self.source.invalid.skipped
+
     def batches(self) -> Generator[Sequence[T], None, None]:
         """Return the same items in batches, as they arrive. Use either this or the stream itself."""
         while True:

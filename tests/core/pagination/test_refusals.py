@@ -126,8 +126,20 @@ class _Wrapped:
     fetch: object
 
 
-async def test_transient_refusal_loses_no_row():
-    server, refused = Server(list(range(500))), []
+async def test_refused_page_within_the_count_of_the_first_page_is_an_error():
+    server = Server(list(range(300)))
+
+    async def fetch(page, size):
+        if page >= 3:
+            raise BadRequestError("refused", endpoint="list")
+        return await server.fetch(page, size)
+
+    with pytest.raises(BadRequestError):
+        await read(_Wrapped(fetch), prefetch=1)
+
+
+async def test_transient_refusal_without_count_loses_no_row():
+    server, refused = Server(list(range(500)), counts=False), []
 
     async def fetch(page, size):
         if page == 3 and not refused:

@@ -21,7 +21,8 @@ _REFUSALS = (BadRequestError, NotFoundError, UnprocessableError)
 class RefusalHandler(Generic[T]):
     """Requests pages so that a server that refuses some of them looks like one that returns smaller or empty pages.
 
-    A refusal is never taken for the end of the list by itself: the first page, requested in the same way, must succeed.
+    A refusal is never taken for the end of the list by itself: the first page, requested in the same way, must succeed,
+    and not say that there are more rows.
     """
 
     def __init__(self, fetch: FetchPage[T]) -> None:
@@ -38,6 +39,8 @@ class RefusalHandler(Generic[T]):
         first = None if page == 1 else await self._fetch_or_none(1, size)
         if first is not None:
             position = first.pagination
+            if position is not None and position.count > (page - 1) * position.page_size:
+                raise refusal
             return Page(items=(), pagination=None if position is None else attrs.evolve(position, current_page=page))
         if size > SAFE_PAGE_SIZE and await self._fetch_or_none(1, SAFE_PAGE_SIZE) is not None:
             self._max_size = SAFE_PAGE_SIZE
