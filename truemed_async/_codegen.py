@@ -54,7 +54,7 @@ TYPES: Mapping[str, str] = {
 }
 NAMES: Mapping[str, str] = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
 # Methods of the client that the facade does not have: it writes its own, or only resources use them.
-SKIPPED_METHODS: frozenset[str] = frozenset({"clock", "_find_changes", "_set_state"})
+SKIPPED_METHODS: frozenset[str] = frozenset({"clock", "_set_state"})
 # Words that would be wrong in synchronous documentation, and the phrases that contain them on purpose.
 FORBIDDEN_WORDS = re.compile(
     r"\bawait\w*|\basync\w*|\bcoroutines?\b|\bevent loops?\b|\btasks?\b|\baiohttp\b", re.IGNORECASE
@@ -73,7 +73,7 @@ BODIES: Mapping[str, Sequence[str]] = {
         "self._resources = wrap_resources(self)",
     ],
     "build_request": ["return self._async.build_request({arguments})"],
-    "catch_up": ["return hand_over(self._async._find_changes({arguments}), receiver)"],
+    "catch_up": ["return hand_over(self._async, {arguments})"],
     "with_options": [
         "copy = object.__new__(type(self))",
         "copy._async = self._async.with_options({arguments})",

@@ -18,7 +18,6 @@ from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.pipeline import CallSettings, Clock, Pipeline
 from truemed_async._core.request import Query, Request, build_request
 from truemed_async._core.response import Response
-from truemed_async._core.stream import Stream
 from truemed_async._core.transport import AiohttpTransport, ConnectionOptions
 from truemed_async._sensitive import wrap
 from truemed_async._validation.configuration import resolve_api_key, resolve_base_url, validate_hooks
@@ -283,9 +282,10 @@ class AsyncTruemed:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Webhooks", and the list of each object.
         """
-        from truemed_async.webhooks._catch_up import hand_over  # noqa: PLC0415  # webhooks are loaded when they are used
+        from truemed_async.webhooks._catch_up import find_changes, hand_over  # noqa: PLC0415  # loaded when it is used
 
-        changes = self._find_changes(
+        changes = find_changes(
+            self,
             receiver,
             since=since,
             look_back=look_back,
@@ -293,12 +293,6 @@ class AsyncTruemed:
             options=options,
         )
         return await hand_over(changes, receiver)
-
-    def _find_changes(self, receiver: object, **arguments: Any) -> Stream[Any]:
-        """Return the events of :meth:`catch_up`."""
-        from truemed_async.webhooks._catch_up import find_changes  # noqa: PLC0415  # webhooks are loaded when used
-
-        return find_changes(self, receiver, **arguments)
 
     @property
     def base_url(self) -> str:

@@ -48,6 +48,11 @@ class TestExpiring:
         assert "3 Letters within 60d" in done.err
         assert "--qualification-id" in done.err
 
+    def test_table_with_links_needs_no_hint(self, truemed, terminal, letters):
+        done = truemed("sessions", "expiring", "--qualification-id", "tm_qual_1", out=terminal(), err=terminal())
+        assert "renewal_link" in done.out
+        assert "--qualification-id" not in done.err
+
     def test_chart_has_a_bar_for_each_day(self, truemed, letters):
         done = truemed("sessions", "expiring", "--format", "chart")
         assert "3 Letters" in done.out

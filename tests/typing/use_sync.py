@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, assert_type
 
 from truemed_async import (
+    AttachOutcome,
     CatalogItem,
     CatalogItemUpdate,
     Endpoint,
@@ -23,6 +24,7 @@ from truemed_async import (
     Timeouts,
     Truemed,
     UpdateOutcome,
+    UserMatch,
     export,
     export_reconciliation,
     summarize,
@@ -45,6 +47,9 @@ def calls(client: Truemed) -> None:
     assert_type(sessions.list(expires_at=date(2025, 1, 15)), Page[QualificationSession])
     assert_type(sessions.update("qs_1", metadata={"a": [1]}), QualificationSessionUpdate)
     assert_type(sessions.wait_until_final("qs_1"), QualificationSession)
+    assert_type(sessions.find_valid(email="a@example.com"), QualificationSession | None)
+    assert_type(sessions.iter_expiring(date(2027, 1, 1), date(2027, 2, 1)), SyncStream[QualificationSession])
+    assert_type(sessions.attach_users([UserMatch("a@example.com", "u")], dry_run=True), SyncStream[AttachOutcome])
     assert_type(client.send(Endpoint("x.y", "GET", "/x", dict[str, Any])), Response[dict[str, Any]])
 
 

@@ -7,11 +7,13 @@ from typing import Any, assert_type
 from aiohttp import web
 from django.http import HttpRequest, HttpResponse
 
+from truemed_async import AsyncTruemed, Truemed
 from truemed_async.models import QualificationStatus
 from truemed_async.models.payment_sessions import PaymentSessionStatus
 from truemed_async.webhooks import (
     AsyncReceiver,
     CatalogItemEligibilityUpdated,
+    CatchUpResult,
     Claim,
     DeliveryResult,
     DeliveryStatus,
@@ -117,3 +119,11 @@ async def receive(body: bytes, headers: Mapping[str, str]) -> None:
 assert_type(aiohttp_webhooks.webhook_endpoint(async_receiver), Callable[[web.Request], Awaitable[web.Response]])
 assert_type(django_webhooks.webhook_endpoint(receiver), Callable[[HttpRequest], HttpResponse])
 assert_type(django_webhooks.webhook_endpoint(async_receiver), Callable[[HttpRequest], Awaitable[HttpResponse]])
+
+
+async def catch_up(client: AsyncTruemed, sync_client: Truemed, since: datetime) -> None:
+    for each in (receiver, async_receiver):
+        assert_type(await client.catch_up(each, since=since), CatchUpResult)
+    result = sync_client.catch_up(receiver, since=since, provision_token_request_ids=["ptr_1"])
+    assert_type(result.counts, Mapping[DeliveryStatus, int])
+    assert_type(result.failures, tuple[DeliveryResult, ...])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Sized
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Secret, Sensitive
@@ -11,6 +11,10 @@ from truemed_async._validation import scalars
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.resources._property import resource_types
 from truemed_async.sync._stream import IterableBridge, SizedIterableBridge, SyncStream
+
+if TYPE_CHECKING:
+    from truemed_async.client import AsyncTruemed
+    from truemed_async.webhooks import CatchUpResult, Receiver
 
 T = TypeVar("T")
 
@@ -35,14 +39,15 @@ def reject_session(session: object) -> None:
         raise InvalidArgumentError("a session belongs to your event loop, and Truemed has its own: use AsyncTruemed")
 
 
-def hand_over(changes: Stream[Any], receiver: Any) -> Any:
-    """Hand changes to a receiver on the caller's thread."""
-    from truemed_async.webhooks import Receiver  # noqa: PLC0415  # webhooks are loaded when they are used
+def hand_over(client: AsyncTruemed, receiver: object, **window: Any) -> CatchUpResult:
+    """Hand the changes that the asynchronous client finds to a receiver on the caller's thread."""
+    from truemed_async.webhooks import AsyncReceiver  # noqa: PLC0415  # loaded when they are used
+    from truemed_async.webhooks._catch_up import find_changes  # noqa: PLC0415
 
-    if not isinstance(receiver, Receiver):
+    if isinstance(receiver, AsyncReceiver):
         raise InvalidArgumentError("an AsyncReceiver belongs to your event loop: use AsyncTruemed, or a Receiver")
-    with SyncStream(changes) as events:
-        return receiver.handle_events(events)
+    with SyncStream(find_changes(client, receiver, **window)) as events:
+        return cast("Receiver", receiver).handle_events(events)
 
 
 def wrap_secret(api_key: Any) -> Any:

@@ -1479,7 +1479,7 @@ class Truemed:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Webhooks", and the list of each object.
         """
-        return hand_over(self._async._find_changes(receiver, since=since, look_back=look_back, provision_token_request_ids=provision_token_request_ids, options=options), receiver)
+        return hand_over(self._async, receiver, since=since, look_back=look_back, provision_token_request_ids=provision_token_request_ids, options=options)
 
     @property
     def base_url(self) -> str:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import attrs
 
@@ -56,10 +56,8 @@ class Window:
     @classmethod
     def of(cls, since: object, look_back: object, retention: timedelta | None, now: float) -> Self:
         """Validate the options."""
-        created_from = scalars.resolve_since(since, look_back, now)
         start = scalars.parse_datetime("since", since)
-        if created_from is None:
-            raise InvalidArgumentError("since must be a datetime or a date")
+        created_from = cast("datetime", scalars.resolve_since(start, look_back, now))
         if retention is None:
             return cls(start - CLOCK_SKEW, created_from, created_from)
         remembered_from = datetime.fromtimestamp(now, UTC) - retention + RUN_TIME
@@ -81,7 +79,7 @@ class Window:
 class Origins:
     """The payment sessions in which tokens were created."""
 
-    _sessions: dict[str, list[PaymentSession]] = attrs.field(factory=dict)
+    _sessions: dict[str, list[PaymentSession]] = attrs.field(factory=dict[str, list[PaymentSession]])
 
     def add(self, sessions: Sequence[PaymentSession]) -> None:
         """Note the sessions that have a token."""

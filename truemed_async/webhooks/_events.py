@@ -142,8 +142,8 @@ class Event(Model):
         """
         state, id = self._state(), self.delivery_id
         if state is None and id is not None and len(id) < 256 and "\0" not in id:
-            return self.delivery_id
-        return _digest([self.type, *([self.delivery_id, *self._payload()] if state is None else state)])
+            return id
+        return _digest([self.type, *([id, *self._payload()] if state is None else state)])
 
     def _state(self) -> list[str] | None:
         """Return the object and its state, or ``None`` if the event does not identify both."""

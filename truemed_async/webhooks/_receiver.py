@@ -144,7 +144,7 @@ class CatchUpResult:
         return cls(counts=counts, failures=tuple(failure for each in results for failure in each.failures))
 
 
-_EVENT_STATUSES = (
+_EVENT_STATUSES: Sequence[DeliveryStatus] = (
     DeliveryStatus.HANDLED,
     DeliveryStatus.DUPLICATE,
     DeliveryStatus.IN_PROGRESS,
