@@ -280,7 +280,7 @@ class TestUsageErrors:
             (("sessions", "lst"), 'unknown command "lst"; did you mean "list"?'),
             (
                 ("nonsense",),
-                'unknown command "nonsense"; choose from sessions, payments, tokens, catalog, reconciliations, webhooks, emulator',
+                'unknown command "nonsense"; choose from sessions, payments, tokens, catalog, reconciliations, webhooks, doctor, emulator',
             ),
             ((*LIST, "--formt", "csv"), "unknown option --formt; did you mean --format?"),
             ((*LIST, "--nonsense"), "unknown option --nonsense"),

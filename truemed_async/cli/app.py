@@ -1,12 +1,12 @@
 """Reads the command line, runs the command, and turns errors into a message and an exit code."""
 
-import asyncio
 import difflib
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from cyclopts import (
@@ -23,7 +23,6 @@ from cyclopts.exceptions import UnknownCommandError
 
 from truemed_async import __version__
 from truemed_async._warnings import TruemedWarning
-from truemed_async.cli import catalog, doctor, emulator, payments, reconciliations, sessions, tokens, webhooks
 from truemed_async.cli.connection import Context, EnvironmentName, Target
 from truemed_async.cli.options import LITERAL, Count, Text
 from truemed_async.cli.output import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
@@ -48,6 +47,18 @@ Args:
     sessions: The number of sessions in the emulator. Default: 1000.
     seed: The seed of the generated data in the emulator. Default: 0.
 """
+
+COMMANDS: Mapping[str, str] = {
+    "sessions": "Qualification sessions: whether shoppers have a Letter of Medical Necessity.",
+    "payments": "Payment sessions: checkouts, charges of stored payment methods, refunds.",
+    "tokens": "Payment tokens: stored payment methods, for subscriptions.",
+    "catalog": "The product catalog: which items may be paid for with HSA/FSA money.",
+    "reconciliations": "Reconciliations: what was paid out, and for which transactions.",
+    "webhooks": "Webhooks: explain a refused delivery, print the SQL of a store, catch up.",
+    "doctor": "Examine the server: connection, key, lists, fields, errors and headers.",
+    "emulator": "Serve the Truemed API with generated data on this machine, until Ctrl-C.",
+}
+"""The commands, each a module of this package, and what the help says of them."""
 
 # What is shown of a mistyped word: an API key or a personal value does not look like this.
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*\Z")
@@ -100,7 +111,7 @@ def print_warnings(streams: Streams) -> Callable[..., None]:
 def run_with_exit_code(argv: Sequence[str], streams: Streams) -> int:
     """Run one command line; expected errors become a message and an exit code."""
     try:
-        code: int | None = make_app(streams).meta(argv)
+        code: int | None = make_app(streams, argv).meta(argv)
     except KeyboardInterrupt:
         streams.print_message("interrupted")
         return EXIT_INTERRUPTED
@@ -113,8 +124,17 @@ def run_with_exit_code(argv: Sequence[str], streams: Streams) -> int:
     return code or 0
 
 
-def make_app(streams: Streams) -> App:
-    """Return the whole command line."""
+def load_command(name: str) -> App:
+    """Import the module of a command and return its app."""
+    app: App = import_module(f"truemed_async.cli.{name}").make_app()
+    return app
+
+
+def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
+    """Return the command line. Commands that are not among ``words`` only have a name and a line of help.
+
+    Importing every command would take longer than most of them run.
+    """
     app = App(
         name="truemed",
         help=HELP,
@@ -126,14 +146,8 @@ def make_app(streams: Streams) -> App:
         result_action="return_value",
     )
     app.meta.suppress_keyboard_interrupt = False
-    app.command(sessions.make_app())
-    app.command(payments.make_app())
-    app.command(tokens.make_app())
-    app.command(catalog.make_app())
-    app.command(reconciliations.make_app())
-    app.command(webhooks.make_app())
-    app.command(emulator.emulator)
-    app.command(doctor.doctor)
+    for name, summary in COMMANDS.items():
+        app.command(load_command(name) if name in words else App(name=name, help=summary))
 
     def launch(
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
@@ -178,7 +192,11 @@ def name_options(message: str, app: App, tokens: Sequence[str]) -> str:
 def run_command(command: Callable[..., Any], *args: Any, **options: Any) -> int | None:
     """Call a command, in an event loop if it is a coroutine; those of the library, such as help, are not."""
     result = command(*args, **options)
-    code: int | None = asyncio.run(result) if inspect.iscoroutine(result) else result
+    if inspect.iscoroutine(result):
+        import asyncio  # noqa: PLC0415  # takes as long to load as a quarter of --help
+
+        result = asyncio.run(result)
+    code: int | None = result
     return code
 
 

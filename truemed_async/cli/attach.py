@@ -15,7 +15,8 @@ from truemed_async._files import create_owner_only, write_all
 from truemed_async._sensitive import Sensitive
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, Flag, ListFormat, Text
-from truemed_async.cli.output import EXIT_FAILURE, collect_rows, format_csv, render_rows
+from truemed_async.cli.output import EXIT_FAILURE, format_csv, render_rows
+from truemed_async.cli.progress import collect_rows
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
+from cyclopts import App
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -14,13 +15,21 @@ from rich.text import Text
 import truemed_async
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag
-from truemed_async.cli.output import EXIT_FAILURE, Streams, can_show_progress, progress_bar
+from truemed_async.cli.output import EXIT_FAILURE, Streams
+from truemed_async.cli.progress import can_show_progress, progress_bar
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from truemed_async.diagnostics import Check, FieldReport, ServerReport
 
 _STYLES: Mapping[str, str] = {"ok": "green", "differs": "yellow", "unknown": "dim", "failed": "red"}
+
+
+def make_app() -> App:
+    """Return ``truemed doctor``."""
+    app = App(name="doctor")
+    app.default(doctor)
+    return app
 
 
 async def doctor(

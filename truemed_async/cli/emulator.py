@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 import attrs
 import orjson
 from attrs.validators import instance_of
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from truemed_async._files import create_owner_only, resolve_links, write_all
 from truemed_async._sensitive import Sensitive
@@ -49,6 +49,13 @@ _ENDING_SIGNALS: Final = (
     "SIGPWR",
     "SIGXCPU",
 )
+
+
+def make_app() -> App:
+    """Return ``truemed emulator``."""
+    app = App(name="emulator")
+    app.default(emulator)
+    return app
 
 
 async def emulator(

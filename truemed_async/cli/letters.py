@@ -10,7 +10,8 @@ from rich.text import Text as Line
 import truemed_async
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, RequiredText, Text
-from truemed_async.cli.output import Streams, collect_rows, pluralize, render_rows
+from truemed_async.cli.output import Streams, pluralize, render_rows
+from truemed_async.cli.progress import collect_rows
 from truemed_async.cli.summary import GUTTER, MAX_WIDTH, draw_bars
 from truemed_async.errors import InvalidArgumentError
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag, Text
-from truemed_async.cli.output import ShowProgress, can_show_progress, format_minute, pluralize, progress_bar
+from truemed_async.cli.output import format_minute, pluralize
+from truemed_async.cli.progress import ShowProgress, can_show_progress, progress_bar
 from truemed_async.cli.resources import read_secret
 
 if TYPE_CHECKING:

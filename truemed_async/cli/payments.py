@@ -25,7 +25,8 @@ from truemed_async.cli.options import (
     parse_items,
     parse_return_url,
 )
-from truemed_async.cli.output import EXIT_FAILURE, collect_rows, pluralize, render_rows
+from truemed_async.cli.output import EXIT_FAILURE, pluralize, render_rows
+from truemed_async.cli.progress import collect_rows
 from truemed_async.cli.resources import Filters, ResourceCommands
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.money import format_dollars

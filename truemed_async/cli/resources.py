@@ -15,16 +15,14 @@ from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, WHOLE_LIST, Flag, Ids, ListFormat, Period, Text
 from truemed_async.cli.output import (
     EXIT_FAILURE,
-    ShowProgress,
     Streams,
-    can_show_progress,
     format_minute,
     pluralize,
     printable,
-    progress_bar,
     render_outcomes,
     render_page,
 )
+from truemed_async.cli.progress import ShowProgress, can_show_progress, progress_bar
 from truemed_async.cli.summary import SummaryFormat, write_summary
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
