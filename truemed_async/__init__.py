@@ -70,6 +70,12 @@ if TYPE_CHECKING:
         CancellationOutcome as CancellationOutcome,
         CancellationResult as CancellationResult,
     )
+    from truemed_async.resources._catalog_sync import (
+        CatalogAction as CatalogAction,
+        CatalogChange as CatalogChange,
+        CatalogItemParams as CatalogItemParams,
+        read_catalog_csv as read_catalog_csv,
+    )
     from truemed_async.resources._fields import QualificationSessionUpdateParams as QualificationSessionUpdateParams
     from truemed_async.sync import SyncStream as SyncStream, Truemed as Truemed
 
@@ -80,6 +86,9 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "Attempt": "options",
     "CancellationOutcome": "resources._cancel_stale",
     "CancellationResult": "resources._cancel_stale",
+    "CatalogAction": "resources._catalog_sync",
+    "CatalogChange": "resources._catalog_sync",
+    "CatalogItemParams": "resources._catalog_sync",
     "DeepLink": "_validation.urls",
     "Endpoint": "_core.endpoint",
     "Idempotency": "_core.endpoint",
@@ -105,6 +114,7 @@ _LAZY_IMPORTS: Mapping[str, str] = {
     "mirror": "exports",
     "json_default": "models",
     "qualification_link": "links",
+    "read_catalog_csv": "resources._catalog_sync",
     "summarize": "exports",
 }
 

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from truemed_async import CatalogEligibility, QualificationStatus, errors, qualification_link
+from truemed_async import CatalogEligibility, CatalogItemParams, QualificationStatus, errors, qualification_link
 
 WHOLE = {"description": "Warm", "image_urls": ["https://shop.example/a.png"], "url": "https://shop.example/a"}
 
@@ -85,3 +85,28 @@ async def answer(link):
             assert answered.status == 200
 
     await asyncio.to_thread(send)
+
+
+async def test_catalog_is_synchronized_and_then_unchanged(shop, emulator):
+    """docs/catalog.md: plan, apply, repeat."""
+    items = emulator.state.catalog_items
+    items.add(sku="MAT", name="Mat")
+    items.add(sku="OLD", name="Old")
+    catalog = [CatalogItemParams("MAT", name="Yoga mat", **WHOLE), CatalogItemParams("RUG", name="Rug", **WHOLE)]
+    plan = [("MAT", "update"), ("RUG", "create"), ("OLD", "gone")]
+
+    assert [(each.id, each.action) for each in await shop.catalog.sync(catalog, dry_run=True)] == plan
+    assert items.get("MAT").name == "Mat"
+    changes = await shop.catalog.sync(catalog)
+    assert [(each.id, each.action) for each in changes] == plan
+    assert [each.applied for each in changes] == [True, True, False]
+    assert (items.get("MAT").name, items.get("RUG").name, items.count) == ("Yoga mat", "Rug", 3)
+    assert {each.action for each in await shop.catalog.sync(catalog)} == {"unchanged", "gone"}
+
+
+async def test_lost_answers_of_a_synchronization_create_nothing_twice(shop, emulator):
+    catalog = [CatalogItemParams(f"SKU-{number}", name="Mat", **WHOLE) for number in range(8)]
+    with emulator.faults.add("applied_then_reset", route="catalog_items.create"):
+        changes = await shop.catalog.sync(catalog)
+    assert all(each.ok and each.applied for each in changes)
+    assert emulator.state.catalog_items.count == 8

@@ -1,18 +1,24 @@
 """``truemed catalog``: the items of the shop and their eligibility."""
 
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 from cyclopts import App, Parameter
 
+import truemed_async
 from truemed_async.cli.connection import Context
-from truemed_async.cli.mutations import execute
-from truemed_async.cli.options import CONTEXT, MANY, NO_VALUES, Ids, RequiredText, Text, or_unset
-from truemed_async.cli.output import render_object
+from truemed_async.cli.mutations import confirm, execute, require_terminal
+from truemed_async.cli.options import CONTEXT, MANY, NO_VALUES, Flag, Ids, ListFormat, RequiredText, Text, or_unset
+from truemed_async.cli.output import EXIT_FAILURE, collect_rows, pluralize, render_object, render_rows
 from truemed_async.cli.resources import Filters, ResourceCommands
+from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from truemed_async import AsyncTruemed, CatalogItemCreation, CatalogItemUpdate
+    from truemed_async import AsyncTruemed, CatalogChange, CatalogItemCreation, CatalogItemParams, CatalogItemUpdate
 
 
 @Parameter(name="*")
@@ -57,6 +63,8 @@ class ItemFields:
 
 
 NO_FIELDS = ItemFields()
+CHANGE_COLUMNS = ("sku", "action", "fields", "applied", "error")
+WRITTEN = ("create", "update")
 
 
 def make_app() -> App:
@@ -73,6 +81,7 @@ def make_app() -> App:
     ).add_to(app)
     app.command(create_item, name="create")
     app.command(update_item, name="update")
+    app.command(sync_catalog, name="sync")
     app.command(checkout_method, name="checkout-method")
     return app
 
@@ -117,6 +126,78 @@ async def update_item(
         return await client.catalog_items.update(sku, name=or_unset(name), **fields.as_kwargs())
 
     await execute(context, update, hint="run the same command again: the values end up the same")
+
+
+def sync_catalog(
+    file: Path,
+    /,
+    *,
+    dry_run: Flag = False,
+    yes: Flag = False,
+    format: ListFormat = None,
+    context: Annotated[Context, CONTEXT],
+) -> Coroutine[Any, Any, int] | int:
+    """Make Truemed's catalog equal to a CSV file: create what it lacks, update what differs, and report the rest.
+
+    The command shows the plan and asks for confirmation, unless --yes is given. Items that only Truemed has are shown as
+    gone: there is no endpoint that deletes one. Unchanged items are counted only. Running the command again is safe. The
+    exit code is 1 if an item failed.
+
+    Args:
+        file: A CSV file as catalog export writes it: sku and name, and any of description, image_urls, url, gtin,
+            metadata, product_id. An empty cell leaves the field as it is.
+        dry_run: Show the plan, and change nothing.
+        yes: Do not ask for confirmation. Required if standard input is not a terminal.
+        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
+    """
+    try:
+        items = truemed_async.read_catalog_csv(file)
+    except OSError as error:
+        raise InvalidArgumentError(f"the file cannot be read: {error.strerror}") from error
+    if not dry_run and not yes:
+        require_terminal(context.streams)
+        plan = asyncio.run(_sync(context, items, None, dry_run=True))
+        if not any(change.action in WRITTEN for change in plan):
+            return 0
+        if not confirm(context.streams, "Apply this plan?"):
+            context.streams.print_message("nothing was changed")
+            return EXIT_FAILURE
+    return _sync_and_report(context, items, format, dry_run=dry_run)
+
+
+async def _sync_and_report(
+    context: Context, items: "list[CatalogItemParams]", format: str | None, *, dry_run: bool
+) -> int:
+    changes = await _sync(context, items, format, dry_run=dry_run)
+    return 0 if all(change.ok for change in changes) else EXIT_FAILURE
+
+
+async def _sync(
+    context: Context, items: "list[CatalogItemParams]", format: str | None, *, dry_run: bool
+) -> "list[CatalogChange]":
+    """Run a synchronization, and show what it changed, of an interrupted run, too."""
+    changes: list[CatalogChange] = []
+    try:
+        async with context.target.connect() as client:
+            await collect_rows(context.streams, client.catalog_items.sync(items, dry_run=dry_run), changes)
+    finally:
+        rows = [_change_row(change) for change in changes if change.action != "unchanged"]
+        render_rows(context.streams, rows, format, CHANGE_COLUMNS)
+    counts = Counter(change.action for change in changes)
+    counted = ", ".join(f"{action} {number:,}" for action, number in sorted(counts.items()))
+    failed = sum(not change.ok for change in changes)
+    context.streams.print_message(f"{pluralize(len(changes), 'item')} ({counted}), {failed:,} failed")
+    return changes
+
+
+def _change_row(change: "CatalogChange") -> dict[str, object]:
+    return {
+        "sku": change.id,
+        "action": change.action,
+        "fields": " ".join(change.fields),
+        "applied": change.applied,
+        "error": None if change.error is None else str(change.error),
+    }
 
 
 async def checkout_method(skus: Ids, /, *, context: Annotated[Context, CONTEXT]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast
 
 import attrs
 import orjson
@@ -101,12 +101,18 @@ def _show_request(streams: Streams, request: Request) -> None:
     streams.print_data(orjson.dumps(data, option=orjson.OPT_INDENT_2 if streams.is_terminal else 0).decode())
 
 
-def confirm(streams: Streams, question: str) -> bool:
-    """Ask a person at a terminal, and return whether the answer is yes."""
+def require_terminal(streams: Streams) -> TextIO:
+    """Return standard input if a person can answer there."""
     if streams.source is None or not (streams.source.isatty() and streams.err.isatty()):
         raise InvalidArgumentError("stdin is not a terminal: pass --yes to confirm, or --dry-run to see the request")
+    return streams.source
+
+
+def confirm(streams: Streams, question: str) -> bool:
+    """Ask a person at a terminal, and return whether the answer is yes."""
+    source = require_terminal(streams)
     streams.print_message(f"{question} [y/N] ", end="")
-    return streams.source.readline().strip().lower() in ("y", "yes")
+    return source.readline().strip().lower() in ("y", "yes")
 
 
 # --- dry runs -----------------------------------------------------------------------------------------------------

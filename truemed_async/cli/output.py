@@ -24,12 +24,12 @@ from truemed_async._files import flush_all, write_all
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
     from truemed_async import Model, Outcome, Page, Stream
 
     M = TypeVar("M", bound=Model)
-
-T = TypeVar("T")
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Self, cast
@@ -304,11 +305,13 @@ def _refunded(session: PaymentSession, captured: int | None) -> int | None:
     """Return the sum of the refunds so far, if the response tells it."""
     if session.refund_amount is not None:
         return session.refund_amount
-    refunds: Any = session.extra.get("refunds")
+    refunds: object = session.extra.get("refunds")
     if isinstance(refunds, list):
-        amounts: list[Any] = [each.get("amount") if isinstance(each, dict) else None for each in cast("Any", refunds)]
-        if all(type(amount) is int for amount in amounts):
-            return sum(amounts)
+        entries: list[Any] = [*refunds]
+        amounts = [_amount(entry) for entry in entries]
+        known = [amount for amount in amounts if amount is not None]
+        if len(known) == len(amounts):
+            return sum(known)
     match session.status_summary:
         case PaymentStatusSummary.CAPTURED | PaymentStatusSummary.PARTIALLY_CAPTURED:
             return 0
@@ -316,6 +319,12 @@ def _refunded(session: PaymentSession, captured: int | None) -> int | None:
             return captured
         case _:
             return None if session.may_fulfill else 0
+
+
+def _amount(refund: Any) -> int | None:
+    """Return the amount of an undocumented entry of ``refunds``."""
+    amount: object = refund.get("amount") if isinstance(refund, Mapping) else None  # pyright: ignore[reportUnknownMemberType]
+    return amount if type(amount) is int else None
 
 
 def _decimal(value: object) -> Decimal | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from yarl import URL
 
@@ -25,7 +26,8 @@ from truemed_async.models import (
     Page,
 )
 from truemed_async.options import UNSET, OnInvalid, RequestOptions, Unset
-from truemed_async.resources._base import GettableResource
+from truemed_async.resources._base import ClientProtocol, GettableResource, Resource
+from truemed_async.resources._catalog_sync import CatalogChange, CatalogItemParams, sync_catalog, validate_catalog
 from truemed_async.resources._fields import ITEM_FIELDS, ITEM_FILTERS, build_body, build_query, build_update
 
 # Truemed does not document how this list is sorted.
@@ -220,6 +222,44 @@ class CatalogItems(GettableResource[CatalogItem]):
             UPDATE_CATALOG_ITEM, body={"sku": scalars.validate_text("sku", sku), **item}, options=options
         )
 
+    def sync(
+        self,
+        items: Collection[CatalogItemParams],
+        *,
+        dry_run: bool = False,
+        concurrency: int = 4,
+        options: RequestOptions | None = None,
+    ) -> Stream[CatalogChange]:
+        """Make Truemed's catalog equal to yours: create what it lacks, and update what differs.
+
+        The whole catalog is read first; nothing is written if that fails. Then each item of yours yields one
+        :class:`~truemed_async.CatalogChange`, in your order, and at the end each item that only Truemed has, as
+        ``gone``: no endpoint deletes one. A failure affects its own item only.
+
+        These endpoints take no idempotency key. If the response to a write is lost, or somebody else changes the item,
+        it is read again and only written again, up to three times in all, if it still differs. A SKU is unique at
+        Truemed, so nothing is created twice, and repeating a run writes only what is missing.
+
+        Args:
+            items: Your whole catalog, each SKU once.
+            dry_run: Whether to write nothing, and yield the plan.
+
+        Raises:
+            InvalidArgumentError: An item is invalid, or a SKU occurs twice; nothing was sent.
+            PaginationDriftError: The pages of the catalog contradict each other; raised while iterating, before a write.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed guide, "Managing Your Catalog".
+        """
+        return Stream(
+            sync_catalog(
+                validate_catalog(items),
+                _Catalog(self._client, self, options),
+                dry_run=scalars.validate_bool("dry_run", dry_run),
+                concurrency=scalars.validate_positive_int("concurrency", concurrency),
+            )
+        )
+
     async def checkout_method(self, skus: Collection[str], *, options: RequestOptions | None = None) -> CheckoutMethod:
         """Ask whether to offer Truemed for an item or a cart.
 
@@ -249,3 +289,24 @@ class CatalogItems(GettableResource[CatalogItem]):
             },
             options=options,
         )
+
+
+class _Catalog(Resource):
+    """The calls of :func:`sync_catalog`, with the options of the caller. Values of Truemed are sent back unchecked."""
+
+    def __init__(self, client: ClientProtocol, items: CatalogItems, options: RequestOptions | None) -> None:
+        super().__init__(client)
+        self._items = items
+        self._options = options
+
+    def iter(self) -> Stream[CatalogItem]:
+        return self._items.iter(options=self._options)
+
+    async def get(self, sku: str, /) -> CatalogItem:
+        return await self._items.get(sku, options=self._options)
+
+    async def create(self, body: Mapping[str, Any], /) -> object:
+        return await self._request(CREATE_CATALOG_ITEM, body=body, options=self._options)
+
+    async def update(self, body: Mapping[str, Any], /) -> object:
+        return await self._request(UPDATE_CATALOG_ITEM, body=body, options=self._options)

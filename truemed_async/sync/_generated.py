@@ -18,6 +18,7 @@ from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem,
 from truemed_async.options import Environment, Hook, OnInvalid, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset, Validation
 from truemed_async.resources._attach import AttachOutcome, UserMatch
 from truemed_async.resources._cancel_stale import CancellationOutcome
+from truemed_async.resources._catalog_sync import CatalogChange, CatalogItemParams
 from truemed_async.resources._fields import QualificationSessionUpdateParams
 from truemed_async.resources._property import add_resource_properties
 from truemed_async.sync._base import bridge_stream, format_repr, hand_over, reject_session, wrap_resources, wrap_secret
@@ -186,6 +187,37 @@ class CatalogItems:
         Source: Truemed API reference, "Update Catalog Item"; guide, "Managing Your Catalog".
         """
         return runner.run(self._async.update, sku, name=name, description=description, image_urls=image_urls, url=url, gtin=gtin, metadata=metadata, product_id=product_id, options=options)
+
+    def sync(
+        self,
+        items: Collection[CatalogItemParams],
+        *,
+        dry_run: bool = False,
+        concurrency: int = 4,
+        options: RequestOptions | None = None,
+    ) -> SyncStream[CatalogChange]:
+        """Make Truemed's catalog equal to yours: create what it lacks, and update what differs.
+
+        The whole catalog is read first; nothing is written if that fails. Then each item of yours yields one
+        :class:`~truemed_async.CatalogChange`, in your order, and at the end each item that only Truemed has, as
+        ``gone``: no endpoint deletes one. A failure affects its own item only.
+
+        These endpoints take no idempotency key. If the response to a write is lost, or somebody else changes the item,
+        it is read again and only written again, up to three times in all, if it still differs. A SKU is unique at
+        Truemed, so nothing is created twice, and repeating a run writes only what is missing.
+
+        Args:
+            items: Your whole catalog, each SKU once.
+            dry_run: Whether to write nothing, and yield the plan.
+
+        Raises:
+            InvalidArgumentError: An item is invalid, or a SKU occurs twice; nothing was sent.
+            PaginationDriftError: The pages of the catalog contradict each other; raised while iterating, before a write.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: Truemed guide, "Managing Your Catalog".
+        """
+        return SyncStream(self._async.sync(items, dry_run=dry_run, concurrency=concurrency, options=options))
 
     def checkout_method(self, skus: Collection[str], *, options: RequestOptions | None = None) -> CheckoutMethod:
         """Ask whether to offer Truemed for an item or a cart.
