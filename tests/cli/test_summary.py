@@ -73,7 +73,7 @@ def test_chart_shows_last_days(truemed):
     done = truemed(*EMULATOR, "sessions", "summary", "--format", "chart")
 
     assert len(re.findall(r"^2026-\d\d-\d\d ", done.out, re.MULTILINE)) == 31
-    assert "the last 31 of 90 days" in done.out
+    assert re.search(r"the last 31 of [0-9]+ days", done.out)  # the objects of the examples are relative to today
 
 
 def test_chart_on_narrow_terminal(truemed, terminal, monkeypatch):
