@@ -92,6 +92,42 @@ def test_ctrl_c_during_export_exits_130(start, finish, tmp_path, monkeypatch):
 
 
 @posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
+def test_attach_that_is_interrupted_attaches_each_session_once_when_it_is_run_again(
+    start, finish, tmp_path, monkeypatch, number
+):
+    people = range(60)
+    matches, report = tmp_path / "matches.csv", tmp_path / "report.csv"
+    rows = "".join(f"p{person}@example.com,user-{person}\n" for person in people)
+    matches.write_text(f"email,user_id\n{rows}", encoding="utf-8")
+    line = ("sessions", "attach", str(matches), "--run-id", "r", "--report", str(report), "--format", "csv")
+    with Emulator(sessions=0) as emulator:
+        monkeypatch.setenv("TRUEMED_BASE_URL", emulator.url)
+        monkeypatch.setenv("TRUEMED_API_KEY", emulator.api_key)
+        sessions = emulator.state.qualification_sessions
+        ids = [sessions.add(email=f"p{person}@example.com", user_id=None) for person in people]
+        with emulator.faults.add("latency", seconds=0.2, route="qualification_sessions.update"):
+            process = start(*line)
+            wait_until(lambda: sum(sessions.get(id).user_id is not None for id in ids) > 16)  # the second wave
+            process.send_signal(number)
+            interrupted = finish(process)
+        attached = sum(sessions.get(id).user_id is not None for id in ids)
+        assert 0 < attached < len(people)
+        if number == signal.SIGINT:
+            assert (interrupted.code, interrupted.err) == (130, "interrupted\n")
+            assert 0 < report.read_text(encoding="utf-8").count("attached,") < len(people)
+        done = finish(start(*line))
+        assert done.code == 0
+        counts = {row["outcome"]: int(row["count"]) for row in csv.DictReader(done.out.splitlines())}
+        assert counts["attached"] + counts["already_attached"] == len(people)
+        assert counts["already_attached"] >= attached
+        assert [sessions.get(id).user_id for id in ids] == [f"user-{person}" for person in people]
+        updates = [request for request in emulator.requests if request.method == "POST"]
+    keys = {json.loads(request.body)["idempotency_key"] for request in updates}
+    assert len(keys) == len(people), "each session has one key, however often it was sent"
+
+
+@posix
 @pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 0, "")])
 def test_emulator_process_serves_until_signal(start, finish, number, code, said):
     process = start("emulator", "--port", "0", "--empty")
