@@ -24,7 +24,7 @@ from truemed_async import AsyncTruemed, Timeouts, endpoints
 from truemed_async._core.response import RawResponse
 from truemed_async.diagnostics import examine_server
 from truemed_async.diagnostics._analysis import analyze
-from truemed_async.diagnostics._responses import Observations, Reply
+from truemed_async.diagnostics._responses import Observations, Reply, find_id
 from truemed_async.emulator import Dialect, Emulator, Fault
 from truemed_async.errors import ClientClosedError, InvalidArgumentError
 
@@ -106,19 +106,23 @@ def test_server_that_does_not_listen_is_a_failed_check():
     assert (report.passed, report.dialect, report.fields) == (False, {}, ())
 
 
-def test_unknown_host_is_a_failed_check(monkeypatch):
+@pytest.mark.parametrize(
+    ("server", "name"),
+    [({"base_url": "https://shop.example"}, "another server"), ({"environment": "sandbox"}, "sandbox")],
+)
+def test_unknown_host_is_a_failed_check(monkeypatch, server, name):
     def refuse(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
     async def run():
-        async with AsyncTruemed(KEY, base_url="https://shop.example", timeout=SHORT) as client:
+        async with AsyncTruemed(KEY, **server, timeout=SHORT) as client:
             return await examine_server(client)
 
     report = asyncio.run(run())
     assert checks_of(report)["DNS"].detail == "the host name cannot be resolved"
-    assert (report.server, report.passed) == ("another server", False)
+    assert (report.server, report.passed) == (name, False)
 
 
 def test_proxies_are_described_without_their_addresses(emulator, monkeypatch):
@@ -485,11 +489,17 @@ def test_odd_content_type_is_described(kind):
     assert checks_of(report)["content type"].detail == "there is no JSON"
 
 
-@pytest.mark.parametrize(("status", "result"), [(501, "unknown"), (500, "failed"), (200, "failed")])
+@pytest.mark.parametrize(("status", "result"), [(501, "unknown"), (500, "failed"), (200, "failed"), (None, "failed")])
 def test_object_that_cannot_be_read_is_described(status, result):
-    reply = Reply(endpoint="payment_tokens.get", raw=RawResponse(status, CIMultiDict(), b"[]"))
+    raw = None if status is None else RawResponse(status, CIMultiDict(), b"[]")
+    reply = Reply(endpoint="payment_tokens.get", raw=raw)
     report = analyze(Observations(server="sandbox", replies={"size 30": reply_of([]), "payment_tokens.get": reply}))
     assert checks_of(report)["payment_tokens.get"].status == result
+
+
+@pytest.mark.parametrize("row", [{}, {"id": True}, {"id": None}, {"id": 1.5}])
+def test_row_without_an_id_has_none(row):
+    assert find_id(Observations(server="sandbox", replies={"size 30": reply_of([row])}), "size 30") is None
 
 
 def test_id_that_cannot_be_sent_is_skipped(emulator):

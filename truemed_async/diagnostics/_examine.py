@@ -99,7 +99,7 @@ class _Examination:
     """One run; ``found`` grows with each response."""
 
     def __init__(self, client: AsyncTruemed, seconds: float, progress: ProgressHook | None) -> None:
-        self.found = Observations(server=_describe_server(URL(client.base_url)))
+        self.found = Observations(server=_describe_server(state_of(client).base_url))
         self._client = client
         self._state = state_of(client)
         self._deadline = client.clock.monotonic() + seconds
@@ -205,7 +205,7 @@ class _Examination:
 
     async def _examine_connection(self) -> None:
         """Look at the way to the server: proxy, name, TLS."""
-        options, url = self._state.transport.options, URL(self._client.base_url)
+        options, url = self._state.transport.options, self._state.base_url
         names = [name for name in _PROXY_VARIABLES if os.environ.get(name) or os.environ.get(name.lower())]
         self.found.proxy, self.found.ignored_proxies = options.proxy is not None, tuple(names)
         if options.proxy is not None or options.session is not None:

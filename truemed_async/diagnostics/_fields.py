@@ -26,7 +26,6 @@ MAX_NAME_LENGTH = 40
 MAX_SHOWN_WORDS = 12
 MIN_OBJECTS_WITH_NAME = 2
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?P<fraction>\.\d+)?)?(?P<zone>[Zz]|[+-]\d\d:?\d\d)?\Z")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?\Z")
 
 TIME_FORMS = frozenset({"z", "lower_z", "utc_offset", "local_offset", "microseconds", "nanoseconds", "no_zone"})
@@ -36,7 +35,6 @@ _EXPECTED: Mapping[str, frozenset[str]] = {
     "double": frozenset({"double", "integer"}),
     "boolean": frozenset({"boolean"}),
     "time": frozenset({f"time {form}" for form in TIME_FORMS}),
-    "date": frozenset({"date"}),
     "word": frozenset({"word"}),
     "object": frozenset({"object"}),
     "array": frozenset({"array"}),
@@ -68,7 +66,7 @@ def declared_types(name: str) -> dict[str, str]:
 
 
 def _type_name(kind: Any) -> str:
-    scalars = {str: "string", int: "integer", float: "double", bool: "boolean", datetime: "time", date: "date"}
+    scalars = {str: "string", int: "integer", float: "double", bool: "boolean", datetime: "time", date: "string"}
     if kind in scalars:
         return scalars[kind]
     if isinstance(kind, type) and issubclass(kind, OpenEnum):
@@ -180,8 +178,6 @@ def _form_of_text(text: str, expected: str | None) -> str:
         return "word"
     if expected in ("integer", "double"):
         return "decimal string" if _DECIMAL.match(text) else "string"
-    if expected == "date":
-        return "date" if _DATE.match(text) else "string"
     form = _form_of_time(text) if expected in ("time", None) else None
     return "string" if form is None else f"time {form}"
 
