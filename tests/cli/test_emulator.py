@@ -193,7 +193,8 @@ def test_print_env_has_the_key_and_secret_of_the_state(truemed, tmp_path):
     server.webhooks.register("http://127.0.0.1:9/", secret="a secret")
     write_snapshot(tmp_path / "state.json", EmulatorSnapshot.capture(server))
 
-    done = truemed("emulator", "--print-env", "--state", str(tmp_path / "state.json"))
+    webhook = ("--webhook", "http://127.0.0.1:9/")  # known already, with its secret
+    done = truemed("emulator", "--print-env", *webhook, "--state", str(tmp_path / "state.json"))
 
     assert done.out.splitlines() == [
         "export TRUEMED_BASE_URL=http://127.0.0.1:8642",

@@ -65,7 +65,8 @@ class Target:
 
     def emulator(self, port: int = 0, **options: Any) -> Emulator:
         """Return an emulator that is not yet started; ``options`` are further arguments of it."""
-        return truemed_async.emulator.Emulator(**{"examples": True, "port": port, **self._data, **options})
+        options = {"examples": True, "port": port, **self._data, **options}
+        return truemed_async.emulator.Emulator(**options)
 
     @property
     def _data(self) -> Mapping[str, int]:

@@ -21,7 +21,7 @@ from truemed_async.emulator.resources.qualification_sessions import (
     LETTER_FEE,
     LINK,
     EmulatedQualificationSession,
-    bill,
+    invoice_of,
 )
 from truemed_async.emulator.resources.reconciliations import (
     EmulatedPayout,
@@ -106,7 +106,8 @@ def _qualification_session(draw: random.Random, index: int, created_at: datetime
     reviewed_at = _later(draw, created_at, 2 * _DAY)
     session_type = draw.choice((LINK, CHECKOUT))
     amount = draw.randrange(20_00, 900_00)
-    session = EmulatedQualificationSession(
+    charged = approved and session_type == LINK
+    return EmulatedQualificationSession(
         qualification_session_id=f"qs_{_id(draw)}",
         status=status,
         created_at=created_at,
@@ -114,7 +115,7 @@ def _qualification_session(draw: random.Random, index: int, created_at: datetime
         eligible_amount=amount / 100 if approved else None,
         email=f"{first}.{last}.{index}@example.{draw.choice(('com', 'org'))}".lower() if surveyed else None,
         expires_at=twelve_months_after(reviewed_at) if approved else None,
-        fee=LETTER_FEE if approved and session_type == LINK else None,
+        fee=LETTER_FEE if charged else None,
         lmn_reviewed_at=reviewed_at if reviewed else None,
         session_type=session_type,
         skus_param=f"SKU-{draw.randrange(1000, 1100)},SKU-{draw.randrange(1000, 1100)}"
@@ -126,8 +127,8 @@ def _qualification_session(draw: random.Random, index: int, created_at: datetime
         user_name=name if surveyed and draw.random() < 0.94 else None,  # the rest has its PII hidden
         utm=draw.choice(_UTM) if draw.random() < 0.2 else None,
         external_user_id=f"external-{index:06}" if draw.random() < 0.2 else None,
+        **(invoice_of(reviewed_at, ANCHOR) if charged else {}),
     )
-    return bill(session, ANCHOR)
 
 
 def _status(roll: float) -> str:

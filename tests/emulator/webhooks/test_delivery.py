@@ -329,7 +329,7 @@ class TestStop:
     def test_no_delivery_without_a_registered_endpoint(self, emulator):
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert emulator.webhooks.deliveries == ()
-        assert emulator._sender._task is None
+        assert emulator._senders[0]._task is None
 
     async def test_failing_callback_does_not_stop_deliveries(self, merchant, caplog):
         def broken(*_):

@@ -157,29 +157,28 @@ class QualificationSessions(Store[EmulatedQualificationSession]):
         """Put the Letters of each past week on the invoice of its Thursday, and let the merchant pay what is due."""
         with self.lock:
             for session in self.rows:
-                if session.stripe_invoice_paid_at is None and session.fee is not None:
-                    self.table.put(bill(session, now))
+                is_open = session.fee is not None and session.stripe_invoice_paid_at is None
+                if is_open and session.lmn_reviewed_at is not None:
+                    self.table.put(attrs.evolve(session, **invoice_of(session.lmn_reviewed_at, now)))
 
 
-def bill(session: EmulatedQualificationSession, now: datetime) -> EmulatedQualificationSession:
-    """Return the session with its invoice, as it is at ``now``.
+def invoice_of(reviewed_at: datetime, now: datetime) -> dict[str, Any]:
+    """Return the fields about the invoice of a Letter of ``reviewed_at`` as they are at ``now``; none until it is billed.
 
     That Letters are billed in batches every Thursday is on Truemed's support pages; the hour, the form of the number,
     and that the invoice is paid three days later are made up.
     """
-    if session.fee is None or session.lmn_reviewed_at is None:
-        return session
-    billed_at = _next_thursday(session.lmn_reviewed_at)
+    billed_at = _next_thursday(reviewed_at)
     if billed_at > now:
-        return session
+        return {}
     paid_at = billed_at + _PAYMENT_PERIOD
-    return attrs.evolve(
-        session,
-        charge_group_created_at=billed_at,
-        stripe_invoice_id=f"in_example{billed_at:%Y%m%d}",
-        stripe_invoice_number=f"EXAMPLE-{billed_at:%Y%m%d}",
-        stripe_invoice_paid_at=paid_at if paid_at <= now else None,
-    )
+    day = billed_at.date().isoformat()
+    return {
+        "charge_group_created_at": billed_at,
+        "stripe_invoice_id": f"in_example{day}",
+        "stripe_invoice_number": f"EXAMPLE-{day}",
+        "stripe_invoice_paid_at": paid_at if paid_at <= now else None,
+    }
 
 
 def _next_thursday(moment: datetime) -> datetime:
