@@ -13,7 +13,8 @@ import truemed_async
 from truemed_async.cli.connection import Context
 from truemed_async.cli.mutations import confirm, execute, require_terminal
 from truemed_async.cli.options import CONTEXT, MANY, NO_VALUES, Flag, Ids, ListFormat, RequiredText, Text, or_unset
-from truemed_async.cli.output import EXIT_FAILURE, collect_rows, pluralize, render_object, render_rows
+from truemed_async.cli.output import EXIT_FAILURE, pluralize, render_object, render_rows
+from truemed_async.cli.progress import collect_rows
 from truemed_async.cli.resources import Filters, ResourceCommands
 from truemed_async.errors import InvalidArgumentError
 
