@@ -53,6 +53,8 @@ def is_installed(python: str) -> bool:
 
 if not (shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
     warn("POSTGRESQL IS NOT INSTALLED: ITS STORES ARE NOT TESTED")
+if not (shutil.which("redis-server") or shutil.which("valkey-server")):
+    warn("REDIS IS NOT INSTALLED: ITS STORES ARE NOT TESTED")
 INSTALLED = [python for python in PYTHONS if is_installed(python)]
 for missing in sorted({*PYTHONS} - {*INSTALLED}):
     warn(f"PYTHON {missing} IS NOT INSTALLED: THE TESTS DO NOT RUN ON IT")

@@ -80,9 +80,12 @@ class Server:
         return self
 
     def stop(self, number=signal.SIGINT):
-        """End the server; SIGQUIT ends it as a crash would."""
+        """End the server; SIGQUIT and SIGKILL end it as a crash would."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)  # ``timeout`` passes it on
+            if number == signal.SIGKILL:
+                os.killpg(self._process.pid, number)
+            else:
+                self._process.send_signal(number)  # ``timeout`` passes it on
             self._process.wait(TIMEOUT)
 
     def close(self):
@@ -148,7 +151,8 @@ class PostgresServer(Server):
         """Create an empty database; yield its URL."""
         with contextlib.closing(self.connect()) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
-            yield self.url(name)
+        yield self.url(name)
+        with contextlib.closing(self.connect()) as connection:  # the server may have been restarted
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import functools
 import threading
 
 import psycopg
 import pytest
+import redis
 
 from tests.support.clock import FakeClock
 from truemed_async.webhooks import MemoryDedupStore, SQLiteDedupStore
 from truemed_async.webhooks.postgres import SCHEMA, AsyncPostgresDedupStore, PostgresDedupStore
+from truemed_async.webhooks.redis import AsyncRedisDedupStore, RedisDedupStore
 
 
 class StoreClock(FakeClock):
@@ -80,29 +83,51 @@ def database(postgres_url):
         yield connection
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres", "async postgres"])
-def make_store(request, tmp_path):
+def age_rows(database, seconds):
+    """Make what PostgreSQL stores older."""
+    move = "UPDATE truemed_deliveries SET expires_at = expires_at - make_interval(secs => %s)"
+    database.execute(move, [seconds])
+
+
+def age_keys(url, seconds):
+    """Make what Redis stores older."""
+    with contextlib.closing(redis.Redis.from_url(url)) as client:
+        for key in list(client.scan_iter()):
+            client.pexpire(key, round(client.pttl(key) - seconds * 1000))
+
+
+REMOTE = {
+    "postgres": PostgresDedupStore,
+    "async postgres": AsyncPostgresDedupStore,
+    "redis": RedisDedupStore,
+    "async redis": AsyncRedisDedupStore,
+}
+
+
+@pytest.fixture(params=["memory", "sqlite", *REMOTE])
+def store_kind(request):
+    return request.param
+
+
+@pytest.fixture
+def make_store(request, store_kind, tmp_path):
     """Return a factory of each kind of store."""
-    if "postgres" not in request.param:
-
-        def make(**options):
-            if request.param == "memory":
-                return MemoryDedupStore(**options)
-            return SQLiteDedupStore(tmp_path / "webhooks.db", **options)
-
-        yield make
-        return
-
-    database, url = request.getfixturevalue("database"), request.getfixturevalue("postgres_url")
     with contextlib.ExitStack() as stack:
 
-        def make_remote(clock=None, **options):
+        def make(clock=None, **options):
+            if store_kind in ("memory", "sqlite"):
+                if clock is not None:
+                    options["clock"] = clock
+                if store_kind == "memory":
+                    return MemoryDedupStore(**options)
+                return SQLiteDedupStore(tmp_path / "webhooks.db", **options)
+            url = request.getfixturevalue("redis_url" if "redis" in store_kind else "postgres_url")
             if clock is not None:
-                move = "UPDATE truemed_deliveries SET expires_at = expires_at - make_interval(secs => %s)"
-                clock.add(lambda seconds: database.execute(move, [seconds]))
-            if request.param == "postgres":
-                return stack.enter_context(PostgresDedupStore(url, **options))
-            store = AsyncPostgresDedupStore(url, **options)
-            return stack.enter_context(contextlib.closing(Blocking(store)))
+                aged = url if "redis" in store_kind else request.getfixturevalue("database")
+                clock.add(functools.partial(age_keys if "redis" in store_kind else age_rows, aged))
+            store = REMOTE[store_kind](url, **options)
+            if "postgres" in store_kind:
+                request.getfixturevalue("database")
+            return stack.enter_context(contextlib.closing(Blocking(store) if "async" in store_kind else store))
 
-        yield make_remote
+        yield make

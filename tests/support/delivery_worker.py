@@ -1,0 +1,74 @@
+"""A process that receives deliveries until it is killed: a worker of a server, without the server."""
+
+import contextlib
+import os
+import signal
+from datetime import timedelta
+
+import psycopg
+
+from tests.support.webhook_payloads import SECRET, captured, signed
+from truemed_async.webhooks import Receiver
+from truemed_async.webhooks.postgres import PostgresDedupStore, PostgresInbox
+from truemed_async.webhooks.redis import RedisDedupStore
+
+LEASE = timedelta(seconds=1)
+ADD_EFFECT = "INSERT INTO effects VALUES (%s)"
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Worker:
+    """Receives numbers and where to die; answers with the status of each delivery."""
+
+    def __init__(self, kind, effects, url):
+        self.death = None
+        if kind == "postgres inbox":
+            store, handler = PostgresInbox(url), self.handle_in_transaction
+        else:
+            # The effect is outside of the store: a connection of its own, which commits at once.
+            self.url, self.effects = effects, psycopg.connect(effects, autocommit=True)
+            remote = {"postgres": PostgresDedupStore, "redis": RedisDedupStore}[kind]
+            store, handler = remote(url, lease=LEASE), self.handle
+        self.receiver = Receiver(handler, secrets=SECRET, store=store)
+
+    def handle(self, event):
+        if self.effects.broken:
+            self.effects = psycopg.connect(self.url, autocommit=True)
+        self.handle_in_transaction(event, self.effects)
+
+    def handle_in_transaction(self, event, connection):
+        if self.death == "in the handler, before the effect":
+            die()
+        connection.execute(ADD_EFFECT, [event.delivery_id])
+        if self.death == "in the handler, after the effect":
+            die()
+
+    def deliver(self, number, death):
+        self.death = death
+        body = captured(number)
+        if death == "before the handler":
+            die()
+        status = self.receiver.receive(body, signed(body)).status
+        if death == "after the handler":
+            die()
+        return status
+
+
+DEATHS = (
+    "before the handler",
+    "in the handler, before the effect",
+    "in the handler, after the effect",
+    "after the handler",
+)
+
+
+def serve(pipe, kind, effects, url):
+    """Run until the pipe closes."""
+    worker = Worker(kind, effects, url)
+    with contextlib.suppress(EOFError):
+        while True:
+            pipe.send(worker.deliver(*pipe.recv()))
+    os._exit(0)
