@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         json_default as json_default,
     )
     from truemed_async.models.catalog_items import *  # noqa: F403
+    from truemed_async.models.invoices import *  # noqa: F403
     from truemed_async.models.order import *  # noqa: F403
     from truemed_async.models.payment_sessions import *  # noqa: F403
     from truemed_async.models.payment_tokens import *  # noqa: F403

@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, str] = {
     "tokens": "Payment tokens: stored payment methods, for subscriptions.",
     "catalog": "The product catalog: which items may be paid for with HSA/FSA money.",
     "reconciliations": "Reconciliations: what was paid out, and for which transactions.",
+    "invoices": "Truemed's weekly invoices for Letters, added up from qualification sessions.",
     "webhooks": "Webhooks: explain a refused delivery, print the SQL of a store, catch up.",
     "doctor": "Examine the server: connection, key, lists, fields, errors and headers.",
     "emulator": "Serve the Truemed API with generated data on this machine, until Ctrl-C.",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from truemed_async.models._enums import OpenEnum as OpenEnum
     from truemed_async.models.catalog_items import *  # noqa: F403
+    from truemed_async.models.invoices import *  # noqa: F403
     from truemed_async.models.order import *  # noqa: F403
     from truemed_async.models.payment_sessions import *  # noqa: F403
     from truemed_async.models.payment_tokens import *  # noqa: F403
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "catalog_items",
+    "invoices",
     "order",
     "payment_sessions",
     "payment_tokens",

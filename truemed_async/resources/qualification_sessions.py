@@ -24,7 +24,13 @@ from truemed_async.endpoints import (
     UPDATE_QUALIFICATION_SESSION,
 )
 from truemed_async.errors import InvalidArgumentError, UserIdAlreadySetError
-from truemed_async.models import Page, QualificationSession, QualificationSessionUpdate, QualificationStatus
+from truemed_async.models import (
+    LetterInvoiceReport,
+    Page,
+    QualificationSession,
+    QualificationSessionUpdate,
+    QualificationStatus,
+)
 from truemed_async.options import UNSET, OnInvalid, RequestOptions, Unset
 from truemed_async.resources._attach import Accounts, Attachment, AttachOutcome, UserMatch
 from truemed_async.resources._base import GettableResource
@@ -399,6 +405,29 @@ class QualificationSessions(GettableResource[QualificationSession]):
             dry_run=dry_run,
         )
         return Stream(attachment.run(accounts, concurrency))
+
+    async def letter_invoices(
+        self, *, month: str | None = None, options: RequestOptions | None = None
+    ) -> LetterInvoiceReport:
+        """Return Truemed's invoices to you for Letters, added up from all sessions.
+
+        Merchants that reimburse after a purchase pay a flat fee for each Letter, billed in a batch every Thursday.
+        Truemed has no endpoint for these invoices. That ``fee``, ``charge_group_created_at`` and ``stripe_invoice_…`` of
+        a session describe them is inferred. The whole list of sessions is read, because an invoice may contain a session
+        of any age.
+
+        Args:
+            month: Only invoices that were billed in this month in UTC, as ``"YYYY-MM"``; by default all.
+
+        Raises:
+            PaginationDriftError: The pages do not form a sorted list, so sessions may be missing.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: docs/truemed-api.md, section 7, row N10.
+        """
+        days = None if month is None else scalars.parse_month_days("month", month)
+        async with self.iter(options=options) as sessions:
+            return LetterInvoiceReport.of([session async for session in sessions], days)
 
     async def wait_until_final(
         self,

@@ -14,7 +14,7 @@ from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.request import Query, Request
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
-from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentHold, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentSessionStatus, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
+from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, LetterInvoiceReport, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentHold, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentSessionStatus, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
 from truemed_async.options import Environment, Hook, OnInvalid, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset, Validation
 from truemed_async.resources._attach import AttachOutcome, UserMatch
 from truemed_async.resources._cancel_stale import CancellationOutcome
@@ -1136,6 +1136,30 @@ class QualificationSessions:
         Source: Truemed guide, "Update a Qualification Session".
         """
         return SyncStream(self._async.attach_users(matches, run_id=run_id, dry_run=dry_run, concurrency=concurrency, options=options))
+
+    def letter_invoices(
+        self,
+        *,
+        month: str | None = None,
+        options: RequestOptions | None = None,
+    ) -> LetterInvoiceReport:
+        """Return Truemed's invoices to you for Letters, added up from all sessions.
+
+        Merchants that reimburse after a purchase pay a flat fee for each Letter, billed in a batch every Thursday.
+        Truemed has no endpoint for these invoices. That ``fee``, ``charge_group_created_at`` and ``stripe_invoice_…`` of
+        a session describe them is inferred. The whole list of sessions is read, because an invoice may contain a session
+        of any age.
+
+        Args:
+            month: Only invoices that were billed in this month in UTC, as ``"YYYY-MM"``; by default all.
+
+        Raises:
+            PaginationDriftError: The pages do not form a sorted list, so sessions may be missing.
+
+        Shared arguments and errors: :doc:`/common`.
+        Source: docs/truemed-api.md, section 7, row N10.
+        """
+        return runner.run(self._async.letter_invoices, month=month, options=options)
 
     def wait_until_final(
         self,
