@@ -451,6 +451,7 @@ def test_unknown_fields_of_a_page_survive():
 @pytest.mark.parametrize(
     ("answer", "path", "expected"),
     [
+        ([], "", "an object"),
         ({}, "qualification_sessions", "missing"),
         ({"sessions": []}, "qualification_sessions", "missing"),
         ({"items": [], "data": []}, "qualification_sessions", "missing"),

@@ -19,7 +19,7 @@ from truemed_async.models import (
     Transaction,
 )
 from truemed_async.models._compile import StructureError
-from truemed_async.models._reading import TolerantPage, UnreadableRow, structurer
+from truemed_async.models._reading import TolerantPage, UnreadableRow, lenient_structurer, structurer
 
 ROW = {"qualification_session_id": "qs_1", "status": "approved"}
 POSITION = {"count": 61, "current_page": 2, "last_page": 3, "page_size": 30}
@@ -38,7 +38,7 @@ def read_page(data: Any, rows: int = 0) -> Page[QualificationSession]:
 
 
 def lenient(kind: Any, data: Any, items: str | None = None) -> Any:
-    return structurer(kind, items, lenient=True)(data)
+    return lenient_structurer(kind, items)(data)
 
 
 # --- pages --------------------------------------------------------------------------------------------------------
@@ -239,7 +239,8 @@ def test_lenient_reads_what_strict_reads_and_otherwise_loses_no_value(name, valu
 
 def read_tolerant(*rows: Any, is_lenient: bool = False) -> Any:
     kind = TolerantPage[QualificationSession]
-    return structurer(kind, "qualification_sessions", lenient=is_lenient)({"qualification_sessions": list(rows)})
+    make = lenient_structurer if is_lenient else structurer
+    return make(kind, "qualification_sessions")({"qualification_sessions": list(rows)})
 
 
 def test_tolerant_page_has_a_stand_in_for_each_unreadable_row():

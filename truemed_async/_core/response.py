@@ -37,7 +37,7 @@ from truemed_async.errors import (
 from truemed_async.models._base import Model
 from truemed_async.models._compile import StructureError
 from truemed_async.models._converter import JSONDecodeError, loads
-from truemed_async.models._reading import structurer
+from truemed_async.models._reading import lenient_structurer, structurer
 
 T = TypeVar("T")
 
@@ -149,7 +149,8 @@ def _read_success(raw: RawResponse, endpoint: Endpoint[T], *, lenient: bool) -> 
     except JSONDecodeError:
         return _truncated(raw) if looks_truncated(body) else _undecodable(raw, "the response is malformed JSON")
     try:
-        return cast("T", structurer(cast("Any", endpoint.result), endpoint.items, lenient=lenient)(data))
+        find_structure = lenient_structurer if lenient else structurer
+        return cast("T", find_structure(cast("Any", endpoint.result), endpoint.items)(data))
     except StructureError as mismatch:
         path, expected = mismatch.path, mismatch.expected
     return _undecodable(raw, f"expected {expected} at {path or 'the top'}", path)

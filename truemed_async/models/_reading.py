@@ -73,12 +73,21 @@ class TolerantPage(Page[T], Generic[T]):
 
 
 @cache
-def structurer(kind: Any, items: str | None = None, *, lenient: bool = False) -> Callable[[Any], Any]:
+def structurer(kind: Any, items: str | None = None) -> Callable[[Any], Any]:
     """Return the function that builds ``kind`` from parsed JSON, or raises :class:`StructureError`.
 
-    ``items`` is the key of the rows in the response of a list. With ``lenient`` a value of the wrong type is an error
-    only in a required field.
+    ``items`` is the key of the rows in the response of a list.
     """
+    return _make_structurer(kind, items, lenient=False)
+
+
+@cache
+def lenient_structurer(kind: Any, items: str | None = None) -> Callable[[Any], Any]:
+    """Return the same function, but for it a value of the wrong type is an error in a required field only."""
+    return _make_structurer(kind, items, lenient=True)
+
+
+def _make_structurer(kind: Any, items: str | None, *, lenient: bool) -> Callable[[Any], Any]:
     origin = typing.get_origin(kind) or kind
     if isinstance(origin, type) and issubclass(origin, Page):
         return _page_reader(

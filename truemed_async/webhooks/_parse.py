@@ -13,7 +13,7 @@ from truemed_async.errors import PayloadError
 from truemed_async.models import Model, QualificationStatus
 from truemed_async.models._compile import StructureError, parse_datetime
 from truemed_async.models._converter import JSONDecodeError, loads
-from truemed_async.models._reading import structurer
+from truemed_async.models._reading import lenient_structurer
 from truemed_async.models.catalog_items import CatalogItem
 from truemed_async.models.payment_sessions import PaymentSessionStatus
 from truemed_async.webhooks._events import (
@@ -269,4 +269,4 @@ def _parse_payload(model_class: type[M], data: Mapping[str, Any]) -> M:
     if model_class is PaymentSessionPayload:
         ids = (data[name] for name in _SESSION_ID_NAMES if data.get(name) is not None)
         members["payment_session_id"] = next(ids, None)
-    return cast("M", structurer(cast("Any", model_class), lenient=True)(members))
+    return cast("M", lenient_structurer(cast("Any", model_class))(members))
