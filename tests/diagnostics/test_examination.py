@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 
 from tests.diagnostics.conftest import examine
 from tests.integration.test_emulator_faults import EXPECTED, PARAMETERS
-from tests.support.canary import EMAIL, NAME, USER_ID, leaks
+from tests.support.canary import EMAIL, NAME, USER_ID, found_in_error, leaks
 from tests.support.recording_server import KEY
 from tests.support.scale import scale
 from truemed_async import AsyncTruemed, Timeouts, endpoints
@@ -98,7 +98,7 @@ def test_server_that_does_not_listen_is_a_failed_check():
         port = listener.getsockname()[1]
 
     async def run():
-        async with AsyncTruemed(KEY, base_url=f"http://127.0.0.1:{port}", timeout=SHORT) as client:
+        async with AsyncTruemed(KEY, base_url=f"http://127.0.0.1:{port}") as client:
             return await examine_server(client)
 
     report = asyncio.run(run())
@@ -146,7 +146,7 @@ def test_tls_is_described():
     server, client = contexts()
     with Emulator(sessions=2, tls=server) as emulator:
         assert checks_of(examine(emulator, ssl_context=client))["TLS"].detail.startswith("TLSv1.")
-        report = examine(emulator, timeout=SHORT)
+        report = examine(emulator)
         assert checks_of(report)["TLS"].detail == "the certificate was not accepted"
         assert checks_of(report)["response"].detail == "the server's certificate was not accepted"
         with emulator.faults.add("tls_handshake_stall"):
@@ -157,7 +157,7 @@ def test_tls_is_described():
 def test_server_without_tls_fails_the_handshake(emulator):
     async def run():
         url = emulator.url.replace("http://", "https://")
-        async with AsyncTruemed(emulator.api_key, base_url=url, timeout=SHORT) as client:
+        async with AsyncTruemed(emulator.api_key, base_url=url) as client:
             return await examine_server(client)
 
     assert checks_of(asyncio.run(run()))["TLS"].detail == "the handshake failed"
@@ -516,3 +516,21 @@ async def test_closed_client_raises(emulator):
     await client.aclose()
     with pytest.raises(ClientClosedError):
         await examine_server(client)
+
+
+@pytest.mark.parametrize("last", [8, 24])
+def test_error_of_a_progress_hook_shows_nothing(emulator, last):
+    """It passes through every frame of the examination, whose locals a crash reporter shows."""
+    emulator.faults.add(Canaries())
+
+    def fail(done, _):
+        if done == last:
+            raise RuntimeError
+
+    async def run():
+        async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
+            await examine_server(client, progress=fail)
+
+    with pytest.raises(RuntimeError) as caught:
+        asyncio.run(run())
+    assert found_in_error(caught.value) == []

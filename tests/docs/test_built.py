@@ -39,7 +39,11 @@ def test_every_public_name_is_in_the_reference(built):
         assert (f"module-truemed_async.{name}" if name in modules else f"truemed_async.{name}") in anchors, name
 
 
-@pytest.mark.parametrize("module", [truemed_async.errors, truemed_async.emulator], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [truemed_async.diagnostics, truemed_async.errors, truemed_async.emulator],
+    ids=lambda module: module.__name__,
+)
 def test_every_public_name_of_a_module_is_in_the_reference(module, built):
     reference = "".join(page.read_text(encoding="utf-8") for page in (built / "reference").glob("*.html"))
     own = [

@@ -49,6 +49,7 @@ from truemed_async import (
     export_reconciliation,
     summarize,
 )
+from truemed_async.diagnostics import Check, FieldReport, ServerReport, examine_server
 from truemed_async.errors import APIError, CallError, DecodeError, PaymentMethodError, RateLimitedError, TruemedError
 from truemed_async.exports import ExportResult, ListingSummary
 
@@ -186,6 +187,11 @@ async def reconciliations(client: AsyncTruemed) -> None:
     done = await export_reconciliation(books.reconcile(month="2026-10"), "october.csv", columns=["amount_cents"])
     assert_type(await export(books.iter_payouts(start_date="2026-10-01", end_date="2026-10-31"), "x.csv"), ExportResult)
     assert_type(await summarize(client.qualification_sessions.iter()), ListingSummary)
+    report = await examine_server(client, timeout=60, progress=lambda done, total: print(done, total))
+    assert_type(report, ServerReport)
+    assert_type(report.checks, tuple[Check, ...])
+    assert_type(report.fields, tuple[FieldReport, ...])
+    assert_type(report.dialect, Mapping[str, Any])
     assert_type(done.report.agrees, bool)
     assert_type(done.result.rows, int)
     for payout in done.report.mismatches:

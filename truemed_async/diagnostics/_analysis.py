@@ -163,13 +163,13 @@ class _Analysis:
     def run(self) -> None:
         """Make all checks, as far as there are responses."""
         self._connection()
-        if not self._key():
-            self._key_refusal()
-            return
         if self.found.stopped:
             self._add(
                 "connection", "requests", "failed", "ended early: the server failed several times, or the time was over"
             )
+        if not self._key():
+            self._key_refusal()
+            return
         self._lists()
         self._rows()
         self._errors()
@@ -225,11 +225,14 @@ class _Analysis:
     def _clock(self, first: Reply) -> None:
         assert first.raw is not None
         try:
-            sent = parsedate_to_datetime(first.raw.headers.get("Date", ""))
-            error = round(first.received_at - (sent if sent.tzinfo else sent.replace(tzinfo=UTC)).timestamp())
+            date = parsedate_to_datetime(first.raw.headers.get("Date", ""))
+            sent_at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
         except (TypeError, ValueError, OverflowError):
             self._add("connection", "clock", "unknown", "no Date header")
             return
+        # The header has whole seconds, and the server wrote it between the request and the response.
+        ahead, behind = first.received_at - first.seconds - sent_at - 1, sent_at - first.received_at
+        error = round(ahead if ahead > 0 else -behind if behind > 0 else 0)
         status: CheckStatus = "ok" if abs(error) <= MAX_CLOCK_ERROR else "differs"
         direction = "ahead of" if error > 0 else "behind"
         self._add("connection", "clock", status, f"{abs(error)} s {direction} the server")
