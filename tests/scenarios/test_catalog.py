@@ -81,7 +81,9 @@ async def answer(link):
     data = urllib.parse.urlencode(form).encode()
 
     def send():
-        with urllib.request.urlopen(link, data, timeout=30) as answered:
+        with urllib.request.urlopen(link, timeout=30) as opened:  # a redirect to the survey of the new session
+            survey = opened.url
+        with urllib.request.urlopen(survey, data, timeout=30) as answered:
             assert answered.status == 200
 
     await asyncio.to_thread(send)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import attrs
 import orjson
-from attrs.validators import instance_of
+from attrs.validators import deep_mapping, instance_of
 from cyclopts import App, Parameter
 
 from truemed_async._files import create_owner_only, resolve_links, write_all
@@ -107,8 +107,6 @@ async def emulator(
     target, streams = context.target, context.streams
     if target.env is not None or target.base_url is not None:
         raise ConfigurationError("--env and --base-url do not apply to the emulator, which is itself the server")
-    if sales_channel and state is not None:
-        raise InvalidArgumentError("--state keeps one sales channel: pass it without --sales-channel")
     snapshot = read_snapshot(state, "--state") or (None if seed_file is None else _read_seed_file(seed_file))
     counts = {
         "sessions": sessions if sessions is not None else target.sessions,
@@ -124,7 +122,7 @@ async def emulator(
         examples=not empty,
         **{name: number for name, number in data.items() if number is not None},
         api_key=DEFAULT_API_KEY if snapshot is None else snapshot.api_key,
-        sales_channels=_validate_keys(sales_channel, snapshot),
+        sales_channels=_channel_keys(sales_channel, snapshot),
         dialect=None if dialect is None else _read_dialect(dialect),
     )
     if snapshot is not None:
@@ -166,11 +164,12 @@ def _save_state(path: Path, server: Emulator) -> None:
         raise ConfigurationError(f"--state cannot be written: {error.strerror}") from error
 
 
-def _validate_keys(keys: tuple[str, ...], snapshot: EmulatorSnapshot | None) -> tuple[str, ...]:
+def _channel_keys(options: tuple[str, ...], snapshot: EmulatorSnapshot | None) -> list[str]:
+    """Return the keys of the further sales channels: those of the snapshot, and new ones of the options."""
     first = DEFAULT_API_KEY if snapshot is None else snapshot.api_key
-    if not all(keys) or len({first, *keys}) <= len(keys):
+    if not all(options) or len({first, *options}) <= len(options):
         raise InvalidArgumentError("--sales-channel: each sales channel needs an API key of its own")
-    return keys
+    return list(dict.fromkeys((*(() if snapshot is None else snapshot.sales_channels), *options)))
 
 
 def _read_dialect(path: Path) -> Dialect:
@@ -278,23 +277,36 @@ def _stop_on_signal() -> Generator[asyncio.Event]:
 
 @attrs.frozen(kw_only=True)
 class EmulatorSnapshot:
-    """The content of a ``--state`` file: the whole state of an emulator. Its secrets are valid nowhere else."""
+    """The content of a ``--state`` file: the whole state of an emulator. Its secrets are valid nowhere else.
+
+    ``sales_channels`` are the further ones: ``state`` and ``webhooks`` of each by its key.
+    """
 
     api_key: str = attrs.field(repr=False, validator=instance_of(str))
     webhooks: Mapping[str, Any] = attrs.field(repr=False, validator=instance_of(dict))
     state: Mapping[str, Any] = attrs.field(repr=False, validator=instance_of(dict))
+    sales_channels: Mapping[str, Mapping[str, Any]] = attrs.field(
+        repr=False, validator=deep_mapping(instance_of(str), instance_of(dict)), factory=dict
+    )
 
     @classmethod
     def capture(cls, emulator: Emulator) -> Self:
         """Return the current state of an emulator."""
-        return cls(api_key=emulator.api_key, webhooks=emulator.webhooks.dump(), state=emulator.state.dump())
+        channels = {
+            key: {"webhooks": channel.webhooks.dump(), "state": channel.state.dump()}
+            for key, channel in emulator.sales_channels.items()
+        }
+        first = channels.pop(emulator.api_key)
+        return cls(api_key=emulator.api_key, **first, sales_channels=channels)
 
     def restore(self, emulator: Emulator) -> None:
         """Replace the state of an emulator."""
+        first = {"webhooks": self.webhooks, "state": self.state}
         try:
-            emulator.state.load(self.state)
-            emulator.webhooks.load(self.webhooks)
-        except ValueError:
+            for key, saved in {self.api_key: first, **self.sales_channels}.items():
+                emulator.sales_channels[key].state.load(saved["state"])
+                emulator.sales_channels[key].webhooks.load(saved["webhooks"])
+        except (ValueError, KeyError):
             raise _invalid_snapshot() from None
 
 
@@ -306,7 +318,12 @@ def read_snapshot(path: Path | None, option: str) -> EmulatorSnapshot | None:
         raise InvalidArgumentError(f"{option} cannot be read: it is not a regular file")
     try:
         data = orjson.loads(path.read_bytes())
-        return EmulatorSnapshot(api_key=data["api_key"], webhooks=data["webhooks"], state=data["state"])
+        return EmulatorSnapshot(
+            api_key=data["api_key"],
+            webhooks=data["webhooks"],
+            state=data["state"],
+            sales_channels=data.get("sales_channels", {}),
+        )
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise _invalid_snapshot() from None
     except OSError as error:
