@@ -80,6 +80,32 @@ class TestExpiring:
         assert not emulator.requests
 
 
+class TestFindValid:
+    def test_valid_session_is_shown(self, truemed, emulator):
+        add = emulator.state.qualification_sessions.add
+        session = add(status="approved", expires_at=NOW + timedelta(days=3), user_id="u-1", email=EMAIL)
+        for options in (("--user-id", "u-1"), ("--email", EMAIL.upper())):
+            done = truemed("sessions", "find-valid", *options)
+            assert (done.code, done.rows[0]["qualification_session_id"]) == (0, session)
+
+    def test_shopper_without_letter_exits_with_1(self, truemed, emulator):
+        done = truemed("sessions", "find-valid", "--email", EMAIL)
+        assert (done.code, done.out, done.err) == (1, "", "no valid Letter\n")
+
+    @pytest.mark.parametrize("options", [(), ("--user-id", "u", "--email", EMAIL)])
+    def test_neither_or_both_options_are_refused(self, truemed, emulator, options):
+        done = truemed("sessions", "find-valid", *options)
+        assert (done.code, done.err) == (2, "error: pass either --user-id or --email\n")
+
+
+class TestUpdateIfUnset:
+    def test_same_user_again_succeeds_and_another_fails(self, truemed, emulator):
+        session = emulator.state.qualification_sessions.add(user_id=None)
+        line = ("sessions", "update", session, "--if-unset", "--user-id")
+        assert [truemed(*line, user).code for user in ("u-1", "u-1", "u-2")] == [0, 0, 1]
+        assert truemed("sessions", "update", session, "--user-id", "u-1").code == 1
+
+
 class TestAttach:
     @pytest.fixture
     def matches(self, tmp_path):

@@ -14,6 +14,7 @@ from truemed_async.emulator import Emulator
 from truemed_async.errors import CallError, InvalidArgumentError, NotFoundError
 from truemed_async.webhooks import (
     AsyncReceiver,
+    Claim,
     DeliveryStatus,
     MemoryDedupStore,
     PaymentSessionUpdated,
@@ -188,6 +189,28 @@ async def test_any_store_of_the_protocol_works(emulator):
     emulator.state.payment_sessions.submit(await checkout(emulator))
     assert (await shop.catch_up()).counts[DeliveryStatus.HANDLED] == 1
     assert (await shop.catch_up(since=datetime.now(UTC) - 100 * DAY)).counts[DeliveryStatus.DUPLICATE] == 1
+
+
+class InMemoryInbox:
+    """An inbox of the merchant's own: the handler runs within the call that confirms the event."""
+
+    def __init__(self):
+        self._done = set()
+
+    def process(self, key, handle):
+        if key in self._done:
+            return Claim.DONE
+        handle()
+        self._done.add(key)
+        return Claim.GRANTED
+
+
+@pytest.mark.parametrize("way", ["async client, async receiver, function", "sync client, receiver, function"])
+async def test_inbox_handles_each_change_once(emulator, way):
+    shop = Shop(emulator, InMemoryInbox(), way)
+    emulator.state.payment_sessions.submit(await checkout(emulator))
+    assert (await shop.catch_up()).counts[DeliveryStatus.HANDLED] == 1
+    assert (await shop.catch_up()).counts[DeliveryStatus.DUPLICATE] == 1
 
 
 async def test_failed_change_is_reported_and_found_again(emulator, shop, caplog):

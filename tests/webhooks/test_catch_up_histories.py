@@ -14,6 +14,8 @@ from truemed_async.emulator import Emulator
 from truemed_async.errors import CallError
 from truemed_async.webhooks import AsyncReceiver, Event, MemoryDedupStore, PaymentTokenUpdated
 
+pytestmark = pytest.mark.same_on_every_python
+
 ONE_TRY = RetryPolicy(max_attempts=1)
 LEASE = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
@@ -31,7 +33,8 @@ class Shop:
         self._store = MemoryDedupStore(lease=LEASE, clock=lambda: self.now)
         self.crash_in, self.dead = None, False
         self.handled, self.excused = Counter(), Counter()
-        self._last = None
+        self.unsure = 0
+        self._change = None
         self.restart()
 
     def restart(self):
@@ -49,14 +52,21 @@ class Shop:
             raise CrashError
 
     async def claim(self, key, owner):
+        self._change = None
         self._step()
         return self._store.claim(key, owner)
 
     async def confirm(self, key, owner):
+        was_dead = self.dead
         try:
             self._step()
         except CrashError:
-            self.excused[self._last] += 1  # the effect is there, and nothing remembers it
+            if was_dead:
+                pass
+            elif self._change is not None:
+                self.excused[self._change] += 1  # the effect is there, and nothing remembers it
+            else:
+                self.unsure += 1  # a token's creation was recognized, and only half of that is remembered
             raise
         self._store.confirm(key, owner)
 
@@ -68,8 +78,8 @@ class Shop:
         self._step()
         if self.rng.random() < 0.1:
             raise RuntimeError
-        self._last = change_of(event)
-        self.handled[self._last] += 1
+        self._change = change_of(event)
+        self.handled[self._change] += 1
         await asyncio.sleep(0)
 
 
@@ -168,6 +178,10 @@ class History:
         except CrashError:
             self.shop.restart()
 
+    def allowed(self, key):
+        """Return how often more a change may be handled, because the process died between its effect and the memory of it."""
+        return self.shop.excused[key] + (self.shop.unsure if isinstance(key, str) else 0)
+
     async def play(self):
         """Play the history; return the changes that were handled too often or not at all."""
         add = self.emulator.faults.add
@@ -190,7 +204,7 @@ class History:
         return {
             key: (self.changes[key], self.shop.handled[key])
             for key in keys
-            if not self.changes[key] <= self.shop.handled[key] <= self.changes[key] + self.shop.excused[key]
+            if not self.changes[key] <= self.shop.handled[key] <= self.changes[key] + self.allowed(key)
         }
 
 
@@ -204,7 +218,7 @@ async def wrong_histories(seeds):
 
 
 async def test_each_state_change_is_handled_once(scale):
-    assert [each async for each in wrong_histories(range(scale(60, 5_000)))] == []
+    assert [each async for each in wrong_histories(range(scale(40, 5_000)))] == []
 
 
 @pytest.mark.parametrize("control", ["delivery ids", "tokens"])
@@ -215,4 +229,4 @@ async def test_histories_find_changes_that_are_handled_twice(control, monkeypatc
     else:
         own = Event.dedup_key
         monkeypatch.setattr(Event, "dedup_key", property(lambda event: event.delivery_id or own.fget(event)))
-    assert [each async for each in wrong_histories(range(40))]
+    assert [each async for each in wrong_histories(range(25))]

@@ -1,4 +1,4 @@
-"""``truemed sessions expiring``: whose Letter of Medical Necessity ends soon, and the link to renew it."""
+"""``truemed sessions find-valid`` and ``expiring``: who holds a Letter of Medical Necessity, and whose ends soon."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from rich.text import Text as Line
 import truemed_async
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, RequiredText, Text
-from truemed_async.cli.output import Streams, pluralize, render_rows
+from truemed_async.cli.output import EXIT_FAILURE, Streams, pluralize, render_object, render_rows
 from truemed_async.cli.progress import collect_rows
 from truemed_async.cli.summary import GUTTER, MAX_WIDTH, draw_bars
 from truemed_async.errors import InvalidArgumentError
@@ -22,6 +22,26 @@ COLUMNS = ("qualification_session_id", "expires_at", "user_id", "email", "renewa
 MAX_BARS = 31  # bars that fit on a screen: beyond it, each stands for a week
 
 _PERIOD = re.compile(r"([0-9]{1,4})([dw])\Z")
+
+
+async def find_valid(*, user_id: Text = None, email: Text = None, context: Annotated[Context, CONTEXT]) -> int:
+    """Show the session with which a shopper can skip the survey: the valid Letter that expires last.
+
+    The exit code is 1 if there is none.
+
+    Args:
+        user_id: Your identifier of the user. Pass this or --email.
+        email: The e-mail address with which the shopper qualified.
+    """
+    if (user_id is None) == (email is None):
+        raise InvalidArgumentError("pass either --user-id or --email")
+    async with context.target.connect() as client:
+        session = await client.qualification_sessions.find_valid(user_id=user_id, email=email)
+    if session is None:
+        context.streams.print_message("no valid Letter")
+        return EXIT_FAILURE
+    render_object(context.streams, session)
+    return 0
 
 
 async def list_expiring(

@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 
 from truemed_async.cli.attach import attach_accounts
 from truemed_async.cli.connection import Context
-from truemed_async.cli.letters import list_expiring
+from truemed_async.cli.letters import find_valid, list_expiring
 from truemed_async.cli.mirror import mirror_sessions
 from truemed_async.cli.options import CONTEXT, Flag, Text, or_unset, parse_return_url
 from truemed_async.cli.output import render_object
@@ -44,6 +44,7 @@ def make_app() -> App:
         filters=SessionFilters,
     ).add_to(app)
     app.command(update_session, name="update")
+    app.command(find_valid, name="find-valid")
     app.command(list_expiring, name="expiring")
     app.command(mirror_sessions, name="mirror")
     app.command(attach_accounts, name="attach")
@@ -59,6 +60,7 @@ async def update_session(
     success_url: Text = None,
     failure_url: Text = None,
     deep_links: Flag = False,
+    if_unset: Flag = False,
     idempotency_key: Text = None,
     context: Annotated[Context, CONTEXT],
 ) -> None:
@@ -71,6 +73,7 @@ async def update_session(
         success_url: Where the customer returns; https, or http on localhost.
         failure_url: Where a customer returns who does not qualify.
         deep_links: Accept links into an app, such as myapp://done, in --success-url and --failure-url.
+        if_unset: Succeed if the session has this --user-id already, which is then the only option; another one is an error.
         idempotency_key: Repeating the same update with the same key applies it once. Default: a new key, which is shown.
     """
     async with context.target.connect() as client:
@@ -80,6 +83,7 @@ async def update_session(
             metadata=or_unset(metadata),
             success_url=parse_return_url("--success-url", success_url, deep_links=deep_links),
             failure_url=parse_return_url("--failure-url", failure_url, deep_links=deep_links),
+            if_unset=if_unset,
             idempotency_key=idempotency_key,
         )
     render_object(context.streams, update)

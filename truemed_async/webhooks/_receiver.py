@@ -340,7 +340,8 @@ class _BaseReceiver(Generic[S]):
         return result if result == Claim.BUSY else await claim(without_origin)
 
     async def _confirm(self, call: _Call, store: DedupStore | AsyncDedupStore, keys: Sequence[str], owner: str) -> None:
-        for key in keys:
+        """Confirm the event's own key last: after a crash in between, it is delivered again, and nothing is lost."""
+        for key in reversed(keys):
             await call(store.confirm, key, owner)
 
     async def _process_in_inbox(self, event: Event, call: _Call, inbox: Inbox | AsyncInbox) -> DeliveryResult:
