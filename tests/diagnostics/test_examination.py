@@ -75,6 +75,13 @@ def test_progress_grows_up_to_its_total(emulator):
     assert {total for _, total in seen} == {len(seen)}
 
 
+def test_first_object_of_each_list_is_read_by_its_id(emulator):
+    emulator.state.payment_sessions.add(payment_token="ptok_1", created_at=datetime(2030, 1, 1, tzinfo=UTC))
+    found = checks_of(examine(emulator))
+    names = ("qualification_sessions.get", "payment_sessions.get", "payment_tokens.get", "catalog_items.get")
+    assert [found[name].detail for name in names] == ["1 read"] * 4
+
+
 # --- connections --------------------------------------------------------------------------------------------------
 
 
@@ -499,7 +506,7 @@ def test_object_that_cannot_be_read_is_described(status, result):
 
 @pytest.mark.parametrize("row", [{}, {"id": True}, {"id": None}, {"id": 1.5}])
 def test_row_without_an_id_has_none(row):
-    assert find_id(Observations(server="sandbox", replies={"size 30": reply_of([row])}), "size 30") is None
+    assert find_id(Observations(server="sandbox", replies={"size 30": reply_of([row])}), "size 30", "id") is None
 
 
 def test_id_that_cannot_be_sent_is_skipped(emulator):

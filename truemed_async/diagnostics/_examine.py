@@ -26,6 +26,7 @@ from truemed_async.diagnostics._analysis import analyze
 from truemed_async.diagnostics._report import ServerReport
 from truemed_async.diagnostics._responses import (
     PAGE_SIZES,
+    SESSION_ID,
     Observations,
     Reply,
     find_id,
@@ -146,15 +147,15 @@ class _Examination:
         await self._send("wrong method", _WRONG_METHOD)
 
     async def _examine_objects(self) -> None:
-        for purpose, endpoint in (
-            ("size 30", endpoints.GET_QUALIFICATION_SESSION),
-            (endpoints.LIST_PAYMENT_SESSIONS.name, endpoints.GET_PAYMENT_SESSION),
-            (endpoints.LIST_PAYMENT_TOKENS.name, endpoints.GET_PAYMENT_TOKEN),
+        for purpose, name, endpoint in (
+            ("size 30", SESSION_ID, endpoints.GET_QUALIFICATION_SESSION),
+            (endpoints.LIST_PAYMENT_SESSIONS.name, "id", endpoints.GET_PAYMENT_SESSION),
+            (endpoints.LIST_PAYMENT_TOKENS.name, "payment_token", endpoints.GET_PAYMENT_TOKEN),
         ):
-            id = find_id(self.found, purpose)
+            id = find_id(self.found, purpose, name)
             if id is not None:
                 await self._send(endpoint.name, endpoint, path={endpoint.placeholders[0]: id.value})
-        sku = find_id(self.found, endpoints.LIST_CATALOG_ITEMS.name)
+        sku = find_id(self.found, endpoints.LIST_CATALOG_ITEMS.name, "sku")
         if sku is not None:
             await self._send(endpoints.GET_CATALOG_ITEM.name, endpoints.GET_CATALOG_ITEM, body={"sku": sku.value})
 

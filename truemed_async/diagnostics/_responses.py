@@ -114,16 +114,10 @@ def find_row_page_size(found: Observations) -> int:
     return max(accepted, default=30)
 
 
-def find_id(found: Observations, purpose: str) -> Sensitive[str] | None:
-    """Return the id of the first row of a list."""
-    reply = found.reply(purpose)
-    for row in rows_of(reply):
-        for name in (SESSION_ID, "payment_token", "sku", "id"):
-            value = row.get(name)
-            if isinstance(value, (str, int)) and not isinstance(value, bool):
-                return Sensitive(str(value))
-        break
-    return None
+def find_id(found: Observations, purpose: str, name: str) -> Sensitive[str] | None:
+    """Return the member ``name`` of the first row of a list, which is its id."""
+    value = next((row.get(name) for row in rows_of(found.reply(purpose))), None)
+    return Sensitive(str(value)) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
 
 
 def members_of(document: Any) -> dict[str, Any]:
