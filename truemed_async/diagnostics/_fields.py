@@ -7,6 +7,7 @@ import typing
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from types import NoneType
 from typing import Any, cast, get_args, get_origin
 
@@ -51,7 +52,8 @@ MODELS: Mapping[str, Any] = {
 }
 
 
-def _kinds_of(name: str) -> dict[str, Any]:
+@cache
+def _kinds_of(name: str) -> Mapping[str, Any]:
     """Return the annotations of the fields of an endpoint's model, without ``None``."""
     model = MODELS[name]
     hints = typing.get_type_hints(model)
@@ -60,7 +62,8 @@ def _kinds_of(name: str) -> dict[str, Any]:
             if NoneType in get_args(hints[each]) else hints[each] for each in names}  # fmt: skip
 
 
-def declared_types(name: str) -> dict[str, str]:
+@cache
+def declared_types(name: str) -> Mapping[str, str]:
     """Return the JSON types that this library expects in the fields of an endpoint."""
     return {field: _type_name(kind) for field, kind in _kinds_of(name).items()}
 
