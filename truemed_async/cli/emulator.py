@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import attrs
 import orjson
-from attrs.validators import deep_mapping, instance_of
+from attrs.validators import instance_of
 from cyclopts import App, Parameter
 
 from truemed_async._files import create_owner_only, resolve_links, write_all
@@ -285,9 +285,7 @@ class EmulatorSnapshot:
     api_key: str = attrs.field(repr=False, validator=instance_of(str))
     webhooks: Mapping[str, Any] = attrs.field(repr=False, validator=instance_of(dict))
     state: Mapping[str, Any] = attrs.field(repr=False, validator=instance_of(dict))
-    sales_channels: Mapping[str, Mapping[str, Any]] = attrs.field(
-        repr=False, validator=deep_mapping(instance_of(str), instance_of(dict)), factory=dict
-    )
+    sales_channels: Mapping[str, Any] = attrs.field(repr=False, validator=instance_of(dict), factory=dict[str, Any])
 
     @classmethod
     def capture(cls, emulator: Emulator) -> Self:
@@ -301,12 +299,12 @@ class EmulatorSnapshot:
 
     def restore(self, emulator: Emulator) -> None:
         """Replace the state of an emulator."""
-        first = {"webhooks": self.webhooks, "state": self.state}
         try:
-            for key, saved in {self.api_key: first, **self.sales_channels}.items():
-                emulator.sales_channels[key].state.load(saved["state"])
-                emulator.sales_channels[key].webhooks.load(saved["webhooks"])
-        except (ValueError, KeyError):
+            for part in (self, *(type(self)(api_key=key, **saved) for key, saved in self.sales_channels.items())):
+                channel = emulator.sales_channels[part.api_key]
+                channel.state.load(part.state)
+                channel.webhooks.load(part.webhooks)
+        except (ValueError, TypeError):
             raise _invalid_snapshot() from None
 
 
