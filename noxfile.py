@@ -22,6 +22,7 @@ nox.options.stop_on_first_error = False
 nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "browser", "tests"]
 
 WORKERS = str((os.cpu_count() or 1) + 1)  # tests also wait
+SOURCES = ",dlt"  # the extras of truemed_async.sources: large, and tested on one Python
 PYTHONS = ["3.11", "3.12", "3.13"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -63,7 +64,8 @@ for missing in sorted({*PYTHONS} - {*INSTALLED}):
 @nox.session(python=INSTALLED)
 def tests(session: nox.Session) -> None:
     """The whole suite in random order, with branch coverage, on one Python; on others, what can differ there."""
-    session.install("-e", ".[cli,arrow]", *group("tests"))
+    extras = SOURCES if session.python == INSTALLED[0] else ""
+    session.install("-e", f".[cli,arrow{extras}]", *group("tests"))
     arguments: list[str] = ["-n", WORKERS, "--dist", "worksteal", *session.posargs]
     if session.python != INSTALLED[0]:
         arguments += ["-m", "not same_on_every_python"]
@@ -84,7 +86,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Mypy and pyright, both strict, and a complete type for every public name."""
-    session.install(".[cli,arrow,speed]", *group("tests"), *group("typing"))
+    session.install(f".[cli,arrow,speed{SOURCES}]", *group("tests"), *group("typing"))
     session.run("mypy")
     session.run("pyright")
     # From another directory, so that the installed package is checked.
@@ -102,7 +104,7 @@ def sync(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation: warnings are errors, everything public is in it, every example runs."""
-    session.install("-e", ".[cli,arrow]", *group("tests"), *group("docs"))
+    session.install("-e", f".[cli,arrow{SOURCES}]", *group("tests"), *group("docs"))
     built = Path("docs", "_build", "html").resolve()
     session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", str(built))
     arguments = ["-n", WORKERS, "--dist", "worksteal", "tests/docs", *session.posargs]
@@ -144,7 +146,7 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def long(session: nox.Session) -> None:
     """The tests of which the `tests` session runs a sample, in full: storms, soaks, bombs, 20,000 changing lists."""
-    session.install("-e", ".[cli,arrow]", *group("tests"))
+    session.install("-e", f".[cli,arrow{SOURCES}]", *group("tests"))
     limits = ("--timeout=1800", "-o", "faulthandler_timeout=2400")
     session.run(
         "pytest", "-n", "2", "--dist", "worksteal", *limits, "-m", "scaled", *session.posargs, env={"TRUEMED_LONG": "1"}

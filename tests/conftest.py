@@ -41,6 +41,7 @@ SAME_ON_EVERY_PYTHON = (
     "emulator/test_openapi.py",
     "security/test_rules.py",
     "security/test_threat_model.py",
+    "sources/",
 )
 
 

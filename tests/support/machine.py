@@ -45,5 +45,6 @@ def _reset_environment() -> None:
             or (name.startswith("TRUEMED_") and name not in OWN_VARIABLES)
         ):
             del os.environ[name]
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     os.environ["LC_ALL"] = "C.UTF-8"
     os.environ["TERM"] = "xterm"

@@ -1,0 +1,1 @@
+"""Sources for data platforms: see ``dlt``."""
