@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from tests.support.webhook_payloads import SECRET, captured, signed
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.webhooks import AsyncReceiver, Claim, DeliveryStatus, Receiver
+from truemed_async.webhooks import AsyncReceiver, Claim, DeliveryStatus, Receiver, verify_and_parse
 from truemed_async.webhooks.postgres import (
     CLEANUP_INTERVAL,
     AsyncPostgresDedupStore,
@@ -173,9 +173,10 @@ def test_event_is_forgotten_after_retention(deliverer, database):
 
 def test_claim_of_a_dedup_store_is_respected_until_it_expires(deliverer, database, postgres_url):
     """Both kinds share the table, so that a webhook can change from one to the other."""
+    keys = [verify_and_parse(body, signed(body), secrets=SECRET).dedup_key for body in (captured(1), captured(2))]
     with PostgresDedupStore(postgres_url) as store:
-        store.claim("whd_1", "me")
-        store.confirm("whd_2", "me")
+        store.claim(keys[0], "me")
+        store.confirm(keys[1], "me")
     assert deliverer.deliver(1).status is DeliveryStatus.IN_PROGRESS
     assert deliverer.deliver(2).status is DeliveryStatus.DUPLICATE
     database.execute("UPDATE truemed_deliveries SET expires_at = now()")
