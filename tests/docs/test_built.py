@@ -34,7 +34,7 @@ def test_endpoint_table_lists_every_endpoint(built):
 def test_every_public_name_is_in_the_reference(built):
     reference = "".join(page.read_text(encoding="utf-8") for page in (built / "reference").glob("*.html"))
     anchors = set(re.findall(r'id="((?:truemed_async|module-truemed_async)[\w.]*)"', reference))
-    modules = {"emulator", "errors", "webhooks"}
+    modules = {"diagnostics", "emulator", "errors", "webhooks"}
     for name in truemed_async.__all__:
         assert (f"module-truemed_async.{name}" if name in modules else f"truemed_async.{name}") in anchors, name
 
