@@ -17,6 +17,7 @@ from truemed_async.endpoints import GET_QUALIFICATION_SESSION
 from truemed_async.errors import (
     ClientClosedError,
     ConfigurationError,
+    DecodeError,
     InvalidArgumentError,
     ServerError,
     UnexpectedRedirectError,
@@ -210,3 +211,66 @@ def test_every_public_name_resolves_and_nothing_else_does():
     assert dir(truemed_async) == sorted(truemed_async.__all__)
     with pytest.raises(AttributeError, match="no attribute 'canary'"):
         truemed_async.canary  # noqa: B018  # the access is the test
+
+
+# --- validation ---------------------------------------------------------------------------------------------------
+
+SPOILED = {**SESSION, "fee": "ada 30.00", "email": ["ada@example.com"]}
+
+
+def as_page(*rows):
+    return {"qualification_sessions": list(rows), "pagination": None}
+
+
+async def test_lenient_client_warns_once_per_endpoint_and_field_without_the_value(client, server, recwarn):
+    lenient = client.with_options(validation="lenient")
+    for _ in range(2):
+        server.answer(SPOILED)
+        session = await lenient.qualification_sessions.get("qs_1")
+        assert (session.fee, session.email, session.mismatches) == (None, None, ("email", "fee"))
+    copy = lenient.with_options(timeout=5)  # it shares what was reported
+    server.answer({**SPOILED, "source": 1.5}).answer(as_page(SPOILED, SPOILED))
+    assert (await copy.qualification_sessions.get("qs_1")).source is None
+    assert len(await copy.qualification_sessions.list()) == 2
+    messages = [str(warning.message) for warning in recwarn]
+    assert [message.partition(" has")[0] for message in messages] == [
+        "qualification_sessions.get: email",
+        "qualification_sessions.get: fee",
+        "qualification_sessions.get: source",
+        "qualification_sessions.list: items[].email",
+        "qualification_sessions.list: items[].fee",
+    ]
+    assert "ada" not in "".join(messages)
+    assert {warning.filename for warning in recwarn} == {__file__}
+
+
+@pytest.mark.parametrize("options", [None, RequestOptions(timeout=5)])
+async def test_lenient_client_is_lenient_with_options_of_a_call(client, server, options):
+    lenient = client.with_options(validation="lenient")
+    server.answer({**SESSION, "fee": []})
+    with pytest.warns(truemed_async.TruemedWarning):
+        assert (await lenient.qualification_sessions.get("qs_1", options=options)).fee is None
+    server.answer({**SESSION, "fee": []})
+    with pytest.raises(DecodeError):
+        await lenient.with_options(validation="strict").qualification_sessions.get("qs_1", options=options)
+
+
+async def test_client_is_strict_by_default(client, server):
+    server.answer(SPOILED)
+    with pytest.raises(DecodeError) as caught:
+        await client.qualification_sessions.get("qs_1")
+    assert caught.value.path == "email"
+    assert "ada" not in str(caught.value)
+
+
+async def test_lenient_client_reads_responses_that_are_no_models(client, server):
+    lenient = client.with_options(validation="lenient")
+    server.answer({"a": 1})
+    assert (await lenient.send(Endpoint("x", "GET", "/x", dict))).value == {"a": 1}
+
+
+def test_sync_client_takes_validation():
+    with truemed_async.Truemed(KEY, base_url="http://127.0.0.1:9", validation="lenient") as client:
+        with pytest.raises(InvalidArgumentError, match="validation must be"):
+            client.with_options(validation="loose")
+        client.with_options(validation="strict")

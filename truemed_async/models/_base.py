@@ -67,6 +67,8 @@ class Model:
     def to_dict(self) -> dict[str, Any]:
         """Return the object as JSON-ready data: ISO 8601 strings for times, plain strings for enums, unknown fields too.
 
+        Fields in :attr:`mismatches` have their default: their values are in ``extra`` only.
+
         Unlike ``repr`` this masks nothing: the result contains the personal data of the object.
         """
         return cast("dict[str, Any]", converter.unstructure(self))
