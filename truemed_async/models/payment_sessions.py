@@ -323,7 +323,7 @@ def _refunded(session: PaymentSession, captured: int | None) -> int | None:
 
 def _amount(refund: Any) -> int | None:
     """Return the amount of an undocumented entry of ``refunds``."""
-    amount: object = refund.get("amount") if isinstance(refund, Mapping) else None  # pyright: ignore[reportUnknownMemberType]
+    amount: object = cast("Mapping[str, object]", refund).get("amount") if isinstance(refund, Mapping) else None
     return amount if type(amount) is int else None
 
 

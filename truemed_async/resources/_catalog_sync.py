@@ -267,11 +267,11 @@ def _image_urls(text: str, line: int) -> list[str]:
     if not text.lstrip().startswith("["):
         return text.split()
     try:
-        urls = orjson.loads(text)
+        urls: object = orjson.loads(text)
     except orjson.JSONDecodeError:
         urls = None
     if not isinstance(urls, list):
         raise InvalidArgumentError(
             f"line {line}: image_urls must be a JSON list, or addresses with spaces between them"
         )
-    return urls
+    return cast("list[str]", urls)  # each is checked before it is sent
