@@ -362,7 +362,7 @@ PURPOSES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=scale(60, 3000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=scale(60, 1000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(PURPOSES),
