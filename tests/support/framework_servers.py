@@ -132,12 +132,17 @@ def serve_werkzeug(app):
     server.server_close()
 
 
-@contextlib.contextmanager
-def serve_django(urlpatterns, serve, make_application):
+def configure_django():
+    """Give this process its settings, once: they can be overridden, but not replaced."""
     if not settings.configured:
         middleware = ["django.middleware.csrf.CsrfViewMiddleware"]
         settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="of tests", LOGGING_CONFIG=None, MIDDLEWARE=middleware)
         django.setup()
+
+
+@contextlib.contextmanager
+def serve_django(urlpatterns, serve, make_application):
+    configure_django()
     urls = types.ModuleType("urls")
     urls.urlpatterns = urlpatterns
     with override_settings(ROOT_URLCONF=urls), serve(make_application()) as port:

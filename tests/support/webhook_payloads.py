@@ -6,7 +6,7 @@ import hmac
 import json
 from datetime import UTC
 
-from truemed_async.webhooks import sign
+from truemed_async.webhooks import sign, verify_and_parse
 
 SECRET = "the-secret-of-this-webhook"
 
@@ -64,6 +64,12 @@ def captured(number=1):
 def signed(body, secret=SECRET, **options):
     """Return the headers of a signed delivery."""
     return {"Content-Type": "application/json", **sign(body, secret, **options)}
+
+
+def key_of(number):
+    """Return the key under which a store remembers the event of ``captured(number)``."""
+    body = captured(number)
+    return verify_and_parse(body, signed(body), secrets=SECRET).dedup_key
 
 
 def carrying(secret=SECRET):

@@ -4,13 +4,19 @@ import asyncio
 import contextlib
 import functools
 import threading
+from datetime import timedelta
 
 import psycopg
 import pytest
 import redis
+from django.apps import apps
+from django.db import connections
+from django.db.models import F
 
 from tests.support.clock import FakeClock
+from tests.support.django_databases import django_database
 from truemed_async.webhooks import MemoryDedupStore, SQLiteDedupStore
+from truemed_async.webhooks.django import DjangoDedupStore
 from truemed_async.webhooks.postgres import SCHEMA, AsyncPostgresDedupStore, PostgresDedupStore
 from truemed_async.webhooks.redis import AsyncRedisDedupStore, RedisDedupStore
 
@@ -70,6 +76,17 @@ class Blocking:
         self.loop.close()
 
 
+class ClosingDjangoDedupStore(DjangoDedupStore):
+    """Closes the connection of a thread, as Django does after a request."""
+
+    def claim(self, key, owner):
+        try:
+            return super().claim(key, owner)
+        finally:
+            if threading.current_thread() is not threading.main_thread():
+                connections["events"].close()
+
+
 @pytest.fixture
 def clock():
     return StoreClock()
@@ -104,7 +121,13 @@ REMOTE = {
 }
 
 
-@pytest.fixture(params=["memory", "sqlite", *REMOTE])
+def age_deliveries(seconds):
+    """Make what Django stores older."""
+    deliveries = apps.get_model("truemed_webhooks", "Delivery").objects.using("events")
+    deliveries.update(expires_at=F("expires_at") - timedelta(seconds=seconds))
+
+
+@pytest.fixture(params=["memory", "sqlite", *REMOTE, "django on sqlite", "django on postgres"])
 def store_kind(request):
     return request.param
 
@@ -113,6 +136,10 @@ def store_kind(request):
 def make_store(request, store_kind, tmp_path):
     """Return a factory of each kind of store."""
     with contextlib.ExitStack() as stack:
+        if "django" in store_kind:
+            on_postgres = store_kind == "django on postgres"
+            url = request.getfixturevalue("postgres_url") if on_postgres else str(tmp_path / "django.db")
+            stack.enter_context(django_database(url))
 
         def make(clock=None, **options):
             if store_kind in ("memory", "sqlite"):
@@ -121,6 +148,10 @@ def make_store(request, store_kind, tmp_path):
                 if store_kind == "memory":
                     return MemoryDedupStore(**options)
                 return SQLiteDedupStore(tmp_path / "webhooks.db", **options)
+            if "django" in store_kind:
+                if clock is not None:
+                    clock.add(age_deliveries)
+                return ClosingDjangoDedupStore(using="events", **options)
             url = request.getfixturevalue("redis_url" if "redis" in store_kind else "postgres_url")
             if clock is not None:
                 aged = url if "redis" in store_kind else request.getfixturevalue("database")

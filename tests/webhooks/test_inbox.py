@@ -15,9 +15,9 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
-from tests.support.webhook_payloads import SECRET, captured, signed
+from tests.support.webhook_payloads import SECRET, captured, key_of, signed
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.webhooks import AsyncReceiver, Claim, DeliveryStatus, Receiver, verify_and_parse
+from truemed_async.webhooks import AsyncReceiver, Claim, DeliveryStatus, Receiver
 from truemed_async.webhooks.postgres import (
     CLEANUP_INTERVAL,
     AsyncPostgresDedupStore,
@@ -173,10 +173,9 @@ def test_event_is_forgotten_after_retention(deliverer, database):
 
 def test_claim_of_a_dedup_store_is_respected_until_it_expires(deliverer, database, postgres_url):
     """Both kinds share the table, so that a webhook can change from one to the other."""
-    keys = [verify_and_parse(body, signed(body), secrets=SECRET).dedup_key for body in (captured(1), captured(2))]
     with PostgresDedupStore(postgres_url) as store:
-        store.claim(keys[0], "me")
-        store.confirm(keys[1], "me")
+        store.claim(key_of(1), "me")
+        store.confirm(key_of(2), "me")
     assert deliverer.deliver(1).status is DeliveryStatus.IN_PROGRESS
     assert deliverer.deliver(2).status is DeliveryStatus.DUPLICATE
     database.execute("UPDATE truemed_deliveries SET expires_at = now()")
@@ -276,7 +275,7 @@ def test_awaitable_from_a_function_is_not_taken_for_success(database, postgres_u
         receiver = Receiver(lambda event, connection: make(), secrets=SECRET, store=inbox)
         outcome = receiver.receive(captured(), signed(captured()))
         assert (outcome.status, "awaitable" in str(outcome.error)) == (DeliveryStatus.FAILED, True)
-        assert inbox.process("whd_1", lambda connection: None) is Claim.GRANTED
+        assert inbox.process(key_of(1), lambda connection: None) is Claim.GRANTED
 
 
 async def test_async_handler_may_return_without_awaiting(database, postgres_url):

@@ -1,6 +1,6 @@
 """Processes are killed, servers restarted, connections cut: no event is lost, and the inbox handles each exactly once.
 
-10,000 deliveries, 30 % of them repeated, to 3 processes with 200 kills in the long run; a sample in the default one.
+10,000 deliveries, 30 % of them repeated, to 3 processes with at least 200 kills in the long run; a sample in the default one.
 """
 
 import collections
@@ -109,7 +109,7 @@ def deliver_all(truemed, *arguments):
             while (delivery := truemed.next()) is not None:
                 assert time.monotonic() < deadline, (truemed.results, len(truemed.waiting))
                 number, death = delivery
-                status = process.deliver(number, death, truemed.rng.random() * 0.004)
+                status = process.deliver(number, death, truemed.rng.random() * 0.002)
                 truemed.note(number, status, death)
                 if status is None:
                     process.close()
@@ -150,16 +150,16 @@ def store_url(request, kind):
 
 @pytest.mark.parametrize("kind", ["postgres inbox", "postgres", "redis"])
 @pytest.mark.timeout(WATCHDOG)
-def test_killed_processes_lose_no_event(request, kind, effects, scale, record_property):
-    count, kills = scale((200, 12), (10_000, 200))
+def test_killed_processes_lose_no_event(request, kind, effects, scale):
+    count, kills = scale((200, 12), (10_000, 300))  # not every process dies: some deliveries do not reach the handler
     truemed = Truemed(count, kills)
     deliver_all(truemed, kind, effects.url, store_url(request, kind))
     counted = effects.count()
     doubled = {number for number, times in counted.items() if times > 1}
-    record_property("numbers", f"{kind}: {sum(truemed.kills.values())} kills, {len(doubled)} doubled")
     print(kind, dict(truemed.kills), dict(truemed.results), "doubled:", len(doubled))
     assert counted.keys() == set(range(truemed.events)), "none lost"
     assert set(DEATHS) <= truemed.kills.keys()
+    assert sum(truemed.kills.values()) >= kills * 2 // 3
     if kind == "postgres inbox":
         assert not doubled
     else:

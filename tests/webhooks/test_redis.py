@@ -7,7 +7,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from tests.support.webhook_payloads import SECRET, captured, signed
+from tests.support.webhook_payloads import SECRET, captured, key_of, signed
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.webhooks import AsyncReceiver, Claim, DeliveryStatus, Receiver
 from truemed_async.webhooks.redis import AsyncRedisDedupStore, RedisDedupStore
@@ -52,7 +52,7 @@ async def test_given_async_client_stays_open(redis_url):
             receiver = AsyncReceiver(lambda event: None, secrets=SECRET, store=store)
             statuses = [(await receiver.receive(BODY, signed(BODY))).status for _ in range(2)]
         assert statuses == [DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE]
-        assert await client.get("truemed:default:whd_1") == b"done"
+        assert await client.get(f"truemed:default:{key_of(1)}") == b"done"
 
 
 @pytest.mark.parametrize("kind", [RedisDedupStore, AsyncRedisDedupStore])

@@ -385,7 +385,7 @@ class Receiver(_BaseReceiver[DedupStore | Inbox]):
             may also get the connection, and must not be a coroutine function.
         secrets: The webhook's secret, or several while it is rotated.
         store: Remembers which events were handled: :class:`SQLiteDedupStore`, :class:`MemoryDedupStore`, one of
-            :mod:`truemed_async.webhooks.postgres` or ``.redis``, or your own implementation; use one store, file or name per webhook.
+            :mod:`truemed_async.webhooks.postgres`, ``.redis`` or ``.django``, or your own implementation; use one store, file or name per webhook.
             ``None``: nothing is remembered, and the handler is called for every delivery of an event.
         mode: ``"signed"`` or ``"unsigned"``, as chosen when the webhook was created.
         event_type: The event that the route receives, for unsigned deliveries whose body does not name it.

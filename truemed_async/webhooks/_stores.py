@@ -49,7 +49,10 @@ class DedupStore(Protocol):
     """
 
     def claim(self, key: str, owner: str) -> Claim:
-        """Claim the event ``key``, up to 255 characters, for ``owner``, a string that is unique to this delivery."""
+        """Claim the event ``key``, up to 255 characters, for ``owner``, a string that is unique to this delivery.
+
+        A claim that its owner repeats may be granted again.
+        """
         ...
 
     def confirm(self, key: str, owner: str) -> None:

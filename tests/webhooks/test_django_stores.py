@@ -1,0 +1,201 @@
+"""The inbox of Django, on SQLite and PostgreSQL. tests/webhooks/test_stores.py has what all stores have in common."""
+
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import DatabaseError, connections, transaction
+
+from tests.support.django_databases import django_database
+from tests.support.webhook_payloads import SECRET, captured, key_of, signed
+from truemed_async.errors import InvalidArgumentError
+from truemed_async.webhooks import AsyncReceiver, Claim, DeliveryStatus, Receiver
+from truemed_async.webhooks.django import DjangoDedupStore, DjangoInbox
+from truemed_async.webhooks.django._stores import CLEANUP_INTERVAL
+
+BODY = captured()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def connection(request, tmp_path):
+    """Return Django's connection to a database with the app's table and one of effects."""
+    url = str(tmp_path / "django.db") if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    with django_database(url) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE effects (delivery varchar(99))")
+        yield connection
+
+
+def add_effect(event):
+    with connections["events"].cursor() as cursor:
+        cursor.execute("INSERT INTO effects VALUES (%s)", [event.delivery_id])
+
+
+def effects(connection):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT delivery FROM effects ORDER BY 1")
+        return [delivery for (delivery,) in cursor.fetchall()]
+
+
+def deliver(handler, body=BODY):
+    return Receiver(handler, secrets=SECRET, store=DjangoInbox(using="events")).receive(body, signed(body))
+
+
+def test_effect_and_confirmation_are_committed_together(connection):
+    bodies = [captured(number) for number in (1, 2, 1, 2)]
+    assert [deliver(add_effect, body).status for body in bodies] == ["handled"] * 2 + ["duplicate"] * 2
+    assert effects(connection) == ["whd_1", "whd_2"]
+
+
+def raise_error():
+    raise ZeroDivisionError
+
+
+def catch_an_error():
+    """On PostgreSQL, what comes after cannot be committed; Django and SQLite do not know."""
+    with contextlib.suppress(DatabaseError):
+        connections["events"].cursor().execute("SELECT * FROM missing")
+    if connections["events"].vendor == "sqlite":
+        transaction.set_rollback(True, using="events")
+
+
+def set_rollback():
+    transaction.set_rollback(True, using="events")
+
+
+def delete_the_row():
+    apps.get_model("truemed_webhooks", "Delivery").objects.using("events").all().delete()
+
+
+@pytest.mark.parametrize("failure", [raise_error, catch_an_error, set_rollback, delete_the_row])
+def test_failed_transaction_leaves_nothing_and_event_is_handled_again(connection, failure):
+    def handle(event):
+        add_effect(event)
+        failure()
+
+    for _ in range(2):
+        result = deliver(handle)
+        assert (result.status, result.http_status) == (DeliveryStatus.FAILED, 500)
+        assert result.error is not None
+    assert effects(connection) == []
+    assert deliver(add_effect).status is DeliveryStatus.HANDLED
+    assert effects(connection) == ["whd_1"]
+
+
+def test_inbox_within_a_transaction_is_part_of_it(connection):
+    """As with ``ATOMIC_REQUESTS``."""
+    with transaction.atomic(using="events"):
+        assert deliver(add_effect).status is DeliveryStatus.HANDLED
+        transaction.set_rollback(True, using="events")
+    assert deliver(add_effect).status is DeliveryStatus.HANDLED
+    assert effects(connection) == ["whd_1"]
+
+
+def test_second_delivery_waits_for_the_first(connection):
+    started = threading.Event()
+
+    def handle(event):
+        add_effect(event)
+        started.set()
+        second.join(0.2)  # it does not end before this transaction does
+
+    def deliver_again():
+        started.wait(60)
+        results.append(deliver(add_effect).status)
+        connections["events"].close()
+
+    results = []
+    second = threading.Thread(target=deliver_again)
+    second.start()
+    assert deliver(handle).status is DeliveryStatus.HANDLED
+    second.join(60)
+    assert results == [DeliveryStatus.DUPLICATE]
+    assert effects(connection) == ["whd_1"]
+
+
+def test_claim_of_a_dedup_store_is_respected_until_it_expires(connection):
+    DjangoDedupStore(using="events", lease=timedelta(days=300)).claim(key_of(1), "me")
+    assert deliver(add_effect).status is DeliveryStatus.IN_PROGRESS
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE truemed_webhooks_delivery SET expires_at = '2000-01-01'")
+    inbox = DjangoInbox(using="events")
+    next(inbox._calls)  # the removal of expired rows is not due
+    assert inbox.process(key_of(1), lambda: None) is Claim.GRANTED
+    assert inbox.process(key_of(1), lambda: None) is Claim.DONE
+
+
+def test_keys_that_differ_only_in_case_and_webhooks_are_told_apart(connection):
+    stores = [DjangoDedupStore(using="events", webhook=name) for name in ("orders", "letters")]
+    for store in stores:
+        assert [store.claim(key, "me") for key in ("a", "A", "a ")] == [Claim.GRANTED] * 3
+
+
+def test_expired_rows_are_removed_in_portions(connection):
+    with connection.cursor() as cursor:
+        rows = ", ".join(f"('{number}', '', true, '2000-01-01')" for number in range(700))
+        cursor.execute(f"INSERT INTO truemed_webhooks_delivery (id, owner, done, expires_at) VALUES {rows}")
+    inbox, left = DjangoInbox(using="events"), []
+    for number in range(CLEANUP_INTERVAL + 1):
+        inbox.process(f"new {number}", lambda: None)
+        left.append(apps.get_model("truemed_webhooks", "Delivery").objects.using("events").count() - number - 1)
+    assert left == [200] * CLEANUP_INTERVAL + [0]
+
+
+def test_closed_connections_are_replaced(connection, request):
+    if connection.vendor == "sqlite":
+        pytest.skip("a file has no server that could close a connection")
+    url = request.getfixturevalue("postgres_server")
+    assert deliver(add_effect).status is DeliveryStatus.HANDLED
+    with contextlib.closing(url.connect()) as other:
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [connection.settings_dict["NAME"]])  # fmt: skip
+    body = captured(2)
+    statuses = [deliver(add_effect, body).status for _ in range(2)]
+    assert statuses == [DeliveryStatus.FAILED, DeliveryStatus.HANDLED], "delivered again, the event is handled"
+    assert effects(connection) == ["whd_1", "whd_2"]
+
+
+async def test_async_receiver_runs_the_handler_and_its_transaction_in_a_thread(connection):
+    threads = []
+
+    def handle(event):
+        threads.append(threading.get_ident())
+        add_effect(event)
+        transaction.on_commit(connections["events"].close, using="events")
+
+    receiver = AsyncReceiver(handle, secrets=SECRET, store=DjangoInbox(using="events"))
+    assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.HANDLED
+    assert threads != [threading.get_ident()]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: (effects(connections["events"]), connections["events"].close())[0]).result(60) == [
+            "whd_1"
+        ]
+
+
+def test_coroutine_function_as_handler_is_refused():
+    async def handle(event):
+        """Do nothing."""
+
+    with pytest.raises(InvalidArgumentError, match="handler must be a function, not a coroutine function"):
+        AsyncReceiver(handle, secrets=SECRET, store=DjangoInbox())
+
+
+@pytest.mark.parametrize("kind", [DjangoDedupStore, DjangoInbox])
+def test_invalid_arguments_are_refused(kind):
+    with pytest.raises(InvalidArgumentError, match="webhook must be"):
+        kind(webhook="a b")
+    with pytest.raises(InvalidArgumentError, match="retention must be"):
+        kind(retention=timedelta(0))
+
+
+def test_row_is_named_by_its_id(connection):
+    DjangoDedupStore(using="events").claim("a", "me")
+    (row,) = apps.get_model("truemed_webhooks", "Delivery").objects.using("events").all()
+    assert (str(row), len(row.id), row.owner, row.done) == (row.id, 64, "me", False)
+
+
+def test_migrations_are_complete(connection):
+    call_command("makemigrations", "truemed_webhooks", check=True, dry_run=True, verbosity=0)
