@@ -212,7 +212,7 @@ def test_aiohttp_is_imported_in_one_file_and_by_servers():
     ]
 
 
-def test_the_pure_files_do_no_input_output():
+def test_pure_files_do_no_input_output():
     impure = {
         "aiohttp",
         "socket",
@@ -284,12 +284,12 @@ def test_modules_without_network_do_not_import_aiohttp(statement):
     }
 
 
-def test_the_client_does_import_it():
+def test_client_imports_it():
     """The test above would also pass if nothing were loaded at all."""
     assert "aiohttp" in loaded_by("from truemed_async import AsyncTruemed")
 
 
-def test_the_package_itself_loads_none_of_its_parts():
+def test_package_itself_loads_none_of_its_parts():
     assert {name for name in loaded_by("import truemed_async") if name.startswith("truemed_async.")} == {
         "truemed_async._version"
     }

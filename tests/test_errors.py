@@ -80,11 +80,11 @@ CLASSES = [value for value in vars(errors).values() if isinstance(value, type) a
 CALL_ERRORS = [each for each in CLASSES if issubclass(each, CallError)]
 
 
-def test_the_tree_is_the_published_one():
+def test_link_is_in_the_published_path():
     assert {each.__name__: each.__bases__[0].__name__ for each in CLASSES} == TREE
 
 
-def test_the_docstring_draws_every_error():
+def test_docstring_draws_every_error():
     drawn = set(re.findall(r"\b[A-Z]\w*Error\b", errors.__doc__ or "")) - {"ServerError", "RuntimeError", "ValueError"}
     assert drawn == set(TREE) - {"ServerError"}
     assert "└ ServerError (5xx" in (errors.__doc__ or "")
@@ -173,7 +173,7 @@ def test_pickled_error_keeps_attributes_without_message(kind, protocol):
 
 
 @pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy])
-def test_an_error_can_be_copied(twin):
+def test_error_can_be_copied(twin):
     error = made(DecodeError)
     assert str(twin(error)) == str(error)
 
@@ -222,7 +222,7 @@ def test_error_can_be_constructed_with_its_endpoint():
     assert PaymentMethodError("it broke", endpoint="x.y").redirect_url is None
 
 
-def test_the_hint_for_a_set_user_id_is_truemeds():
+def test_hint_for_a_set_user_id_is_truemeds():
     """Truemed guide, "Update a Qualification Session": "contact Truemed support"."""
     assert "Truemed support" in UserIdAlreadySetError.hint
 

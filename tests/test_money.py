@@ -47,7 +47,7 @@ def test_every_amount_survives_being_written_and_read(value):
 
 
 @given(AMOUNTS, st.integers(1, 9))
-def test_a_fraction_of_a_cent_is_rejected_and_never_rounded(value, tenth):
+def test_fraction_of_a_cent_is_rejected_and_never_rounded(value, tenth):
     with pytest.raises(InvalidArgumentError, match="whole cents"):
         cents(Decimal(value * 10 + tenth).scaleb(-3))
 
@@ -67,26 +67,26 @@ def test_cents_rejects_other_types(wrong):
 @pytest.mark.parametrize(
     "wrong", ["", " 1", "1 ", "1e3", "1_000", "1,000.00", "$5", "+5", ".5", "5.", "NaN", "Infinity", "٣", "1\n"]
 )
-def test_a_text_is_plain_digits(wrong):
+def test_text_is_plain_digits(wrong):
     with pytest.raises(InvalidArgumentError, match="plain digits"):
         cents(wrong)
 
 
 @pytest.mark.parametrize("wrong", [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity")], ids=str)
-def test_a_decimal_is_finite(wrong):
+def test_decimal_is_finite(wrong):
     with pytest.raises(InvalidArgumentError, match="finite"):
         cents(wrong)
 
 
 @pytest.mark.parametrize("wrong", [Decimal("1E+999999"), Decimal("1E-999999"), Decimal(2**53), "9" * 16], ids=str)
-def test_a_size_that_no_money_has_is_rejected_at_once(wrong):
+def test_size_that_no_money_has_is_rejected_at_once(wrong):
     with pytest.raises(InvalidArgumentError, match=r"2\*\*53") as caught:
         cents(wrong)
     assert caught.value.__context__ is None
 
 
 @given(AMOUNTS)
-def test_an_integer_is_an_amount(value):
+def test_integer_is_an_amount(value):
     assert validate_cents("price", value) == value
 
 
@@ -96,7 +96,7 @@ def test_validate_cents_rejects_non_integers(wrong):
         validate_cents("price", wrong)
 
 
-def test_an_amount_has_bounds():
+def test_amount_has_bounds():
     assert validate_cents("amount", 1, minimum=1) == 1
     with pytest.raises(InvalidArgumentError, match="amount must be at least 1 cents"):
         validate_cents("amount", 0, minimum=1)

@@ -19,14 +19,14 @@ from truemed_async.options import UNSET, Attempt, RequestOptions, RetryPolicy, T
 NO_SECONDS = [0, -1, float("nan"), float("inf"), -float("inf"), None, True, "5", b"5", [5], 5j, frozenset()]
 
 
-def test_the_defaults_are_five_twenty_and_sixty_seconds_and_three_attempts():
+def test_defaults_are_five_twenty_and_sixty_seconds_and_three_attempts():
     assert Timeouts() == Timeouts(connect=5, attempt=20, total=60)
     assert RetryPolicy() == RetryPolicy(max_attempts=3, base=0.5, cap=8)
 
 
 @pytest.mark.parametrize("value", NO_SECONDS, ids=repr)
 @pytest.mark.parametrize("name", ["connect", "attempt", "total"])
-def test_a_timeout_is_a_finite_positive_number(name, value):
+def test_timeout_is_a_finite_positive_number(name, value):
     with pytest.raises(InvalidArgumentError, match=f"^{name} must be a"):
         Timeouts(**{name: value})
 
@@ -37,7 +37,7 @@ def test_there_is_always_a_deadline(value):
         Timeouts.of(value)
 
 
-def test_a_bare_number_is_the_total():
+def test_timeout_number_is_the_total():
     assert Timeouts.of(7) == Timeouts(connect=5, attempt=20, total=7)
     given = Timeouts(total=7)
     assert Timeouts.of(given) is given
@@ -74,7 +74,7 @@ def test_pauses_are_finite_positive_numbers(name, value):
 
 
 @pytest.mark.parametrize("value", [None, 3, "3", {"max_attempts": 3}, Timeouts()])
-def test_a_policy_is_a_policy(value):
+def test_policy_is_a_policy(value):
     with pytest.raises(InvalidArgumentError, match="retry must be a RetryPolicy"):
         RetryPolicy.of(value)
 
@@ -145,7 +145,7 @@ def test_hooks_in_anything_else_are_rejected(hooks):
 
 
 @pytest.mark.parametrize("bad", [None, 1, "hook", coroutine, partial(coroutine)])
-def test_a_hook_is_a_plain_callable(bad):
+def test_hook_is_a_plain_callable(bad):
     with pytest.raises(InvalidArgumentError, match="each hook must be a plain callable"):
         validate_hooks([hook, bad])
 
@@ -154,7 +154,7 @@ class AsyncCounter:
     async def __call__(self, attempt: Attempt) -> None: ...
 
 
-def test_an_object_whose_call_is_a_coroutine_is_no_plain_callable():
+def test_object_whose_call_is_a_coroutine_is_no_plain_callable():
     with pytest.raises(InvalidArgumentError, match="each hook must be a plain callable"):
         validate_hooks([AsyncCounter()])
 

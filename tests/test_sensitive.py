@@ -13,7 +13,7 @@ from truemed_async._sensitive import MASK, Secret, Sensitive, mask, wrap
 pytestmark = pytest.mark.kills("truemed_async._sensitive")
 
 
-def test_a_secret_is_its_value_and_prints_as_stars():
+def test_secret_is_its_value_and_prints_as_stars():
     secret = Secret("canary-key")
     assert secret == "canary-key"
     assert secret.encode() == b"canary-key"
@@ -31,7 +31,7 @@ def test_neither_holder_can_be_pickled(protocol):
         assert "canary" not in str(caught.value)
 
 
-def test_a_secret_can_be_copied_and_stays_one():
+def test_secret_can_be_copied_and_stays_one():
     secret = Secret("canary-key")
     assert copy.copy(secret) is secret
     assert copy.deepcopy([secret])[0] is secret
@@ -54,7 +54,7 @@ def test_boxes_stay_closed_inside_other_objects():
 
 
 @pytest.mark.parametrize(("value", "shown"), [(None, "None"), ("", "***"), ("canary", "***"), (0, "***")])
-def test_a_masked_field_shows_only_whether_it_is_absent(value, shown):
+def test_masked_field_shows_only_whether_it_is_absent(value, shown):
     assert mask(value) == shown
 
 
@@ -65,7 +65,7 @@ def test_pickling_a_holder_raises_with_a_reason():
         pickle.dumps(Sensitive("canary"))
 
 
-def test_a_value_is_boxed_once():
+def test_value_is_wrapped_once():
     box = wrap("canary")
     assert isinstance(box, Sensitive)
     assert box.value == "canary"

@@ -97,10 +97,10 @@ def contenders(url: str) -> dict[str, Callable[..., Any]]:
             httpx.AsyncClient(base_url=url, headers={"x-truemed-api-key": suite.KEY})
         )
 
-        async def asked(path: str) -> Any:
+        async def fetch_json(path: str) -> Any:
             return (await client.get(path)).json()
 
-        return lambda: asked(GET), lambda: asked(LIST)
+        return lambda: fetch_json(GET), lambda: fetch_json(LIST)
 
     return {"aiohttp": bare, "truemed-async": ours, "httpx": httpx_}
 

@@ -9,7 +9,7 @@ PANELS = ("payments", "tokens", "qualification", "catalog", "requests", "webhook
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel(page, emulator, examine, panel):
+def test_panel_shows_the_state(page, emulator, examine, panel):
     page.goto(f"{emulator}/_emulator/inspector/{panel}")
     expect(page.get_by_role("heading", level=1)).to_have_text(panel.capitalize())
     page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
@@ -28,7 +28,7 @@ def test_inspector_panels_show_a_purchase(page, shop, examine, panel):
     examine(f"after-{panel}")
 
 
-def test_the_inspector_is_live(page, browser, emulator):
+def test_inspector_updates_itself(page, browser, emulator):
     page.goto(f"{emulator}/_emulator/inspector/qualification")
     rows = page.get_by_role("heading", name=re.compile("Qualification sessions: "))
     before = rows.text_content()
@@ -40,7 +40,7 @@ def test_the_inspector_is_live(page, browser, emulator):
     expect(rows).not_to_have_text(before)
 
 
-def test_the_qualification_link(page, emulator, examine):
+def test_qualification_link_opens_the_survey(page, emulator, examine):
     page.goto(f"{emulator}/qualify/tm_qual_1?source=email&user_id=42&skus=a,b")
     examine("qualify")
     page.get_by_role("button", name="Send").click()
@@ -49,7 +49,7 @@ def test_the_qualification_link(page, emulator, examine):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_checkout(page, shop, examine, scheme):
+def test_checkout_captures_the_payment(page, shop, examine, scheme):
     page.emulate_media(color_scheme=scheme)
     page.goto(shop[0])
     page.get_by_role("button", name="Buy", exact=True).click()
@@ -67,7 +67,7 @@ def test_a_checkout(page, shop, examine, scheme):
     examine(f"complete-{scheme}")
 
 
-def test_the_checkout_in_a_frame(page, shop, examine):
+def test_checkout_in_an_iframe_captures_the_payment(page, shop, examine):
     page.goto(shop[0])
     page.get_by_role("button", name="Buy without leaving").click()
     page.frame_locator("iframe").get_by_role("button", name="Continue to payment").wait_for()
@@ -75,7 +75,7 @@ def test_the_checkout_in_a_frame(page, shop, examine):
     examine("survey-framed")
 
 
-def test_the_repair_of_a_token(page, emulator, examine):
+def test_token_repair_provisions_it(page, emulator, examine):
     page.goto(f"{emulator}/_emulator/inspector/tokens")
     button = page.get_by_role("button", name=re.compile("^fail next charge: ")).first
     token = button.get_attribute("aria-label").partition(": ")[2]

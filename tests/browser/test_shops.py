@@ -61,7 +61,7 @@ def test_rejected_is_rejected(page, visit):
     becomes(page, "rejected")
 
 
-def test_a_declined_card_can_be_replaced(page, visit):
+def test_declined_card_can_be_replaced(page, visit):
     visit()
     page.get_by_role("button", name="Continue to payment").click()
     page.get_by_role("radio", name=re.compile("is declined")).check()
@@ -85,7 +85,7 @@ def test_abandoned_stays_open_and_can_be_canceled(page, visit):
     becomes(page, "rejected")
 
 
-def test_an_ineligible_order_leads_back_to_the_shop(page, visit):
+def test_ineligible_order_leads_back_to_the_shop(page, visit):
     visit()
     page.get_by_role("radio", name=re.compile("general health only")).check()
     page.get_by_role("button", name="Continue to payment").click()
@@ -111,7 +111,7 @@ def test_leaving_the_iframe(page, visit):
     becomes(page, "open")
 
 
-def test_a_failed_token_and_its_recovery(page, visit):
+def test_failed_token_is_recovered(page, visit):
     visit("Buy, and again next month")
     pay(page, card="works now, fails")
     becomes(page, "fulfilled")
@@ -131,7 +131,7 @@ def test_a_failed_token_and_its_recovery(page, visit):
     becomes(page, "fulfilled")
 
 
-def test_a_double_click_makes_one_checkout(page, shop):
+def test_double_click_makes_one_checkout(page, shop):
     def checkouts():
         page.goto(f"{shop[1]}/_emulator/inspector/payments")
         heading = page.get_by_role("heading", name=re.compile("Payment sessions: ")).text_content()
@@ -144,7 +144,7 @@ def test_a_double_click_makes_one_checkout(page, shop):
     assert checkouts() == before + 1
 
 
-def test_a_purchase_without_a_mouse(page, shop):
+def test_purchase_by_keyboard_is_captured(page, shop):
     page.goto(shop[0])
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")

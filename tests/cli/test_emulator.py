@@ -385,6 +385,16 @@ class TestState:
             stopped(process)
         assert seed.read_bytes() == before
 
+    def test_state_link_remains_and_its_target_is_written(self, serve, stopped, tmp_path):
+        real, link = tmp_path / "real.json", tmp_path / "link.json"
+        link.symlink_to(real.name)
+
+        process, _, key = serve("--state", str(link))
+
+        assert stopped(process).code == 0
+        assert link.is_symlink()
+        assert json.loads(real.read_bytes())["api_key"] == key
+
     def test_state_is_written_at_start(self, serve, tmp_path):
         file = tmp_path / "state.json"
         serve("--state", str(file))

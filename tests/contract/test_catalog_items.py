@@ -40,7 +40,7 @@ async def got(**fields: Any) -> Any:
 
 
 @pytest.mark.parametrize("field", ["sku", "name", "description", "gtin", "metadata", "product_id", "url"])
-async def test_a_text_of_an_item_is_a_string(field):
+async def test_text_of_an_item_is_a_string(field):
     """LIST: the example."""
     assert getattr(await got(), field) == ITEM[field]
 
@@ -52,7 +52,7 @@ async def test_a_text_of_an_item_is_a_string(field):
         ("reviewed_at", datetime(2024, 6, 14, 9, 30, tzinfo=UTC)),
     ],
 )
-async def test_a_moment_of_an_item_is_iso_8601(field, moment):
+async def test_moment_of_an_item_is_iso_8601(field, moment):
     """LIST: the example."""
     assert getattr(await got(), field) == moment
 
@@ -67,12 +67,12 @@ async def test_metadata_is_free_text():
     assert (await got()).metadata == "internal category: wellness"
 
 
-async def test_a_gtin_may_be_null():
+async def test_gtin_may_be_null():
     """UPDATE: "string or null"."""
     assert (await got(gtin=None)).gtin is None
 
 
-async def test_an_item_with_three_fields_is_one():
+async def test_item_with_three_fields_is_one():
     """EVENT: sku, name and created_at are the only fields of the minimal sample."""
     client, _ = answering({name: ITEM[name] for name in ("sku", "name", "created_at")})
     assert (await client.catalog_items.get("A-1")).eligibility is None
@@ -86,7 +86,7 @@ async def test_an_item_with_three_fields_is_one():
         ("ineligible", False, False, True),
     ],
 )
-async def test_an_eligibility_is_one_of_three(value, eligible, letter, ineligible):
+async def test_eligibility_is_one_of_three(value, eligible, letter, ineligible):
     """GUIDE, newest: eligible, eligible_with_lmn, ineligible."""
     found = (await got(eligibility=value)).eligibility
     assert (found.is_known, found.is_eligible, found.requires_lmn, found.is_ineligible) == (
@@ -94,7 +94,7 @@ async def test_an_eligibility_is_one_of_three(value, eligible, letter, ineligibl
     )  # fmt: skip
 
 
-async def test_an_eligibility_is_null_until_the_review():
+async def test_eligibility_is_null_until_the_review():
     """GUIDE, newest: null while the item awaits review."""
     found = await got(eligibility=None, reviewed_at=None)
     assert (found.eligibility, found.is_reviewed) == (None, False)
@@ -117,7 +117,7 @@ def test_pending_was_a_value_once():
     assert CatalogEligibility("pending").is_pending
 
 
-async def test_an_older_guide_calls_the_field_eligibility_status():
+async def test_older_guide_calls_the_field_eligibility_status():
     """GUIDE, older: eligibility_status; newer: eligibility."""
     older = {name: value for name, value in ITEM.items() if name != "eligibility"}
     client, _ = answering({**older, "eligibility_status": "eligible"})

@@ -178,7 +178,7 @@ def test_every_endpoint_has_a_row():
 
 
 @EACH
-async def test_a_call_sends_every_argument(row):
+async def test_call_sends_every_argument(row):
     client, wire = answering(row.success)
     await row.call(client, options=RequestOptions(headers={"X-Trace": "t-1"}))
     assert (wire.line, wire.query) == (row.line, row.query)
@@ -188,7 +188,7 @@ async def test_a_call_sends_every_argument(row):
 
 
 @EACH
-def test_an_endpoint_is_repeated_as_its_page_allows(row):
+def test_endpoint_is_repeated_as_its_page_allows(row):
     """Reads are safe, writes with a documented idempotency key are keyed, and all other writes are neither."""
     endpoint = ENDPOINT[row.name]
     assert endpoint.idempotency is row.idempotency
@@ -196,7 +196,7 @@ def test_an_endpoint_is_repeated_as_its_page_allows(row):
 
 
 @EACH_LIST
-async def test_a_list_sends_no_filter_that_is_not_set(row):
+async def test_list_sends_no_filter_that_is_not_set(row):
     client, wire = answering({ENDPOINT[row.name].items: [], "pagination": None})
     required = DAYS if row.name.startswith("reconciliations.") else {}
     resource, method = row.name.split(".")
@@ -206,7 +206,7 @@ async def test_a_list_sends_no_filter_that_is_not_set(row):
 
 
 @EACH_LIST
-async def test_a_list_has_rows_and_four_numbers(row):
+async def test_list_has_rows_and_four_numbers(row):
     pagination = {"count": 61, "current_page": 2, "last_page": 3, "page_size": 30}
     _, sample = row.success
     client, _ = answering({**sample, "pagination": pagination})
@@ -228,7 +228,7 @@ async def test_a_list_has_rows_and_four_numbers(row):
     ],
 )
 @EACH
-async def test_an_error_response_is_an_error_of_its_class(row, status, code, kind, outcome):
+async def test_error_response_is_an_error_of_its_class(row, status, code, kind, outcome):
     """The pages of all endpoints: "Errors: 400, 404, 405, 500, 501", with ``error`` and ``message``."""
     client, wire = answering((status, {"error": code, "message": "canary"}))
     with pytest.raises(kind) as caught:
@@ -245,7 +245,7 @@ async def test_an_error_response_is_an_error_of_its_class(row, status, code, kin
 
 @pytest.mark.parametrize("response", [(500, {}), (503, {}), (400, {"error": "ServerError", "message": "x"})])
 @EACH_UNKEYED
-async def test_an_unkeyed_write_is_not_repeated_once_it_may_have_been_applied(row, response):
+async def test_unkeyed_write_is_not_repeated_once_it_may_have_been_applied(row, response):
     client, wire = answering(response)
     with pytest.raises(ServerError) as caught:
         await row.call(client)
@@ -253,7 +253,7 @@ async def test_an_unkeyed_write_is_not_repeated_once_it_may_have_been_applied(ro
 
 
 @EACH_UNKEYED
-async def test_an_unkeyed_write_is_repeated_if_it_was_certainly_not_applied(row):
+async def test_unkeyed_write_is_repeated_if_it_was_certainly_not_applied(row):
     client, wire = answering((429, {}), row.success)
     await row.call(client)
     assert len(wire.sent) == 2

@@ -76,13 +76,13 @@ async def test_price_is_that_of_one():
     assert (await created(total_amount=1801, order_items=items))["total_amount"] == 1801
 
 
-async def test_the_cart_may_be_empty():
+async def test_cart_may_be_empty():
     """CREATE: the sample for an iframe has none."""
     assert (await created(order_items=[]))["order_items"] == []
 
 
 @pytest.mark.parametrize("sign", [-1, 1], ids=["added, as the rule says", "subtracted, as the example does"])
-async def test_the_worked_example_of_the_amount_rule_is_sent_as_it_is_given(sign):
+async def test_worked_example_of_the_amount_rule_is_sent_as_it_is_given(sign):
     """CREATE: total 100000; the sign of total_discounts is contradictory, so both are taken and neither is changed."""
     items = [
         OrderItem(
@@ -102,7 +102,7 @@ async def test_the_worked_example_of_the_amount_rule_is_sent_as_it_is_given(sign
     assert body["amount_details"] == {"total_additional_charges": 42500}
 
 
-async def test_the_total_is_the_sum_of_the_parts():
+async def test_total_is_the_sum_of_the_parts():
     """CREATE: the amount rule."""
     with pytest.raises(InvalidArgumentError, match="but the parts add up to 2000 cents"):
         await created(amount_details=AmountDetails(total_additional_charges=1))
@@ -122,7 +122,7 @@ async def test_discounts_may_be_listed():
     }
 
 
-async def test_a_free_trial_costs_nothing():
+async def test_free_trial_costs_nothing():
     """CREATE: total_amount 0 with tokenize and display_next_bill_info."""
     body = await created(**TRIAL)
     assert (body["total_amount"], body["tokenize"]) == (0, True)
@@ -137,7 +137,7 @@ async def test_zero_total_without_free_trial_raises(missing):
         await created(**trial)
 
 
-async def test_the_placeholder_is_sent_for_truemed_to_replace():
+async def test_placeholder_is_sent_for_truemed_to_replace():
     """CREATE: the exact substring {{payment_session_id}}, without inner spaces, in success_url."""
     assert PAYMENT_SESSION_ID == "{{payment_session_id}}"
     url = "https://shop.example/thanks?s={{payment_session_id}}"
@@ -145,7 +145,7 @@ async def test_the_placeholder_is_sent_for_truemed_to_replace():
 
 
 @pytest.mark.parametrize("typo", ["{{ payment_session_id }}", "{payment_session_id}", "{{session_id}}"])
-async def test_a_placeholder_that_is_not_exact_is_not_sent(typo):
+async def test_placeholder_that_is_not_exact_is_not_sent(typo):
     """CREATE: only the exact substring is replaced; the customer would come back with a page that knows no order."""
     with pytest.raises(InvalidArgumentError, match="braces"):
         await created(success_url=f"https://shop.example/thanks?s={typo}")
@@ -159,7 +159,7 @@ async def test_success_url_is_required():
             await client.payment_sessions.create(**{name: CART[name] for name in CART if name != missing})
 
 
-async def test_the_kinds_are_two_and_the_default_is_truemeds():
+async def test_kinds_are_two_and_the_default_is_truemeds():
     """CREATE: kind is one_time_payment (default) or authorization."""
     assert set(map(str, PaymentSessionKind)) == {"one_time_payment", "authorization"}
     assert "kind" not in await created()
@@ -169,7 +169,7 @@ async def test_the_kinds_are_two_and_the_default_is_truemeds():
 # --- get and list --------------------------------------------------------------------------------------------------
 
 
-def test_the_statuses_are_eight():
+def test_statuses_are_eight():
     """STATUS: the values, `canceled` with one l."""
     assert set(map(str, PaymentSessionStatus)) == {
         "pending", "processing", "captured", "rejected", "canceled", "authorized", "authorization_voided",
@@ -178,7 +178,7 @@ def test_the_statuses_are_eight():
 
 
 @pytest.mark.parametrize("status", PaymentSessionStatus)
-async def test_an_order_is_fulfilled_when_it_is_captured_and_not_before(status):
+async def test_order_is_fulfilled_when_it_is_captured_and_not_before(status):
     """STATUS: fulfill on captured; processing is no payment yet."""
     assert (await got(status=str(status))).may_fulfill is (status == "captured")
 
@@ -186,19 +186,19 @@ async def test_an_order_is_fulfilled_when_it_is_captured_and_not_before(status):
 @pytest.mark.parametrize(
     "status", ["captured", "rejected", "canceled", "authorization_voided", "authorization_expired"]
 )
-def test_a_status_is_terminal(status):
+def test_status_is_terminal(status):
     """STATUS and GUIDE: nothing leads on from these; refunds and disputes change status_summary alone."""
     assert PaymentSessionStatus(status).is_final
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "authorized"])
-def test_a_status_leads_on(status):
+def test_status_allows_its_transitions(status):
     """STATUS and GUIDE: the customer, the review, a capture or a void come next."""
     assert not PaymentSessionStatus(status).is_final
 
 
 @pytest.mark.parametrize("summary", ["Incomplete", "Authorized", "Captured", "Partially Captured", "Refunded"])
-async def test_a_summary_is_written_with_capitals_and_blanks(summary):
+async def test_summary_is_written_with_capitals_and_blanks(summary):
     """STATUS: status_summary; the known part of the page lists these."""
     found = (await got(status_summary=summary)).status_summary
     assert found == summary
@@ -206,7 +206,7 @@ async def test_a_summary_is_written_with_capitals_and_blanks(summary):
     assert found.is_known
 
 
-async def test_a_session_has_the_amount_details_of_its_creation():
+async def test_session_has_the_amount_details_of_its_creation():
     """STATUS: amount_details, of the order and of its lines."""
     found = await got(
         amount_details={"total_discounts": -5}, order_items=[{"amount_details": {"total_additional_charges": 7}}]
@@ -232,7 +232,7 @@ async def test_times_of_a_row_are_utc(name):
         assert getattr(await row(**{name: written}), name) == read
 
 
-async def test_a_row_sums_up_its_refunds():
+async def test_row_sums_up_its_refunds():
     """LIST: refund_amount, with summarize_refunds alone."""
     assert (await row(refund_amount=500)).refund_amount == 500
     assert (await row()).refund_amount is None
@@ -241,7 +241,7 @@ async def test_a_row_sums_up_its_refunds():
 # --- capture, void, cancel, refund ---------------------------------------------------------------------------------
 
 
-async def test_a_server_error_that_stays_is_one():
+async def test_server_error_that_stays_is_one():
     """CAPTURE, VOID: a 400 with ServerError is a failure of the server, not of the request."""
     client, wire = answering((400, {"error": "ServerError", "message": "x"}))
     with pytest.raises(ServerError) as caught:
@@ -256,13 +256,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_the_reasons_of_a_refund_are_three():
+def test_reasons_of_a_refund_are_three():
     """REFUND: reason."""
     assert set(map(str, RefundReason)) == {"customer_request", "fraudulent", "duplicate_payment"}
 
 
 @pytest.mark.parametrize("missing", ["amount", "reason"])
-async def test_a_refund_needs_an_amount_and_a_reason(missing):
+async def test_refund_needs_an_amount_and_a_reason(missing):
     """REFUND: both are required, as are payment_id and the key, which the library makes."""
     client, _ = answering({"refund_id": "re_1"})
     with pytest.raises(TypeError, match=missing):

@@ -30,7 +30,7 @@ async def got(**fields: Any) -> Any:
     return await client.payment_tokens.get("ptok_1")
 
 
-async def test_a_token_has_six_fields():
+async def test_token_has_six_fields():
     """GET: the table; a status and metadata are not among them."""
     found = await got()
     assert found.extra == {}
@@ -61,7 +61,7 @@ async def test_token_has_the_first_letter_expiry(written, read):
 
 
 @pytest.mark.parametrize(("methods", "number"), [([{}, {"last4": "1"}], 2), ([], 0), (None, None)])
-async def test_a_token_lists_its_cards_or_null(methods, number):
+async def test_token_lists_its_cards_or_null(methods, number):
     """GET: payment_methods, an array of objects or null; their fields are not visible."""
     found = (await got(payment_methods=methods)).payment_methods
     assert (None if found is None else len(found)) == number
@@ -76,7 +76,7 @@ async def test_update_may_be_done_at_once(nothing):
 
 @pytest.mark.parametrize("token", [None, "ptok_1"])
 @pytest.mark.parametrize("metadata", [None, "customer 17"])
-async def test_a_request_has_a_token_or_null_and_no_status(token, metadata):
+async def test_request_has_a_token_or_null_and_no_status(token, metadata):
     """REQUEST: payment_token, null until it is provisioned, and metadata, string or null."""
     client, wire = answering({"payment_token": token, "metadata": metadata})
     found = await client.payment_tokens.get_provision_request("ptr_1")

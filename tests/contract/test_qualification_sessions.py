@@ -27,7 +27,7 @@ async def got(**fields: Any) -> Any:
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
-async def test_a_status_is_one_of_four(status):
+async def test_status_is_one_of_four(status):
     """GET: "One of: pending, processing, approved, rejected"."""
     found = (await got(status=status)).status
     assert (found, found.is_known) == (status, True)
@@ -50,7 +50,7 @@ def test_approved_and_rejected_are_terminal(status, final):
     "field",
     ["charge_group_created_at", "created_at", "expires_at", "lmn_reviewed_at", "stripe_invoice_paid_at"],
 )
-async def test_a_moment_is_a_datetime_or_null(field):
+async def test_moment_is_a_datetime_or_null(field):
     """GET: "datetime or null"."""
     found = await got(**{field: "2024-01-15T09:30:00Z"})
     assert getattr(found, field) == datetime(2024, 1, 15, 9, 30, tzinfo=UTC)
@@ -72,7 +72,7 @@ async def test_a_moment_is_a_datetime_or_null(field):
         "user_name",
     ],
 )
-async def test_a_text_is_a_string_or_null(field):
+async def test_text_is_a_string_or_null(field):
     """GET: "string or null"."""
     assert getattr(await got(**{field: "x"}), field) == "x"
     assert getattr(await got(**{field: None}), field) is None
@@ -88,7 +88,7 @@ async def test_amounts_are_doubles_without_loss(field, amount):
     assert getattr(await got(**{field: None}), field) is None
 
 
-async def test_a_session_has_nineteen_fields():
+async def test_session_has_nineteen_fields():
     """GET: the response table."""
     names = [name for name in (await got()).to_dict() if name != "extra"]
     assert len(names) == 19
@@ -98,7 +98,7 @@ async def test_a_session_has_nineteen_fields():
 # --- LIST: reference, "List Qualification Sessions" ---------------------------------------------------------------
 
 
-async def test_the_list_is_sorted_by_creation():
+async def test_list_is_sorted_by_creation():
     """LIST: "sorted by their created_at date"; the direction is not published, so both are read."""
     rows = [{**SESSION, "qualification_session_id": f"qs_{n}", "created_at": f"2024-01-0{n}T00:00:00Z"} for n in (1, 2)]
     for order in (rows, rows[::-1]):
@@ -122,7 +122,7 @@ async def test_each_change_has_a_fresh_key():
     assert (await update(user_id="u")).body["idempotency_key"] != (await update(user_id="u")).body["idempotency_key"]
 
 
-async def test_a_status_cannot_be_changed():
+async def test_status_cannot_be_changed():
     """UPDATE: "Status is never mutable here"."""
     client, _ = answering(SESSION)
     with pytest.raises(TypeError):

@@ -22,7 +22,7 @@ NONE = {"transactions": [], "pagination": None}
 NO_PAYOUTS = {"payouts": [], "pagination": None}
 
 
-async def listed(*rows: dict[str, Any]) -> Any:
+async def list_transactions(*rows: dict[str, Any]) -> Any:
     client, _ = answering({"transactions": [*rows], "pagination": None})
     return (await client.reconciliations.list_transactions(**DAYS)).items
 
@@ -31,7 +31,7 @@ async def listed(*rows: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
-async def test_a_day_is_required(name):
+async def test_day_is_required(name):
     """TRANSACTIONS: start_date and end_date are Required."""
     client, wire = answering(NONE)
     with pytest.raises(TypeError, match=name):
@@ -39,7 +39,7 @@ async def test_a_day_is_required(name):
     assert wire.sent == []
 
 
-async def test_the_days_are_inclusive():
+async def test_days_are_inclusive():
     """TRANSACTIONS: both inclusive, so one day is a range and a day before the first is none."""
     client, wire = answering(NONE)
     await client.reconciliations.list_transactions(start_date="2026-10-01", end_date="2026-10-01")
@@ -51,9 +51,9 @@ async def test_the_days_are_inclusive():
 # --- TRANSACTIONS: the answer -------------------------------------------------------------------------------------
 
 
-async def test_the_rows_stand_under_transactions():
+async def test_rows_stand_under_transactions():
     """TRANSACTIONS: "transactions", an array."""
-    assert len(await listed({"type": "charge"}, {"type": "refund"})) == 2
+    assert len(await list_transactions({"type": "charge"}, {"type": "refund"})) == 2
     assert endpoints.LIST_TRANSACTIONS.items == "transactions"
 
 
@@ -61,15 +61,15 @@ async def test_the_rows_stand_under_transactions():
     ("word", "property"),
     [("charge", "is_charge"), ("refund", "is_refund"), ("fee", "is_fee"), ("dispute", "is_dispute")],
 )
-async def test_a_transaction_is_one_of_four_things(word, property):
+async def test_transaction_is_one_of_four_things(word, property):
     """GUIDE: charge, refund, Truemed fee, dispute; how they are spelled is not published."""
-    (row,) = await listed({"type": word})
+    (row,) = await list_transactions({"type": word})
     assert getattr(row.type, property)
 
 
-async def test_a_payout_id_is_a_string_or_null():
+async def test_payout_id_is_a_string_or_null():
     """GUIDE: payout_id is null while a transaction is not paid out."""
-    assert [row.payout_id for row in await listed({"type": "x", "payout_id": "po_1"}, {"type": "x", "payout_id": None})] == [
+    assert [row.payout_id for row in await list_transactions({"type": "x", "payout_id": "po_1"}, {"type": "x", "payout_id": None})] == [
         "po_1",
         None,
     ]  # fmt: skip
@@ -78,14 +78,14 @@ async def test_a_payout_id_is_a_string_or_null():
 async def test_no_field_of_a_transaction_is_invented():
     """GUIDE: type and payout_id are all the names that are published; the rest is in ``extra``."""
     assert [field.name for field in attrs.fields(Transaction) if field.name != "extra"] == ["type", "payout_id"]
-    (row,) = await listed({"type": "x", "anything": {"else": 1}})
+    (row,) = await list_transactions({"type": "x", "anything": {"else": 1}})
     assert row.extra == {"anything": {"else": 1}}
 
 
 # --- payouts ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_payout_has_an_id_in_the_style_of_stripe():
+async def test_payout_has_an_id_in_the_style_of_stripe():
     """GUIDE: payout_id, "po_…"."""
     client, _ = answering({"payouts": [{"payout_id": "po_1NabcDEF"}], "pagination": None})
     assert [each.payout_id for each in await client.reconciliations.list_payouts(**DAYS)] == ["po_1NabcDEF"]

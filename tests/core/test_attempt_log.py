@@ -26,7 +26,7 @@ def attempt(**given: Any) -> Attempt:
 FAILED = {"status": 503, "error": "ServerError", "outcome": "unknown"}
 
 
-def test_a_failed_attempt_is_worth_knowing_of_and_a_success_is_for_debugging():
+def test_failed_attempt_is_logged_at_info_and_success_at_debug():
     assert log_level(None) == logging.DEBUG
     assert log_level("ServerError") == logging.INFO
 
@@ -43,7 +43,7 @@ def test_a_failed_attempt_is_worth_knowing_of_and_a_success_is_for_debugging():
         ({**FAILED, "retry_in": 0.0}, "GET things.get: ServerError (503), request r-1, attempt 2, 1250 ms, retrying in 0.00 s"),
     ],
 )  # fmt: skip
-def test_a_line_gives_the_time_in_milliseconds_and_what_comes_next(caplog, given, message):
+def test_line_gives_the_time_in_milliseconds_and_what_comes_next(caplog, given, message):
     caplog.set_level(logging.DEBUG)
     log_attempt(attempt(**given), ())
     (record,) = caplog.records
@@ -51,7 +51,7 @@ def test_a_line_gives_the_time_in_milliseconds_and_what_comes_next(caplog, given
     assert record.levelno == log_level(given.get("error"))
 
 
-async def test_a_broken_hook_is_reported_in_words_that_name_this_library():
+async def test_broken_hook_is_reported_in_words_that_name_this_library():
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     mistake = ZeroDivisionError("mine")

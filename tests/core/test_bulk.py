@@ -157,7 +157,7 @@ async def test_ten_thousand_items_need_no_more_tasks_than_the_limit():
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-async def test_an_endless_source_is_read_no_further_than_twice_the_limit_ahead(ordered):
+async def test_endless_source_is_read_no_further_than_twice_the_limit_ahead(ordered):
     source, calls = Endless(), Calls()
     stream = fan_out(source, calls, concurrency=4, ordered=ordered)
     received = 0
@@ -171,7 +171,7 @@ async def test_an_endless_source_is_read_no_further_than_twice_the_limit_ahead(o
     assert other_tasks() == 0
 
 
-async def test_a_slow_first_item_does_not_let_the_ordered_ones_pile_up():
+async def test_slow_first_item_does_not_let_the_ordered_ones_pile_up():
     source, calls = Endless(), Calls(free=False)
     for number in range(1, 1000):
         calls.let(number)
@@ -194,7 +194,7 @@ async def test_source_is_not_read_before_the_first_result():
     assert source.taken == 0
 
 
-async def test_a_source_is_never_read_by_two_workers_at_once():
+async def test_source_is_never_read_by_two_workers_at_once():
     reading = False
 
     async def source() -> AsyncIterator[int]:
@@ -240,7 +240,7 @@ async def test_no_exception_of_a_call_leaves_the_consumer_waiting_or_an_item_los
     assert other_tasks() == 0
 
 
-async def test_a_source_that_fails_ends_the_whole():
+async def test_source_that_fails_ends_the_whole():
     def source() -> Iterator[int]:
         yield 0
         raise ZeroDivisionError("mine")
@@ -279,7 +279,7 @@ async def test_cancelling_the_consumer_cancels_the_workers():
 # --- outcomes -----------------------------------------------------------------------------------------------------
 
 
-async def test_the_outcome_of_a_call_that_worked_is_its_value():
+async def test_outcome_of_a_call_that_worked_is_its_value():
     async def call(item: str) -> str:
         return item.upper()
 

@@ -40,7 +40,7 @@ def resolve_url(environment: str | None = None, base_url: str | URL | None = Non
         ("sandbox", "https://dev-api.truemed.com"),
     ],
 )
-def test_the_hosts_are_truemeds(environment, host):
+def test_environments_have_the_hosts_of_truemed(environment, host):
     """Truemed developer documentation: api.truemed.com is production, dev-api.truemed.com the sandbox."""
     assert resolve_url(environment) == host
 
@@ -54,7 +54,7 @@ def test_environment_variables_are_the_defaults(monkeypatch):
     assert resolve_url() == "http://localhost:8080"
 
 
-def test_an_argument_beats_its_environment_variable(monkeypatch):
+def test_argument_beats_its_environment_variable(monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", "key-from-environment")
     monkeypatch.setenv("TRUEMED_ENVIRONMENT", "sandbox")
     monkeypatch.setenv("TRUEMED_BASE_URL", "http://localhost:8080")
@@ -70,7 +70,7 @@ def test_empty_environment_variables_count_as_not_set(monkeypatch):
 
 
 @pytest.mark.parametrize("environment", ["staging", "Production", "", "canary"])
-def test_an_unknown_environment_is_rejected(environment, monkeypatch):
+def test_unknown_environment_is_rejected(environment, monkeypatch):
     with pytest.raises(ConfigurationError, match="'production' or 'sandbox'") as caught:
         resolve_url(environment)
     assert "canary" not in str(caught.value)
@@ -149,7 +149,7 @@ BAD_KEYS = [
 
 
 @pytest.mark.parametrize("given", BAD_KEYS, ids=range(len(BAD_KEYS)))
-def test_a_bad_key_is_rejected_and_appears_nowhere(given):
+def test_bad_key_is_rejected_and_appears_nowhere(given):
     with pytest.raises(ConfigurationError) as caught:
         resolve_key(given)
     assert str(caught.value).startswith("api_key ")
@@ -161,26 +161,26 @@ def test_a_bad_key_is_rejected_and_appears_nowhere(given):
         assert "canary" not in repr(frame.f_locals)
 
 
-def test_a_missing_key_is_a_configuration_error_that_names_both_ways():
+def test_missing_key_is_a_configuration_error_that_names_both_ways():
     with pytest.raises(ConfigurationError, match=r"api_key.*TRUEMED_API_KEY"):
         resolve_key(None)
 
 
-def test_a_bad_key_of_the_environment_is_named_by_its_variable(monkeypatch):
+def test_bad_key_of_the_environment_is_named_by_its_variable(monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", "canary-key-123456\n")
     with pytest.raises(ConfigurationError, match=r"^TRUEMED_API_KEY ") as caught:
         resolve_key(None)
     assert "canary" not in str(caught.value)
 
 
-def test_an_empty_key_is_not_replaced_by_the_environments(monkeypatch):
+def test_empty_key_is_not_replaced_by_the_environments(monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", KEY)
     with pytest.raises(ConfigurationError, match="api_key is blank"):
         resolve_key("")
 
 
 @pytest.mark.parametrize("given", [KEY, "!" * 8, "~key_+/=.:"])
-def test_a_printable_key_is_kept_as_it_is(given):
+def test_printable_key_is_kept_as_it_is(given):
     key = validate_api_key(Sensitive(given), "api_key")
     assert type(key) is Secret
     assert key == given

@@ -22,7 +22,7 @@ class Uvloop:
         self._get_backend_id = lambda: descriptor
 
 
-def test_a_descriptor_is_pointed_elsewhere():
+def test_inherited_descriptor_is_redirected():
     ours, theirs = os.pipe()
     try:
         abandon_inherited_loop(Uvloop(ours))
@@ -33,7 +33,7 @@ def test_a_descriptor_is_pointed_elsewhere():
 
 
 @pytest.mark.parametrize("loop", [Loop(), Uvloop(-1)], ids=["unknown", "closed"])
-def test_a_loop_without_a_descriptor_is_merely_kept(loop):
+def test_loop_without_descriptor_is_kept(loop):
     before = sys.getrefcount(loop)
     abandon_inherited_loop(loop)
     assert sys.getrefcount(loop) == before + 1

@@ -16,7 +16,7 @@ def write(key, body, thing="a"):
     return build_request(URL("https://api.example"), WRITE, path={"id": thing}, body=body, idempotency_key=key)
 
 
-def test_a_key_may_be_repeated_with_the_same_values_only():
+def test_key_may_be_repeated_with_the_same_values_only():
     ledger = IdempotencyKeyCache()
     ledger.check(write("k", {"a": 1}))
     ledger.check(write("k", {"a": 1}))
@@ -45,7 +45,7 @@ def test_reads_have_no_key_to_check():
     IdempotencyKeyCache().check(build_request(URL("https://api.example"), READ, path={"id": "a"}))
 
 
-def test_it_remembers_the_last_and_forgets_the_oldest():
+def test_key_cache_over_capacity_forgets_the_oldest():
     ledger = IdempotencyKeyCache()
     ledger.check(write("first", {"a": 1}))
     ledger.check(write("second", {"a": 1}))

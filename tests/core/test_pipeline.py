@@ -82,7 +82,7 @@ async def test_response_has_value_status_and_headers():
     assert world.clock.slept == []
 
 
-async def test_a_retry_is_counted_and_its_pause_is_part_of_the_time():
+async def test_retry_is_counted_and_its_pause_is_part_of_the_time():
     world = World(refused(), disconnected(), OK, took=1.0)
     response = await world.send()
     assert response.attempts == 3
@@ -109,7 +109,7 @@ async def test_two_calls_have_two_keys():
     assert None not in keys
 
 
-async def test_the_callers_key_wins_and_is_on_result_and_error():
+async def test_idempotency_key_of_caller_is_on_result_and_error():
     assert (await World(OK).send(KEYED, key="mine")).idempotency_key == "mine"
     assert (await World(disconnected()).fail(KEYED, key="mine")).idempotency_key == "mine"
 
@@ -161,7 +161,7 @@ async def test_request_id_is_that_of_the_last_response():
     assert error.request_id == "r-2"
 
 
-async def test_an_error_holds_no_other_error_and_no_body_in_any_frame():
+async def test_error_holds_no_other_error_and_no_body_in_any_frame():
     body = {"error": "Teapot", "message": "canary", "email": "canary"}
     error = await World(raw(400, body)).fail(KEYED, body={"user_id": "canary"})
     assert error.__cause__ is None
@@ -235,7 +235,7 @@ async def test_retry_after_of_more_than_a_minute_is_the_callers_to_decide():
     assert world.clock.slept == []
 
 
-async def test_a_date_in_retry_after_is_read_with_the_calls_clock():
+async def test_date_in_retry_after_is_read_with_the_calls_clock():
     world = World(raw(429, retry_after="Thu, 01 Jan 1970 00:00:00 GMT"), OK)
     assert (await world.send()).attempts == 2
     assert world.clock.slept[0] == pytest.approx(0.75)  # long past, so only the pause of a throttled call
@@ -269,7 +269,7 @@ async def test_calls_that_fail_for_want_of_time_do_not_use_up_the_turns_of_other
     assert (await world.send(timeouts=Timeouts(total=5))).value == {"a": 1}
 
 
-async def test_a_call_that_was_paced_still_has_its_attempts():
+async def test_rate_limited_call_keeps_its_attempts():
     world = World(raw(429), OK)
     await world.fail(retry=RetryPolicy(max_attempts=1))
     await world.send()
@@ -343,13 +343,13 @@ async def test_hooks_see_each_attempt():
     assert "canary" not in repr(world.attempts)
 
 
-async def test_the_last_attempt_of_a_failed_call_is_not_retried():
+async def test_last_attempt_of_a_failed_call_is_not_retried():
     world = World(refused())
     await world.fail()
     assert [attempt.retry_in is None for attempt in world.attempts] == [False, False, True]
 
 
-async def test_a_hook_that_raises_is_reported_and_does_not_turn_an_applied_write_into_a_failure():
+async def test_hook_that_raises_is_reported_and_does_not_turn_an_applied_write_into_a_failure():
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     seen: list[Attempt] = []
@@ -399,7 +399,7 @@ async def test_calls_in_flight_are_limited_and_failures_free_their_slot():
     assert not world.transport.slots.locked()
 
 
-async def test_a_canceled_call_frees_its_slot_and_is_not_swallowed():
+async def test_canceled_call_frees_its_slot_and_is_not_swallowed():
     world = World(OK, slots=1)
     never = asyncio.Event()
 
@@ -420,7 +420,7 @@ async def test_a_canceled_call_frees_its_slot_and_is_not_swallowed():
 # --- the real clock -----------------------------------------------------------------------------------------------
 
 
-async def test_the_real_clock_is_time_and_chance():
+async def test_default_clock_uses_system_time_and_random():
     clock = Clock()
     before = clock.monotonic()
     await clock.sleep(0)

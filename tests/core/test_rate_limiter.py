@@ -49,14 +49,14 @@ def test_429_cuts_the_rate_to_70_percent():
     assert rate_of(paced(100), START) == pytest.approx(70, rel=0.05)
 
 
-def test_a_client_that_was_refused_before_anything_succeeded_starts_at_ten_a_second():
+def test_client_that_was_refused_before_anything_succeeded_starts_at_ten_a_second():
     pacer = AdaptiveRateLimiter()
     refuse(pacer, START)
     assert rate_of(pacer, START) == pytest.approx(10)
 
 
 @pytest.mark.parametrize("now", [0.0, 0.05, 0.19, 5.0])
-def test_the_first_refusal_counts_even_if_the_clock_has_only_just_started(now):
+def test_first_refusal_counts_even_if_the_clock_has_only_just_started(now):
     pacer = AdaptiveRateLimiter()
     refuse(pacer, now)
     assert rate_of(pacer, now) == pytest.approx(10)
@@ -106,7 +106,7 @@ def test_refusals_of_requests_sent_before_the_cut_do_not_cut_again():
     assert rate_of(pacer, START) == pytest.approx(49, rel=0.05)
 
 
-def test_a_cut_voids_the_turns_given_before_it():
+def test_rate_cut_voids_reserved_turns():
     pacer = paced(100)
     generation = pacer.generation
     for _ in range(100):
@@ -116,7 +116,7 @@ def test_a_cut_voids_the_turns_given_before_it():
     assert pacer.reserve(START) == pytest.approx(1 / 49, rel=0.05)
 
 
-def test_the_rate_never_falls_below_one_request_in_two_seconds():
+def test_rate_never_falls_below_one_request_in_two_seconds():
     pacer = paced(100)
     for number in range(1, 100):
         refuse(pacer, START + number / 10)
@@ -135,7 +135,7 @@ def test_no_request_starts_before_the_gate_and_then_they_are_spread():
     assert len(set(waits)) == 100
 
 
-def test_the_gate_is_obeyed_even_where_the_rate_is_not_cut():
+def test_retry_after_is_obeyed_without_a_rate_cut():
     pacer = AdaptiveRateLimiter()
     generation = pacer.generation
     refuse(pacer, START)
@@ -143,7 +143,7 @@ def test_the_gate_is_obeyed_even_where_the_rate_is_not_cut():
     assert pacer.reserve(START + 0.01) == pytest.approx(7.0)
 
 
-def test_a_turn_before_the_gate_is_void_even_where_the_rate_is_not_cut():
+def test_turn_before_retry_after_is_void_without_a_rate_cut():
     pacer = AdaptiveRateLimiter()
     before = pacer.generation
     refuse(pacer, START)
@@ -153,7 +153,7 @@ def test_a_turn_before_the_gate_is_void_even_where_the_rate_is_not_cut():
     assert pacer.generation != generation
 
 
-def test_a_nearer_gate_does_not_replace_a_farther_one():
+def test_shorter_retry_after_does_not_replace_a_longer_one():
     pacer = AdaptiveRateLimiter()
     refuse(pacer, START, retry_after=7.0)
     refuse(pacer, START + 1, retry_after=1.0)
@@ -181,7 +181,7 @@ def test_removed_limit_does_not_delay_requests():
     assert [pacer.reserve(START + 61) for _ in range(3)] == [0.0] * 3
 
 
-def test_a_hostile_retry_after_does_not_close_the_client_for_more_than_a_minute():
+def test_hostile_retry_after_does_not_close_the_client_for_more_than_a_minute():
     pacer = paced(1)
     refuse(pacer, START, retry_after=9_999_999_999.0)
     assert pacer.reserve(START + 30) == pytest.approx(30.0)

@@ -37,7 +37,7 @@ def sent_body(request: Request) -> Any:
 # --- paths --------------------------------------------------------------------------------------------------------
 
 
-def test_the_id_is_put_into_the_path():
+def test_id_is_put_into_the_path():
     """Truemed API reference, "Get Qualification Session Details": the id is in the URL path."""
     request = build_request(BASE, GET_QUALIFICATION_SESSION, path={"qualification_session_id": "qs_abc123"})
     assert str(request.url) == f"{ROUTE}qs_abc123"
@@ -46,7 +46,7 @@ def test_the_id_is_put_into_the_path():
 
 
 @pytest.mark.parametrize("base", ["https://gateway.example:8443/truemed", "https://gateway.example:8443/truemed/"])
-def test_a_path_below_the_base_url_is_kept(base):
+def test_path_below_the_base_url_is_kept(base):
     request = build_request(URL(base), SAFE, query={"a": 1})
     assert str(request.url) == "https://gateway.example:8443/truemed/things?a=1"
     assert str(build_request(URL(base), SAFE).url) == "https://gateway.example:8443/truemed/things"
@@ -105,12 +105,12 @@ def test_some_of_those_ids_are_accepted():
 
 
 @pytest.mark.parametrize("path", [None, {}, {"id": "qs_1"}, {"qualification_session_id": "qs_1", "canary": "qs_2"}])
-def test_the_path_needs_exactly_its_placeholders(path):
+def test_path_needs_exactly_its_placeholders(path):
     with pytest.raises(InvalidArgumentError, match="exactly: qualification_session_id$"):
         build_request(BASE, GET_QUALIFICATION_SESSION, path=path)
 
 
-def test_a_path_without_placeholders_takes_none():
+def test_path_without_placeholders_takes_none():
     with pytest.raises(InvalidArgumentError, match="exactly: nothing"):
         build_request(BASE, SAFE, path={"id": "qs_1"})
 
@@ -149,7 +149,7 @@ def test_query_values_are_escaped_so_that_each_server_reads_the_same(value, writ
     assert str(request.url) == f"{BASE.origin()}/api/v1/qualification_sessions?search={written}"
 
 
-def test_the_query_keeps_its_order_and_leaves_out_what_is_none():
+def test_query_keeps_its_order_and_leaves_out_what_is_none():
     """Truemed API reference, "List Qualification Sessions": page, page_size, user_id, status, expires_at, search."""
     query = {"status": "approved", "user_id": None, "page": 2, "page_size": 100}
     request = build_request(BASE, LIST_QUALIFICATION_SESSIONS, query=query)
@@ -168,7 +168,7 @@ def test_every_query_reads_back_as_it_was_given(query):
     assert url.raw_fragment == ""
 
 
-def test_a_lone_surrogate_in_a_query_is_rejected_by_name():
+def test_lone_surrogate_in_a_query_is_rejected_by_name():
     with pytest.raises(InvalidArgumentError, match="^search contains a lone surrogate") as caught:
         build_request(BASE, LIST_QUALIFICATION_SESSIONS, query={"search": "canary\ud800"})
     assert caught.value.__context__ is None
@@ -177,7 +177,7 @@ def test_a_lone_surrogate_in_a_query_is_rejected_by_name():
 # --- bodies and keys ----------------------------------------------------------------------------------------------
 
 
-def test_the_body_of_an_update_is_the_key_and_the_changes_byte_for_byte():
+def test_body_of_an_update_is_the_key_and_the_changes_byte_for_byte():
     """Truemed guide, "Update a Qualification Session": the curl example's body."""
     request = build_request(
         BASE,
@@ -191,13 +191,13 @@ def test_the_body_of_an_update_is_the_key_and_the_changes_byte_for_byte():
     assert request.idempotency_key == "your-unique-key-123"
 
 
-def test_a_body_is_utf8_json():
+def test_body_is_utf8_json():
     request = build_request(BASE, UNKEYED, body={"name": "Zoë \U0001f9ea \u2028 \x00"})
     assert request.body is not None
     assert request.body.value == '{"name":"Zoë \U0001f9ea \u2028 \\u0000"}'.encode()
 
 
-def test_a_key_is_made_once_and_travels_in_the_body():
+def test_key_is_made_once_and_travels_in_the_body():
     requests = [build_request(BASE, KEYED, body={"a": 1}) for _ in range(2)]
     keys = [request.idempotency_key for request in requests]
     assert keys[0] != keys[1]
@@ -206,11 +206,11 @@ def test_a_key_is_made_once_and_travels_in_the_body():
         assert sent_body(request) == {"idempotency_key": key, "a": 1}
 
 
-def test_a_key_without_a_body_is_a_body():
+def test_key_without_a_body_is_a_body():
     assert sent_body(build_request(BASE, KEYED, idempotency_key="k")) == {"idempotency_key": "k"}
 
 
-def test_the_key_that_is_reported_is_the_key_that_is_sent():
+def test_key_that_is_reported_is_the_key_that_is_sent():
     """Settling an unknown outcome means calling again with the key of the error: it must be the wire's."""
     try:
         request = build_request(BASE, KEYED, body={"idempotency_key": "mine", "a": 1})
@@ -226,12 +226,12 @@ def test_unkeyed_endpoint_rejects_a_key(endpoint):
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ké", "k" * 256])
-def test_a_bad_key_is_rejected(key):
+def test_bad_key_is_rejected(key):
     with pytest.raises(InvalidArgumentError, match="idempotency_key must be"):
         build_request(BASE, KEYED, idempotency_key=key)
 
 
-def test_a_get_takes_no_body():
+def test_get_takes_no_body():
     with pytest.raises(InvalidArgumentError, match=r"things\.get is a GET and takes no body"):
         build_request(BASE, SAFE, body={})
 
@@ -254,7 +254,7 @@ def test_unserializable_body_raises_without_showing_it(value):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_number_that_json_cannot_hold_is_not_sent_as_null(value):
+def test_number_that_json_cannot_hold_is_not_sent_as_null(value):
     with pytest.raises(InvalidArgumentError, match=r"the body of things\.make contains a value"):
         build_request(BASE, UNKEYED, body={"amount": value})
 
@@ -266,13 +266,13 @@ def test_reads_and_keyed_writes_may_be_repeated(endpoint, repeatable):
     assert build_request(BASE, endpoint).repeatable is repeatable
 
 
-def test_the_callers_body_is_left_as_it_was():
+def test_callers_body_is_left_as_it_was():
     body = {"a": 1}
     build_request(BASE, KEYED, body=body)
     assert body == {"a": 1}
 
 
-def test_a_request_shows_neither_ids_nor_bodies_nor_header_values():
+def test_request_shows_neither_ids_nor_bodies_nor_header_values():
     request = build_request(
         BASE,
         UPDATE_QUALIFICATION_SESSION,
@@ -302,7 +302,7 @@ CONTROLS = [chr(code) for code in (*range(32), 127)]
 @pytest.mark.parametrize(
     "character", [*CONTROLS, "\x80", "\x85", "\xa0", "é", "\u2028", "\U0001f9ea", "\ud800"], ids=ascii
 )
-def test_a_header_value_with_a_control_or_non_ascii_character_is_rejected_by_its_name(character):
+def test_header_value_with_a_control_or_non_ascii_character_is_rejected_by_its_name(character):
     for value in (f"canary{character}x", f"{character}canary", f"canary{character}"):
         with pytest.raises(InvalidArgumentError, match="^header x-trace must be printable ASCII") as caught:
             validate_headers({"X-Trace": value})
@@ -310,13 +310,13 @@ def test_a_header_value_with_a_control_or_non_ascii_character_is_rejected_by_its
 
 
 @pytest.mark.parametrize("value", [" x", "x ", 1, None, b"x"])
-def test_a_header_value_is_text_without_outer_blanks(value):
+def test_header_value_is_text_without_outer_blanks(value):
     with pytest.raises(InvalidArgumentError, match="^header x-trace must be"):
         validate_headers({"x-trace": value})
 
 
 @pytest.mark.parametrize("name", ["", " ", "x y", "x:y", "x\n", "é", "x\x00", "(x)", b"x", 1, None])
-def test_a_header_name_is_an_http_token(name):
+def test_header_name_is_an_http_token(name):
     with pytest.raises(InvalidArgumentError, match="name must be an HTTP token"):
         validate_headers({name: "x"})
 
@@ -351,7 +351,7 @@ def test_endpoint_rejects_methods_other_than_get_and_post(method):
 
 
 @pytest.mark.parametrize("path", ["", "things", "https://evil.example/", "@evil.example/"])
-def test_a_path_starts_with_a_slash(path):
+def test_path_starts_with_a_slash(path):
     with pytest.raises(InvalidArgumentError, match="start with '/'"):
         Endpoint("x.y", "GET", path, dict)
 
@@ -371,7 +371,7 @@ def refusal(endpoint: Endpoint[Any], **parts: Any) -> str:
 
 
 @pytest.mark.parametrize("path", ["a%20b", "a%2Fb", "a%252Fb", "MAX", "proxy_X", "%C3%A9", "a%3Fb"])
-def test_the_path_of_the_base_is_kept_as_it_is_written_with_and_without_a_query(path):
+def test_path_of_the_base_is_kept_as_it_is_written_with_and_without_a_query(path):
     base = URL(f"https://gateway.example/{path}", encoded=True)
     assert str(build_request(base, SAFE).url) == f"https://gateway.example/{path}/things"
     assert str(build_request(base, SAFE, query={"a": 1}).url) == f"https://gateway.example/{path}/things?a=1"
@@ -380,18 +380,18 @@ def test_the_path_of_the_base_is_kept_as_it_is_written_with_and_without_a_query(
 @pytest.mark.parametrize(
     ("name", "written"), [("a/b", "a%2Fb"), ("a&b=c", "a%26b%3Dc"), ("a b", "a%20b"), ("é", "%C3%A9")]
 )
-def test_the_names_in_a_query_are_escaped_as_its_values_are(name, written):
+def test_names_in_a_query_are_escaped_as_its_values_are(name, written):
     assert build_request(BASE, SAFE, query={name: name}).url.raw_query_string == f"{written}={written}"
 
 
-def test_an_explicit_null_and_the_word_are_sent():
+def test_explicit_null_and_the_word_are_sent():
     """Only not-a-number and the infinities become null by mistake."""
     request = build_request(BASE, UNKEYED, body={"a": None, "b": "null", "c": [None]})
     assert request.body is not None
     assert request.body.value == b'{"a":null,"b":"null","c":[null]}'
 
 
-def test_a_request_does_not_even_show_that_it_has_a_body():
+def test_request_does_not_even_show_that_it_has_a_body():
     assert "body" not in repr(build_request(BASE, KEYED, body={"a": 1}, idempotency_key="k-1"))
 
 

@@ -78,7 +78,7 @@ def test_response_may_be_a_list():
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"anything"])
-def test_an_endpoint_without_a_result_reads_nothing(body):
+def test_endpoint_without_a_result_reads_nothing(body):
     assert read_response(raw(204, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
 
 
@@ -120,14 +120,14 @@ def test_unexpected_204_is_a_decode_error(status, has_length):
 
 
 @pytest.mark.parametrize("body", [b"<!doctype html><p>canary", b"canary", b'"canary"', b"1", b"null", b"   ", b"\xff\xfe{"])  # fmt: skip
-def test_a_body_that_is_not_json_is_a_decode_error_at_once(body):
+def test_body_that_is_not_json_is_a_decode_error_at_once(body):
     found = failure(raw(body=body, has_length=False))
     assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
     assert found.reason == "the response is not JSON"
     assert "canary" not in repr(found)
 
 
-def test_an_empty_body_of_a_stated_length_is_whole_and_one_of_no_length_may_be_cut():
+def test_empty_body_of_a_stated_length_is_whole_and_one_of_no_length_may_be_cut():
     assert failure(raw(body=b"", has_length=True)).error is DecodeError
     assert failure(raw(body=b"", has_length=False)).error is TruncatedResponseError
 
@@ -157,7 +157,7 @@ def test_decode_error_of_the_whole_body_has_no_path():
 
 
 @pytest.mark.parametrize(("endpoint", "sample"), [pytest.param(e, s, id=f"{e}: {s['about']}") for e, s in fixtures()])
-def test_the_samples_of_truemeds_pages_are_read(endpoint, sample):
+def test_documented_samples_are_read(endpoint, sample):
     """Each sample names its page."""
     (found,) = [each for each in ENDPOINTS if each.name == endpoint]
     answer = sample["response"]
@@ -215,7 +215,7 @@ def test_every_strict_prefix_of_any_json_is_recognised_as_cut_short(value, ascii
     ],
     ids=["quotes", "open", "close", "backslashes", "escapes", "text", "quote-escape", "escaped quotes", "deep", "empty"],
 )  # fmt: skip
-def test_the_largest_hostile_body_is_judged_in_linear_time(start, repeated):
+def test_truncation_check_of_largest_body_is_linear(start, repeated):
     """Backtracking over 8 MiB would take years, so any bound that a slow machine meets detects it."""
     body = start + repeated * ((BODY_LIMIT - len(start)) // len(repeated))
     with ends_within(20):
@@ -227,7 +227,7 @@ def test_the_largest_hostile_body_is_judged_in_linear_time(start, repeated):
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
-def test_a_redirect_is_rejected_without_showing_where_it_leads(status):
+def test_redirect_is_rejected_without_showing_where_it_leads(status):
     found = failure(raw(status, b"", location="https://canary.example/", x_request_id="r-1"), KEYED)
     assert (found.error, found.outcome, found.max_retries) == (UnexpectedRedirectError, "rejected", NEVER)
     assert str(status) in found.reason
@@ -284,7 +284,7 @@ def test_interim_status_is_a_failure(status):
     ],
     ids=range(14),
 )  # fmt: skip
-def test_the_status_decides_whatever_the_body_is(status, error, outcome, retries, endpoint, body):
+def test_status_decides_whatever_the_body_is(status, error, outcome, retries, endpoint, body):
     """Each page's table of errors (400, 404, 405, 500, 501), and RFC 9110 for the others."""
     found = failure(raw(status, body), endpoint)
     assert (found.error, found.outcome, found.max_retries) == (error, outcome, retries)
@@ -321,7 +321,7 @@ def test_error_message_and_body_are_attributes_but_not_text():
         (b'{"error": "X', '{"error": "X'),
     ],
 )
-def test_the_body_of_an_error_is_parsed_or_text_or_nothing(body, kept):
+def test_body_of_an_error_is_parsed_or_text_or_nothing(body, kept):
     error = error_of(failure(raw(400, body)))
     assert isinstance(error, APIError)
     assert error.body == kept
@@ -330,7 +330,7 @@ def test_the_body_of_an_error_is_parsed_or_text_or_nothing(body, kept):
 
 
 @pytest.mark.parametrize("code", ["canary@example.com", "canary canary", "a" * 65, "1st", "", "canary\nx", "ä"])
-def test_a_code_that_does_not_look_like_one_is_in_the_body_only(code):
+def test_code_that_does_not_look_like_one_is_in_the_body_only(code):
     error = error_of(failure(raw(400, {"error": code})))
     assert isinstance(error, APIError)
     assert error.code is None
@@ -338,12 +338,12 @@ def test_a_code_that_does_not_look_like_one_is_in_the_body_only(code):
     assert str(error) == "x.y: 400 Bad Request (1 attempt; outcome rejected: it was rejected)"
 
 
-def test_a_status_without_a_name_is_shown_as_one():
+def test_empty_status_has_a_repr():
     assert failure(raw(599)).reason == "599 unknown status"
 
 
 @pytest.mark.parametrize(("endpoint", "outcome"), [(SAFE, "unknown"), (KEYED, "unknown"), (UNKEYED, "unknown")])
-def test_the_documented_400_server_error_is_a_server_error_and_retried(endpoint, outcome):
+def test_documented_400_server_error_is_a_server_error_and_retried(endpoint, outcome):
     """Truemed, capture and void: `ServerError` may be retried with the same idempotency_key."""
     found = failure(raw(400, {"error": "ServerError", "message": "try again"}), endpoint)
     assert (found.error, found.outcome, found.max_retries) == (ServerError, outcome, RETRIED)
@@ -423,7 +423,7 @@ def test_x_should_retry_beats_the_status_but_not_the_body(status, body, word, re
     assert failure(raw(status, body, x_should_retry=word), KEYED).max_retries == retries
 
 
-def test_a_server_error_that_must_not_be_retried_may_still_have_been_applied():
+def test_server_error_that_must_not_be_retried_may_still_have_been_applied():
     assert failure(raw(500, x_should_retry="false"), UNKEYED).outcome == "unknown"
 
 
@@ -439,7 +439,7 @@ def test_a_server_error_that_must_not_be_retried_may_still_have_been_applied():
         (404, "7", False, 7.0),
     ],
 )
-def test_a_429_and_a_503_that_names_a_time_ask_for_less_load(status, header, throttled, wait):
+def test_rate_limited_and_unavailable_responses_lower_the_rate(status, header, throttled, wait):
     headers = {} if header is None else {"retry_after": header}
     found = failure(raw(status, **headers))
     assert (found.throttled, found.retry_after) == (throttled, wait)
@@ -586,14 +586,14 @@ def test_absent_parts_of_an_error_are_none(status, body):
 
 
 @pytest.mark.parametrize("endpoint", [SAFE, KEYED, UNKEYED])
-def test_a_408_may_have_been_applied_even_where_the_server_wants_no_repeat(endpoint):
+def test_response_408_may_have_been_applied_even_where_the_server_wants_no_repeat(endpoint):
     """It stands with 500, 502, 503 and 504: a complete answer to a request whose effect is not known."""
     found = failure(raw(408, x_should_retry="false"), endpoint)
     assert (found.outcome, found.max_retries) == ("unknown", 0)
     assert failure(raw(407), endpoint).outcome == "rejected"
 
 
-def test_a_date_in_retry_after_counts_from_the_time_of_the_response():
+def test_date_in_retry_after_counts_from_the_time_of_the_response():
     """Without a `Date` of its own, an answer's time is the time it is read at, which is 09:30:00 here."""
     found = failure(raw(429, retry_after="Sat, 21 Nov 2026 09:30:30 GMT"))
     assert found.retry_after == 30.0
@@ -608,7 +608,7 @@ def test_a_date_in_retry_after_counts_from_the_time_of_the_response():
         (rb'["\"]","', True),
     ],
 )
-def test_an_escaped_backslash_and_an_escaped_quote_are_distinguished(body, early):
+def test_escaped_backslash_and_an_escaped_quote_are_distinguished(body, early):
     """None of these is JSON; only prefixes of JSON count as truncated."""
     assert looks_truncated(body) is early
     assert failure(raw(body=body)).error is (TruncatedResponseError if early else DecodeError)

@@ -29,7 +29,9 @@ def decision(
     return decide(found, attempt=attempt, repeatable=repeatable, remaining=remaining, **settings_)
 
 
-def answered(status: int, body: Any = b"{}", endpoint: Endpoint[Any] = SAFE, **headers: str) -> AttemptFailure:
+def failure_of_response(
+    status: int, body: Any = b"{}", endpoint: Endpoint[Any] = SAFE, **headers: str
+) -> AttemptFailure:
     found = read_response(raw(status, body, **headers), endpoint, NOW)
     assert isinstance(found, AttemptFailure)
     return found
@@ -44,17 +46,17 @@ CASES = [
     ("disconnected", disconnected(), True, True, False),
     ("not HTTP", failure("unknown", error=ProtocolError, max_retries=1), True, True, False),
     ("too large", failure("unknown", error=ResponseTooLargeError, max_retries=0), False, False, False),
-    ("cut short", answered(200, b'{"a'), True, True, False),
-    ("HTML", answered(200, b"<html>"), False, False, False),
-    ("bad JSON", answered(200, b"[1,]"), False, False, False),
-    ("redirect", answered(302), False, False, False),
-    *[(str(status), answered(status), False, False, False) for status in (400, 401, 403, 404, 405, 409, 422, 501, 505)],
-    *[(str(status), answered(status), True, True, False) for status in (408, 500, 502, 503, 504)],
-    *[(str(status), answered(status), True, True, True) for status in (425, 429)],
-    ("400 ServerError", answered(400, SERVER_ERROR), True, True, False),
-    ("429 in 7 s", answered(429, retry_after="7"), True, True, True),
-    ("429 in 61 s", answered(429, retry_after="61"), False, False, False),
-    ("503 in 61 s", answered(503, retry_after="61"), False, False, False),
+    ("cut short", failure_of_response(200, b'{"a'), True, True, False),
+    ("HTML", failure_of_response(200, b"<html>"), False, False, False),
+    ("bad JSON", failure_of_response(200, b"[1,]"), False, False, False),
+    ("redirect", failure_of_response(302), False, False, False),
+    *[(str(status), failure_of_response(status), False, False, False) for status in (400, 401, 403, 404, 405, 409, 422, 501, 505)],
+    *[(str(status), failure_of_response(status), True, True, False) for status in (408, 500, 502, 503, 504)],
+    *[(str(status), failure_of_response(status), True, True, True) for status in (425, 429)],
+    ("400 ServerError", failure_of_response(400, SERVER_ERROR), True, True, False),
+    ("429 in 7 s", failure_of_response(429, retry_after="7"), True, True, True),
+    ("429 in 61 s", failure_of_response(429, retry_after="61"), False, False, False),
+    ("503 in 61 s", failure_of_response(503, retry_after="61"), False, False, False),
 ]  # fmt: skip
 
 
@@ -64,7 +66,7 @@ def test_retry_depends_on_whether_the_request_may_be_applied(found, get, keyed, 
     assert (decision(found, repeatable=False).delay is not None) is unkeyed
 
 
-def test_a_protocol_error_is_repeated_once():
+def test_protocol_error_is_repeated_once():
     found = failure("unknown", error=ProtocolError, max_retries=1)
     assert decision(found, attempt=1).delay is not None
     assert decision(found, attempt=2).delay is None
@@ -122,7 +124,7 @@ def test_retry_after_over_a_minute_stops_retries():
 
 
 @pytest.mark.parametrize(("remaining", "waits"), [(0.375, False), (0.3751, True), (0.0, False), (-1.0, False)])
-def test_it_never_sleeps_when_no_time_would_be_left_afterwards(remaining, waits):
+def test_backoff_that_would_pass_the_deadline_is_not_started(remaining, waits):
     assert (decision(refused(), remaining=remaining).delay is not None) is waits
 
 
@@ -225,7 +227,7 @@ def test_ten_thousand_failing_calls_are_not_met_with_three_times_the_load():
 THROTTLED = failure("rejected", throttled=True)
 
 
-def test_the_budget_holds_500_and_not_one_more():
+def test_budget_holds_500_and_not_one_more():
     """30 x 14 + 16 x 5 empties it; four successes are then one short of the next payment, five are not."""
     budget = RetryBudget()
     assert [budget.acquire(refused()) for _ in range(30)] == [14] * 30

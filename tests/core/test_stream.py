@@ -59,7 +59,7 @@ async def test_batches_are_the_same_items_as_they_arrive():
     assert [batch async for batch in stream.batches()] == [[1, 2], [], [3]]
 
 
-async def test_a_stream_is_its_own_iterator_and_ends_for_good():
+async def test_stream_is_its_own_iterator_and_ends_for_good():
     _, stream = stream_of([1])
     assert aiter(stream) is stream
     assert [item async for item in stream] == [1]
@@ -68,7 +68,7 @@ async def test_a_stream_is_its_own_iterator_and_ends_for_good():
         await anext(stream)
 
 
-async def test_an_error_comes_after_the_items_before_it():
+async def test_error_comes_after_the_items_before_it():
     source, stream = stream_of([1, 2], error=ZeroDivisionError("mine"))
     found = []
     with pytest.raises(ZeroDivisionError, match="mine"):

@@ -38,7 +38,7 @@ def detail(api, sku="SAUNA-1"):
     return api.post(f"{CATALOG}/items/detail", {"sku": sku})
 
 
-def listed(api, query=""):
+def list_skus(api, query=""):
     return [row["sku"] for row in api.read(f"{CATALOG}/items/list{query}").json["data"]]
 
 
@@ -119,7 +119,7 @@ def test_lists_under_data(emulator, api):
     """docs/truemed-api.md 2.4 C1: `{data, pagination}`; the order is our choice."""
     for day in range(3):
         emulator.state.catalog_items.add(sku=f"{day}", created_at=T0 + timedelta(days=day))
-    assert listed(api) == ["2", "1", "0"]
+    assert list_skus(api) == ["2", "1", "0"]
     answer = api.read(f"{CATALOG}/items/list?page_size=1").json
     assert answer["data"] == [detail(api, "2").json["object"]]
     assert answer["pagination"] == {"count": 3, "current_page": 1, "last_page": 3, "page_size": 1}
@@ -140,7 +140,7 @@ def test_filters_by_eligibility(emulator, api):
     """docs/truemed-api.md 2.4 C1: a filter that starts with `eligi`: `eligibility` is assumed."""
     for eligibility in ("eligible", "ineligible", None):
         emulator.state.catalog_items.add(sku=f"{eligibility}", eligibility=eligibility)
-    assert listed(api, "?eligibility=ineligible") == ["ineligible"]
+    assert list_skus(api, "?eligibility=ineligible") == ["ineligible"]
     refused(api.read(f"{CATALOG}/items/list?eligibility=pending"), "ValidationError")
 
 

@@ -421,7 +421,7 @@ def deliver(emulator, merchant):
 
     def deliver(mode="signed", event="approve"):
         endpoint = emulator.webhooks.register(merchant.url, mode=mode)
-        sent = len(merchant.letters)
+        sent = len(merchant.requests)
         if event == "approve":
             sessions = emulator.state.qualification_sessions
             sessions.approve(sessions.add(status="processing"))
@@ -619,7 +619,7 @@ class TestEndpointVerification:
     def test_none_by_default(self, emulator, merchant):
         emulator.webhooks.register(merchant.url)
         assert emulator.webhooks.wait_until_idle(10)
-        assert (merchant.letters, emulator.webhooks.verifications) == ([], {})
+        assert (merchant.requests, emulator.webhooks.verifications) == ([], {})
 
 
 def test_every_axis_is_tested():

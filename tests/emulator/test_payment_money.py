@@ -97,7 +97,7 @@ def test_responses_400_to_an_unknown_session(api, action):
     refused(api.post(one("nobody", action), body), "PaymentSessionDoesNotExist")
 
 
-def test_a_hold_ends_after_6_95_days(emulator, api):
+def test_hold_ends_after_6_95_days(emulator, api):
     """docs/truemed-api.md 4.1: 6.95 days; the status shows it only after a capture call."""
     in_time, id = held(emulator), held(emulator)
     emulator.clock.advance(6.95 * 86400 - 60)
@@ -111,7 +111,7 @@ def test_a_hold_ends_after_6_95_days(emulator, api):
     refused(capture(api, id, idempotency_key="other"), "SessionExpired")
 
 
-def test_a_hold_may_be_renewed_by_the_bank(emulator, api):
+def test_hold_may_be_renewed_by_the_bank(emulator, api):
     """docs/truemed-api.md 2.1 P2: `authorization_expired` is when the reauthorization inside a capture call failed."""
     id = held(emulator)
     emulator.state.payment_sessions.expire_hold(id)

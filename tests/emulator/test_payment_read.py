@@ -35,10 +35,14 @@ def test_responses_404_to_an_unknown_id(api):
 def test_has_these_members(emulator, api):
     """docs/truemed-api.md 2.1 P2: the fields of its table; which of them are always there is our choice."""
     id = emulator.state.payment_sessions.add(created_at=T0)
-    shown = api.read(one(id)).json
-    assert shown.keys() == ROW | {"order_items", "refunds"}
-    assert shown["created_at"] == "2026-05-01T09:30:00.250Z"
-    assert (shown["authorized_on"], shown["captured_on"], shown["capture_amount"]) == (None, None, None)
+    body = api.read(one(id)).json
+    assert body.keys() == ROW | {"order_items", "refunds"}
+    assert body["created_at"] == "2026-05-01T09:30:00.250Z"
+    assert (body["authorized_on"], body["captured_on"], body["capture_amount"]) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_shows_the_amounts_as_given(emulator, api):
@@ -46,9 +50,9 @@ def test_shows_the_amounts_as_given(emulator, api):
     line = {"name": "A", "price": 600_00, "quantity": 1, "amount_details": {"total_discounts": 5_00}}
     details = {"total_additional_charges": 5_00, "additional_charges_details": [{"name": "Shipping", "amount": 5_00}]}
     id = api.post(CREATE, order(order_items=[line], amount_details=details)).json["id"]
-    shown = api.read(one(id)).json
-    assert shown["amount_details"] == details
-    (item,) = shown["order_items"]
+    body = api.read(one(id)).json
+    assert body["amount_details"] == details
+    (item,) = body["order_items"]
     assert item.pop("item_id")
     assert item == {**line, "sku": None}
 
@@ -77,35 +81,35 @@ def test_summarizes_what_came_after_the_capture(emulator, api):
     state = emulator.state.payment_sessions
     id = paid(emulator, total_amount=10_00)
 
-    def shown():
+    def read_summary():
         answer = api.read(one(id)).json
         assert answer["status"] == "captured"
         return answer["status_summary"]
 
-    assert shown() == "Captured"
+    assert read_summary() == "Captured"
     state.open_dispute(id)
-    assert shown() == "Disputed"
+    assert read_summary() == "Disputed"
     state.close_dispute(id)
     state.refund(id, 4_00)
-    assert shown() == "Partially Refunded"
+    assert read_summary() == "Partially Refunded"
     state.refund(id, 6_00)
-    assert shown() == "Refunded"
+    assert read_summary() == "Refunded"
 
 
 def test_summarizes_a_partial_capture(emulator, api):
     """docs/truemed-api.md 2.1 P2: `Partially Captured`."""
     id = held(emulator)
     emulator.state.payment_sessions.capture(id, 95_00)
-    shown = api.read(one(id)).json
-    assert (shown["status"], shown["status_summary"]) == ("captured", "Partially Captured")
-    assert (shown["authorize_amount"], shown["capture_amount"]) == (100_00, 95_00)
+    body = api.read(one(id)).json
+    assert (body["status"], body["status_summary"]) == ("captured", "Partially Captured")
+    assert (body["authorize_amount"], body["capture_amount"]) == (100_00, 95_00)
 
 
 def test_dates_a_one_time_payment_once(emulator, api):
     """docs/truemed-api.md 2.1 P3: `authorized_on`, for `one_time_payment`, equals `captured_on`."""
-    shown = api.read(one(paid(emulator))).json
-    assert shown["authorized_on"] == shown["captured_on"] is not None
-    assert shown["capture_amount"] == shown["authorize_amount"] == 100_00
+    body = api.read(one(paid(emulator))).json
+    assert body["authorized_on"] == body["captured_on"] is not None
+    assert body["capture_amount"] == body["authorize_amount"] == 100_00
 
 
 def test_shows_refunds(emulator, api):

@@ -91,7 +91,7 @@ def test_fails_for_a_letter_that_is_older_than_12_months(emulator, api, tokens):
     assert charge(api, token, "3").status == 200
 
 
-def test_a_letter_may_end_at_once(api, tokens):
+def test_lmn_may_expire_at_once(api, tokens):
     """docs/truemed-api.md 4.4, failure class (b): Truemed demands a new survey."""
     token = tokens.add(lmn_expires_at=datetime(2099, 1, 1, tzinfo=UTC))
     tokens.expire_lmn(token)
@@ -121,7 +121,7 @@ def test_has_nothing_to_mend_where_nothing_fails(tokens):
 
 
 @pytest.mark.parametrize("move", ["fail_next_charge", "expire_lmn", "resolve_failure", "delete"])
-def test_a_deleted_token_moves_no_more(tokens, move):
+def test_deleted_token_allows_no_transition(tokens, move):
     """docs/truemed-api.md 2.2 T5: irreversible."""
     token = tokens.add(status="deleted")
     with pytest.raises(InvalidTransitionError, match="deleted"):
@@ -130,7 +130,7 @@ def test_a_deleted_token_moves_no_more(tokens, move):
         getattr(tokens, move)("nobody")
 
 
-def test_a_request_moves_once(emulator, tokens):
+def test_provision_request_transitions_once(emulator, tokens):
     """docs/truemed-api.md 2.2 T6: provisioned or not."""
     requests = emulator.state.provision_requests
     new = requests.create()

@@ -32,7 +32,7 @@ def test_creates_a_request_and_no_token(emulator, api):
     assert (stored.skus, stored.success_url, stored.status) == (("A",), "https://shop.example", "pending")
 
 
-def test_the_token_is_there_when_the_customer_is_done(emulator, api):
+def test_token_is_there_when_the_customer_is_done(emulator, api):
     """docs/truemed-api.md 2.2 T6: null = not provisioned yet."""
     body = {"order_items": [{"sku": "A"}], "customer_email": "sam@example.com", "customer_name": "Sam"}
     id = api.post(f"{TOKENS}/create", body).json["provision_token_request_id"]
@@ -93,7 +93,7 @@ def test_responses_404_to_an_unknown_token(api):
     refused(api.read(f"{TOKENS}/nobody"), "NotFound", 404)
 
 
-def listed(api, query=""):
+def list_ids(api, query=""):
     return [row["payment_token"] for row in api.read(TOKENS + query).json["payment_tokens"]]
 
 
@@ -101,7 +101,7 @@ def test_lists_the_newest_first(emulator, api):
     """docs/truemed-api.md 1.6: `payment_tokens`, created_at descending; 30 on a page."""
     for day in range(31):
         emulator.state.payment_tokens.add(payment_token=f"{day}", created_at=T0 + timedelta(days=day))
-    assert listed(api) == [f"{day}" for day in range(30, 0, -1)]
+    assert list_ids(api) == [f"{day}" for day in range(30, 0, -1)]
     assert api.read(f"{TOKENS}?page=2").json["payment_tokens"] == [api.read(f"{TOKENS}/0").json]
     assert api.read(TOKENS).json["pagination"]["last_page"] == 2
 
@@ -131,7 +131,7 @@ def test_filters(emulator, api, query, found):
         lmn_expires_at=T0.replace(year=2027, hour=23))  # fmt: skip
     add(payment_token="b", customer_name="Bo SMITH", payment_methods=[card(5, 2031), card(1, 2028)])
     add(payment_token="c", payment_methods=[])
-    assert set(listed(api, query)) == found
+    assert set(list_ids(api, query)) == found
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_deletes(api, token, body):
     """docs/truemed-api.md 2.2 T5: the body must be empty; 204 No Content; irreversible."""
     answer = api.post(f"{TOKENS}/{token}/delete", body)
     assert (answer.status, answer.content) == (204, b"")
-    assert listed(api) == []
+    assert list_ids(api) == []
     for again in (api.read(f"{TOKENS}/{token}"), update(api, token, {}), api.post(f"{TOKENS}/{token}/delete")):
         refused(again, "NotFound", 404)
     refused(api.post(CREATE, order(payment_token=token)), "NotFound", 404)
@@ -219,4 +219,4 @@ def test_deletes(api, token, body):
 def test_rejects_a_deletion_with_a_body(api, token, body):
     """docs/truemed-api.md 2.2 T5: the body must be empty."""
     refused(api.post(f"{TOKENS}/{token}/delete", body), "ValidationError")
-    assert listed(api) == [token]
+    assert list_ids(api) == [token]

@@ -36,20 +36,20 @@ def heard(emulator):
     return heard
 
 
-def told(heard):
+def payment_transitions(heard):
     return [(move.name, move.before, move.after) for move in heard if move.resource == "payment_sessions"]
 
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("move", MOVES)
-def test_a_session_moves_as_the_state_machine_allows(emulator, heard, move, status):
+def test_session_moves_as_the_state_machine_allows(emulator, heard, move, status):
     """docs/truemed-api.md 4.1: the arrows, and no other."""
     sessions = emulator.state.payment_sessions
     id = sessions.add(status=status, kind="authorization", capture_amount=1 if status == "captured" else None)
     heard.clear()
     if status in MOVES[move]:
         getattr(sessions, move)(id)
-        assert told(heard) == [(move, status, MOVES[move][status])]
+        assert payment_transitions(heard) == [(move, status, MOVES[move][status])]
     else:
         with pytest.raises(InvalidTransitionError, match=status):
             getattr(sessions, move)(id)
@@ -75,7 +75,7 @@ def test_tells_of_each_arrow_once(emulator, api, heard):
     api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
     api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
     emulator.state.payment_sessions.refund(id, 1)
-    assert told(heard) == [
+    assert payment_transitions(heard) == [
         ("added", None, "pending"),
         ("submit", "pending", "processing"),
         ("approve", "processing", "authorized"),
@@ -94,7 +94,7 @@ def test_tells_of_an_expiry_by_the_capture_that_found_it(emulator, heard):
     emulator.clock.advance(7 * 86400)
     assert heard == []
     emulator.state.payment_sessions.capture(id)
-    assert told(heard) == [("capture", "authorized", "authorization_expired")]
+    assert payment_transitions(heard) == [("capture", "authorized", "authorization_expired")]
 
 
 def origins(heard):
@@ -153,8 +153,8 @@ def test_tells_of_the_other_resources(emulator, heard):
     state.catalog_items.review(sku, "ineligible")
     paid(emulator)
     state.payouts.pay_out()
-    told = [(move.resource, move.before, move.after) for move in heard if move.changed]
-    assert told[:6] == [
+    changes = [(move.resource, move.before, move.after) for move in heard if move.changed]
+    assert changes[:6] == [
         ("qualification_sessions", None, "pending"),
         ("qualification_sessions", "pending", "processing"),
         ("qualification_sessions", "processing", "approved"),
@@ -162,7 +162,7 @@ def test_tells_of_the_other_resources(emulator, heard):
         ("catalog_items", "pending", "eligible"),
         ("catalog_items", "eligible", "ineligible"),
     ]
-    assert told[-3:] == [("payouts", None, "paid_out"), *[("transactions", "pending", "paid_out")] * 2]
+    assert changes[-3:] == [("payouts", None, "paid_out"), *[("transactions", "pending", "paid_out")] * 2]
 
 
 def test_hides_the_row_of_a_transition(emulator, heard):
@@ -187,7 +187,7 @@ def test_lets_a_listener_look_around(emulator, api):
 
 
 @pytest.mark.parametrize("name", ["payment_sessions", "payment_tokens", "catalog_items", "transactions", "payouts"])
-def test_a_store_shows_no_content_in_its_repr(emulator, name):
+def test_store_shows_no_content_in_its_repr(emulator, name):
     assert repr(emulator.state.stores[name]) == f"<0 {name}>"
     assert repr(emulator.state) == "<State of nothing>"
 
@@ -195,7 +195,7 @@ def test_a_store_shows_no_content_in_its_repr(emulator, name):
 # --- the clock ----------------------------------------------------------------------------------------------------
 
 
-def test_the_clock_goes_with_that_of_the_machine():
+def test_clock_goes_with_that_of_the_machine():
     clock = Clock()
     earlier = clock.now()
     assert timedelta(0) <= Clock().now() - earlier < timedelta(minutes=1)
@@ -203,7 +203,7 @@ def test_the_clock_goes_with_that_of_the_machine():
     assert repr(clock) == "<Clock 0 s ahead>"
 
 
-def test_the_clock_may_go_ahead():
+def test_clock_may_go_ahead():
     clock = Clock(ahead=60)
     clock.advance(0.5)
     assert clock.ahead == 60.5
@@ -211,7 +211,7 @@ def test_the_clock_may_go_ahead():
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan")])
-def test_the_clock_does_not_go_back(seconds):
+def test_clock_does_not_go_back(seconds):
     with pytest.raises(ValueError, match="negative duration"):
         Clock().advance(seconds)
 

@@ -47,7 +47,7 @@ def work(start, emulator, scale, broker):
     return work
 
 
-def test_a_client_made_before_the_fork_does_every_task_once(work, emulator):
+def test_client_made_before_the_fork_does_every_task_once(work, emulator):
     worker = work("qs_nobody")
     # An error crosses from child to parent, pickled; neither key nor user is in what Celery logs of it.
     worker.says(r"raised unexpected: NotFoundError\('404 Not Found, NotFound'\)")
@@ -55,7 +55,7 @@ def test_a_client_made_before_the_fork_does_every_task_once(work, emulator):
     assert "user-0" not in worker.output
 
 
-def test_a_client_used_before_the_fork_does_so_too_and_the_worker_ends(work):
+def test_client_used_before_the_fork_does_so_too_and_the_worker_ends(work):
     worker = work(CALL_FIRST="yes")
     assert worker.end() == 0
     assert worker.complaints() == []

@@ -10,7 +10,7 @@ from tests.support.waiting import wait_until
 UVICORN = ("-m", "uvicorn", "shop:app", "--port", "0")
 
 
-def test_the_client_of_each_workers_lifespan_responses_every_request(start, emulator, ids, scale):
+def test_client_of_each_worker_serves_every_request(start, emulator, ids, scale):
     server = start(*UVICORN, "--workers", "2", example="fastapi")
     address = server.address()
     wait_until(lambda: server.output.count("Application startup complete") == 2, lambda: server.output)
@@ -26,7 +26,7 @@ def test_the_client_of_each_workers_lifespan_responses_every_request(start, emul
     assert server.complaints() == []
 
 
-def test_a_request_in_flight_gets_a_response_before_the_client_is_closed(start, emulator, ids):
+def test_request_in_flight_gets_a_response_before_the_client_is_closed(start, emulator, ids):
     server = start(*UVICORN, example="fastapi")
     address = server.address()
     emulator.faults.add("latency", seconds=1.0)

@@ -15,7 +15,7 @@ SETTINGS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = 
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.parent.name)
-def test_the_pages_own_tests_pass(file, start, environment, tmp_path):
+def test_pages_own_tests_pass(file, start, environment, tmp_path):
     ini = tmp_path / "pytest.ini"
     ini.write_text(SETTINGS, encoding="utf-8")
     for name in ("TRUEMED_API_KEY", "TRUEMED_BASE_URL"):  # the tests have an emulator of their own
@@ -28,7 +28,7 @@ def test_the_pages_own_tests_pass(file, start, environment, tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_shows_what_is_run(page):
+def test_page_shows_what_is_run(page):
     """Every file that a page shows lies in the folder of its name, which the test of its name runs."""
     shown = INCLUDED.findall(page.read_text(encoding="utf-8"))
     assert shown

@@ -137,7 +137,7 @@ async def test_named_fault(emulator, name):
 
 
 @pytest.mark.parametrize("name", ["applied_then_reset", "applied_then_500", "applied_then_400_server_error"])
-def test_a_fault_after_the_effect_is_settled_by_the_retry_in_the_sync_client_too(emulator, name):
+def test_fault_after_the_effect_is_settled_by_the_retry_in_the_sync_client_too(emulator, name):
     session = emulator.state.qualification_sessions.add(user_id=None, status="pending")
     handle = emulator.faults.add(name, method="POST", nth=1)
     with Truemed(emulator.api_key, base_url=emulator.url, retry=RETRY) as client:
@@ -156,7 +156,7 @@ async def test_random_faults_succeed_after_retries(emulator, name):
     assert handle.hits
 
 
-async def test_a_bad_certificate_is_rejected(emulator):
+async def test_bad_certificate_is_rejected(emulator):
     authority = trustme.CA()
     certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("wrong.example").configure_cert(certificate)

@@ -66,7 +66,7 @@ async def test_fault_through_the_sync_facade(serve, row, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_refused_connection_is_tried_again_and_was_never_sent(kind):
+async def test_refused_connection_is_tried_again_and_was_never_sent(kind):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -78,7 +78,7 @@ async def test_a_refused_connection_is_tried_again_and_was_never_sent(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-async def test_a_call_recovers_when_the_fault_passes(serve, client_for, row, kind):
+async def test_call_recovers_when_the_fault_passes(serve, client_for, row, kind):
     """After one fault the server is well: what may be repeated succeeds with the same bytes, the rest fails once."""
     healthy = answering(b'{"qualification_session_id": "qs_1", "status": "approved"}')
 
@@ -97,7 +97,7 @@ async def test_a_call_recovers_when_the_fault_passes(serve, client_for, row, kin
         assert server.requests[0].raw == server.requests[1].raw
 
 
-async def test_an_open_fate_stays_open_when_later_attempts_never_leave(serve, client_for):
+async def test_outcome_stays_unknown_if_later_attempts_are_not_sent(serve, client_for):
     """The first attempt may have been applied; that the next ones found no server does not undo it."""
 
     async def script(exchange):

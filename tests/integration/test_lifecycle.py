@@ -76,7 +76,7 @@ async def test_closing_before_any_call_is_fine():
     await AsyncTruemed(KEY).aclose()
 
 
-async def test_a_copy_shares_the_connection_and_closes_with_the_original(serve, client_for):
+async def test_copy_shares_the_connection_and_closes_with_the_original(serve, client_for):
     server = await serve(answering(SESSION))
     client = await client_for(server)
     copy = client.with_options(timeout=5)
@@ -104,7 +104,7 @@ async def test_closing_during_a_call_ends_the_call(serve):
         await call
 
 
-async def test_a_borrowed_session_is_used_and_never_closed(serve):
+async def test_borrowed_session_is_used_and_never_closed(serve):
     server = await serve(answering(SESSION))
     async with aiohttp.ClientSession(headers={"X-Theirs": "yes"}) as session:
         async with AsyncTruemed(KEY, base_url=server.url, session=session) as client:
@@ -130,7 +130,7 @@ async def test_middlewares_of_a_borrowed_session_still_run(serve):
     assert seen == ["GET"]
 
 
-async def test_a_closed_borrowed_session_is_a_clear_error(serve):
+async def test_closed_borrowed_session_is_a_clear_error(serve):
     server = await serve(answering(SESSION))
     session = aiohttp.ClientSession()
     await session.close()
@@ -154,7 +154,7 @@ def test_invalid_session_context_or_proxy_raises(options):
         AsyncTruemed(KEY, **options)
 
 
-def test_a_client_moves_on_when_its_event_loop_has_ended(emulator):
+def test_client_moves_on_when_its_event_loop_has_ended(emulator):
     """Two `asyncio.run`s, pytest, Celery: the old loop is gone, so a new connection is opened, and nothing complains."""
     client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
     for _ in range(3):
@@ -178,7 +178,7 @@ def tls_server(certificates):
     loop.close()
 
 
-def test_a_client_moves_on_over_tls_too(tls_server, certificates):
+def test_client_moves_on_over_tls_too(tls_server, certificates):
     """The sockets of the ended loop are freed, without a ResourceWarning, under TLS as well."""
     client = AsyncTruemed(KEY, base_url=tls_server.url, ssl_context=certificates[1])
     asyncio.run(client.qualification_sessions.get("qs_1"))
@@ -192,7 +192,7 @@ def test_a_client_moves_on_over_tls_too(tls_server, certificates):
     assert tls_server.connections == 4
 
 
-def test_a_loop_that_merely_stopped_is_left_behind_too(emulator):
+def test_loop_that_merely_stopped_is_left_behind_too(emulator):
     client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
     loops = [asyncio.new_event_loop() for _ in range(2)]
     for loop in loops * 2:
@@ -204,7 +204,7 @@ def test_a_loop_that_merely_stopped_is_left_behind_too(emulator):
     gc.collect()
 
 
-async def test_a_loop_that_still_runs_keeps_its_client(emulator):
+async def test_loop_that_still_runs_keeps_its_client(emulator):
     client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
     await client.qualification_sessions.get(first_id(emulator))
 
@@ -216,7 +216,7 @@ async def test_a_loop_that_still_runs_keeps_its_client(emulator):
     await client.aclose()
 
 
-async def test_a_client_may_be_closed_from_another_loop_while_its_own_runs(emulator):
+async def test_client_may_be_closed_from_another_loop_while_its_own_runs(emulator):
     client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
     await client.qualification_sessions.get(first_id(emulator))
     await asyncio.to_thread(asyncio.run, client.aclose())
@@ -226,7 +226,7 @@ async def test_a_client_may_be_closed_from_another_loop_while_its_own_runs(emula
         await client.qualification_sessions.get(first_id(emulator))
 
 
-def test_a_client_closed_on_another_loop_than_its_own_frees_its_sockets(emulator):
+def test_client_closed_on_another_loop_than_its_own_frees_its_sockets(emulator):
     client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
     before = open_files()
     asyncio.run(client.qualification_sessions.get(first_id(emulator)))
@@ -246,7 +246,7 @@ async def test_untrusted_certificate_is_rejected(serve, certificates):
         assert (await client.qualification_sessions.get("qs_1")).status == "approved"
 
 
-async def test_a_server_without_tls_fails_the_handshake():
+async def test_server_without_tls_fails_the_handshake():
     async def no_tls(reader, writer):
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
@@ -259,7 +259,7 @@ async def test_a_server_without_tls_fails_the_handshake():
     assert caught.value.outcome == "not_sent"
 
 
-async def test_a_handshake_that_stalls_is_a_connection_that_was_never_made(serve, client_for):
+async def test_handshake_that_stalls_is_a_connection_that_was_never_made(serve, client_for):
     server = await serve(answering(SESSION))  # waits for a request in the clear, which never comes
     server.url = server.url.replace("http:", "https:")
     client = await client_for(server, timeout=Timeouts(connect=0.1, attempt=5, total=5))
@@ -274,7 +274,7 @@ async def test_options_of_another_type_are_rejected(emulator):
         await client.qualification_sessions.get(first_id(emulator), options={"timeout": 5})
 
 
-async def test_a_proxy_is_used_only_when_given(serve, client_for, monkeypatch):
+async def test_proxy_is_used_only_when_given(serve, client_for, monkeypatch):
     server = await serve(answering(SESSION))
     proxy = await serve(answering(SESSION))
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -296,7 +296,7 @@ async def test_in_flight_requests_are_bounded():
         assert emulator.requests.max_in_flight == 3
 
 
-async def test_the_pool_of_another_process_is_not_closed_by_a_finaliser(emulator):
+async def test_pool_of_another_process_is_not_closed_by_a_finaliser(emulator):
     """A forked child that merely drops the client must not touch what its parent uses."""
     client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
     await client.qualification_sessions.get(first_id(emulator))
@@ -307,7 +307,7 @@ async def test_the_pool_of_another_process_is_not_closed_by_a_finaliser(emulator
     await client.aclose()
 
 
-def test_a_transport_that_has_let_go_of_its_socket_needs_no_release():
+def test_transport_that_has_let_go_of_its_socket_needs_no_release():
     _close_socket(object())
 
 
@@ -324,7 +324,7 @@ def test_closing_a_borrowed_session_client_closes_nothing(emulator):
         asyncio.run(client.qualification_sessions.get(first_id(emulator)))
 
 
-async def test_an_error_that_the_caller_is_handling_keeps_its_frames(emulator):
+async def test_error_that_the_caller_is_handling_keeps_its_frames(emulator):
     """Only values inside the client are cleared, not those of the caller."""
 
     def fail():

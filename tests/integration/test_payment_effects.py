@@ -101,7 +101,7 @@ async def test_cancel_with_lost_response_raises_without_retry():
             assert (await client.payment_sessions.get(id)).status == "canceled"
 
 
-async def test_a_hundred_clicks_on_one_cart_make_one_session():
+async def test_hundred_clicks_on_one_cart_make_one_session():
     with Emulator(sessions=0) as emulator:
         async with AsyncTruemed(emulator.api_key, base_url=emulator.url, timeout=PATIENT) as client:
             made = await asyncio.gather(

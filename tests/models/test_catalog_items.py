@@ -42,7 +42,7 @@ def test_every_spelling_is_listed():
 
 @pytest.mark.parametrize("write", [str, str.upper, str.title, lambda text: text.replace("_", " ").title(), lambda text: text.replace("_", "-")], ids=["as it is", "upper", "title", "blanks", "hyphens"])  # fmt: skip
 @pytest.mark.parametrize("spelling", BY_SPELLING)
-def test_a_spelling_means_the_same_in_any_writing(spelling, write):
+def test_spelling_is_normalized(spelling, write):
     assert meanings(write(spelling)) == BY_SPELLING[spelling]
 
 
@@ -66,7 +66,7 @@ def test_no_value_is_both_eligible_and_not(spelling):
 # --- the item -----------------------------------------------------------------------------------------------------
 
 
-def test_an_item_needs_nothing_but_its_sku():
+def test_item_needs_nothing_but_its_sku():
     found = item({"sku": "A-1"})
     assert found == CatalogItem(sku="A-1")
     assert (found.image_urls, found.eligibility, found.is_reviewed) == ((), None, False)
@@ -75,11 +75,11 @@ def test_an_item_needs_nothing_but_its_sku():
 @pytest.mark.parametrize(
     ("eligibility", "is_reviewed"), [(None, False), ("pending", False), ("eligible", True), ("ineligible", True)]
 )
-def test_an_item_is_reviewed_once_it_has_an_eligibility_other_than_pending(eligibility, is_reviewed):
+def test_item_is_reviewed_once_it_has_an_eligibility_other_than_pending(eligibility, is_reviewed):
     assert item({"sku": "A-1", "eligibility": eligibility}).is_reviewed == is_reviewed
 
 
-def test_an_item_may_come_in_an_envelope():
+def test_item_may_come_in_an_envelope():
     assert item({"object": {"sku": "A-1"}}) == item({"sku": "A-1"})
     assert item({"sku": "A-1", "object": "mine"}).extra == {"object": "mine"}
 
@@ -90,7 +90,7 @@ def test_no_envelope_is_opened_twice():
     assert caught.value.path == "object.sku"
 
 
-def test_the_older_name_of_the_eligibility_is_read_where_the_newer_is_missing():
+def test_older_name_of_the_eligibility_is_read_where_the_newer_is_missing():
     assert item({"sku": "A-1", "eligibility_status": "not_eligible"}).eligibility == "not_eligible"
     both = item({"sku": "A-1", "eligibility_status": "not_eligible", "eligibility": None})
     assert both.eligibility is None
@@ -141,7 +141,7 @@ def test_items_of_a_page_are_read_the_same_way():
     ("body", "sku"),
     [({}, None), ({"sku": "A"}, "A"), ({"object": {"sku": "A"}}, "A"), ({"object": {}}, None), ({"id": 1}, None)],
 )
-def test_a_creation_gives_the_item_where_there_is_one(body, sku):
+def test_creation_gives_the_item_where_there_is_one(body, sku):
     creation: CatalogItemCreation = structurer(CatalogItemCreation)(body)
     assert (None if creation.item is None else creation.item.sku) == sku
     assert creation.extra == body
@@ -159,7 +159,7 @@ def test_a_creation_gives_the_item_where_there_is_one(body, sku):
         ({"checkout_method": True}, None, None),
     ],
 )
-def test_a_checkout_method_is_read_where_it_is_and_never_guessed_further(body, method, offers):
+def test_checkout_method_is_read_where_it_is_and_never_guessed_further(body, method, offers):
     found: CheckoutMethod = structurer(CheckoutMethod)(body)
     assert (found.checkout_method, found.is_truemed) == (method, offers)
     assert found.extra == body

@@ -100,14 +100,14 @@ def by_type(table: Mapping[str, list[Any]], fields: Mapping[str, str] = PAGE) ->
     ]
 
 
-def test_the_model_has_exactly_the_fields_of_the_page():
+def test_model_has_exactly_the_fields_of_the_page():
     """Truemed API reference, "Get Qualification Session Details": 19 fields."""
     assert len(PAGE) == 19
     assert [field.name for field in attrs.fields(QualificationSession) if field.name != "extra"] == list(PAGE)
 
 
 @pytest.mark.parametrize(("name", "value"), by_type(GOOD))
-def test_a_value_of_the_published_type_arrives_as_it_is(name, value):
+def test_value_of_the_published_type_arrives_as_it_is(name, value):
     """Truemed API reference, "Get Qualification Session Details"; dates as on Truemed's pages."""
     sent, wanted = value
     found = getattr(session(**{name: sent}), name)
@@ -116,26 +116,26 @@ def test_a_value_of_the_published_type_arrives_as_it_is(name, value):
 
 
 @pytest.mark.parametrize("name", NULLABLE)
-def test_a_field_published_as_or_null_may_be_null(name):
+def test_field_published_as_or_null_may_be_null(name):
     """Truemed API reference, "Get Qualification Session Details": "or null" on all but two fields."""
     assert getattr(session(**{name: None}), name) is None
 
 
 @pytest.mark.parametrize("name", NULLABLE)
-def test_a_field_published_as_or_null_may_be_absent(name):
+def test_field_published_as_or_null_may_be_absent(name):
     """Older versions of "Get Qualification Session Details" had fewer fields."""
     assert name not in MINIMAL
     assert getattr(session(), name) is None
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_a_required_field_must_not_be_null(name):
+def test_required_field_must_not_be_null(name):
     found = mismatch(QualificationSession, {**MINIMAL, name: None})
     assert (found.path, found.expected) == (name, "a string")
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_a_required_field_must_not_be_absent(name):
+def test_required_field_must_not_be_absent(name):
     data = {key: value for key, value in MINIMAL.items() if key != name}
     found = mismatch(QualificationSession, data)
     assert found.path == name
@@ -143,12 +143,12 @@ def test_a_required_field_must_not_be_absent(name):
 
 
 @pytest.mark.parametrize(("name", "value"), by_type(WRONG))
-def test_a_value_of_another_type_is_rejected_with_its_path_and_without_the_value(name, value):
+def test_value_of_another_type_is_rejected_with_its_path_and_without_the_value(name, value):
     found = mismatch(QualificationSession, {**MINIMAL, name: value})
     assert found.path == name
-    told = f"{found} {found!r} {found.args} {vars(found)}"
-    assert "canary" not in told
-    assert str(SECRET_NUMBER) not in told
+    text = f"{found} {found!r} {found.args} {vars(found)}"
+    assert "canary" not in text
+    assert str(SECRET_NUMBER) not in text
 
 
 @pytest.mark.parametrize(("name", "value"), by_type({**WRONG, "integer": [1.0, 1.9, "30", True, None, [], {}]}, dict.fromkeys(["count", "current_page", "last_page", "page_size"], "integer")))  # fmt: skip
@@ -159,7 +159,7 @@ def test_pagination_takes_integers_and_nothing_that_looks_like_one(name, value):
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 1, True, [MINIMAL]])
-def test_an_object_must_be_an_object(data):
+def test_object_must_be_an_object(data):
     found = mismatch(QualificationSession, data)
     assert (found.path, found.expected) == ("", "an object")
 
@@ -176,23 +176,23 @@ def test_every_sample_of_truemeds_pages_decodes_and_writes_itself_back(endpoint,
         return
     value: Any = structurer(found.result, found.items)(body)
     if found.items:
-        for row, told in zip(value, body[found.items], strict=True):
-            assert {name for name, each in row.to_dict().items() if each is not None} <= set(told)
-        assert [shown(row.to_dict(), told) for row, told in zip(value, body[found.items], strict=True)] == [
-            at_noon(row) for row in body[found.items]
-        ]
+        for row, sample in zip(value, body[found.items], strict=True):
+            assert {name for name, each in row.to_dict().items() if each is not None} <= set(sample)
+        assert [
+            select_sample_fields(row.to_dict(), sample) for row, sample in zip(value, body[found.items], strict=True)
+        ] == [at_noon(row) for row in body[found.items]]
     else:
         if found.result is CatalogItem:
             body = body.get("object", body)
-        assert shown(value.to_dict(), body) == at_noon(body)
+        assert select_sample_fields(value.to_dict(), body) == at_noon(body)
 
 
-def shown(written: Any, told: Any) -> Any:
+def select_sample_fields(written: Any, sample: Any) -> Any:
     """Return what was written without the fields that the sample does not have."""
-    if isinstance(written, dict) and isinstance(told, dict):
-        return {name: shown(written[name], each) for name, each in told.items()}
-    if isinstance(written, list) and isinstance(told, list):
-        return [shown(*pair) for pair in zip(written, told, strict=True)]
+    if isinstance(written, dict) and isinstance(sample, dict):
+        return {name: select_sample_fields(written[name], each) for name, each in sample.items()}
+    if isinstance(written, list) and isinstance(sample, list):
+        return [select_sample_fields(*pair) for pair in zip(written, sample, strict=True)]
     return written
 
 
@@ -207,13 +207,13 @@ def at_noon(row: dict[str, Any]) -> dict[str, Any]:
 # --- open enums ---------------------------------------------------------------------------------------------------
 
 
-def test_the_statuses_are_those_of_the_page():
+def test_statuses_are_those_of_the_page():
     """Truemed API reference, "Get Qualification Session Details", status: one of four."""
     assert [status.value for status in QualificationStatus] == ["pending", "processing", "approved", "rejected"]
 
 
 @pytest.mark.parametrize("status", list(QualificationStatus))
-def test_a_known_status_is_the_member_itself(status):
+def test_known_status_is_the_member_itself(status):
     assert session(status=status.value).status is status
     assert status.is_known
 
@@ -228,7 +228,7 @@ def test_approved_and_rejected_are_final_and_nothing_else_is(status, final):
 
 
 @pytest.mark.parametrize("text", ["brand_new", "", "Approve", "APPROVED_", " approved", "\U0001f9ea", "a" * 65536])
-def test_an_unknown_status_survives_everything(text):
+def test_unknown_status_survives_everything(text):
     status = session(status=text).status
     assert isinstance(status, QualificationStatus)
     assert not status.is_known
@@ -247,11 +247,11 @@ def test_an_unknown_status_survives_everything(text):
 
 
 @pytest.mark.parametrize("text", ["Approved", "APPROVED", "aPPROVED"])
-def test_a_known_status_in_another_case_is_the_known_one(text):
+def test_known_status_in_another_case_is_the_known_one(text):
     assert session(status=text).status is QualificationStatus.APPROVED
 
 
-def test_an_unknown_status_leaves_the_enum_as_it_was():
+def test_unknown_status_leaves_the_enum_as_it_was():
     session(status="brand_new")
     assert len(QualificationStatus) == 4
     assert "brand_new" not in QualificationStatus.__members__
@@ -259,7 +259,7 @@ def test_an_unknown_status_leaves_the_enum_as_it_was():
 
 
 @pytest.mark.parametrize("value", [None, 1, True, 1.5, b"approved", ["approved"]])
-def test_an_open_enum_holds_strings_only(value):
+def test_open_enum_holds_strings_only(value):
     with pytest.raises(ValueError, match="QualificationStatus"):
         QualificationStatus(value)
 
@@ -279,13 +279,13 @@ def test_unknown_fields_survive_but_are_in_neither_repr_nor_equality_nor_hash():
 
 
 @pytest.mark.parametrize("name", ["extra", "self", "data", "v0", "known", "__class__"])
-def test_an_unknown_field_of_an_awkward_name_is_only_an_unknown_field(name):
+def test_unknown_field_of_an_awkward_name_is_only_an_unknown_field(name):
     found = session(**{name: "x"})
     assert dict(found.extra) == {name: "x"}
     assert found.to_dict()[name] == "x"
 
 
-def test_a_field_that_is_known_cannot_be_overwritten_by_an_extra_one():
+def test_field_that_is_known_cannot_be_overwritten_by_an_extra_one():
     found = QualificationSession(qualification_session_id="qs_1", status=QualificationStatus.PENDING, extra={"fee": 1})
     assert found.to_dict()["fee"] is None
 
@@ -364,7 +364,7 @@ def test_repr_shows_that_a_personal_field_is_absent():
     assert "***" not in repr(session())
 
 
-def test_an_update_has_an_id_and_a_status_and_remembers_its_key():
+def test_update_has_an_id_and_a_status_and_remembers_its_key():
     """Truemed guide, "Update a Qualification Session": a 200 echoes qualification_session_id and status."""
     found = structurer(QualificationSessionUpdate)({"qualification_session_id": "qs_abc123", "status": "approved"})
     assert found == QualificationSessionUpdate(
@@ -423,7 +423,7 @@ def page(rows: list[Any], pagination: Any = None) -> Page[QualificationSession]:
     )
 
 
-def test_a_page_is_iterated_and_counted():
+def test_page_is_iterated_and_counted():
     found = page([MINIMAL, {**MINIMAL, "status": "approved"}], {"count": 2, "current_page": 1, "last_page": 1, "page_size": 30})  # fmt: skip
     assert [each.status for each in found] == ["pending", "approved"]
     assert len(found) == 2
@@ -467,7 +467,7 @@ def test_unknown_fields_of_a_page_survive():
         ({"qualification_sessions": [{"status": "approved"}]}, "qualification_sessions[0].qualification_session_id", "missing"),
     ],
 )  # fmt: skip
-def test_the_path_names_the_place_from_the_outside_in(answer, path, expected):
+def test_path_names_the_place_from_the_outside_in(answer, path, expected):
     found = mismatch(Page[QualificationSession], answer, "qualification_sessions")
     assert found.path == path
     assert expected in found.expected
@@ -549,7 +549,7 @@ ORDER = {
 }
 
 
-def test_a_model_defined_by_the_user_is_read_and_written_through_every_shape():
+def test_model_defined_by_the_user_is_read_and_written_through_every_shape():
     found = structurer(Order)(ORDER)
     assert found.lines == (Line(sku="a"), Line(sku="b", quantity=2))
     assert found.lines[1].extra == {"note": "x"}
@@ -571,7 +571,7 @@ def test_a_model_defined_by_the_user_is_read_and_written_through_every_shape():
     assert structurer(Order)(json.loads(json.dumps(written))) == found
 
 
-def test_a_model_inherits_the_fields_of_its_base():
+def test_model_inherits_the_fields_of_its_base():
     found = structurer(BiggerOrder)({**ORDER, "gift": True})
     assert type(found) is BiggerOrder
     assert found.gift
@@ -606,38 +606,38 @@ def test_a_model_inherits_the_fields_of_its_base():
         ({"bare": {}}, "bare", "a list"),
     ],
 )
-def test_a_model_defined_by_the_user_is_checked_as_strictly(change, path, expected):
+def test_model_defined_by_the_user_is_checked_as_strictly(change, path, expected):
     found = mismatch(Order, {**ORDER, **change})
     assert found.path == path
     assert expected in found.expected
     assert "canary" not in f"{found} {found.args} {vars(found)}"
 
 
-def test_a_generic_without_its_parameter_takes_anything():
+def test_generic_without_its_parameter_takes_anything():
     assert structurer(Box)({"content": 1, "more": ["x"]}) == Box(content=1, more=["x"])
 
 
-def test_a_top_level_list_of_objects_is_read():
+def test_top_level_list_of_objects_is_read():
     assert structurer(list[Line])([{"sku": "a"}]) == [Line(sku="a")]
     assert mismatch(list[Line], [{"sku": "a"}, {"sku": None}]).path == "[1].sku"
     assert mismatch(list[Line], {}).path == ""
 
 
-def test_a_default_that_is_made_anew_is_made_anew():
+def test_default_factory_is_called_for_each_object():
     one, two = structurer(WithFactory)({}), structurer(WithFactory)({})
     assert one.names == two.names == []
     assert one.names is not two.names
     assert structurer(WithFactory)({"names": ["x"]}).names == ["x"]
 
 
-def test_a_model_without_fields_keeps_everything_as_extra():
+def test_model_without_fields_keeps_everything_as_extra():
     found = structurer(Empty)({"a": 1})
     assert type(found) is Empty
     assert found.extra == {"a": 1}
     assert found.to_dict() == {"a": 1}
 
 
-def test_a_naive_time_defined_by_the_user_is_written_as_utc():
+def test_naive_time_defined_by_the_user_is_written_as_utc():
     assert converter.unstructure(datetime(2024, 1, 15, 9, 30)) == "2024-01-15T09:30:00Z"  # noqa: DTZ001 - naive on purpose
 
 
@@ -646,13 +646,13 @@ class Either(Model):
     value: str | int
 
 
-def test_a_field_of_two_types_is_rejected_when_the_model_is_first_used():
+def test_field_of_two_types_is_rejected_when_the_model_is_first_used():
     """Which of them a value has would be ambiguous."""
     with pytest.raises(StructureHandlerNotFoundError):
         structurer(Either)
 
 
-def test_the_same_model_is_compiled_once():
+def test_same_model_is_compiled_once():
     assert structurer(QualificationSession) is structurer(QualificationSession)
 
 

@@ -66,7 +66,7 @@ def test_mismatching_total_raises_with_both_sums(order, off):
 
 
 @given(orders(), MONEY)
-def test_an_order_that_itemizes_nothing_may_hold_anything_in_its_total(order, total):
+def test_order_that_itemizes_nothing_may_hold_anything_in_its_total(order, total):
     """Truemed's guide: every itemization field is optional, and old requests keep working."""
     items = [attrs.evolve(item, amount_details=None) for item in order[0]]
     validate_total(total, items, None)
@@ -88,7 +88,7 @@ def test_truemeds_worked_example_balances_with_either_sign(sign):
     validate_total(100_000, items, AmountDetails(total_additional_charges=5000 + 10000 + 27500))
 
 
-def test_the_error_shows_the_arithmetic():
+def test_error_shows_the_arithmetic():
     with pytest.raises(InvalidArgumentError) as caught:
         validate_total(
             9000,
@@ -101,7 +101,7 @@ def test_the_error_shows_the_arithmetic():
     )
 
 
-def test_the_arithmetic_of_a_long_order_is_cut_short_and_still_adds_up():
+def test_arithmetic_of_a_long_order_is_cut_short_and_still_adds_up():
     with pytest.raises(InvalidArgumentError) as caught:
         validate_total(1, [item(100)] * 200, AmountDetails())
     text = str(caught.value)
@@ -127,7 +127,7 @@ def test_absent_fields_of_a_part_are_not_sent():
     assert to_send(AmountDetails()) == {}
 
 
-def test_a_part_is_sent_as_it_was_given():
+def test_part_is_sent_as_it_was_given():
     """No sign is corrected, and undocumented fields go with it."""
     parts = AmountDetails(
         total_additional_charges=5,
@@ -152,7 +152,7 @@ def test_a_part_is_sent_as_it_was_given():
 
 
 @pytest.mark.parametrize(("day", "sent"), [(date(2026, 12, 1), "2026-12-01"), ("December 1", "December 1")])
-def test_the_next_bill_is_sent_with_its_day(day, sent):
+def test_next_bill_is_sent_with_its_day(day, sent):
     assert to_send(NextBillInfo(total_amount=2999, date=day)) == {"total_amount": 2999, "date": sent}
 
 
@@ -188,6 +188,6 @@ ITEM: dict[str, Any] = {"name": "x", "price": 100, "quantity": 1}
         (lambda: NextBillInfo(total_amount=1, date="x", extra={"date": 1}), "extra must not contain date"),
     ],
 )
-def test_a_part_that_cannot_be_one_is_rejected_where_it_is_made(make, message):
+def test_part_that_cannot_be_one_is_rejected_where_it_is_made(make, message):
     with pytest.raises(InvalidArgumentError, match=message):
         make()

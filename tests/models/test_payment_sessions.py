@@ -104,7 +104,7 @@ def test_pickled_status_keeps_its_properties():
     assert PaymentSessionStatus("captured").may_fulfill
 
 
-def test_a_session_is_read_from_its_status_alone():
+def test_session_is_read_from_its_status_alone():
     assert read(PaymentSession, status="pending").id == ""
 
 
@@ -139,7 +139,7 @@ def test_times_are_aware():
         ({}, (None, None, None, None)),
     ],
 )
-def test_a_card_is_read_by_names_that_are_guesses_and_never_fails(fields, expected):
+def test_card_with_undocumented_fields_is_read_without_error(fields, expected):
     card = read(StoredPaymentMethod, **fields)
     assert (card.brand, card.last4, card.exp_month, card.exp_year) == expected
     assert card.extra == fields
@@ -152,6 +152,6 @@ def test_needs_customer_follows_next_action(action, needed):
     assert read(PaymentTokenUpdate, next_action=action).needs_customer is needed
 
 
-def test_a_request_is_provisioned_when_there_is_a_token():
+def test_request_is_provisioned_when_there_is_a_token():
     assert not read(ProvisionTokenRequest, payment_token=None).is_provisioned
     assert read(ProvisionTokenRequest, payment_token="t").is_provisioned

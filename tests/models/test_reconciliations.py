@@ -35,7 +35,7 @@ def transaction(**fields: Any) -> Transaction:
 
 
 @pytest.mark.parametrize("amount", [0, 1, -250, 2**63 - 1])
-def test_a_whole_number_is_an_amount_in_cents(amount):
+def test_whole_number_is_an_amount_in_cents(amount):
     assert payout(amount=amount).amount == amount
     assert transaction(amount=amount).amount == amount
 
@@ -64,7 +64,7 @@ def test_other_values_are_no_amount_but_stay_in_extra(amount):
         (1791158400, None),
     ],
 )
-def test_a_day_is_the_one_that_is_written_and_never_shifted(text, day):
+def test_day_is_the_one_that_is_written_and_never_shifted(text, day):
     assert payout(arrival_date=text).arrival_date == day
     assert transaction(created_at=text).created_on == day
 
@@ -80,7 +80,7 @@ def test_a_day_is_the_one_that_is_written_and_never_shifted(text, day):
         ({}, None),
     ],
 )
-def test_a_transaction_has_the_id_that_it_carries(fields, id):
+def test_transaction_has_the_id_that_it_carries(fields, id):
     assert transaction(**fields).transaction_id == id
 
 
@@ -94,7 +94,7 @@ def test_rows_that_differ_only_in_unknown_fields_are_not_the_same():
 
 
 @pytest.mark.parametrize(("kind", "path"), [(Payout, "payout_id"), (Transaction, "type")])
-def test_the_published_field_is_required(kind, path):
+def test_published_field_is_required(kind, path):
     with pytest.raises(StructureError) as caught:
         structurer(kind)({"amount": 1})
     assert caught.value.path == path
@@ -127,14 +127,14 @@ KINDS = ("is_charge", "is_refund", "is_fee", "is_dispute")
         ("", None),
     ],
 )
-def test_a_type_is_known_by_its_word(text, kind):
+def test_type_is_known_by_its_word(text, kind):
     value = TransactionType(text)
     assert [name for name in KINDS if getattr(value, name)] == ([] if kind is None else [kind])
     assert value == text or value == text.casefold()  # a known one in another case
 
 
 @given(st.text() | st.lists(st.sampled_from(["charge", "refund", "fee", "dispute", "_", "back"])).map("".join))
-def test_a_type_is_at_most_one_thing(text):
+def test_type_is_at_most_one_thing(text):
     assert sum(getattr(TransactionType(text), name) for name in KINDS) <= 1
 
 
@@ -152,7 +152,7 @@ def row(amount: int | None, payout_id: str | None = "po_1", type: str = "charge"
     )
 
 
-def test_a_payout_that_is_the_sum_of_its_transactions_agrees():
+def test_payout_that_is_the_sum_of_its_transactions_agrees():
     report = ReconciliationCheck.of([row(1250), row(-200, type="refund"), row(-50, type="truemed_fee")])
     (found,) = report.payouts
     assert found == PayoutCheck(
@@ -180,7 +180,7 @@ def test_mismatching_payout_is_reported_with_its_difference():
         ([row(1000, payout_amount_cents=None)], "its amount cannot be read"),
     ],
 )
-def test_an_amount_that_cannot_be_read_never_passes_for_agreement(rows, told):
+def test_amount_that_cannot_be_read_never_passes_for_agreement(rows, told):
     report = ReconciliationCheck.of(rows)
     assert [each.difference_cents for each in report.mismatches] == [None]
     assert not report.agrees

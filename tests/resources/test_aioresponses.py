@@ -15,7 +15,7 @@ async def test_with_the_cure_a_mocked_response_is_read(mocked):
         assert await response.json() == {"a": 1}
 
 
-async def test_the_cure_is_still_needed():
+async def test_workaround_is_still_needed():
     """When this fails, aioresponses works by itself again: take `WriterlessResponse` out of conftest.py."""
     with aioresponses() as uncured:
         uncured.get(URL, payload={"a": 1})

@@ -70,10 +70,12 @@ Cancel = Callable[[Truemed], Awaitable[list[CancellationOutcome]]]
 async def cancel_stale(truemed: Truemed) -> list[CancellationOutcome]:
     """Run the real function over all sessions that a list showed as pending."""
 
-    async def listed():
+    async def stream_sessions():
         yield [PaymentSession(id=id, status="pending") for id in truemed.statuses]
 
-    batches = cancel_stale_sessions(Stream(listed()), truemed.get, truemed.cancel, dry_run=False, concurrency=1)
+    batches = cancel_stale_sessions(
+        Stream(stream_sessions()), truemed.get, truemed.cancel, dry_run=False, concurrency=1
+    )
     return [outcome async for batch in batches for outcome in batch]
 
 
@@ -138,26 +140,28 @@ async def test_check_finds_a_cancellation_that_trusts_its_errors():
 
 
 async def test_response_that_states_another_status_is_no_cancellation():
-    async def listed():
+    async def stream_sessions():
         yield [PaymentSession(id="p0", status="pending")]
 
     async def cancel(id: str) -> PaymentCancellation:
         return PaymentCancellation(id=id, status="captured")
 
     truemed = Truemed({"p0": "pending"}, [])
-    batches = cancel_stale_sessions(Stream(listed()), truemed.get, cancel, dry_run=False, concurrency=2)
+    batches = cancel_stale_sessions(Stream(stream_sessions()), truemed.get, cancel, dry_run=False, concurrency=2)
     ((outcome,),) = [batch async for batch in batches]
     assert (outcome.result, outcome.unwrap().status) == (CancellationResult.CHANGED, "captured")
 
 
 async def test_session_that_is_gone_is_a_failure():
-    async def listed():
+    async def stream_sessions():
         yield [PaymentSession(id="p0", status="pending")]
 
     async def get(id: str) -> PaymentSession:
         raise NotFoundError("NotFound", endpoint="payment_sessions.get", attempts=1, outcome="rejected")
 
-    batches = cancel_stale_sessions(Stream(listed()), get, Truemed({}, []).cancel, dry_run=False, concurrency=2)
+    batches = cancel_stale_sessions(
+        Stream(stream_sessions()), get, Truemed({}, []).cancel, dry_run=False, concurrency=2
+    )
     ((outcome,),) = [batch async for batch in batches]
     assert (outcome.result, outcome.value, type(outcome.error)) == (CancellationResult.FAILED, None, NotFoundError)
 

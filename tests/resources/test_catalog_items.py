@@ -95,7 +95,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "message"), REFUSED, ids=range(len(REFUSED)))
-async def test_a_bad_field_is_rejected_before_anything_is_sent(client, server, fields, message):
+async def test_bad_field_is_rejected_before_anything_is_sent(client, server, fields, message):
     for call in (client.catalog_items.create, client.catalog_items.update):
         with pytest.raises(InvalidArgumentError, match=message) as caught:
             await call("A-1", **{"name": "Sauna", **fields})
@@ -104,7 +104,7 @@ async def test_a_bad_field_is_rejected_before_anything_is_sent(client, server, f
 
 
 @pytest.mark.parametrize("sku", ["", None, 7, b"A-1", "\ud800"])
-async def test_a_bad_sku_is_rejected_before_anything_is_sent(client, server, sku):
+async def test_bad_sku_is_rejected_before_anything_is_sent(client, server, sku):
     for calling in (
         lambda: client.catalog_items.create(sku, name="Sauna"),
         lambda: client.catalog_items.update(sku, name="Sauna"),
@@ -117,7 +117,7 @@ async def test_a_bad_sku_is_rejected_before_anything_is_sent(client, server, sku
 
 
 @pytest.mark.parametrize("sku", ["A/1", "a b", "é-1", "..", "x" * 500])
-async def test_a_sku_is_any_text_for_it_stands_in_no_path(client, server, sku):
+async def test_sku_is_any_text_for_it_stands_in_no_path(client, server, sku):
     server.answer({**ITEM, "sku": sku})
     assert (await client.catalog_items.get(sku)).sku == sku
     assert server.only.body == {"sku": sku}
@@ -129,7 +129,7 @@ async def test_update_without_fields_raises(client, server):
     assert server.asked == []
 
 
-async def test_a_sku_that_is_there_already_is_a_conflict_and_is_not_tried_again(client, server):
+async def test_sku_that_is_there_already_is_a_conflict_and_is_not_tried_again(client, server):
     """Truemed guide, "Managing Your Catalog": a duplicate SKU is answered with 409."""
     server.answer({"error": "WhateverItIsCalled", "message": "canary"}, 409)
     with pytest.raises(ConflictError) as caught:
@@ -148,7 +148,7 @@ async def test_truncated_create_response_has_unknown_outcome(client, server):
 
 
 @pytest.mark.parametrize("body", [{}, {"sku": 7}])
-async def test_an_update_gets_a_response_with_an_object(client, server, body):
+async def test_update_gets_a_response_with_an_object(client, server, body):
     """Truemed API reference, "Update Catalog Item": an empty one."""
     server.answer(body, 200)
     assert (await client.catalog_items.update("A-1", name="Sauna")).extra == body
@@ -229,7 +229,7 @@ async def test_list_returns_one_page(client, server):
     "given",
     [{"page": 0}, {"page_size": 0}, {"page": "1"}, {"page_size": True}, {"eligibility": ""}, {"eligibility": 1}],
 )
-async def test_a_bad_argument_of_list_or_iter_is_rejected_at_once(client, server, given):
+async def test_bad_argument_of_list_or_iter_is_rejected_at_once(client, server, given):
     with pytest.raises(InvalidArgumentError):
         await client.catalog_items.list(**given)
     if "page" not in given:

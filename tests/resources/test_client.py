@@ -44,7 +44,7 @@ async def test_send_returns_value_status_and_headers(client, server):
     assert response.idempotency_key is None
 
 
-async def test_an_endpoint_defined_by_the_user_is_called_with_the_same_key_retries_and_errors(client, server):
+async def test_endpoint_defined_by_the_user_is_called_with_the_same_key_retries_and_errors(client, server):
     endpoint = Endpoint("things.get", "GET", "/api/v1/things/{thing_id}", Thing)
     server.answer(b"", 503).answer({"name": "x", "new": 1})
     response = await client.send(endpoint, path={"thing_id": "t-1"}, query={"deep": True, "page": 2, "none": None})
@@ -56,7 +56,7 @@ async def test_an_endpoint_defined_by_the_user_is_called_with_the_same_key_retri
     assert server.asked[1].headers["x-truemed-api-key"] == KEY
 
 
-async def test_the_json_as_it_is_may_be_the_result(client, server):
+async def test_json_as_it_is_may_be_the_result(client, server):
     server.answer({"canary": [1]})
     response = await client.send(Endpoint("things.all", "GET", "/things", dict[str, Any]))
     assert response.value == {"canary": [1]}
@@ -70,7 +70,7 @@ async def test_endpoint_may_have_an_empty_response(client, server):
     assert server.only.body == {}
 
 
-async def test_a_keyed_endpoint_defined_by_the_user_gets_a_key(client, server):
+async def test_keyed_endpoint_defined_by_the_user_gets_a_key(client, server):
     endpoint = Endpoint("things.make", "POST", "/things", dict[str, Any], idempotency=Idempotency.KEYED)
     response = await client.send(endpoint, body={"a": 1})
     assert server.only.body == {"idempotency_key": response.idempotency_key, "a": 1}
@@ -83,7 +83,7 @@ async def test_arguments_that_do_not_fit_the_endpoint_raise_before_sending(clien
     assert server.asked == []
 
 
-async def test_a_redirect_is_not_followed(client, server):
+async def test_redirect_is_not_followed(client, server):
     server.answer(b"", 307, location="https://evil.example/")
     with pytest.raises(UnexpectedRedirectError) as caught:
         await client.qualification_sessions.update("qs_1", user_id="u")
@@ -94,7 +94,7 @@ async def test_a_redirect_is_not_followed(client, server):
 # --- options ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_copy_has_other_defaults_and_the_same_connections(client, server):
+async def test_copy_has_other_defaults_and_the_same_connections(client, server):
     seen: list[Any] = []
     server.answer(b"", 503)
     copy = client.with_options(retry=RetryPolicy(max_attempts=1), timeout=7, hooks=[seen.append])
@@ -110,7 +110,7 @@ async def test_a_copy_has_other_defaults_and_the_same_connections(client, server
     assert copy.clock is client.clock
 
 
-async def test_a_copy_of_a_copy_keeps_what_is_not_changed(client, server):
+async def test_copy_of_a_copy_keeps_what_is_not_changed(client, server):
     seen: list[Any] = []
     server.answer(b"", 503)
     copy = client.with_options(retry=RetryPolicy(max_attempts=2), hooks=[seen.append]).with_options(
@@ -121,7 +121,7 @@ async def test_a_copy_of_a_copy_keeps_what_is_not_changed(client, server):
     assert caught.value.attempts == len(seen) == 2
 
 
-async def test_a_copy_shares_the_retry_budget(client, server):
+async def test_copy_shares_the_retry_budget(client, server):
     server.answer(b"", 500)
     for _ in range(40):
         with pytest.raises(ServerError) as caught:
@@ -135,7 +135,7 @@ async def test_with_options_validates_like_the_client(client, given):
         client.with_options(**given)
 
 
-async def test_the_deadline_of_a_call_beats_the_clients(client, server, clock):
+async def test_deadline_of_a_call_beats_the_clients(client, server, clock):
     server.answer(b"", 429, retry_after="20")
     with pytest.raises(truemed_async.errors.RateLimitedError) as caught:
         await client.qualification_sessions.get("qs_1", options=RequestOptions(timeout=10))
@@ -154,33 +154,33 @@ async def test_the_deadline_of_a_call_beats_the_clients(client, server, clock):
         {"proxy": "canary"}, {"proxy": "http://[::1"}, {"ssl_context": False}, {"ssl_context": True},
     ],
 )  # fmt: skip
-def test_a_bad_argument_of_the_client_is_rejected(given):
+def test_bad_argument_of_the_client_is_rejected(given):
     with pytest.raises(InvalidArgumentError) as caught:
         AsyncTruemed(KEY, **given)
     assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("key", "given"), [(None, {}), ("short", {}), (KEY, {"environment": "x"}), (KEY, {"base_url": "http://x"})])  # fmt: skip
-def test_a_client_without_a_key_or_a_safe_server_is_rejected(monkeypatch, key, given):
+def test_client_without_a_key_or_a_safe_server_is_rejected(monkeypatch, key, given):
     monkeypatch.delenv("TRUEMED_API_KEY", raising=False)
     with pytest.raises(ConfigurationError):
         AsyncTruemed(key, **given)
 
 
-def test_a_client_can_be_made_without_a_running_loop_and_shows_no_key():
+def test_client_can_be_made_without_a_running_loop_and_shows_no_key():
     client = AsyncTruemed(KEY, environment="sandbox")
     assert client.base_url == "https://dev-api.truemed.com"
     assert repr(client) == "AsyncTruemed(base_url='https://dev-api.truemed.com')"
     assert AsyncTruemed(KEY, base_url=URL("http://localhost:1/x/")).base_url == "http://localhost:1/x"
 
 
-def test_a_client_cannot_be_pickled():
+def test_client_cannot_be_pickled():
     with pytest.raises(TypeError, match="cannot be pickled") as caught:
         pickle.dumps(AsyncTruemed(KEY))
     assert "canary" not in str(caught.value)
 
 
-async def test_a_closed_client_rejects_calls_and_can_be_closed_again(client, server):
+async def test_closed_client_rejects_calls_and_can_be_closed_again(client, server):
     copy = client.with_options(timeout=5)
     server.answer(SESSION)
     await client.qualification_sessions.get("qs_1")

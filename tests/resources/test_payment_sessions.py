@@ -161,14 +161,14 @@ async def test_failed_token_charge_has_a_redirect_url(client, server):
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
-async def test_a_deleted_token_is_not_found_whatever_the_status_is(client, server, status):
+async def test_deleted_token_is_not_found_whatever_the_status_is(client, server, status):
     server.answer({"error": "NotFound", "message": "gone"}, status)
     with pytest.raises(NotFoundError) as caught:
         await client.payment_sessions.create(**CART, payment_token="ptok_1")
     assert caught.value.status == status
 
 
-async def test_a_charge_is_made_once_with_one_key_however_often_it_is_sent(client, server, clock):
+async def test_charge_is_made_once_with_one_key_however_often_it_is_sent(client, server, clock):
     server.answer({"error": "ServerError", "message": "x"}, 400).answer({}, 503).answer(MADE)
     made = await client.payment_sessions.create(**CART)
     assert len({str(asked.body) for asked in server.asked}) == 1
@@ -176,7 +176,7 @@ async def test_a_charge_is_made_once_with_one_key_however_often_it_is_sent(clien
     assert server.asked[0].body["idempotency_key"] == made.idempotency_key
 
 
-async def test_a_key_is_for_one_cart(client, server):
+async def test_key_is_for_one_cart(client, server):
     """A changed cart needs a new key: the old one would give the old session."""
     server.answer(MADE)
     await client.payment_sessions.create(**CART, idempotency_key="cart-1")
@@ -215,7 +215,7 @@ async def test_get_fills_in_the_id_of_the_request(client, server):
 
 @pytest.mark.parametrize("call", ["get", "void", "cancel"])
 @pytest.mark.parametrize("wrong", ["", "..", "a/b", "a?b", None, 7])
-async def test_an_id_that_would_leave_its_route_is_rejected(client, server, call, wrong):
+async def test_id_that_would_leave_its_route_is_rejected(client, server, call, wrong):
     with pytest.raises(InvalidArgumentError, match="payment_session_id must be"):
         await getattr(client.payment_sessions, call)(wrong)
     assert server.asked == []
@@ -376,7 +376,7 @@ async def test_each_refund_has_a_key_of_its_own(client, server):
         )
 
 
-async def test_a_key_of_a_capture_is_scoped_to_its_session(client, server):
+async def test_key_of_a_capture_is_scoped_to_its_session(client, server):
     server.answer({"id": "cap_1"})
     await client.payment_sessions.capture("a", total_amount=1, idempotency_key="k")
     await client.payment_sessions.capture("b", total_amount=2, idempotency_key="k")
@@ -425,7 +425,7 @@ CODES = {
 
 
 @pytest.mark.parametrize(("call", "code"), [(call, code) for call, codes in CODES.items() for code in codes.split()])
-async def test_a_documented_code_has_a_class_of_its_name(client, server, call, code):
+async def test_documented_code_has_a_class_of_its_name(client, server, call, code):
     server.answer({"error": code, "message": "no idempotency_key"}, 400)
     with pytest.raises(getattr(errors, f"{code}Error")) as caught:
         await WRITES[call](client.payment_sessions)
@@ -435,7 +435,7 @@ async def test_a_documented_code_has_a_class_of_its_name(client, server, call, c
 
 
 @pytest.mark.parametrize("call", WRITES)
-async def test_an_open_fate_is_settled_by_the_errors_key(client, server, call):
+async def test_unknown_outcome_is_settled_with_the_key_of_the_error(client, server, call):
     server.answer({}, 500).answer({}, 500).answer({}, 500).answer({"id": "x", "refund_id": "x"})
     with pytest.raises(errors.ServerError) as caught:
         await WRITES[call](client.payment_sessions)
@@ -450,7 +450,7 @@ async def test_an_open_fate_is_settled_by_the_errors_key(client, server, call):
     assert len({str(asked.body) for asked in server.asked}) == 1
 
 
-async def test_a_policy_of_one_attempt_is_kept(client, server):
+async def test_policy_of_one_attempt_is_kept(client, server):
     server.answer({"error": "ServerError", "message": "x"}, 400)
     once = client.with_options(retry=RetryPolicy(max_attempts=1))
     with pytest.raises(errors.ServerError):

@@ -111,7 +111,7 @@ async def test_no_request_follows_redirects_or_uses_a_proxy_of_the_environment(c
 
 
 @pytest.mark.parametrize("id", ["", "..", "a/b", "qs 1", None, 7])
-async def test_a_bad_id_is_rejected_before_anything_is_sent(client, server, id):
+async def test_bad_id_is_rejected_before_anything_is_sent(client, server, id):
     for call in (
         client.qualification_sessions.get,
         lambda value: client.qualification_sessions.update(value, user_id="u"),
@@ -122,7 +122,7 @@ async def test_a_bad_id_is_rejected_before_anything_is_sent(client, server, id):
     assert server.asked == []
 
 
-async def test_an_unknown_session_is_not_found(client, server):
+async def test_unknown_session_is_not_found(client, server):
     server.answer({"error": "NotFound", "message": "canary"}, 404, x_request_id="r-1")
     with pytest.raises(NotFoundError) as caught:
         await client.qualification_sessions.get("qs_abc123")
@@ -178,7 +178,7 @@ BAD_FILTERS = [
 
 
 @pytest.mark.parametrize("arguments", [*BAD_FILTERS, {"page": 0}, {"page": 1.0}, {"page": "1"}])
-async def test_a_bad_parameter_of_list_is_rejected_before_anything_is_sent(client, server, arguments):
+async def test_bad_parameter_of_list_is_rejected_before_anything_is_sent(client, server, arguments):
     with pytest.raises(InvalidArgumentError, match=f"^{next(iter(arguments))} "):
         await client.qualification_sessions.list(**arguments)
     assert server.asked == []
@@ -226,7 +226,7 @@ async def test_iter_rejects_a_bad_argument_at_once_and_not_while_iterating(clien
     assert server.asked == []
 
 
-async def test_an_error_of_a_page_is_raised_while_iterating_after_the_rows_before_it(client, server):
+async def test_error_of_a_page_is_raised_while_iterating_after_the_rows_before_it(client, server):
     server.answer(page_of_rows).answer({"error": "x"}, 404)
     found = []
     with pytest.raises(NotFoundError):
@@ -301,20 +301,20 @@ async def test_update_without_fields_raises(client, server):
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ä", 7])
-async def test_a_bad_idempotency_key_is_rejected(client, server, key):
+async def test_bad_idempotency_key_is_rejected(client, server, key):
     with pytest.raises(InvalidArgumentError, match="idempotency_key"):
         await client.qualification_sessions.update("qs_abc123", user_id="u", idempotency_key=key)
     assert server.asked == []
 
 
-async def test_a_retried_update_is_sent_with_the_same_key(client, server):
+async def test_retried_update_is_sent_with_the_same_key(client, server):
     """Truemed guide, "Update a Qualification Session": a duplicate POST with the same key is deduplicated."""
     server.answer(b"", 503).answer(b"", 503).answer(UPDATED)
     found = await client.qualification_sessions.update("qs_abc123", user_id="u")
     assert [asked.body for asked in server.asked] == [{"idempotency_key": found.idempotency_key, "user_id": "u"}] * 3
 
 
-async def test_a_user_id_that_is_set_cannot_be_changed(client, server):
+async def test_user_id_that_is_set_cannot_be_changed(client, server):
     """Truemed guide, "Update a Qualification Session": user_id_already_set with a 409 status."""
     server.answer({"error": "user_id_already_set", "message": "x"}, 409)
     with pytest.raises(UserIdAlreadySetError) as caught:
@@ -323,14 +323,14 @@ async def test_a_user_id_that_is_set_cannot_be_changed(client, server):
     assert len(server.asked) == 1
 
 
-async def test_a_key_that_the_server_knows_with_other_values_is_a_mismatch(client, server):
+async def test_key_that_the_server_knows_with_other_values_is_a_mismatch(client, server):
     """Truemed guide, "Update a Qualification Session": another payload returns a 400 validation error."""
     server.answer({"error": "ValidationError", "message": "idempotency_key reused with another payload"}, 400)
     with pytest.raises(IdempotencyMismatchError):
         await client.qualification_sessions.update("qs_abc123", user_id="u", idempotency_key="k-1")
 
 
-async def test_a_key_is_not_sent_again_with_other_values(client, server):
+async def test_key_is_not_sent_again_with_other_values(client, server):
     """Truemed guide, "Update a Qualification Session": it would be refused, so it is refused here at once."""
     server.answer(UPDATED)
     await client.qualification_sessions.update("qs_abc123", user_id="u", idempotency_key="k-1")
@@ -433,13 +433,13 @@ async def test_user_header_may_replace_unreserved_headers(client, server):
 
 
 @pytest.mark.parametrize("headers", [{"x-truemed-api-key": "x"}, {"Host": "x"}, {"x-trace": "a\nb"}])
-async def test_a_bad_header_is_rejected_before_anything_is_sent(client, server, headers):
+async def test_bad_header_is_rejected_before_anything_is_sent(client, server, headers):
     with pytest.raises(InvalidArgumentError):
         await client.qualification_sessions.get("qs_1", options=RequestOptions(headers=headers))
     assert server.asked == []
 
 
-async def test_a_call_may_have_a_retry_policy_of_its_own(client, server):
+async def test_call_may_have_a_retry_policy_of_its_own(client, server):
     server.answer(b"", 503).answer(session())
     with pytest.raises(APIError) as caught:
         await client.qualification_sessions.get("qs_1", options=RequestOptions(retry=RetryPolicy(max_attempts=1)))

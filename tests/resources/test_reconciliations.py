@@ -89,7 +89,7 @@ PACIFIC = timezone(timedelta(hours=-8))
         (datetime(2026, 9, 30, 16, 0, tzinfo=PACIFIC), "2026-10-01"),
     ],
 )
-async def test_a_day_is_a_day_in_utc(client, server, given, sent):
+async def test_day_is_a_day_in_utc(client, server, given, sent):
     server.answer({"payouts": [], "pagination": None})
     await client.reconciliations.list_payouts(start_date=given, end_date=given)
     assert server.only.query == {"start_date": sent, "end_date": sent}
@@ -115,7 +115,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("given", "message"), BAD, ids=range(len(BAD)))
-async def test_a_bad_argument_is_rejected_at_once(client, server, given, message):
+async def test_bad_argument_is_rejected_at_once(client, server, given, message):
     tried = 0
     for name in METHODS:
         method = getattr(client.reconciliations, name)
@@ -135,7 +135,7 @@ async def test_missing_end_date_is_rejected(client, name):
         getattr(client.reconciliations, name)(start_date="2026-10-01")
 
 
-async def test_a_response_under_another_name_is_not_an_empty_list(client, server):
+async def test_response_under_another_name_is_not_an_empty_list(client, server):
     """The key ``payouts`` is assumed: a wrong one must not read as an empty month."""
     server.answer({"payout_rows": [], "pagination": None})
     with pytest.raises(DecodeError) as caught:
@@ -323,7 +323,7 @@ async def test_unfinished_day_is_warned(client, server, clock, end, warned):
     assert all(each.filename == __file__ for each in caught)
 
 
-async def test_the_calendar_has_a_first_day(client, server):
+async def test_calendar_has_a_first_day(client, server):
     server.answer(Books([("0001-01-02", "po_1", 1)], []))
     stream = client.reconciliations.reconcile(start_date="0001-01-02", end_date="0001-01-02")
     assert len([each async for each in stream]) == 1
@@ -332,7 +332,7 @@ async def test_the_calendar_has_a_first_day(client, server):
     assert [each async for each in first] == []
 
 
-async def test_an_error_of_one_day_ends_the_whole(client, server):
+async def test_error_of_one_day_ends_the_reconciliation(client, server):
     def answer(asked: Any) -> Any:
         return Books([], [])(asked) if asked.query["start_date"] < "2026-10-03" else b"not JSON"
 
@@ -341,7 +341,7 @@ async def test_an_error_of_one_day_ends_the_whole(client, server):
         [each async for each in client.reconciliations.reconcile(**OCTOBER)]
 
 
-async def test_a_fault_that_passes_is_not_noticed(client, server):
+async def test_temporary_fault_is_retried_successfully(client, server):
     server.answer(b"", 503).answer(Books([], [("2026-10-01", None, 5)]))
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-01")
     assert [each.amount_cents async for each in stream] == [5]

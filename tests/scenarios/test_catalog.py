@@ -11,7 +11,7 @@ from truemed_async import CatalogEligibility, CatalogItemParams, QualificationSt
 WHOLE = {"description": "Warm", "image_urls": ["https://shop.example/a.png"], "url": "https://shop.example/a"}
 
 
-async def test_an_item_is_created_reviewed_and_changed(shop, emulator):
+async def test_item_is_created_reviewed_and_changed(shop, emulator):
     made = await shop.catalog.create("SB-1", name="Sauna blanket", **WHOLE)
     assert (made.item.sku, made.item.name) == ("SB-1", "Sauna blanket")
     item = await shop.catalog.get("SB-1")
@@ -37,7 +37,7 @@ async def test_an_item_is_created_reviewed_and_changed(shop, emulator):
     assert await shop.catalog.iter(eligibility="eligible") == []
 
 
-async def test_a_sku_is_there_once(shop, emulator):
+async def test_sku_is_there_once(shop, emulator):
     await shop.catalog.create("SB-1", name="First")
     with pytest.raises(errors.ConflictError) as taken:
         await shop.catalog.create("SB-1", name="Second")
@@ -50,7 +50,7 @@ async def test_a_sku_is_there_once(shop, emulator):
 
 
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
-async def test_a_qualification_link_ends_in_a_session(shop, emulator, verdict):
+async def test_qualification_link_ends_in_a_session(shop, emulator, verdict):
     link = qualification_link(
         "tm_qual_1", source="email_receipt", user_id="customer 17", skus=["SB-1", "MAT"], base_url=emulator.url
     )
@@ -66,7 +66,7 @@ async def test_a_qualification_link_ends_in_a_session(shop, emulator, verdict):
     assert (session.expires_at is not None) == (verdict == "approve")
 
 
-async def test_the_user_of_a_session_is_set_once(shop, restarted, emulator):
+async def test_user_of_a_session_is_set_once(shop, restarted, emulator):
     id = emulator.state.qualification_sessions.add()
     update = await shop.qualifications.update(id, user_id="user-1", idempotency_key="link-1")
     assert update == await restarted.qualifications.update(id, user_id="user-1", idempotency_key="link-1")

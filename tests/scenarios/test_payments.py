@@ -49,7 +49,7 @@ class TestOneTimePayment:
         (line,) = session.order_items
         assert (line.price, line.quantity, line.sku, line.total_refundable) == (11998, 1, "SB-1", 11998)
 
-    async def test_a_rejected_one_takes_no_money(self, shop, customer, emulator):
+    async def test_rejected_session_takes_no_money(self, shop, customer, emulator):
         made = await shop.checkout()
         customer.submit(made.id)
         customer.reject(made.id)
@@ -85,7 +85,7 @@ class TestOneTimePayment:
         with pytest.raises(errors.SessionCapturedError):
             await shop.payments.capture(id, total_amount=11998)
 
-    async def test_the_same_key_gives_the_same_session(self, shop, restarted, customer):
+    async def test_same_key_gives_the_same_session(self, shop, restarted, customer):
         first = await shop.checkout(idempotency_key="cart-18")
         customer.submit(first.id)
         again = await shop.checkout(idempotency_key="cart-18")
@@ -95,7 +95,7 @@ class TestOneTimePayment:
         assert customer.count == 1
         assert (await shop.payments.get(first.id)).status is PaymentSessionStatus.PROCESSING, "and changes nothing"
 
-    async def test_a_key_of_another_cart_is_rejected_before_and_after_a_restart(self, shop, restarted, customer):
+    async def test_key_of_another_cart_is_rejected_before_and_after_a_restart(self, shop, restarted, customer):
         await shop.checkout(idempotency_key="cart-19")
         with pytest.raises(errors.InvalidArgumentError):
             await shop.checkout(2000, idempotency_key="cart-19")
@@ -140,7 +140,7 @@ class TestAuthorization:
         # A refusal does not use the key up.
         assert (await shop.payments.capture(made.id, total_amount=11998, idempotency_key="early")).id
 
-    async def test_a_part_of_it_is_captured(self, shop, customer):
+    async def test_partial_capture_is_applied(self, shop, customer):
         """Shipping is in the total and in no line: what the items cost is the least that can be captured."""
         id = await paid(shop, customer, 10000, kind="authorization", order_items=[])
         with pytest.raises(errors.TotalAmountInvalidError):
@@ -159,7 +159,7 @@ class TestAuthorization:
             await shop.payments.capture(id, total_amount=11997)
         assert (await shop.payments.get(id)).status is PaymentSessionStatus.AUTHORIZED
 
-    async def test_a_void_releases_it(self, shop, restarted, customer, emulator):
+    async def test_void_releases_the_hold(self, shop, restarted, customer, emulator):
         id = await held(shop, customer)
         void = await shop.payments.void(id, idempotency_key="void-1")
         assert void == await shop.payments.void(id, idempotency_key="void-1")
@@ -172,7 +172,7 @@ class TestAuthorization:
             await shop.payments.capture(id, total_amount=11998)
         assert emulator.state.transactions.count == 0
 
-    async def test_an_expired_hold_is_found_out_by_the_capture(self, shop, customer, emulator):
+    async def test_expired_hold_is_found_out_by_the_capture(self, shop, customer, emulator):
         id = await held(shop, customer)
         emulator.clock.advance(HOLD_DAYS * 24 * 3600 + 1)
         assert (await shop.payments.get(id)).status is PaymentSessionStatus.AUTHORIZED
@@ -185,7 +185,7 @@ class TestAuthorization:
         with pytest.raises(errors.SessionExpiredError):
             await shop.payments.capture(id, total_amount=11998, idempotency_key="late")
 
-    async def test_a_bank_may_renew_an_expired_hold(self, shop, customer):
+    async def test_expired_hold_may_be_renewed_by_the_bank_error(self, shop, customer):
         id = await held(shop, customer)
         customer.expire_hold(id)
         customer.reauthorize(id)
@@ -219,7 +219,7 @@ class TestRefund:
         (row,) = await shop.payments.list(summarize_refunds=True)
         assert row.refund_amount == 11998
 
-    async def test_a_disputed_charge_is_not_refunded(self, shop, customer):
+    async def test_disputed_charge_is_not_refunded(self, shop, customer):
         id = await paid(shop, customer)
         customer.open_dispute(id)
         session = await shop.payments.get(id)
@@ -241,7 +241,7 @@ class TestRefund:
             await shop.payments.refund("nobody", amount=1, reason="customer_request")
 
 
-async def test_the_list_holds_every_status_newest_first(shop, customer):
+async def test_list_holds_every_status_newest_first(shop, customer):
     pending = await shop.checkout(1000)
     captured = await paid(shop, customer, 2000)
     voided = await held(shop, customer, 3000)
@@ -255,7 +255,7 @@ async def test_the_list_holds_every_status_newest_first(shop, customer):
     assert [outcome.unwrap().id for outcome in await shop.payments.get_many([pending.id])] == [pending.id]
 
 
-async def test_the_books_hold_what_was_captured_and_what_went_back(shop, customer, emulator):
+async def test_books_hold_what_was_captured_and_what_went_back(shop, customer, emulator):
     id = await paid(shop, customer, 10000)
     await shop.payments.refund(id, amount=2500, reason="customer_request")
     await shop.checkout(700)  # pending: no money

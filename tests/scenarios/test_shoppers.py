@@ -53,7 +53,7 @@ async def test_shopper_who_qualified_before_signing_up_skips_the_survey_until_th
     assert not found.is_valid_at(end)
 
 
-def test_the_same_on_the_command_line(emulator, tmp_path, monkeypatch):
+def test_command_line_gives_the_same_result(emulator, tmp_path, monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", emulator.api_key)
     monkeypatch.setenv("TRUEMED_BASE_URL", emulator.url)
     sessions = emulator.state.qualification_sessions

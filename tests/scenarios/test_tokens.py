@@ -30,7 +30,7 @@ async def subscribed(shop, emulator, **options):
     [(2999, {}), (0, {"display_next_bill_info": NextBillInfo(total_amount=2999, date="2026-12-01")})],
     ids=["paid", "free_trial"],
 )
-async def test_a_first_payment_stores_its_payment_method(shop, customer, total, options):
+async def test_first_payment_stores_its_payment_method(shop, customer, total, options):
     made = await shop.checkout(
         total, order_items=[BOX], tokenize=True, customer_email="sam@example.com", customer_name="Sam", **options
     )
@@ -50,7 +50,7 @@ async def test_a_first_payment_stores_its_payment_method(shop, customer, total, 
     assert (await shop.payments.get(renewal.id)).may_fulfill
 
 
-async def test_a_request_for_a_token_ends_in_one(shop, emulator):
+async def test_request_for_a_token_ends_in_one(shop, emulator):
     made = await shop.tokens.create(order_items=[BOX], success_url=THANKS, metadata="subscription 17")
     assert made.redirect_url
     waiting = await shop.tokens.get_provision_request(made.provision_token_request_id)
@@ -129,7 +129,7 @@ async def test_update_without_customer_action_is_immediate(shop, emulator):
     ],
     ids=["HealthSurvey", "UpdateCard"],
 )
-async def test_a_change_may_need_the_customer(shop, emulator, change, action, failure):
+async def test_change_may_need_the_customer(shop, emulator, change, action, failure):
     token = await subscribed(shop, emulator)
     update = await shop.tokens.update(token, **change)
     assert (update.next_action, update.needs_customer) == (action, True)
@@ -145,7 +145,7 @@ async def test_a_change_may_need_the_customer(shop, emulator, change, action, fa
     assert (await renew(shop, token, "2026-12-again")).id
 
 
-async def test_a_deleted_token_is_gone_for_good(shop, emulator):
+async def test_deleted_token_is_gone_for_good(shop, emulator):
     token = await subscribed(shop, emulator)
     assert await shop.tokens.delete(token) is None
     with pytest.raises(errors.NotFoundError):

@@ -45,7 +45,7 @@ def told_by(error):
 
 @pytest.mark.parametrize("client", [AsyncTruemed, Truemed])
 @pytest.mark.parametrize("name", BAD_KEYS)
-def test_a_bad_key_is_rejected_and_not_shown(client, name):
+def test_bad_key_is_rejected_and_not_shown(client, name):
     key = BAD_KEYS[name]
     with pytest.raises(errors.ConfigurationError) as caught:
         client(key)
@@ -56,7 +56,7 @@ def test_a_bad_key_is_rejected_and_not_shown(client, name):
 
 
 @pytest.mark.parametrize("name", [name for name, key in BAD_KEYS.items() if isinstance(key, str) and "\0" not in key])
-def test_a_bad_key_of_the_environment_is_rejected_and_not_shown(name, monkeypatch):
+def test_bad_key_of_the_environment_is_rejected_and_not_shown(name, monkeypatch):
     key = BAD_KEYS[name]
     try:
         monkeypatch.setenv("TRUEMED_API_KEY", key)
@@ -77,7 +77,7 @@ def test_a_bad_key_of_the_environment_is_rejected_and_not_shown(name, monkeypatc
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("client", [AsyncTruemed, Truemed])
-def test_a_good_key_is_in_no_traceback_of_another_refusal(client, options):
+def test_good_key_is_in_no_traceback_of_another_refusal(client, options):
     key = f"{SECRET}-{SECRET}"
     with pytest.raises(errors.TruemedError) as caught:
         client(key, **options)
@@ -85,7 +85,7 @@ def test_a_good_key_is_in_no_traceback_of_another_refusal(client, options):
 
 
 @pytest.mark.parametrize("client", [AsyncTruemed, Truemed])
-def test_a_client_that_was_never_finished_can_be_shown(client):
+def test_client_that_was_never_finished_can_be_shown(client):
     """Its repr is used in tracebacks with locals; it must not raise."""
     with pytest.raises(errors.ConfigurationError) as caught:
         client("short")
@@ -94,7 +94,7 @@ def test_a_client_that_was_never_finished_can_be_shown(client):
 
 
 @pytest.mark.parametrize("client", [AsyncTruemed, Truemed])
-def test_the_password_of_a_proxy_is_in_no_traceback(client):
+def test_password_of_a_proxy_is_in_no_traceback(client):
     with pytest.raises(errors.InvalidArgumentError) as caught:
         client(f"{SECRET}-key", proxy=f"http://user:{SECRET}@proxy.example", timeout=-1)
     assert SECRET not in str(caught.value)
@@ -106,7 +106,7 @@ def test_there_is_no_key():
             client()
 
 
-def test_a_key_is_not_taken_from_elsewhere(monkeypatch, tmp_path):
+def test_key_is_not_taken_from_elsewhere(monkeypatch, tmp_path):
     """Not from a file, nor from the variables of other SDKs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))

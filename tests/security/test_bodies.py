@@ -148,14 +148,14 @@ async def test_no_endless_body_is_read_on(serve):
 
 
 @pytest.mark.parametrize("size", [BODY_LIMIT - 100, BODY_LIMIT])
-async def test_a_response_just_within_the_limit_is_read(serve, client_for, size):
+async def test_response_just_within_the_limit_is_read(serve, client_for, size):
     start = b'{"qualification_session_id": "qs_1", "status": "approved", "filler": "'
     server = await serve(answering(start + b"x" * (size - len(start) - 2) + b'"}'))
     client = await client_for(server)
     assert (await client.qualification_sessions.get("qs_1")).status == "approved"
 
 
-async def test_a_response_just_over_the_limit_is_not(serve, client_for):
+async def test_response_just_over_the_limit_is_not(serve, client_for):
     start = b'{"qualification_session_id": "qs_1", "status": "approved", "filler": "'
     server = await serve(answering(start + b"x" * (BODY_LIMIT + 1 - len(start) - 2) + b'"}'))
     client = await client_for(server)
@@ -167,7 +167,7 @@ async def test_a_response_just_over_the_limit_is_not(serve, client_for):
 @pytest.mark.parametrize(
     "size", [0, 1, ERROR_BODY_LIMIT - 1, ERROR_BODY_LIMIT, ERROR_BODY_LIMIT + 1, 10 * ERROR_BODY_LIMIT]
 )
-async def test_the_body_of_an_error_is_cut_and_the_error_stays_what_it_is(serve, client_for, size):
+async def test_body_of_an_error_is_cut_and_the_error_stays_what_it_is(serve, client_for, size):
     server = await serve(answering(b"x" * size, status=404))
     client = await client_for(server)
     with pytest.raises(errors.NotFoundError) as caught:
@@ -215,14 +215,14 @@ VALID = ("keys", "one key", "digits", "exponent", "fraction", "byte order mark")
 
 @pytest.mark.parametrize("shape", DEEP)
 @pytest.mark.parametrize("status", [200, 400, 500])
-def test_a_megabyte_of_anything_is_read_quickly(shape, status):
+def test_megabyte_of_anything_is_read_quickly(shape, status):
     result, seconds = timed(DEEP[shape], status)
     assert isinstance(result, AttemptFailure) or shape in VALID
     assert seconds < 2, "of this thread's work: a second look at each byte would take minutes"
 
 
 @pytest.mark.parametrize("shape", ["quotes", "strings", "strings and brackets", "backslashes", "open brackets"])
-def test_the_largest_body_that_does_not_parse_does_not_hold_the_event_loop_up(shape):
+def test_largest_invalid_body_does_not_block_the_event_loop(shape):
     """Telling a cut body from a malformed one looks at every string in it."""
     pattern = {
         "quotes": b'"',
@@ -250,7 +250,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:20].decode())
-def test_a_strange_number_is_a_number_or_refused(number):
+def test_unusual_number_is_parsed_or_rejected(number):
     result, _ = timed(
         b'{"qualification_session_id": "q", "status": "s", "fee": %s}' % number, 200, GET_QUALIFICATION_SESSION
     )

@@ -188,7 +188,7 @@ async def test_command_line_shows_no_canary(serve, fault, monkeypatch):
     ],
     ids=range(15),
 )
-def test_the_command_line_does_not_repeat_a_refused_value(line, monkeypatch):
+def test_command_line_does_not_repeat_a_refused_value(line, monkeypatch):
     monkeypatch.setenv("TRUEMED_API_KEY", KEY)
     monkeypatch.setenv("TRUEMED_BASE_URL", "http://127.0.0.1:1")
     streams = Streams(io.StringIO(), io.StringIO())
@@ -216,7 +216,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("refused", REFUSED)
-async def test_a_refused_argument_is_not_repeated(refused):
+async def test_refused_argument_is_not_repeated(refused):
     """In text, that is: the frames that look at an argument have to hold it, as the caller's own does."""
     async with AsyncTruemed(KEY) as client:
         with Log() as log, pytest.raises(errors.InvalidArgumentError) as caught:
@@ -230,7 +230,7 @@ WAYS = {"answered": HOSTILE["404_told"], "unanswered": FAULTS["empty_response"],
 
 @pytest.mark.parametrize("call", ["update", "list"])
 @pytest.mark.parametrize("way", WAYS)
-async def test_the_callers_arguments_are_in_no_frame_below_the_method(serve, client_for, way, call):
+async def test_arguments_are_in_no_frame_below_the_method(serve, client_for, way, call):
     server = await serve(WAYS[way])
     client = await client_for(server, retry=ONCE_MORE)
     error = await failure_of(client, CALLS[call])
@@ -239,7 +239,7 @@ async def test_the_callers_arguments_are_in_no_frame_below_the_method(serve, cli
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_the_callers_arguments_are_in_no_frame_below_the_method_of_the_sync_facade(serve, way):
+async def test_arguments_are_in_no_frame_below_the_method_of_the_sync_facade(serve, way):
     server = await serve(WAYS[way])
 
     def use():
@@ -252,7 +252,7 @@ async def test_the_callers_arguments_are_in_no_frame_below_the_method_of_the_syn
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_traceback_drawn_with_all_locals_shows_nothing_of_the_server(serve, client_for, way):
+async def test_traceback_drawn_with_all_locals_shows_nothing_of_the_server(serve, client_for, way):
     server = await serve(WAYS[way])
     client = await client_for(server, retry=ONCE_MORE)
     error = await failure_of(client, update)
@@ -300,7 +300,7 @@ async def test_response_metadata_shows_no_canary(serve, client_for):
     await stream.aclose()
 
 
-async def test_a_failed_outcome_shows_nothing(serve, client_for):
+async def test_failed_outcome_shows_nothing(serve, client_for):
     server = await serve(HOSTILE["404_told"])
     client = await client_for(server)
     async with client.qualification_sessions.get_many(["qs_1"]) as outcomes:
@@ -314,7 +314,7 @@ async def test_a_failed_outcome_shows_nothing(serve, client_for):
     assert found_in_error(caught.value) == []
 
 
-async def test_a_listing_that_fails_midway_shows_nothing(serve, client_for):
+async def test_listing_that_fails_midway_shows_nothing(serve, client_for):
     server = await serve(HOSTILE["400_told"])
     client = await client_for(server)
     with pytest.raises(errors.BadRequestError) as caught:
@@ -348,7 +348,7 @@ async def test_client_objects_show_nothing(serve, client_for):
         assert found_in(canary.ERROR_SURFACES, caught.value) == []
 
 
-async def test_a_proxys_password_shows_nowhere(serve, client_for):
+async def test_proxys_password_shows_nowhere(serve, client_for):
     server = await serve(canary.answer(200, canary.WHOLE))
     client = await client_for(server, proxy=f"http://{quote_user(USER_ID)}:{KEY}@127.0.0.1:{server.port}")
     await client.qualification_sessions.get("qs_1")
@@ -394,7 +394,7 @@ def test_internal_values_show_no_canary():
             pickle.dumps(value)
 
 
-def test_the_emulators_log_shows_nothing():
+def test_emulators_log_shows_nothing():
     with Emulator(sessions=3) as emulator:
         with Truemed(emulator.api_key, base_url=emulator.url) as client:
             client.qualification_sessions.list(search=f"{USER_ID} {USER_NAME}")
@@ -411,7 +411,7 @@ def test_the_emulators_log_shows_nothing():
 # ---- while it runs, and when it ends badly
 
 
-async def test_a_dump_of_all_stacks_during_a_call_shows_nothing(serve, client_for, tmp_path):
+async def test_dump_of_all_stacks_during_a_call_shows_nothing(serve, client_for, tmp_path):
     server = await serve(HOSTILE["500_told"])
 
     def dump(attempt):
@@ -425,7 +425,7 @@ async def test_a_dump_of_all_stacks_during_a_call_shows_nothing(serve, client_fo
     assert leaks(text) == []
 
 
-async def test_a_broken_hook_is_reported_without_anything(serve, client_for):
+async def test_broken_hook_is_reported_without_anything(serve, client_for):
     reports = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reports.append(context))
     server = await serve(HOSTILE["404_told"])
@@ -440,7 +440,7 @@ async def test_a_broken_hook_is_reported_without_anything(serve, client_for):
     assert found_in_error(report["exception"]) == []
 
 
-async def test_a_client_that_was_not_closed_shows_nothing(serve):
+async def test_client_that_was_not_closed_shows_nothing(serve):
     asyncio.get_running_loop().set_debug(True)
     server = await serve(canary.answer(200, canary.WHOLE))
     proxy = f"http://{quote_user(USER_ID)}:{KEY}@127.0.0.1:{server.port}"
@@ -466,7 +466,7 @@ async def cancelled(task):
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("moment", ["before the answer", "inside the body", "in a pause"])
-async def test_a_canceled_call_shows_nothing(serve, client_for, moment, call):
+async def test_canceled_call_shows_nothing(serve, client_for, moment, call):
     """A crash reporter shows the locals of every frame of a CancelledError, or of the TimeoutError made from it."""
     reached = asyncio.Event()
 
@@ -490,7 +490,7 @@ async def test_a_canceled_call_shows_nothing(serve, client_for, moment, call):
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("moment", ["before the answer", "inside the body"])
-async def test_a_call_that_ends_with_its_client_shows_nothing(serve, moment, call):
+async def test_call_that_ends_with_its_client_shows_nothing(serve, moment, call):
     reached = asyncio.Event()
 
     async def script(exchange):
@@ -526,7 +526,7 @@ def leaky(key):
         raise RuntimeError("the call failed") from inner
 
 
-def test_a_careless_error_is_caught_on_every_surface():
+def test_control_error_with_canary_is_caught_on_every_surface():
     """A negative control: each surface can see what is on it."""
     error = errors.APIError(f"{EMAIL} {KEY}", endpoint=NAME)
     error.add_note(NAME)
@@ -539,7 +539,7 @@ def test_a_careless_error_is_caught_on_every_surface():
     assert seen == set(canary.ERROR_SURFACES)
 
 
-def test_a_careless_frame_is_caught(monkeypatch):
+def test_control_frame_with_canary_is_caught(monkeypatch):
     monkeypatch.setattr(canary, "TESTS", None)  # the frames of this file are now as good as any
     with pytest.raises(RuntimeError) as caught:
         leaky(KEY)
@@ -548,7 +548,7 @@ def test_a_careless_frame_is_caught(monkeypatch):
     assert leaks("".join(canary.below_the_method(caught.value)))
 
 
-def test_a_careless_value_is_caught_on_every_surface():
+def test_control_value_with_canary_is_caught_on_every_surface():
     @attrs.frozen
     class Careless:
         email: str
@@ -557,14 +557,14 @@ def test_a_careless_value_is_caught_on_every_surface():
     assert seen == set(canary.VALUE_SURFACES)
 
 
-def test_a_careless_log_is_caught():
+def test_control_log_with_canary_is_caught():
     with Log() as log:
         logging.getLogger("aiohttp.client").debug("sent %s", {"x-truemed-api-key": KEY})
     assert leaks(log.text()) == ["canary-key"]
 
 
 @pytest.mark.parametrize("hidden", [KEY, EMAIL.upper(), EMAIL.replace("@", "%40"), NAME, KEY.encode().hex()])
-def test_a_canary_in_disguise_is_caught(hidden):
+def test_encoded_canary_is_caught(hidden):
     assert leaks(f"x{hidden}x")
 
 

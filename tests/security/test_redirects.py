@@ -90,7 +90,7 @@ async def test_no_response_header_causes_a_second_request(serve, client_for, hea
     assert (second.connections, len(server.requests)) == (0, 1)
 
 
-async def test_the_redirect_url_of_a_refusal_is_not_visited(serve, client_for):
+async def test_redirect_url_of_a_refusal_is_not_visited(serve, client_for):
     second = await serve(answering(SESSION))
     body = b'{"error": "Declined", "redirect_url": "%s/pay"}' % second.url.encode()
     server = await serve(answering(body, status=422))

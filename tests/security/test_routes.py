@@ -102,12 +102,12 @@ BAD_IDS = [
 ]  # fmt: skip
 
 
-def shown(value):
+def short_repr(value):
     return ascii(value)[:24]
 
 
-@pytest.mark.parametrize("bad", BAD_IDS, ids=shown)
-async def test_a_bad_id_is_rejected_before_anything_is_opened(serve, bad):
+@pytest.mark.parametrize("bad", BAD_IDS, ids=short_repr)
+async def test_bad_id_is_rejected_before_anything_is_opened(serve, bad):
     server = await serve(answering(SESSION))
     async with AsyncTruemed(KEY, base_url=server.url) as client:
         sessions = client.qualification_sessions
@@ -126,7 +126,7 @@ async def test_a_bad_id_is_rejected_before_anything_is_opened(serve, bad):
     assert server.connections == 0
 
 
-def test_a_bad_id_is_rejected_by_the_sync_facade():
+def test_bad_id_is_rejected_by_the_sync_facade():
     with Truemed(KEY, base_url="http://127.0.0.1:1") as client:
         for bad in BAD_IDS:
             with pytest.raises(errors.InvalidArgumentError):
@@ -139,7 +139,7 @@ def test_a_bad_id_is_rejected_by_the_sync_facade():
     [{}, {"one": "a"}, {"one": "a", "two": "b", "three": "c"}, {"one": "a", "Two": "b"}, {"one": "a", "two": None}],
     ids=repr,
 )
-async def test_an_endpoint_defined_by_the_user_gets_exactly_its_ids(path):
+async def test_endpoint_defined_by_the_user_gets_exactly_its_ids(path):
     endpoint = Endpoint("own.get", "GET", "/own/{one}/{two}", QualificationSession)
     async with AsyncTruemed(KEY) as client:
         with pytest.raises(errors.InvalidArgumentError):
@@ -147,7 +147,7 @@ async def test_an_endpoint_defined_by_the_user_gets_exactly_its_ids(path):
         assert client._state.transport._session is None
 
 
-def test_an_id_that_names_a_placeholder_is_not_filled_again():
+def test_id_that_names_a_placeholder_is_not_filled_again():
     endpoint = Endpoint("own.get", "GET", "/own/{one}/{two}", QualificationSession)
     request = build_request(URL("https://api.example"), endpoint, path={"one": "two", "two": "one"})
     assert str(request.url) == "https://api.example/own/two/one"
@@ -159,9 +159,9 @@ def test_an_id_that_names_a_placeholder_is_not_filled_again():
         "/a\r\nX-Evil: 1", "/a\nb", "/a\0b", "/a\tb", "/a\x7fb", "/a b", "/\u00e9", "/a\\b", "/a?x=1", "/a#b", "/a/../b", "/a/./b",
         "/..", "/a/..", "//evil.example/a", "/%2e%2e/a", "/a%0d%0ab", "/{my-id}", "/{}", "/{one", "/one}",
     ],
-    ids=shown,
+    ids=short_repr,
 )  # fmt: skip
-def test_an_endpoint_whose_path_is_no_plain_path_is_rejected(path):
+def test_endpoint_whose_path_is_no_plain_path_is_rejected(path):
     """It is written by a programmer, who may have put an id into it with an f-string instead of a placeholder."""
     with pytest.raises(errors.InvalidArgumentError) as caught:
         Endpoint("own.get", "GET", path, QualificationSession)
@@ -169,7 +169,7 @@ def test_an_endpoint_whose_path_is_no_plain_path_is_rejected(path):
 
 
 @pytest.mark.parametrize("path", ["", "a", "http://evil.example/", "@evil.example/", ":1/", ".evil.example/", "?a"])
-def test_an_endpoints_path_begins_at_the_root(path):
+def test_endpoints_path_begins_at_the_root(path):
     with pytest.raises(errors.InvalidArgumentError):
         Endpoint("own.get", "GET", path, QualificationSession)
 
@@ -220,13 +220,13 @@ BAD_BASES = [
 
 @pytest.mark.parametrize("given_url", GOOD_BASES)
 @pytest.mark.parametrize("as_url", [str, URL], ids=["text", "URL"])
-def test_a_good_base_url_is_taken(given_url, as_url):
+def test_valid_base_url_is_accepted(given_url, as_url):
     assert AsyncTruemed(KEY, base_url=as_url(given_url)).base_url == GOOD_BASES[given_url]
 
 
-@pytest.mark.parametrize("bad", BAD_BASES, ids=shown)
+@pytest.mark.parametrize("bad", BAD_BASES, ids=short_repr)
 @pytest.mark.parametrize("where", ["argument", "environment", "sync"])
-def test_a_bad_base_url_is_rejected(bad, where, monkeypatch):
+def test_bad_base_url_is_rejected(bad, where, monkeypatch):
     if where == "environment" and (not bad or "\0" in bad):
         pytest.skip("it cannot stand in an environment variable, or means that it is not set")
     with pytest.raises(errors.ConfigurationError) as caught:
@@ -240,7 +240,7 @@ def test_a_bad_base_url_is_rejected(bad, where, monkeypatch):
     assert "pw" not in said
 
 
-async def test_the_host_is_the_base_urls_whatever_is_sent(serve, client_for):
+async def test_host_is_the_base_urls_whatever_is_sent(serve, client_for):
     """One header names the host, and it is the one that was connected to."""
     server = await serve(answering(SESSION))
     client = await client_for(server)

@@ -183,7 +183,7 @@ def found(rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_source_keeps_the_rule(rule):
+def test_source_keeps_the_rule(rule):
     hits = found(rule)
     for file, count in hits.items():
         most, _ = ALLOWED.get((rule, file), (0, ""))
@@ -206,12 +206,12 @@ def test_no_exception_outlives_its_reason(rule, file):
     assert found(rule).get(file)
 
 
-def test_the_transport_never_chains_an_error_of_the_http_library():
+def test_transport_never_chains_an_error_of_the_http_library():
     assert not list(chained(syntax_tree("_core/transport.py")))
     assert list(chained(ast.parse("try:\n    f()\nexcept ValueError as error:\n    raise KeyError(error)")))
 
 
-def test_the_http_librarys_client_is_used_in_one_file():
+def test_http_librarys_client_is_used_in_one_file():
     """What it raises and prints holds the key; it cannot leave a file that it is not in."""
     at_runtime = set()
     for file, tree in syntax_trees().items():

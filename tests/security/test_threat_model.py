@@ -16,7 +16,7 @@ NAMED = sorted(set(re.findall(r"`(test_\w+)`", PAGE)))
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_a_test_that_is_named_exists(name):
+def test_test_that_is_named_exists(name):
     assert name in TESTS
 
 
@@ -28,6 +28,6 @@ def test_every_row_names_a_test_or_leaves_the_matter_to_the_reader():
         assert "`test_" in existing or "](" in existing or (not existing.strip() and duty.strip()), threat
 
 
-def test_it_is_linked():
+def test_model_reference_is_linked():
     assert "(docs/threat-model.md)" in (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     assert re.search(r"^threat-model$", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"), re.MULTILINE)

@@ -40,14 +40,14 @@ def test_there_is_no_other_switch(client, name):
         client(KEY, **{name: False})
 
 
-async def test_a_certificate_defined_by_the_user_authority_is_accepted(serve, authority):
+async def test_certificate_defined_by_the_user_authority_is_accepted(serve, authority):
     server = await serve(answering(SESSION), ssl=authority.server())
     async with AsyncTruemed(KEY, base_url=server.url, ssl_context=authority.client()) as client:
         assert (await client.qualification_sessions.get("qs_1")).status == "approved"
     assert server.requests[0].header("x-truemed-api-key") == [KEY]
 
 
-async def test_the_sync_facade_accepts_it_too(serve, authority):
+async def test_sync_facade_accepts_valid_argument(serve, authority):
     """On its own event loop, which is uvloop's where that is installed."""
     server = await serve(answering(SESSION), ssl=authority.server())
 
@@ -59,25 +59,25 @@ async def test_the_sync_facade_accepts_it_too(serve, authority):
     assert server.requests[0].header("x-truemed-api-key") == [KEY]
 
 
-async def test_a_certificate_of_an_unknown_authority_is_rejected(serve, authority):
+async def test_certificate_of_an_unknown_authority_is_rejected(serve, authority):
     server = await serve(answering(SESSION), ssl=authority.server())
     error = await refused(server)
     assert "certificate" in str(error)
 
 
-async def test_a_certificate_that_signs_itself_is_rejected(serve, authority):
+async def test_certificate_that_signs_itself_is_rejected(serve, authority):
     itself = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(itself)
     server = await serve(answering(SESSION), ssl=itself)
     assert "certificate" in str(await refused(server, ssl_context=authority.client()))
 
 
-async def test_a_certificate_for_another_host_is_rejected(serve, authority):
+async def test_certificate_for_another_host_is_rejected(serve, authority):
     server = await serve(answering(SESSION), ssl=authority.server("elsewhere.example", "127.0.0.2"))
     assert "certificate" in str(await refused(server, ssl_context=authority.client()))
 
 
-async def test_the_sync_facade_rejects_it_too(serve, authority):
+async def test_sync_facade_rejects_bad_argument(serve, authority):
     server = await serve(answering(SESSION), ssl=authority.server())
 
     def call():
@@ -100,7 +100,7 @@ def old(context):
     return context
 
 
-async def test_a_server_that_speaks_only_tls_1_1_is_rejected(serve, authority):
+async def test_server_that_speaks_only_tls_1_1_is_rejected(serve, authority):
     server = await serve(answering(SESSION), ssl=old(authority.server()))
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=old(authority.client()))
@@ -117,7 +117,7 @@ async def test_a_server_that_speaks_only_tls_1_1_is_rejected(serve, authority):
     assert (caught.value.outcome, server.requests) == ("not_sent", [])
 
 
-async def test_a_name_without_a_certificate_is_not_helped_by_an_address_that_has_one(serve, authority):
+async def test_host_name_is_checked_and_not_its_address(serve, authority):
     """The host of the URL is what the certificate is held against, whatever a Host header might say."""
     server = await serve(answering(SESSION), ssl=authority.server("127.0.0.1"))
     server.url = server.url.replace("127.0.0.1", "localhost")
@@ -213,7 +213,7 @@ class Tunnel:
         writer.close()
 
 
-async def test_the_key_is_not_in_what_a_proxy_can_read(serve, authority):
+async def test_key_is_not_in_what_a_proxy_can_read(serve, authority):
     server = await serve(answering(SESSION), ssl=authority.server())
     async with Tunnel() as proxy:
         options = {"ssl_context": authority.client(), "proxy": f"http://eve:pw%21@{proxy.address}"}
@@ -231,7 +231,7 @@ async def test_the_key_is_not_in_what_a_proxy_can_read(serve, authority):
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 403, 407, 500, 502])
-async def test_a_proxy_that_rejects_gets_no_more(serve, authority, status):
+async def test_proxy_that_rejects_gets_no_more(serve, authority, status):
     server = await serve(answering(SESSION), ssl=authority.server())
     answer = f"HTTP/1.1 {status} No\r\nLocation: https://evil.example/{KEY}\r\nContent-Length: 0\r\n\r\n".encode()
     async with Tunnel(answer) as proxy:
@@ -244,7 +244,7 @@ async def test_a_proxy_that_rejects_gets_no_more(serve, authority, status):
     assert "evil" not in f"{caught.value} {vars(caught.value)}"
 
 
-async def test_a_proxy_that_plays_the_server_is_rejected(serve, authority):
+async def test_proxy_that_plays_the_server_is_rejected(serve, authority):
     """It answers the handshake itself, with an untrusted certificate."""
     impostor_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("api.truemed.com").configure_cert(impostor_context)
@@ -281,7 +281,7 @@ def test_invalid_proxy_raises_without_showing_it(proxy):
 # ---- a borrowed session
 
 
-async def test_a_borrowed_session_does_not_learn_the_key(serve):
+async def test_borrowed_session_does_not_learn_the_key(serve):
     server = await serve(answering(SESSION))
     async with aiohttp.ClientSession() as session:
         client = AsyncTruemed(KEY, base_url=server.url, session=session)
@@ -292,7 +292,7 @@ async def test_a_borrowed_session_does_not_learn_the_key(serve):
     assert server.requests[1].header("x-truemed-api-key") == []
 
 
-async def test_a_borrowed_session_does_not_make_redirects_followed(serve):
+async def test_borrowed_session_does_not_make_redirects_followed(serve):
     second = await serve(answering(SESSION))
     server = await serve(answering(b"", status=307, headers=(f"Location: {second.url}/",)))
     async with aiohttp.ClientSession(headers={"x-truemed-api-key": "theirs"}) as session:
@@ -302,7 +302,7 @@ async def test_a_borrowed_session_does_not_make_redirects_followed(serve):
     assert (second.connections, server.requests[0].header("x-truemed-api-key")) == (0, [KEY])
 
 
-async def test_a_borrowed_session_that_raises_for_statuses_does_not_change_the_error(serve):
+async def test_borrowed_session_that_raises_for_statuses_does_not_change_the_error(serve):
     """aiohttp would raise its own, with the key among the request's headers, in the place of the typed one."""
     server = await serve(answering(b'{"error": "NotFound"}', status=404))
     async with aiohttp.ClientSession(raise_for_status=True) as session:

@@ -71,7 +71,7 @@ async def test_every_keyed_update_has_exactly_one_effect(emulator, scale):
     assert all(len(bodies) == 1 for bodies in sent.values()), "every attempt of a call carries the same key and bytes"
 
 
-async def test_a_key_made_by_the_client_settles_an_open_update(emulator):
+async def test_key_made_by_the_client_settles_an_open_update(emulator):
     """The caller gave no key; the error carries the one that was made, and with it the repeat has no second effect."""
     session = emulator.state.qualification_sessions.add(user_id=None, status="pending")
     emulator.faults.add("applied_then_reset", method="POST", times=3)

@@ -25,7 +25,7 @@ print(json.dumps([before, resident(), state.qualification_sessions.count, state.
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_a_hundred_thousand_sessions_fit_in_memory(scale):
+def test_hundred_thousand_sessions_fit_in_memory(scale):
     """Half of each kind: about 190 MiB, payouts and transactions included; 500 are allowed, and as much a session."""
     each = scale(5_000, 50_000)
     done = subprocess.run(

@@ -95,7 +95,7 @@ def test_requests_wait_for_the_limiter_without_a_stampede():
     assert len(after) <= 40
 
 
-async def test_a_real_server_with_a_limit_is_respected(scale):
+async def test_real_server_with_a_limit_is_respected(scale):
     tasks = scale(150, 1000)
     async with Emulator(sessions=5) as emulator:
         emulator.faults.add("rate_limit", n=200, per=1, burst=50)

@@ -24,7 +24,7 @@ async def serving(script):
         await server.stop()
 
 
-async def test_an_outage_is_not_met_with_three_times_the_load(scale):
+async def test_outage_is_not_met_with_three_times_the_load(scale):
     """The retry budget: 500 tokens, 14 a retry, so 35 retries for all calls together."""
     calls = scale(2_000, 10_000)
 
@@ -148,7 +148,7 @@ async def test_cancelling_inside_the_body_frees_the_connection():
         assert not client._state.transport._connector._conns, "a connection with half an answer on it is not reused"
 
 
-async def test_a_long_run_under_faults_does_not_grow(scale, open_files, resident):
+async def test_long_run_under_faults_does_not_grow(scale, open_files, resident):
     rounds, calls = scale((4, 400), (10, 10_000))
     async with Emulator(sessions=20, seed=5) as emulator:
         ids = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]

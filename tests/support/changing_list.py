@@ -14,11 +14,12 @@ from typing import Any
 
 import attrs
 
-from truemed_async._core.pagination import SortOrder, iterate_all
+from truemed_async._core.pagination import SortOrder, iterate_all, unordered
 from truemed_async.models import Page, Pagination
 
 Row = tuple[Any, str]
 SORT_ORDER = SortOrder[Row](id=lambda row: row[1], key=lambda row: row[0])
+UNORDERED = SortOrder[Row](id=lambda row: row[1], key=unordered)
 
 
 @attrs.define(slots=False)

@@ -17,7 +17,7 @@ NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 @attrs.frozen
-class Letter:
+class WebhookRequest:
     """One request as it came: the header lines in their order, as often as they were sent."""
 
     line: str
@@ -52,7 +52,7 @@ class Merchant:
     """Answers 204, or what is planned for the next requests: a status, bytes, or "hang", "reset", "close"."""
 
     def __init__(self) -> None:
-        self.letters: list[Letter] = []
+        self.requests: list[WebhookRequest] = []
         self.plan: list[int | str | bytes] = []
         self.open = threading.Event()  # hanging connections are released
         self._changed = threading.Condition()
@@ -76,11 +76,11 @@ class Merchant:
             thread.join(10)
             assert not thread.is_alive()
 
-    def wait(self, count: int, timeout: float = 10) -> list[Letter]:
+    def wait(self, count: int, timeout: float = 10) -> list[WebhookRequest]:
         """Return what came when it is that much."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.letters) >= count, timeout), self.letters
-            return list(self.letters)
+            assert self._changed.wait_for(lambda: len(self.requests) >= count, timeout), self.requests
+            return list(self.requests)
 
     def _serve(self) -> None:
         while True:
@@ -99,10 +99,10 @@ class Merchant:
             line, *headers = iter(lambda: received.readline().decode().rstrip("\r\n"), "")
             pairs = tuple(tuple(header.split(": ", 1)) for header in headers)
             length = int(dict(pairs)["Content-Length"])
-            letter = Letter(line, pairs, received.read(length))
+            request = WebhookRequest(line, pairs, received.read(length))
             with self._changed:
                 plan = self.plan.pop(0) if self.plan else 204
-                self.letters.append(letter)
+                self.requests.append(request)
                 self._changed.notify_all()
             received.close()
             self._carry_out(connection, plan)

@@ -40,7 +40,7 @@ def test_many_loops_of_many_threads_one_after_another(plain):
     assert results == [True] * 5
 
 
-def test_a_loop_that_ended_in_the_middle_of_calls(plain, server):
+def test_loop_that_ended_during_calls_is_replaced(plain, server):
     async def leave():
         calls = [asyncio.create_task(works(plain, "qs_silent")) for _ in range(3)]
         while len(server.wire.requests) < 3:
@@ -51,7 +51,7 @@ def test_a_loop_that_ended_in_the_middle_of_calls(plain, server):
     assert asyncio.run(works(plain))
 
 
-def test_a_loop_that_ended_in_the_middle_of_an_iteration(plain):
+def test_loop_that_ended_during_an_iteration_is_replaced(plain):
     async def begin():
         iteration = plain.qualification_sessions.iter(page_size=20)
         return iteration, [await anext(iteration) for _ in range(25)]
@@ -77,7 +77,7 @@ def test_copies_move_on_together(plain, server):
     assert server.wire.connections == 2
 
 
-def test_a_foreign_loop_is_a_clear_error_for_as_long_as_it_runs(plain):
+def test_client_of_another_running_loop_raises(plain):
     begun, done = threading.Event(), threading.Event()
 
     async def hold():
@@ -95,7 +95,7 @@ def test_a_foreign_loop_is_a_clear_error_for_as_long_as_it_runs(plain):
     assert asyncio.run(works(plain))
 
 
-async def test_an_async_client_and_a_synchronous_one_side_by_side(server):
+async def test_async_and_synchronous_clients_work_side_by_side(server):
     """Each has a loop of its own."""
     from truemed_async import Truemed
 

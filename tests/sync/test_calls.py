@@ -11,7 +11,7 @@ from truemed_async import Endpoint, QualificationSession, Stream, SyncStream, Tr
 from truemed_async.sync._stream import IterableBridge
 
 
-def test_the_three_endpoints(client, emulator, ids):
+def test_three_documented_endpoints_exist(client, emulator, ids):
     assert client.qualification_sessions.get(ids[0]).qualification_session_id == ids[0]
     page = client.qualification_sessions.list(page_size=5)
     assert [session.qualification_session_id for session in page] == ids[:5]
@@ -84,7 +84,7 @@ def test_many_at_once_isolates_failures(client, ids):
         outcomes[1].unwrap()
 
 
-def test_an_error_of_the_callers_iterable_reaches_the_caller(client, ids):
+def test_error_of_the_callers_iterable_reaches_the_caller(client, ids):
     def broken():
         yield ids[0]
         raise LookupError("mine")
@@ -107,7 +107,7 @@ def test_non_iterable_ids_raise(client, wrong):
         client.qualification_sessions.get_many(wrong)
 
 
-def test_an_empty_list_of_ids_gives_nothing(client):
+def test_empty_list_of_ids_gives_nothing(client):
     assert list(client.qualification_sessions.get_many([])) == []
 
 
@@ -145,7 +145,7 @@ def test_closing_may_be_repeated(emulator):
         client.__reduce__()
 
 
-def test_a_dropped_client_frees_its_connections_without_a_word(emulator, ids, recwarn):
+def test_dropped_client_frees_its_connections_silently(emulator, ids, recwarn):
     client = Truemed(emulator.api_key, base_url=emulator.url)
     client.qualification_sessions.get(ids[0])
     del client
@@ -157,13 +157,13 @@ def test_a_dropped_client_frees_its_connections_without_a_word(emulator, ids, re
     assert not recwarn.list
 
 
-async def test_a_borrowed_session_is_rejected_because_it_belongs_to_another_loop():
+async def test_borrowed_session_is_rejected_because_it_belongs_to_another_loop():
     async with aiohttp.ClientSession() as session:
         with pytest.raises(errors.InvalidArgumentError, match="use AsyncTruemed"):
             Truemed("a-key-of-mine", session=session)
 
 
-def test_an_empty_portion_does_not_end_an_iteration():
+def test_empty_batch_does_not_end_an_iteration():
     async def portions():
         yield []
         yield [1]
@@ -180,7 +180,7 @@ def test_no_event_loop_is_left_in_the_callers_thread(client, ids):
         asyncio.get_running_loop()
 
 
-async def test_a_feed_waits_for_more_and_ends_when_there_is_none():
+async def test_iterable_bridge_waits_for_items_and_ends_with_its_source():
     bridge = IterableBridge("ab", ahead=1)
     bridge.fill()
     assert await anext(bridge) == "a"

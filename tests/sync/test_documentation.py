@@ -41,13 +41,13 @@ def rendered(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_a_class_is_found_where_it_says_that_it_is(kind):
+def test_class_is_found_where_it_says_that_it_is(kind):
     assert getattr(sys.modules[kind.__module__], kind.__qualname__) is kind
     assert re.match(rf"(@\w+\n)?class {kind.__name__}\b", inspect.getsource(kind))
 
 
 @pytest.mark.parametrize(("kind", "name", "function"), METHODS)
-def test_a_method_knows_its_name_module_and_source(kind, name, function):
+def test_method_knows_its_name_module_and_source(kind, name, function):
     assert function.__name__ == name
     assert function.__qualname__ == f"{kind.__name__}.{name}"
     assert function.__module__ == kind.__module__
@@ -101,7 +101,7 @@ def completions(code):
     return [each.name for each in jedi.Script(code).complete() if not each.name.startswith("_")]
 
 
-def test_an_editor_completes_the_client_and_its_resources():
+def test_editor_completes_the_client_and_its_resources():
     begin = "from truemed_async.sync import Truemed\nclient = Truemed()\n"
     assert set(completions(begin + "client.")) == {*public(Truemed), *Truemed.__annotations__}
     assert set(completions(begin + "client.qualification_sessions.")) == set(public(sync.QualificationSessions))
@@ -110,6 +110,6 @@ def test_an_editor_completes_the_client_and_its_resources():
     assert "Return one qualification session." in found.docstring()
 
 
-def test_the_public_name_is_the_same_class():
+def test_public_name_is_the_same_class():
     assert truemed_async.Truemed is sync.Truemed is Truemed
     assert inspect.signature(Truemed) == inspect.signature(AsyncTruemed)

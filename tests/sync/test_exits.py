@@ -34,12 +34,12 @@ ENDINGS = {
 
 
 @on_either_loop(ENDINGS)
-def test_a_program_ends_quietly_whether_or_not_it_closes(run_program, server, case, loop):
+def test_program_ends_quietly_whether_or_not_it_closes(run_program, server, case, loop):
     assert run_program(case, server, loop=loop) == ("", "")
 
 
 @on_either_loop({"open": CALL, "half an iteration": ITERATION})
-def test_the_end_itself_takes_less_than_a_second(run_program, server, case, loop, scale):
+def test_exit_takes_less_than_a_second(run_program, server, case, loop, scale):
     """The program notes when its last line has run; the clock is the machine's, not the process's."""
     out, err = run_program(case + "import time; print(time.monotonic())\n", server, loop=loop)
     assert time.monotonic() - float(out) < scale(60, 1)
@@ -61,7 +61,7 @@ def test_uncaught_ctrl_c_prints_only_its_traceback(run_program, server, loop):
     assert err.endswith("KeyboardInterrupt\n")
 
 
-def test_a_daemon_thread_in_the_middle_of_a_call_is_ended_without_a_word(run_program, server, loop):
+def test_daemon_thread_during_a_call_ends_silently(run_program, server, loop):
     program = CALL + THREAD + "while not runner._submissions: pass\n"
     program = program.replace("import threading", "import threading\nfrom truemed_async.sync._runner import runner", 1)
     assert run_program(program, server, loop=loop) == ("", "")
@@ -103,7 +103,7 @@ def test_daemon_threads_that_call_all_the_time_are_ended_without_a_word(run_prog
     assert run_program(program, server, loop=loop) == ("", "")
 
 
-def test_a_thread_that_is_not_a_daemon_is_waited_for(run_program, server):
+def test_thread_that_is_not_a_daemon_is_waited_for(run_program, server):
     program = """
         import threading
         from truemed_async import Truemed
@@ -139,7 +139,7 @@ def test_calls_at_exit_work_until_close_and_then_raise(run_program, server):
     assert run_program(program, server) == ("qs_3\nthe interpreter is exiting\n", "")
 
 
-def test_a_call_of_a_finaliser_at_the_very_end_does_not_hang(run_program, server):
+def test_call_in_finalizer_at_interpreter_exit_does_not_hang(run_program, server):
     """The interpreter reports the finaliser's error, as of any; ``__del__`` is no place for calls."""
     program = """
         from truemed_async import Truemed, errors
@@ -163,7 +163,7 @@ def test_a_call_of_a_finaliser_at_the_very_end_does_not_hang(run_program, server
     assert run_program(program, server) == ("closed\n", "")
 
 
-def test_a_hook_that_does_not_return_holds_up_the_exit_for_seconds_only(run_program, server):
+def test_hook_that_does_not_return_holds_up_the_exit_for_seconds_only(run_program, server):
     program = """
         import threading
         from truemed_async import Truemed
@@ -180,7 +180,7 @@ def test_a_hook_that_does_not_return_holds_up_the_exit_for_seconds_only(run_prog
     run_program(program, server, options=())
 
 
-def test_a_name_server_that_does_not_response_does_not_hold_up_the_exit(run_program, server):
+def test_name_server_that_does_not_respond_does_not_delay_the_exit(run_program, server):
     """The interpreter waits for the threads of ordinary pools; the look-up of a name is in none."""
     program = """
         import socket, threading

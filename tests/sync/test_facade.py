@@ -42,7 +42,7 @@ def direct(monkeypatch):
 
 
 @pytest.mark.parametrize(("kind", "name"), METHODS)
-def test_a_method_hands_over_every_argument(direct, kind, name):
+def test_method_hands_over_every_argument(direct, kind, name):
     method = getattr(kind(Recorder()), name)
     parameters = inspect.signature(method).parameters.values()
     values = {each.name: f"the {each.name}" for each in parameters}
@@ -55,7 +55,7 @@ def test_a_method_hands_over_every_argument(direct, kind, name):
     assert returned == (called, arguments, named) or inspect.signature(method).return_annotation == "None"
 
 
-def test_the_generator_is_a_program():
+def test_codegen_runs_as_a_program():
     done = subprocess.run(
         [sys.executable, "-m", "truemed_async._codegen", "--check"], capture_output=True, timeout=60, check=False
     )

@@ -80,7 +80,7 @@ print("well")
     assert server.wire.connections <= 2 + 6 + 3 + 1, "the parent's one connection outlives all its children"
 
 
-def test_a_grandchild(run_forks, server):
+def test_fork_of_a_forked_child_makes_calls(run_forks, server):
     program = """
 assert works("qs_1")
 assert child_says(lambda: works("qs_2") and child_says(lambda: works("qs_3")) == 0, leave=sys.exit) == 0
@@ -189,7 +189,7 @@ print(len({each.qualification_session_id for each in taken}))
     assert run_forks(program, server) == ("500\n", "")
 
 
-def test_a_fork_waits_for_a_hook_that_does_not_return_only_so_long(run_forks, server):
+def test_fork_waits_for_a_hook_that_does_not_return_only_so_long(run_forks, server):
     """The thread that did not step aside is waited for by the next call."""
     program = """
 from truemed_async.sync import _runner
@@ -219,7 +219,7 @@ print(len(list(iteration)) > 0)
     assert run_forks(program, server, options=THREADED) == ("True\n", "")
 
 
-def test_a_fork_by_the_loop_thread_itself(run_forks, server):
+def test_fork_by_the_loop_thread_leaves_child_usable(run_forks, server):
     program = """
 def hook(attempt):
     if not forked:
@@ -232,7 +232,7 @@ print(forked)
     assert run_forks(program, server, options=THREADED) == ("[0]\n", "")
 
 
-def test_an_async_client_leaves_the_parent_alone_too(run_program, server):
+def test_async_client_in_child_leaves_the_parent_unaffected(run_program, server):
     """A child forked inside a coroutine ends, having used the client or not; the parent's connection still answers."""
     program = """
         import asyncio, os, gc

@@ -41,7 +41,7 @@ print(tasks_left())
     assert run_program(program, server, loop="uvloop") == ("True\n500\n100\n0\n", "")
 
 
-def test_a_forked_child_of_greenlets(run_program, server):
+def test_forked_child_of_greenlets_makes_calls(run_program, server):
     program = (
         BEGIN.format(exceptions="")
         + """

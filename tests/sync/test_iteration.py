@@ -68,7 +68,7 @@ def crossings(monkeypatch):
     return made
 
 
-def test_a_page_a_crossing_and_not_an_item(plain, server, crossings):
+def test_prefetch_creates_one_task_per_page(plain, server, crossings):
     assert len(list(plain.qualification_sessions.iter(page_size=100))) == 500
     assert len(crossings) == server.pages + 1, "one for each page, and one that finds the end"
 
@@ -97,7 +97,7 @@ def test_prefetched_page_is_ready_when_needed(plain, server):
     assert [next(iteration).qualification_session_id for _ in range(150)][-1] == "qs_250"
 
 
-def test_an_error_comes_after_the_items_before_it_and_ends_the_iteration():
+def test_error_comes_after_the_items_before_it_and_ends_the_iteration():
     source = Source(fail_at=3)
     taken = []
     with pytest.raises(LookupError):
@@ -108,7 +108,7 @@ def test_an_error_comes_after_the_items_before_it_and_ends_the_iteration():
     assert source.closed.is_set()
 
 
-def test_an_error_that_was_read_ahead_and_never_wanted_is_not_reported(caplog):
+def test_error_that_was_read_ahead_and_never_wanted_is_not_reported(caplog):
     source = Source(fail_at=2)
     [next(source.stream) for _ in range(4)]
     assert settles(source.closed.is_set)
@@ -149,7 +149,7 @@ def leave_in_another_thread(source):
     [leave_by_break, leave_by_exception, leave_in_a_cycle, leave_in_another_thread],
     ids=lambda each: each.__name__,
 )
-def test_an_iteration_that_was_left_is_closed_soon(leave):
+def test_iteration_that_was_left_is_closed_soon(leave):
     source = Source()
     leave(source)
     del source.stream
@@ -158,7 +158,7 @@ def test_an_iteration_that_was_left_is_closed_soon(leave):
     assert source.made <= 3
 
 
-def test_an_iteration_that_is_only_paused_is_not_closed():
+def test_iteration_that_is_only_paused_is_not_closed():
     source = Source()
     next(source.stream)
     runner.run(asyncio.sleep, 0.05)
@@ -206,7 +206,7 @@ def test_batch_lost_by_an_interruption_ends_the_iteration(monkeypatch):
     assert settles(source.closed.is_set)
 
 
-def test_the_callers_context_is_seen_by_every_page():
+def test_callers_context_is_seen_by_every_page():
     variable = contextvars.ContextVar("variable")
     variable.set("first")
     seen = []
@@ -223,7 +223,7 @@ def test_the_callers_context_is_seen_by_every_page():
     assert seen == ["first", "second", "second"]
 
 
-def test_an_error_of_the_server_in_the_middle(plain, server):
+def test_server_error_during_iteration_ends_it(plain, server):
     server.failing_from = 3
     taken = []
     with pytest.raises(errors.BadRequestError):

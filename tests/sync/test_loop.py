@@ -27,7 +27,7 @@ def one_loop(request, monkeypatch):
     loop.close()
 
 
-def test_an_address_needs_no_thread_and_a_name_one_that_ends(one_loop, monkeypatch):
+def test_address_needs_no_thread_and_a_name_one_that_ends(one_loop, monkeypatch):
     def look_up(name):
         found = one_loop.run_until_complete(one_loop.getaddrinfo(name, 80, type=socket.SOCK_STREAM))
         return {entry[4][0] for entry in found}

@@ -33,7 +33,7 @@ def test_processes_of_multiprocessing(run_program, server, case, loop):
     assert err == ""
 
 
-def test_a_client_is_not_sent_to_another_process(run_program, server):
+def test_client_is_not_sent_to_another_process(run_program, server):
     program = """
         import multiprocessing
         from truemed_async import Truemed

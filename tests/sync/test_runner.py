@@ -89,7 +89,7 @@ def test_methods_of_the_client_itself_are_spelled_without_a_resource(client):
         runner.run(inside)
 
 
-async def test_it_works_inside_a_running_loop_and_warns_once(client, ids, monkeypatch):
+async def test_synchronous_client_in_running_loop_works_and_warns_once(client, ids, monkeypatch):
     monkeypatch.setattr(runner, "_warned", False)
     with pytest.warns(RuntimeWarning, match=r"await AsyncTruemed\(…\)\.qualification_sessions\.get") as caught:
         assert client.qualification_sessions.get(ids[0])
@@ -99,7 +99,7 @@ async def test_it_works_inside_a_running_loop_and_warns_once(client, ids, monkey
         assert client.qualification_sessions.get(ids[0])
 
 
-async def test_a_notebook_hears_no_warning(client, ids, monkeypatch):
+async def test_notebook_shows_no_warning(client, ids, monkeypatch):
     monkeypatch.setattr(runner, "_warned", False)
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=object))
     assert client.qualification_sessions.get(ids[0])
@@ -136,7 +136,7 @@ def test_errors_come_through_as_they_are(fresh):
     assert caught.value is error
 
 
-def test_a_canceled_coroutine_raises_canceled(fresh):
+def test_canceled_coroutine_raises_canceled(fresh):
     async def cancel_itself():
         asyncio.current_task().cancel()
         await asyncio.sleep(10)
@@ -172,7 +172,7 @@ def test_ctrl_c_cancels_waits_for_the_clean_up_and_goes_on(fresh):
     assert cleaned.is_set()
 
 
-def test_an_interruption_before_the_call_is_handed_over_makes_no_call(fresh, monkeypatch):
+def test_interruption_before_the_call_is_handed_over_makes_no_call(fresh, monkeypatch):
     """Whether the loop is known by then or not; a coroutine that was made for nothing would complain."""
     ran = []
 
@@ -233,7 +233,7 @@ def test_without_uvloop_the_standard_loop_is_used(monkeypatch):
     loop.close()
 
 
-def test_a_runner_that_never_ran_ends_without_a_thread():
+def test_runner_that_never_ran_ends_without_a_thread():
     made = Runner()
     made.close()
     assert made._thread is None
@@ -266,7 +266,7 @@ def test_ending_cancels_what_still_runs(daemon, error):
     assert made._loop.is_closed()
 
 
-def test_a_loop_that_cannot_end_does_not_hold_up_the_exit(monkeypatch):
+def test_loop_that_cannot_end_does_not_hold_up_the_exit(monkeypatch):
     monkeypatch.setattr(_runner, "SHUTDOWN_SECONDS", 0.05)
     made = Runner()
     made.run(asyncio.sleep, 0)
@@ -281,7 +281,7 @@ def test_a_loop_that_cannot_end_does_not_hold_up_the_exit(monkeypatch):
     made._loop.close()
 
 
-def test_a_client_that_was_never_used_is_dropped_without_a_loop():
+def test_client_that_was_never_used_is_dropped_without_a_loop():
     made = Runner()
     client = AsyncTruemed("a-key-of-mine")
     made.track(client)

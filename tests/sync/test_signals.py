@@ -68,7 +68,7 @@ def test_ctrl_c_ends_a_call_that_is_connecting(run_program, silent):
     assert run_program(program, silent, interrupt=True) == ("interrupted\n0\n", "")
 
 
-def test_an_exception_of_any_signal_handler_ends_the_call(run_program, server):
+def test_exception_of_any_signal_handler_ends_the_call(run_program, server):
     """As Celery's soft time limit does."""
     program = """
         import signal
@@ -89,7 +89,7 @@ def test_an_exception_of_any_signal_handler_ends_the_call(run_program, server):
     assert run_program(program, server, interrupt=True) == ("interrupted 0\n", "")
 
 
-def test_a_handler_that_raises_nothing_leaves_the_call_alone(run_program, server):
+def test_handler_that_raises_nothing_leaves_the_call_alone(run_program, server):
     program = """
         import signal
         from truemed_async import Truemed, Timeouts

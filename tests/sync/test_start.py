@@ -51,7 +51,7 @@ def wait_until(condition):
     return condition()
 
 
-def test_an_interruption_that_comes_as_the_call_ends_changes_nothing(fresh):
+def test_interruption_that_comes_as_the_call_ends_changes_nothing(fresh):
     fresh.run(thread_of)
     submission = _submission.Submission(thread_of, (), {})
     submission.start(fresh.loop)
@@ -81,7 +81,7 @@ def test_ctrl_c_before_the_thread_has_started_leaves_none(fresh, starting):
     assert fresh.run(thread_of) == other != threads[0].ident
 
 
-def test_a_thread_that_cannot_be_started_is_an_error_and_no_leak(starting):
+def test_thread_that_cannot_be_started_is_an_error_and_no_leak(starting):
     made = Runner()
     starting(RuntimeError("can't start new thread"), begun=False)
     with pytest.raises(RuntimeError, match="can't start"):
@@ -90,7 +90,7 @@ def test_a_thread_that_cannot_be_started_is_an_error_and_no_leak(starting):
     assert made.loop.is_closed()
 
 
-async def test_an_interrupt_that_comes_when_the_call_has_ended_changes_nothing():
+async def test_interrupt_that_comes_when_the_call_has_ended_changes_nothing():
     async def answer():
         return 1
 
@@ -103,13 +103,13 @@ async def test_an_interrupt_that_comes_when_the_call_has_ended_changes_nothing()
     assert submission.result() == 1
 
 
-def test_an_interruption_before_the_call_was_handed_over_is_what_its_caller_gets():
+def test_interruption_before_the_call_was_handed_over_is_what_its_caller_gets():
     submission = _submission.Submission(thread_of, (), {})
     submission.interrupt()
     assert (submission.cancelled, submission.ended) == (KeyboardInterrupt, False)
 
 
-def test_a_thread_that_the_kernel_still_counts_is_waited_for(monkeypatch):
+def test_thread_that_the_kernel_still_counts_is_waited_for(monkeypatch):
     """What Python before 3.13 does after a join, without leaving it to chance: here it is counted until time is up."""
     living, ended = threading.Thread(target=(release := threading.Event()).wait, args=(20,)), []
     living.start()

@@ -31,7 +31,7 @@ def refused(function: Any, *given: Any) -> str:
 
 
 @pytest.mark.parametrize("value", ["qs_abc123", "0", "A", "a" * 128, "7d0c1f5e-2f0b-4c3e", "po_1-_"])
-def test_an_id_of_letters_digits_underscores_and_hyphens_is_accepted(value):
+def test_id_of_letters_digits_underscores_and_hyphens_is_accepted(value):
     """Ids are opaque; Truemed's pages show `qs_abc123`, `qs_<uuid>` and UUIDs."""
     assert scalars.validate_id("id", value) == value
 
@@ -44,7 +44,7 @@ def test_an_id_of_letters_digits_underscores_and_hyphens_is_accepted(value):
         None, 1, True, b"qs_1", ["qs_1"],
     ],
 )  # fmt: skip
-def test_an_id_that_could_leave_its_route_is_rejected(value):
+def test_id_that_could_leave_its_route_is_rejected(value):
     assert refused(scalars.validate_id, "session_id", value).startswith("session_id must be")
 
 
@@ -58,7 +58,7 @@ def test_generated_keys_are_unique():
 
 
 @pytest.mark.parametrize("value", ["your-unique-key-123", "!", "~" * 255, '"\\', "a:b/c?d=e&f#g%20"])
-def test_the_callers_key_is_used_as_it_is(value):
+def test_idempotency_key_of_caller_is_sent_unchanged(value):
     """Truemed guide, "Update a Qualification Session": "your-unique-key-123"."""
     assert scalars.resolve_idempotency_key(value) == value
 
@@ -66,7 +66,7 @@ def test_the_callers_key_is_used_as_it_is(value):
 @pytest.mark.parametrize(
     "value", ["", " ", "canary key", "canary\n", "canary\x7f", "canaryé", "c" * 256, 1, b"key", True]
 )
-def test_a_key_that_could_not_be_repeated_exactly_is_rejected(value):
+def test_key_that_could_not_be_repeated_exactly_is_rejected(value):
     assert refused(scalars.resolve_idempotency_key, value).startswith("idempotency_key must be")
 
 
@@ -83,7 +83,7 @@ def test_text_that_cannot_be_sent_is_rejected(value):
     assert refused(scalars.validate_text, "search", value).startswith("search ")
 
 
-def test_an_enum_is_text_too():
+def test_enum_is_text_too():
     from truemed_async.models import QualificationStatus
 
     assert scalars.validate_text("status", QualificationStatus.APPROVED) == "approved"
@@ -93,7 +93,7 @@ def test_an_enum_is_text_too():
 
 
 @pytest.mark.parametrize("value", [1, 30, 10**9])
-def test_a_page_is_a_whole_number_from_one(value):
+def test_page_is_a_whole_number_from_one(value):
     assert scalars.validate_positive_int("page", value) == value
 
 
@@ -118,7 +118,7 @@ def test_any_other_page_is_rejected(value):
         (datetime(2025, 1, 15, 1, 0, tzinfo=timezone(timedelta(hours=2))), "2025-01-14"),
     ],
 )
-def test_a_day_is_a_date_a_time_in_utc_or_text(value, day):
+def test_day_is_a_date_a_time_in_utc_or_text(value, day):
     """Truemed API reference, "List Qualification Sessions": expires_at in YYYY-MM-DD format."""
     assert scalars.parse_date("expires_at", value) == day
 
@@ -141,7 +141,7 @@ def test_invalid_days_raise(value):
         datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))),
     ],
 )
-def test_a_time_that_has_no_day_in_utc_is_rejected(value):
+def test_time_that_has_no_day_in_utc_is_rejected(value):
     with pytest.raises(InvalidArgumentError, match="expires_at must be a date"):
         scalars.parse_date("expires_at", value)
 
@@ -158,7 +158,7 @@ JSON = st.recursive(
 
 @settings(max_examples=300)
 @given(st.dictionaries(HARMLESS, JSON, max_size=4))
-def test_a_mapping_becomes_the_json_text_that_holds_it(value):
+def test_metadata_mapping_is_sent_as_json_text(value):
     """Truemed guide, "Update a Qualification Session": metadata is a JSON-encoded string."""
     written = scalars.validate_metadata("metadata", value)
     assert json.loads(written) == value
@@ -181,7 +181,7 @@ def test_a_mapping_becomes_the_json_text_that_holds_it(value):
         '"a"',
     ],
 )
-def test_a_text_that_holds_json_is_sent_byte_for_byte(value):
+def test_text_that_holds_json_is_sent_byte_for_byte(value):
     """Truemed guide, "Update a Qualification Session": metadata is a JSON-encoded string, whatever it encodes."""
     assert scalars.validate_metadata("metadata", value) == value
 
@@ -226,12 +226,12 @@ def test_metadata_must_be_a_mapping_or_json_text(value):
         "http://[::1]:3000/ok",
     ],
 )
-def test_a_page_of_the_shop_is_sent_exactly_as_it_was_given(value):
+def test_page_of_the_shop_is_sent_exactly_as_it_was_given(value):
     """Truemed guide, "Update a Qualification Session": success_url and failure_url."""
     assert urls.validate_web_url("success_url", value) == value
 
 
-def test_a_page_may_be_a_parsed_url():
+def test_page_may_be_a_parsed_url():
     assert urls.validate_web_url("success_url", URL("https://shop.example/ok?a=1")) == "https://shop.example/ok?a=1"
 
 
@@ -265,7 +265,7 @@ def test_ids_come_from_any_iterable(value):
 
 
 @pytest.mark.parametrize("value", ["qs_canary", b"qs_canary", None, 1])
-def test_a_string_is_not_an_iterable_of_ids(value):
+def test_string_is_not_an_iterable_of_ids(value):
     refused(scalars.validate_iterable, "ids", value)
 
 

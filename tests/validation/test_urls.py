@@ -32,7 +32,7 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
     ],
     ids=str,
 )
-def test_a_return_url_goes_out_as_it_is(url):
+def test_return_url_goes_out_as_it_is(url):
     assert validate_return_url("success_url", url) == str(url)
 
 
@@ -57,7 +57,7 @@ PLACE = "payment_session_id"
     ],
 )
 @pytest.mark.parametrize("name", ["success_url", "failure_url"])
-def test_a_placeholder_that_truemed_would_not_replace_is_rejected(name, query):
+def test_placeholder_that_truemed_would_not_replace_is_rejected(name, query):
     with pytest.raises(InvalidArgumentError, match=f"{name} has braces other than") as caught:
         validate_return_url(name, f"https://shop.example/thanks?session={query}")
     assert "shop.example" not in str(caught.value)
@@ -72,13 +72,13 @@ def test_a_placeholder_that_truemed_would_not_replace_is_rejected(name, query):
     ],
     ids=str,
 )
-def test_a_placeholder_that_a_url_class_has_encoded_is_rejected(url):
+def test_placeholder_that_a_url_class_has_encoded_is_rejected(url):
     with pytest.raises(InvalidArgumentError, match="percent-encoded"):
         validate_return_url("success_url", url)
 
 
 @pytest.mark.parametrize("wrong", ["ftp://shop.example", "http://shop.example", "shop.example", None, 7, ""])
-def test_a_return_url_is_a_page_as_elsewhere(wrong):
+def test_return_url_is_a_page_as_elsewhere(wrong):
     with pytest.raises(InvalidArgumentError, match="success_url must"):
         validate_return_url("success_url", wrong)
 
@@ -95,7 +95,7 @@ DEEP_LINKS = [
 
 
 @pytest.mark.parametrize("url", DEEP_LINKS)
-def test_a_deep_link_goes_out_as_it_is(url):
+def test_deep_link_is_sent_unchanged(url):
     link = DeepLink(url)
     assert link == url
     assert validate_return_url("success_url", link) is link
@@ -104,7 +104,7 @@ def test_a_deep_link_goes_out_as_it_is(url):
 
 
 @pytest.mark.parametrize("validate", [validate_return_url, validate_customer_url])
-def test_a_plain_link_into_an_app_is_rejected_with_the_way_to_allow_it(validate):
+def test_plain_link_into_an_app_is_rejected_with_the_way_to_allow_it(validate):
     with pytest.raises(
         InvalidArgumentError, match=r'must be an absolute https URL; .* DeepLink\("myapp://done"\)'
     ) as caught:
@@ -112,7 +112,7 @@ def test_a_plain_link_into_an_app_is_rejected_with_the_way_to_allow_it(validate)
     assert "canary" not in str(caught.value)
 
 
-def test_a_placeholder_of_a_deep_link_is_checked_too():
+def test_placeholder_of_a_deep_link_is_checked_too():
     with pytest.raises(InvalidArgumentError, match="success_url has braces"):
         validate_return_url("success_url", DeepLink("myapp://done?s={payment_session_id}"))
 
@@ -126,7 +126,7 @@ def test_a_placeholder_of_a_deep_link_is_checked_too():
         "myapp://\ud800", None, 7, b"myapp://done",
     ],
 )  # fmt: skip
-def test_a_deep_link_needs_the_scheme_of_an_app_and_no_odd_characters(url):
+def test_deep_link_needs_the_scheme_of_an_app_and_no_odd_characters(url):
     with pytest.raises(InvalidArgumentError, match="^a DeepLink must ") as caught:
         DeepLink(url)
     assert "jane" not in str(caught.value)
@@ -135,11 +135,11 @@ def test_a_deep_link_needs_the_scheme_of_an_app_and_no_odd_characters(url):
 # --- qualification links ------------------------------------------------------------------------------------------
 
 
-def test_a_link_without_parameters_is_the_survey_alone():
+def test_link_without_parameters_is_the_survey_alone():
     assert qualification_link("tm_qual_abc123") == "https://app.truemed.com/qualify/tm_qual_abc123"
 
 
-def test_a_link_has_the_parameters_of_truemeds_page():
+def test_link_has_the_parameters_of_truemeds_page():
     link = qualification_link("tm_qual_abc123", source="email_receipt", user_id="jane+1@x.example", skus=["A-1", "B 2"])
     assert link == (
         "https://app.truemed.com/qualify/tm_qual_abc123?source=email_receipt&user_id=jane%2B1%40x.example&skus=A-1,B%202"
@@ -167,7 +167,7 @@ def test_link_preserves_any_parameters(source, user_id, skus):
         ({"base_url": URL("https://shop.example"), "brand": "a", "skus": "B"}, "https://shop.example/a/qualify/tm_qual_x?skus=B"),
     ],
 )  # fmt: skip
-def test_a_link_leads_to_the_server_and_the_brand(arguments, link):
+def test_link_leads_to_the_server_and_the_brand(arguments, link):
     """Truemed API, section 7: N18, N19."""
     assert qualification_link("tm_qual_x", **arguments) == link
 
@@ -175,7 +175,7 @@ def test_a_link_leads_to_the_server_and_the_brand(arguments, link):
 @pytest.mark.parametrize(
     "arguments", [{"environment": "staging"}, {"base_url": "shop.example"}, {"base_url": "http://shop.example"}]
 )
-def test_a_link_to_no_server_is_rejected(arguments):
+def test_link_to_no_server_is_rejected(arguments):
     with pytest.raises(ConfigurationError, match=f"^{next(iter(arguments))} must be"):
         qualification_link("tm_qual_x", **arguments)
 

@@ -30,7 +30,7 @@ def test_the_status_is_shown(truemed_emulator, truemed):
     assert Client().get(f"/status/{session_id}").json() == {"status": "approved"}
 
 
-def test_an_unknown_session_is_not_found(truemed):
+def test_unknown_session_is_not_found(truemed):
     assert Client().get("/status/qs_nobody").status_code == 404
 
 

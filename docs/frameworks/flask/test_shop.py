@@ -15,5 +15,5 @@ def test_the_status_is_shown(truemed_emulator, client):
     assert client.get(f"/status/{session_id}").json == {"status": "approved"}
 
 
-def test_an_unknown_session_is_not_found(client):
+def test_unknown_session_is_not_found(client):
     assert client.get("/status/qs_nobody").status_code == 404

@@ -17,8 +17,20 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings, strategies as st
 
-from tests.support.changing_list import Server, at_once, backward, by_the_first_total, forward, read, with_all_ids
+from tests.support.changing_list import (
+    SORT_ORDER,
+    UNORDERED,
+    Row,
+    Server,
+    at_once,
+    backward,
+    by_the_first_total,
+    forward,
+    read,
+    with_all_ids,
+)
 from tests.support.scale import LONG, scale
+from truemed_async._core.pagination import SortOrder
 from truemed_async.errors import PaginationDriftError
 
 
@@ -110,35 +122,41 @@ def scenarios(*kinds: str, stale: bool = False, clamps: tuple[int, ...] = (7, 8,
     )
 
 
-def check(runner: asyncio.Runner, scenario: Scenario, **given: Any) -> None:
-    server = scenario.server(**given)
+def check(runner: asyncio.Runner, scenario: Scenario, sorting: SortOrder[Row] = SORT_ORDER, **options: Any) -> None:
+    server = scenario.server(**options)
     at_first = server.ids
     with warnings.catch_warnings():
         if server.pagination:
             warnings.filterwarnings(
                 "ignore", r"listing: the server gives [78] rows a page instead of \d+: more", RuntimeWarning
             )
-        found = runner.run(read(server, scenario.page_size, scenario.prefetch))
+        found = runner.run(read(server, scenario.page_size, scenario.prefetch, sorting))
     assert len(found) == len(set(found))
     assert set(at_first) - server.removed <= set(found)
 
 
+orders = pytest.mark.parametrize("sorting", [SORT_ORDER, UNORDERED], ids=["newest first", "unordered"])
+
+
+@orders
 @examples(20_000, 100)
 @given(scenario=scenarios(*INSERTIONS))
-def test_listing_is_complete_while_rows_are_added(runner, scenario):
-    check(runner, scenario)
+def test_listing_is_complete_while_rows_are_added(runner, scenario, sorting):
+    check(runner, scenario, sorting)
 
 
+@orders
 @examples(20_000, 200)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS))
-def test_listing_is_complete_while_rows_are_added_and_removed(runner, scenario):
-    check(runner, scenario)
+def test_listing_is_complete_while_rows_are_added_and_removed(runner, scenario, sorting):
+    check(runner, scenario, sorting)
 
 
+@orders
 @examples(10_000, 100)
 @given(scenario=scenarios(*INSERTIONS, *DELETIONS, stale=True))
-def test_listing_is_complete_with_lagging_replicas(runner, scenario):
-    check(runner, scenario)
+def test_listing_is_complete_with_lagging_replicas(runner, scenario, sorting):
+    check(runner, scenario, sorting)
 
 
 @examples(5_000, 50)

@@ -181,12 +181,12 @@ async def test_sessions_come_and_go_between_pages(emulator, client, prefetch, na
     } <= set(found)
 
 
-async def test_a_server_without_pagination(emulator, client):
+async def test_server_without_pagination_is_read_to_the_empty_page(emulator, client):
     emulator.faults.add("null_pagination")
     assert len(await ids_of(client)) == 2000
 
 
-async def test_a_server_that_clamps_the_page(emulator, client):
+async def test_server_that_clamps_the_page_still_gives_every_row(emulator, client):
     emulator.faults.add("clamp_page_size", n=40)
     with pytest.warns(RuntimeWarning, match="the server gives 40 rows a page instead of 100"):
         assert len(await ids_of(client)) == 2000
@@ -201,7 +201,7 @@ async def test_sessions_of_one_time_in_no_stable_order(emulator, client):
         await ids_of(client)
 
 
-async def test_an_error_of_a_page_ends_the_iteration(emulator, client):
+async def test_error_of_a_page_ends_the_iteration(emulator, client):
     emulator.faults.add("status", code=503, nth=5)
     found = []
     with pytest.raises(ServerError):

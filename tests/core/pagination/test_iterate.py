@@ -42,7 +42,7 @@ async def test_every_row_of_a_list_at_rest_comes_once_and_in_order(rows, descend
 
 
 @pytest.mark.parametrize("rows", [0, 1, 99])
-async def test_a_list_of_one_page_takes_one_request(rows):
+async def test_list_of_one_page_takes_one_request(rows):
     server = Server().fill(range(rows))
     assert len(await read(server, 100, 8)) == rows
     assert server.asked == [(1, 100)]
@@ -91,7 +91,7 @@ async def test_guesses_cost_no_request_while_the_list_is_at_rest(prefetch):
 
 
 @pytest.mark.parametrize("prefetch", [1, 8])
-async def test_a_row_that_leaves_costs_one_request_and_no_guess(prefetch):
+async def test_removed_row_costs_one_request(prefetch):
     quiet, server = Server().fill(range(5000)), Server().fill(range(5000))
     for number in range(5, 45, 8):
         server.changes[number] = [lambda server: server.delete(3)]
@@ -122,7 +122,7 @@ async def test_smaller_server_page_size_is_learned_and_warned_once(prefetch):
     assert max(size for _, size in server.asked[1:]) <= 30
 
 
-async def test_a_warning_points_at_the_loop_that_iterates():
+async def test_warning_points_at_the_loop_that_iterates():
     with pytest.warns(RuntimeWarning, match="30 rows a page") as caught:
         async for _ in Stream(batches(Server(clamp=30).fill(range(200)), 100)):
             pass
@@ -151,7 +151,7 @@ async def test_pages_that_are_too_small_to_overlap_follow_each_other(page_size, 
 
 
 @pytest.mark.parametrize("pagination", [True, False], ids=["pagination", "null"])
-async def test_a_page_size_that_is_not_heeded(pagination):
+async def test_ignored_page_size_still_reads_every_row(pagination):
     server = Server(clamp=30, fixed=True, pagination=pagination).fill(range(100))
     with (
         pytest.warns(RuntimeWarning, match="cannot overlap"),
@@ -162,7 +162,7 @@ async def test_a_page_size_that_is_not_heeded(pagination):
         assert await read(server, 10) == server.ids
 
 
-async def test_a_server_that_gives_its_last_page_for_those_beyond():
+async def test_server_that_repeats_its_last_page_ends_the_listing():
     class Kind(Server):
         def answer(self, page: int, page_size: int) -> Page[Row]:
             last = max(1, -(-len(self.rows) // page_size))
@@ -205,7 +205,7 @@ async def test_short_page_before_the_reported_end_continues():
     assert await read(server, 10) == server.ids
 
 
-async def test_a_total_that_is_too_large_is_settled_by_an_empty_page():
+async def test_total_that_is_too_large_is_settled_by_an_empty_page():
     server = Server().fill(range(45))
     says = server.says
     server.says = lambda page, size, total: says(page, size, total + 100)
@@ -216,7 +216,7 @@ async def test_a_total_that_is_too_large_is_settled_by_an_empty_page():
 
 
 @pytest.mark.parametrize("prefetch", [1, 8])
-async def test_an_edge_is_stepped_over_and_the_pages_around_it_are_read_in_turns(prefetch):
+async def test_boundary_is_stepped_over_with_alternating_page_sizes(prefetch):
     server = Server().fill(range(430))
     assert await read(server, 7, prefetch) == server.ids
     first = server.asked.index((61, 7))
@@ -266,7 +266,7 @@ async def test_rows_without_a_key_are_distinguished_by_their_ids(every, prefetch
     assert len(caught) == 1
 
 
-async def test_a_few_rows_without_a_key_are_not_worth_a_word():
+async def test_few_rows_without_sort_key_cause_no_warning():
     server = Server().fill([*range(50), None, None])
     assert await read(server, 10) == server.ids
 
@@ -311,7 +311,7 @@ def pages_of(*pages: list[Any], size: int = 10, total: int | None = None) -> Any
         [[1, 2, None, 1, 2, 3, 4, 5, 6, 7]],
     ],
 )
-async def test_a_page_that_is_not_sorted_is_an_error(pages):
+async def test_page_that_is_not_sorted_is_an_error(pages):
     with pytest.raises(PaginationDriftError, match="not sorted"):
         await ids_of(pages_of(*pages))
 
@@ -335,7 +335,7 @@ async def test_pages_that_never_overlap_are_an_error():
 # --- equal keys ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_direction_is_learnt_when_keys_differ():
+async def test_direction_is_learnt_when_keys_differ():
     """Pages of one key each: which of them is the last is known only afterwards."""
     server = Server(descends=False).fill([5] * 30)
     server.changes[1] = [lambda server: [server.insert(4) for _ in range(12)]]
@@ -356,7 +356,7 @@ class Turning(Server):
 
 
 @pytest.mark.parametrize("prefetch", [1, 4])
-async def test_a_few_equal_rows_that_change_places_are_all_read(prefetch):
+async def test_few_equal_rows_that_change_places_are_all_read(prefetch):
     server = Turning(clamp=10_000).fill([index // 3 for index in range(3000)])
     assert sorted(await read(server, 100, prefetch)) == sorted(server.ids)
 
@@ -370,7 +370,7 @@ async def test_more_equal_rows_than_a_page_holds_that_change_places_are_an_error
     assert len(found) == len(set(found)) > 10
 
 
-async def test_an_unstable_order_is_proved_at_the_end_where_a_list_at_rest_gave_too_few():
+async def test_unstable_order_is_proved_at_the_end_where_a_list_at_rest_gave_too_few():
     """From the second request on a row is where the reader has been: nothing contradicts itself, but it is missing."""
     quiet = Server().fill([1] * 30)
     await read(quiet, 10)
@@ -402,7 +402,7 @@ async def test_equal_additions_and_removals_do_not_raise(later):
     assert len(await read(server, 10)) == 39
 
 
-async def test_a_row_that_a_page_lists_twice_comes_once():
+async def test_row_that_a_page_lists_twice_comes_once():
     """As from a query that joins another table."""
     server = Server().fill(range(30))
     doubled = [row for row in server.rows for _ in range(2)]
@@ -460,7 +460,7 @@ async def test_unstable_ties_are_probed_with_at_most_ten_requests(server_limit):
 
 @pytest.mark.parametrize("prefetch", [1, 4, 8])
 @pytest.mark.parametrize("at", [0, 1, 5])
-async def test_an_error_of_a_page_comes_after_the_rows_before_it_and_frees_everything(at, prefetch):
+async def test_error_of_a_page_comes_after_the_rows_before_it_and_frees_everything(at, prefetch):
     server = Server(delays=[3, 0, 5, 1]).fill(range(300))
     broken = None
 
@@ -483,7 +483,7 @@ async def test_an_error_of_a_page_comes_after_the_rows_before_it_and_frees_every
     assert server.in_flight == 0
 
 
-async def test_an_error_stops_the_guessing():
+async def test_error_ends_the_search_for_the_last_page():
     server = Server().fill(range(1000))
 
     async def fetch(page: int, size: int) -> Page[Row]:
@@ -501,7 +501,7 @@ async def test_an_error_stops_the_guessing():
     await stream.aclose()
 
 
-async def test_an_error_of_a_window_that_is_not_needed_is_not_raised():
+async def test_error_of_a_window_that_is_not_needed_is_not_raised():
     server = Server(delays=[0, 9]).fill(range(100))
     at_first = server.ids
 
@@ -526,7 +526,7 @@ async def test_leaving_early_frees_everything(taken, prefetch):
     assert server.in_flight == 0
 
 
-async def test_an_iteration_that_is_dropped_frees_everything_soon_after():
+async def test_iteration_that_is_dropped_frees_everything_soon_after():
     server = Server(delays=[2, 7, 1]).fill(range(1000))
     stream = Stream(batches(server, prefetch=4))
     async for _, id in stream:

@@ -45,7 +45,7 @@ class Server:
         return Page(items=here, pagination=pagination if self.pagination else None)
 
 
-async def listed(server: Server, page_size: int, prefetch: int = 1) -> list[int]:
+async def read_rows(server: Server, page_size: int, prefetch: int = 1) -> list[int]:
     stream = iterate_all(server, SORT_ORDER, page_size=page_size, prefetch=prefetch)
     return [row async for batch in stream for row in batch]
 
@@ -56,12 +56,12 @@ async def listed(server: Server, page_size: int, prefetch: int = 1) -> list[int]
 async def test_every_row_of_a_list_at_rest_comes_once_and_in_order(size, pagination, prefetch):
     """Truemed API reference, "List Qualification Sessions": sorted by created_at; pagination is "object or null"."""
     server = Server(size, pagination=pagination)
-    assert await listed(server, 10, prefetch) == server.rows
+    assert await read_rows(server, 10, prefetch) == server.rows
 
 
-async def test_an_empty_list_takes_one_request():
+async def test_empty_list_takes_one_request():
     server = Server(0)
-    assert await listed(server, 10) == []
+    assert await read_rows(server, 10) == []
     assert len(server.asked) == 1
 
 
@@ -80,7 +80,7 @@ async def test_pages_are_requested_on_demand():
 async def test_smaller_pages_lose_no_row(pagination):
     """The largest page is undocumented, so the server may apply a smaller one."""
     server = Server(95, clamp=30, pagination=pagination)
-    assert await listed(server, 100) == server.rows
+    assert await read_rows(server, 100) == server.rows
 
 
 CHANGES = st.lists(st.lists(st.none() | st.integers(0, 100), max_size=6), max_size=15)
@@ -95,12 +95,12 @@ def test_rows_that_come_and_go_meanwhile_neither_hide_nor_double_the_others(size
         [server.insert if index is None else lambda index=index: server.delete(index) for index in each]
         for each in changes
     ]
-    found = asyncio.run(listed(server, 10, prefetch))
+    found = asyncio.run(read_rows(server, 10, prefetch))
     assert len(found) == len(set(found))
     assert set(at_first) & set(server.rows) <= set(found)
 
 
-async def test_an_error_of_a_page_is_raised_after_the_rows_before_it():
+async def test_error_of_a_page_is_raised_after_the_rows_before_it():
     server = Server(25)
 
     def fail() -> None:

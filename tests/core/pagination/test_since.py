@@ -115,19 +115,19 @@ async def test_rows_from_a_key_on_come_once_and_in_order(since, descends, prefet
 
 
 @pytest.mark.parametrize(("since", "pages"), [(999, 1), (991, 1), (990, 2), (980, 3)])
-async def test_a_list_that_is_newest_first_is_read_no_further_than_needed(since, pages):
+async def test_list_that_is_newest_first_is_read_no_further_than_needed(since, pages):
     server = Server().fill(range(1000))
     assert await read(server, since) == wanted(server, since)
     assert len(server.asked) == pages
 
 
-async def test_a_run_that_finds_everything_on_the_first_page_makes_one_request_whatever_the_prefetch():
+async def test_run_that_finds_everything_on_the_first_page_makes_one_request_whatever_the_prefetch():
     server = Server().fill(range(1000))
     assert len(await read(server, 995, prefetch=16)) == 5
     assert server.asked == [(1, 10)]
 
 
-async def test_a_list_that_is_oldest_first_is_read_whole():
+async def test_list_that_is_oldest_first_is_read_whole():
     server = Server(descends=False).fill(range(500))
     assert await read(server, 495, prefetch=4) == server.ids[-5:]
     assert len(server.asked) >= 50
@@ -167,7 +167,7 @@ async def test_equal_rows_that_change_places_are_an_error_if_they_fill_a_page():
     assert await read(stable, 5, 20) == wanted(stable, 5)
 
 
-async def test_a_few_equal_rows_cost_no_request_more():
+async def test_few_tied_rows_need_no_further_request():
     plain, server = Server().fill(range(500)), Server().fill(min(key, 497) for key in range(500))
     await read(plain, 470)
     await read(server, 470)
@@ -187,7 +187,7 @@ async def test_a_few_equal_rows_cost_no_request_more():
     ],
     ids=["aware", "naive", "zone", "date"],
 )
-def test_a_moment_is_read_as_utc_and_moved_back(since, start):
+def test_moment_is_read_as_utc_and_moved_back(since, start):
     now = datetime(2026, 6, 2, tzinfo=UTC).timestamp()
     assert scalars.resolve_since(since, timedelta(0), now) == start
     assert scalars.resolve_since(since, timedelta(minutes=5), now) == start - timedelta(minutes=5)
@@ -197,7 +197,7 @@ def test_since_none_reads_everything():
     assert scalars.resolve_since(None, timedelta(minutes=5), 0.0) is None
 
 
-def test_a_moment_at_the_ends_of_the_calendar():
+def test_since_at_the_ends_of_the_calendar_is_clamped():
     first = datetime.min.replace(tzinfo=UTC)
     assert scalars.resolve_since(date.min, timedelta(minutes=5), 0.0) == first
     with pytest.raises(InvalidArgumentError, match="since must be a datetime or a date"):
@@ -276,7 +276,7 @@ async def test_since_includes_late_rows(emulator):
         assert emulator.requests.count(route="qualification_sessions.list") == 1
 
 
-def test_the_synchronous_client_reads_down_to_a_moment_too(emulator):
+def test_synchronous_client_reads_down_to_a_moment_too(emulator):
     since = NOON + timedelta(minutes=490)
     with Truemed(emulator.api_key, base_url=emulator.url) as client:
         found = [

@@ -10,19 +10,19 @@ from hypothesis import given, strategies as st
 from truemed_async._core.pagination.windows import Window, Windows, window_around
 
 
-def test_a_window_is_a_page_and_a_size():
+def test_window_is_a_page_and_a_size():
     assert (Window(3, 10).start, Window(3, 10).end) == (20, 30)
     assert window_around(29, 10) == Window(3, 10)
     assert window_around(30, 10) == Window(4, 10)
 
 
-def test_the_first_window_is_the_first_page():
+def test_first_window_is_the_first_page():
     assert Windows(100).window_after(-1) == Window(1, 100)
     assert Windows(3).window_after(-1) == Window(1, 3)
 
 
 @given(st.integers(0, 100_000), st.integers(7, 60))
-def test_a_window_holds_the_last_row_and_reaches_furthest(index, largest):
+def test_window_holds_the_last_row_and_reaches_furthest(index, largest):
     window = Windows(largest).window_after(index)
     assert 2 <= window.size <= largest
     reach = max((index // size + 1) * size for size in range(2, largest + 1))

@@ -29,22 +29,22 @@ def test_root_shows_payments(shopper):
         """The page without what is new each time: the nonce and the time."""
         return re.sub(r'nonce="[^"]*"|\d\d:\d\d:\d\d', "", shopper.get(path).text)
 
-    shown = shopper.get("/")
-    assert (shown.status, shown.page.heading) == (200, "Payments")
+    view = shopper.get("/")
+    assert (view.status, view.page.heading) == (200, "Payments")
     assert settled("/") == settled(f"{INSPECTOR}/payments")
 
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_each_panel_links_to_the_others(emulator, shopper, panel):
-    shown = shopper.get(f"{INSPECTOR}/{panel}")
-    assert shown.page.heading == panel.capitalize()
-    assert [link for link in shown.page.links if link.startswith(INSPECTOR)] == [
+    view = shopper.get(f"{INSPECTOR}/{panel}")
+    assert view.page.heading == panel.capitalize()
+    assert [link for link in view.page.links if link.startswith(INSPECTOR)] == [
         f"{INSPECTOR}/{each}" for each in PANELS
     ]
-    assert [given["href"] for given in shown.page.all("a") if "aria-current" in given] == [f"{INSPECTOR}/{panel}"]
-    assert emulator.api_key in shown.text
-    assert shopper.framing(shown) == "'none'"
-    assert "connect-src 'self'" in shown.headers["Content-Security-Policy"]
+    assert [given["href"] for given in view.page.all("a") if "aria-current" in given] == [f"{INSPECTOR}/{panel}"]
+    assert emulator.api_key in view.text
+    assert shopper.framing(view) == "'none'"
+    assert "connect-src 'self'" in view.headers["Content-Security-Policy"]
 
 
 class TestRows:
@@ -76,15 +76,15 @@ class TestRows:
         emulator.state.qualification_sessions.add(user_id="user-1")
         emulator.state.qualification_sessions.add(status="processing")
         emulator.state.qualification_sessions.add(status="a new one")
-        shown = shopper.get(f"{INSPECTOR}/qualification").page
-        assert buttons(shown) == ["approve", "reject", "start_review"]
-        assert "user-1" in shown.text
+        view = shopper.get(f"{INSPECTOR}/qualification").page
+        assert buttons(view) == ["approve", "reject", "start_review"]
+        assert "user-1" in view.text
 
     def test_catalog_rows_are_shown(self, emulator, shopper):
         emulator.state.catalog_items.add(name="Mat")
-        shown = shopper.get(f"{INSPECTOR}/catalog").page
-        assert buttons(shown) == ["eligible", "eligible_with_lmn", "ineligible"]
-        assert "Mat" in shown.text
+        view = shopper.get(f"{INSPECTOR}/catalog").page
+        assert buttons(view) == ["eligible", "eligible_with_lmn", "ineligible"]
+        assert "Mat" in view.text
 
     def test_empty_table_shows_a_note(self, shopper):
         assert "None yet." in shopper.get("/").page.text
@@ -92,10 +92,10 @@ class TestRows:
     def test_newest_rows_are_shown(self, emulator, shopper):
         ids = [emulator.state.payment_sessions.add() for _ in range(30)]
         text = shopper.get("/").page.text
-        shown = [id for id in ids if id in text]
-        assert shown == ids[-len(shown) :]
-        assert 10 <= len(shown) < 30
-        assert f"Showing the newest {len(shown)}." in text
+        visible = [id for id in ids if id in text]
+        assert visible == ids[-len(visible) :]
+        assert 10 <= len(visible) < 30
+        assert f"Showing the newest {len(visible)}." in text
         assert "Payment sessions: 30" in text
 
 
@@ -110,12 +110,12 @@ class TestRequests:
 
     def test_requests_never_show_the_key(self, emulator, shopper, api):
         api.send("GET", "/nowhere", headers={"x-truemed-api-key": emulator.api_key, "Authorization": "Bearer s3cret"})
-        shown = shopper.get(f"{INSPECTOR}/requests").page
-        assert "x-truemed-api-key: REDACTED" in shown.text
-        assert "Authorization: REDACTED" in shown.text
-        assert "s3cret" not in shown.text
+        view = shopper.get(f"{INSPECTOR}/requests").page
+        assert "x-truemed-api-key: REDACTED" in view.text
+        assert "Authorization: REDACTED" in view.text
+        assert "s3cret" not in view.text
         # Once, where it is offered to be copied.
-        assert shown.text.count(emulator.api_key) == 1
+        assert view.text.count(emulator.api_key) == 1
 
     def test_only_newest_response_bodies_are_stored(self, emulator, api):
         for _ in range(202):
@@ -142,19 +142,19 @@ class TestRequests:
 
 class TestDeliveries:
     @pytest.fixture
-    def shown(self, emulator, shopper):
-        def shown():
+    def read_panel(self, emulator, shopper):
+        def read_panel():
             assert emulator.webhooks.wait_until_idle(10)
             return shopper.get(f"{INSPECTOR}/webhooks").page.text
 
-        return shown
+        return read_panel
 
-    def test_deliveries_show_attempts(self, emulator, shown):
+    def test_deliveries_show_attempts(self, emulator, read_panel):
         emulator.webhooks.register(NOWHERE, secret="s3cret-of-mine")
         emulator.webhooks.faults.add("double_header")
         id = emulator.state.qualification_sessions.add(status="processing")
         emulator.state.qualification_sessions.approve(id)
-        text = shown()
+        text = read_panel()
         assert f"qualification_session_complete: {id} waiting, next attempt in 0 min " in text
         assert "ClientConnectorError in" in text
         assert "with double_header" in text
@@ -162,23 +162,23 @@ class TestDeliveries:
         assert '"status": "approved"' in text
         assert "double_header (1 hits)" in text
 
-    def test_unsigned_delivery_masks_the_secret(self, emulator, shown):
+    def test_unsigned_delivery_masks_the_secret(self, emulator, read_panel):
         emulator.webhooks.register(NOWHERE, secret="s3cret-of-mine", mode="unsigned")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-        text = shown()
+        text = read_panel()
         assert "x-truemed-api-key: ***" in text
         assert text.count("s3cret-of-mine") == 1  # in the table of webhooks, where it is copied from
 
-    def test_waiting_delivery_shows_remaining_time(self, emulator, shown):
+    def test_waiting_delivery_shows_remaining_time(self, emulator, read_panel):
         emulator.webhooks.register(NOWHERE)
         emulator.webhooks.faults.add("delay", seconds=2 * 3600 + 30 * 60 + 10)
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-        text = shown()
+        text = read_panel()
         assert "next attempt in 2 h 30 min" in text
         assert "No attempt yet." in text
 
-    def test_empty_list_shows_a_note(self, shown):
-        text = shown()
+    def test_empty_list_shows_a_note(self, read_panel):
+        text = read_panel()
         assert "No webhooks registered: nothing is delivered." in text
         assert "None yet." in text
 
@@ -186,9 +186,9 @@ class TestDeliveries:
 def test_active_faults_are_shown(emulator, shopper):
     assert "No active faults." in shopper.get(f"{INSPECTOR}/faults").page.text
     emulator.faults.add("latency")
-    shown = shopper.get(f"{INSPECTOR}/faults").page
-    assert "latency, 0 hits" in shown.text
-    assert "Active: 1" in shown.text
+    view = shopper.get(f"{INSPECTOR}/faults").page
+    assert "latency, 0 hits" in view.text
+    assert "Active: 1" in view.text
 
 
 class TestUpdates:
@@ -221,8 +221,8 @@ class TestPageSize:
                 emulator.webhooks.register(f"{NOWHERE}{number}?{'q' * 3000}")
                 emulator.faults.add("latency", seconds=0)
                 emulator.webhooks.faults.add("delay")
-            shown = Shopper(emulator).get(f"{INSPECTOR}/{panel}").page
-            rows = len(shown.all("tr"))
+            view = Shopper(emulator).get(f"{INSPECTOR}/{panel}").page
+            rows = len(view.all("tr"))
             assert rows == 0 or rows > 5
 
     @pytest.mark.parametrize(
@@ -233,9 +233,9 @@ class TestPageSize:
             api.send(
                 "POST", f"{CREATE}?{'q' * 5000}", content, {"x-truemed-api-key": "&" * 5000, "X-Other": "&" * 5000}
             )
-        shown = shopper.get(f"{INSPECTOR}/requests").page
-        assert shown.all("details")
-        assert f"({len(content):,} bytes in total)" in shown.text
+        view = shopper.get(f"{INSPECTOR}/requests").page
+        assert view.all("details")
+        assert f"({len(content):,} bytes in total)" in view.text
 
     def test_page_with_huge_deliveries_is_under_limit(self, emulator, shopper):
         items = [{"name": "&" * 10_000, "price": 1, "quantity": 1} for _ in range(50)]
@@ -243,16 +243,16 @@ class TestPageSize:
         for _ in range(30):
             paid(emulator, order_items=items, metadata="<" * 100_000)
         assert emulator.webhooks.wait_until_idle(30)
-        shown = shopper.get(f"{INSPECTOR}/webhooks").page
-        assert "Deliveries: 60" in shown.text
-        assert "ClientConnectorError" in shown.text
+        view = shopper.get(f"{INSPECTOR}/webhooks").page
+        assert "Deliveries: 60" in view.text
+        assert "ClientConnectorError" in view.text
 
     def test_page_without_space_for_rows_shows_none(self, emulator, shopper):
         """The whole of an id stands in its buttons."""
         emulator.state.catalog_items.add(sku="S" * 100_000, name="N" * 100_000)
-        shown = shopper.get(f"{INSPECTOR}/catalog").page
-        assert "Catalog items: 1" in shown.text
-        assert "Showing the newest 0." in shown.text
+        view = shopper.get(f"{INSPECTOR}/catalog").page
+        assert "Catalog items: 1" in view.text
+        assert "Showing the newest 0." in view.text
 
 
 @pytest.mark.parametrize("panel", PANELS)

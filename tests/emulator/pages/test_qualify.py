@@ -38,7 +38,7 @@ def test_submitted_survey_decides_about_the_session(api, shopper, review, become
     assert found == {"source": "email_receipt", "user_id": "42", "skus_param": "a,b", "email": "sam@example.com"}
 
 
-def test_a_link_with_a_brand_leads_to_the_same_survey(api, shopper):
+def test_link_with_a_brand_leads_to_the_same_survey(api, shopper):
     """Truemed API, section 7: N18."""
     assert submit(shopper, f"/acme{LINK}?source=email", review="approve").status == 200
     assert sessions(api)[0]["source"] == "email"

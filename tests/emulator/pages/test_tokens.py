@@ -15,14 +15,14 @@ def shopper(emulator):
 
 
 @pytest.fixture
-def asked(api):
+def request_token(api):
     """Ask for a token; return the id of the request and where the customer is sent."""
 
-    def asked(**body):
+    def request_token(**body):
         answer = api.post(f"{TOKENS}/create", {"success_url": "https://shop.example/stored", **body}).json
         return answer["provision_token_request_id"], answer["redirect_url"]
 
-    return asked
+    return request_token
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def provisioned(api, id):
 
 
 class TestProvision:
-    def test_provisioning_leads_through_survey_and_card_to_the_shop(self, api, shopper, asked):
-        id, url = asked()
+    def test_provisioning_leads_through_survey_and_card_to_the_shop(self, api, shopper, request_token):
+        id, url = request_token()
         card = shopper.submit(url, condition="yes")
         assert (card.status, provisioned(api, id)) == (303, None)
         assert shopper.get(card.onward).page.choices("card") == ["good", "declined", "once"]
@@ -52,25 +52,25 @@ class TestProvision:
         token = provisioned(api, id)
         assert api.post(CREATE, order(payment_token=token)).status == 200
 
-    def test_card_that_works_once_fails_at_next_charge(self, api, shopper, asked):
-        id, url = asked()
+    def test_card_that_works_once_fails_at_next_charge(self, api, shopper, request_token):
+        id, url = request_token()
         shopper.submit(f"{url}/card", card="once")
         assert api.post(CREATE, order(payment_token=provisioned(api, id))).json["error"] == "CardDeclined"
 
-    def test_declined_card_is_not_stored(self, api, shopper, asked):
-        id, url = asked()
+    def test_declined_card_is_not_stored(self, api, shopper, request_token):
+        id, url = request_token()
         assert shopper.submit(f"{url}/card", card="declined").status == 422
         assert provisioned(api, id) is None
 
     @pytest.mark.parametrize("step", ["", "/card"])
-    def test_empty_form_is_shown_again(self, api, shopper, asked, step):
-        id, url = asked()
+    def test_empty_form_is_shown_again(self, api, shopper, request_token, step):
+        id, url = request_token()
         shown = shopper.post(url + step)
         assert (shown.status, shown.page.alert, provisioned(api, id)) == (422, True, None)
 
     @pytest.mark.parametrize("step", ["", "/card"])
-    def test_completed_request_shows_a_message(self, api, shopper, asked, step):
-        id, url = asked()
+    def test_completed_request_shows_a_message(self, api, shopper, request_token, step):
+        id, url = request_token()
         shopper.submit(f"{url}/card")
         token = provisioned(api, id)
         again = shopper.post(url + step, {"card": "good", "condition": "yes"})
@@ -81,8 +81,8 @@ class TestProvision:
     @pytest.mark.parametrize(
         ("failure_url", "links"), [("https://shop.example/no", ["https://shop.example/no"]), (None, [])]
     )
-    def test_general_health_order_is_not_eligible(self, api, shopper, asked, failure_url, links):
-        id, url = asked(**({"failure_url": failure_url} if failure_url else {}))
+    def test_general_health_order_is_not_eligible(self, api, shopper, request_token, failure_url, links):
+        id, url = request_token(**({"failure_url": failure_url} if failure_url else {}))
         told = shopper.submit(url, condition="no")
         assert (told.page.heading, told.page.links) == ("This is not eligible", links)
         assert provisioned(api, id) is None

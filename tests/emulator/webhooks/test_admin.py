@@ -32,7 +32,7 @@ class TestWebhooks:
         assert (made.status, made.json) == (201, described)
         assert api.read(WEBHOOKS).json == {"webhooks": [described]}
         happen(emulator)
-        assert merchant.letters[0].is_signed(made.json["secrets"][0])
+        assert merchant.requests[0].is_signed(made.json["secrets"][0])
         gone = api.send("DELETE", f"{WEBHOOKS}/{endpoint.id}")
         assert (gone.status, gone.content) == (204, b"")
         assert api.read(WEBHOOKS).json == {"webhooks": []}
@@ -141,7 +141,7 @@ class TestFaults:
         }
         assert (added.status, added.json) == (201, described)
         happen(emulator)
-        assert len(merchant.letters) == 3
+        assert len(merchant.requests) == 3
         listed = api.read(FAULTS).json
         assert listed == {"faults": [{**described, "hits": 1}], "names": list(emulator.webhooks.faults.names)}
         assert api.send("DELETE", f"{FAULTS}/1").status == 204

@@ -47,30 +47,30 @@ class TestRequest:
     def test_signed_delivery_is_post_with_signature(self, emulator, merchant, endpoint, happen):
         """Guide "Webhooks": the signed string is `{t}.{body}`, HMAC-SHA256."""
         delivery = happen()
-        (letter,) = merchant.letters
-        assert letter.line == "POST /webhooks?shop=1 HTTP/1.1"
-        assert letter.all("content-type") == ["application/json"]
-        assert letter.all("x-truemed-api-key") == []
-        assert letter.is_signed(endpoint.secrets[0])
-        assert not letter.is_signed("another")
-        t, signatures = letter.signed_with()
+        (request,) = merchant.requests
+        assert request.line == "POST /webhooks?shop=1 HTTP/1.1"
+        assert request.all("content-type") == ["application/json"]
+        assert request.all("x-truemed-api-key") == []
+        assert request.is_signed(endpoint.secrets[0])
+        assert not request.is_signed("another")
+        t, signatures = request.signed_with()
         assert len(signatures) == 1
         assert abs(t - emulator.clock.now().timestamp()) < 60
-        assert letter.body == delivery.body
+        assert request.body == delivery.body
 
     def test_signature_uses_emulator_clock(self, emulator, merchant, happen):
         emulator.clock.advance(WEEK)
         happen()
-        t, _ = merchant.letters[0].signed_with()
+        t, _ = merchant.requests[0].signed_with()
         assert abs(t - emulator.clock.now().timestamp()) < 60
 
     def test_unsigned_delivery_carries_the_secret(self, emulator, merchant):
         """Guide "Webhooks": the legacy method sends the secret verbatim in `x-truemed-api-key`."""
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-        (letter,) = merchant.wait(1)
-        assert letter.all("x-truemed-api-key") == list(endpoint.secrets)
-        assert letter.all("x-truemed-signature") == []
+        (request,) = merchant.wait(1)
+        assert request.all("x-truemed-api-key") == list(endpoint.secrets)
+        assert request.all("x-truemed-signature") == []
 
 
 class TestAcknowledgment:
@@ -134,7 +134,7 @@ class TestAcknowledgment:
         """One that is kept could be closed just when it is used again, and look like a failure."""
         happen()
         happen()
-        assert [letter.all("connection") for letter in merchant.letters] == [["close"]] * 2
+        assert [request.all("connection") for request in merchant.requests] == [["close"]] * 2
 
 
 class TestBackoff:
@@ -155,7 +155,7 @@ class TestBackoff:
         lasted = delivery.attempts[-1].at - delivery.created_at
         assert timedelta(days=6, hours=18) < lasted < timedelta(days=7)
         pass_time(emulator, WEEK)
-        assert len(merchant.letters) == len(delivery.attempts) == len(waits) + 1
+        assert len(merchant.requests) == len(delivery.attempts) == len(waits) + 1
 
     def test_retry_is_sent_as_time_passes(self, emulator, merchant, endpoint):
         emulator.webhooks.faults.add("delay", seconds=0.2)
@@ -169,11 +169,11 @@ class TestBackoff:
         happen()
         pass_time(emulator, 5)
         pass_time(emulator, 30)
-        assert len({letter.body for letter in merchant.letters}) == 1
-        times = [letter.signed_with()[0] for letter in merchant.letters]
+        assert len({request.body for request in merchant.requests}) == 1
+        times = [request.signed_with()[0] for request in merchant.requests]
         first, second = (later - earlier for earlier, later in itertools.pairwise(times))
         assert 5 <= first < 30 <= second
-        assert all(letter.is_signed(endpoint.secrets[0]) for letter in merchant.letters)
+        assert all(request.is_signed(endpoint.secrets[0]) for request in merchant.requests)
 
     def test_retrying_delivery_does_not_block_others(self, emulator, merchant, happen):
         merchant.plan = [500]
@@ -190,8 +190,8 @@ class TestConcurrency:
         merchant.wait(1)
         assert emulator.webhooks.waiting == 20
         merchant.open.set()
-        wait_until(lambda: len(merchant.letters) == 20)
-        assert [letter.data["qualification_session_id"] for letter in merchant.letters] == ids
+        wait_until(lambda: len(merchant.requests) == 20)
+        assert [request.data["qualification_session_id"] for request in merchant.requests] == ids
 
     def test_endpoints_do_not_wait_for_each_other(self, emulator, merchant, endpoint):
         merchant.plan = ["hang"]
@@ -225,7 +225,7 @@ class TestConcurrency:
         for thread in threads:
             thread.join(20)
         assert emulator.webhooks.wait_until_idle(20)
-        assert len(merchant.letters) == 100
+        assert len(merchant.requests) == 100
         assert {delivery.state for delivery in emulator.webhooks.deliveries} == {"delivered"}
 
 
@@ -237,7 +237,7 @@ class TestResend:
         assert emulator.webhooks.wait_until_idle(10)
         # Taken once: nothing is repeated for a failure after that.
         assert (delivery.state, outcomes(delivery)) == ("delivered", [204, 500])
-        assert merchant.letters[0].body == merchant.letters[1].body
+        assert merchant.requests[0].body == merchant.requests[1].body
 
     def test_resend_waiting_delivery_sends_it_now_and_once(self, emulator, merchant, happen):
         merchant.plan = [500]
@@ -289,11 +289,11 @@ class TestStop:
         second = emulator.state.qualification_sessions.add(status="processing")
         emulator.state.qualification_sessions.approve(second)  # the sender is stopped
         assert emulator.webhooks.waiting == 1
-        assert len(merchant.letters) == 1
+        assert len(merchant.requests) == 1
         with emulator:
             assert emulator.webhooks.wait_until_idle(10)
             pass_time(emulator, 5)
-        told = [letter.data["qualification_session_id"] for letter in merchant.letters]
+        told = [request.data["qualification_session_id"] for request in merchant.requests]
         assert told == [first, second, first]
 
     def test_stop_aborts_in_flight_delivery_and_retries_it(self, merchant):
@@ -361,7 +361,7 @@ class TestRecords:
         first, second = delivery.attempts
         assert second.at - first.at >= timedelta(seconds=5)
         assert 0 <= first.seconds < 10
-        assert [value for name, value in first.headers if name == "x-truemed-signature"] == merchant.letters[0].all(
+        assert [value for name, value in first.headers if name == "x-truemed-signature"] == merchant.requests[0].all(
             "x-truemed-signature"
         )
 
@@ -372,7 +372,7 @@ class TestRecords:
         (delivery,) = emulator.webhooks.deliveries
         assert ("x-truemed-api-key", "***") in delivery.attempts[0].headers
         assert "s3cret" not in repr((delivery, delivery.attempts, emulator.webhooks, emulator.webhooks.endpoints))
-        assert merchant.letters[0].all("x-truemed-api-key") == ["s3cret"]
+        assert merchant.requests[0].all("x-truemed-api-key") == ["s3cret"]
 
     def test_deliveries_are_pruned_unless_waiting(self, emulator, monkeypatch, happen):
         monkeypatch.setattr("truemed_async.emulator.webhooks.outbox.MAX_DELIVERIES", 3)
@@ -400,5 +400,5 @@ class TestRecords:
         merchant.open.set()
         wait_until(lambda: under_way.attempts)
         pass_time(emulator, WEEK)
-        assert (under_way.state, len(merchant.letters)) == ("abandoned", 1)
+        assert (under_way.state, len(merchant.requests)) == ("abandoned", 1)
         assert emulator.webhooks.endpoints == (endpoint,)

@@ -29,9 +29,9 @@ def wait(emulator):
     assert emulator.webhooks.wait_until_idle(10)
 
 
-def events(letters):
+def events(requests):
     names = {"payment_session.updated": 0, "payment_token.updated": 1, "qualification_status.updated": 2}
-    return {EVENTS[names.get(letter.json["event_type"], 3)] for letter in letters}
+    return {EVENTS[names.get(request.json["event_type"], 3)] for request in requests}
 
 
 class TestRegister:
@@ -98,14 +98,14 @@ class TestRegister:
         assert signed.secrets != unsigned.secrets
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         wait(emulator)
-        assert sorted(len(letter.all("x-truemed-signature")) for letter in merchant.letters) == [0, 1]
+        assert sorted(len(request.all("x-truemed-signature")) for request in merchant.requests) == [0, 1]
 
     @pytest.mark.parametrize("wanted", [None, *[[event] for event in EVENTS], EVENTS[1:3], []])
     def test_endpoint_receives_selected_events_only(self, emulator, merchant, wanted):
         emulator.webhooks.register(merchant.url, events=wanted)
         everything(emulator)
         wait(emulator)
-        assert events(merchant.letters) == set(EVENTS if wanted is None else wanted)
+        assert events(merchant.requests) == set(EVENTS if wanted is None else wanted)
 
     def test_register_while_sending_is_thread_safe(self, emulator, merchant):
         emulator.webhooks.register(merchant.url)
@@ -126,7 +126,7 @@ class TestRegister:
         for thread in threads:
             thread.join(10)
         wait(emulator)
-        assert (len(merchant.letters), len(emulator.webhooks.endpoints)) == (30, 41)
+        assert (len(merchant.requests), len(emulator.webhooks.endpoints)) == (30, 41)
 
     def test_endpoint_registered_before_start_receives_deliveries(self, merchant):
         emulator = Emulator(sessions=0)
@@ -134,7 +134,7 @@ class TestRegister:
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         with emulator:
             wait(emulator)
-        assert len(merchant.letters) == 1
+        assert len(merchant.requests) == 1
 
 
 class TestRotateSecret:
@@ -147,16 +147,16 @@ class TestRotateSecret:
             )
             wait(emulator)
             secrets.append(emulator.webhooks.rotate_secret(endpoint.id))
-        signed = [[letter.is_signed(secret) for secret in secrets[:3]] for letter in merchant.letters]
+        signed = [[request.is_signed(secret) for secret in secrets[:3]] for request in merchant.requests]
         assert signed == [[True, False, False], [True, True, False], [False, True, True]]
-        assert [len(letter.signed_with()[1]) for letter in merchant.letters] == [1, 2, 2]
+        assert [len(request.signed_with()[1]) for request in merchant.requests] == [1, 2, 2]
 
     def test_rotation_without_overlap_signs_with_new_secret_only(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url)
         new = emulator.webhooks.rotate_secret(endpoint.id, overlap=False)
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-        (letter,) = merchant.wait(1)
-        assert (letter.is_signed(new), letter.is_signed(endpoint.secrets[0])) == (True, False)
+        (request,) = merchant.wait(1)
+        assert (request.is_signed(new), request.is_signed(endpoint.secrets[0])) == (True, False)
 
     def test_rotation_of_unsigned_endpoint_sends_new_secret(self, emulator, merchant):
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
@@ -172,7 +172,7 @@ class TestRotateSecret:
         new = emulator.webhooks.rotate_secret(endpoint.id, overlap=False)
         emulator.clock.advance(5)
         wait(emulator)
-        assert [letter.is_signed(new) for letter in merchant.letters] == [False, True]
+        assert [request.is_signed(new) for request in merchant.requests] == [False, True]
 
 
 class TestUnregister:
@@ -185,7 +185,7 @@ class TestUnregister:
         emulator.clock.advance(3600)
         wait(emulator)
         (delivery,) = emulator.webhooks.deliveries
-        assert (delivery.state, len(merchant.letters)) == ("abandoned", 1)
+        assert (delivery.state, len(merchant.requests)) == ("abandoned", 1)
 
     def test_unregister_abandons_in_flight_delivery(self, emulator, merchant):
         told = []
@@ -225,7 +225,7 @@ class TestUnregister:
 
 class TestSnapshot:
     @pytest.fixture
-    def saved(self, emulator, merchant):
+    def snapshot(self, emulator, merchant):
         """Two webhooks, and a delivery that failed once and one that has yet to begin; through JSON text."""
         emulator.webhooks.register(merchant.url, events=["qualification_session_complete"])
         emulator.webhooks.rotate_secret(emulator.webhooks.endpoints[0].id)
@@ -242,33 +242,33 @@ class TestSnapshot:
         wait(emulator)
         return json.loads(json.dumps(emulator.webhooks.dump()))
 
-    def test_loaded_webhooks_dump_the_same(self, emulator, merchant, saved):
+    def test_loaded_webhooks_dump_the_same(self, emulator, merchant, snapshot):
         with Emulator(sessions=0) as other:
-            other.webhooks.load(saved)
-            assert json.loads(json.dumps(other.webhooks.dump())) == saved
+            other.webhooks.load(snapshot)
+            assert json.loads(json.dumps(other.webhooks.dump())) == snapshot
             assert other.webhooks.endpoints == emulator.webhooks.endpoints
             assert [delivery.state for delivery in other.webhooks.deliveries] == ["waiting"] * 2
-            merchant.letters.clear()
+            merchant.requests.clear()
             other.clock.advance(5)
             wait(other)
             other.clock.advance(3600)
             wait(other)
-            assert [letter.data["status"] for letter in merchant.letters] == ["approved", "rejected"]
-            assert all(letter.is_signed(emulator.webhooks.endpoints[0].secrets[0]) for letter in merchant.letters)
+            assert [request.data["status"] for request in merchant.requests] == ["approved", "rejected"]
+            assert all(request.is_signed(emulator.webhooks.endpoints[0].secrets[0]) for request in merchant.requests)
             assert [len(delivery.attempts) for delivery in other.webhooks.deliveries] == [1, 2]
 
-    def test_load_replaces_everything(self, merchant, saved):
+    def test_load_replaces_everything(self, merchant, snapshot):
         with Emulator(sessions=0) as other:
             old = other.webhooks.register(merchant.url)
             other.webhooks.faults.add("delay")
             other.state.qualification_sessions.approve(other.state.qualification_sessions.add(status="processing"))
-            other.webhooks.load(saved)
+            other.webhooks.load(snapshot)
             assert old not in other.webhooks.endpoints
             assert len(other.webhooks.deliveries) == 2
 
-    def test_a_delivery_without_its_webhook_is_skipped(self, merchant, saved):
+    def test_delivery_without_its_webhook_is_skipped(self, merchant, snapshot):
         with Emulator(sessions=0) as other:
-            other.webhooks.load({**saved, "endpoints": saved["endpoints"][1:]})
+            other.webhooks.load({**snapshot, "endpoints": snapshot["endpoints"][1:]})
             assert (len(other.webhooks.endpoints), other.webhooks.deliveries) == (1, ())
 
     @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ class TestSnapshot:
         ],
         ids=str,
     )
-    def test_invalid_snapshot_changes_nothing(self, emulator, saved, broken):
+    def test_invalid_snapshot_changes_nothing(self, emulator, snapshot, broken):
         with pytest.raises(ValueError):
             emulator.webhooks.load(broken)
         assert len(emulator.webhooks.endpoints) == 2

@@ -46,7 +46,7 @@ def pass_time(emulator, seconds):
 
 
 def ids(merchant):
-    return [letter.json["webhook_delivery_id"] for letter in merchant.letters]
+    return [request.json["webhook_delivery_id"] for request in merchant.requests]
 
 
 def test_names_lists_all_faults(emulator):
@@ -65,9 +65,9 @@ class TestDuplicateDelivery:
         emulator.webhooks.faults.add("duplicate_delivery")
         merchant.plan = [500]
         happen()
-        assert len(merchant.letters) == 1
+        assert len(merchant.requests) == 1
         pass_time(emulator, 5)
-        assert len(merchant.letters) == 3
+        assert len(merchant.requests) == 3
 
     def test_rejected_copy_is_not_retried(self, emulator, merchant, happen):
         emulator.webhooks.faults.add("duplicate_delivery", n=2)
@@ -93,7 +93,7 @@ class TestReorder:
     def test_delivery_without_successor_is_sent_after_the_window(self, emulator, merchant, happen):
         emulator.webhooks.faults.add("reorder", times=1)
         (first,) = happen()
-        assert merchant.letters == []
+        assert merchant.requests == []
         pass_time(emulator, 5)
         (second,) = happen()
         assert ids(merchant) == [first.id, second.id]
@@ -103,7 +103,7 @@ class TestReorder:
         happen()
         emulator.webhooks.faults.add("delay", times=1)
         happen()
-        assert merchant.letters == []
+        assert merchant.requests == []
         pass_time(emulator, 60)
         assert ids(merchant) == [delivery.id for delivery in emulator.webhooks.deliveries]
 
@@ -113,7 +113,7 @@ def test_delay(emulator, merchant, happen):
     late, prompt = happen(2)
     assert ids(merchant) == [prompt.id]
     pass_time(emulator, 99 - 1)
-    assert len(merchant.letters) == 1
+    assert len(merchant.requests) == 1
     pass_time(emulator, 2)
     assert ids(merchant) == [prompt.id, late.id]
 
@@ -121,9 +121,9 @@ def test_delay(emulator, merchant, happen):
 def test_drop_until_retry(emulator, merchant, happen):
     fault = emulator.webhooks.faults.add("drop_until_retry", n=2)
     (delivery,) = happen()
-    assert merchant.letters == []
+    assert merchant.requests == []
     pass_time(emulator, 5)
-    assert merchant.letters == []
+    assert merchant.requests == []
     pass_time(emulator, 30)
     assert ids(merchant) == [delivery.id]
     assert [(each.failure, each.fault) for each in delivery.attempts] == [("lost", "drop_until_retry")] * 2 + [
@@ -136,7 +136,7 @@ class TestBadSignature:
     def test_signature_uses_another_secret(self, emulator, merchant, endpoint, happen):
         emulator.webhooks.faults.add("bad_signature", times=1)
         delivery, _ = happen(2)
-        forged, right = merchant.letters
+        forged, right = merchant.requests
         assert not forged.is_signed(endpoint.secrets[0])
         assert right.is_signed(endpoint.secrets[0])
         assert delivery.attempts[0].fault == "bad_signature"
@@ -145,8 +145,8 @@ class TestBadSignature:
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned")
         emulator.webhooks.faults.add("bad_signature")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-        (letter,) = merchant.wait(1)
-        (given,) = letter.all("x-truemed-api-key")
+        (request,) = merchant.wait(1)
+        (given,) = request.all("x-truemed-api-key")
         assert given not in endpoint.secrets
 
     def test_fault_acts_on_each_attempt(self, emulator, merchant, endpoint, happen):
@@ -155,7 +155,7 @@ class TestBadSignature:
         (delivery,) = happen()
         pass_time(emulator, 5)
         pass_time(emulator, 30)
-        assert [letter.is_signed(endpoint.secrets[0]) for letter in merchant.letters] == [False, False, True]
+        assert [request.is_signed(endpoint.secrets[0]) for request in merchant.requests] == [False, False, True]
         assert [each.fault for each in delivery.attempts] == ["bad_signature"] * 2 + [None]
 
 
@@ -163,25 +163,25 @@ class TestBadSignature:
 def test_stale_timestamp(emulator, merchant, endpoint, happen, given, seconds):
     emulator.webhooks.faults.add("stale_timestamp", **given)
     happen()
-    (letter,) = merchant.letters
-    t, _ = letter.signed_with()
+    (request,) = merchant.requests
+    t, _ = request.signed_with()
     assert abs(emulator.clock.now().timestamp() - seconds - t) < 60
-    assert letter.is_signed(endpoint.secrets[0])
+    assert request.is_signed(endpoint.secrets[0])
 
 
 class TestDoubleHeader:
     def test_wrong_header_precedes_right_one(self, emulator, merchant, endpoint, happen):
         emulator.webhooks.faults.add("double_header")
         happen()
-        (letter,) = merchant.letters
-        wrong, right = letter.all("x-truemed-signature")
-        assert [letter.is_signed(endpoint.secrets[0], header) for header in (wrong, right)] == [False, True]
+        (request,) = merchant.requests
+        wrong, right = request.all("x-truemed-signature")
+        assert [request.is_signed(endpoint.secrets[0], header) for header in (wrong, right)] == [False, True]
 
     def test_bad_signature_removes_the_right_header(self, emulator, merchant, endpoint, happen):
         emulator.webhooks.faults.add("double_header")
         emulator.webhooks.faults.add("bad_signature")
         (delivery,) = happen()
-        assert not merchant.letters[0].is_signed(endpoint.secrets[0])
+        assert not merchant.requests[0].is_signed(endpoint.secrets[0])
         assert delivery.attempts[0].fault == "double_header, bad_signature"
 
 
@@ -189,38 +189,38 @@ def test_rotate_secret(emulator, merchant, endpoint, happen):
     emulator.webhooks.faults.add("rotate_secret", times=1)
     happen(2)
     (rotated,) = emulator.webhooks.endpoints
-    assert [letter.is_signed(endpoint.secrets[0]) for letter in merchant.letters] == [False] * 2
-    assert [letter.is_signed(rotated.secrets[0]) for letter in merchant.letters] == [True] * 2
+    assert [request.is_signed(endpoint.secrets[0]) for request in merchant.requests] == [False] * 2
+    assert [request.is_signed(rotated.secrets[0]) for request in merchant.requests] == [True] * 2
 
 
 @pytest.mark.parametrize(("given", "size"), [({}, 2 * 1024**2), ({"size": 1000}, 1000)])
 def test_oversize_body(emulator, merchant, endpoint, happen, given, size):
     emulator.webhooks.faults.add("oversize_body", **given)
     (delivery,) = happen()
-    (letter,) = merchant.letters
-    assert letter.body == delivery.body + b" " * size
-    assert letter.is_signed(endpoint.secrets[0])
+    (request,) = merchant.requests
+    assert request.body == delivery.body + b" " * size
+    assert request.is_signed(endpoint.secrets[0])
 
 
 class TestScope:
     def test_times_limits_number_of_hits(self, emulator, merchant, happen):
         fault = emulator.webhooks.faults.add("duplicate_delivery", times=2)
         happen(4)
-        assert (len(merchant.letters), fault.hits, fault.active) == (6, 2, False)
+        assert (len(merchant.requests), fault.hits, fault.active) == (6, 2, False)
         assert (emulator.webhooks.faults.active, emulator.webhooks.faults.ended) == ((), (fault,))
 
     def test_event_restricts_deliveries(self, emulator, merchant, happen):
         fault = emulator.webhooks.faults.add("duplicate_delivery", event=CATALOG)
         happen()
-        assert (len(merchant.letters), fault.hits) == (1, 0)
+        assert (len(merchant.requests), fault.hits) == (1, 0)
         emulator.state.catalog_items.review(emulator.state.catalog_items.add(), "eligible")
         assert emulator.webhooks.wait_until_idle(10)
-        assert (len(merchant.letters), fault.hits) == (3, 1)
+        assert (len(merchant.requests), fault.hits) == (3, 1)
 
     def test_event_restricts_requests(self, emulator, merchant, endpoint, happen):
         fault = emulator.webhooks.faults.add("bad_signature", event=CATALOG)
         happen()
-        assert (merchant.letters[0].is_signed(endpoint.secrets[0]), fault.hits) == (True, 0)
+        assert (merchant.requests[0].is_signed(endpoint.secrets[0]), fault.hits) == (True, 0)
 
     def test_probability_depends_on_the_seed(self):
         def struck(seed, more=()):
@@ -236,7 +236,7 @@ class TestScope:
                             emulator.state.qualification_sessions.add(status="processing")
                         )
                     assert emulator.webhooks.wait_until_idle(20)
-                    assert len(merchant.letters) == 40 + fault.hits
+                    assert len(merchant.requests) == 40 + fault.hits
                     return [ids(merchant).count(delivery.id) for delivery in emulator.webhooks.deliveries]
             finally:
                 merchant.close()
@@ -251,7 +251,7 @@ class TestScope:
         with emulator.webhooks.faults.add("duplicate_delivery") as fault:
             happen()
         happen()
-        assert (len(merchant.letters), fault.hits, fault.active) == (3, 1, False)
+        assert (len(merchant.requests), fault.hits, fault.active) == (3, 1, False)
         fault.remove()
         assert emulator.webhooks.faults.ended == (fault,)
 
@@ -261,7 +261,7 @@ class TestScope:
         assert "rotate_secret" in repr(emulator.webhooks.faults)
         emulator.webhooks.faults.clear()
         happen()
-        assert len(merchant.letters) == 1
+        assert len(merchant.requests) == 1
         assert [fault.hits for fault in faults] == [0] * len(NAMES)
         assert (emulator.webhooks.faults.active, emulator.webhooks.faults.ended) == ((), ())
 

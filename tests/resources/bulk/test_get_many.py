@@ -76,7 +76,7 @@ async def test_non_string_ids_are_not_deduplicated(client):
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(0, 12)), st.integers(1, 8))
-def test_the_last_different_ids_are_remembered(numbers, most):
+def test_last_different_ids_are_remembered(numbers, most):
     """A model in a few plain lines: the last ``most`` different ids, in the order in which each came."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bulk, "MAX_REMEMBERED_IDS", most)
@@ -87,7 +87,7 @@ def test_the_last_different_ids_are_remembered(numbers, most):
             assert once._ids == set(remembered)
 
 
-def test_a_hundred_thousand_ids_are_remembered():
+def test_hundred_thousand_ids_are_remembered():
     assert bulk.MAX_REMEMBERED_IDS == 100_000
 
 
@@ -112,7 +112,7 @@ async def test_progress_counts_done_and_failed(client, ids, ordered):
     assert told[-1] == (9, 2, 9)
 
 
-async def test_the_total_is_unknown_without_a_length(client, ids):
+async def test_total_is_unknown_without_a_length(client, ids):
     told = Told()
     async for _ in client.qualification_sessions.get_many(iter(ids[:3]), progress=told):
         pass
@@ -194,7 +194,7 @@ async def test_progress_that_cannot_be_called_is_rejected_at_once(client, fetche
     assert fetched() == 0
 
 
-def test_the_synchronous_client_calls_progress_on_the_callers_thread(sync_client, ids):
+def test_synchronous_client_calls_progress_on_the_callers_thread(sync_client, ids):
     told, threads = Told(), set()
 
     def progress(done, failed, total):
@@ -210,7 +210,7 @@ def test_the_synchronous_client_calls_progress_on_the_callers_thread(sync_client
     assert told[-1] == (2 * len(ids) + 1, 1, 2 * len(ids) + 1)
 
 
-def test_the_synchronous_client_does_not_know_the_total_of_a_generator(sync_client, ids):
+def test_synchronous_client_does_not_know_the_total_of_a_generator(sync_client, ids):
     told = Told()
     list(sync_client.qualification_sessions.get_many((each for each in ids[:3]), progress=told))
     assert told[-1] == (3, 0, None)

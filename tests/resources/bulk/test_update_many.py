@@ -129,7 +129,7 @@ async def test_invalid_change_is_an_outcome_without_a_request(emulator, client, 
     assert len(keys_sent(emulator)) == 1
 
 
-async def test_a_key_of_the_callers_goes_first(emulator, client, free):
+async def test_idempotency_key_of_caller_has_priority(emulator, client, free):
     (one,) = free(1)
     change = QualificationSessionUpdateParams(one, user_id="me", idempotency_key="mine")
     (outcome,) = await outcomes_of(client, [change], run_id="run-1")
@@ -205,7 +205,7 @@ def key(run="run-1", id="qs_1", **fields):
     return derive_key(run, UPDATE_QUALIFICATION_SESSION, id, change.fields())
 
 
-def test_a_key_never_changes_from_version_to_version():
+def test_key_never_changes_from_version_to_version():
     """A run that crashed may be repeated by a newer version: this is what it finds its own changes by."""
     assert key() == PINNED
 
@@ -237,21 +237,21 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=3), JSON, min_size=2, max_size=4), st.randoms())
-def test_the_order_of_members_does_not_matter(metadata, draw):
+def test_order_of_members_does_not_matter(metadata, draw):
     """A mapping may come out of a set or a database in another order each time."""
     members = list(metadata.items())
     draw.shuffle(members)
     assert key(metadata=metadata) == key(metadata=dict(members))
 
 
-def test_a_text_is_taken_as_it_is():
+def test_text_is_taken_as_it_is():
     assert key(metadata='{"a":1,"b":2}') != key(metadata='{"b":2,"a":1}')
 
 
 # --- effects ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_repeated_run_has_each_effect_once(emulator, free, scale):
+async def test_repeated_run_has_each_effect_once(emulator, free, scale):
     """Three runs under faults that strike after the effect, in different orders, the last one without them."""
     ids = free(scale(60, 3_000))
     handles = [emulator.faults.add(name, method="POST", probability=share) for name, share in FAULTS.items()]
@@ -292,7 +292,7 @@ PROGRAM = """
 """
 
 
-def test_a_run_after_a_crash_has_each_effect_once(emulator, free, tmp_path):
+def test_run_after_a_crash_has_each_effect_once(emulator, free, tmp_path):
     """The process is killed with calls in flight; the next one knows nothing but the run's name and the changes."""
     ids = free(40)
     program = tmp_path / "program.py"
@@ -327,7 +327,7 @@ def test_a_run_after_a_crash_has_each_effect_once(emulator, free, tmp_path):
     assert {line.split()[1] for line in other.stdout.splitlines()} == {"UserIdAlreadySetError"}
 
 
-async def test_a_change_that_was_changed_does_not_collide(emulator, client, free):
+async def test_update_request_that_was_evolved_does_not_collide(emulator, client, free):
     """The file was corrected between the crash and the repeat: what is the same has one effect, the rest its own."""
     one, two = free(2)
     first = [QualificationSessionUpdateParams(each, metadata={"tier": "gold"}) for each in (one, two)]
@@ -343,7 +343,7 @@ async def test_a_change_that_was_changed_does_not_collide(emulator, client, free
 # --- the same without a loop --------------------------------------------------------------------------------------------
 
 
-def test_the_synchronous_client_makes_many_changes(emulator, sync_client, free):
+def test_synchronous_client_makes_many_changes(emulator, sync_client, free):
     ids = free(30)
     told = []
     outcomes = sync_client.qualification_sessions.update_many(

@@ -1,4 +1,4 @@
-"""Answers of a size that no client should take in, read by a client that counts and does not keep."""
+"""Responses of excessive size, read by a client that counts the bytes and does not keep them."""
 
 import gzip
 import socket

@@ -1,4 +1,4 @@
-"""Answers whose bytes are broken, as a socket sees them; what they answer to has had its effect."""
+"""Responses whose bytes are malformed, as a socket sees them; the request has had its effect."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The seam for faults: the moments at which one may act, and what the log says of it."""
+"""The phases in which a fault may act, and what the request log says of it."""
 
 import asyncio
 import http.client

@@ -1,4 +1,4 @@
-"""Answers that are HTTP and not what was promised, as a socket sees them."""
+"""Well-formed responses with an unexpected body or content type, as a socket sees them."""
 
 import gzip
 import json

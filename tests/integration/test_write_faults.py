@@ -1,6 +1,7 @@
-"""The fault matrix for every write about payments: what is retried, with which key, and which error is raised.
+"""The fault matrix for every write, and for a read that is a POST: what is retried, with which key, and which error is raised.
 
-Every row meets a write with a key and one without, in turn, through both clients; ``TRUEMED_LONG=1`` takes all of each.
+Every row meets a read, a write with a key and one without, in turn, through both clients; ``TRUEMED_LONG=1`` takes all
+of each.
 """
 
 import json
@@ -19,10 +20,10 @@ CART = {
     "order_items": [OrderItem(name="Sauna", price=1999, quantity=1)],
     "success_url": "https://shop.example/thanks",
 }
-DONE = b'{"id": "x", "refund_id": "x", "provision_token_request_id": "x"}'
+DONE = b'{"id": "x", "refund_id": "x", "provision_token_request_id": "x", "sku": "A-1"}'
 
 # How often each is sent stands in the matrix under: read, write with a key, write without one.
-KEYED, UNKEYED = 1, 2
+READ, KEYED, UNKEYED = 0, 1, 2
 CALLS = {
     "payment_sessions.create": (KEYED, lambda client: client.payment_sessions.create(**CART)),
     "payment_sessions.capture": (KEYED, lambda client: client.payment_sessions.capture("s", total_amount=1)),
@@ -32,11 +33,16 @@ CALLS = {
     "payment_tokens.create": (UNKEYED, lambda client: client.payment_tokens.create(metadata="m")),
     "payment_tokens.update": (UNKEYED, lambda client: client.payment_tokens.update("t", update_card_info=True)),
     "payment_tokens.delete": (UNKEYED, lambda client: client.payment_tokens.delete("t")),
+    "catalog_items.create": (UNKEYED, lambda client: client.catalog_items.create("A-1", name="Sauna")),
+    "catalog_items.update": (UNKEYED, lambda client: client.catalog_items.update("A-1", name="Sauna")),
+    "catalog_items.get": (READ, lambda client: client.catalog_items.get("A-1")),
 }  # fmt: skip
-# Answers of which no field is required, so that none can be missing; and one of which nothing is read at all.
+# Responses of which no field is required, so that none can be missing; and one of which nothing is read at all.
 NO_FAULT = {
     "payment_sessions.cancel": {"empty_200", "unexpected_204", "wrong_shape"},
     "payment_tokens.update": {"empty_200", "unexpected_204", "wrong_shape"},
+    "catalog_items.create": {"empty_200", "unexpected_204", "wrong_shape"},
+    "catalog_items.update": {"empty_200", "unexpected_204", "wrong_shape"},
     "payment_tokens.delete": {
         "empty_200", "unexpected_204", "wrong_shape", "close_delimited_empty", "truncate_gzip_clean",
         "truncate_close_delimited", "invalid_utf8", "nan", "deep_json", "wrong_top",
@@ -45,8 +51,8 @@ NO_FAULT = {
 
 
 def cases():
-    """Yield the cases of this run: row, name of the write, whether through the sync client."""
-    turns = {kind: [name for name, (each, _) in CALLS.items() if each == kind] for kind in (KEYED, UNKEYED)}
+    """Yield the cases of this run: row, name of the call, whether through the sync client."""
+    turns = {kind: [name for name, (each, _) in CALLS.items() if each == kind] for kind in (READ, KEYED, UNKEYED)}
     for at, row in enumerate(ROWS):
         for kind, names in turns.items():
             fit = [name for name in names if row.name not in NO_FAULT.get(name, ())]
@@ -74,8 +80,8 @@ async def test_fault(serve, client_for, row, name, sync):
 
 @pytest.mark.parametrize("sync", [False, True], ids=["async", "sync"])
 @pytest.mark.parametrize("name", CALLS)
-async def test_keyed_write_survives_a_lost_response(serve, client_for, name, sync):
-    """The first attempt may have been applied. With the key the second is the same request; without one there is none."""
+async def test_lost_response_is_retried_unless_the_write_has_no_key(serve, client_for, name, sync):
+    """The first attempt may have been applied. A read, or a write with a key, is the same request again."""
     kind, call = CALLS[name]
     done = answering(DONE)
 
@@ -87,7 +93,7 @@ async def test_keyed_write_survives_a_lost_response(serve, client_for, name, syn
 
     server = await serve(script)
     error = await error_of(client_for, server, call, 90.0, sync=sync)
-    if kind == KEYED:
+    if kind != UNKEYED:
         assert error is None
         assert len(server.requests) == 2
         assert server.requests[0].raw == server.requests[1].raw
@@ -108,8 +114,8 @@ async def test_post_without_body_sends_content_length_zero(serve, client_for, na
     assert request.header("transfer-encoding") == []
 
 
-def test_every_write_about_payments_is_tried():
-    """Every row, and each of the eight writes through both clients."""
+def test_every_call_is_tried_with_every_row():
+    """Every row, and each call through both clients."""
     tried = [case.values for case in cases()]
     assert {row.name for row, _, _ in tried} == {row.name for row in ROWS}
     assert {(name, sync) for _, name, sync in tried} == {(name, sync) for name in CALLS for sync in (False, True)}

@@ -1,4 +1,4 @@
-"""The log of what reached the server."""
+"""The log of the requests that reached the server."""
 
 import http.client
 import socket

@@ -1,4 +1,4 @@
-"""Answers that are right and late, by the clock."""
+"""Correct responses that are late, by the clock."""
 
 import math
 import time

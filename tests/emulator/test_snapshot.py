@@ -11,7 +11,7 @@ TOKENS = "/api/v1/payment_tokens"
 
 
 @pytest.fixture
-def saved(emulator, api):
+def snapshot(emulator, api):
     """Something of everything, through JSON text."""
     state = emulator.state
     api.post(CREATE, order(tokenize=True, amount_details={"total_discounts": 0}))
@@ -29,23 +29,23 @@ def saved(emulator, api):
     return json.loads(json.dumps(state.dump()))
 
 
-def test_loaded_state_dumps_the_same(emulator, saved):
+def test_loaded_state_dumps_the_same(emulator, snapshot):
     with Emulator(sessions=3) as other:
-        other.state.load(saved)
-        assert other.state.dump() == saved
+        other.state.load(snapshot)
+        assert other.state.dump() == snapshot
         for name, store in emulator.state.stores.items():
             assert store.rows
             assert other.state.stores[name].rows == store.rows
         assert abs(other.clock.ahead - 3600) < 1
 
 
-def test_life_goes_on(emulator, api, saved):
+def test_life_goes_on(emulator, api, snapshot):
     """Keys are answered as before, holds end as before."""
     first = api.post(CREATE, order(tokenize=True, amount_details={"total_discounts": 0}))
     (token,) = [row.id for row in emulator.state.payment_tokens.rows]
     failed = api.post(CREATE, order(payment_token=token, idempotency_key="renewal"))
     emulator.state.payment_sessions.add()
-    emulator.state.load(saved)
+    emulator.state.load(snapshot)
     assert emulator.state.payment_sessions.count == 4
     assert api.post(CREATE, order(tokenize=True, amount_details={"total_discounts": 0})).content == first.content
     refused(failed, "CardExpired", 422)
@@ -55,10 +55,10 @@ def test_life_goes_on(emulator, api, saved):
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"payouts": [{}]}, {"idempotency": None}, {"clock": {}}], ids=str)
-def test_changes_nothing_when_it_cannot_be_read(emulator, saved, change):
+def test_changes_nothing_when_it_cannot_be_read(emulator, snapshot, change):
     before = emulator.state.dump()
     with pytest.raises(ValueError, match="saved state"):
-        emulator.state.load({**saved, **change})
+        emulator.state.load({**snapshot, **change})
     assert emulator.state.dump() == before
 
 
@@ -67,11 +67,11 @@ def test_says_which_version_it_reads(emulator):
         emulator.state.load({})
 
 
-def test_a_lagging_listing_follows(emulator, api, saved):
+def test_listing_with_replica_lag_catches_up(emulator, api, snapshot):
     """What is loaded is there at once; what comes after it lags."""
     emulator.faults.add("replica_lag", n=2)
     emulator.state.qualification_sessions.add()
-    emulator.state.load(saved)
+    emulator.state.load(snapshot)
     assert len(api.ids()) == 1
     emulator.state.qualification_sessions.add()
     emulator.state.qualification_sessions.add()
@@ -80,8 +80,8 @@ def test_a_lagging_listing_follows(emulator, api, saved):
     assert len(api.ids()) == 2
 
 
-def test_loading_a_state_notifies_no_listener(emulator, saved):
+def test_loading_a_state_notifies_no_listener(emulator, snapshot):
     heard = []
     emulator.state.on_transition.append(heard.append)
-    emulator.state.load(saved)
+    emulator.state.load(snapshot)
     assert heard == []

@@ -1,4 +1,4 @@
-"""Correct answers that say what one would rather not hear, as a socket sees them."""
+"""Well-formed responses that reject a write, or lists that change while they are read, as a socket sees them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ def ids(emulator):
     return ids[::-1]
 
 
-def listed(raw, query=""):
+def list_ids(raw, query=""):
     return [row["qualification_session_id"] for row in raw.list(query).json["qualification_sessions"]]
 
 
@@ -58,35 +58,35 @@ def test_write_faults_do_not_affect_reads(emulator, raw, ids, name):
 
 @pytest.mark.parametrize("query", ["", "?status=pending"])
 def test_replica_lag(emulator, raw, ids, query):
-    before = listed(raw, query)
+    before = list_ids(raw, query)
     emulator.faults.add("replica_lag", n=2)
     new = emulator.state.qualification_sessions.add(created_at=START + timedelta(days=9))
     emulator.state.qualification_sessions.remove(ids[0])
-    assert listed(raw, query) == before
+    assert list_ids(raw, query) == before
     raw.update(ids[3], "someone")
-    assert listed(raw, query) == [new, *before]
+    assert list_ids(raw, query) == [new, *before]
     emulator.state.qualification_sessions.start_review(ids[5])
-    assert listed(raw, query) == [new, *before[1:]]
-    assert listed(raw, "?user_id=someone") == []
+    assert list_ids(raw, query) == [new, *before[1:]]
+    assert list_ids(raw, "?user_id=someone") == []
     assert raw.get(ids[3]).json["user_id"] == "someone"
     emulator.state.qualification_sessions.start_review(ids[6])
-    assert listed(raw, "?user_id=someone") == [ids[3]]
+    assert list_ids(raw, "?user_id=someone") == [ids[3]]
 
 
 def test_removed_replica_lag_shows_current_rows(emulator, raw, ids):
     with emulator.faults.add("replica_lag", n=5):
         emulator.state.qualification_sessions.remove(ids[0])
-        assert listed(raw) == ids
-    assert listed(raw) == ids[1:]
+        assert list_ids(raw) == ids
+    assert list_ids(raw) == ids[1:]
 
 
 @pytest.mark.parametrize("query", ["", "?status=pending"])
 def test_unstable_ties(emulator, raw, ids, query):
     ties = {emulator.state.qualification_sessions.add(created_at=START + timedelta(days=1)) for _ in range(6)}
     emulator.state.qualification_sessions.add(qualification_session_id="qs_undated", created_at=None)
-    stable = listed(raw, query)
+    stable = list_ids(raw, query)
     emulator.faults.add("unstable_ties")
-    orders = {tuple(listed(raw, query)) for _ in range(10)}
+    orders = {tuple(list_ids(raw, query)) for _ in range(10)}
     assert len(orders) > 5
     for order in orders:
         assert set(order[:6]) == ties
@@ -99,38 +99,38 @@ def test_clamp_page_size(emulator, raw, ids):
     received = raw.list("?page_size=100").json
     assert len(received["qualification_sessions"]) == 3
     assert received["pagination"] == {"count": 10, "current_page": 1, "last_page": 4, "page_size": 3}
-    assert listed(raw, "?page=4&page_size=100") == ids[9:]
+    assert list_ids(raw, "?page=4&page_size=100") == ids[9:]
 
 
 def test_insert_between_pages(emulator, raw, ids):
     """The end of one page is the beginning of the next."""
     emulator.faults.add("insert_between_pages", n=2)
-    assert listed(raw, "?page_size=4") == ids[:4]
-    assert listed(raw, "?page_size=4&page=2") == ids[2:6]
+    assert list_ids(raw, "?page_size=4") == ids[:4]
+    assert list_ids(raw, "?page_size=4&page=2") == ids[2:6]
     assert emulator.state.qualification_sessions.count == 14
-    assert listed(raw, "?page_size=4&page=99") == []
+    assert list_ids(raw, "?page_size=4&page=99") == []
     assert emulator.state.qualification_sessions.count == 14
 
 
 def test_insert_between_pages_matches_the_filter(emulator, raw, ids):
     emulator.state.qualification_sessions.start_review(ids[4])
     emulator.faults.add("insert_between_pages")
-    assert listed(raw, "?status=processing") == [ids[4]]
-    assert len(listed(raw, "?status=processing")) == 2
+    assert list_ids(raw, "?status=processing") == [ids[4]]
+    assert len(list_ids(raw, "?status=processing")) == 2
 
 
 def test_insert_between_pages_handles_missing_created_at(emulator, raw):
     id = emulator.state.qualification_sessions.add(created_at=None)
     emulator.faults.add("insert_between_pages", times=1)
-    assert listed(raw) == [id]
-    assert len(listed(raw)) == 2
+    assert list_ids(raw) == [id]
+    assert len(list_ids(raw)) == 2
 
 
 def test_delete_between_pages(emulator, raw, ids):
     """What was the beginning of the next page is never seen."""
     emulator.faults.add("delete_between_pages", n=2)
-    assert listed(raw, "?page_size=4") == ids[:4]
-    assert listed(raw, "?page_size=4&page=2") == ids[6:]
+    assert list_ids(raw, "?page_size=4") == ids[:4]
+    assert list_ids(raw, "?page_size=4&page=2") == ids[6:]
     assert emulator.state.qualification_sessions.count == 6
 
 
@@ -140,7 +140,7 @@ def test_delete_between_pages_changes_the_real_state_behind_a_replica(emulator, 
     emulator.faults.add("clamp_page_size", n=4)
     emulator.faults.add("delete_between_pages", n=3)
     emulator.state.qualification_sessions.remove(ids[0])
-    assert listed(raw) == ids[:4]
+    assert list_ids(raw) == ids[:4]
     assert [session.id for session in emulator.state.qualification_sessions.rows] == ids[4:]
 
 
