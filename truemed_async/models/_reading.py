@@ -67,9 +67,10 @@ class UnreadableRow:
         return getattr(self.model, "created_at", None)
 
 
-@attrs.frozen(kw_only=True)
 class TolerantPage(Page[T], Generic[T]):
     """A page in which an :class:`UnreadableRow` stands for each row that cannot be read."""
+
+    __slots__ = ()
 
 
 @cache
@@ -173,7 +174,7 @@ def _salvage(data: Any, kind: Any) -> Model | None:
 def _read_pagination(sent: Any, rows: int) -> Pagination | None:
     """Return the position of a page by what its members mean; ``None`` if that is uncertain."""
     try:
-        return typing.cast("Pagination", _structure_pagination(sent, Pagination))
+        return typing.cast("Pagination", structurer(Pagination)(sent))
     except StructureError:
         pass
     numbers: dict[str, int] = {}
@@ -192,6 +193,3 @@ def _read_pagination(sent: Any, rows: int) -> Pagination | None:
         return None
     last_page = numbers.get("last_page", max(1, -(-count // size)))
     return Pagination(count=count, current_page=page, last_page=last_page, page_size=size, extra=extra)
-
-
-_structure_pagination: Structure = converter.get_structure_hook(Pagination)
