@@ -16,7 +16,7 @@ from cyclopts import ValidationError
 import truemed_async
 from truemed_async import __version__
 from truemed_async.__main__ import main
-from truemed_async.cli.app import format_usage_error, run
+from truemed_async.cli.app import COMMANDS, format_usage_error, run
 from truemed_async.cli.output import Streams
 
 LIST = ("sessions", "list")
@@ -280,7 +280,7 @@ class TestUsageErrors:
             (("sessions", "lst"), 'unknown command "lst"; did you mean "list"?'),
             (
                 ("nonsense",),
-                'unknown command "nonsense"; choose from sessions, payments, tokens, catalog, reconciliations, webhooks, doctor, emulator',
+                f'unknown command "nonsense"; choose from {", ".join(COMMANDS)}',
             ),
             ((*LIST, "--formt", "csv"), "unknown option --formt; did you mean --format?"),
             ((*LIST, "--nonsense"), "unknown option --nonsense"),
