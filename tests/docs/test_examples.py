@@ -22,8 +22,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import tomllib
 import types
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime
 
@@ -248,22 +250,66 @@ def tracer(emulator, names):
 
 
 @contextmanager
-def postgres(emulator, names):
-    """Provide a database with an order, deliver its payment twice, and see the order paid."""
+def inbox_database():
+    """Provide a database to an example with an inbox; after it, yield a connection."""
     if find_postgres() is None:
         pytest.skip("POSTGRESQL IS NOT INSTALLED (Debian: apt install postgresql)")
     with closing(PostgresServer()) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", server.start().url())
         patch.setenv("TRUEMED_WEBHOOK_SECRET", SECRET)
+        yield server
+
+
+def deliver_to(receiver, numbers):
+    return [receiver.receive(body, signed(body)).status for body in map(captured, numbers)]
+
+
+@contextmanager
+def postgres(emulator, names):
+    """Provide a database with an order, deliver its payment twice, and see the order paid."""
+    with inbox_database() as server:
         yield
         with closing(server.connect()) as connection, closing(names["receiver"]._store) as inbox:
             inbox.create_schema()
             connection.execute("CREATE TABLE orders (id text, paid boolean)")
             connection.execute("INSERT INTO orders VALUES (%s, false)", [PAYMENT_SESSION["metadata"]])
-            body = captured()
-            statuses = [names["receiver"].receive(body, signed(body)).status for _ in range(2)]
-            assert statuses == ["handled", "duplicate"]
+            assert deliver_to(names["receiver"], (1, 1)) == ["handled", "duplicate"]
             assert connection.execute("SELECT paid FROM orders").fetchall() == [(True,)]
+
+
+@contextmanager
+def postgres_queue(emulator, names):
+    """Deliver events, some twice, to a queue with two workers, whose function fails at times; each job is done once."""
+    shipped, failures, lock = [], [ValueError(), ValueError()], threading.Lock()
+
+    def ship(payment_session_id):
+        with lock:
+            if failures:
+                raise failures.pop()
+            shipped.append(payment_session_id)
+
+    def work(server):
+        with closing(server.connect()) as connection:
+            while True:
+                try:
+                    if not names["work_once"](connection):
+                        return
+                except ValueError:
+                    continue
+
+    names["ship"] = ship
+    with inbox_database() as server:
+        yield
+        with closing(server.connect()) as connection, closing(names["receiver"]._store) as inbox:
+            inbox.create_schema()
+            connection.execute(names["CREATE_JOBS"])
+            assert deliver_to(names["receiver"], [*range(20), 3, 4]) == ["handled"] * 20 + ["duplicate"] * 2
+            with ThreadPoolExecutor(2) as pool:
+                for worker in [pool.submit(work, server) for _ in range(2)]:
+                    worker.result(SECONDS)
+            assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+    assert sorted(shipped) == sorted(f"ps_{number}" for number in range(20))
+    assert not failures
 
 
 @contextmanager
@@ -326,6 +372,7 @@ FIXTURES = {
     "outage": outage,
     "payment-sessions": payment_sessions,
     "postgres": postgres,
+    "postgres-queue": postgres_queue,
     "quiet": quiet,
     "served": served,
     "tracer": tracer,

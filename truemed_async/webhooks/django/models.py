@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db import models
 
+fields: Any = models  # the stubs leave the types of fields open without their plugin
+
 
 class Delivery(models.Model):
     """An event that is handled or being handled. It contains no body and no personal data.
@@ -12,10 +14,10 @@ class Delivery(models.Model):
     case.
     """
 
-    id: Any = models.CharField(max_length=64, primary_key=True)
-    owner: Any = models.CharField(max_length=64)
-    done: Any = models.BooleanField()
-    expires_at: Any = models.DateTimeField(db_index=True)
+    id = fields.CharField(max_length=64, primary_key=True)
+    owner = fields.CharField(max_length=64)
+    done = fields.BooleanField()
+    expires_at = fields.DateTimeField(db_index=True)
 
     class Meta:
         """Names for the admin."""
