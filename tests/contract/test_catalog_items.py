@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.scripted_transport import answering
+from tests.support.fake_transport import answering
 from truemed_async.models import CatalogEligibility
 
 ITEM: dict[str, Any] = {

@@ -13,8 +13,8 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.support.fake_transport import answering
 from tests.support.paths import FIXTURES
-from tests.support.scripted_transport import answering
 from truemed_async import AmountDetails, Idempotency, NextBillInfo, OrderItem, RequestOptions
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.errors import APIError, BadRequestError, NotFoundError, RateLimitedError, ServerError
@@ -238,7 +238,7 @@ async def test_error_response_is_an_error_of_its_class(row, status, code, kind, 
     assert (error.status, error.code, error.message, error.endpoint) == (status, code, "canary", row.name)
     assert error.outcome == outcome
     if status < 429:
-        assert (error.attempts, len(wire.sent)) == (1, 1)
+        assert (error.attempts, len(wire.requests)) == (1, 1)
     assert error.idempotency_key == (row.body["idempotency_key"] if row.idempotency is KEYED else None)
     assert "canary" not in str(error)
 
@@ -249,14 +249,14 @@ async def test_unkeyed_write_is_not_repeated_once_it_may_have_been_applied(row, 
     client, wire = answering(response)
     with pytest.raises(ServerError) as caught:
         await row.call(client)
-    assert (caught.value.outcome, caught.value.idempotency_key, len(wire.sent)) == ("unknown", None, 1)
+    assert (caught.value.outcome, caught.value.idempotency_key, len(wire.requests)) == ("unknown", None, 1)
 
 
 @EACH_UNKEYED
 async def test_unkeyed_write_is_repeated_if_it_was_certainly_not_applied(row):
     client, wire = answering((429, {}), row.success)
     await row.call(client)
-    assert len(wire.sent) == 2
+    assert len(wire.requests) == 2
 
 
 @pytest.mark.parametrize("response", [(503, {}), (400, {"error": "ServerError", "message": "x"})])
@@ -264,6 +264,6 @@ async def test_unkeyed_write_is_repeated_if_it_was_certainly_not_applied(row):
 async def test_reads_and_keyed_writes_are_repeated_with_the_same_bytes(row, response):
     client, wire = answering(response, row.success)
     await row.call(client)
-    first, second = wire.sent
+    first, second = wire.requests
     assert (first.body and first.body.value) == (second.body and second.body.value)
     assert first.url == second.url

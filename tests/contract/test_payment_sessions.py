@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.scripted_transport import answering
+from tests.support.fake_transport import answering
 from truemed_async import (
     PAYMENT_SESSION_ID,
     AmountDetails,
@@ -246,7 +246,7 @@ async def test_server_error_that_stays_is_one():
     client, wire = answering((400, {"error": "ServerError", "message": "x"}))
     with pytest.raises(ServerError) as caught:
         await client.payment_sessions.void(ID)
-    assert (caught.value.status, caught.value.outcome, len(wire.sent)) == (400, "unknown", 3)
+    assert (caught.value.status, caught.value.outcome, len(wire.requests)) == (400, "unknown", 3)
 
 
 ARGUMENTS: dict[str, dict[str, Any]] = {

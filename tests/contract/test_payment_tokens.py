@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.scripted_transport import answering
+from tests.support.fake_transport import answering
 
 TOKEN: dict[str, Any] = {
     "payment_token": "ptok_1",

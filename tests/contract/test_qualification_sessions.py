@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.scripted_transport import answering
+from tests.support.fake_transport import answering
 from truemed_async.models import QualificationStatus
 
 SESSION: dict[str, Any] = {"qualification_session_id": "qs_abc123", "status": "approved"}

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.support.scripted_transport import answering
+from tests.support.fake_transport import answering
 from truemed_async import endpoints
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import Payout, Transaction
@@ -36,7 +36,7 @@ async def test_day_is_required(name):
     client, wire = answering(NONE)
     with pytest.raises(TypeError, match=name):
         await client.reconciliations.list_transactions(**{key: day for key, day in DAYS.items() if key != name})
-    assert wire.sent == []
+    assert wire.requests == []
 
 
 async def test_days_are_inclusive():

@@ -1,4 +1,7 @@
-"""Shared by pure tests: a fake clock, a scripted transport, and raw responses."""
+"""A transport that responds from a script and records the requests, a client that uses it, and raw responses.
+
+No network, no waiting.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,12 @@ from multidict import CIMultiDict
 
 from tests.support.clock import FakeClock
 from tests.support.paths import FIXTURES
+from tests.support.recording_server import KEY
+from truemed_async import AsyncTruemed
 from truemed_async._core.endpoint import Endpoint, Idempotency
 from truemed_async._core.failure import AttemptFailure
+from truemed_async._core.pipeline import Pipeline
+from truemed_async._core.request import Request
 from truemed_async._core.response import RawResponse
 from truemed_async.errors import AttemptTimeoutError, CallOutcome, ConnectError, DisconnectedError
 
@@ -33,8 +40,8 @@ def fixtures() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def raw(status: int = 200, body: Any = b"{}", *, has_length: bool = True, **headers: str) -> RawResponse:
-    """Return an answer; header names are written with underscores, and what is not bytes is sent as JSON."""
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    """Return a response; header names are written with underscores, and a body that is not bytes is sent as JSON."""
+    content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
     return RawResponse(status, named, content, has_length)
 
@@ -63,10 +70,17 @@ class Sent:
     """What one attempt carried, and when it began."""
 
     at: float
-    body: bytes | None
-    key: str | None
+    request: Request
     connect: float
     seconds: float
+
+    @property
+    def body(self) -> bytes | None:
+        return None if self.request.body is None else self.request.body.value
+
+    @property
+    def key(self) -> str | None:
+        return self.request.idempotency_key
 
 
 Step = AttemptFailure | RawResponse | Callable[[], AttemptFailure | RawResponse]
@@ -85,14 +99,47 @@ class FakeTransport:
     def bind(self) -> asyncio.Semaphore:
         return self.slots
 
-    async def send(self, request: Any, *, connect: float, seconds: float) -> RawResponse | AttemptFailure:
-        body = None if request.body is None else request.body.value
-        self.sent.append(Sent(self.clock.now, body, request.idempotency_key, connect, seconds))
+    async def send(self, request: Request, *, connect: float, seconds: float) -> RawResponse | AttemptFailure:
+        self.sent.append(Sent(self.clock.now, request, connect, seconds))
         step = self.script[min(len(self.sent), len(self.script)) - 1]
         self.clock.now += min(self.took, seconds)
         if self.took > seconds:
             return timed_out()
         return step() if callable(step) else step
+
+    @property
+    def requests(self) -> list[Request]:
+        return [each.request for each in self.sent]
+
+    @property
+    def only(self) -> Request:
+        """The one request."""
+        (request,) = self.requests
+        return request
+
+    @property
+    def body(self) -> Any:
+        """The decoded body of the one request."""
+        return json.loads(self.only.body.value)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query of the one request."""
+        return dict(self.only.url.query)
+
+    @property
+    def line(self) -> str:
+        """The method and path of the one request."""
+        return f"{self.only.endpoint.method} {self.only.url.path}"
+
+
+def answering(*answers: Any) -> tuple[AsyncTruemed, FakeTransport]:
+    """Return a client and its transport, which responds with these bodies and 200, or with ``(status, body)``."""
+    clock = FakeClock()
+    script = [raw(*each) if isinstance(each, tuple) else raw(200, each) for each in answers]
+    client, wire = AsyncTruemed(KEY), FakeTransport(clock, *script)
+    client._state = attrs.evolve(client._state, pipeline=Pipeline(wire, clock))
+    return client, wire
 
 
 @contextmanager
