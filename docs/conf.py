@@ -12,7 +12,9 @@ from sphinx.util.docutils import SphinxDirective
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import cli_reference  # noqa: E402
 import endpoint_table  # noqa: E402
+import fault_catalog  # noqa: E402
 
 from truemed_async import __version__, emulator, models  # noqa: E402
 
@@ -108,6 +110,20 @@ class EndpointTable(SphinxDirective):
         return self.parse_text_to_nodes(endpoint_table.markdown())
 
 
+class CommandReference(SphinxDirective):
+    """``{cli}``: every command with its arguments and options, generated from the program."""
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(cli_reference.markdown(), allow_section_headings=True)
+
+
+class FaultCatalog(SphinxDirective):
+    """``{faults}``: every fault of the emulator with its parameters and an example, generated from the registries."""
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(fault_catalog.markdown(), allow_section_headings=True)
+
+
 def keep_sentences(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Keep napoleon from reading "text: more text" of a field or property as its type and description."""
     if what in ("attribute", "data", "property"):
@@ -116,7 +132,9 @@ def keep_sentences(app: Sphinx, what: str, name: str, obj: object, options: obje
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", keep_sentences, priority=400)  # napoleon has 500
+    app.add_directive("cli", CommandReference)
     app.add_directive("emulator", EmulatorReference)
     app.add_directive("endpoints", EndpointTable)
+    app.add_directive("faults", FaultCatalog)
     app.add_directive("models", ModelReference)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

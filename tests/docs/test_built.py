@@ -9,6 +9,10 @@ import pytest
 
 import truemed_async
 from tests.support.paths import ROOT
+from truemed_async.cli.app import COMMANDS, make_app
+from truemed_async.cli.output import Streams
+from truemed_async.emulator import FAULTS, Emulator
+from truemed_async.emulator.webhooks.faults import WebhookFaults
 from truemed_async.endpoints import ENDPOINTS
 
 
@@ -60,3 +64,59 @@ def test_every_page_is_reachable(built):
     pages = {page.relative_to(ROOT / "docs").with_suffix(".html") for page in (ROOT / "docs").rglob("*.md")}
     for page in pages:
         assert (built / page).is_file()
+
+
+def commands_of(app, path=("truemed",)):
+    """Yield every command with its app, from the command line itself."""
+    groups = [name for name in app if not name.startswith("-")]
+    if app.default_command is not None:
+        yield " ".join(path), app
+    for name in groups:
+        yield from commands_of(app[name], (*path, name))
+
+
+def test_every_command_and_its_options_are_in_the_reference(built):
+    page = (built / "reference" / "cli.html").read_text(encoding="utf-8")
+    sections = dict(re.findall(r'<section id="([\w-]+)">(.*?)(?=<section|</section>)', page, re.DOTALL))
+    app = make_app(Streams.standard(), COMMANDS)
+    commands = dict(commands_of(app))
+    of_every_command = {argument.name for argument in app.meta.assemble_argument_collection()}
+    assert len(commands) > 30
+    for command, each in commands.items():
+        text = html.unescape(re.sub(r"<[^>]+>", "", sections[command.replace(" ", "-")])).replace("’", "'")
+        assert each.help.partition("\n")[0].split("``")[0] in text, command
+        for argument in each.assemble_argument_collection():
+            if argument.parse and argument.show and argument.name not in of_every_command:
+                assert argument.name in text, (command, argument.name)
+                assert all(choice in text for choice in argument.get_choices() or ()), (command, argument.name)
+
+
+def test_options_of_every_command_are_in_the_reference_once(built):
+    text = text_of(built / "reference" / "cli.html")
+    assert text.count("--base-url STR") == text.count("--env CHOICE") == 1
+
+
+@pytest.mark.parametrize("catalog", [FAULTS, WebhookFaults.catalog], ids=["requests", "webhooks"])
+def test_every_fault_and_its_parameters_are_in_the_catalog(built, catalog):
+    page = (built / "reference" / "faults.html").read_text(encoding="utf-8")
+    for fault in catalog.values():
+        start = page.index(f"<h3>{fault.name}<")
+        section = html.unescape(re.sub(r"<[^>]+>", "", page[start : page.index("</section>", start)]))
+        for word in fault.description.replace("``", "").split(" "):
+            assert word.strip("\"'") in section.replace("’", "'"), fault.name
+        for name, parameter in fault.parameters.items():
+            row = re.search(rf"^{name}\n(.+)\n(.+)$", section, re.MULTILINE)
+            assert row, (fault.name, name)
+            assert (row[2] == "required") is (parameter.default is parameter.empty)
+
+
+def test_the_emulator_accepts_every_example_of_the_catalog(built, monkeypatch):
+    monkeypatch.chdir(ROOT / "tests" / "emulator" / "faults")
+    text = text_of(built / "reference" / "faults.html")
+    examples = re.findall(r"^emulator\.(?:webhooks\.)?faults\.add\(.*\)$", text, re.MULTILINE)
+    assert len(examples) == len(FAULTS) + len(WebhookFaults.catalog)
+    with Emulator() as emulator:
+        for example in examples:
+            active = eval(example.replace("certificate.pem", "certificate_wrong.pem"), {"emulator": emulator})
+            assert active.active, example
+            active.remove()

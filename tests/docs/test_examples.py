@@ -52,7 +52,17 @@ VALIDATED = {"json": json.loads, "toml": tomllib.loads}
 # What Sphinx runs when it builds the documentation; `code-block` is not among them: it would hide an example.
 # What `literalinclude` shows is run by tests/frameworks.
 DIRECTIVES = frozenset(
-    {"{emulator}", "{endpoints}", "{eval-rst}", "{include}", "{literalinclude}", "{models}", "{toctree}"}
+    {
+        "{cli}",
+        "{emulator}",
+        "{endpoints}",
+        "{eval-rst}",
+        "{faults}",
+        "{include}",
+        "{literalinclude}",
+        "{models}",
+        "{toctree}",
+    }
 )
 
 FENCE = re.compile(r" *(?P<fence>`{3,}|~{3,})(?P<language>[^\s`]*).*")
