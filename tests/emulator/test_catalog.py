@@ -62,7 +62,7 @@ def test_rejects_a_sku_that_is_taken(api):
     assert detail(api).json["object"]["name"] == "Infrared sauna"
 
 
-def test_responses_a_key_as_before(api):
+def test_key_responds_as_before(api):
     """docs/truemed-api.md 1.5: no key is documented: one that is given counts."""
     first = create(api, idempotency_key="k")
     assert create(api, idempotency_key="k").content == first.content
@@ -94,7 +94,7 @@ def test_rejects_an_update_without(api, member):
     refused(api.post(f"{CATALOG}/items/update", body), "ValidationError")
 
 
-def test_responses_404_to_an_unknown_sku(api):
+def test_unknown_sku_responds_404(api):
     """docs/truemed-api.md 1.4: 404 Not Found."""
     refused(api.post(f"{CATALOG}/items/update", UPDATE), "NotFound", 404)
     refused(detail(api), "NotFound", 404)

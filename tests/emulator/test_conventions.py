@@ -32,7 +32,7 @@ def test_states_every_documented_route_once():
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_responses_every_route(api, route):
+def test_every_route_responds(api, route):
     """docs/truemed-api.md 2: none is left to a 501."""
     answer = api.send(route.method, re.sub(r"\{\w+\}", "x", route.path), {})
     assert answer.status in {200, 400, 404}
@@ -54,7 +54,7 @@ def test_route_without_a_handler_responds_501(monkeypatch):
     assert emulator.requests[-1].route == "things.list"
 
 
-def test_responses_in_json(emulator, api):
+def test_responses_are_json(emulator, api):
     """docs/truemed-api.md 1.3: application/json."""
     assert api.list().headers["Content-Type"] == "application/json"
 
@@ -81,7 +81,7 @@ def test_takes_the_key_in_any_case_of_its_header(emulator, api, name):
 @pytest.mark.parametrize(
     "path", ["/nowhere", LIST + "/", "/api/v1/qualification_session/", "/api/v1/qualification_session/a/b"]
 )
-def test_responses_404_to_an_unknown_path(emulator, api, path):
+def test_unknown_path_responds_404(emulator, api, path):
     """Truemed, "Get Qualification Session Details": "404 Not Found Error"; docs/truemed-api.md 1.4: error and message."""
     answer = api.send("GET", path)
     assert answer.status == 404
@@ -101,7 +101,7 @@ def test_responses_404_to_an_unknown_path(emulator, api, path):
         ("GET", "/api/v1/payment_tokens/create", "POST"),
     ],
 )
-def test_responses_405_to_the_wrong_verb(api, method, path, allow):
+def test_wrong_method_responds_405(api, method, path, allow):
     """Truemed, "List Qualification Sessions": "405 Method Not Allowed Error"."""
     answer = api.send(method, path)
     assert answer.status == 405

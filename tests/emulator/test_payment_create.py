@@ -7,7 +7,7 @@ import pytest
 from tests.support.factories import CREATE, ORDER, one, order, refused
 
 
-def test_responses_with_an_id_and_where_to_send_the_customer(emulator, api):
+def test_request_responds_with_id_and_redirect_url(emulator, api):
     """docs/truemed-api.md 2.1 P1: response 200, `id` (a UUID) and `redirect_url`."""
     answer = api.post(CREATE, ORDER)
     assert answer.status == 200
@@ -183,7 +183,7 @@ def test_lets_a_free_trial_cost_nothing(api, changes, status):
 # --- idempotency --------------------------------------------------------------------------------------------------
 
 
-def test_responses_the_same_key_with_the_same_session(emulator, api):
+def test_same_key_responds_with_the_same_session(emulator, api):
     """docs/truemed-api.md 2.1 P1: same key → same id."""
     first = api.post(CREATE, ORDER)
     assert api.post(CREATE, dict(reversed(ORDER.items()))).content == first.content

@@ -35,7 +35,7 @@ def test_captures_a_hold(emulator, api):
     assert shown["captured_on"] >= shown["authorized_on"]
 
 
-def test_responses_the_same_key_with_the_same_capture(emulator, api):
+def test_same_key_responds_with_the_same_capture(emulator, api):
     """docs/truemed-api.md 2.1 P4: `id` is stable per key; 1.5: a replay with the same key never gets SessionCaptured."""
     id = held(emulator)
     first = capture(api, id)
@@ -91,7 +91,7 @@ def test_rejects_to_capture(emulator, api, status, error):
 
 
 @pytest.mark.parametrize("action", ["capture", "void", "cancel"])
-def test_responses_400_to_an_unknown_session(api, action):
+def test_unknown_session_responds_400(api, action):
     """docs/truemed-api.md 1.4: PaymentSessionDoesNotExist is a 400."""
     body = {"total_amount": 1, "idempotency_key": KEY}
     refused(api.post(one("nobody", action), body), "PaymentSessionDoesNotExist")
@@ -133,7 +133,7 @@ def test_voids_a_hold(emulator, api):
     assert void(api, id).content == answer.content
 
 
-def test_responses_a_second_void_with_the_first(emulator, api):
+def test_second_void_responds_with_the_first(emulator, api):
     """docs/truemed-api.md 2.1 P5: the errors are complete, and none is for a hold that is released already: our choice."""
     id = held(emulator)
     assert void(api, id, "1").json == void(api, id, "2").json
@@ -175,7 +175,7 @@ def test_cancels_what_is_pending(emulator, api, body):
     assert api.read(one(id)).json["status"] == "canceled"
 
 
-def test_responses_the_same_key_with_the_same_cancellation(emulator, api):
+def test_same_key_responds_with_the_same_cancellation(emulator, api):
     """docs/truemed-api.md 1.5: whether cancel has a key is not known: one that is given counts."""
     id = emulator.state.payment_sessions.add()
     first = api.post(one(id, "cancel"), {"idempotency_key": KEY})
@@ -216,7 +216,7 @@ def test_refunds(emulator, api, reason):
     refused(refund(api, id, 1, idempotency_key="3"), "AmountInvalid")
 
 
-def test_responses_the_same_key_with_the_same_refund(emulator, api):
+def test_same_key_responds_with_the_same_refund(emulator, api):
     """docs/truemed-api.md 1.5: same key → same result; "unique per refund request"."""
     id, other = paid(emulator), paid(emulator)
     first = refund(api, id, 10_00)

@@ -28,7 +28,7 @@ FIELDS = {
 }
 
 
-def test_responses_by_the_id_in_the_path(emulator, api):
+def test_response_has_the_id_of_the_path(emulator, api):
     """Truemed, "Get Qualification Session Details": "based on the `qualification_session_id`", from the URL path."""
     emulator.state.qualification_sessions.add(qualification_session_id="qs_1")
     emulator.state.qualification_sessions.add(qualification_session_id="qs_2")
@@ -83,7 +83,7 @@ def test_shows_datetimes_in_utc_with_milliseconds(emulator, api):
     assert api.get(id).json["created_at"] == "2026-01-02T06:00:00.000Z"
 
 
-def test_responses_404_to_an_unknown_id(api):
+def test_unknown_id_responds_404(api):
     """Truemed, "Get Qualification Session Details": "404 Not Found Error"; docs/truemed-api.md 1.4: its body."""
     answer = api.get("qs_none")
     assert answer.status == 404

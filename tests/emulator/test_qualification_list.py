@@ -40,66 +40,10 @@ def test_orders_equal_times_the_same_each_time(emulator, api):
     assert api.ids() == ["qs_c", "qs_b", "qs_a", "qs_z"]
 
 
-def test_defaults_to_page_1_of_30(emulator, api):
-    """Truemed, "List Qualification Sessions": page "Defaults to 1.", page_size "Defaults to 30."."""
-    fill(emulator, 31)
-    answer = api.list().json
-    assert answer["qualification_sessions"][0]["qualification_session_id"] == "qs_030"
-    assert len(answer["qualification_sessions"]) == 30
-    assert answer["pagination"] == {"count": 31, "current_page": 1, "last_page": 2, "page_size": 30}
-
-
 def test_holds_whole_sessions(emulator, api):
     """Truemed, "List Qualification Sessions": "An array of qualification_session objects"."""
     fill(emulator, 1)
     assert api.list().json["qualification_sessions"] == [api.get("qs_000").json]
-
-
-def test_pages_cover_all_sessions_once(emulator, api):
-    """Truemed, "List Qualification Sessions": `page` is "which page to access", `page_size` the records per page."""
-    fill(emulator, 7)
-    pages = [api.ids(f"?page={page}&page_size=3") for page in (1, 2, 3)]
-    assert pages == [["qs_006", "qs_005", "qs_004"], ["qs_003", "qs_002", "qs_001"], ["qs_000"]]
-
-
-def test_states_count_page_and_last_page(emulator, api):
-    """Truemed, "List Qualification Sessions": pagination has "the current page, page size, total count, and last page"."""
-    fill(emulator, 7)
-    pagination = api.list("?page=2&page_size=3").json["pagination"]
-    assert pagination == {"count": 7, "current_page": 2, "last_page": 3, "page_size": 3}
-
-
-def test_is_empty_past_the_last_page(emulator, api):
-    """Our choice: a page past the last is empty, not an error."""
-    fill(emulator, 2)
-    answer = api.list("?page=9")
-    assert answer.status == 200
-    assert answer.json["qualification_sessions"] == []
-    assert answer.json["pagination"]["current_page"] == 9
-
-
-def test_has_a_first_page_when_nothing_matches(api):
-    """Our choice: the last page of an empty listing is 1."""
-    assert api.list().json == {
-        "qualification_sessions": [],
-        "pagination": {"count": 0, "current_page": 1, "last_page": 1, "page_size": 30},
-    }
-
-
-def test_cuts_the_page_size_and_is_reported(emulator, api):
-    """docs/truemed-api.md 1.6: the largest page_size is not known. Our choice: it is cut, and the echo is what was used."""
-    fill(emulator, 5)
-    emulator.state.max_page_size = 2
-    answer = api.list("?page=2&page_size=100").json
-    assert [row["qualification_session_id"] for row in answer["qualification_sessions"]] == ["qs_002", "qs_001"]
-    assert answer["pagination"] == {"count": 5, "current_page": 2, "last_page": 3, "page_size": 2}
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "1.5", "abc", "", "%20", "1_0", "%D9%A1", "99999999999"])
-@pytest.mark.parametrize("parameter", ["page", "page_size"])
-def test_rejects_what_is_no_page(api, parameter, value):
-    """Truemed, "List Qualification Sessions": integers; 400 with `ValidationError`: invalid request."""
-    refused(api.list(f"?{parameter}={value}"), parameter)
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])

@@ -65,7 +65,7 @@ def test_requires_an_idempotency_key(emulator, api, id, body):
     assert emulator.state.qualification_sessions.get(id).user_id is None
 
 
-def test_responses_a_duplicate_with_the_original(emulator, api):
+def test_duplicate_responds_with_the_original(emulator, api):
     """Truemed, "Update a Qualification Session": a duplicate "is deduplicated and returns the original response"."""
     id = emulator.state.qualification_sessions.add(status="processing")
     first = api.update(id, {"idempotency_key": KEY, "user_id": "u"})
@@ -165,7 +165,7 @@ def test_takes_any_content_type(emulator, api, id, content_type):
     assert api.send("POST", path, {"idempotency_key": KEY, "user_id": "u"}, headers).status == 200
 
 
-def test_responses_404_to_an_unknown_id(api):
+def test_unknown_id_responds_404(api):
     """docs/truemed-api.md 1.4: 404 Not Found."""
     answer = api.update("qs_none", {"idempotency_key": KEY, "user_id": "u"})
     assert (answer.status, answer.json["error"]) == (404, "NotFound")

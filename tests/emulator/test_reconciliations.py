@@ -1,6 +1,6 @@
 """The endpoints about reconciliations: docs/truemed-api.md 2.5, R1 and R2."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -129,11 +129,3 @@ def test_needs_both_days(api, path, query):
 def test_rejects_what_is_no_boolean(api):
     """docs/truemed-api.md 2.5 R2: boolean."""
     refused(api.read(TRANSACTIONS + ALL + "&include_pending_payouts=no"), "ValidationError")
-
-
-def test_pages_of_30(emulator, api):
-    """docs/truemed-api.md 2.5 R2: page 1, page_size 30."""
-    for number in range(31):
-        emulator.state.payouts.add(payout_id=f"{number}", amount=1, arrival_date=date(2026, 1, 1) + timedelta(number))
-    assert len(rows(api, PAYOUTS)) == 30
-    assert api.read(PAYOUTS + ALL).json["pagination"]["count"] == 31

@@ -41,7 +41,7 @@ def test_rejects_an_unknown_token(emulator, api):
 
 
 @pytest.mark.parametrize("failure", ["CardExpired", "CardDeclined", "CardRequired", "RequalificationRequired"])
-def test_responses_422_to_a_failed_charge(emulator, api, tokens, failure):
+def test_failed_charge_responds_422(emulator, api, tokens, failure):
     """docs/truemed-api.md 2.1 P1: 422 with redirect_url and an enum naming the cause (values and key are assumed)."""
     token = tokens.add()
     tokens.fail_next_charge(token, failure)

@@ -49,7 +49,7 @@ def test_takes_a_request_of_nothing(emulator, api):
     assert api.read(f"{TOKENS}/{token}").json["customer_email"] == "customer@example.com"
 
 
-def test_responses_the_same_key_with_the_same_request(emulator, api):
+def test_same_key_responds_with_the_same_request(emulator, api):
     """docs/truemed-api.md 1.5: whether create has a key is not known: one that is given counts."""
     first = api.post(f"{TOKENS}/create", {"idempotency_key": "k"})
     assert api.post(f"{TOKENS}/create", {"idempotency_key": "k"}).content == first.content
@@ -63,7 +63,7 @@ def test_rejects_members_of_another_kind(api, body):
     refused(api.post(f"{TOKENS}/create", body), "ValidationError")
 
 
-def test_responses_404_to_an_unknown_request(api):
+def test_unknown_request_responds_404(api):
     """docs/truemed-api.md 1.4: 404 Not Found."""
     refused(request_of(api, "nobody"), "NotFound", 404)
 
@@ -88,7 +88,7 @@ def test_has_no_letter_that_is_not_verified(emulator, api):
     assert api.read(f"{TOKENS}/{emulator.state.payment_tokens.add()}").json["lmn_expires_at"] is None
 
 
-def test_responses_404_to_an_unknown_token(api):
+def test_unknown_token_responds_404(api):
     """docs/truemed-api.md 2.2 T2: 404 when unknown, by the generic table."""
     refused(api.read(f"{TOKENS}/nobody"), "NotFound", 404)
 
@@ -189,14 +189,14 @@ def test_sends_the_customer_to_give_a_card(emulator, api, token):
     assert update(api, token, {"update_card_info": False}).json["next_action"] is None
 
 
-def test_responses_the_same_key_with_the_same_update(api, token):
+def test_same_key_responds_with_the_same_update(api, token):
     """docs/truemed-api.md 1.5, as above; the scope is the token: our choice."""
     first = update(api, token, {"idempotency_key": "k"})
     assert update(api, token, {"idempotency_key": "k"}).content == first.content
 
 
 @pytest.mark.parametrize("action", ["update", "delete"])
-def test_responses_404_to_a_change_of_an_unknown_token(api, action):
+def test_change_of_unknown_token_responds_404(api, action):
     """docs/truemed-api.md 2.2 T5: 404 if unknown."""
     refused(api.post(f"{TOKENS}/nobody/{action}"), "NotFound", 404)
 
