@@ -34,6 +34,7 @@ import attrs
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from celery.contrib.testing.worker import start_worker
 
 from tests.support.databases import PostgresServer, find_postgres
 from tests.support.example_webhooks import webhooks
@@ -323,6 +324,27 @@ def postgres_queue(emulator, names):
 
 
 @contextmanager
+def celery_queue(emulator, names):
+    """Deliver events, one twice, and let a worker do the tasks."""
+    shipped, done = [], threading.Event()
+
+    def ship(payment_session_id):
+        shipped.append(payment_session_id)
+        if len(shipped) == 5:
+            done.set()
+
+    names["ship"] = ship
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CELERY_BROKER", "memory://")
+        patch.setenv("TRUEMED_WEBHOOK_SECRET", SECRET)
+        yield
+    assert deliver_to(names["receiver"], [*range(5), 3]) == ["handled"] * 5 + ["duplicate"]
+    with start_worker(names["app"], pool="solo", perform_ping_check=False, loglevel="ERROR"):
+        assert done.wait(SECONDS)
+    assert shipped == [f"ps_{number}" for number in range(5)]
+
+
+@contextmanager
 def quiet(emulator, names):
     """Restore the logging configuration."""
     root, own = logging.getLogger(), logging.getLogger("truemed_async")
@@ -375,6 +397,7 @@ def outage(emulator, names):
 
 FIXTURES = {
     "books": books,
+    "celery-queue": celery_queue,
     "channels": channels,
     "delivery": delivery,
     "lost-responses": lost_responses,
