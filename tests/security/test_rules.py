@@ -171,6 +171,7 @@ ALLOWED = {
     ("logging", "_core/attempt_log.py"): (4, "the one place that logs: the import, the logger, and two lines"),
     ("logging", "webhooks/_stores.py"): (3, "a removed file: the import, the logger, and one line"),
     ("logging", "webhooks/_receiver.py"): (5, "the result of a delivery: the import, the logger, and three lines"),
+    ("running what was read", "webhooks/redis.py"): (4, "scripts of that file, which the Redis server runs"),
     ("running what was read", "models/_compile.py"): (1, "code made from our own classes at import, never from data"),
 }
 
@@ -224,7 +225,9 @@ def test_http_librarys_client_is_used_in_one_file():
         for node in ast.walk(tree):
             if isinstance(node, (ast.Import, ast.ImportFrom)) and id(node) not in skipped:
                 modules = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
-                if any(module.split(".")[0] == "aiohttp" for module in modules) and not file.startswith("emulator/"):
+                uses = any(module.split(".")[0] == "aiohttp" for module in modules)
+                # The decoders of bodies have no request, and so no key.
+                if uses and "aiohttp.compression_utils" not in modules and not file.startswith("emulator/"):
                     at_runtime.add(file)
     clients = {"client.py", "sync/_generated.py"}  # for an annotation, which must resolve at run time
     assert at_runtime == {"_core/transport.py", "webhooks/aiohttp.py", *clients}  # webhooks serve with `aiohttp.web`

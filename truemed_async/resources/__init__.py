@@ -28,3 +28,7 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY_IMPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LAZY_IMPORTS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
