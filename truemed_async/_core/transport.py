@@ -412,14 +412,13 @@ async def _read(response: aiohttp.ClientResponse, *, is_decoded: bool) -> RawRes
         body = await _read_stream(response.content, limit)
         if not body and response.content.total_bytes and success:
             return _failure(DecodeError, "a middleware of the session consumed the body", max_retries=0)
-    is_too_large = len(body) > limit
     encoding = response.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
-    if encoding and (not is_decoded or encoding == "x-gzip"):
+    if encoding and (not is_decoded or encoding == "x-gzip") and (len(body) <= limit or not success):
         try:
             body = decode_content(body, encoding, limit + 1)
         except ValueError:
             return _failure(ProtocolError, "the response's compression is broken", max_retries=1)
-    if is_too_large or len(body) > limit:
+    if len(body) > limit:
         response.close()
         if success:
             return _failure(ResponseTooLargeError, f"the response is larger than {limit} bytes", max_retries=0)
