@@ -151,7 +151,7 @@ def store_url(request, kind):
 @pytest.mark.parametrize("kind", ["postgres inbox", "postgres", "redis"])
 @pytest.mark.timeout(WATCHDOG)
 def test_killed_processes_lose_no_event(request, kind, effects, scale):
-    count, kills = scale((200, 12), (10_000, 300))  # not every process dies: some deliveries do not reach the handler
+    count, kills = scale((200, 12), (10_000, 400))  # not every process dies: some deliveries do not reach the handler
     truemed = Truemed(count, kills)
     deliver_all(truemed, kind, effects.url, store_url(request, kind))
     counted = effects.count()
@@ -159,7 +159,7 @@ def test_killed_processes_lose_no_event(request, kind, effects, scale):
     print(kind, dict(truemed.kills), dict(truemed.results), "doubled:", len(doubled))
     assert counted.keys() == set(range(truemed.events)), "none lost"
     assert set(DEATHS) <= truemed.kills.keys()
-    assert sum(truemed.kills.values()) >= kills * 2 // 3
+    assert sum(truemed.kills.values()) >= kills // 2
     if kind == "postgres inbox":
         assert not doubled
     else:
