@@ -22,7 +22,7 @@ nox.options.stop_on_first_error = False
 nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "browser", "tests"]
 
 WORKERS = str((os.cpu_count() or 1) + 1)  # tests also wait
-SOURCES = ",dlt"  # the extras of truemed_async.sources: large, and tested on one Python
+SOURCES = ",dlt,spark"  # the extras of truemed_async.sources: large, and tested on one Python
 PYTHONS = ["3.11", "3.12", "3.13"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -56,6 +56,8 @@ if not (shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/i
     warn("POSTGRESQL IS NOT INSTALLED: ITS STORES ARE NOT TESTED")
 if not (shutil.which("redis-server") or shutil.which("valkey-server")):
     warn("REDIS IS NOT INSTALLED: ITS STORES ARE NOT TESTED")
+if not shutil.which("java"):
+    warn("JAVA IS NOT INSTALLED: SPARK IS NOT TESTED")
 INSTALLED = [python for python in PYTHONS if is_installed(python)]
 for missing in sorted({*PYTHONS} - {*INSTALLED}):
     warn(f"PYTHON {missing} IS NOT INSTALLED: THE TESTS DO NOT RUN ON IT")

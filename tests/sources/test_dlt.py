@@ -43,6 +43,7 @@ def pipeline(tmp_path, monkeypatch):
         pipelines_dir=str(tmp_path / "pipelines"),
     )
     yield pipeline
+    pipeline.activate()  # the test may have activated another one
     pipeline.deactivate()  # otherwise its state is that of the next test
 
 
@@ -291,7 +292,7 @@ def test_source_is_faster_than_the_generic_one(pipeline, monkeypatch, tmp_path):
     generic = dlt.pipeline(
         "generic",
         destination=dlt.destinations.duckdb(str(tmp_path / "generic.duckdb")),
-        dataset_name="generic",
+        dataset_name="rest",
         pipelines_dir=str(tmp_path / "pipelines"),
     )
     with Emulator(sessions=0, latency=0.05) as emulator:

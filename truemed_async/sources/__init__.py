@@ -1,1 +1,1 @@
-"""Sources for data platforms: see ``dlt``."""
+"""Sources for data platforms: see ``dlt`` and ``spark``."""
