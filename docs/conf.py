@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 from pathlib import Path
 
+import attrs
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -33,8 +35,10 @@ myst_heading_anchors = 3
 # Some docstrings write code in single backticks, which is the default role of reStructuredText.
 default_role = "code"
 autoclass_content = "class"
+autodoc_preserve_defaults = True  # as in the source: not the address of a function
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+python_maximum_signature_line_length = 80  # a longer signature has one parameter a line
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_numpy_docstring = False
@@ -124,6 +128,46 @@ class FaultCatalog(SphinxDirective):
         return self.parse_text_to_nodes(fault_catalog.markdown(), allow_section_headings=True)
 
 
+# What users construct. Other models, errors, enumerations, protocols and parts of the emulator come from the library:
+# their constructors are no part of the reference.
+CONSTRUCTED = frozenset(
+    {
+        "AmountDetails",
+        "CatalogItemParams",
+        "DeepLink",
+        "Dialect",
+        "Emulator",
+        "Endpoint",
+        "LineItem",
+        "NextBillInfo",
+        "OrderItem",
+        "PaymentMethod",
+        "QualificationSessionUpdateParams",
+        "RawResponse",
+        "RequestOptions",
+        "RetryPolicy",
+        "RowType",
+        "Timeouts",
+        "UserMatch",
+    }
+)
+
+
+def hide_constructors(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
+) -> tuple[str, None] | None:
+    """Leave out the signature of a class that users do not construct."""
+    if not signature or not isinstance(obj, type) or obj.__name__ in CONSTRUCTED:
+        return None
+    is_made_by_library = (
+        attrs.has(obj)
+        or issubclass(obj, (BaseException, enum.Enum))
+        or getattr(obj, "_is_protocol", False)
+        or name.startswith(f"{emulator.__name__}.")
+    )
+    return ("", None) if is_made_by_library else None
+
+
 def keep_sentences(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Keep napoleon from reading "text: more text" of a field or property as its type and description."""
     if what in ("attribute", "data", "property"):
@@ -131,6 +175,7 @@ def keep_sentences(app: Sphinx, what: str, name: str, obj: object, options: obje
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("autodoc-process-signature", hide_constructors)
     app.connect("autodoc-process-docstring", keep_sentences, priority=400)  # napoleon has 500
     app.add_directive("cli", CommandReference)
     app.add_directive("emulator", EmulatorReference)

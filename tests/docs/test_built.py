@@ -120,3 +120,42 @@ def test_the_emulator_accepts_every_example_of_the_catalog(built, monkeypatch):
             active = eval(example.replace("certificate.pem", "certificate_wrong.pem"), {"emulator": emulator})
             assert active.active, example
             active.remove()
+
+
+def signatures_of(page):
+    """Return the name and the text of each signature of a page."""
+    found = re.findall(
+        r'<dt class="sig sig-object py" id="([^"]+)">(.*?)</dt>', page.read_text(encoding="utf-8"), re.DOTALL
+    )
+    return [(name, html.unescape(re.sub(r"<[^>]+>", "", text)).strip()) for name, text in found]
+
+
+@pytest.mark.parametrize("name", ["errors", "models", "emulator"])
+def test_constructors_that_only_the_library_calls_are_hidden(name, built):
+    signatures = dict(signatures_of(built / "reference" / f"{name}.html"))
+    classes = {each: text for each, text in signatures.items() if text.startswith(("class ", "exception "))}
+    shown = {each.rpartition(".")[2] for each, text in classes.items() if "(" in text}
+    assert (
+        shown
+        == {
+            "errors": set(),
+            "models": {"AmountDetails", "DeepLink", "NextBillInfo", "OrderItem", "QualificationSessionUpdateParams"},
+            "emulator": {"Dialect", "Emulator", "LineItem", "PaymentMethod", "RawResponse"},
+        }[name]
+    )
+    assert len(classes) > 20
+
+
+def test_long_signatures_of_the_reference_have_a_parameter_a_line(built):
+    signatures = [each for page in (built / "reference").glob("*.html") for each in signatures_of(page)]
+    assert any("\n" in text for _, text in signatures)
+    for name, text in signatures:
+        assert " at 0x" not in text, name
+        if "(" in text:
+            assert max(map(len, text.splitlines())) < 160, name
+
+
+def test_no_name_is_in_the_reference_twice(built):
+    names = [name for page in (built / "reference").glob("*.html") for name, _ in signatures_of(page)]
+    assert len(names) == len(set(names))
+    assert not [name for name in names if name.count("truemed_async") != 1]
