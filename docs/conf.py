@@ -61,7 +61,7 @@ nitpick_ignore_regex = [
     # Names of other projects: fetching their inventories needs the network.
     (
         "py:.*",
-        r"(_pytest|abc|aiohttp|asyncio|collections|concurrent|datetime|decimal|dlt|enum|inspect|os|psycopg|psycopg_pool|pyarrow|pyspark|redis|sqlite3|ssl|types|yarl)\..*",
+        r"(_pytest|abc|aiohttp|asyncio|collections|concurrent|datetime|decimal|dlt|enum|inspect|opentelemetry|os|psycopg|psycopg_pool|pyarrow|pyspark|redis|sqlite3|ssl|types|yarl)\..*",
     ),
     # The same names as docstrings and signatures abbreviate them.
     (

@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("endpoints",),
     ("resources",),
     ("client",),
-    ("diagnostics", "exports"),
+    ("diagnostics", "exports", "opentelemetry"),
     ("sync",),
     ("sources",),
     ("cli",),
@@ -210,6 +210,12 @@ def test_aiohttp_is_imported_in_one_file_and_by_servers():
     assert [found.target for found in imports_of("webhooks.aiohttp") if found.target.startswith("aiohttp")] == [
         "aiohttp.web"
     ]
+
+
+def test_opentelemetry_is_imported_by_the_hooks_for_it_alone():
+    importers = {found.module for found in every_import() if found.target.split(".")[0] == "opentelemetry"}
+    assert importers == {"opentelemetry"}
+    assert not [found for found, target in internal_imports() if inside(target, "opentelemetry")]
 
 
 def test_pure_files_do_no_input_output():

@@ -163,5 +163,5 @@ def test_attempt_has_no_personal_fields():
     names: list[Any] = [field.name for field in attrs.fields(Attempt)]
     assert names == [
         "endpoint", "method", "route", "number", "started_at", "elapsed", "status", "error", "outcome", "request_id",
-        "retry_in",
+        "retry_in", "server_address", "server_port", "rate_limit_wait",
     ]  # fmt: skip

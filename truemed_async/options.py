@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, Protocol, cast, get_args
 
 import attrs
 
@@ -142,6 +142,9 @@ class Attempt:
         outcome: ``None`` on success, otherwise as on :class:`~truemed_async.errors.CallError`.
         request_id: The server's request id, if it sent one.
         retry_in: Seconds until the next attempt, or ``None`` if this was the last.
+        server_address: The host of the server.
+        server_port: The port of the server.
+        rate_limit_wait: Seconds that the client held this attempt back after a 429, before it started.
     """
 
     endpoint: str
@@ -155,7 +158,47 @@ class Attempt:
     outcome: CallOutcome | None
     request_id: str | None
     retry_in: float | None
+    server_address: str
+    server_port: int
+    rate_limit_wait: float
 
 
 Hook = Callable[[Attempt], object]
 """Called after each attempt, on the event loop: it must be quick and must not block."""
+
+
+@attrs.frozen(kw_only=True)
+class CallStart:
+    """One call, as a :class:`CallHook` receives it before anything is sent. It contains nothing personal.
+
+    Attributes:
+        endpoint: The endpoint's name.
+        method: The HTTP method, ``"GET"`` or ``"POST"``.
+        route: The path template, without ids.
+        server_address: The host of the server.
+        server_port: The port of the server.
+    """
+
+    endpoint: str
+    method: str
+    route: str
+    server_address: str
+    server_port: int
+
+
+class CallHook(Protocol):
+    """A hook that is called after each attempt, like any :data:`Hook`, and also at the start and the end of a call.
+
+    Both run in the task and context of the call, so that a context variable set at the start is visible in between.
+    """
+
+    def __call__(self, attempt: Attempt, /) -> object:
+        """Receive an attempt that has ended."""
+        ...
+
+    def start_call(self, call: CallStart, /) -> Callable[[BaseException | None], object]:
+        """Receive a call before it waits for a connection, and return a function that is called when it has ended.
+
+        That function receives the call's error, also a cancellation, or ``None`` on success. It cannot change the result.
+        """
+        ...

@@ -19,6 +19,7 @@ def attempt(**given: Any) -> Attempt:
     usual: dict[str, Any] = {
         "endpoint": "things.get", "method": "GET", "route": "/things", "number": 2, "started_at": 1.0, "elapsed": 1.25,
         "status": 200, "error": None, "outcome": None, "request_id": "r-1", "retry_in": None,
+        "server_address": "api.example.com", "server_port": 443, "rate_limit_wait": 0.0,
     }  # fmt: skip
     return Attempt(**{**usual, **given})
 

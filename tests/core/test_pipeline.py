@@ -277,6 +277,7 @@ async def test_rate_limited_call_keeps_its_attempts():
     response = await world.send()
     assert response.attempts == 1
     assert world.clock.slept == pytest.approx([0.1, 0.1], rel=0.1)
+    assert [attempt.rate_limit_wait for attempt in world.attempts] == pytest.approx([0.0, 0.1, 0.1], rel=0.1)
 
 
 async def test_slot_assigned_before_a_rate_cut_is_reassigned():
@@ -325,7 +326,15 @@ async def test_hooks_see_each_attempt():
     world = World(raw(500, {"error": "canary"}, x_request_id="r-1"), refused(), OK, took=0.25)
     await world.send(KEYED, key="canary", body={"user_id": "canary"})
     wall = FakeClock().wall()
-    common = {"endpoint": "things.change", "method": "POST", "route": "/things", "elapsed": pytest.approx(0.25)}
+    common = {
+        "endpoint": "things.change",
+        "method": "POST",
+        "route": "/things",
+        "elapsed": pytest.approx(0.25),
+        "server_address": "api.truemed.com",
+        "server_port": 443,
+        "rate_limit_wait": 0.0,
+    }
     assert [attrs.asdict(attempt) for attempt in world.attempts] == [
         {
             **common, "number": 1, "started_at": pytest.approx(wall), "status": 500, "error": "ServerError",

@@ -86,16 +86,17 @@ class Pipeline:
     async def send(self, request: Request, settings: CallSettings) -> Response[Any]:
         """Return the response, or raise the error of the call."""
         self._keys.check(request)
-        async with self._transport.bind():
-            result = await _Call(request, settings, self._transport, self._clock, self._limiter, self._budget).run()
-        if not isinstance(result, CallError):
-            if settings.validation == "lenient":
-                self._warn_of_mismatches(request.endpoint.name, result.value)
-            return result
-        try:
-            raise result
-        finally:
-            del result  # otherwise the error's traceback refers to this frame, and the frame to the error
+        with attempt_log.CallScope(request, settings.hooks):
+            async with self._transport.bind():
+                result = await _Call(request, settings, self._transport, self._clock, self._limiter, self._budget).run()
+            if not isinstance(result, CallError):
+                if settings.validation == "lenient":
+                    self._warn_of_mismatches(request.endpoint.name, result.value)
+                return result
+            try:
+                raise result
+            finally:
+                del result  # otherwise the error's traceback refers to this frame, and the frame to the error
 
     def _warn_of_mismatches(self, endpoint: str, value: object) -> None:
         """Warn of each field with a value of the wrong type, once per endpoint, without the value."""
@@ -121,6 +122,7 @@ class _Call:
     earlier_outcome: CallOutcome = "not_sent"  # of earlier attempts: one unknown leaves the call unknown
     retry_cost: int = 0
     deadline: float = 0.0
+    rate_limit_wait: float = 0.0  # before the current attempt
 
     async def run(self) -> Response[Any] | CallError:
         clock, request = self.clock, self.request
@@ -163,14 +165,17 @@ class _Call:
 
     async def _wait_for_rate_limit(self) -> bool:
         """Wait until the rate limiter allows the next attempt; ``False`` if that would be after the deadline."""
+        self.rate_limit_wait = 0.0
         while True:
-            generation = self.limiter.generation
-            wait = self.limiter.reserve(self.clock.monotonic(), until=self.deadline)
+            generation, start = self.limiter.generation, self.clock.monotonic()
+            wait = self.limiter.reserve(start, until=self.deadline)
             if not wait:
                 return wait is not None
             await self.clock.sleep(wait)
+            now = self.clock.monotonic()
+            self.rate_limit_wait += now - start
             if generation == self.limiter.generation:
-                return self.clock.monotonic() < self.deadline
+                return now < self.deadline
 
     def _decide(self, failure: AttemptFailure, now: float) -> Decision:
         return decide(
@@ -223,6 +228,9 @@ class _Call:
                 outcome=None if failure is None else failure.outcome,
                 request_id=raw.request_id,
                 retry_in=retry_in,
+                server_address=self.request.url.host or "",
+                server_port=self.request.url.port or 0,
+                rate_limit_wait=self.rate_limit_wait,
             ),
             self.settings.hooks,
         )

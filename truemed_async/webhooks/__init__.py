@@ -30,6 +30,7 @@ from truemed_async.webhooks._receiver import (
     DeliveryResult,
     DeliveryStatus,
     EventHandler,
+    EventHook,
     InboxHandler,
     Receiver,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "DeliveryStatus",
     "Event",
     "EventHandler",
+    "EventHook",
     "EventType",
     "Headers",
     "Inbox",

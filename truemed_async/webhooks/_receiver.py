@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Generic, Self, TypeVar, cast
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 import attrs
 
@@ -24,7 +25,7 @@ from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError, PayloadError, StaleDeliveryError, SyncInAsyncError
 from truemed_async.webhooks._events import Event, PaymentTokenUpdated
 from truemed_async.webhooks._parse import is_test_event
-from truemed_async.webhooks._signature import Headers
+from truemed_async.webhooks._signature import Headers, single_header
 from truemed_async.webhooks._stores import AsyncDedupStore, AsyncInbox, Claim, DedupStore, Inbox, MemoryDedupStore
 from truemed_async.webhooks._verify import (
     DEFAULT_CLOCK_SKEW,
@@ -163,6 +164,75 @@ InboxHandler = Callable[[Event, Any], object]
 DeliveryHook = Callable[[DeliveryResult], object]
 """Called with the result of each delivery, before the response is sent."""
 
+
+class EventHook(Protocol):
+    """A hook that is called with each result, like any ``DeliveryHook``, and also before an event is handled.
+
+    Both methods run in the context in which the handler is called, so that it sees a context variable set at the start.
+    """
+
+    def __call__(self, result: DeliveryResult, /) -> object:
+        """Receive the result of a delivery."""
+        ...
+
+    def start_event(
+        self, event: Event, trace_headers: Mapping[str, str], /
+    ) -> Callable[[DeliveryResult | BaseException], object]:
+        """Receive a verified event, and return a function that is called with its result once it is processed.
+
+        Args:
+            event: The event, which contains personal data.
+            trace_headers: ``traceparent`` and ``tracestate`` of the delivery, if it has them (W3C Trace Context).
+
+        If the processing is interrupted, the function is called with the exception instead, such as a cancellation.
+        """
+        ...
+
+
+class _EventScope:
+    """Surrounds the processing of an event with the hooks that have ``start_event``."""
+
+    def __init__(
+        self, hooks: Sequence[DeliveryHook], event: Event, delivery: Sensitive[tuple[bytes, Headers]] | None
+    ) -> None:
+        self._hooks = hooks
+        self._event = event
+        self._delivery = delivery
+        self._ends: list[Callable[[DeliveryResult | BaseException], object]] = []
+        self.result: DeliveryResult | None = None
+
+    def __enter__(self) -> Self:
+        for hook in self._hooks:
+            start_event = getattr(hook, "start_event", None)
+            if start_event is not None:
+                end = _call_hook(start_event, self._event, _trace_headers(self._delivery))
+                if end is not None:
+                    self._ends.append(end)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for end in reversed(self._ends):
+            _call_hook(end, self.result if error is None else error)
+
+
+def _call_hook(hook: Callable[..., Any], *arguments: object) -> Any:
+    """Call a hook. If it raises, log the exception, and return ``None``."""
+    try:
+        return hook(*arguments)
+    except Exception:  # a broken hook must not turn a handled event into a failure
+        logger.exception("a hook of truemed_async.webhooks raised")
+        return None
+
+
+def _trace_headers(delivery: Sensitive[tuple[bytes, Headers]] | None) -> Mapping[str, str]:
+    if delivery is None:
+        return {}
+    found = {name: single_header(delivery.value[1], name) for name in ("traceparent", "tracestate")}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 _Call = Callable[..., Awaitable[Any]]
 """Call ``function(*args)`` and wait for it, whether it is a function or a coroutine function."""
 
@@ -252,10 +322,7 @@ class _BaseReceiver(Generic[S]):
             exc_info=result.error if result.status is DeliveryStatus.FAILED else None,
         )
         for hook in self._hooks:
-            try:
-                hook(result)
-            except Exception:  # a broken hook must not turn a handled event into a failure
-                logger.exception("a hook of truemed_async.webhooks raised")
+            _call_hook(hook, result)
         return result
 
     def _verify(self, delivery: Sensitive[tuple[bytes, Headers]]) -> Event | DeliveryResult:
@@ -273,6 +340,14 @@ class _BaseReceiver(Generic[S]):
             return DeliveryResult(status=DeliveryStatus.VERIFICATION)
         stale = isinstance(verified, StaleDeliveryError)
         return DeliveryResult(status=DeliveryStatus.STALE if stale else DeliveryStatus.REFUSED, error=verified)
+
+    async def _process_and_record(
+        self, event: Event, call: _Call, delivery: Sensitive[tuple[bytes, Headers]] | None
+    ) -> DeliveryResult:
+        """Process an event, which comes from elsewhere if there is no delivery, and record its result."""
+        with _EventScope(self._hooks, event, delivery) as scope:
+            result = scope.result = self._record(await self._process(event, call), delivered=delivery is not None)
+            return result
 
     async def _process(self, event: Event, call: _Call) -> DeliveryResult:
         """Claim the event, call the handler, and confirm the claim; release it if the handler fails."""
@@ -393,7 +468,7 @@ class Receiver(_BaseReceiver[DedupStore | Inbox]):
             minutes without, where nothing else prevents a replay. Truemed redelivers for up to 7 days and may not sign
             again: without a store, genuine events can be refused as stale.
         clock_skew: How far ahead of this machine's clock a delivery may have been signed.
-        hooks: Called with each :class:`DeliveryResult`, for metrics and alerts.
+        hooks: Called with each :class:`DeliveryResult`, for metrics and alerts; see also :class:`EventHook`.
         clock: Returns the current time, aware; for tests.
 
     Raises:
@@ -417,7 +492,7 @@ class Receiver(_BaseReceiver[DedupStore | Inbox]):
         verified = self._verify(delivery)
         if isinstance(verified, DeliveryResult):
             return self._record(verified)
-        return self._record(self._process_here(verified))
+        return self._process_here(verified, delivery)
 
     def handle_events(self, events: Iterable[Event]) -> CatchUpResult:
         """Call the handler with events that come from elsewhere than a delivery, once each, and return what became of them.
@@ -427,10 +502,10 @@ class Receiver(_BaseReceiver[DedupStore | Inbox]):
         Args:
             events: The events. One whose handler raises does not affect the others.
         """
-        return CatchUpResult.of(self._record(self._process_here(event), delivered=False) for event in events)
+        return CatchUpResult.of(self._process_here(event, None) for event in events)
 
-    def _process_here(self, event: Event) -> DeliveryResult:
-        return _run_without_loop(self._process(event, _call_in_this_thread))
+    def _process_here(self, event: Event, delivery: Sensitive[tuple[bytes, Headers]] | None) -> DeliveryResult:
+        return _run_without_loop(self._process_and_record(event, _call_in_this_thread, delivery))
 
 
 async def _call_in_this_thread(function: Callable[..., Any], *args: Any) -> Any:
@@ -497,7 +572,7 @@ class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore | Inbox | AsyncIn
         verified = self._verify(delivery)
         if isinstance(verified, DeliveryResult):
             return self._record(verified)
-        return await self._process_shielded(verified)
+        return await self._process_shielded(verified, delivery)
 
     async def handle_events(self, events: AsyncIterable[Event]) -> CatchUpResult:
         """Call the handler with events that come from elsewhere than a delivery, once each, and return what became of them.
@@ -508,16 +583,15 @@ class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore | Inbox | AsyncIn
             events: The events. One whose handler raises does not affect the others; each that is begun is processed to
                 the end, even if this call is cancelled.
         """
-        return CatchUpResult.of([await self._process_shielded(event, delivered=False) async for event in events])
+        return CatchUpResult.of([await self._process_shielded(event, None) async for event in events])
 
-    async def _process_shielded(self, event: Event, *, delivered: bool = True) -> DeliveryResult:
-        task = asyncio.create_task(self._process_and_record(event, delivered=delivered))
+    async def _process_shielded(
+        self, event: Event, delivery: Sensitive[tuple[bytes, Headers]] | None
+    ) -> DeliveryResult:
+        task = asyncio.create_task(self._process_and_record(event, _call_from_loop, delivery))
         self._tasks.add(task)  # the loop itself holds only a weak reference
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
-
-    async def _process_and_record(self, event: Event, *, delivered: bool) -> DeliveryResult:
-        return self._record(await self._process(event, _call_from_loop), delivered=delivered)
 
 
 async def _call_from_loop(function: Callable[..., Any], *args: Any) -> Any:
