@@ -175,11 +175,12 @@ def test_killed_processes_lose_no_event(request, kind, effects, scale):
 def test_failing_servers_lose_no_event(request, kind, effects, postgres_server, redis_server, scale):
     """Connections are cut, the server is restarted, and crashes; Redis is empty after each."""
     truemed = Truemed(scale(200, 10_000), 0, seed=12)
-    server = redis_server if kind == "redis" else postgres_server
+    server, lock = redis_server if kind == "redis" else postgres_server, threading.Lock()
 
     def restart(number=signal.SIGINT):
-        server.stop(number)
-        server.start()
+        with lock:  # the next restart may be due before this one is over
+            server.stop(number)
+            server.start()
 
     def cut():
         if kind == "redis":
