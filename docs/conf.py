@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import attrs
@@ -25,7 +26,10 @@ author = "The truemed-async developers"
 copyright = "The truemed-async developers"  # noqa: A001
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["llms", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+if find_spec("sphinx_copybutton"):  # a build without the group `docs` only lacks the buttons
+    extensions.append("sphinx_copybutton")
+copybutton_prompt_text = "$ "
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"truemed-async {version}"

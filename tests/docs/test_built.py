@@ -3,6 +3,7 @@
 import html
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,27 @@ def test_no_name_is_in_the_reference_twice(built):
     names = [name for page in (built / "reference").glob("*.html") for name, _ in signatures_of(page)]
     assert len(names) == len(set(names))
     assert not [name for name in names if name.count("truemed_async") != 1]
+
+
+def test_llms_files_have_every_page(built):
+    listing = (built / "llms.txt").read_text(encoding="utf-8")
+    full = (built / "llms-full.txt").read_text(encoding="utf-8")
+    assert listing.startswith("# truemed-async\n\n> The Python client for")
+    pages = {page.relative_to(ROOT / "docs").with_suffix(".html").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    entries = re.findall(r"^- \[.+?\]\(([^)]+)\)(?:: .+)?$", listing, re.MULTILINE)
+    assert set(entries) == pages - {"index.html"}
+    assert re.findall(r"^<!-- (\S+\.html) -->$", full, re.MULTILINE) == ["index.html", *entries]
+
+
+def test_llms_text_contains_what_is_generated(built):
+    full = (built / "llms-full.txt").read_text(encoding="utf-8")
+    assert "class truemed_async.AsyncTruemed(" in full
+    assert "truemed payments refund --amount" in full
+    assert 'emulator.faults.add("status", code=503' in full
+
+
+@pytest.mark.skipif(find_spec("sphinx_copybutton") is None, reason="needs sphinx-copybutton, of the group docs")
+def test_pages_have_copy_buttons_that_leave_out_the_prompt(built):
+    script = (built / "_static" / "copybutton.js").read_text(encoding="utf-8")
+    assert "$ " in script
+    assert "copybutton.js" in (built / "quickstart.html").read_text(encoding="utf-8")
