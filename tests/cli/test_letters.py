@@ -68,7 +68,7 @@ class TestExpiring:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (("--within", "soon"), "--within must be a number of days or weeks, such as 60d or 8w"),
+            (("--within", "soon"), "--within must be a number of weeks, days or hours, such as 2w, 7d or 36h"),
             (("--within", "2000d"), "--within must be at most 1100d"),
             (("--qualification-id", "../x"), "--qualification-id must be"),
         ],

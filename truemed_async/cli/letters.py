@@ -1,6 +1,5 @@
 """``truemed sessions find-valid`` and ``expiring``: who holds a Letter of Medical Necessity, and whose ends soon."""
 
-import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,7 +8,7 @@ from rich.text import Text as Line
 
 import truemed_async
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL, RequiredText, Text
+from truemed_async.cli.options import CONTEXT, LITERAL, RequiredText, Text, parse_duration
 from truemed_async.cli.output import EXIT_FAILURE, Streams, pluralize, render_object, render_rows
 from truemed_async.cli.progress import collect_rows
 from truemed_async.cli.summary import GUTTER, MAX_WIDTH, draw_bars
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("qualification_session_id", "expires_at", "user_id", "email", "renewal_link")
 MAX_BARS = 31  # bars that fit on a screen: beyond it, each stands for a week
-
-_PERIOD = re.compile(r"([0-9]{1,4})([dw])\Z")
 
 
 async def find_valid(*, user_id: Text = None, email: Text = None, context: Annotated[Context, CONTEXT]) -> int:
@@ -58,7 +55,7 @@ async def list_expiring(
 One request is sent for each day.
 
     Args:
-        within: The period from now, in days or weeks: 60d, 8w.
+        within: The period from now, such as 60d, 8w or 36h.
         qualification_id: The id of your survey, tm_qual_…, from Truemed.
         source: The source of the link, which Truemed returns on the new session.
         format: table, chart (a bar for each day or week), csv, json or jsonl. Default: table on a terminal, else jsonl.
@@ -68,7 +65,7 @@ One request is sent for each day.
         truemed_async.qualification_link(qualification_id, source=source)  # refuses them before any request
     sessions: list[QualificationSession] = []
     async with context.target.connect() as client:
-        expiring = client.qualification_sessions.iter_expiring(now, now + parse_period("--within", within))
+        expiring = client.qualification_sessions.iter_expiring(now, now + _parse_within(within))
         await collect_rows(streams, expiring, sessions)
     if format == "chart":
         _draw_chart(streams, sessions)
@@ -80,16 +77,13 @@ One request is sent for each day.
             streams.print_message("pass --qualification-id tm_qual_… for links to renew them")
 
 
-def parse_period(option: str, text: str) -> timedelta:
-    """Return a period such as 60d or 8w."""
+def _parse_within(text: str) -> timedelta:
+    """Return the period of ``--within``."""
     from truemed_async.resources.qualification_sessions import MAX_EXPIRY_DAYS  # noqa: PLC0415  # loads the client
 
-    match = _PERIOD.match(text)
-    if match is None:
-        raise InvalidArgumentError(f"{option} must be a number of days or weeks, such as 60d or 8w")
-    period = timedelta(**{{"d": "days", "w": "weeks"}[match[2]]: int(match[1])})
+    period = parse_duration("--within", text)
     if period.days > MAX_EXPIRY_DAYS:
-        raise InvalidArgumentError(f"{option} must be at most {MAX_EXPIRY_DAYS}d: each day takes a request")
+        raise InvalidArgumentError(f"--within must be at most {MAX_EXPIRY_DAYS}d: each day takes a request")
     return period
 
 

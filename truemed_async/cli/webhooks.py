@@ -12,8 +12,7 @@ from cyclopts import App
 
 import truemed_async
 from truemed_async.cli.connection import Context
-from truemed_async.cli.letters import parse_period
-from truemed_async.cli.options import CONTEXT, LITERAL, MANY, NO_VALUES, RequiredText, parse_time
+from truemed_async.cli.options import CONTEXT, LITERAL, MANY, NO_VALUES, RequiredText, parse_duration, parse_time
 from truemed_async.cli.output import EXIT_FAILURE
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
@@ -91,11 +90,11 @@ handled; run the command again.
 The module is found as python -m would find it.
         since: When the first delivery can have been missed: YYYY-MM-DD, or a time such as 2026-11-01T09:30+01:00; UTC \
 if it has no time zone.
-        look_back: How long before that an object may have been created, in days or weeks: 30d, 8w.
+        look_back: How long before that an object may have been created, such as 30d, 8w or 36h.
         provision_token_request: The id of a request for a token, or for an update of one, whose end you do not know; \
 may be repeated.
     """
-    moment, period = parse_time("--since", since), parse_period("--look-back", look_back)
+    moment, period = parse_time("--since", since), parse_duration("--look-back", look_back)
     found = import_receiver(receiver)
     async with context.target.connect() as client:
         result = await client.catch_up(
