@@ -168,3 +168,10 @@ def bench(session: nox.Session) -> None:
     session.install("-e", ".[speed]", *group("bench"))
     arguments = session.posargs or ["--docs", "--json", str(Path(session.create_tmp(), "figures.json"))]
     session.run("python", "-m", "tests.benchmarks.run", *arguments)
+
+
+@nox.session
+def capacity(session: nox.Session) -> None:
+    """Compute what a number of sessions a month needs; writes docs/capacity.md and its picture."""
+    session.install("attrs")
+    session.run("python", "-m", "tests.benchmarks.capacity", *(session.posargs or ["--docs"]))
