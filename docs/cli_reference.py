@@ -16,7 +16,7 @@ _CONTENTS = re.compile(r"^#+ Table of Contents\n.*?(?=^\*\*)", re.MULTILINE | re
 
 
 def markdown() -> str:
-    """Return all commands as MyST Markdown: a section for each group, and one below it for each of its commands."""
+    """Return all commands as MyST Markdown: sections of the program and each group, with its commands below."""
     app = make_app(Streams(io.StringIO(), io.StringIO(), io.StringIO()), COMMANDS)
     with patch.object(sys, "argv", ["truemed"]):  # cyclopts takes the name in a usage line from the running program
         text: str = app.generate_docs(output_format="markdown", heading_level=1)
@@ -24,7 +24,7 @@ def markdown() -> str:
     # The options of the program apply to every command: they are listed once.
     common = program.partition("**Parameters**:\n\n")[2].rstrip() + "\n"
     sections = [section.replace(common, "").replace("**Parameters**:\n\n\n", "") for section in commands]
-    return _mark_code("".join([program, *sections]))
+    return _mark_code("".join(["## truemed\n\n", program, *sections]))
 
 
 def _mark_code(text: str) -> str:

@@ -184,6 +184,14 @@ async def test_attempt_timeout_is_limited_by_the_deadline():
     assert error.outcome == "unknown"
 
 
+async def test_timer_that_ends_an_attempt_just_before_the_deadline_is_the_deadline():
+    """As with uvloop, whose timers have milliseconds."""
+    world = World(timed_out(), took=0.9995)
+    error = await world.fail(timeouts=Timeouts(total=1))
+    assert world.clock.now < 1001
+    assert type(error) is DeadlineExceededError
+
+
 async def test_attempt_timeout_is_not_the_deadline():
     world = World(timed_out(), took=100.0)
     error = await world.fail(timeouts=Timeouts(attempt=1, total=60))

@@ -95,6 +95,7 @@ def test_every_command_and_its_options_are_in_the_reference(built):
 def test_options_of_every_command_are_in_the_reference_once(built):
     text = text_of(built / "reference" / "cli.html")
     assert text.count("--base-url STR") == text.count("--env CHOICE") == 1
+    assert text.index("\ntruemed¶") < text.index("--env CHOICE") < text.index("\ntruemed sessions¶")
 
 
 @pytest.mark.parametrize("catalog", [FAULTS, WebhookFaults.catalog], ids=["requests", "webhooks"])

@@ -151,7 +151,7 @@ class _Call:
                     value=value, status=raw.status, headers=raw.headers, request_id=raw.request_id,
                     attempts=self.attempts, elapsed=now - start, idempotency_key=request.idempotency_key,
                 )  # fmt: skip
-            failure = self._at_deadline(value, now)
+            failure = self._at_deadline(value, attempt_start)
             if failure.throttled:
                 self.limiter.on_rate_limited(now, generation=generation, retry_after=failure.retry_after)
             decision = self._decide(failure, now)
@@ -188,9 +188,12 @@ class _Call:
             random=self.clock.random(),
         )
 
-    def _at_deadline(self, failure: AttemptFailure, now: float) -> AttemptFailure:
-        """Turn an attempt that was ended by the deadline of the call into the failure of the call."""
-        if failure.error is AttemptTimeoutError and now >= self.deadline:
+    def _at_deadline(self, failure: AttemptFailure, attempt_start: float) -> AttemptFailure:
+        """Turn an attempt that was ended by the deadline of the call into the failure of the call.
+
+        The time at its end does not tell: timers of uvloop may be a millisecond early.
+        """
+        if failure.error is AttemptTimeoutError and self.deadline - attempt_start <= self.settings.timeouts.attempt:
             return attrs.evolve(failure, error=DeadlineExceededError, reason="no complete response before the deadline")
         return failure
 
