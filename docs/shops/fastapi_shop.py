@@ -99,7 +99,8 @@ async def frame(order_id: uuid.UUID) -> HTMLResponse:
     order = await get_order(order_id)
     script = """addEventListener("message", (event) => {
         const frame = document.querySelector("iframe");
-        if (event.source === frame.contentWindow && event.data.redirect_url) location.href = event.data.redirect_url;
+        const next = event.source === frame.contentWindow && event.data.redirect_url;
+        if (next && new URL(next).origin === location.origin) location.href = next;
     });"""
     iframe = f'<iframe title="Checkout" src="{escape(order["redirect_url"])}" width="100%" height="700"></iframe>'
     return page("Checkout", f"{iframe}<script>{script}</script>")
