@@ -213,7 +213,7 @@ def draw(costs: Costs) -> str:
         return x, top + height - (math.log10(hours) - floor) / (ceiling - floor) * height
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 30} {top + height + 70}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 60} {top + height + 70}" role="img">',
         "<style>text { font: 13px sans-serif }</style>",
         f"<title>Hours to read a month of sessions at {costs.rate:g} requests a second</title>",
         '<rect width="100%" height="100%" fill="#fff"/>',
