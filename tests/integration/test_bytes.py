@@ -156,11 +156,14 @@ async def test_error_with_zeros_after_its_compressed_body_keeps_its_code(serve, 
         await client.qualification_sessions.update("qs_1", user_id="u")
 
 
-async def test_broken_x_gzip_is_a_protocol_error(serve, client_for):
-    server = await serve(answering(b"\x1f\x8bjunk", headers=["Content-Encoding: x-gzip"]))
-    client = await client_for(server, retry=RetryPolicy(max_attempts=1))
-    with pytest.raises(errors.ProtocolError, match="compression is broken"):
-        await client.qualification_sessions.get("qs_1")
+@pytest.mark.parametrize("is_borrowed", [False, True])
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
+async def test_broken_compression_is_a_protocol_error(serve, client_for, encoding, is_borrowed):
+    server = await serve(answering(b"\x1f\x8bjunk", headers=[f"Content-Encoding: {encoding}"]))
+    async with aiohttp.ClientSession() as session:
+        client = await client_for(server, session=session if is_borrowed else None, retry=RetryPolicy(max_attempts=1))
+        with pytest.raises(errors.ProtocolError, match="compression is broken"):
+            await client.qualification_sessions.get("qs_1")
 
 
 async def test_x_gzip_bomb_is_too_large(serve, client_for):

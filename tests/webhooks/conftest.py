@@ -77,14 +77,28 @@ class Blocking:
 
 
 class ClosingDjangoDedupStore(DjangoDedupStore):
-    """Closes the connection of a thread, as Django does after a request."""
+    """Closes the connection of a worker thread after each call, as Django does after a request."""
 
     def claim(self, key, owner):
-        try:
+        with closing_in_worker_threads():
             return super().claim(key, owner)
-        finally:
-            if threading.current_thread() is not threading.main_thread():
-                connections["events"].close()
+
+    def confirm(self, key, owner):
+        with closing_in_worker_threads():
+            super().confirm(key, owner)
+
+    def release(self, key, owner):
+        with closing_in_worker_threads():
+            super().release(key, owner)
+
+
+@contextlib.contextmanager
+def closing_in_worker_threads():
+    try:
+        yield
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            connections["events"].close()
 
 
 @pytest.fixture

@@ -54,22 +54,19 @@ class Shop:
 
 
 class Wrapped:
-    """A store whose methods are coroutines."""
+    """A store whose methods are coroutines. Django refuses to use a database on a thread with an event loop."""
 
     def __init__(self, store):
         self._store, self.retention = store, getattr(store, "retention", None)
 
     async def claim(self, key, owner):
-        await asyncio.sleep(0)
-        return self._store.claim(key, owner)
+        return await asyncio.to_thread(self._store.claim, key, owner)
 
     async def confirm(self, key, owner):
-        await asyncio.sleep(0)
-        self._store.confirm(key, owner)
+        await asyncio.to_thread(self._store.confirm, key, owner)
 
     async def release(self, key, owner):
-        await asyncio.sleep(0)
-        self._store.release(key, owner)
+        await asyncio.to_thread(self._store.release, key, owner)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ class ResourceProperty(property):
         return (self.kind.__doc__ or "").partition("\n")[0]
 
     @__doc__.setter
-    def __doc__(self, _: object) -> None:
+    def __doc__(self, _: object) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]  # see above
         """Ignore the docstring of the getter, which ``property`` sets."""
 
     def _get(self, client: Any) -> Any:

@@ -6,7 +6,7 @@ Truemed documents neither how these lists are sorted nor under which name a tran
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import aclosing
 from datetime import date, timedelta
 
@@ -276,11 +276,15 @@ async def _verify_row_count(fetch: FetchPage[Transaction], read: ReadPages[Trans
     async with aclosing(read(fetch_and_keep_total)) as batches:
         async for batch in batches:
             found += len(batch)
-            rows: Sequence[object] = batch  # also rows that cannot be read
-            without_id = without_id or any(isinstance(row, Transaction) and row.transaction_id is None for row in rows)
+            without_id = without_id or any(_lacks_id(row) for row in batch)
             yield batch
     if without_id and found != totals[-1]:
         count = "does not count them" if totals[-1] is None else f"counts {totals[-1]:,}"
         raise PaginationDriftError(
             f"{found:,} different transactions, some without an id, and the server {count}: some may be equal"
         )
+
+
+def _lacks_id(row: object) -> bool:
+    """Whether a row is a transaction without an id; rows that cannot be read are none."""
+    return isinstance(row, Transaction) and row.transaction_id is None
