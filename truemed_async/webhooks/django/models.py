@@ -14,10 +14,10 @@ class Delivery(models.Model):
     case.
     """
 
-    id = fields.CharField(max_length=64, primary_key=True)
-    owner = fields.CharField(max_length=64)
-    done = fields.BooleanField()
-    expires_at = fields.DateTimeField(db_index=True)
+    id: Any = fields.CharField(max_length=64, primary_key=True)
+    owner: Any = fields.CharField(max_length=64)
+    done: Any = fields.BooleanField()
+    expires_at: Any = fields.DateTimeField(db_index=True)
 
     class Meta:
         """Names for the admin."""

@@ -1,14 +1,18 @@
 """Create the table of handled events."""
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from django.db import migrations, models
+from django.db.migrations.operations.base import Operation
 
 
 class Migration(migrations.Migration):
     """Create the table of handled events."""
 
-    initial = True
-    dependencies = ()
-    operations = (
+    initial: ClassVar[bool | None] = True
+    dependencies: ClassVar[Sequence[tuple[str, str]]] = ()
+    operations: ClassVar[Sequence[Operation]] = (
         migrations.CreateModel(
             name="Delivery",
             fields=[
