@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EADDRINUSE
 from ipaddress import ip_address
 from pathlib import Path
@@ -263,10 +263,16 @@ def _stop_on_signal() -> Generator[asyncio.Event]:
     handled = {number: handler for number, handler in previous.items() if handler not in (signal.SIG_IGN, None)}
     for number in handled:
         signal.signal(number, handle)
+        # A signal that comes just before the loop waits would otherwise be handled after the next event only. The loop
+        # of Windows wakes up without it.
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, handle, number, None)
     try:
         yield stop
     finally:
         for number, handler in handled.items():
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
             signal.signal(number, handler)
     if signal.SIGINT in received:
         raise KeyboardInterrupt
