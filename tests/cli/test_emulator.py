@@ -16,6 +16,7 @@ import urllib.request
 import pytest
 
 from tests.support.waiting import wait_until
+from truemed_async.cli.emulator import _stop_on_signal
 
 FREE_PORT = ("--port", "0")
 
@@ -610,3 +611,15 @@ class TestEmulatorInsideTheCommand:
             done.err,
         )
         assert "note:" not in truemed("--env", "emulator", "tokens", "list").err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the loop of Windows sets the descriptor itself")
+async def test_signal_before_the_loop_waits_wakes_it():
+    """Python's handler runs only when the loop does; the descriptor, written at once, ends the wait."""
+    with _stop_on_signal() as stop:
+        descriptor = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(descriptor)
+        assert descriptor != -1
+        signal.raise_signal(signal.SIGTERM)
+        await stop.wait()
+    assert signal.set_wakeup_fd(-1) == -1
