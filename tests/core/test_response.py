@@ -494,7 +494,7 @@ def test_without_retry_after_there_is_nothing_to_wait_for():
 
 
 # hypothesis takes naive bounds.
-MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)).map(lambda t: t.strftime("%d %b %Y %H:%M:%S"))  # noqa: DTZ001
+MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)).map(lambda t: t.strftime("%d %b %Y %H:%M:%S"))  # noqa: DTZ001  # headers have no zone
 HEADERS = st.text(max_size=30) | st.builds("{} {}".format, MOMENTS, st.sampled_from(["GMT", "-0000", "", "+2359", "-2359", "EST"]))  # fmt: skip
 
 
