@@ -146,7 +146,7 @@ class Shopper:
             if tag == "a":
                 assert re.match(r"/(?!/)|https?://", given["href"]), given
             if tag == "link":
-                assert given["href"] in ("/_emulator/style.css", "data:,")
+                assert given["href"] in ("/_emulator/style.css", "/_emulator/inspector.css", "data:,")
         if seen.headers["Content-Security-Policy"] is None:
             return  # the part of a page that changes
         policy = dict(rule.split(" ", 1) for rule in seen.headers["Content-Security-Policy"].split("; "))

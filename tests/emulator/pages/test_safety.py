@@ -148,9 +148,13 @@ def test_wrong_method_is_405(shopper, method, path, allow):
     assert (refused.status, refused.headers["Allow"]) == (405, allow)
 
 
-def test_post_to_stylesheet_is_405(shopper):
-    assert shopper.post("/_emulator/style.css").status == 405
-    assert shopper.get("/_emulator/style.css").headers["Content-Type"] == "text/css; charset=utf-8"
+@pytest.mark.parametrize(("path", "own"), [("style", "The hosted pages."), ("inspector", "The inspector.")])
+def test_stylesheet_begins_with_the_shared_one(shopper, path, own):
+    path = f"/_emulator/{path}.css"
+    assert shopper.post(path).status == 405
+    sheet = shopper.get(path)
+    assert sheet.headers["Content-Type"] == "text/css; charset=utf-8"
+    assert sheet.text.index("--accent") < sheet.text.index(own)
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,8 @@ def render_redirect(url: str) -> web.Response:
     return web.Response(status=303, headers={"Location": url, "Cache-Control": "no-store"})
 
 
-def stylesheet() -> web.Response:
-    """Return the style sheet of all pages."""
-    sheet = files("truemed_async.emulator.pages").joinpath("templates", "style.css").read_text("utf-8")
+def render_stylesheet(name: str) -> web.Response:
+    """Return the shared style sheet followed by the named one; both are in ``templates``."""
+    folder = files("truemed_async.emulator.pages") / "templates"
+    sheet = "\n".join((folder / f"{part}.css").read_text("utf-8") for part in ("base", name))
     return web.Response(text=sheet, content_type="text/css", charset="utf-8")

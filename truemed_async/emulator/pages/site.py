@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
@@ -15,7 +16,7 @@ from truemed_async.emulator.pages.page import (
     message_page,
     render_page,
     render_redirect,
-    stylesheet,
+    render_stylesheet,
 )
 from truemed_async.emulator.request import HOSTED
 from truemed_async.emulator.routing import Route
@@ -26,18 +27,23 @@ if TYPE_CHECKING:
     from truemed_async.emulator.request import Request
     from truemed_async.emulator.resources.state import State
 
-_STYLE: Final = "/_emulator/style.css"
-PREFIXES: Final = (f"{HOSTED}/", "/qualify/", _STYLE)
+# The style sheets: the path of each, and the file that follows base.css in it.
+_STYLES: Final = MappingProxyType({"/_emulator/style.css": "pages", "/_emulator/inspector.css": "inspector"})
+PREFIXES: Final = (f"{HOSTED}/", "/qualify/", *_STYLES)
 
 
 def style(state: State, request: Request) -> web.Response:
-    """Return the style sheet of all pages."""
-    del state, request
-    return stylesheet()
+    """Return the style sheet of the hosted pages or of the inspector."""
+    del state
+    return render_stylesheet(_STYLES[request.target.partition("?")[0]])
 
 
 ROUTES: Final = (
-    *(Route(name="pages.style", method=method, path=_STYLE, handler=style) for method in ("GET", "HEAD")),
+    *(
+        Route(name="pages.style", method=method, path=path, handler=style)
+        for path in _STYLES
+        for method in ("GET", "HEAD")
+    ),
     *(
         Route(
             name=f"pages.{page.__module__.rpartition('.')[2]}.{page.__name__}", method=method, path=path, handler=page
