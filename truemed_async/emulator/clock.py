@@ -14,7 +14,7 @@ class Clock:
 
     def __init__(self, *, ahead: float = 0) -> None:
         """Start ``ahead`` seconds ahead of this machine's clock."""
-        self.on_advance: list[Callable[[], None]] = []  # called when the clock was advanced
+        self.on_advance: list[Callable[[], None]] = []  # called by `apply`
         self._ahead = _lead(ahead)
         self._stamped = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.Lock()
@@ -41,6 +41,10 @@ class Clock:
             raise ValueError("cannot advance by a negative duration")
         with self._lock:
             self._ahead = _lead(self.ahead + seconds)
+        self.apply()
+
+    def apply(self) -> None:
+        """Let happen what is due by now."""
         for notify in tuple(self.on_advance):
             notify()
 

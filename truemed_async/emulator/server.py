@@ -22,6 +22,7 @@ from truemed_async.emulator.listener import Listener
 from truemed_async.emulator.request_log import RequestLog
 from truemed_async.emulator.resources.state import State
 from truemed_async.emulator.seeds import seed_rows
+from truemed_async.emulator.timekeeper import Timekeeper
 from truemed_async.emulator.webhooks.outbox import Outbox
 from truemed_async.emulator.webhooks.sender import Sender
 
@@ -141,6 +142,7 @@ class Emulator:
         ]
         self._app = App(contexts=contexts, delay=lambda: spread.uniform(low, high))
         self._senders: list[Sender] = []
+        self._timekeeper: Timekeeper | None = None
         self._tls = tls
         self._host = host
         self._port = port
@@ -180,6 +182,7 @@ class Emulator:
         self._listener = Listener(self._host, self._port, self._app, self.faults, self._tls)
         self._port = self._listener.port
         self._senders = [Sender(channel.webhooks, self.clock) for channel in self.sales_channels.values()]
+        self._timekeeper = Timekeeper(self.clock, [channel.state for channel in self.sales_channels.values()])
         own = {f"{name}:{self._port}" for name in (DEFAULT_HOST, "localhost", "[::1]", _bracketed(self._host).lower())}
         self._app.hosts = self._allowed_hosts | own
 
@@ -187,6 +190,8 @@ class Emulator:
         """Stop serving, from the loop that serves. Idempotent. Requests in flight are canceled."""
         listener, self._listener = self._listener, None
         senders, self._senders = self._senders, []
+        if self._timekeeper is not None:
+            self._timekeeper.stop()
         try:
             for sender in senders:
                 await sender.stop()

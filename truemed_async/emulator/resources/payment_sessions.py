@@ -8,7 +8,7 @@ its members are those of the listing and the webhooks. This is an assumption; se
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -299,6 +299,12 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
         for session in self.rows:
             if session.status == "processing" and session.is_lapsed(now):
                 self.move("cancel_outlasted", session.id, lambda row, _: attrs.evolve(row, status="canceled"))
+
+    def due_moments(self) -> Iterator[datetime]:
+        """Yield when the sessions in review are canceled."""
+        for session in self.rows:
+            if session.status == "processing" and session.hold_expires_at is not None and not session.renewable:
+                yield session.hold_expires_at
 
     # Effects of transitions on other resources.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -156,10 +156,22 @@ class QualificationSessions(Store[EmulatedQualificationSession]):
     def bill_due(self, now: datetime) -> None:
         """Put the Letters of each past week on the invoice of its Thursday, and let the merchant pay what is due."""
         with self.lock:
-            for session in self.rows:
-                is_open = session.fee is not None and session.stripe_invoice_paid_at is None
-                if is_open and session.lmn_reviewed_at is not None:
-                    self.table.put(attrs.evolve(session, **invoice_of(session.lmn_reviewed_at, now)))
+            for session, reviewed_at in self._unpaid():
+                self.table.put(attrs.evolve(session, **invoice_of(reviewed_at, now)))
+
+    def due_moments(self) -> Iterator[datetime]:
+        """Yield when Letters are billed, and when their invoices are paid."""
+        for _, reviewed_at in self._unpaid():
+            billed_at = _next_thursday(reviewed_at)
+            yield billed_at
+            yield billed_at + _PAYMENT_PERIOD
+
+    def _unpaid(self) -> Iterator[tuple[EmulatedQualificationSession, datetime]]:
+        """Yield the sessions whose Letter has a fee that is not paid yet, with the time of its review."""
+        for session in self.rows:
+            is_open = session.fee is not None and session.stripe_invoice_paid_at is None
+            if is_open and session.lmn_reviewed_at is not None:
+                yield session, session.lmn_reviewed_at
 
 
 def invoice_of(reviewed_at: datetime, now: datetime) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Of their fields Truemed's pages show ``type`` and ``payout_id`` only: the others
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
@@ -76,6 +76,10 @@ class Transactions(Store[EmulatedTransaction]):
     id_field: ClassVar[str] = "transaction_id"
     prefix: ClassVar[str] = "txn_"
 
+    def pending(self) -> Iterator[EmulatedTransaction]:
+        """Yield the transactions that are not paid out, newest first."""
+        return (row for row in self.rows if row.payout_id is None)
+
     def record_charge(self, payment_session_id: str, amount: int) -> None:
         """Add the charge of a captured payment and its fee; a free trial has neither."""
         if amount:
@@ -117,18 +121,23 @@ class Payouts(Store[EmulatedPayout]):
     def pay_out(self, *, payout_id: str | None = None, arrival_date: date | None = None) -> str | None:
         """Settle all pending transactions with one payout, which arrives today by default; None if there are none."""
         with self.lock:
-            pending = [row for row in self._transactions.rows if row.payout_id is None]
+            pending = list(self._transactions.pending())
             return self._pay(pending, payout_id, arrival_date or self._core.clock.now().date())
 
     def pay_out_due(self, now: datetime) -> None:
         """Settle what is due: payouts are rolling, one for each day on which something is due."""
         with self.lock:
             due: dict[date, list[EmulatedTransaction]] = {}
-            for row in self._transactions.rows:
-                if row.payout_id is None and settles_at(row.created_at) <= now:
+            for row in self._transactions.pending():
+                if settles_at(row.created_at) <= now:
                     due.setdefault(settles_at(row.created_at).date(), []).append(row)
             for day in sorted(due):
                 self._pay(due[day], None, day)
+
+    def due_moments(self) -> Iterator[datetime]:
+        """Yield when the pending transactions are paid out."""
+        for row in self._transactions.pending():
+            yield settles_at(row.created_at)
 
     def _pay(self, pending: Sequence[EmulatedTransaction], payout_id: str | None, arrival_date: date) -> str | None:
         if not pending:

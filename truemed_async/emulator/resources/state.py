@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -173,6 +174,12 @@ class State:
             self.payment_sessions.cancel_outlasted(now)
             self.qualification_sessions.bill_due(now)
             self.payouts.pay_out_due(now)
+
+    def becomes_due(self, after: datetime, until: datetime) -> bool:
+        """Return whether anything that happens by itself is due in this time."""
+        with self.lock:
+            stores = (self.payment_sessions, self.qualification_sessions, self.payouts)
+            return any(after < moment <= until for store in stores for moment in store.due_moments())
 
     # For handlers and faults: the rows, possibly seen in another way.
 
