@@ -191,7 +191,7 @@ def test_connection_error_has_no_status(collector):
     assert attempt.attributes["error.type"] == "ConnectError"
 
 
-async def test_cancelled_call_ends_its_span_and_stays_cancelled(session_id, collector, truemed_emulator):
+async def test_cancelled_call_ends_its_spans_and_stays_cancelled(session_id, collector, truemed_emulator):
     truemed_emulator.faults.add("hang")
     hooks = [ClientTelemetry(**collector.providers)]
     async with AsyncTruemed(truemed_emulator.api_key, base_url=truemed_emulator.url, hooks=hooks) as client:
@@ -201,9 +201,58 @@ async def test_cancelled_call_ends_its_span_and_stays_cancelled(session_id, coll
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    (whole,) = collector.spans
-    assert whole.attributes["error.type"] == "CancelledError"
-    assert whole.status.status_code is StatusCode.ERROR
+    attempt, whole = collector.spans
+    assert (attempt.kind, attempt.parent.span_id) == (SpanKind.CLIENT, whole.context.span_id)
+    assert [span.attributes["error.type"] for span in collector.spans] == ["CancelledError"] * 2
+    assert {span.status.status_code for span in collector.spans} == {StatusCode.ERROR}
+    assert "http.response.status_code" not in attempt.attributes
+    ((attributes, _),) = collector.points("http.client.request.duration")
+    assert attributes["error.type"] == "CancelledError"
+    assert collector.points("truemed.client.retries") == []
+
+
+async def test_call_that_is_cancelled_before_its_attempt_has_one_span(session_id, collector, truemed_emulator):
+    hooks = [ClientTelemetry(**collector.providers)]
+    async with AsyncTruemed(
+        truemed_emulator.api_key, base_url=truemed_emulator.url, hooks=hooks, max_concurrency=1
+    ) as client:
+        truemed_emulator.faults.add("hang")
+        tasks = [asyncio.create_task(client.qualification_sessions.get(session_id)) for _ in range(2)]
+        while not truemed_emulator.requests:
+            await asyncio.sleep(0.01)
+        tasks[1].cancel()
+        await asyncio.wait([tasks[1]])
+        assert [span.name for span in collector.spans] == ["qualification_sessions.get"]
+        tasks[0].cancel()
+        await asyncio.wait(tasks)
+    assert len(collector.spans) == 3
+
+
+async def test_cancellation_between_two_attempts_is_no_attempt(session_id, collector, truemed_emulator):
+    truemed_emulator.faults.add("status", code=503)
+    hooks, retry = [ClientTelemetry(**collector.providers)], RetryPolicy(base=60, cap=60)
+    async with AsyncTruemed(
+        truemed_emulator.api_key, base_url=truemed_emulator.url, hooks=hooks, retry=retry, timeout=600
+    ) as client:
+        task = asyncio.create_task(client.qualification_sessions.get(session_id))
+        while not collector.spans:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+    assert [span.attributes["error.type"] for span in collector.spans] == ["ServerError", "CancelledError"]
+
+
+async def test_attempt_ends_with_its_span_when_the_client_is_closed(session_id, collector, truemed_emulator):
+    truemed_emulator.faults.add("hang")
+    hooks = [ClientTelemetry(**collector.providers)]
+    client = AsyncTruemed(truemed_emulator.api_key, base_url=truemed_emulator.url, hooks=hooks)
+    task = asyncio.create_task(client.qualification_sessions.get(session_id))
+    while not truemed_emulator.requests:
+        await asyncio.sleep(0.01)
+    await client.aclose()
+    with pytest.raises(errors.ClientClosedError):
+        await task
+    assert [span.attributes["error.type"] for span in collector.spans] == ["ClientClosedError"] * 2
 
 
 async def test_rate_limit_wait_is_measured(collector):

@@ -29,9 +29,8 @@ class ClientTelemetry:
     """A hook that writes a span for each call and each attempt, and the metrics of a client.
 
     Pass it as ``hooks=[ClientTelemetry()]``. The span of a call is the child of the caller's current span and the parent of
-    the spans of its attempts. It also covers the waiting for a connection, for the rate limit and between attempts. It
-    ends with the error of the call as ``error.type``, which is ``CancelledError`` if the call was cancelled; an attempt
-    that was then in flight has no span.
+    the spans of its attempts. It also covers the waiting for a connection, for the rate limit and between attempts.
+    Both end with their error as ``error.type``, which is ``CancelledError`` if the call was cancelled.
 
     Spans and metrics are free of personal data: see :mod:`truemed_async.opentelemetry`. ``url.full``, which the semantic
     conventions require, is left out, because it contains ids.

@@ -24,9 +24,10 @@ from tests.support.fake_transport import (
 )
 from tests.support.waiting import let_run_until
 from truemed_async._core.endpoint import Endpoint
+from truemed_async._core.failure import AttemptFailure
 from truemed_async._core.pipeline import CallSettings, Clock, Pipeline
-from truemed_async._core.request import build_request
-from truemed_async._core.response import Response
+from truemed_async._core.request import Request, build_request
+from truemed_async._core.response import RawResponse, Response
 from truemed_async.errors import (
     AttemptTimeoutError,
     CallError,
@@ -432,6 +433,27 @@ async def test_canceled_call_frees_its_slot_and_is_not_swallowed():
         await call
     assert not world.transport.slots.locked()
     assert (await world.send()).value == {"a": 1}
+
+
+async def test_canceled_attempt_is_reported_to_the_hooks_once_with_unknown_outcome():
+    world, seen = World(OK), list[Attempt]()
+    never = asyncio.Event()
+
+    async def send(request: Request, *, connect: float, seconds: float) -> RawResponse | AttemptFailure:
+        world.clock.now += 1.25
+        await never.wait()
+        raise AssertionError
+
+    world.transport.send = send  # type: ignore[method-assign]  # the transport of this test alone
+    call = asyncio.ensure_future(world.send(hooks=(seen.append,)))
+    await let_run_until(lambda: world.clock.now == 1001.25)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    (attempt,) = seen
+    assert (attempt.error, attempt.outcome, attempt.status) == ("CancelledError", "unknown", None)
+    assert (attempt.number, attempt.elapsed, attempt.retry_in, attempt.request_id) == (1, 1.25, None, None)
+    assert not world.transport.slots.locked()
 
 
 # --- the real clock -----------------------------------------------------------------------------------------------

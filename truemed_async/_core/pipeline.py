@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import sys
 import time
 from typing import Any, Protocol
 
@@ -135,7 +136,13 @@ class _Call:
             attempt_start, generation = clock.monotonic(), self.limiter.generation
             self.attempts += 1
             seconds = min(self.settings.timeouts.attempt, self.deadline - attempt_start)
-            raw = await self.transport.send(request, connect=self.settings.timeouts.connect, seconds=seconds)
+            raw: RawResponse | AttemptFailure | None = None
+            try:
+                raw = await self.transport.send(request, connect=self.settings.timeouts.connect, seconds=seconds)
+            finally:
+                if raw is None:  # cancelled, or the client was closed
+                    error = type(sys.exception()).__name__
+                    self._log(attempt_start, clock.monotonic(), None, error, "unknown", None)
             now = clock.monotonic()
             value = (
                 raw
@@ -146,7 +153,7 @@ class _Call:
                 assert isinstance(raw, RawResponse)
                 self.limiter.on_success(now)
                 self.budget.refund(self.retry_cost)
-                self._log(attempt_start, now, raw, None, None)
+                self._log(attempt_start, now, raw, None, None, None)
                 return Response(
                     value=value, status=raw.status, headers=raw.headers, request_id=raw.request_id,
                     attempts=self.attempts, elapsed=now - start, idempotency_key=request.idempotency_key,
@@ -155,7 +162,7 @@ class _Call:
             if failure.throttled:
                 self.limiter.on_rate_limited(now, generation=generation, retry_after=failure.retry_after)
             decision = self._decide(failure, now)
-            self._log(attempt_start, now, raw, failure, decision.delay)
+            self._log(attempt_start, now, raw, failure.error.__name__, failure.outcome, decision.delay)
             if decision.delay is None:
                 return self._error(failure, suppressed=decision.suppressed)
             if failure.outcome == "unknown":
@@ -211,11 +218,12 @@ class _Call:
         self,
         start: float,
         now: float,
-        raw: RawResponse | AttemptFailure,
-        failure: AttemptFailure | None,
+        raw: RawResponse | AttemptFailure | None,
+        error: str | None,
+        outcome: CallOutcome | None,
         retry_in: float | None,
     ) -> None:
-        if not self.settings.hooks and not attempt_log.logger.isEnabledFor(attempt_log.log_level(failure)):
+        if not self.settings.hooks and not attempt_log.logger.isEnabledFor(attempt_log.log_level(error)):
             return
         endpoint = self.request.endpoint
         attempt_log.log_attempt(
@@ -226,10 +234,10 @@ class _Call:
                 number=self.attempts,
                 started_at=self.clock.wall() - (now - start),
                 elapsed=now - start,
-                status=raw.status,
-                error=None if failure is None else failure.error.__name__,
-                outcome=None if failure is None else failure.outcome,
-                request_id=raw.request_id,
+                status=None if raw is None else raw.status,
+                error=error,
+                outcome=outcome,
+                request_id=None if raw is None else raw.request_id,
                 retry_in=retry_in,
                 server_address=self.request.url.host or "",
                 server_port=self.request.url.port or 0,
