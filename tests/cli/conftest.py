@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -43,6 +44,16 @@ class Terminal(io.StringIO):
 def terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give tables a known width."""
     monkeypatch.setenv("COLUMNS", "160")
+
+
+@pytest.fixture(autouse=True)
+def config_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the configuration file an empty directory, and return the file's path."""
+    folder = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    for name in ("TRUEMED_CONFIG", "TRUEMED_PROFILE", "TRUEMED_ENVIRONMENT", "TRUEMED_BASE_URL", "TRUEMED_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
 
 
 @pytest.fixture

@@ -145,7 +145,6 @@ def test_emulator_allow_host_is_accepted(truemed):
     "argv",
     [
         ("emulator", *FREE_PORT, "--sessions", "3", "--seed", "4"),
-        ("--sessions", "3", "--seed", "4", "emulator", *FREE_PORT),
         ("emulator", *FREE_PORT),
     ],
 )
@@ -297,6 +296,7 @@ def test_occupied_port_exits_2(truemed):
         ("emulator", "--sessions", "-1"),
         ("--env", "sandbox", "emulator"),
         ("--base-url", "http://127.0.0.1:1", "emulator"),
+        ("--sessions", "3", "emulator"),
     ],
 )
 def test_usage_error_exits_2(truemed, argv):

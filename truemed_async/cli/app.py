@@ -9,6 +9,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+import attrs
 from cyclopts import (
     App,
     CoercionError,
@@ -23,30 +24,35 @@ from cyclopts.exceptions import UnknownCommandError
 
 from truemed_async import __version__
 from truemed_async._warnings import TruemedWarning
-from truemed_async.cli.connection import Context, EnvironmentName, Target
-from truemed_async.cli.options import LITERAL, Count, Text
+from truemed_async.cli.connection import Context, Target
+from truemed_async.cli.docstrings import split_examples
+from truemed_async.cli.failures import report_error
 from truemed_async.cli.output import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
-from truemed_async.errors import InvalidArgumentError, TruemedError
+from truemed_async.cli.settings import GlobalOptions
+from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
 HELP = """\
 The Truemed merchant API from the command line.
 
-The API key is read from the environment variable TRUEMED_API_KEY. There is intentionally no option for it: the list of \
-processes would show it to everybody on the machine. TRUEMED_ENVIRONMENT and TRUEMED_BASE_URL are the defaults of --env \
-and --base-url.
+The API key is read from the environment variable TRUEMED_API_KEY, or from where a profile of the configuration file says. \
+There is intentionally no option for it: the list of processes would show it to everybody on the machine. \
+TRUEMED_PROFILE, TRUEMED_ENVIRONMENT and TRUEMED_BASE_URL are the defaults of --profile, --env and --base-url.
 
 Exit codes: 0 success, 1 a call failed, 2 usage or configuration, 130 Ctrl-C.
+
+Examples:
+    truemed --env emulator sessions list
+    truemed payments list --status captured
+    truemed sessions export --help
 """
 
 LAUNCH_HELP = """Run one command.
 
 Args:
     tokens: The command and its options.
-    env: The server: production, sandbox, or emulator: a server with generated data inside this command.
-    base_url: Another server: https, or http on this machine.
-    sessions: The number of sessions in the emulator. Default: 1000.
-    seed: The seed of the generated data in the emulator. Default: 0.
 """
+
+NO_OPTIONS = GlobalOptions()
 
 COMMANDS: Mapping[str, str] = {
     "sessions": "Qualification sessions: whether shoppers have a Letter of Medical Necessity.",
@@ -128,7 +134,22 @@ def run_with_exit_code(argv: Sequence[str], streams: Streams) -> int:
 def load_command(name: str) -> App:
     """Import the module of a command and return its app."""
     app: App = import_module(f"truemed_async.cli.{name}").make_app()
+    prepare_command(app)
     return app
+
+
+def prepare_command(app: App) -> None:
+    """Set what a command, and those below it, show at the end of their help, and whether they take global options.
+
+    Only commands that call the API take them: those that receive a ``context``.
+    """
+    command = app.default_command
+    takes_context = command is not None and "context" in inspect.signature(command).parameters
+    app.parse_mode = "fallthrough" if takes_context else "strict"
+    app.help, app.help_epilogue = split_examples(app.help)
+    for name in app:
+        if not name.startswith("-"):
+            prepare_command(app[name])
 
 
 def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
@@ -136,11 +157,14 @@ def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
 
     Importing every command would take longer than most of them run.
     """
+    help, examples = split_examples(HELP)
     app = App(
         name="truemed",
-        help=HELP,
+        help=help,
+        help_epilogue=examples,
         help_format="plaintext",
         version=__version__,
+        version_flags=("--version", "-V"),
         console=streams.help_console(),
         exit_on_error=False,
         print_error=False,
@@ -152,25 +176,43 @@ def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
 
     def launch(
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-        env: Annotated[EnvironmentName | None, LITERAL] = None,
-        base_url: Text = None,
-        sessions: Count = None,
-        seed: Annotated[int | None, LITERAL] = None,
+        options: GlobalOptions = NO_OPTIONS,
     ) -> int | None:
-        command, bound, ignored = app.parse_args(tokens)
-        target = Target(env=env, base_url=base_url, sessions=sessions, seed=seed, print_note=streams.print_message)
-        context = Context(target, streams)
-        try:
-            return run_command(
-                command, *bound.args, **bound.kwargs, **({"context": context} if "context" in ignored else {})
-            )
-        except InvalidArgumentError as error:
-            message = name_options(str(error), app, tokens)
-        raise InvalidArgumentError(message)
+        return launch_command(app, streams, tokens, options)
 
     launch.__doc__ = LAUNCH_HELP
     app.meta.default(launch)
     return app
+
+
+def launch_command(app: App, streams: Streams, tokens: Sequence[str], options: GlobalOptions) -> int | None:
+    """Run the command of the tokens; an error of a call, which has a target, becomes a message and an exit code."""
+    command, bound, ignored = app.parse_args(tokens)
+    streams = attrs.evolve(streams, has_details=options.verbose or options.show_server_messages)
+    target = Target(options=options, streams=streams)
+    if "streams" in ignored and (names := options.names()):
+        raise ConfigurationError(_refuse_options(names, app, tokens))
+    internal: dict[str, Any] = {"context": Context(target, streams), "streams": streams}
+    try:
+        return run_command(
+            command, *bound.args, **bound.kwargs, **{name: internal[name] for name in internal if name in ignored}
+        )
+    except InvalidArgumentError as error:
+        message = name_options(str(error), app, tokens)
+    except CallError as error:
+        report_error(streams, target, error)
+        return exit_code_of(error)
+    raise InvalidArgumentError(message)
+
+
+def _refuse_options(names: Sequence[str], app: App, tokens: Sequence[str]) -> str:
+    """Return the error of a command that does not call the API, after global options."""
+    words, apps, _ = app.parse_commands(tokens)
+    command = f"`truemed {' '.join(words)}`"
+    own = {name for argument in apps[-1].assemble_argument_collection() for name in argument.names}
+    if own.issuperset(names):
+        return f"{', '.join(names)} must follow the command {command}"
+    return f"{', '.join(name for name in names if name not in own)}: {command} has no such option"
 
 
 def name_options(message: str, app: App, tokens: Sequence[str]) -> str:

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 import attrs
 import orjson
 from attrs.validators import instance_of
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from truemed_async._files import create_owner_only, resolve_links, write_all
 from truemed_async._sensitive import Sensitive
-from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL, NO_VALUES, PORT, Count, Flag
+from truemed_async.cli.connection import make_emulator
+from truemed_async.cli.options import CONTEXT, LITERAL, MANY, NO_VALUES, PORT, Count, Flag
+from truemed_async.cli.output import Streams
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from truemed_async.cli.output import Streams
     from truemed_async.emulator import Dialect, Emulator
     from truemed_async.emulator.request_log import LoggedRequest
     from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
@@ -62,8 +62,8 @@ async def emulator(
     *,
     host: Annotated[str, LITERAL] = "127.0.0.1",
     port: Annotated[int, PORT] = DEFAULT_PORT,
-    sales_channel: Annotated[tuple[str, ...], Parameter(negative="")] = NO_VALUES,
-    allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = NO_VALUES,
+    sales_channel: Annotated[tuple[str, ...], MANY] = NO_VALUES,
+    allow_host: Annotated[tuple[str, ...], MANY] = NO_VALUES,
     sessions: Count = None,
     payment_sessions: Count = None,
     payment_tokens: Count = None,
@@ -72,11 +72,11 @@ async def emulator(
     empty: Flag = False,
     state: Annotated[Path | None, LITERAL] = None,
     seed_file: Annotated[Path | None, LITERAL] = None,
-    webhook: Annotated[tuple[str, ...], Parameter(negative="")] = NO_VALUES,
+    webhook: Annotated[tuple[str, ...], MANY] = NO_VALUES,
     dialect: Annotated[Path | None, LITERAL] = None,
     print_env: Flag = False,
-    quiet: bool = False,
-    context: Annotated[Context, CONTEXT],
+    quiet: Flag = False,
+    streams: Annotated[Streams, CONTEXT],
 ) -> None:
     """Serve the Truemed API with generated data on this machine, until Ctrl-C.
 
@@ -104,19 +104,17 @@ async def emulator(
         print_env: Print only the commands that set the environment variables, and exit.
         quiet: Do not show requests and deliveries.
     """
-    target, streams = context.target, context.streams
-    if target.env is not None or target.base_url is not None:
-        raise ConfigurationError("--env and --base-url do not apply to the emulator, which is itself the server")
     snapshot = read_snapshot(state, "--state") or (None if seed_file is None else _read_seed_file(seed_file))
     counts = {
-        "sessions": sessions if sessions is not None else target.sessions,
+        "sessions": sessions,
         "payment_sessions": payment_sessions,
         "payment_tokens": payment_tokens,
         "catalog_items": catalog_items,
     }
-    data = {name: 0 if empty and number is None else number for name, number in counts.items()}
-    server = attrs.evolve(target, seed=target.seed if seed is None else seed).emulator(
-        port,
+    data: dict[str, Any] = {name: 0 if empty and number is None else number for name, number in counts.items()}
+    data["seed"] = seed
+    server = make_emulator(
+        port=port,
         host=host,
         allowed_hosts=allow_host,
         examples=not empty,

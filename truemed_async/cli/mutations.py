@@ -11,7 +11,6 @@ import attrs
 import orjson
 from cyclopts import Parameter
 
-import truemed_async
 from truemed_async.cli.options import FLAG
 from truemed_async.cli.output import EXIT_FAILURE, render_object
 from truemed_async.errors import CallError, InvalidArgumentError
@@ -26,8 +25,6 @@ Call = Callable[["AsyncTruemed", "str | None"], Awaitable["Model | None"]]
 
 CommandResult = Coroutine[Any, Any, None] | int | None
 """What a command returns: a coroutine that is still to be run, or its exit code."""
-
-UNREACHABLE_URL = "http://127.0.0.1"  # stands for an embedded emulator, which has no port before it is started
 
 
 @Parameter(name="*")
@@ -139,12 +136,7 @@ class _RecordingClient:
 
 async def build_request(target: Target, call: Callable[[AsyncTruemed], Awaitable[object]]) -> Request:
     """Return the request that a call sends first; an invalid configuration or argument is raised."""
-    target.check()
-    if target.env == "emulator":
-        client = truemed_async.AsyncTruemed("emulator", environment="sandbox", base_url=UNREACHABLE_URL)
-    else:
-        client = truemed_async.AsyncTruemed(environment=target.env, base_url=target.base_url)
-    recorder = _RecordingClient(client)
+    recorder = _RecordingClient(target.make_client())
     with suppress(_RequestBuilt):
         await call(cast("AsyncTruemed", recorder))
     return recorder.request

@@ -22,7 +22,7 @@ from rich.text import Text
 
 from truemed_async._files import flush_all, write_all
 from truemed_async._sensitive import Sensitive
-from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
+from truemed_async.errors import APIError, CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
 T = TypeVar("T")
 
@@ -49,11 +49,15 @@ def exit_code_of(error: TruemedError) -> int:
 
 @attrs.frozen
 class Streams:
-    """Standard output for data, standard error for messages, standard input for confirmations."""
+    """Standard output for data, standard error for messages, standard input for confirmations.
+
+    ``has_details`` is whether errors include the server's messages, which may quote personal data, without a terminal.
+    """
 
     out: TextIO
     err: TextIO
     source: TextIO | None = attrs.field(factory=lambda: sys.stdin)
+    has_details: bool = False
 
     @classmethod
     def standard(cls) -> Streams:
@@ -88,6 +92,11 @@ class Streams:
         """Write a line for people to standard error."""
         self.err.write(f"{printable(text)}{end}")
         self.err.flush()
+
+    def print_server_message(self, error: APIError) -> None:
+        """Write what the server said of an error: on a terminal, or if it was asked for."""
+        if error.message and (self.has_details or self.err.isatty()):
+            self.print_message(f"  server: {error.message}")
 
     def discard(self) -> None:
         """Drop buffered output that cannot be written, or the interpreter would complain at its exit."""
@@ -258,6 +267,8 @@ async def render_outcomes(streams: Streams, outcomes: Stream[Outcome[M]]) -> int
             # A refused id may be anything, for example an e-mail address, so only its position is shown.
             label = outcome.id if isinstance(outcome.error, CallError) else f"argument {number}"
             streams.print_message(f"error: {label}: {outcome.error}")
+            if isinstance(outcome.error, APIError):
+                streams.print_server_message(outcome.error)
     return min(map(exit_code_of, errors), default=0)
 
 

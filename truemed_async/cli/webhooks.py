@@ -13,7 +13,7 @@ from cyclopts import App
 import truemed_async
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, MANY, NO_VALUES, RequiredText, parse_duration, parse_time
-from truemed_async.cli.output import EXIT_FAILURE
+from truemed_async.cli.output import EXIT_FAILURE, Streams
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
 SECRET_VARIABLE = "TRUEMED_WEBHOOK_SECRET"  # noqa: S105  # the name of a variable
@@ -33,7 +33,7 @@ def explain(
     body: Annotated[Path, LITERAL],
     headers: Annotated[Path, LITERAL],
     mode: Literal["signed", "unsigned"] = "signed",
-    context: Annotated[Context, CONTEXT],
+    streams: Annotated[Streams, CONTEXT],
 ) -> int:
     """Show which checks a saved delivery passes, and how its signature header is written.
 
@@ -52,11 +52,11 @@ def explain(
         body.read_bytes(), parse_headers(headers.read_bytes()), secrets=secret, mode=mode
     )
     for check in checks:
-        context.streams.print_data(f"{'ok' if check.passed else 'failed':<8}{check.name:<11}{check.detail}")
+        streams.print_data(f"{'ok' if check.passed else 'failed':<8}{check.name:<11}{check.detail}")
     return 0 if checks[-1].passed else EXIT_FAILURE
 
 
-def schema(database: Literal["postgres"], *, context: Annotated[Context, CONTEXT]) -> int:
+def schema(database: Literal["postgres"], *, streams: Annotated[Streams, CONTEXT]) -> int:
     """Print the SQL of the table in which a store remembers handled events. It may be executed again.
 
     Args:
@@ -67,7 +67,7 @@ def schema(database: Literal["postgres"], *, context: Annotated[Context, CONTEXT
         from truemed_async.webhooks.postgres import SCHEMA  # noqa: PLC0415  # the driver is an extra
     except ImportError as error:
         raise ConfigurationError("this requires psycopg: pip install 'truemed-async[postgres]'") from error
-    context.streams.print_data(SCHEMA.removesuffix("\n"))
+    streams.print_data(SCHEMA.removesuffix("\n"))
     return 0
 
 
