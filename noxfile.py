@@ -164,8 +164,11 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against the targets and other clients; writes docs/performance.md and fails if a target is missed."""
-    session.install("-e", ".[speed]", *group("bench"))
+    """Measure against the targets and other clients; writes docs/performance.md and fails if a target is missed.
+
+    A name after ``--`` runs a part, and writes nothing; ``--quick`` only shows that everything runs.
+    """
+    session.install("-e", ".[arrow,cli,dlt,speed]", *group("bench"))
     arguments = session.posargs or ["--docs", "--json", str(Path(session.create_tmp(), "figures.json"))]
     session.run("python", "-m", "tests.benchmarks.run", *arguments)
 

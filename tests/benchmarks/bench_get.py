@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
-import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,32 +18,13 @@ from tests.benchmarks import generated, suite
 from truemed_async import AsyncTruemed
 
 GROUP = "get"
-CALLS, AT_ONCE = 400, 10
+PROCESSES, ROUNDS = 7, 4
+CALLS, AT_ONCE, LISTS = 400, 10, 60
 ID = "qs_00000001-1c8e-4c47-9a5b-2f1f5f0e7d11"
 GET, LIST = f"/api/v1/qualification_session/{ID}", "/api/v1/qualification_sessions?page=1&page_size=100"
-GENERATED = "openapi-python-client"
+OURS, BASE, GENERATED = "truemed-async", "aiohttp", "openapi-python-client"
+ON_UVLOOP = " on uvloop"
 Call = Callable[[], Awaitable[Any]]
-
-
-class Contender:
-    """A process with a loop and a client of one kind: what one leaves in memory must not help or slow another."""
-
-    def __init__(self, stack: contextlib.ExitStack, name: str, url: str, loop: str = "asyncio") -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.bench_get", name, url, loop],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        stack.callback(self.process.communicate, timeout=60)
-
-    def measure(self, what: str, calls: int, at_once: int) -> float:
-        """Return CPU seconds a call."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{what} {calls} {at_once}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
 
 
 async def contend(name: str, url: str) -> None:
@@ -56,17 +34,19 @@ async def contend(name: str, url: str) -> None:
         get, list_ = await made(inside)
         for line in sys.stdin:
             what, calls, at_once = line.split()
-            left = iter(range(int(calls)))
-            call = {"get": get, "list": list_}[what]
+            suite.report(await time_calls({"get": get, "list": list_}[what], int(calls), int(at_once)))
 
-            async def worker(left: Iterator[int] = left, call: Call = call) -> None:
-                for _ in left:
-                    await call()
 
-            gc.collect()
-            started = time.process_time()
-            await asyncio.gather(*(worker() for _ in range(int(at_once))))
-            print((time.process_time() - started) / int(calls), flush=True)
+async def time_calls(call: Call, calls: int, at_once: int) -> suite.Took:
+    left = iter(range(calls))
+
+    async def worker(left: Iterator[int]) -> None:
+        for _ in left:
+            await call()
+
+    cpu, elapsed = time.process_time(), time.perf_counter()
+    await asyncio.gather(*(worker(left) for _ in range(at_once)))
+    return suite.Took((time.process_time() - cpu) / calls, (time.perf_counter() - elapsed) / calls)
 
 
 def contenders(url: str) -> dict[str, Callable[..., Any]]:
@@ -102,58 +82,50 @@ def contenders(url: str) -> dict[str, Callable[..., Any]]:
 
         return lambda: fetch_json(GET), lambda: fetch_json(LIST)
 
-    return {"aiohttp": bare, "truemed-async": ours, "httpx": httpx_}
+    return {BASE: bare, OURS: ours, "httpx": httpx_}
 
 
-def started(stack: contextlib.ExitStack, url: str, peers: list[str]) -> dict[str, Contender]:
-    made = {name: Contender(stack, name, url) for name in ("aiohttp", "truemed-async")}
-    if "httpx" in peers:
-        made["httpx"] = Contender(stack, "httpx", url)
-    if generated.load() is not None:
-        made[GENERATED] = Contender(stack, GENERATED, url)
+def start(stack: contextlib.ExitStack, url: str, peers: list[str]) -> dict[str, suite.Contender]:
+    """Start a process for each: what one leaves in memory must not help or slow another.
+
+    Every run starts them anew. Bare aiohttp reads into 256 KiB, which costs a third of a call or nothing, depending on
+    where its memory happens to lie.
+    """
+    names = [BASE, OURS, *(["httpx"] if "httpx" in peers else []), *([GENERATED] if generated.load() else [])]
+    made = {name: suite.Contender(stack, "bench_get", name, url, "asyncio") for name in names}
     if "uvloop" in peers:
-        made |= {f"{name} on uvloop": Contender(stack, name, url, "uvloop") for name in ("aiohttp", "truemed-async")}
+        for name in (BASE, OURS):
+            made[name + ON_UVLOOP] = suite.Contender(stack, "bench_get", name, url, "uvloop")
     return made
 
 
 def measure(rounds: int) -> list[suite.Figure]:
-    """Processes are started anew several times: where one's memory happens to lie stays with it for its life.
-
-    Bare aiohttp reads into 256 KiB, which costs a third of a call or nothing, depending on that.
-    """
-    peers = suite.installed("httpx", "uvloop")
-    found: dict[str, dict[str, list[float]]] = {"get": {}, "list": {}}
-    with suite.server() as url, suite.awake():
-        for _ in range(2 * rounds):
-            with contextlib.ExitStack() as stack:
-                made = started(stack, url, peers)
-                for what, calls, at_once in (("get", CALLS, AT_ONCE), ("list", CALLS // 8, 1)):
-                    times = suite.measured_in_turns(
-                        {name: partial(each.measure, what, calls, at_once) for name, each in made.items()}, 3
-                    )
-                    for name, values in times.items():
-                        found[what].setdefault(name, []).append(statistics.median(values))
-    gets, lists = found["get"], found["list"]
+    peers = suite.find_installed("httpx", "uvloop")
+    with suite.server() as url, suite.keep_awake(), contextlib.ExitStack() as stack:
+        made = start(stack, url, peers)
+        gets, lists = (
+            suite.take_turns(
+                {name: partial(each.measure, what, suite.scale(calls), at_once) for name, each in made.items()}, rounds
+            )
+            for what, calls, at_once in (("get", CALLS, AT_ONCE), ("list", LISTS, 1))
+        )
     print("  get, ten at a time", file=sys.stderr)
     suite.show(gets)
     print("  list of 100, one at a time", file=sys.stderr)
     suite.show(lists)
-    ours = "truemed-async"
-    figures = [
-        suite.ratio(gets, ours, "aiohttp", group=GROUP, what="get, 10 in flight / aiohttp + orjson", target=1.10),
-        suite.ratio(lists, ours, "aiohttp", group=GROUP, what="list of 100, typed / aiohttp + resp.json()", target=1.0),
-    ]
+    ratio = partial(suite.ratio, group=GROUP)
+    figures = [ratio(gets, OURS, BASE, what="get, 10 in flight / aiohttp + orjson", target=1.10)]
     if "uvloop" in peers:
-        what = "get on uvloop / aiohttp + orjson on asyncio"
-        figures.append(suite.ratio(gets, f"{ours} on uvloop", "aiohttp", group=GROUP, what=what, target=0.85))
+        what = "get on uvloop / aiohttp + orjson on uvloop"
+        figures.append(ratio(gets, OURS + ON_UVLOOP, BASE + ON_UVLOOP, what=what, target=1.12))
     figures += [
-        suite.ratio(gets, peer, ours, group=GROUP, what=f"{peer} / get, 10 in flight", target=4.0, at_most=False)
+        ratio(gets, peer, OURS, what=f"{peer} / get, 10 in flight", target=4.0, at_most=False)
         for peer in ("httpx", GENERATED)
         if peer in gets
     ]
+    figures.append(ratio(lists, OURS, BASE, what="list of 100, typed / aiohttp + resp.json()", target=0.95))
     if GENERATED in lists:
-        what = "list of 100 / openapi-python-client"
-        figures.append(suite.ratio(lists, ours, GENERATED, group=GROUP, what=what, target=0.35))
+        figures.append(ratio(lists, OURS, GENERATED, what=f"list of 100 / {GENERATED}", target=0.35))
     return figures
 
 

@@ -7,25 +7,29 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tests.benchmarks import generated, suite
 from truemed_async import AsyncTruemed, Truemed
 
 GROUP = "sync"
-CALLS, ROWS = 300, 10_000
+PROCESSES, ROUNDS = 7, 9
+CALLS, ROWS = 200, 10_000
 ID = "qs_00000001-1c8e-4c47-9a5b-2f1f5f0e7d11"
 GET = f"/api/v1/qualification_session/{ID}"
 OURS = "truemed-async"
+LOOP = "BENCH_SYNC_LOOP"
 
 
 def repeated(call: Callable[[], Any]) -> Callable[[], int]:
+    calls = suite.scale(CALLS)
+
     def work() -> int:
-        for _ in range(CALLS):
+        for _ in range(calls):
             call()
-        return CALLS
+        return calls
 
     return work
 
@@ -33,7 +37,7 @@ def repeated(call: Callable[[], Any]) -> Callable[[], int]:
 def peers(url: str, stack: contextlib.ExitStack) -> dict[str, Callable[[], Any]]:
     headers = {"x-truemed-api-key": suite.KEY}
     found: dict[str, Callable[[], Any]] = {}
-    names = suite.installed("requests", "httpx")
+    names = suite.find_installed("requests", "httpx")
     if "requests" in names:
         import requests
 
@@ -78,46 +82,39 @@ async def _entered(client: AsyncTruemed) -> AsyncTruemed:
 
 def measure(rounds: int) -> list[suite.Figure]:
     """In two processes: which loop the synchronous client has is settled by its first call."""
-    if os.environ.get("BENCH_SYNC_LOOP") is None:
-        found: list[suite.Figure] = []
-        for loop in ("asyncio", "uvloop"):
-            if loop == "uvloop" and not suite.installed("uvloop"):
-                continue
-            done = subprocess.run(
-                [sys.executable, "-m", "tests.benchmarks.run", "--child", "bench_sync", "--rounds", str(rounds)],
-                env={**os.environ, "BENCH_SYNC_LOOP": loop},
-                stdout=subprocess.PIPE,
-                text=True,
-                timeout=900,
-                check=True,
-            )
-            found += suite.figures_of(done.stdout)
-        return found
-    return _measure(rounds, os.environ["BENCH_SYNC_LOOP"])
+    if os.environ.get(LOOP) is not None:
+        return _measure(rounds, os.environ[LOOP])
+    found: list[suite.Figure] = []
+    for loop in ("asyncio", *suite.find_installed("uvloop")):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.run", "--child", "bench_sync", "--rounds", str(rounds)],
+            env={**os.environ, LOOP: loop}, stdout=subprocess.PIPE, text=True, timeout=600, check=True,
+        )  # fmt: skip
+        found += suite.figures_of(done.stdout)
+    return found
 
 
 def _measure(rounds: int, loop: str) -> list[suite.Figure]:
     if loop == "asyncio":
         sys.modules["uvloop"] = None  # type: ignore[assignment]  # an import of it fails, as where it is missing
-    with suite.server(rows=ROWS) as url, suite.awake(), contextlib.ExitStack() as stack:
+    ratio = partial(suite.ratio, group=GROUP)
+    with suite.server(rows=ROWS) as url, suite.keep_awake(), contextlib.ExitStack() as stack:
         client = stack.enter_context(Truemed(suite.KEY, base_url=url))
         calls = {OURS: lambda: client.qualification_sessions.get(ID), **peers(url, stack)}
-        times = suite.in_turns({n: repeated(call) for n, call in calls.items()}, 3 * rounds, time.perf_counter)
+        times = suite.time_in_turns({name: repeated(call) for name, call in calls.items()}, rounds)
         print(f"  get, one at a time, {loop}", file=sys.stderr)
         suite.show(times)
-        where = "" if loop == "asyncio" else " on uvloop"
+        if loop == "uvloop":
+            what = "get, synchronous on uvloop / requests.Session"
+            return [ratio(times, OURS, "requests", what=what, target=0.30)]
+        targets = {"requests": 0.45, "httpx": 0.75, "openapi-python-client": 0.75}
         figures = [
-            suite.ratio(times, OURS, "requests", group=GROUP, what=f"get{where} / requests.Session", target=target)
-            for target in ([0.45] if loop == "asyncio" else [0.32])
-            if "requests" in times
+            ratio(times, OURS, peer, what=f"get, synchronous / {peer}", target=target)
+            for peer, target in targets.items()
+            if peer in times
         ]
-        if loop == "asyncio":
-            figures += [
-                suite.ratio(times, OURS, peer, group=GROUP, what=f"get / {peer}, synchronous", target=0.75)
-                for peer in ("httpx", "openapi-python-client")
-                if peer in times
-            ]
-            rows = suite.in_turns(iterations(url, client, stack), rounds, time.perf_counter)
-            what = "iterating, a session / the asynchronous iteration"
-            figures.append(suite.ratio(rows, "sync", "async", group=GROUP, what=what, target=1.10))
-    return figures
+        rows = suite.time_in_turns(iterations(url, client, stack), rounds)
+        print("  iterating, a session", file=sys.stderr)
+        suite.show(rows)
+        what = "iterating synchronously / asynchronously, a session"
+        return [*figures, ratio(rows, "sync", "async", what=what, target=1.05)]

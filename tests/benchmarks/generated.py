@@ -101,7 +101,7 @@ def load() -> Generated | None:
 @contextlib.contextmanager
 def written() -> Iterator[None]:
     """Generate the client for this process and those that it starts."""
-    if not suite.installed("openapi_python_client"):
+    if not suite.find_installed("openapi_python_client"):
         yield
         return
     with tempfile.TemporaryDirectory() as folder:
