@@ -19,6 +19,7 @@ class EmulatorContext:
     webhooks: Outbox
     dialects: DialectLayer
     api_key: str = attrs.field(repr=False)
+    merchant_name: str
 
     def reset(self) -> None:
         """Forget all rows, idempotency keys, requests, deliveries and faults; the webhooks stay registered."""

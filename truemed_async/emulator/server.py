@@ -71,6 +71,7 @@ class Emulator:
         api_key: str | None = None,
         sales_channels: Iterable[str] = (),
         dialect: Dialect | None = None,
+        merchant_name: str = "Example Shop",
     ) -> None:
         """Generate the data; ``start`` or a ``with`` block serves it.
 
@@ -96,6 +97,7 @@ class Emulator:
             sales_channels: The keys of further sales channels. Each begins empty and has its own objects, idempotency
                 keys and webhooks: those of another channel do not exist for it.
             dialect: How to respond where Truemed's documentation leaves a choice.
+            merchant_name: The name of your shop, at the top of the hosted pages.
 
         Raises:
             ValueError: An argument is out of range.
@@ -137,6 +139,7 @@ class Emulator:
                 webhooks=channel.webhooks,
                 dialects=self._dialects,
                 api_key=channel.api_key,
+                merchant_name=merchant_name,
             )
             for channel in channels
         ]

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.browser import Shopper
 from tests.support.factories import CREATE, one, order
+from truemed_async.emulator import Emulator
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_completed_session_shows_completion(emulator, api, shopper, session, ste
     moves = []
     emulator.state.on_transition.append(moves.append)
     again = shopper.post(url + step, form)
-    assert (again.status, again.page.heading) == (200, "This checkout is complete")
+    assert (again.status, again.page.heading) == (200, "Your payment is complete")
     assert again.page.links == [f"https://shop.example/thanks?session={id}"]
     assert moves == []
 
@@ -216,6 +217,150 @@ class TestIframe:
         return json.loads(said)
 
 
+class TestOutcomes:
+    """The page of a session that is no longer open, in different words for each status."""
+
+    def show(self, emulator, shopper, *transitions, **fields):
+        sessions = emulator.state.payment_sessions
+        id = sessions.add(total_amount=600_00, success_url="https://shop.example/thanks", **fields)
+        for transition in transitions:
+            getattr(sessions, transition)(id)
+        return shopper.get(f"/_emulator/hosted/payment_sessions/{id}").page
+
+    @pytest.mark.parametrize(
+        ("kind", "transitions", "heading", "says"),
+        [
+            ("one_time_payment", ["submit"], "Your order is under review", "only if a clinician approves"),
+            ("one_time_payment", ["submit", "approve"], "Your payment is complete", "$600.00 was charged"),
+            ("authorization", ["submit", "approve"], "Your payment is authorized", "$600.00 is held"),
+            ("one_time_payment", ["submit", "reject"], "Your order was not approved", "Nothing was charged"),
+            ("one_time_payment", ["cancel"], "This checkout has timed out", "The shop canceled it"),
+            ("authorization", ["submit", "approve", "void"], "Your payment was voided", "released your card"),
+            (
+                "authorization",
+                ["submit", "approve", "expire_hold", "capture"],
+                "Your authorization has expired",
+                "time",
+            ),
+        ],
+    )
+    def test_status_has_words_of_its_own(self, emulator, shopper, kind, transitions, heading, says):
+        shown = self.show(emulator, shopper, *transitions, kind=kind)
+        assert shown.heading == heading
+        assert says in shown.text
+
+    def test_canceled_review_is_not_a_timeout_of_the_checkout(self, emulator, shopper, session):
+        id, url = session(kind="authorization")
+        emulator.state.payment_sessions.submit(id)
+        emulator.clock.advance(7 * 24 * 3600)
+        shown = shopper.get(url).page
+        assert shown.heading == "Your order was canceled"
+        assert "longer than your card could be held" in shown.text
+
+    def test_partial_capture_shows_the_charged_amount(self, emulator, shopper, session):
+        id, url = session(kind="authorization")
+        sessions = emulator.state.payment_sessions
+        sessions.submit(id)
+        sessions.approve(id)
+        sessions.capture(id, 40_00)
+        assert "$40.00 was charged" in shopper.get(url).page.text
+
+    def test_page_under_review_refreshes_with_and_without_scripts(self, emulator, shopper):
+        shown = self.show(emulator, shopper, "submit")
+        tags = [tag for tag, given in shown.tags if tag == "noscript" or "http-equiv" in given]
+        assert tags == ["noscript", "meta"], "an unconditional refresh would lose the focus"
+        assert any("location.replace(location.href)" in script for script in shown.scripts)
+
+    def test_decided_page_does_not_refresh(self, emulator, shopper):
+        shown = self.show(emulator, shopper, "submit", "approve")
+        assert (shown.all("noscript"), shown.scripts) == ([], [])
+
+
+class TestReview:
+    """The controls on the page of a payment under review."""
+
+    @pytest.mark.parametrize(
+        ("review", "becomes"), [("approve", "captured"), ("reject", "rejected"), ("", "processing")]
+    )
+    def test_tester_decides_the_review(self, emulator, api, shopper, session, review, becomes):
+        id, url = session()
+        emulator.state.payment_sessions.submit(id)
+        assert shopper.get(url).page.all("form")[0]["action"] == f"/_emulator/hosted/payment_sessions/{id}/review"
+        decided = shopper.post(f"{url}/review", {"review": review})
+        assert (decided.status, decided.onward) == (303, f"/_emulator/hosted/payment_sessions/{id}")
+        assert status(api, id) == becomes
+
+    def test_review_of_open_session_is_409(self, api, shopper, session):
+        id, url = session()
+        refused = shopper.post(f"{url}/review", {"review": "approve"})
+        assert (refused.status, refused.page.heading) == (409, "This is no longer possible")
+        assert status(api, id) == "pending"
+
+    def test_review_by_link_is_405(self, api, shopper, session):
+        _, url = session()
+        assert shopper.get(f"{url}/review").status == 405
+
+
+class TestForm:
+    @pytest.mark.parametrize(
+        ("step", "form", "field", "others"),
+        [
+            ("", {}, "condition", []),
+            ("/card", {"review": "approve"}, "card", ["review"]),
+            ("/card", {"card": "good"}, "review", ["card"]),
+            ("/card", {"card": "declined", "review": "approve"}, "card", ["review"]),
+        ],
+    )
+    def test_error_is_tied_to_its_field(self, shopper, session, step, form, field, others):
+        page = shopper.post(session()[1] + step, form).page
+        groups = {group["aria-describedby"].split()[-1]: group for group in page.all("fieldset")}
+        assert [element["id"] for _, element in page.tags if element.get("role") == "alert"] == ["problem"]
+        assert groups[f"{field}-hint"]["aria-invalid"] == "true"
+        assert groups[f"{field}-hint"]["aria-describedby"] == f"problem {field}-hint"
+        assert [groups[f"{other}-hint"].get("aria-invalid") for other in others] == [None] * len(others)
+
+    def test_other_choices_are_kept_after_an_error(self, shopper, session):
+        shown = shopper.post(f"{session()[1]}/card", {"card": "declined", "review": "later"}).page
+        assert (shown.chosen["card"], shown.chosen["review"]) == ("good", "later")
+
+    @pytest.mark.parametrize(
+        ("kind", "says"), [("one_time_payment", "charged when"), ("authorization", "authorized when")]
+    )
+    def test_button_has_the_amount_and_the_page_says_when_it_is_charged(self, shopper, session, kind, says):
+        page = shopper.get(f"{session(kind=kind)[1]}/card").page
+        assert page.words["button"] == "Pay $600.00"
+        assert says in page.text
+
+    def test_pre_approved_order_is_charged_now(self, emulator, shopper):
+        emulator.state.catalog_items.add(sku="A", eligibility="eligible")
+        items = [{"name": "Tape", "sku": "A", "price": 100_00, "quantity": 1}]
+        id = emulator.state.payment_sessions.add(order_items=items)
+        card = shopper.get(f"/_emulator/hosted/payment_sessions/{id}").onward
+        page = shopper.get(card).page
+        assert "charged now" in page.text
+        assert page.choices("review") == []
+        assert shopper.submit(card).status == 200
+        assert emulator.state.payment_sessions.get(id).status == "captured"
+
+    def test_tester_switches_are_in_a_panel_of_their_own(self, shopper, session):
+        survey, card = (shopper.get(session()[1] + step).page for step in ("", "/card"))
+        assert "Emulator controls" not in survey.text
+        assert card.words["summary"] == "Emulator controls"
+        for choice in ("is declined", "Reject", "Decide later"):
+            assert choice in card.words["details"]
+
+
+class TestMerchant:
+    @pytest.mark.parametrize("name", ["Sam & Sons", "x" * 200])
+    def test_name_is_on_the_hosted_pages(self, name):
+        with Emulator(sessions=0, merchant_name=name) as emulator:
+            id = emulator.state.payment_sessions.add()
+            shown = Shopper(emulator).get(f"/_emulator/hosted/payment_sessions/{id}")
+            assert name[:77] in shown.page.words["header"]
+            assert "x" * 81 not in shown.text
+            assert "Test mode" in shown.page.words["header"]
+
+
 class TestOrder:
     def test_long_order_is_shortened(self, emulator, shopper):
         items = [{"name": "é" * 500, "price": 100, "quantity": 1} for _ in range(1000)]
@@ -228,3 +373,55 @@ class TestOrder:
     def test_empty_list_shows_a_note(self, emulator, shopper):
         id = emulator.state.payment_sessions.add()
         assert "The order has no items." in shopper.get(f"/_emulator/hosted/payment_sessions/{id}").page.text
+
+    def test_lines_show_quantity_amount_and_eligibility(self, emulator, shopper):
+        for sku, eligibility in {"A": "eligible", "B": "eligible_with_lmn", "C": "ineligible", "D": None}.items():
+            emulator.state.catalog_items.add(sku=sku, eligibility=eligibility)
+        items = [{"name": f"Item {sku}", "sku": sku, "price": 12_50, "quantity": 2} for sku in "ABCDE"]
+        id = emulator.state.payment_sessions.add(order_items=[*items, {"name": "Item F", "price": 1, "quantity": 1}])
+        shown = shopper.get(f"/_emulator/hosted/payment_sessions/{id}")
+        rows = [" ".join(re.sub("<[^>]*>", " ", row).split()) for row in shown.text.split("<tr>")[2:8]]
+        assert rows == [
+            "Item A 2 × $12.50 HSA/FSA eligible $25.00",
+            "Item B 2 × $12.50 Eligible with a Letter of Medical Necessity $25.00",
+            "Item C 2 × $12.50 Not HSA/FSA eligible $25.00",
+            "Item D 2 × $12.50 $25.00",
+            "Item E 2 × $12.50 $25.00",
+            "Item F $0.01",
+        ]
+
+    NAMED = ({"name": "Shipping", "amount": 500}, {"name": "Tax", "amount": 1_99}, {"name": "Tax", "amount": 1})
+    SALE = ({"name": "Sale", "amount": 10_00},)
+
+    @pytest.mark.parametrize(
+        ("order_details", "line_details", "rows"),
+        [
+            (None, None, []),
+            ({"total_discounts": 0}, {"total_additional_charges": 0}, []),
+            ({"total_discounts": 10_00}, None, ["Discounts −$10.00"]),
+            ({"total_discounts": -10_00}, {"total_discounts": 2_50}, ["Discounts −$12.50"]),
+            ({"total_discounts": 10_00, "discounts_details": SALE}, None, ["Sale −$10.00"]),
+            ({"total_discounts": 9_00, "discounts_details": SALE}, None, ["Discounts −$9.00"]),
+            ({"total_discounts": 10_00, "discounts_details": [{"code": "A"}]}, None, ["Discounts −$10.00"]),
+            (
+                {"total_additional_charges": 700, "additional_charges_details": NAMED},
+                {"total_additional_charges": 1},
+                ["Shipping $5.00", "Tax $2.00", "Taxes, shipping and fees $0.01"],
+            ),
+            (
+                {"total_additional_charges": 11, "additional_charges_details": [{"name": "Fee", "amount": 1}] * 11},
+                None,
+                ["Taxes, shipping and fees $0.11"],
+            ),
+        ],
+    )
+    def test_amounts_lead_from_subtotal_to_total(self, emulator, shopper, order_details, line_details, rows):
+        items = [{"name": "Sauna", "price": 1_200_00, "quantity": 1, "amount_details": line_details}]
+        id = emulator.state.payment_sessions.add(total_amount=1_234_50, order_items=items, amount_details=order_details)
+        shown = shopper.get(f"/_emulator/hosted/payment_sessions/{id}").text
+        foot = shown[shown.index("<tfoot>") : shown.index("</tfoot>")]
+        expected = ["Subtotal $1,200.00", *rows] if rows else []
+        assert [" ".join(re.sub("<[^>]*>", " ", row).split()) for row in foot.split("<tr>")[1:]] == [
+            *expected,
+            "Total $1,234.50",
+        ]

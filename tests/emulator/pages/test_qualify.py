@@ -101,14 +101,21 @@ class TestGuide:
         assert self.update(api, survey, success_url="https://shop.example/thanks").json["status"] == "pending"
         assert shopper.submit(survey, **answers).onward == there
 
-    @pytest.mark.parametrize("answers", [{"review": "approve"}, {"review": "reject"}, {"condition": "no"}])
-    def test_urls_are_stored_but_inert_after_the_end(self, emulator, api, shopper, survey, answers):
+    @pytest.mark.parametrize(
+        ("answers", "heading"),
+        [
+            ({"review": "approve"}, "You qualify"),
+            ({"review": "reject"}, "You do not qualify"),
+            ({"condition": "no"}, "You do not qualify"),
+        ],
+    )
+    def test_urls_are_stored_but_inert_after_the_end(self, emulator, api, shopper, survey, answers, heading):
         shopper.submit(survey, **answers)
         assert self.update(api, survey, success_url="https://shop.example/late").status == 200
         assert emulator.state.qualification_sessions.rows[0].success_url == "https://shop.example/late"
         again = shopper.get(survey)
         assert (again.status, again.onward, again.page.links) == (200, None, [])
-        assert again.page.heading == "Your survey is complete"
+        assert again.page.heading == heading
 
     def test_returning_user_with_a_valid_letter_skips_the_survey(self, api, emulator, shopper, survey):
         shopper.submit(survey, review="approve", email="sam@example.com")
@@ -136,3 +143,26 @@ class TestGuide:
         shopper.get(f"{LINK}?source=newsletter&user_id=customer-18")
         (found,) = api.list(f"?search={search}").json["qualification_sessions"]
         assert found["source"] == "podcast"
+
+
+class TestReview:
+    """The controls on the page of a survey under review."""
+
+    @pytest.mark.parametrize(("review", "heading"), [("approve", "You qualify"), ("reject", "You do not qualify")])
+    def test_tester_decides_the_review(self, emulator, api, shopper, review, heading):
+        survey = shopper.get(LINK).onward
+        shopper.submit(survey, review="later")
+        waiting = shopper.get(survey).page
+        assert waiting.heading == "Your survey is under review"
+        assert {"http-equiv": "refresh", "content": "3"} in waiting.all("meta")
+        decided = shopper.post(waiting.all("form")[0]["action"], {"review": review})
+        assert (decided.status, decided.onward) == (303, survey)
+        assert shopper.get(survey).page.heading == heading
+
+
+def test_answers_are_kept_after_an_error(shopper):
+    survey = shopper.get(LINK).onward
+    shown = shopper.submit(survey, email="no'body\"<", condition="no", review="reject").page
+    assert shown.chosen == {"email": "no'body\"<", "condition": "no", "review": "reject"}
+    (field,) = [each for each in shown.all("input") if each["name"] == "email"]
+    assert (field["aria-invalid"], field["aria-describedby"].strip()) == ("true", "problem")

@@ -1,9 +1,12 @@
-"""The choices in the forms of the pages, and their effects."""
+"""The choices in the forms of the pages, their errors, and their effects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+import attrs
 
 if TYPE_CHECKING:
     from truemed_async.emulator.request import Request
@@ -12,33 +15,54 @@ if TYPE_CHECKING:
 NO_TREATMENT: Final = "no"
 DECLINED: Final = "declined"
 WORKS_ONCE: Final = "once"
-_CARDS: Final = (("good", "Card ending in 4242: works"), (DECLINED, "Card ending in 0002: is declined"))
-_STORED: Final = (WORKS_ONCE, "Card ending in 0341: works now, fails when charged again")
 _CONDITIONS: Final = ("yes", NO_TREATMENT)
 _REVIEWS: Final = ("approve", "reject", "later")
 
 
-def cards(*, stored: bool) -> list[tuple[str, str]]:
-    """Return the test cards; one of them is useful only if it is stored."""
-    return [*_CARDS, _STORED] if stored else list(_CARDS)
+@attrs.frozen
+class Card:
+    """A test card: the last digits that the shopper sees, and what the tester has to know."""
+
+    digits: str
+    effect: str
 
 
-def validate_survey(request: Request) -> str | None:
+_CARDS: Final = MappingProxyType({"good": Card("4242", "works"), DECLINED: Card("0002", "is declined")})
+_STORED: Final = MappingProxyType({**_CARDS, WORKS_ONCE: Card("0341", "works now, fails when charged again")})
+
+
+@attrs.frozen
+class Problem:
+    """What is wrong with a form: the message for the shopper, and the field that it is about."""
+
+    field: str
+    message: str
+
+
+def cards(*, stored: bool) -> Mapping[str, Card]:
+    """Return the test cards by their values; one of them is useful only if it is stored."""
+    return _STORED if stored else _CARDS
+
+
+def validate_survey(request: Request) -> Problem | None:
     """Return the error of an invalid survey."""
-    return None if request.body.get("condition", "") in _CONDITIONS else "Answer the question about your health."
+    valid = request.body.get("condition", "") in _CONDITIONS
+    return None if valid else Problem("condition", "Answer the question about your health.")
 
 
-def validate_review(request: Request) -> str | None:
+def validate_review(request: Request) -> Problem | None:
     """Return the error of an invalid choice of the review's result."""
-    return None if request.body.get("review", "") in _REVIEWS else "Choose the result of the review."
+    valid = request.body.get("review", "") in _REVIEWS
+    return None if valid else Problem("review", "Choose the result of the review.")
 
 
-def validate_card(request: Request, *, stored: bool) -> str | None:
+def validate_card(request: Request, *, stored: bool) -> Problem | None:
     """Return the error of an invalid or declined card."""
     card = request.body.get("card", "")
-    if card not in dict(cards(stored=stored)):
-        return "Choose a card."
-    return "The card was declined. Nothing was charged: choose another card." if card == DECLINED else None
+    if card not in cards(stored=stored):
+        return Problem("card", "Choose a card.")
+    declined = Problem("card", "The card was declined. Nothing was charged: choose another card.")
+    return declined if card == DECLINED else None
 
 
 def fail_next_charge_if_chosen(state: State, request: Request, payment_token: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 import attrs
@@ -25,6 +25,8 @@ _URL_CHARACTERS: Final = "!#$%&'()*+,/:;=?@[]~"
 MAX_URL_LENGTH: Final = 4_000
 _SCRIPT_SCHEMES: Final = ("javascript:", "data:", "vbscript:")
 
+Tone: TypeAlias = Literal["info", "wait", "good", "bad"]
+
 
 @attrs.frozen
 class Render:
@@ -34,6 +36,7 @@ class Render:
     values: Mapping[str, object]
     status: int = 200
     framed: bool = False  # whether a shop may show it in an iframe
+    waits_in: str | None = None  # the status of its object, if the page refreshes until it is another one
 
 
 @attrs.frozen
@@ -47,14 +50,24 @@ def message_page(
     heading: str,
     explanation: str,
     *,
+    tone: Tone = "info",
     link: str | None = None,
     link_label: str = "Back to the shop",
+    review: str | None = None,
     status: int = 200,
     framed: bool = False,
+    waits_in: str | None = None,
 ) -> Render:
-    """Return a page with a message, and a link if one is given."""
-    values = {"heading": heading, "explanation": explanation, "link": link, "link_label": link_label}
-    return Render("message.html", values, status, framed)
+    """Return a page with a message, and a link if one is given; ``review`` is where the tester decides the review."""
+    values = {
+        "explanation": explanation,
+        "heading": heading,
+        "link": link,
+        "link_label": link_label,
+        "review": review,
+        "tone": tone,
+    }
+    return Render("message.html", values, status, framed, waits_in)
 
 
 def safe_redirect_url(url: str | None) -> str | None:
@@ -83,13 +96,27 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an optional dependency
 
     loader = PackageLoader("truemed_async.emulator.pages")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    created = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    created.filters["money"] = format_money
+    return created
 
 
-def render_page(page: Render, *, live: bool = False) -> web.Response:
-    """Return the response of a page; ``live`` lets its script request updates from the emulator."""
+def format_money(cents: int) -> str:
+    """Return an amount as people read it: ``$1,234.50``, or ``$5.00`` after a minus sign."""
+    return f"{'−' if cents < 0 else ''}${abs(cents) // 100:,}.{abs(cents) % 100:02}"  # noqa: RUF001 - a minus sign
+
+
+def render_page(page: Render, *, live: bool = False, merchant: str = "") -> web.Response:
+    """Return the response of a page; ``live`` lets its script request updates from the emulator.
+
+    ``merchant`` is the name of the shop at the top of a hosted page.
+    """
     nonce = secrets.token_urlsafe(16)
-    body = environment().get_template(page.template).render({**page.values, "nonce": nonce})
+    live = live or page.waits_in is not None
+    shared = {"merchant": merchant, "nonce": nonce, "waits_in": page.waits_in}
+    body = environment().get_template(page.template).render({**page.values, **shared})
     ancestors = "*" if page.framed else "'none'"
     csp = f"{_CSP}; script-src 'nonce-{nonce}'; frame-ancestors {ancestors}"
     headers = {

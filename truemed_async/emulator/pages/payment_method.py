@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from truemed_async.emulator.pages.choices import (
     NO_TREATMENT,
+    Problem,
     cards,
     fail_next_charge_if_chosen,
     validate_card,
@@ -39,10 +40,10 @@ def survey(state: State, request: Request) -> Render | Redirect:
     if provision.next_action == "UpdateCard":
         return Redirect(f"{address}/card")
     if request.method != "POST":
-        return _survey(address)
+        return _survey(request, address)
     problem = validate_survey(request)
     if problem:
-        return _survey(address, problem)
+        return _survey(request, address, problem)
     if request.body.get("condition", "") == NO_TREATMENT:
         return _ineligible(provision.failure_url)
     if provision.next_action == "HealthSurvey":
@@ -59,10 +60,10 @@ def card(state: State, request: Request) -> Render | Redirect:
         return _provisioned(provision)
     heading = "Your new card" if provision.updates else "Your card for later orders"
     if request.method != "POST":
-        return _card(heading, "The card is stored; nothing is charged now.", action)
+        return _card(request, heading, "The card is stored; nothing is charged now.", action)
     problem = validate_card(request, stored=True)
     if problem:
-        return _card(heading, "The card is stored; nothing is charged now.", action, problem)
+        return _card(request, heading, "The card is stored; nothing is charged now.", action, problem)
     payment_token = state.provision_requests.submit(provision.id)
     fail_next_charge_if_chosen(state, request, payment_token)
     return _return_to_shop(provision.success_url)
@@ -74,17 +75,17 @@ def repair(state: State, request: Request) -> Render | Redirect:
     action = hosted_url("", "payment_tokens", token.id)
     failure = token.failure_at(state.clock.now()) if token.status == "active" else None
     if failure is None:
-        return message_page("No action needed", "This payment method is valid, or was deleted.")
+        return message_page("No action needed", "This payment method is valid, or was deleted.", tone="good")
     if failure == "RequalificationRequired":
         problem = None if request.method != "POST" else validate_survey(request)
         if request.method != "POST" or problem:
-            return _survey(action, problem)
+            return _survey(request, action, problem)
         if request.body.get("condition", "") == NO_TREATMENT:
             return _ineligible(None)
     else:
         problem = None if request.method != "POST" else validate_card(request, stored=True)
         if request.method != "POST" or problem:
-            return _card("Your payment failed", f"{_WHY[failure]} Choose another card.", action, problem)
+            return _card(request, "Your payment failed", f"{_WHY[failure]} Choose another card.", action, problem)
     url = _failed_session_url(state, token)
     state.payment_tokens.resolve_failure(token.id)
     fail_next_charge_if_chosen(state, request, token.id)
@@ -100,40 +101,49 @@ def _failed_session_url(state: State, token: EmulatedPaymentToken) -> str | None
 
 
 def _provisioned(provision: ProvisionRequest) -> Render:
-    return message_page("Already done", "The payment method is stored.", link=safe_redirect_url(provision.success_url))
+    link = safe_redirect_url(provision.success_url)
+    return message_page("Already done", "The payment method is stored.", tone="good", link=link)
 
 
 def _ineligible(failure_url: str | None) -> Render:
     return message_page(
         "This is not eligible",
         "Orders for general health only cannot be paid with HSA or FSA funds.",
+        tone="bad",
         link=safe_redirect_url(failure_url),
     )
 
 
 def _return_to_shop(url: str | None) -> Render | Redirect:
     there = safe_redirect_url(url)
-    return (
-        Redirect(there)
-        if there
-        else message_page("Thank you", "The payment method is stored. You can close this page.")
-    )
+    explanation = "The payment method is stored. You can close this page."
+    return Redirect(there) if there else message_page("Thank you", explanation, tone="good")
 
 
-def _survey(action: str, problem: str | None = None) -> Render:
-    values = {"action": action, "email_asked": False, "leave": None, "paid_next": True, "problem": problem}
+def _survey(request: Request, action: str, problem: Problem | None = None) -> Render:
+    values = {
+        "action": action,
+        "chosen": request.body,
+        "email_asked": False,
+        "leave": None,
+        "order": None,
+        "paid_next": True,
+        "problem": problem,
+    }
     return Render("survey.html", values, 200 if problem is None else 422)
 
 
-def _card(heading: str, explanation: str, action: str, problem: str | None = None) -> Render:
+def _card(request: Request, heading: str, explanation: str, action: str, problem: Problem | None = None) -> Render:
     values = {
         "action": action,
         "button": "Store the card",
         "cards": cards(stored=True),
+        "chosen": request.body,
         "explanation": explanation,
         "heading": heading,
         "leave": None,
+        "order": None,
         "problem": problem,
-        "surveyed": False,
+        "reviewed": False,
     }
     return Render("card.html", values, 200 if problem is None else 422)

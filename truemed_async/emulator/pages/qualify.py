@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from truemed_async.emulator.pages.choices import NO_TREATMENT, apply_review, validate_review, validate_survey
+from truemed_async.emulator.pages.choices import NO_TREATMENT, Problem, apply_review, validate_review, validate_survey
 from truemed_async.emulator.pages.page import Redirect, Render, message_page, safe_redirect_url
 from truemed_async.emulator.request import hosted_url
 
 if TYPE_CHECKING:
+    from truemed_async.emulator.pages.page import Tone
     from truemed_async.emulator.request import Request
     from truemed_async.emulator.resources.qualification_sessions import EmulatedQualificationSession
     from truemed_async.emulator.resources.state import State
@@ -40,39 +41,63 @@ def survey(state: State, request: Request) -> Render | Redirect:
         return _closed_page(session)
     action = hosted_url("", "qualification_sessions", session.id)
     if request.method != "POST":
-        return _survey(action)
+        return _survey(request, action)
     problem = validate_survey(request) or validate_review(request) or _validate_email(request)
     if problem:
-        return _survey(action, problem)
+        return _survey(request, action, problem)
     sessions.change(session.id, email=request.body.get("email", ""))
     sessions.start_review(session.id)
     if request.body.get("condition", "") == NO_TREATMENT:
         sessions.reject(session.id)
         explanation = "General health only does not qualify for HSA or FSA funds."
-        return _return_to_shop(session.failure_url, "You do not qualify", explanation)
+        return _return_to_shop(session.failure_url, "You do not qualify", explanation, "bad")
     apply_review(request, session.id, approve=sessions.approve, reject=sessions.reject)
     explanation = "A clinician will review your survey. You can close this page."
-    return _return_to_shop(session.success_url, "Thank you", explanation)
+    return _return_to_shop(session.success_url, "Thank you", explanation, "good")
+
+
+def review(state: State, request: Request) -> Redirect:
+    """Decide the review of a submitted survey, as the tester chose on the page that waits for it."""
+    sessions, session = state.qualification_sessions, state.qualification_sessions.get(request.params["id"])
+    apply_review(request, session.id, approve=sessions.approve, reject=sessions.reject)
+    return Redirect(hosted_url("", "qualification_sessions", session.id))
 
 
 def _closed_page(session: EmulatedQualificationSession) -> Render:
-    """Show how it ended. The shopper has completed the flow: the URLs have no effect any more."""
-    explanation = {
-        "approved": "Your Letter of Medical Necessity has been issued: there is no survey to complete.",
-        "rejected": "The review has found that you do not qualify.",
-    }.get(session.status, "A clinician is reviewing your survey.")
-    return message_page("Your survey is complete", explanation)
+    """Show how it stands. The shopper has completed the flow: the URLs have no effect any more."""
+    match session.status:
+        case "approved":
+            explanation = "Your Letter of Medical Necessity has been issued: there is no survey to complete."
+            return message_page("You qualify", explanation, tone="good")
+        case "rejected":
+            return message_page("You do not qualify", "The review has found that you do not qualify.", tone="bad")
+        case _:
+            return message_page(
+                "Your survey is under review",
+                "A clinician is reviewing your survey. This page refreshes by itself.",
+                tone="wait",
+                review=f"{hosted_url('', 'qualification_sessions', session.id)}/review",
+                waits_in=session.status,
+            )
 
 
-def _return_to_shop(url: str | None, heading: str, explanation: str) -> Render | Redirect:
+def _return_to_shop(url: str | None, heading: str, explanation: str, tone: Tone) -> Render | Redirect:
     there = safe_redirect_url(url)
-    return Redirect(there) if there else message_page(heading, explanation)
+    return Redirect(there) if there else message_page(heading, explanation, tone=tone)
 
 
-def _validate_email(request: Request) -> str | None:
-    return None if "@" in request.body.get("email", "") else "Enter your e-mail address."
+def _validate_email(request: Request) -> Problem | None:
+    return None if "@" in request.body.get("email", "") else Problem("email", "Enter your e-mail address.")
 
 
-def _survey(action: str, problem: str | None = None) -> Render:
-    values = {"action": action, "email_asked": True, "leave": None, "paid_next": False, "problem": problem}
+def _survey(request: Request, action: str, problem: Problem | None = None) -> Render:
+    values = {
+        "action": action,
+        "chosen": request.body,
+        "email_asked": True,
+        "leave": None,
+        "order": None,
+        "paid_next": False,
+        "problem": problem,
+    }
     return Render("survey.html", values, 200 if problem is None else 422)

@@ -59,6 +59,11 @@ ROUTES: Final = (
         )
         for method in ("GET", "HEAD", "POST")
     ),
+    # What the tester decides on a page that waits for the review.
+    *(
+        Route(name=f"pages.{resource}.review", method="POST", path=f"{HOSTED}/{resource}/{{id}}/review", handler=page)
+        for resource, page in (("payment_sessions", checkout.review), ("qualification_sessions", qualify.review))
+    ),
     # No HEAD: opening the link begins a session.
     *(
         Route(name="pages.qualify.open_link", method="GET", path=path, handler=qualify.open_link)
@@ -77,14 +82,16 @@ def call(route: Route, context: EmulatorContext, request: Request) -> web.Respon
         try:
             result = route.handle(context.state, request)
         except KeyError:
-            explanation = "The address is wrong, or the emulator was reset."
-            result = message_page("Page not found", explanation, status=404)
+            explanation = "This link is not valid: the address is wrong, or the emulator was reset."
+            result = message_page("Page not found", explanation, tone="bad", status=404)
         except InvalidTransitionError:
-            explanation = "The payment or request has changed in the meantime."
-            result = message_page("This is no longer possible", explanation, status=409)
+            explanation = (
+                "The payment or request has changed in the meantime. Open the link again to see how it stands."
+            )
+            result = message_page("This is no longer possible", explanation, tone="bad", status=409)
     if isinstance(result, Redirect):
         return render_redirect(result.url)
     if isinstance(result, Render):
-        return render_page(result)
+        return render_page(result, merchant=context.merchant_name)
     assert isinstance(result, web.Response)
     return result
