@@ -79,6 +79,10 @@ class Server:
             time.sleep(0.02)
         return self
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def stop(self, number=signal.SIGINT):
         """End the server; SIGQUIT and SIGKILL end it as a crash would."""
         if self._process is not None and self._process.poll() is None:
@@ -96,10 +100,10 @@ class Server:
 class PostgresServer(Server):
     """A cluster of its own. ``durable`` waits for the disk at each commit, as a server does by default."""
 
-    def __init__(self, *, durable=False):
+    def __init__(self, *, durable=False, settings=()):
         # PostgreSQL refuses to run as root.
         super().__init__("postgres" if os.getuid() == 0 else None)
-        self._bin, self._durable = find_postgres(), durable
+        self._bin, self._durable, self._settings = find_postgres(), durable, dict(settings)
         if durable:
             shutil.rmtree(self.directory)
             self.directory = Path(tempfile.mkdtemp(dir="/var/tmp"))
@@ -129,6 +133,7 @@ class PostgresServer(Server):
             "fsync": "on" if self._durable else "off",
             "max_connections": 60,
             "log_min_messages": "fatal",
+            **self._settings,
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [self._bin / "postgres", "-D", "data", *settings]
