@@ -5,6 +5,7 @@ import contextlib
 import functools
 import inspect
 import os
+import select
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -146,6 +147,25 @@ def test_idle_connections_that_the_server_closed_are_replaced(deliverer, databas
     assert deliverer.deliver(1).status is DeliveryStatus.HANDLED
     database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
     assert deliverer.deliver(2).status is DeliveryStatus.HANDLED
+
+
+def test_server_is_not_asked_for_each_event_whether_the_connection_is_open(deliverer, database, monkeypatch):
+    checks = []
+    for pool in (ConnectionPool, AsyncConnectionPool):
+        monkeypatch.setattr(pool, "check_connection", lambda connection: checks.append(connection))
+    assert [deliverer.deliver(number).status for number in (1, 2, 3)] == [DeliveryStatus.HANDLED] * 3
+    assert checks == []
+
+
+@pytest.mark.parametrize("missing", ["poll", "pipeline"])
+def test_platform_without_poll_or_pipelines_takes_more_round_trips(deliverer, database, monkeypatch, missing):
+    """Windows has no ``poll``, and libpq before version 14 no pipelines."""
+    if missing == "poll":
+        monkeypatch.delattr(select, "poll")
+    else:
+        monkeypatch.setattr(psycopg.Pipeline, "is_supported", classmethod(lambda cls: False))
+    assert [deliverer.deliver(number).status for number in (1, 2, 1)] == ["handled", "handled", "duplicate"]
+    assert effects_in(database) == ["whd_1", "whd_2"]
 
 
 def test_event_in_progress_is_busy_without_waiting(deliverer, database, postgres_url):

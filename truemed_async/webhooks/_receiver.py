@@ -26,7 +26,15 @@ from truemed_async.errors import InvalidArgumentError, PayloadError, StaleDelive
 from truemed_async.webhooks._events import Event, PaymentTokenUpdated
 from truemed_async.webhooks._parse import is_test_event
 from truemed_async.webhooks._signature import Headers, single_header
-from truemed_async.webhooks._stores import AsyncDedupStore, AsyncInbox, Claim, DedupStore, Inbox, MemoryDedupStore
+from truemed_async.webhooks._stores import (
+    AsyncDedupStore,
+    AsyncInbox,
+    Claim,
+    DedupStore,
+    Inbox,
+    MemoryDedupStore,
+    claim_of_creation,
+)
 from truemed_async.webhooks._verify import (
     DEFAULT_CLOCK_SKEW,
     DEFAULT_MAX_AGE,
@@ -265,6 +273,8 @@ class _BaseReceiver(Generic[S]):
             max_age = DEFAULT_MAX_AGE_WITHOUT_STORE if store is None else DEFAULT_MAX_AGE
         self._verifier = Verifier.of(boxed, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
         self._store: S | None = store
+        inbox: Any = store if isinstance(store, Inbox | AsyncInbox) else None
+        self._inbox: Inbox | AsyncInbox | None = inbox
         retention = self.retention
         if retention is not None and retention < max_age + clock_skew:
             raise InvalidArgumentError(
@@ -351,9 +361,9 @@ class _BaseReceiver(Generic[S]):
 
     async def _process(self, event: Event, call: _Call) -> DeliveryResult:
         """Claim the event, call the handler, and confirm the claim; release it if the handler fails."""
-        store = self._store
-        if isinstance(store, Inbox | AsyncInbox):
-            return await self._process_in_inbox(event, call, store)
+        if self._inbox is not None:
+            return await self._process_in_inbox(event, call, self._inbox)
+        store = cast("DedupStore | AsyncDedupStore | None", self._store)
         if store is None:
             try:
                 await call(self._handler, event)
@@ -391,11 +401,7 @@ class _BaseReceiver(Generic[S]):
     async def _claim(
         self, call: _Call, store: DedupStore | AsyncDedupStore, event: Event, owner: str, keys: list[str]
     ) -> Claim:
-        """Claim an event, and add the keys that this takes to ``keys``.
-
-        The creation of a token has further keys. ``client.catch_up`` may hand it over without its origin; the first
-        event with an origin is then the same one, and later ones are not.
-        """
+        """Claim an event, and add the keys that this takes to ``keys``."""
 
         async def claim(key: str) -> Claim:
             keys.append(key)
@@ -405,14 +411,10 @@ class _BaseReceiver(Generic[S]):
             return result
 
         result = await claim(event.dedup_key)
-        creation = event.creation_keys if isinstance(event, PaymentTokenUpdated) else None
+        creation = _creation_keys(event)
         if result != Claim.GRANTED or creation is None:
             return result
-        with_origin, without_origin = creation
-        result = await claim(with_origin)
-        if result == Claim.DONE:
-            return Claim.GRANTED  # an update of a token whose creation is known with its origin
-        return result if result == Claim.BUSY else await claim(without_origin)
+        return claim_of_creation(*[await claim(each) for each in creation])
 
     async def _confirm(self, call: _Call, store: DedupStore | AsyncDedupStore, keys: Sequence[str], owner: str) -> None:
         """Confirm the event's own key last: after a crash in between, it is delivered again, and nothing is lost."""
@@ -437,7 +439,8 @@ class _BaseReceiver(Generic[S]):
 
         try:
             asynchronous = _is_coroutine_function(inbox.process)
-            claim = await call(inbox.process, event.dedup_key, handle_async if asynchronous else handle)
+            chosen = handle_async if asynchronous else handle
+            claim = await call(inbox.process, event.dedup_key, chosen, _creation_keys(event))
         except Exception as error:  # noqa: BLE001  # the result carries it
             return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
         return DeliveryResult(status=_CLAIM_STATUSES[claim], event=event)
@@ -448,6 +451,10 @@ class _BaseReceiver(Generic[S]):
                 await call(store.release, key, owner)
             except Exception:  # the claim expires by itself
                 logger.warning("the claim of a webhook could not be released", exc_info=True)
+
+
+def _creation_keys(event: Event) -> tuple[str, str] | None:
+    return event.creation_keys if isinstance(event, PaymentTokenUpdated) else None
 
 
 class Receiver(_BaseReceiver[DedupStore | Inbox]):

@@ -84,7 +84,7 @@ class AsyncDedupStore(Protocol):
 class Inbox(Protocol):
     """A store that runs the handler in the database transaction that confirms the event: see ``PostgresInbox``."""
 
-    def process(self, key: str, handle: Callable[..., object]) -> Claim:
+    def process(self, key: str, handle: Callable[..., object], creation_keys: tuple[str, str] | None = None) -> Claim:
         """Call ``handle``, and confirm the event ``key`` in the same transaction, unless it was handled before.
 
         If ``handle`` raises, the transaction is rolled back and the error is raised. ``BUSY``: another delivery of the
@@ -94,6 +94,9 @@ class Inbox(Protocol):
             key: Identifies the event, up to 255 characters.
             handle: Calls the receiver's handler with the event, followed by the arguments of this call: the connection,
                 if the handler needs it.
+            creation_keys: Two keys that the creation of a token has besides, to be confirmed in the same transaction.
+                The event was also handled before if the second is done and the first is not; if either is busy, nothing
+                may remain claimed.
         """
         ...
 
@@ -102,9 +105,22 @@ class Inbox(Protocol):
 class AsyncInbox(Protocol):
     """:class:`Inbox` with coroutines."""
 
-    async def process(self, key: str, handle: Callable[..., Awaitable[object]]) -> Claim:
+    async def process(
+        self, key: str, handle: Callable[..., Awaitable[object]], creation_keys: tuple[str, str] | None = None
+    ) -> Claim:
         """Await ``handle``, and confirm the event ``key`` in the same transaction, unless it was handled before."""
         ...
+
+
+def claim_of_creation(with_origin: Claim, without_origin: Claim) -> Claim:
+    """Return the claim of a token's creation whose own key is granted, from those of its ``creation_keys``.
+
+    ``client.catch_up`` may hand a creation over without its origin. The first event with an origin is then the same one,
+    and later ones are updates of the token.
+    """
+    if with_origin == Claim.DONE:
+        return Claim.GRANTED
+    return with_origin if with_origin == Claim.BUSY else without_origin
 
 
 def validate_webhook_name(value: Any) -> str:

@@ -9,12 +9,14 @@ effect in this database and the confirmation are committed together, or not at a
 import asyncio
 import itertools
 import os
+import select
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack, nullcontext
 from datetime import timedelta
 from typing import Any, Final, Self
 
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, AsyncCursor, AsyncTransaction, Connection, Cursor, Pipeline, Transaction
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -25,6 +27,7 @@ from truemed_async.webhooks._stores import (
     DEFAULT_LEASE,
     DEFAULT_RETENTION,
     Claim,
+    claim_of_creation,
     validate_duration,
     validate_webhook_name,
 )
@@ -47,20 +50,17 @@ CREATE INDEX IF NOT EXISTS truemed_deliveries_expires_at ON truemed_deliveries (
 # "IF NOT EXISTS" alone fails if two processes create the table at the same time.
 _CREATE: Final = f"SELECT pg_advisory_xact_lock(hashtext('truemed_deliveries'));\n{SCHEMA}"
 
-# Each statement reads the row of a snapshot that is older than its own insertion. If a concurrent transaction has added
-# the row since, `done` is NULL, which counts as busy: the next delivery finds out.
+# One row if the event is claimed; else `_IS_DONE` tells why not. Most events are claimed, with one statement.
 _CLAIM: Final = """
-WITH claimed AS (
-    INSERT INTO truemed_deliveries AS delivery (webhook, key, owner, done, expires_at)
-    VALUES (%(webhook)s, %(key)s, %(owner)s, false, statement_timestamp() + %(lease)s)
-    ON CONFLICT (webhook, key) DO UPDATE
-    SET owner = excluded.owner, done = false, expires_at = excluded.expires_at
-    WHERE delivery.expires_at <= statement_timestamp()
-    RETURNING 1
-)
-SELECT EXISTS (SELECT FROM claimed),
-       (SELECT done FROM truemed_deliveries WHERE webhook = %(webhook)s AND key = %(key)s)
+INSERT INTO truemed_deliveries AS delivery (webhook, key, owner, done, expires_at)
+VALUES (%(webhook)s, %(key)s, %(owner)s, false, statement_timestamp() + %(lease)s)
+ON CONFLICT (webhook, key) DO UPDATE
+SET owner = excluded.owner, done = false, expires_at = excluded.expires_at
+WHERE delivery.expires_at <= statement_timestamp()
+RETURNING true
 """
+# No row, if it was removed in between, counts as busy: the next delivery finds out.
+_IS_DONE: Final = "SELECT done FROM truemed_deliveries WHERE webhook = %(webhook)s AND key = %(key)s"
 _CONFIRM: Final = """
 INSERT INTO truemed_deliveries (webhook, key, owner, done, expires_at)
 VALUES (%(webhook)s, %(key)s, %(owner)s, true, statement_timestamp() + %(retention)s)
@@ -73,18 +73,13 @@ DELETE FROM truemed_deliveries WHERE webhook = %(webhook)s AND key = %(key)s AND
 # The lock belongs to the transaction and ends with it, also if the process dies: there is no lease. It is tried and not
 # waited for, so that repeated deliveries do not hold connections.
 _CLAIM_AND_CONFIRM: Final = """
-WITH lock AS MATERIALIZED (
-    SELECT pg_try_advisory_xact_lock(hashtextextended(%(webhook)s || ' ' || %(key)s, 0)) AS taken
-), confirmed AS (
-    INSERT INTO truemed_deliveries AS delivery (webhook, key, owner, done, expires_at)
-    SELECT %(webhook)s, %(key)s, %(owner)s, true, statement_timestamp() + %(retention)s FROM lock WHERE taken
-    ON CONFLICT (webhook, key) DO UPDATE
-    SET owner = excluded.owner, done = true, expires_at = excluded.expires_at
-    WHERE delivery.expires_at <= statement_timestamp()
-    RETURNING 1
-)
-SELECT EXISTS (SELECT FROM confirmed),
-       (SELECT done FROM truemed_deliveries WHERE webhook = %(webhook)s AND key = %(key)s)
+INSERT INTO truemed_deliveries AS delivery (webhook, key, owner, done, expires_at)
+SELECT %(webhook)s, %(key)s, %(owner)s, true, statement_timestamp() + %(retention)s
+WHERE pg_try_advisory_xact_lock(hashtextextended(%(webhook)s || ' ' || %(key)s, 0))
+ON CONFLICT (webhook, key) DO UPDATE
+SET owner = excluded.owner, done = true, expires_at = excluded.expires_at
+WHERE delivery.expires_at <= statement_timestamp()
+RETURNING true
 """
 _FORGET: Final = """
 DELETE FROM truemed_deliveries WHERE (webhook, key) IN (
@@ -121,10 +116,28 @@ class _Base:
         return next(self._calls) % CLEANUP_INTERVAL == 0
 
 
-def _read_claim(row: tuple[Any, ...] | None) -> Claim:
-    assert row is not None  # the statement selects one row
-    granted, done = row
-    return Claim.GRANTED if granted else Claim.DONE if done else Claim.BUSY
+def _read_refusal(row: tuple[Any, ...] | None) -> Claim:
+    """Return why an event could not be claimed."""
+    return Claim.DONE if row is not None and row[0] else Claim.BUSY
+
+
+def _may_be_closed(connection: Connection[Any] | AsyncConnection[Any]) -> bool:
+    """Whether an idle connection has something to read, as it has if the server closed it. Nothing is sent."""
+    if not hasattr(select, "poll"):  # Windows
+        return True
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _check(connection: Connection[Any]) -> None:
+    if _may_be_closed(connection):
+        ConnectionPool.check_connection(connection)
+
+
+async def _check_async(connection: AsyncConnection[Any]) -> None:
+    if _may_be_closed(connection):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 def _require_open_transaction(connection: Connection[Any] | AsyncConnection[Any]) -> None:
@@ -168,7 +181,7 @@ class _SyncBase(_Base):
                     min_size=1,
                     max_size=MAX_CONNECTIONS,
                     timeout=POOL_TIMEOUT,
-                    check=ConnectionPool.check_connection,
+                    check=_check,
                     open=True,
                 )
             return pool
@@ -236,8 +249,10 @@ class PostgresDedupStore(_SyncBase):
         """Claim the event ``key`` for ``owner``."""
         self._forget_expired()
         with self._pool().connection() as connection:
-            cursor = connection.cursor(row_factory=tuple_row)
-            return _read_claim(cursor.execute(_CLAIM, self._parameters_of(key, owner)).fetchone())
+            cursor, parameters = connection.cursor(row_factory=tuple_row), self._parameters_of(key, owner)
+            if cursor.execute(_CLAIM, parameters).fetchone() is not None:
+                return Claim.GRANTED
+            return _read_refusal(cursor.execute(_IS_DONE, parameters).fetchone())
 
     def confirm(self, key: str, owner: str) -> None:
         """Record that the event was handled, whichever owner holds the claim now."""
@@ -273,17 +288,39 @@ class PostgresInbox(_SyncBase):
         InvalidArgumentError: An argument is invalid.
     """
 
-    def process(self, key: str, handle: Callable[[Connection[Any]], object]) -> Claim:
+    def process(
+        self,
+        key: str,
+        handle: Callable[[Connection[Any]], object],
+        creation_keys: tuple[str, str] | None = None,
+    ) -> Claim:
         """Call ``handle(connection)`` in a transaction, and confirm the event in it; unless it was handled before."""
         self._forget_expired()
-        with self._pool().connection() as connection, connection.transaction():
+        with ExitStack() as stack:
+            connection = stack.enter_context(self._pool().connection())
             cursor = connection.cursor(row_factory=tuple_row)
-            claim = _read_claim(cursor.execute(_CLAIM_AND_CONFIRM, self._parameters_of(key)).fetchone())
+            # ``connection.transaction()`` would keep the pipeline open for the handler.
+            with connection.pipeline() if Pipeline.is_supported() else nullcontext():  # one round trip
+                transaction = stack.enter_context(Transaction(connection))
+                cursor.execute(_CLAIM_AND_CONFIRM, self._parameters_of(key))
+            claim = self._read_claim(cursor, key)
+            if claim is Claim.GRANTED and creation_keys is not None:
+                parts = [
+                    self._read_claim(cursor.execute(_CLAIM_AND_CONFIRM, self._parameters_of(each)), each)
+                    for each in creation_keys
+                ]
+                claim = claim_of_creation(*parts)
             if claim is Claim.GRANTED:
                 handle(connection)
                 _require_open_transaction(connection)
+            transaction.force_rollback = claim is Claim.BUSY  # some of the keys may be claimed
             return claim
         raise _rolled_back()  # psycopg.Rollback leaves the block above without an error
+
+    def _read_claim(self, cursor: Cursor[tuple[Any, ...]], key: str) -> Claim:
+        if cursor.fetchone() is not None:
+            return Claim.GRANTED
+        return _read_refusal(cursor.execute(_IS_DONE, self._parameters_of(key)).fetchone())
 
 
 class _AsyncBase(_Base):
@@ -316,10 +353,11 @@ class _AsyncBase(_Base):
                 min_size=1,
                 max_size=MAX_CONNECTIONS,
                 timeout=POOL_TIMEOUT,
-                check=AsyncConnectionPool.check_connection,
+                check=_check_async,
                 open=False,
             )
-        await pool.open()  # does nothing if it is open
+        if pool.closed:
+            await pool.open()
         return pool
 
     async def create_schema(self) -> None:
@@ -376,9 +414,12 @@ class AsyncPostgresDedupStore(_AsyncBase):
         """Claim the event ``key`` for ``owner``."""
         await self._forget_expired()
         async with (await self._pool()).connection() as connection:
-            cursor = connection.cursor(row_factory=tuple_row)
-            await cursor.execute(_CLAIM, self._parameters_of(key, owner))
-            return _read_claim(await cursor.fetchone())
+            cursor, parameters = connection.cursor(row_factory=tuple_row), self._parameters_of(key, owner)
+            await cursor.execute(_CLAIM, parameters)
+            if await cursor.fetchone() is not None:
+                return Claim.GRANTED
+            await cursor.execute(_IS_DONE, parameters)
+            return _read_refusal(await cursor.fetchone())
 
     async def confirm(self, key: str, owner: str) -> None:
         """Record that the event was handled, whichever owner holds the claim now."""
@@ -403,15 +444,36 @@ class AsyncPostgresInbox(_AsyncBase):
         InvalidArgumentError: An argument is invalid.
     """
 
-    async def process(self, key: str, handle: Callable[[AsyncConnection[Any]], Awaitable[object]]) -> Claim:
+    async def process(
+        self,
+        key: str,
+        handle: Callable[[AsyncConnection[Any]], Awaitable[object]],
+        creation_keys: tuple[str, str] | None = None,
+    ) -> Claim:
         """Await ``handle(connection)`` in a transaction, and confirm the event in it; unless it was handled before."""
         await self._forget_expired()
-        async with (await self._pool()).connection() as connection, connection.transaction():
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context((await self._pool()).connection())
             cursor = connection.cursor(row_factory=tuple_row)
-            await cursor.execute(_CLAIM_AND_CONFIRM, self._parameters_of(key))
-            claim = _read_claim(await cursor.fetchone())
+            async with connection.pipeline() if Pipeline.is_supported() else nullcontext():  # one round trip
+                transaction = await stack.enter_async_context(AsyncTransaction(connection))
+                await cursor.execute(_CLAIM_AND_CONFIRM, self._parameters_of(key))
+            claim = await self._read_claim(cursor, key)
+            if claim is Claim.GRANTED and creation_keys is not None:
+                parts = [
+                    await self._read_claim(await cursor.execute(_CLAIM_AND_CONFIRM, self._parameters_of(each)), each)
+                    for each in creation_keys
+                ]
+                claim = claim_of_creation(*parts)
             if claim is Claim.GRANTED:
                 await handle(connection)
                 _require_open_transaction(connection)
+            transaction.force_rollback = claim is Claim.BUSY  # some of the keys may be claimed
             return claim
         raise _rolled_back()
+
+    async def _read_claim(self, cursor: AsyncCursor[tuple[Any, ...]], key: str) -> Claim:
+        if await cursor.fetchone() is not None:
+            return Claim.GRANTED
+        await cursor.execute(_IS_DONE, self._parameters_of(key))
+        return _read_refusal(await cursor.fetchone())

@@ -17,6 +17,7 @@ from truemed_async.webhooks._stores import (
     DEFAULT_LEASE,
     DEFAULT_RETENTION,
     Claim,
+    claim_of_creation,
     validate_duration,
     validate_webhook_name,
 )
@@ -157,17 +158,32 @@ class DjangoInbox(_Base):
     ) -> None:
         super().__init__(webhook, using, DEFAULT_LEASE, retention)
 
-    def process(self, key: str, handle: Callable[[], object]) -> Claim:
+    def process(self, key: str, handle: Callable[[], object], creation_keys: tuple[str, str] | None = None) -> Claim:
         """Call ``handle()`` in a transaction, and confirm the event in it; unless it was handled before."""
         self._deliveries()  # replaces a closed connection
         self._forget_expired()
         id, owner = self._id_of(key), uuid.uuid4().hex
         with transaction.atomic(using=self._using):
             claim = self._claim(id, owner)
+            if claim is not Claim.GRANTED:
+                return claim
+            if creation_keys is not None:
+                claim = claim_of_creation(
+                    *[self._claim_and_confirm(self._id_of(each), owner) for each in creation_keys]
+                )
+            if claim is Claim.BUSY:
+                transaction.set_rollback(True, using=self._using)  # the event's own key is claimed
+                return claim
             if claim is Claim.GRANTED:
                 handle()
-                # Raises if the handler caught an error of the database: the transaction would then be rolled back without
-                # an error, and the event lost.
-                if self._confirm(id, owner) != 1:
-                    raise RuntimeError("the handler ended the transaction, or deleted the event's row")
+            # Raises if the handler caught an error of the database: the transaction would then be rolled back without an
+            # error, and the event lost.
+            if self._confirm(id, owner) != 1:
+                raise RuntimeError("the handler ended the transaction, or deleted the event's row")
+        return claim
+
+    def _claim_and_confirm(self, id: str, owner: str) -> Claim:
+        claim = self._claim(id, owner)
+        if claim is Claim.GRANTED:
+            self._confirm(id, owner)
         return claim
