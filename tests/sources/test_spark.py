@@ -8,12 +8,12 @@ import runpy
 import shutil
 import sys
 import time
+import types
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.scale import scale
 from truemed_async.emulator import Emulator
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
@@ -22,6 +22,7 @@ pytest.importorskip("pyspark", reason="PySpark is installed on the oldest Python
 import itertools
 
 from pyspark.sql.datasource import EqualTo, GreaterThanOrEqual
+from pyspark.sql.streaming.datasource import ReadAllAvailable
 
 from truemed_async.sources.spark import TruemedDataSource, _Slice
 
@@ -137,7 +138,7 @@ class TestInProcess:
         fill(emulator)
         reader = source(emulator, start_date="2023-12-31", delay_seconds="0").streamReader(None)
         bounds = [reader.initialOffset(), {"until": (START + timedelta(minutes=7)).isoformat()}]
-        bounds.append(reader.latestOffset(bounds[-1]))
+        bounds.append(reader.latestOffset(bounds[-1], ReadAllAvailable()))
 
         parts = [rows_of(reader, reader.partitions(*pair)) for pair in itertools.pairwise(bounds)]
 
@@ -145,6 +146,18 @@ class TestInProcess:
         assert [len(part) for part in parts] == [24, 66]
         assert len(set(ids)) == 90
         assert reader.partitions(bounds[-1], bounds[-1]) == []
+
+    def test_query_that_ends_by_itself_ends_with_the_present_of_its_start(self, emulator):
+        reader = source(emulator, delay_seconds="0").streamReader(None)
+        reader.prepareForTriggerAvailableNow()
+        prepared = datetime.now(UTC).isoformat()
+
+        first = reader.latestOffset(reader.initialOffset(), ReadAllAvailable())
+        later = {"until": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
+
+        assert first["until"] <= prepared
+        assert reader.latestOffset(first, ReadAllAvailable()) == first, "the query ends"
+        assert reader.latestOffset(later, ReadAllAvailable()) == later, "never backward"
 
     def test_batches_are_small_however_long_the_listing(self, emulator, monkeypatch):
         monkeypatch.setattr("truemed_async.sources.spark.DEFAULT_BATCH_SIZE", 20)
@@ -161,11 +174,30 @@ class TestInProcess:
         with pytest.raises(ConfigurationError, match=CHANNELS[0]):
             rows_of(source(emulator).reader(None))
 
-    def test_readers_pickle_without_the_key(self, emulator):
+    @pytest.mark.parametrize("options", [{}, {"api_key_from": "vault:read"}])
+    def test_readers_pickle_without_the_key(self, emulator, options):
         fill(emulator, 1)
-        reader = source(emulator).reader(None)
-        pickled = pickle.dumps([reader, reader.partitions(), source(emulator).streamReader(None)])
+        reader = source(emulator, **options).reader(None)
+        pickled = pickle.dumps([reader, reader.partitions(), source(emulator, **options).streamReader(None)])
         assert not any(key.encode() in pickled for key in KEYS)
+
+    def test_function_returns_the_key_of_each_channel(self, emulator, monkeypatch):
+        fill(emulator, 1)
+        keys = dict(zip(CHANNELS, KEYS, strict=True))
+        monkeypatch.setitem(sys.modules, "vault", types.SimpleNamespace(read=keys.__getitem__))
+        for name in CHANNELS:
+            monkeypatch.delenv(name)
+
+        rows = rows_of(source(emulator, api_key_from="vault:read").reader(None))
+
+        assert {row["channel"] for row in rows} == set(CHANNELS)
+
+    @pytest.mark.parametrize("value", [None, "", b"secret-value", 7])
+    def test_function_without_a_key_is_named(self, emulator, monkeypatch, value):
+        monkeypatch.setitem(sys.modules, "vault", types.SimpleNamespace(read=lambda channel: value))
+        with pytest.raises(ConfigurationError, match=f"vault:read returned no key for {CHANNELS[0]}") as caught:
+            rows_of(source(emulator, api_key_from="vault:read").reader(None))
+        assert "secret-value" not in str(caught.value)
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -173,6 +205,8 @@ class TestInProcess:
             ({"api_key": "secret-value"}, "unknown option api_key"),
             ({"key_variables": "a b"}, "names of environment variables"),
             ({"key_variables": "A,A"}, "names of environment variables"),
+            ({"api_key_from": "secret-value"}, "api_key_from must name a function"),
+            ({"api_key_from": "vault.read:"}, "api_key_from must name a function"),
             ({"resource": "refunds"}, "resource must be one of"),
             ({"pii": "hash"}, "pii must be"),
             ({"partitions": "many"}, "partitions must be a number"),
@@ -220,11 +254,30 @@ def spark(emulator, tmp_path, monkeypatch):
     spark.stop()
 
 
+VAULT = """
+import pathlib
+
+def read(channel):
+    return pathlib.Path(DIRECTORY, channel).read_text()
+"""
+
+
+@pytest.fixture
+def vault(spark, tmp_path, tmp_path_factory):
+    """Return the name of a function that reads keys, as a user would write it for a secret manager."""
+    directory = tmp_path_factory.mktemp("vault")
+    for name, key in zip(CHANNELS, KEYS, strict=True):
+        (directory / f"VAULT_{name}").write_text(key)
+    (tmp_path / "vault.py").write_text(VAULT.replace("DIRECTORY", repr(str(directory))))
+    spark.sparkContext.addPyFile(str(tmp_path / "vault.py"))
+    return "vault:read"
+
+
 @needs_java
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets of py4j
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_spark_reads_each_row_once_and_streams_over_restarts(spark, emulator, tmp_path):
+def test_spark_reads_each_row_once_and_streams_over_restarts(spark, emulator, tmp_path, vault, scale):
     fill(emulator)
     emulator.faults.add("status", code=429, probability=0.05, retry_after=0)
     emulator.faults.add("reset_peer", probability=0.05)
@@ -238,6 +291,11 @@ def test_spark_reads_each_row_once_and_streams_over_restarts(spark, emulator, tm
     assert frame.rdd.getNumPartitions() == 8
     assert len(rows) == len({(row.channel, row.transaction_id) for row in rows}) == 90
     assert len(approved) == len({row.qualification_session_id for row in approved}) == 60
+
+    names = ",".join(f"VAULT_{name}" for name in CHANNELS)  # no variables
+    reader = spark.read.format("truemed").options(key_variables=names, api_key_from=vault)
+    from_vault = reader.load()
+    assert from_vault.count() == 90
 
     def stream():
         return example["stream_sessions"](spark, str(tmp_path / "out"), delay_seconds=0)
@@ -256,7 +314,7 @@ def test_spark_reads_each_row_once_and_streams_over_restarts(spark, emulator, tm
     ids = [row.qualification_session_id for row in spark.read.parquet(str(tmp_path / "out" / "sessions")).collect()]
     assert len(ids) == len(set(ids)) == expected
 
-    plan = sessions._jdf.queryExecution().toString()
+    plan = "".join(frame._jdf.queryExecution().toString() for frame in (sessions, from_vault))
     spark.stop()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.parent.name.startswith("eventlog") or "events" in path.parts for path in files)

@@ -7,8 +7,10 @@ plans to event files. So everything here that is pickled holds the *name* of the
 only a partition that is being read holds the key itself.
 """
 
+import importlib
 import itertools
 import os
+import re
 import time
 from collections.abc import Generator, Iterable, Iterator, MutableMapping, Sequence
 from contextlib import closing
@@ -28,9 +30,10 @@ from pyspark.sql.datasource import (
     InputPartition,
 )
 from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.streaming.datasource import ReadLimit, SupportsTriggerAvailableNow
 from pyspark.sql.types import StructType
 
-from truemed_async._sensitive import Secret
+from truemed_async._sensitive import Secret, Sensitive
 from truemed_async._validation import scalars
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 from truemed_async.exports.arrow import DEFAULT_BATCH_SIZE, ArrowEncoder
@@ -42,7 +45,7 @@ from truemed_async.sync import Truemed
 __all__ = ["TruemedDataSource"]
 
 CHANNEL = "channel"
-"""The column with the name of the environment variable that holds the key of the row's sales channel."""
+"""The column with the name in ``key_variables`` of the row's sales channel."""
 DEFAULT_DELAY_SECONDS = 300
 """How far a stream stays behind the present, so that sessions that become visible late are not missed."""
 DEFAULT_PREFETCH = 4
@@ -62,7 +65,9 @@ class _Options:
 
     Attributes:
         resource: The list to read.
-        channels: The environment variables with the keys, one for each sales channel.
+        channels: The environment variables with the keys, one for each sales channel; or the names that ``key_function``
+            takes.
+        key_function: ``"package.module:function"``, which returns the key of a channel.
         environment: ``"production"`` or ``"sandbox"``.
         base_url: Another server.
         pii: What happens to personal data.
@@ -76,6 +81,7 @@ class _Options:
 
     resource: str
     channels: tuple[str, ...]
+    key_function: str | None
     environment: str | None
     base_url: str | None
     pii: Pii
@@ -90,7 +96,7 @@ class _Options:
     def of(cls, options: MutableMapping[str, str]) -> "_Options":
         """Check the options of ``spark.read``."""
         known = {"resource", "key_variables", "environment", "base_url", "pii", "start_date", "end_date", "partitions"}
-        known |= {"requests_per_second", "page_size", "delay_seconds", "path"}
+        known |= {"requests_per_second", "page_size", "delay_seconds", "api_key_from", "path"}
         if unknown := sorted(set(options) - known):
             # Never the value: it may be a key.
             raise InvalidArgumentError(
@@ -99,6 +105,9 @@ class _Options:
         channels = tuple(name.strip() for name in options.get("key_variables", "TRUEMED_API_KEY").split(","))
         if not all(name.isidentifier() for name in channels) or len(set(channels)) < len(channels):
             raise InvalidArgumentError("key_variables must be the names of environment variables, separated by commas")
+        key_function = options.get("api_key_from")
+        if key_function is not None and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", key_function, re.ASCII):
+            raise InvalidArgumentError("api_key_from must name a function as 'package.module:function'")
         resource = options.get("resource", "qualification_sessions")
         if resource not in dict(_SCHEMAS):
             raise InvalidArgumentError(f"resource must be one of {', '.join(dict(_SCHEMAS))}")
@@ -110,6 +119,7 @@ class _Options:
         return cls(
             resource=resource,
             channels=channels,
+            key_function=key_function,
             environment=options.get("environment"),
             base_url=options.get("base_url"),
             pii=cast("Pii", pii),
@@ -233,7 +243,7 @@ class _Reader(DataSourceReader):
         return _read(self._options, cast("_Slice", partition), filters)
 
 
-class _StreamReader(DataSourceStreamReader):
+class _StreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
     """Reads sessions by their time of creation: a batch has those after its start and up to its end.
 
     A batch that Spark reads again after a restart has the same sessions, as they are then.
@@ -243,16 +253,23 @@ class _StreamReader(DataSourceStreamReader):
         if options.resource not in {"qualification_sessions", "payment_sessions"}:
             raise InvalidArgumentError("a stream requires the resource qualification_sessions or payment_sessions")
         self._options = options
+        self._last: str | None = None  # where a query that ends by itself ends
+
+    def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802  # a name of PySpark
+        """Let a query that ends by itself end with the present, after the batch that an earlier run left unfinished."""
+        self._last = self._present()
 
     def initialOffset(self) -> dict[str, str]:  # noqa: N802  # a name of PySpark
         """Return the first day."""
         return {"until": datetime.combine(self._options.first, datetime.min.time(), UTC).isoformat()}
 
-    def latestOffset(self, start: dict[str, str], limit: Any = None) -> dict[str, str]:  # noqa: N802  # a name of PySpark
+    def latestOffset(self, start: dict[str, str], limit: ReadLimit) -> dict[str, str]:  # noqa: N802  # a name of PySpark
         """Return the present, less the delay; a time is never before that of the last batch."""
         del limit
-        until = (datetime.now(UTC) - self._options.delay).isoformat()
-        return {"until": max(until, start["until"])}
+        return {"until": max(self._last or self._present(), start["until"])}
+
+    def _present(self) -> str:
+        return (datetime.now(UTC) - self._options.delay).isoformat()
 
     def partitions(self, start: dict[str, str], end: dict[str, str]) -> Sequence[InputPartition]:
         """Return a partition for each channel."""
@@ -270,8 +287,6 @@ class _StreamReader(DataSourceStreamReader):
 
 def _read(options: _Options, part: _Slice, filters: dict[str, Any]) -> Iterator[pa.RecordBatch]:
     encoder = options.make_encoder()
-    if part.channel not in os.environ:
-        raise ConfigurationError(f"{part.channel} is not set in the environment of this executor")
     with _connect(options, part) as client:
         pending: list[Any] = []
         for rows in _select(options, part, filters, client):
@@ -283,9 +298,21 @@ def _read(options: _Options, part: _Slice, filters: dict[str, Any]) -> Iterator[
 
 
 def _connect(options: _Options, part: _Slice) -> Truemed:
-    return Truemed(
-        Secret(os.environ[part.channel]), environment=cast("Any", options.environment), base_url=options.base_url
-    )
+    key = _read_key(options, part.channel)
+    return Truemed(key, environment=cast("Any", options.environment), base_url=options.base_url)
+
+
+def _read_key(options: _Options, channel: str) -> Secret:
+    """Return the key of a channel, from this executor's environment or the user's function."""
+    if options.key_function is None:
+        if channel not in os.environ:
+            raise ConfigurationError(f"{channel} is not set in the environment of this executor")
+        return Secret(os.environ[channel])
+    module, name = options.key_function.split(":")
+    box = Sensitive(getattr(importlib.import_module(module), name)(channel))
+    if not isinstance(box.value, str) or not box.value:
+        raise ConfigurationError(f"{options.key_function} returned no key for {channel}")
+    return Secret(box.value)
 
 
 def _encode(encoder: ArrowEncoder[Any], part: _Slice, rows: Sequence[Any]) -> list[pa.RecordBatch]:
