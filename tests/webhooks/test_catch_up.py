@@ -197,7 +197,7 @@ class InMemoryInbox:
     def __init__(self):
         self._done = set()
 
-    def process(self, key, handle):
+    def process(self, key, handle, creation_keys=None):
         if key in self._done:
             return Claim.DONE
         handle()
