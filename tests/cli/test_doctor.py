@@ -32,7 +32,7 @@ class TestDoctor:
 
     def test_only_verbose_shows_fields_that_are_as_expected(self, truemed, merchant):
         assert " lmn_reviewed_at " not in truemed("doctor").out
-        shown = truemed("doctor", "--verbose").out
+        shown = truemed("doctor", "--all-fields").out
         assert " lmn_reviewed_at " in shown
         assert ": approved " in shown
 
@@ -72,7 +72,7 @@ class TestDoctor:
         monkeypatch.delenv("TRUEMED_API_KEY", raising=False)
         assert truemed("doctor").code == 2
 
-    @pytest.mark.parametrize("options", [(), ("--verbose",), ("--json",)])
+    @pytest.mark.parametrize("options", [(), ("--all-fields",), ("--json",)])
     def test_no_value_is_shown(self, truemed, merchant, options):
         values = {
             merchant.api_key,

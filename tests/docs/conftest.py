@@ -100,4 +100,6 @@ def shell_path(package_on_path, monkeypatch, tmp_path_factory):
         file = folder / name
         file.write_text(text)
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("HOME", str(folder))  # an example writes to it
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")

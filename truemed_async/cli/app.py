@@ -62,8 +62,11 @@ COMMANDS: Mapping[str, str] = {
     "reconciliations": "Reconciliations: what was paid out, and for which transactions.",
     "invoices": "Truemed's weekly invoices for Letters, added up from qualification sessions.",
     "webhooks": "Webhooks: explain a refused delivery, print the SQL of a store, catch up.",
+    "whoami": "Show which profile, API key and server a command uses, and whether the key works.",
     "doctor": "Examine the server: connection, key, lists, fields, errors and headers.",
     "emulator": "Serve the Truemed API with generated data on this machine, until Ctrl-C.",
+    "config": "The configuration file: its path and its profiles. It never holds a key.",
+    "completion": "Print the script that completes commands, options and choices in a shell, or install it.",
 }
 """The commands, each a module of this package, and what the help says of them."""
 
@@ -262,7 +265,7 @@ def format_usage_error(error: CycloptsError, argv: Sequence[str]) -> str:
             return f"unknown option{_quote_option(name, options)}"
         case CoercionError(token=token) if token is not None and get_origin(error.target_type) is Literal:
             choices = [str(choice) for choice in get_args(error.target_type)]
-            return f"{token.keyword}: unknown choice{_quote_mistyped(token.value, choices)}"
+            return f"{token.keyword or _argument_name(error)}: unknown choice{_quote_mistyped(token.value, choices)}"
         case CoercionError():
             problem = "must be a whole number" if error.target_type is int else "has an invalid value"
             return f"{_argument_name(error)} {problem}"

@@ -35,7 +35,7 @@ def make_app() -> App:
 async def doctor(
     *,
     json: Flag = False,
-    verbose: Flag = False,
+    all_fields: Flag = False,
     save_dialect: Annotated[Path | None, LITERAL] = None,
     context: Annotated[Context, CONTEXT],
 ) -> int:
@@ -47,7 +47,7 @@ async def doctor(
 
     Args:
         json: Show the whole report as JSON.
-        verbose: Show every field of the objects, and not only those that differ.
+        all_fields: Show every field of the objects, and not only those that differ.
         save_dialect: Write what was observed to this file, for `truemed emulator --dialect FILE`.
     """
     streams = context.streams
@@ -60,7 +60,7 @@ async def doctor(
     if json:
         streams.print_data(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2).decode())
     else:
-        _render_report(streams, report, verbose=verbose)
+        _render_report(streams, report, all_fields=all_fields)
     if save_dialect is not None:
         try:
             save_dialect.write_bytes(orjson.dumps(dict(report.dialect), option=orjson.OPT_INDENT_2) + b"\n")
@@ -69,10 +69,10 @@ async def doctor(
     return 0 if report.passed else EXIT_FAILURE
 
 
-def _render_report(streams: Streams, report: "ServerReport", *, verbose: bool) -> None:
+def _render_report(streams: Streams, report: "ServerReport", *, all_fields: bool) -> None:
     console = streams.console()
     console.print(_checks_table(report.checks))
-    fields = [field for field in report.fields if verbose or not (field.is_known and field.is_expected)]
+    fields = [field for field in report.fields if all_fields or not (field.is_known and field.is_expected)]
     if fields:
         console.print()
         console.print(_fields_table(fields))

@@ -29,6 +29,11 @@ GLOBAL_OPTIONS: Final = Group("Global options", sort_key=100)
 T = TypeVar("T")
 
 
+def _complete_profile(_: object) -> list[str]:
+    """Return the names of the profiles, for the completion of a shell."""
+    return [*read_profiles()]
+
+
 @Parameter(name="*", group=GLOBAL_OPTIONS)
 @attrs.frozen(kw_only=True)
 class GlobalOptions:
@@ -45,7 +50,7 @@ class GlobalOptions:
         show_server_messages: Show the server's messages in errors, which may quote personal data. Default: on a terminal.
     """
 
-    profile: Text = None
+    profile: Annotated[str | None, LITERAL, Parameter(completer=_complete_profile)] = None
     env: Annotated[EnvironmentName | None, LITERAL] = None
     base_url: Text = None
     timeout: Annotated[float | None, LITERAL, Parameter(validator=Number(gt=0))] = None
