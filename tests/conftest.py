@@ -11,7 +11,12 @@ from tests.support.machine import reset_inherited_state
 
 reset_inherited_state()
 
-pytest_plugins = ["truemed_async.emulator.pytest_plugin", "tests.support.fixtures", "tests.support.databases"]
+pytest_plugins = [
+    "truemed_async.emulator.pytest_plugin",
+    "truemed_async.testing.pytest_plugin",
+    "tests.support.fixtures",
+    "tests.support.databases",
+]
 
 settings.register_profile("default", deadline=None)
 settings.register_profile(

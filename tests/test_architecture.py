@@ -42,7 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("client",),
     ("diagnostics", "exports", "opentelemetry"),
     ("sync",),
-    ("sources",),
+    ("sources", "testing"),
     ("cli",),
     ("_codegen",),
 )  # fmt: skip
@@ -135,24 +135,24 @@ def test_imports_go_down_and_never_up():
 
 
 def test_sync_and_cli_are_not_imported():
-    """Only the sources for data platforms, whose engines call without an event loop, use the synchronous client."""
+    """Only sources for data platforms, whose engines call without an event loop, and tests use the synchronous client."""
     wrong = [
         f"{found.module}:{found.line} imports {target}"
         for found, target in internal_imports()
         for private in ("sync", "cli")
         if inside(target, private) and not inside(found.module, private)
         if not (found.module == "" and found.only_types) and not (found.module == "__main__" and private == "cli")
-        if not (inside(found.module, "sources") and private == "sync")
+        if not ((inside(found.module, "sources") or inside(found.module, "testing")) and private == "sync")
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def test_only_the_command_line_imports_the_emulator():
+def test_only_the_command_line_and_fixtures_import_the_emulator():
     wrong = [
         f"{found.module}:{found.line} imports {target}"
         for found, target in internal_imports()
         if inside(target, "emulator") and not inside(found.module, "emulator") and not inside(found.module, "cli")
-        if not (found.module == "" and found.only_types)
+        if not (found.module in {"", "testing.pytest_plugin"} and found.only_types)
     ]
     assert not wrong, "\n".join(wrong)
 

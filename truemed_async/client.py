@@ -338,3 +338,10 @@ def _validate_options(options: RequestOptions | None) -> RequestOptions:
 
 
 _DEFAULT_OPTIONS = RequestOptions()
+
+
+def replace_clock(client: AsyncTruemed, clock: Clock) -> None:
+    """Give a client and its copies another clock, for ``truemed_async.testing``."""
+    state = state_of(client)
+    state.pipeline.clock = clock  # the same pipeline: the synchronous client closes one that is no longer referenced
+    client._set_state(attrs.evolve(state, clock=clock))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

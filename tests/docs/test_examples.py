@@ -443,7 +443,16 @@ def test_pytest_example_passes(block, monkeypatch, package_on_path, tmp_path):
     (tmp_path / "test_example.py").write_text(block.text)
     ini = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
     (tmp_path / "pytest.ini").write_text(ini)
-    plugins = ("-p", "truemed_async.emulator.pytest_plugin", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider")
+    plugins = (
+        "-p",
+        "truemed_async.emulator.pytest_plugin",
+        "-p",
+        "truemed_async.testing.pytest_plugin",
+        "-p",
+        "pytest_asyncio.plugin",
+        "-p",
+        "no:cacheprovider",
+    )
     command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", *plugins]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -78,7 +78,7 @@ class Pipeline:
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
-        self._clock = clock
+        self.clock = clock
         self._limiter = AdaptiveRateLimiter()
         self._budget = RetryBudget()
         self._keys = IdempotencyKeyCache()
@@ -89,7 +89,7 @@ class Pipeline:
         self._keys.check(request)
         with attempt_log.CallScope(request, settings.hooks):
             async with self._transport.bind():
-                result = await _Call(request, settings, self._transport, self._clock, self._limiter, self._budget).run()
+                result = await _Call(request, settings, self._transport, self.clock, self._limiter, self._budget).run()
             if not isinstance(result, CallError):
                 if settings.validation == "lenient":
                     self._warn_of_mismatches(request.endpoint.name, result.value)

@@ -4,37 +4,27 @@ import django
 import pytest
 from django.test import AsyncClient, Client
 
-from truemed_async import AsyncTruemed, Truemed
-
 os.environ["TRUEMED_API_KEY"] = "not-a-real-key"  # for the clients made at import
 os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"  # pytest-django does these two lines for you
 django.setup()
 
 
-@pytest.fixture
-def truemed(truemed_emulator, monkeypatch):
-    with Truemed(truemed_emulator.api_key, base_url=truemed_emulator.url) as client:
-        monkeypatch.setattr("shop.views.truemed", client)
-        yield client
+@pytest.fixture(autouse=True)
+def emulated(truemed_client, async_truemed_client, monkeypatch):
+    monkeypatch.setattr("shop.views.truemed", truemed_client)
+    monkeypatch.setattr("shop.async_views.truemed", async_truemed_client)
 
 
-@pytest.fixture
-async def async_truemed(truemed_emulator, monkeypatch):
-    async with AsyncTruemed(truemed_emulator.api_key, base_url=truemed_emulator.url) as client:
-        monkeypatch.setattr("shop.async_views.truemed", client)
-        yield client
-
-
-def test_the_status_is_shown(truemed_emulator, truemed):
+def test_the_status_is_shown(truemed_emulator):
     session_id = truemed_emulator.state.qualification_sessions.add(status="approved")
     assert Client().get(f"/status/{session_id}").json() == {"status": "approved"}
 
 
-def test_unknown_session_is_not_found(truemed):
+def test_unknown_session_is_not_found():
     assert Client().get("/status/qs_nobody").status_code == 404
 
 
-async def test_the_async_view(truemed_emulator, async_truemed):
+async def test_the_async_view(truemed_emulator):
     session_id = truemed_emulator.state.qualification_sessions.add(status="approved")
     response = await AsyncClient().get(f"/async/status/{session_id}")
     assert response.json() == {"status": "approved"}

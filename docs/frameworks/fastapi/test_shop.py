@@ -4,9 +4,7 @@ from shop import app
 
 
 @pytest.fixture
-def client(truemed_emulator, monkeypatch):
-    monkeypatch.setenv("TRUEMED_API_KEY", truemed_emulator.api_key)
-    monkeypatch.setenv("TRUEMED_BASE_URL", truemed_emulator.url)
+def client(truemed_environment):
     with TestClient(app) as client:  # `with` runs the lifespan
         yield client
 

@@ -1,13 +1,10 @@
 import pytest
 from shop import create_app
 
-from truemed_async import Truemed
-
 
 @pytest.fixture
-def client(truemed_emulator):
-    with Truemed(truemed_emulator.api_key, base_url=truemed_emulator.url) as truemed:
-        yield create_app(truemed).test_client()
+def client(truemed_client):
+    return create_app(truemed_client).test_client()
 
 
 def test_the_status_is_shown(truemed_emulator, client):
