@@ -9,6 +9,7 @@ import os
 import runpy
 import sys
 from importlib import import_module
+from typing import get_args
 
 import pytest
 from cyclopts import ValidationError
@@ -16,6 +17,7 @@ from cyclopts import ValidationError
 import truemed_async
 from truemed_async import __version__
 from truemed_async.__main__ import main
+from truemed_async.cli import options
 from truemed_async.cli.app import COMMANDS, format_usage_error, run
 from truemed_async.cli.output import Streams
 
@@ -190,8 +192,9 @@ class TestHelp:
             assert "Not an option" not in help
             assert "context" not in help.lower()
 
-    def test_version_is_printed(self, truemed):
-        assert truemed("--version").out == f"{__version__}\n"
+    @pytest.mark.parametrize("option", ["--version", "-V"])
+    def test_version_is_printed(self, truemed, option):
+        assert truemed(option).out == f"{__version__}\n"
 
 
 class TestMain:
@@ -346,4 +349,38 @@ class TestUsageErrors:
 def test_message_names_the_option(truemed, emulator, command, expected):
     done = truemed(*command.split())
     assert (done.code, done.err) == (2, f"error: {expected}\n")
+    assert len(emulator.requests) == 0
+
+
+# --- choices ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("choices", "enumeration"),
+    [
+        (options.SessionStatus, truemed_async.QualificationStatus),
+        (options.PaymentStatus, truemed_async.PaymentSessionStatus),
+        (options.PaymentKind, truemed_async.PaymentSessionKind),
+        (options.RefundReason, truemed_async.RefundReason),
+        (options.Eligibility, truemed_async.CatalogEligibility),
+    ],
+)
+def test_choices_are_those_of_the_library(choices, enumeration):
+    assert get_args(choices) == tuple(member.value for member in enumeration)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sessions list --status aproved",
+        "payments export --output - --status aproved",
+        "payments refund id --amount 1.00 --yes --reason aproved",
+        "payments create --amount 1.00 --success-url https://a.example --kind aproved",
+        "catalog list --eligibility aproved",
+    ],
+)
+def test_choice_is_checked_before_anything_is_sent(truemed, emulator, command):
+    done = truemed(*command.split())
+    assert (done.code, done.out) == (2, "")
+    assert 'unknown choice "aproved"; ' in done.err
     assert len(emulator.requests) == 0

@@ -25,8 +25,8 @@ from cyclopts.exceptions import UnknownCommandError
 from truemed_async import __version__
 from truemed_async._warnings import TruemedWarning
 from truemed_async.cli.connection import Context, Target
-from truemed_async.cli.docstrings import split_examples
 from truemed_async.cli.failures import report_error
+from truemed_async.cli.help import describe_command, format_examples
 from truemed_async.cli.output import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
 from truemed_async.cli.settings import GlobalOptions
 from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
@@ -39,11 +39,6 @@ There is intentionally no option for it: the list of processes would show it to 
 TRUEMED_PROFILE, TRUEMED_ENVIRONMENT and TRUEMED_BASE_URL are the defaults of --profile, --env and --base-url.
 
 Exit codes: 0 success, 1 a call failed, 2 usage or configuration, 130 Ctrl-C.
-
-Examples:
-    truemed --env emulator sessions list
-    truemed payments list --status captured
-    truemed sessions export --help
 """
 
 LAUNCH_HELP = """Run one command.
@@ -137,11 +132,11 @@ def run_with_exit_code(argv: Sequence[str], streams: Streams) -> int:
 def load_command(name: str) -> App:
     """Import the module of a command and return its app."""
     app: App = import_module(f"truemed_async.cli.{name}").make_app()
-    prepare_command(app)
+    prepare_command(app, name)
     return app
 
 
-def prepare_command(app: App) -> None:
+def prepare_command(app: App, words: str) -> None:
     """Set what a command, and those below it, show at the end of their help, and whether they take global options.
 
     Only commands that call the API take them: those that receive a ``context``.
@@ -149,10 +144,10 @@ def prepare_command(app: App) -> None:
     command = app.default_command
     takes_context = command is not None and "context" in inspect.signature(command).parameters
     app.parse_mode = "fallthrough" if takes_context else "strict"
-    app.help, app.help_epilogue = split_examples(app.help)
+    app.help, app.help_epilogue = describe_command(app.help), format_examples(words)
     for name in app:
         if not name.startswith("-"):
-            prepare_command(app[name])
+            prepare_command(app[name], f"{words} {name}")
 
 
 def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
@@ -160,11 +155,10 @@ def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
 
     Importing every command would take longer than most of them run.
     """
-    help, examples = split_examples(HELP)
     app = App(
         name="truemed",
-        help=help,
-        help_epilogue=examples,
+        help=HELP,
+        help_epilogue=format_examples(""),
         help_format="plaintext",
         version=__version__,
         version_flags=("--version", "-V"),

@@ -12,7 +12,19 @@ from cyclopts import App, Parameter
 import truemed_async
 from truemed_async.cli.connection import Context
 from truemed_async.cli.mutations import confirm, execute, require_terminal
-from truemed_async.cli.options import CONTEXT, MANY, NO_VALUES, Flag, Ids, ListFormat, RequiredText, Text, or_unset
+from truemed_async.cli.options import (
+    CONTEXT,
+    LITERAL,
+    MANY,
+    NO_VALUES,
+    Eligibility,
+    Flag,
+    Ids,
+    ListFormat,
+    RequiredText,
+    Text,
+    or_unset,
+)
 from truemed_async.cli.output import EXIT_FAILURE, pluralize, render_object, render_rows
 from truemed_async.cli.progress import collect_rows
 from truemed_async.cli.resources import Filters, ResourceCommands
@@ -32,7 +44,7 @@ class ItemFilters(Filters):
             undocumented: check the rows before you rely on it.
     """
 
-    eligibility: Text = None
+    eligibility: Annotated[Eligibility | None, LITERAL] = None
 
 
 @Parameter(name="*")

@@ -36,10 +36,6 @@ def completion(
         shell: The shell: bash, zsh, fish or powershell. Default: the one that runs this command.
         install: Write the script to where the shell finds it, and load it in the shell's start-up file.
         output: With --install, the file to write instead; no start-up file is changed.
-
-    Examples:
-        truemed completion bash
-        truemed completion bash --install --output truemed-completion.bash
     """
     from truemed_async.cli.app import COMMANDS, make_app  # noqa: PLC0415  # it loads this module
 

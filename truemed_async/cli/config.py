@@ -23,11 +23,7 @@ def make_app() -> App:
 
 
 def show_path(*, streams: Annotated[Streams, CONTEXT]) -> None:
-    """Print the path of the configuration file, which need not exist.
-
-    Examples:
-        truemed config path
-    """
+    """Print the path of the configuration file, which need not exist."""
     streams.print_data(str(config_path()))
 
 
@@ -36,10 +32,6 @@ def list_profiles(*, format: ListFormat = None, streams: Annotated[Streams, CONT
 
     Args:
         format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
-
-    Examples:
-        truemed config list
-        truemed config list --format csv
     """
     render_rows(streams, [attrs.asdict(profile) for profile in read_profiles().values()], format, COLUMNS)
 

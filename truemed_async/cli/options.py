@@ -41,6 +41,30 @@ Count = Annotated[int | None, LITERAL, NON_NEGATIVE]
 Flag = Annotated[bool, FLAG]
 Ids = Annotated[list[str], Parameter(negative="")]
 Items = Annotated[tuple[str, ...], Parameter(name="--item", negative="", show_default=False)]
+# The words that Truemed documents, or that were seen; a test compares them with the enumerations, whose import is slow.
+SessionStatus = Literal["pending", "processing", "approved", "rejected"]
+PaymentStatus = Literal[
+    "pending",
+    "processing",
+    "captured",
+    "rejected",
+    "canceled",
+    "authorized",
+    "authorization_voided",
+    "authorization_expired",
+]
+PaymentKind = Literal["one_time_payment", "authorization"]
+RefundReason = Literal["customer_request", "fraudulent", "duplicate_payment"]
+Eligibility = Literal[
+    "eligible",
+    "eligible_with_lmn",
+    "ineligible",
+    "hsa_fsa_eligible",
+    "not_eligible",
+    "pending",
+    "approved_with_lmn",
+    "pre_approved",
+]
 ListFormat = Annotated[Literal["table", "json", "jsonl", "csv"] | None, LITERAL]
 
 _DURATION = re.compile(r"([0-9]{1,5})([wdh])\Z")

@@ -13,10 +13,14 @@ from truemed_async.cli.connection import Context
 from truemed_async.cli.mutations import DEFAULT_SAFETY, CommandResult, SafetyOptions, confirm, confirm_and_run
 from truemed_async.cli.options import (
     CONTEXT,
+    LITERAL,
     NO_VALUES,
     Flag,
     Items,
     ListFormat,
+    PaymentKind,
+    PaymentStatus,
+    RefundReason,
     RequiredText,
     Text,
     or_unset,
@@ -66,7 +70,7 @@ class PaymentFilters(Filters):
     local: ClassVar[frozenset[str]] = frozenset({"status"})
 
     search: Text = None
-    status: Text = None
+    status: Annotated[PaymentStatus | None, LITERAL] = None
     include_order_items: Flag = False
     summarize_refunds: Flag = False
 
@@ -168,7 +172,7 @@ class Checkout:
     customer_name: Text = None
     customer_state: Text = None
     metadata: Text = None
-    kind: Text = None
+    kind: Annotated[PaymentKind | None, LITERAL] = None
     payment_token: Text = None
 
     def as_kwargs(self) -> dict[str, Any]:
@@ -283,7 +287,7 @@ def refund_payment(
     /,
     *,
     amount: RequiredText,
-    reason: RequiredText,
+    reason: Annotated[RefundReason, LITERAL],
     idempotency_key: Text = None,
     safety: SafetyOptions = DEFAULT_SAFETY,
     context: Annotated[Context, CONTEXT],

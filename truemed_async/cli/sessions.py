@@ -9,7 +9,7 @@ from truemed_async.cli.attach import attach_accounts
 from truemed_async.cli.connection import Context
 from truemed_async.cli.letters import find_valid, list_expiring
 from truemed_async.cli.mirror import mirror_sessions
-from truemed_async.cli.options import CONTEXT, Flag, Text, or_unset, parse_return_url
+from truemed_async.cli.options import CONTEXT, LITERAL, Flag, SessionStatus, Text, or_unset, parse_return_url
 from truemed_async.cli.output import render_object
 from truemed_async.cli.resources import Filters, ResourceCommands
 
@@ -26,7 +26,7 @@ class SessionFilters(Filters):
         expires_at: Only sessions whose Letter of Medical Necessity expires on this day, YYYY-MM-DD, in UTC.
     """
 
-    status: Text = None
+    status: Annotated[SessionStatus | None, LITERAL] = None
     user_id: Text = None
     search: Text = None
     expires_at: Text = None

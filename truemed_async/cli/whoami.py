@@ -33,10 +33,6 @@ async def whoami(
 
     Args:
         format: table or json. Default: table on a terminal, else json.
-
-    Examples:
-        truemed whoami
-        truemed whoami --format json
     """
     streams, target = context.streams, context.target
     fields = describe_target(target)
