@@ -23,10 +23,12 @@ from truemed_async.emulator.webhooks.events import EVENTS
 from truemed_async.emulator.webhooks.model import MODES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from truemed_async.emulator.context import EmulatorContext
     from truemed_async.emulator.request import Request
     from truemed_async.emulator.routing import Route
-    from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
+    from truemed_async.emulator.webhooks.model import Delivery, DeliveryAttempt, WebhookEndpoint
 
 PREFIXES: Final = ("/_emulator/",)
 STATE_PATH: Final = "/_emulator/state"
@@ -134,11 +136,15 @@ def add_fault(context: EmulatorContext, request: Request) -> web.Response:
         raise validation_error("name must be a string")
     if "when" in options:
         raise validation_error("when is a function: it cannot be sent over HTTP")
-    # Without an end it would also block the request that removes it.
+    require_end(name, options)
+    return json_response(201, context.faults.add(name, **options).to_dict())
+
+
+def require_end(name: str, options: Mapping[str, Any]) -> None:
+    """Raise ValueError if a fault without an end would also block the request that removes it."""
     ends = any(options.get(end) is not None for end in ("times", "nth", "duration"))
     if name in FAULTS and FAULTS[name].phase == "connect" and not ends:
-        raise validation_error(f"{name} would also block the request that removes it: it needs times, nth or duration")
-    return json_response(201, context.faults.add(name, **options).to_dict())
+        raise ValueError(f"{name} would also block the request that removes it: it needs times, nth or duration")
 
 
 @ROUTES.route("DELETE", "/_emulator/faults")
@@ -291,5 +297,10 @@ def _delivery_to_dict(delivery: Delivery) -> dict[str, Any]:
         "due": wire_datetime(delivery.due),
         "state": delivery.state,
         "body": delivery.body.decode(),
-        "attempts": [{**attrs.asdict(each), "at": wire_datetime(each.at)} for each in delivery.attempts],
+        "attempts": [_attempt_to_dict(each) for each in delivery.attempts],
     }
+
+
+def _attempt_to_dict(attempt: DeliveryAttempt) -> dict[str, Any]:
+    body = attempt.response_body.decode("utf-8", "replace")
+    return {**attrs.asdict(attempt), "at": wire_datetime(attempt.at), "response_body": body}

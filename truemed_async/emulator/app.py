@@ -16,7 +16,7 @@ from truemed_async.emulator.faults import AbortConnection, Exchange, FaultChain,
 from truemed_async.emulator.inspector import site as inspector
 from truemed_async.emulator.pages import site as pages
 from truemed_async.emulator.request import HOSTED, ApiError, Request, error_response, json_response, validation_error
-from truemed_async.emulator.request_log import API_KEY_HEADER, LoggedRequest
+from truemed_async.emulator.request_log import API_KEY_HEADER, CURRENT_REQUEST, LoggedRequest
 from truemed_async.emulator.routing import Group, Match, Route, Router
 
 _MAX_BODY_BYTES = 1024**2
@@ -118,7 +118,8 @@ class App:
         """Log a response that the server produced by itself: to invalid HTTP, or when ``handle`` raised."""
         record = request.get(_RECORD)
         if record is None:
-            record = LoggedRequest(method="", path="", query="", headers=(), route=None, authenticated=False)
+            at = self._context.state.clock.now()
+            record = LoggedRequest(method="", path="", query="", headers=(), route=None, authenticated=False, at=at)
             self._context.requests.record_start(record)
             self._context.requests.record_end(record)
         record.status = status
@@ -158,11 +159,13 @@ class App:
             headers=request.headers.items(),
             route=None if match.route is None else match.route.name,
             authenticated=channel is not None,
+            at=context.state.clock.now(),
         )
         request[_RECORD] = record
         idle = None if connection.responded is None else time.monotonic() - connection.responded
         log = self._context.requests
         log.record_start(record)
+        token = CURRENT_REQUEST.set(record)
         try:
             exchange = Exchange(request, record, match.route, context.state, idle, connection.gone)
             response = await self._respond_with_faults(context, exchange, group, match)
@@ -170,6 +173,7 @@ class App:
             if isinstance(response, web.Response) and isinstance(response.body, bytes):
                 log.record_response_body(record, response.body)
         finally:
+            CURRENT_REQUEST.reset(token)  # one task serves all requests of a connection
             log.record_end(record)
         return response
 

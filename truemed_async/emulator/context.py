@@ -4,6 +4,7 @@ import attrs
 
 from truemed_async.emulator.dialect_layer import DialectLayer
 from truemed_async.emulator.faults import Faults
+from truemed_async.emulator.history import History
 from truemed_async.emulator.request_log import RequestLog
 from truemed_async.emulator.resources.state import State
 from truemed_async.emulator.webhooks.outbox import Outbox
@@ -14,6 +15,7 @@ class EmulatorContext:
     """One emulator, from the inside."""
 
     state: State
+    history: History
     requests: RequestLog
     faults: Faults
     webhooks: Outbox
@@ -24,6 +26,7 @@ class EmulatorContext:
     def reset(self) -> None:
         """Forget all rows, idempotency keys, requests, deliveries and faults; the webhooks stay registered."""
         self.state.reset()
+        self.history.clear()
         self.requests.clear()
         self.webhooks.clear()
         self.webhooks.faults.clear()

@@ -4,7 +4,9 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from contextvars import ContextVar
+from datetime import datetime
+from itertools import count, islice
 from typing import overload
 
 import attrs
@@ -28,7 +30,9 @@ class LoggedRequest:
     ``path`` and ``query`` are raw (percent-encoded, without the ``?``). ``headers`` are pairs in the order sent,
     repeated names included; values of secret headers are redacted. ``status`` is None until there is a response, and
     stays None if the connection was aborted. ``response_body`` is stored for the newest requests only, and is empty
-    where a fault sent its own bytes. ``time`` is in seconds, comparable with ``time.monotonic()`` of this process.
+    where a fault sent its own bytes. ``time`` is in seconds, comparable with ``time.monotonic()`` of this process; ``at``
+    is the same moment by the emulator's clock, and ``seconds`` is how long the response took, None until there is one.
+    ``number`` is the position since the emulator began, from 1.
     The repr omits path, query, headers and bodies: each of them can hold personal data.
     """
 
@@ -42,10 +46,17 @@ class LoggedRequest:
     response_body: bytes = attrs.field(default=b"", repr=False)
     status: int | None = None
     time: float = attrs.field(factory=time.monotonic, repr=False)
+    at: datetime | None = attrs.field(default=None, repr=False)
+    seconds: float | None = attrs.field(default=None, repr=False)
+    number: int = attrs.field(default=0, repr=False)
 
     def header(self, name: str) -> list[str]:
         """Return every value of a header; the name is case-insensitive."""
         return [value for header, value in self.headers if header.lower() == name.lower()]
+
+
+# The request that is being handled, by which transitions know their cause.
+CURRENT_REQUEST: ContextVar[LoggedRequest | None] = ContextVar("truemed_emulator_request", default=None)
 
 
 class RequestLog:
@@ -61,6 +72,7 @@ class RequestLog:
         self._requests: deque[LoggedRequest] = deque(maxlen=size)
         self._with_body: deque[LoggedRequest] = deque()
         self._counts: Counter[tuple[str | None, str]] = Counter()
+        self._numbers = count(1)
         self._in_flight = 0
         self._max_in_flight = 0
 
@@ -99,6 +111,14 @@ class RequestLog:
         with self._lock:
             return tuple(islice(reversed(self._requests), number))
 
+    def numbered(self, number: int) -> LoggedRequest:
+        """Return the request with this ``number``; KeyError if it is not stored."""
+        with self._lock:
+            index = number - self._requests[0].number if self._requests else -1
+            if not 0 <= index < len(self._requests):
+                raise KeyError(number)
+            return self._requests[index]
+
     def count(self, *, route: str | None = None, method: str | None = None) -> int:
         """Return the number of requests received, optionally of one route (by its name) or method only."""
         with self._lock:
@@ -119,6 +139,7 @@ class RequestLog:
     def record_start(self, request: LoggedRequest) -> None:
         """Add a request that is about to be handled."""
         with self._lock:
+            request.number = next(self._numbers)
             self._requests.append(request)
             self._counts[request.route, request.method] += 1
             self._in_flight += 1
@@ -134,6 +155,7 @@ class RequestLog:
 
     def record_end(self, request: LoggedRequest) -> None:
         """Mark a request as finished and call the ``on_response`` callbacks."""
+        request.seconds = time.monotonic() - request.time
         with self._lock:
             self._in_flight -= 1
         for callback in tuple(self.on_response):

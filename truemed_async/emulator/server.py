@@ -18,6 +18,7 @@ from truemed_async.emulator.context import EmulatorContext
 from truemed_async.emulator.dialect import Dialect
 from truemed_async.emulator.dialect_layer import DialectLayer
 from truemed_async.emulator.faults import Faults
+from truemed_async.emulator.history import History
 from truemed_async.emulator.listener import Listener
 from truemed_async.emulator.request_log import RequestLog
 from truemed_async.emulator.resources.state import State
@@ -134,6 +135,7 @@ class Emulator:
         contexts = [
             EmulatorContext(
                 state=channel.state,
+                history=History(channel.state),
                 requests=self.requests,
                 faults=self.faults,
                 webhooks=channel.webhooks,

@@ -162,11 +162,13 @@ class Faults(FaultRegistry[Fault]):
     def _begin(self, fault: Fault, seed: str) -> None:
         fault.begin(self._state, seed)
 
-    def _restrictions(self, fault: Fault) -> tuple[str, ...]:
-        if not isinstance(fault, ConnectionFault):
-            return super()._restrictions(fault)
+    def restrictions(self, definition: FaultDefinition) -> tuple[str, ...]:
+        """Return which fields of the scope can restrict a fault."""
+        implementation = definition.implementation
+        if not (isinstance(implementation, type) and issubclass(implementation, ConnectionFault)):
+            return super().restrictions(definition)
         # A connection opens before its requests are known; one that is refused is not seen at all.
-        return () if fault.refuses else ("nth", "times", "probability")
+        return () if implementation.refuses else ("nth", "times", "probability")
 
 
 class FaultChain:

@@ -299,9 +299,9 @@ class FaultRegistry(ABC, Generic[F]):
     def _create(self, definition: FaultDefinition, parameters: Mapping[str, Any]) -> F:
         """Return the fault with these (valid) parameters."""
 
-    def _restrictions(self, fault: F) -> tuple[str, ...]:
+    def restrictions(self, definition: FaultDefinition) -> tuple[str, ...]:
         """Return which fields of the scope can restrict a fault."""
-        del fault
+        del definition
         return tuple(keyword_parameters(self.scope_type))
 
     def _begin(self, fault: F, seed: str) -> None:
@@ -320,7 +320,7 @@ class FaultRegistry(ABC, Generic[F]):
             fault = self._create(definition, parameters)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-        allowed = self._restrictions(fault)
+        allowed = self.restrictions(definition)
         for field, value in scope.items():
             if field not in allowed:
                 raise ValueError(f"{name} can be restricted by {', '.join(allowed) or 'nothing'}: not by {field}")

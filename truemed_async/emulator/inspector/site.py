@@ -1,158 +1,149 @@
-"""The routes of the inspector: panels, their updates, and the actions of the buttons."""
+"""The routes of the inspector: its pages, their updates, and the actions of the buttons."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from aiohttp import web
 
-from truemed_async.emulator.inspector.panels import PANELS, Panel, form_options
-from truemed_async.emulator.pages.page import (
-    Render,
-    environment,
-    message_page,
-    render_fragment,
-    render_page,
-    render_redirect,
+from truemed_async.emulator.inspector.actions import ACTIONS, Form
+from truemed_async.emulator.inspector.kinds import INSPECTOR, KIND_OF, KINDS, Kind
+from truemed_async.emulator.inspector.views import (
+    MAX_LIST_BYTES,
+    View,
+    confirm_reset_view,
+    confirm_unregister_view,
+    deliveries_view,
+    delivery_view,
+    fault_view,
+    faults_view,
+    format_ahead,
+    list_view,
+    object_view,
+    problem_view,
+    request_view,
+    requests_view,
+    settings_view,
+    transition_view,
 )
+from truemed_async.emulator.pages.page import Render, environment, render_fragment, render_page, render_redirect
 from truemed_async.emulator.routing import Route
 
 if TYPE_CHECKING:
     from truemed_async.emulator.context import EmulatorContext
     from truemed_async.emulator.request import Request
     from truemed_async.emulator.routing import Handler
-    from truemed_async.emulator.webhooks.model import Mode
 
-INSPECTOR: Final = "/_emulator/inspector"
 PREFIXES: Final = (f"{INSPECTOR}/",)
 ACTION_PREFIX: Final = f"{INSPECTOR}/do/"
-# Numbers of rows to try until the changing part is small enough for a page under 50 kB.
-_ROW_COUNTS: Final = (25, 20, 15, 10, 5, 2, 1)
-MAX_FRAGMENT_BYTES: Final = 36_000
+_HOME: Final = KINDS[0].path
+MAX_BACK_CHARS: Final = 1_500
+# Only pages of the inspector, and nothing that could end a header.
+_BACK: Final = re.compile(rf"{INSPECTOR}/[A-Za-z0-9_.~%!$&'()*+,;=:@/?-]*", re.ASCII)
+_SECTIONS: Final = (
+    ("Objects", tuple((kind.slug, kind.title) for kind in KINDS)),
+    ("Traffic", (("requests", "Requests"), ("webhooks", "Webhooks"))),
+    ("Control", (("faults", "Faults"), ("settings", "Clock and dialect"))),
+)
+
+# The view of a page, from the parameters of its path and its query.
+Show: TypeAlias = "Callable[[EmulatorContext, Mapping[str, str], Mapping[str, str]], View]"
 
 
-Form: TypeAlias = Mapping[str, str]
+def _pages_of_kind(kind: Kind) -> tuple[tuple[str, Show], ...]:
+    """Return the paths and views of a kind of objects."""
+
+    def show_list(context: EmulatorContext, path: Mapping[str, str], query: Mapping[str, str]) -> View:
+        del path
+        return list_view(context, kind, query)
+
+    def show_object(context: EmulatorContext, path: Mapping[str, str], query: Mapping[str, str]) -> View:
+        del query
+        return object_view(context, kind, path["id"])
+
+    def show_transition(context: EmulatorContext, path: Mapping[str, str], query: Mapping[str, str]) -> View:
+        del query
+        return transition_view(context, kind, path["id"], path["transition"])
+
+    return (
+        (kind.path, show_list),
+        (f"{kind.path}/{{id}}", show_object),
+        (f"{kind.path}/{{id}}/{{transition}}", show_transition),
+    )
 
 
-def apply(context: EmulatorContext, form: Form) -> None:
-    """Apply a transition to a row."""
-    context.state.apply(form)
-
-
-def advance(context: EmulatorContext, form: Form) -> None:
-    """Advance the clock."""
-    context.state.clock.advance(float(form["amount"]) * float(form["unit"]))
-
-
-def reset(context: EmulatorContext, form: Form) -> None:
-    """Reset everything except the webhooks."""
-    del form
-    context.reset()
-
-
-def register(context: EmulatorContext, form: Form) -> None:
-    """Register a webhook."""
-    context.webhooks.register(form["url"], mode=cast("Mode", form["mode"]), secret=form.get("secret") or None)
-
-
-def unregister(context: EmulatorContext, form: Form) -> None:
-    """Remove a webhook."""
-    context.webhooks.unregister(form["id"])
-
-
-def rotate(context: EmulatorContext, form: Form) -> None:
-    """Give a webhook a new secret; the old one signs too, until the next rotation."""
-    context.webhooks.rotate_secret(form["id"])
-
-
-def resend(context: EmulatorContext, form: Form) -> None:
-    """Send a delivery again."""
-    context.webhooks.resend(form["id"])
-
-
-def add_fault(context: EmulatorContext, form: Form) -> None:
-    """Add an HTTP fault for a number of requests."""
-    context.faults.add(form["name"], times=int(form["times"]))
-
-
-def remove_fault(context: EmulatorContext, form: Form) -> None:
-    """Remove an HTTP fault."""
-    for fault in context.faults.active:
-        if str(fault.id) == form["id"]:
-            fault.remove()
-
-
-def add_webhook_fault(context: EmulatorContext, form: Form) -> None:
-    """Add a webhook fault for a number of deliveries."""
-    context.webhooks.faults.add(form["name"], times=int(form["times"]))
-
-
-def clear_webhook_faults(context: EmulatorContext, form: Form) -> None:
-    """Remove all webhook faults."""
-    del form
-    context.webhooks.faults.clear()
-
-
-ACTIONS: Final[Mapping[str, Callable[[EmulatorContext, Form], None]]] = MappingProxyType(
-    {
-        action.__name__.replace("_", "-"): action
-        for action in (
-            apply,
-            advance,
-            reset,
-            register,
-            unregister,
-            rotate,
-            resend,
-            add_fault,
-            remove_fault,
-            add_webhook_fault,
-            clear_webhook_faults,
-        )
-    }
+_PAGES_OF_KINDS: Final = tuple(page for kind in KINDS for page in _pages_of_kind(kind))
+_PAGES: Final[tuple[tuple[str, Show], ...]] = (
+    ("/", _PAGES_OF_KINDS[0][1]),
+    *_PAGES_OF_KINDS,
+    (f"{INSPECTOR}/requests", lambda context, _, query: requests_view(context, query)),
+    (f"{INSPECTOR}/requests/{{number}}", lambda context, path, _: request_view(context, path["number"])),
+    (f"{INSPECTOR}/webhooks", lambda context, _, query: deliveries_view(context, query)),
+    (f"{INSPECTOR}/webhooks/{{id}}", lambda context, path, _: delivery_view(context, path["id"])),
+    (f"{INSPECTOR}/webhooks/{{id}}/remove", lambda context, path, _: confirm_unregister_view(context, path["id"])),
+    (f"{INSPECTOR}/faults", lambda context, _path, _query: faults_view(context)),
+    (f"{INSPECTOR}/faults/{{side}}/{{name}}", lambda context, path, _: fault_view(context, path["side"], path["name"])),
+    (f"{INSPECTOR}/settings", lambda context, _path, _query: settings_view(context)),
+    (f"{INSPECTOR}/reset", lambda context, _path, _query: confirm_reset_view(context)),
 )
 
 
-def _show(panel: Panel) -> Handler:
-    """Return the handler of a panel and of its updates."""
+def _show(view: Show) -> Handler:
+    """Return the handler of a page and of its updates."""
 
     def show(context: EmulatorContext, request: Request) -> web.Response:
-        return _update(context, panel, request) if request.target.endswith("?update") else _page(context, panel)
+        with context.state.lock:
+            try:
+                return _respond(context, request, view(context, request.params, request.query))
+            except KeyError:
+                reason = "The address is wrong, it was deleted, or the emulator was reset."
+                return _respond(context, request, problem_view("Not found", reason, _HOME, 404))
 
     return show
 
 
-def _perform(action: Callable[[EmulatorContext, Form], None]) -> Handler:
-    """Return the handler of a button, which redirects to the panel that it is on."""
+def _perform(name: str, action: Callable[[EmulatorContext, Form], None]) -> Handler:
+    """Return the handler of a button, which redirects to the page that it is on."""
 
     def perform(context: EmulatorContext, request: Request) -> web.Response:
         form = request.form()
-        slugs = [panel.slug for panel in PANELS]
-        back = f"{INSPECTOR}/{form['back'] if form.get('back') in slugs else slugs[0]}"
-        try:
-            with context.state.lock:
+        back = form["back"] if _BACK.fullmatch(form.get("back", "")) else _HOME
+        with context.state.lock:
+            try:
                 action(context, form)
-        except (ValueError, KeyError) as error:
-            reason = (
-                "A field is missing, or its object no longer exists." if isinstance(error, KeyError) else str(error)
-            )
-            return render_page(message_page("Action failed", reason, link=back, link_label="Back", status=409))
+            except (ValueError, KeyError) as error:
+                missing = "A field is missing, or its object no longer exists."
+                reason = missing if isinstance(error, KeyError) else str(error)
+                return _respond(context, request, _explain(context, name, form, reason, back))
         return render_redirect(back)
 
     return perform
 
 
+def _explain(context: EmulatorContext, name: str, form: Form, reason: str, back: str) -> View:
+    """Return the form that failed, with the reason; or a page with the reason alone if there was no form."""
+    try:
+        if name == "add-fault":
+            return fault_view(context, form["side"], form["name"], form=form, problem=reason)
+        if name == "apply":
+            kind, id = KIND_OF[form["resource"]], form["id"]
+            return transition_view(context, kind, id, form["transition"], form=form, problem=reason)
+    except KeyError:
+        pass  # what the form is about does not exist, or does not any more
+    return problem_view("Action failed", reason, back, 409)
+
+
 ROUTES: Final = (
     *(
-        Route(name=f"inspector.{panel.slug}", method=method, path=path, handler=_show(panel))
-        for path, panel in (("/", PANELS[0]), *((f"{INSPECTOR}/{panel.slug}", panel) for panel in PANELS))
+        Route(name="inspector.page", method=method, path=path, handler=_show(view))
+        for path, view in _PAGES
         for method in ("GET", "HEAD")
     ),
     *(
-        Route(name=f"inspector.do.{name}", method="POST", path=f"{ACTION_PREFIX}{name}", handler=_perform(action))
+        Route(name=f"inspector.do.{name}", method="POST", path=f"{ACTION_PREFIX}{name}", handler=_perform(name, action))
         for name, action in ACTIONS.items()
     ),
 )
@@ -164,40 +155,33 @@ def call(route: Route, context: EmulatorContext, request: Request) -> web.Respon
     return cast("web.Response", route.handle(context, request))
 
 
-def _page(context: EmulatorContext, panel: Panel) -> web.Response:
-    with context.state.lock:
-        values = {
-            "panel": panel,
-            "panels": PANELS,
-            "inspector": INSPECTOR,
-            "actions": ACTION_PREFIX,
-            "now": context.state.clock.now(),
-            "ahead": round(context.state.clock.ahead),
-            "api_key": context.api_key,
-            "live": _fragment(context, panel),
-            **form_options(context),
-        }
-    return render_page(Render("inspector.html", values), live=True)
+def _respond(context: EmulatorContext, request: Request, view: View) -> web.Response:
+    """Return a page, or the part of it that changes."""
+    path = request.target.partition("?")[0]
+    values: dict[str, Any] = {
+        "view": view,
+        "inspector": INSPECTOR,
+        "actions": ACTION_PREFIX,
+        # Where a button on this page leads back to.
+        "here": _HOME if path == "/" else request.target.removesuffix("update").rstrip("?&")[:MAX_BACK_CHARS],
+        **view.values,
+    }
+    part = render_fragment(view.template, values)
+    if view.compact is not None and len(part.encode()) > MAX_LIST_BYTES:
+        part = render_fragment(view.template, {**values, **view.compact()})
+    tag = f'"{hashlib.sha256(part.encode()).hexdigest()[:16]}"'
+    if view.live and "update" in request.query:
+        return _respond_update(request, part, tag)
+    ahead = format_ahead(context.state.clock.ahead)
+    active = len(context.faults) + len(context.webhooks.faults)
+    values |= {"part": part, "tag": tag, "sections": _SECTIONS, "active_faults": active, "ahead": ahead}
+    return render_page(Render("inspector/layout.html", values, view.status), live=view.live)
 
 
-def _fragment(context: EmulatorContext, panel: Panel) -> str:
-    """Return the part of a panel that changes, with as many rows as fit."""
-    for limit in _ROW_COUNTS:
-        text = render_fragment(
-            panel.template, {"actions": ACTION_PREFIX, "panel": panel, **panel.values(context, limit)}
-        )
-        if len(text.encode()) <= MAX_FRAGMENT_BYTES:
-            return text
-    return render_fragment(panel.template, {"actions": ACTION_PREFIX, "panel": panel, **panel.values(context, 0)})
-
-
-def _update(context: EmulatorContext, panel: Panel, request: Request) -> web.Response:
-    """Return the part of a panel that changes, or 304 if the browser has it already."""
-    with context.state.lock:
-        text = _fragment(context, panel)
-    tag = f'"{hashlib.sha256(text.encode()).hexdigest()}"'
+def _respond_update(request: Request, part: str, tag: str) -> web.Response:
+    """Return the part of a page that changes, or 304 if the browser has it already."""
     if request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers={"ETag": tag})
     return web.Response(
-        text=text, content_type="text/html", charset="utf-8", headers={"ETag": tag, "Cache-Control": "no-cache"}
+        text=part, content_type="text/html", charset="utf-8", headers={"ETag": tag, "Cache-Control": "no-cache"}
     )

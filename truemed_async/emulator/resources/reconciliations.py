@@ -31,11 +31,11 @@ class EmulatedTransaction(Entity):
     """One charge, refund, fee or dispute; ``amount`` is in cents, negative if it reduces the payout."""
 
     transaction_id: str = field(String())
-    type: str = field(Enum(TYPES))
-    amount: int = field(Integer())
-    payout_id: str | None = field(Nullable(String()), default=None)
-    payment_session_id: str | None = field(Nullable(String()), default=None)
-    created_at: datetime = field(Nullable(DateTime()))
+    type: str = field(Enum(TYPES), column=True)
+    amount: int = field(Integer(), column=True)
+    payout_id: str | None = field(Nullable(String()), column=True, default=None)
+    payment_session_id: str | None = field(Nullable(String()), column=True, default=None)
+    created_at: datetime = field(Nullable(DateTime()), column=True)
 
     @property
     def id(self) -> str:
@@ -53,9 +53,9 @@ class EmulatedPayout(Entity):
     """One transfer to the merchant's bank; ``amount`` is the sum of its transactions, in cents."""
 
     payout_id: str = field(String())
-    arrival_date: date = field(Date())
-    amount: int = field(Integer())
-    created_at: datetime = field()
+    arrival_date: date = field(Date(), column=True)
+    amount: int = field(Integer(), column=True)
+    created_at: datetime = field(column=True)
 
     @property
     def id(self) -> str:

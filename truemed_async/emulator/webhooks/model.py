@@ -77,6 +77,7 @@ class DeliveryAttempt:
         status: The status of the response; None if there was none.
         failure: What failed, if there was no response.
         headers: The headers sent; the secret of an unsigned delivery is masked.
+        response_body: The beginning of the body of the response, at most 1 KiB.
         fault: The names of the faults that acted on it.
     """
 
@@ -85,6 +86,7 @@ class DeliveryAttempt:
     status: int | None = None
     failure: str | None = None
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+    response_body: bytes = attrs.field(default=b"", repr=False)
     fault: str | None = None
 
     @property

@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import Final
 
 import aiohttp
+import attrs
 
 from truemed_async.emulator.clock import Clock
 from truemed_async.emulator.webhooks.encoding import sign
@@ -20,7 +21,17 @@ from truemed_async.emulator.webhooks.outbox import Outbox, PendingAttempt
 SIGNATURE: Final = "x-truemed-signature"
 API_KEY: Final = "x-truemed-api-key"
 _USER_AGENT: Final = "truemed-emulator"
+_MAX_RESPONSE_BYTES: Final = 1024
 _TEST_EVENT: Final = b'{"webhook_delivery_id":"whd_test","event_type":"webhook.test","data":{}}'
+
+
+@attrs.frozen(kw_only=True)
+class _Response:
+    """The response to a request, or the name of the error if there is none."""
+
+    status: int | None = None
+    failure: str | None = None
+    body: bytes = b""
 
 
 class Sender:
@@ -82,12 +93,13 @@ class Sender:
                 attempt = DeliveryAttempt(at=at, failure="lost", fault=pending.fault)
                 return
             headers = self._headers(pending.request)
-            status, failure = await self._send(session, "POST", pending.request, headers)
+            response = await self._send(session, "POST", pending.request, headers)
             attempt = DeliveryAttempt(
                 at=at,
                 seconds=time.monotonic() - started,
-                status=status,
-                failure=failure,
+                status=response.status,
+                failure=response.failure,
+                response_body=response.body,
                 headers=tuple((name, "***" if name == API_KEY else value) for name, value in headers),
                 fault=pending.fault,
             )
@@ -102,25 +114,24 @@ class Sender:
             method = self._outbox.dialects.dialect.endpoint_verification.upper()
             request = OutgoingRequest(endpoint, _TEST_EVENT if method == "POST" else b"", self._clock.now())
             headers = self._headers(request) if method == "POST" else [("User-Agent", _USER_AGENT)]
-            status, failure = await self._send(session, method, request, headers)
-            result = status or failure
+            response = await self._send(session, method, request, headers)
+            result = response.status or response.failure
         finally:
             self._outbox.record_verification(endpoint, result)
 
     async def _send(
         self, session: aiohttp.ClientSession, method: str, request: OutgoingRequest, headers: list[tuple[str, str]]
-    ) -> tuple[int | None, str | None]:
-        """Return the status of the response, or the name of the error."""
+    ) -> _Response:
+        """Return the response, or the name of the error."""
         url, timeout = request.endpoint.url, aiohttp.ClientTimeout(total=self._outbox.timeout)
         body = BytesIO(request.body) if request.body else None
         try:
             async with session.request(
                 method, url, data=body, headers=headers, allow_redirects=False, timeout=timeout
             ) as response:
-                await response.content.read(1024)
-                return response.status, None
+                return _Response(status=response.status, body=await response.content.read(_MAX_RESPONSE_BYTES))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return None, type(error).__name__
+            return _Response(failure=type(error).__name__)
 
     def _headers(self, request: OutgoingRequest) -> list[tuple[str, str]]:
         headers = [("Content-Type", "application/json"), ("User-Agent", _USER_AGENT)]

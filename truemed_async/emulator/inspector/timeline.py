@@ -1,0 +1,147 @@
+"""The timeline of an object: the requests that touched it, its transitions, and the webhook deliveries about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import quote
+
+import attrs
+import orjson
+
+from truemed_async.emulator.inspector.formats import Shown, Tone, format_seconds, response_tone, shorten, show, tone
+from truemed_async.emulator.inspector.listing import (
+    MAX_SEARCHED_REQUESTS,
+    delivery_path,
+    event_name,
+    request_path,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from truemed_async.emulator.context import EmulatorContext
+    from truemed_async.emulator.history import Change
+    from truemed_async.emulator.inspector.kinds import Kind
+    from truemed_async.emulator.request_log import LoggedRequest
+    from truemed_async.emulator.store import Row
+    from truemed_async.emulator.webhooks.model import Delivery
+
+MAX_ENTRIES: Final = 40
+_ORDER: Final = ("request", "change", "delivery", "attempt")  # of entries at the same time
+
+
+@attrs.frozen(kw_only=True)
+class Entry:
+    """One entry: what happened, its result as a badge, and the page that has more about it."""
+
+    moment: datetime
+    kind: Literal["request", "change", "delivery", "attempt"]
+    text: str
+    href: str = ""
+    badge: str = ""
+    tone: Tone = ""
+    detail: str = ""
+    at: Shown
+
+
+@attrs.frozen
+class Timeline:
+    """The newest entries, oldest first, and the number of those before."""
+
+    entries: tuple[Entry, ...]
+    omitted: int
+
+
+def read_timeline(context: EmulatorContext, kind: Kind, row: Row) -> Timeline:
+    """Return what happened to an object."""
+    now = context.state.clock.now()
+    changes = context.history.of_object(kind.resource, row.id)
+    causes = {change.request for change in changes}
+    entries = [
+        *(_of_request(each, now) for each in _requests_about(context, row.id, causes)),
+        *(_of_change(each, now) for each in changes),
+        *_of_creation(row, changes, now),
+    ]
+    for delivery in context.webhooks.deliveries:
+        if (delivery.resource, delivery.resource_id) == (kind.resource, row.id):
+            entries.extend(_of_delivery(delivery, now))
+    entries.sort(key=lambda entry: (entry.moment, _ORDER.index(entry.kind)))
+    return Timeline(tuple(entries[-MAX_ENTRIES:]), max(0, len(entries) - MAX_ENTRIES))
+
+
+def _requests_about(context: EmulatorContext, id: str, causes: set[int | None]) -> Iterator[LoggedRequest]:
+    """Yield the requests that caused a transition, that name the object, or whose write was answered with its id."""
+    quoted, member = quote(id, safe=""), orjson.dumps(id)
+    for request in context.requests.newest(MAX_SEARCHED_REQUESTS):
+        if (
+            request.number in causes
+            or quoted in request.path.split("/")
+            or f"={quoted}&" in f"{request.query}&"
+            or member in request.body
+            or (request.method != "GET" and member in request.response_body)
+        ):
+            yield request
+
+
+def _of_request(request: LoggedRequest, now: datetime) -> Entry:
+    return Entry(
+        moment=request.at or now,
+        kind="request",
+        text=f"{request.method} {shorten(request.path, 100)}",
+        href=request_path(request.number),
+        badge=str(request.status or "no response"),
+        tone=response_tone(request.status),
+        detail=format_seconds(request.seconds),
+        at=show("at", request.at or now, now),
+    )
+
+
+def _of_change(change: Change, now: datetime) -> Entry:
+    arrow = "" if change.before in {None, change.after} else f"{_words(change.before or '')} → "
+    return Entry(
+        moment=change.at,
+        kind="change",
+        text=_words(change.name),
+        href="" if change.request is None else request_path(change.request),
+        badge=f"{arrow}{_words(change.after)}",
+        tone=tone(change.after),
+        detail="" if change.request is None else f"by request {change.request}",
+        at=show("at", change.at, now),
+    )
+
+
+def _of_creation(row: Row, changes: tuple[Change, ...], now: datetime) -> Iterator[Entry]:
+    """Yield the creation of an object that is older than the history, as those of the seed are."""
+    if row.created_at is not None and not any(change.before is None for change in changes):
+        yield Entry(moment=row.created_at, kind="change", text="created", at=show("at", row.created_at, now))
+
+
+def _of_delivery(delivery: Delivery, now: datetime) -> Iterator[Entry]:
+    name, href = shorten(event_name(delivery), 60), delivery_path(delivery.id)
+    waits = f"next attempt {show('due', delivery.due, now).text}" if delivery.state == "waiting" else ""
+    yield Entry(
+        moment=delivery.created_at,
+        kind="delivery",
+        text=f"Webhook {name}",
+        href=href,
+        badge=delivery.state,
+        tone=tone(delivery.state),
+        detail=waits,
+        at=show("at", delivery.created_at, now),
+    )
+    for number, attempt in enumerate(delivery.attempts, 1):
+        yield Entry(
+            moment=attempt.at,
+            kind="attempt",
+            text=f"Attempt {number} of {name}",
+            href=f"{href}#attempt-{number}",
+            badge=str(attempt.status or attempt.failure),
+            tone="good" if attempt.acknowledged else "bad",
+            detail=format_seconds(attempt.seconds),
+            at=show("at", attempt.at, now),
+        )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
