@@ -4,45 +4,11 @@ import json
 
 import pytest
 
-from tests.support.browser import Shopper
+from tests.emulator.inspector.conftest import INSPECTOR, NOWHERE
 from tests.support.factories import CREATE, held, order, paid
+from truemed_async.emulator import Dialect
 
-INSPECTOR = "/_emulator/inspector"
-NOWHERE = "http://127.0.0.1:9/"
 HOUR = 3600
-
-
-@pytest.fixture
-def shopper(emulator):
-    return Shopper(emulator)
-
-
-@pytest.fixture
-def press(shopper):
-    """Press a button; it leads back to the panel that it stands on."""
-
-    def press(action, /, back="webhooks", **form):
-        done = shopper.post(f"{INSPECTOR}/do/{action}", {"back": back, **form})
-        assert (done.status, done.onward) == (303, f"{INSPECTOR}/{back}"), done
-        return done
-
-    return press
-
-
-@pytest.fixture
-def refused(shopper):
-    """Press a button without effect; return the message."""
-
-    def refused(action, /, **form):
-        shown = shopper.post(f"{INSPECTOR}/do/{action}", {"back": "tokens", **form})
-        assert (shown.status, shown.page.heading, shown.page.links) == (
-            409,
-            "Action failed",
-            [f"{INSPECTOR}/tokens"],
-        )
-        return shown.page.text
-
-    return refused
 
 
 class TestTransitions:
@@ -55,8 +21,28 @@ class TestTransitions:
 
     def test_capture_button_captures_whole_hold(self, emulator, press):
         id = held(emulator)
-        press("apply", resource="payment_sessions", id=id, transition="capture")
+        press("apply", resource="payment_sessions", id=id, transition="capture", amount="")
         assert emulator.state.payment_sessions.get(id).capture_amount == 100_00
+
+    def test_amounts_are_dollars(self, emulator, press):
+        id = held(emulator)
+        press("apply", resource="payment_sessions", id=id, transition="capture", amount="95.50")
+        press(
+            "apply", resource="payment_sessions", id=id, transition="refund", amount="$20", reason="duplicate_payment"
+        )
+        session = emulator.state.payment_sessions.get(id)
+        assert (session.capture_amount, session.refund_amount, session.refunds[0].reason) == (
+            95_50,
+            20_00,
+            "duplicate_payment",
+        )
+
+    @pytest.mark.parametrize("amount", ["0", "100.01", "1000000"])
+    def test_amount_beyond_the_limit_is_409(self, emulator, refused, amount):
+        id = paid(emulator)
+        text = refused("apply", resource="payment_sessions", id=id, transition="refund", amount=amount)
+        assert "amount must be between $0.01 and $100.00, not $" in text
+        assert emulator.state.payment_sessions.get(id).refunds == ()
 
     @pytest.mark.parametrize("resource", ["payment_tokens", "provision_requests", "qualification_sessions"])
     def test_buttons_exist_for_other_resources(self, emulator, press, resource):
@@ -79,7 +65,9 @@ class TestTransitions:
             ({"transition": "approve"}, "is pending, not processing"),
             ({"transition": "remove"}, "payment_sessions have submit, "),
             ({"transition": "_tell"}, "payment_sessions have submit, "),
-            ({"transition": "capture", "amount": "1"}, "amount must be an integer"),
+            ({"transition": "capture", "amount": "x"}, "amount must be dollars"),
+            ({"apply": "approve"}, "id must be"),
+            ({"apply": "approve x"}, "no longer exists"),
             ({"transition": ""}, "transition must be a string that is not empty"),
             ({"resource": "transactions", "transition": "cancel"}, "resource must be one of"),
             ({"resource": "catalog_items", "transition": "review", "eligibility": "x"}, "eligibility must be one of"),
@@ -162,31 +150,51 @@ class TestWebhooks:
 
 class TestFaults:
     def test_http_fault_is_added_and_removed(self, emulator, api, press):
-        press("add-fault", name="maintenance_page", times="2")
+        press("add-fault", side="api", name="maintenance_page", times="2")
         assert api.list().status == 503
         (fault,) = emulator.faults.active
-        press("remove-fault", id="999")
+        press("remove-fault", side="api", id="999")
         assert fault.active
-        press("remove-fault", id=str(fault.id))
+        press("remove-fault", side="api", id=str(fault.id))
         assert api.list().status == 200
 
     def test_webhook_fault_is_added_and_removed(self, emulator, press):
-        press("add-webhook-fault", name="delay", times="3")
+        press("add-fault", side="webhooks", name="delay", times="3")
         (fault,) = emulator.webhooks.faults.active
         assert (fault.name, fault.scope.times) == ("delay", 3)
-        press("clear-webhook-faults")
+        press("remove-fault", side="webhooks", id=str(fault.id))
         assert emulator.webhooks.faults.active == ()
 
-    @pytest.mark.parametrize("action", ["add-fault", "add-webhook-fault"])
+    def test_all_faults_are_removed(self, emulator, press):
+        press("add-fault", side="webhooks", name="delay")
+        press("add-fault", side="api", name="latency")
+        press("clear-faults")
+        assert (len(emulator.faults), len(emulator.webhooks.faults)) == (0, 0)
+
+    @pytest.mark.parametrize("side", ["api", "webhooks", "x"])
     @pytest.mark.parametrize(
-        "form", [{"name": "x", "times": "1"}, {"name": "delay", "times": "x"}, {"name": "hang", "times": "0"}]
+        "form", [{"name": "x", "times": "1"}, {"name": "delay", "times": "x"}, {"name": "hang", "times": "0"}, {}]
     )
-    def test_unknown_fault_is_409(self, emulator, refused, action, form):
-        refused(action, **form)
+    def test_unknown_fault_is_409(self, emulator, refused, side, form):
+        refused("add-fault", side=side, **form)
         assert len(emulator.faults) == len(emulator.webhooks.faults.active) == 0
 
-    def test_refuse_connection_is_409(self, emulator, refused):
-        assert "can be restricted by nothing" in refused("add-fault", name="refuse_connection", times="1")
+    def test_fault_without_end_on_connections_is_409(self, emulator, refused):
+        assert "would also block the request that removes it" in refused(
+            "add-fault", side="api", name="refuse_connection"
+        )
+        assert len(emulator.faults) == 0
+
+
+class TestDialect:
+    def test_fields_are_set_and_others_reset(self, emulator, press):
+        press("set-dialect", times="no_zone", byte_order_mark="true", page_size_limit="50", key_refusal_status="403")
+        press("set-dialect", times="no_zone", byte_order_mark="true", page_size_limit="50")
+        assert emulator.dialect == Dialect(times="no_zone", byte_order_mark=True, page_size_limit=50)
+
+    def test_unknown_value_is_409(self, emulator, refused):
+        assert "times must be one of z, " in refused("set-dialect", times="x")
+        assert emulator.dialect == Dialect()
 
 
 def test_reset_keeps_webhooks_and_clock(emulator, api, press):
@@ -219,7 +227,29 @@ def test_get_of_action_is_405(shopper, method):
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "", None])
-def test_action_redirects_to_known_panel_only(shopper, back):
+@pytest.mark.parametrize(
+    "back",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/",
+        "/_emulator/hosted/x",
+        f"{INSPECTOR}.evil.example/",
+        f"{INSPECTOR}/x\r\nSet-Cookie: a=b",
+        f"{INSPECTOR}/\u00e9",
+        f"{INSPECTOR}/..//evil.example\n",
+        "",
+        None,
+    ],
+)
+def test_action_redirects_to_pages_of_the_inspector_only(shopper, back):
     done = shopper.post(f"{INSPECTOR}/do/reset", {} if back is None else {"back": back})
     assert done.onward == f"{INSPECTOR}/payments"
+    assert done.headers["Set-Cookie"] is None
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_form_of_another_site_is_403(emulator, shopper, origin):
+    emulator.state.payment_sessions.add()
+    assert shopper.post(f"{INSPECTOR}/do/reset", Origin=origin).status == 403
+    assert emulator.state.payment_sessions.count == 1

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.emulator.inspector.conftest import HOSTILE, INSPECTOR, NOWHERE, ids, words
+from tests.emulator.inspector.conftest import HOSTILE, INSPECTOR, NOWHERE, ids
 from tests.support.browser import Shopper
 from tests.support.factories import CREATE, held, order, paid
 from truemed_async.emulator import Emulator
@@ -64,12 +64,13 @@ class TestNavigation:
         assert shopper.get("/", Host="evil.example").status == 421
 
 
-class TestTwoThousandRows:
-    @pytest.fixture(scope="class")
-    def many(self):
-        with Emulator(sessions=2000, payment_sessions=2000, payment_tokens=100, catalog_items=100) as emulator:
-            yield emulator
+@pytest.fixture(scope="module")
+def many():
+    with Emulator(sessions=2000, payment_sessions=2000, payment_tokens=100, catalog_items=100) as emulator:
+        yield emulator
 
+
+class TestTwoThousandRows:
     @pytest.mark.parametrize("slug", KIND_SLUGS)
     def test_default_page_is_under_the_limit(self, many, slug):
         # The shopper's page refuses one of 50 kB.
@@ -147,7 +148,9 @@ class TestQuery:
         assert ListQuery.parse(query) == ListQuery()
 
     def test_url_repeats_the_query(self):
-        query = ListQuery.parse({"page": "3", "size": "50", "q": " a&b ", "status": "x", "sort": "oldest", "failures": ""})
+        query = ListQuery.parse(
+            {"page": "3", "size": "50", "q": " a&b ", "status": "x", "sort": "oldest", "failures": ""}
+        )
         assert query.url("/p") == "/p?q=a%26b&status=x&sort=oldest&failures=1&size=50&page=3"
         assert ListQuery().url("/p") == "/p"
 

@@ -82,7 +82,7 @@ def _typed_field(name: str, parameter: Parameter, form: Mapping[str, str]) -> Fi
     kinds = _basic_types(parameter.annotation)
     options = _options(parameter.annotation)
     if options:
-        return attrs.evolve(field, type="select", options=options if required or default in options else ("", *options))
+        return attrs.evolve(field, type="select", options=options)
     if Mapping in kinds:
         return attrs.evolve(field, type="textarea", hint="one on each line, such as Name: value")
     if kinds <= {int, float}:
@@ -175,7 +175,7 @@ def _options(annotation: Any) -> tuple[str, ...]:
             values.extend(map(_format, get_args(plain)))
         elif plain is bool:
             values.extend(_BOOLEANS)
-        elif plain is not types.NoneType:
+        else:
             return ()
     return tuple(values)
 
