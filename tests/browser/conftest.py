@@ -80,13 +80,35 @@ def shop(request):
         yield tuple(line[1].rstrip("/") for line in lines)
 
 
-@pytest.fixture(scope="session")
-def emulator():
-    """The address of an emulator with something of everything in it."""
-    seeded = ("--sessions", "40", "--payment-sessions", "40", "--payment-tokens", "10", "--catalog-items", "10")
+@contextmanager
+def emulating(payment_sessions):
+    """An emulator with something of everything in it; its address."""
+    counts = {"sessions": 40, "payment-sessions": payment_sessions, "payment-tokens": 10, "catalog-items": 10}
+    seeded = [part for name, count in counts.items() for part in (f"--{name}", str(count))]
     options = ("--port", "0", "--webhook", "http://127.0.0.1:9/", "--quiet", *seeded)
     with running("-m", "truemed_async", "emulator", *options) as process:
         yield process.stdout.readline().split()[1]
+
+
+@pytest.fixture(scope="session")
+def emulator():
+    """The address of an emulator that the tests share."""
+    with emulating(40) as address:
+        yield address
+
+
+@pytest.fixture
+def own_emulator():
+    """The address of an emulator of one test, which may reset it."""
+    with emulating(40) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def many():
+    """The address of an emulator with 2,000 payment sessions."""
+    with emulating(2000) as address:
+        yield address
 
 
 @pytest.fixture
@@ -105,7 +127,7 @@ def examine(page, axe, request):
         page.set_viewport_size(dict(zip(("width", "height"), WIDTHS["wide"], strict=True)))
         weight = page.evaluate(
             "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
-            ".filter((each) => !each.name.includes('?update')).reduce((sum, each) => sum + each.decodedBodySize, 0)"
+            ".filter((each) => !/[?&]update$/.test(each.name)).reduce((sum, each) => sum + each.decodedBodySize, 0)"
         )
         assert 0 < weight < PAGE_LIMIT, f"{name} weighs {weight} bytes"
 

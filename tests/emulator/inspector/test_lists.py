@@ -219,7 +219,7 @@ class TestRows:
         page = look("transactions")
         assert f"{INSPECTOR}/payments/{id}" in page.links
         assert f"{INSPECTOR}/payouts/{payout}" in page.links
-        assert "-$5.00" in page.text
+        assert "−$5.00" in page.text
 
     def test_pay_out_button_is_on_the_list_of_payouts(self, emulator, look, press, refused):
         paid(emulator)

@@ -12,7 +12,8 @@ import orjson
 
 from truemed_async.emulator.dialect import Dialect
 from truemed_async.emulator.faults.registry import Bound, keyword_parameters
-from truemed_async.emulator.inspector.formats import format_money, parse_money
+from truemed_async.emulator.inspector.formats import parse_money
+from truemed_async.emulator.pages.page import format_money
 from truemed_async.emulator.schema import Enum, Integer
 from truemed_async.emulator.webhooks.events import EVENTS
 

@@ -13,6 +13,7 @@ import attrs
 import orjson
 
 from truemed_async.emulator.clock import wire_datetime
+from truemed_async.emulator.pages.page import format_money
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -100,12 +101,6 @@ def response_tone(status: int | None) -> Tone:
     if status is None or status >= 500:
         return "bad"
     return "warn" if status >= 400 else "good"
-
-
-def format_money(cents: int) -> str:
-    """Return cents as dollars."""
-    dollars, rest = divmod(abs(cents), 100)
-    return f"{'-' if cents < 0 else ''}${dollars:,}.{rest:02}"
 
 
 def parse_money(text: str, what: str) -> int:
