@@ -23,7 +23,7 @@ nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "browser", "t
 
 WORKERS = str((os.cpu_count() or 1) + 1)  # tests also wait
 SOURCES = ",dlt,spark"  # the extras of truemed_async.sources: large, and tested on one Python
-PYTHONS = ["3.11", "3.12", "3.13"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):  # every process would compile everything again
@@ -171,6 +171,77 @@ def bench(session: nox.Session) -> None:
     session.install("-e", ".[arrow,cli,dlt,speed]", *group("bench"))
     arguments = session.posargs or ["--docs", "--json", str(Path(session.create_tmp(), "figures.json"))]
     session.run("python", "-m", "tests.benchmarks.run", *arguments)
+
+
+@nox.session
+def minimum(session: nox.Session) -> None:
+    """The tests with the lowest versions of the dependencies that pyproject.toml permits."""
+    # OpenTelemetry is missing: other libraries of the tests require a later one.
+    extras = "cli,arrow,postgres,redis,speed"
+    lowest = Path(session.create_tmp(), "lowest.txt").resolve()
+    session.install("uv")
+    selected = [argument for extra in extras.split(",") for argument in ("--extra", extra)]
+    session.run(
+        "uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", "-o", str(lowest), "pyproject.toml", *selected
+    )
+    session.install("-c", str(lowest), "-e", f".[{extras},otel]", *group("tests"))
+    arguments = ["-n", WORKERS, "--dist", "worksteal", "--ignore=tests/sources", "--ignore=tests/docs"]
+    session.run("pytest", *arguments, *session.posargs)
+
+
+@nox.session(name="release-check")
+def release_check(session: nox.Session) -> None:
+    """What a release needs, without an upload: equal builds, contents, each extra by itself, SBOM, workflows, changelog.
+
+    ``-- --tag v0.2.0 --output DIR`` checks the tag and keeps the archives, the SBOM and the notes. Only packages are
+    downloaded: with a filled cache, UV_OFFLINE=1 does without a network.
+    """
+    arguments = dict(zip(session.posargs[::2], session.posargs[1::2], strict=True))
+    tag, output = arguments.pop("--tag", ""), Path(arguments.pop("--output", session.create_tmp())).resolve()
+    if arguments:
+        session.error(f"unknown arguments: {' '.join(arguments)}; --tag TAG and --output DIR are allowed")
+    session.install(*group("build"), *group("release"))
+    session.run(
+        "check-jsonschema",
+        "--builtin-schema",
+        "vendor.github-workflows",
+        *map(str, Path(".github", "workflows").iterdir()),
+    )
+    session.run("zizmor", "--offline", "--quiet", "--min-severity", "medium", ".github")
+    tmp = Path(session.create_tmp()).resolve() / "release"
+    shutil.rmtree(tmp, ignore_errors=True)
+    dist = output / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    moment = subprocess.run(["git", "log", "-1", "--format=%ct"], capture_output=True, text=True, check=True).stdout
+    # Two clones that differ in all that must not matter.
+    worlds = {dist: (0o022, "UTC", "0"), tmp / "second" / "dist": (0o077, "Asia/Tokyo", "1")}
+    for number, (target, (umask, zone, seed)) in enumerate(worlds.items()):
+        clone = tmp / f"clone-{'x' * 40 * number}"
+        before = os.umask(umask)
+        try:
+            session.run("git", "clone", "--quiet", ".", str(clone), external=True)
+            environment = {"SOURCE_DATE_EPOCH": moment.strip(), "TZ": zone, "PYTHONHASHSEED": seed}
+            session.run("python", "-m", "build", "--installer=uv", "--outdir", str(target), str(clone), env=environment)
+        finally:
+            os.umask(before)
+    session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
+    folders = map(str, worlds)
+    session.run(
+        "python", "-m", "tests.wheel.check_release", *folders, str(output / "notes.md"), *([tag] if tag else [])
+    )
+    (wheel,) = dist.glob("*.whl")
+    check = Path("tests", "wheel", "check_extra.py").resolve()
+    for extra in ["", *PROJECT["project"]["optional-dependencies"]]:
+        python = tmp / f"venv-{extra}" / ("Scripts" if os.name == "nt" else "bin") / "python"
+        session.run("uv", "venv", "--quiet", str(python.parents[1]))
+        named = f"{wheel}[{extra}]" if extra else str(wheel)
+        session.run("uv", "pip", "install", "--quiet", "--python", str(python), named)
+        with session.chdir(tmp):
+            session.run(str(python), "-I", str(check), *([extra] if extra else []), external=True)
+        if not extra:
+            bill = ["--output-reproducible", "--pyproject", "pyproject.toml", "-o", str(output / "sbom.cdx.json")]
+            session.run("cyclonedx-py", "environment", str(python), *bill)
+        shutil.rmtree(python.parents[1])
 
 
 @nox.session

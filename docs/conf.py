@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +33,8 @@ if find_spec("sphinx_copybutton"):  # a build without the group `docs` only lack
 copybutton_prompt_text = "$ "
 exclude_patterns = ["_build"]
 html_theme = "furo"
+if repository := os.environ.get("DOCS_REPOSITORY"):  # its address gives each page an "edit" link
+    html_theme_options = {"source_repository": f"{repository}/", "source_branch": "main", "source_directory": "docs/"}
 html_title = f"truemed-async {version}"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

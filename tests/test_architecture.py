@@ -29,7 +29,7 @@ def tree_of(module: str) -> ast.Module:
 
 # From the ground up: a floor may import those below it, and itself. A name stands for itself and what is inside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("_files", "_sensitive", "_version", "_warnings"),
+    ("_extras", "_files", "_sensitive", "_version", "_warnings"),
     ("errors",),
     ("_validation",),
     ("links", "money", "options", "models"),

@@ -242,7 +242,7 @@ def test_method_is_documented_in_both_worlds(theirs, name, ours, renamed):
 def test_sync_client_has_no_extra_methods(theirs, ours):
     expected = {RENAMED.get(name, name) for name in members(theirs) if name not in ASYNC_ONLY}
     names = {name for name, value in vars(ours).items() if callable(value) or isinstance(value, property)}
-    names -= set(vars(ours).get("__annotations__", ()))  # the resources, which the next test compares
+    names -= set(inspect.get_annotations(ours))  # the resources, which the next test compares
     assert {name for name in names if not name.startswith("_") or name in RENAMED.values()} <= expected
 
 

@@ -8,11 +8,16 @@ attributes and metrics are those of the OpenTelemetry semantic conventions for H
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from opentelemetry import context, metrics, trace
-from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Link, SpanKind, StatusCode, TracerProvider
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from opentelemetry.util.types import AttributeValue
+from truemed_async._extras import missing_extra
+
+try:
+    from opentelemetry import context, metrics, trace
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import Link, SpanKind, StatusCode, TracerProvider
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+    from opentelemetry.util.types import AttributeValue
+except ModuleNotFoundError as error:
+    raise missing_extra(error, "otel") from error
 
 from truemed_async._version import __version__
 from truemed_async.options import Attempt, CallStart

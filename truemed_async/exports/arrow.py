@@ -13,7 +13,13 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar, cast, overload
 
 import orjson
-import pyarrow as pa
+
+from truemed_async._extras import missing_extra
+
+try:
+    import pyarrow as pa
+except ModuleNotFoundError as error:
+    raise missing_extra(error, "arrow") from error
 
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Sensitive, wrap

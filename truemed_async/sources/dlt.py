@@ -12,9 +12,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
-import dlt
-import pyarrow as pa
-from dlt.sources import DltResource
+
+from truemed_async._extras import missing_extra
+
+try:
+    import dlt
+    import pyarrow as pa
+    from dlt.sources import DltResource
+except ModuleNotFoundError as error:
+    raise missing_extra(error, "dlt") from error
 
 from truemed_async._core.bulk import Outcome
 from truemed_async._sensitive import Sensitive, wrap

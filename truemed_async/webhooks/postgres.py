@@ -16,10 +16,15 @@ from contextlib import AsyncExitStack, ExitStack, nullcontext
 from datetime import timedelta
 from typing import Any, Final, Self
 
-from psycopg import AsyncConnection, AsyncCursor, AsyncTransaction, Connection, Cursor, Pipeline, Transaction
-from psycopg.pq import TransactionStatus
-from psycopg.rows import tuple_row
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from truemed_async._extras import missing_extra
+
+try:
+    from psycopg import AsyncConnection, AsyncCursor, AsyncTransaction, Connection, Cursor, Pipeline, Transaction
+    from psycopg.pq import TransactionStatus
+    from psycopg.rows import tuple_row
+    from psycopg_pool import AsyncConnectionPool, ConnectionPool
+except ModuleNotFoundError as error:
+    raise missing_extra(error, "postgres") from error
 
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError

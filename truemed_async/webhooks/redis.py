@@ -8,8 +8,13 @@ import inspect
 from datetime import timedelta
 from typing import Any, Final, Self, cast
 
-from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
+from truemed_async._extras import missing_extra
+
+try:
+    from redis import Redis
+    from redis.asyncio import Redis as AsyncRedis
+except ModuleNotFoundError as error:
+    raise missing_extra(error, "redis") from error
 
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError
