@@ -2,16 +2,16 @@
 
 import os
 import uuid
-from html import escape
 
 import django
+import pages
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import get_token
 from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
-from orders import Orders
+from orders import Orders, order_state
 
 from truemed_async import OrderItem, Truemed
 from truemed_async.errors import PaymentMethodError
@@ -36,13 +36,10 @@ orders = Orders(DATABASE)
 
 
 def handle_event(event: Event) -> None:
-    """Handle a webhook: only `captured` means paid."""
+    """Handle a webhook. It may arrive twice, late, and before or after others."""
     match event:
         case PaymentSessionUpdated(data=session) if session.payment_session_id is not None:
-            if session.status.may_fulfill:
-                orders.finish(session.payment_session_id, "fulfilled")
-            elif session.status.is_final:
-                orders.finish(session.payment_session_id, "rejected")
+            orders.advance(session.payment_session_id, order_state(session.status))
         case PaymentTokenUpdated(data=token) if token.payment_session_id is not None:
             orders.keep_token(token.payment_session_id, token.payment_token)
 
@@ -54,14 +51,13 @@ receiver = Receiver(
 
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """Each page view creates a new cart with the id of its future order."""
-    cart = uuid.uuid4()
-    buttons = {"": "Buy", "iframe": "Buy without leaving", "subscribe": "Buy, and again next month"}
-    forms = "".join(
-        button(request, "/buy", label, f'<input type="hidden" name="order_id" value="{cart}">', how)
-        for how, label in buttons.items()
-    )
-    return page("Acupressure mat", f"<p>$120.00, payable with HSA or FSA money.</p>{forms}")
+    return HttpResponse(pages.product(MAT))
+
+
+@require_GET
+def cart(request: HttpRequest) -> HttpResponse:
+    """Each view creates a new cart with the id of its future order."""
+    return HttpResponse(pages.cart(MAT, uuid.uuid4(), csrf_field(request)))
 
 
 @require_POST
@@ -84,26 +80,15 @@ def buy(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def frame(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
-    """Show the checkout in an iframe; Truemed posts a message with the next URL at the end."""
-    order = get_order(order_id)
-    script = """addEventListener("message", (event) => {
-        const frame = document.querySelector("iframe");
-        const next = event.source === frame.contentWindow && event.data.redirect_url;
-        if (next && new URL(next).origin === location.origin) location.href = next;
-    });"""
-    iframe = f'<iframe title="Checkout" src="{escape(order["redirect_url"])}" width="100%" height="700"></iframe>'
-    return page("Checkout", f"{iframe}<script>{script}</script>")
+    """Show the checkout in an iframe."""
+    return HttpResponse(pages.checkout(get_order(order_id)["redirect_url"]))
 
 
 @require_GET
 def show(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
     """Show the stored state of the order; the return of the customer proves nothing, so it changes nothing."""
-    order = get_order(order_id)
-    words = {"open": "Waiting for payment confirmation…", "fulfilled": "Paid and on its way.", "rejected": "Not paid."}
-    again = button(request, f"/orders/{order_id}/again", "Buy again now")
-    cancel = button(request, f"/orders/{order_id}/cancel", "Cancel")
-    offered = (again if order["payment_token"] else "") + (cancel if order["state"] == "open" else "")
-    return page("Your order", f'<p id="state" data-state="{order["state"]}">{words[order["state"]]}</p>{offered}')
+    order, submitted = get_order(order_id), "session" in request.GET
+    return HttpResponse(pages.order(order, submitted=submitted, csrf=csrf_field(request)))
 
 
 @require_POST
@@ -140,26 +125,17 @@ def get_order(order_id: uuid.UUID) -> dict[str, str]:
     return dict(order)
 
 
-def button(request: HttpRequest, action: str, label: str, fields: str = "", how: str = "") -> str:
-    csrf = f'<input type="hidden" name="csrfmiddlewaretoken" value="{get_token(request)}">'
-    return (
-        f'<form method="post" action="{action}">{csrf}{fields}<button name="how" value="{how}">{label}</button></form>'
-    )
+def csrf_field(request: HttpRequest) -> str:
+    return f'<input type="hidden" name="csrfmiddlewaretoken" value="{get_token(request)}">'
 
 
 def go(url: str) -> HttpResponse:
     return HttpResponseRedirect(url, status=303)
 
 
-def page(title: str, body: str) -> HttpResponse:
-    return HttpResponse(
-        f'<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
-        f'<title>{title}</title><link rel="icon" href="data:,"><main><h1>{title}</h1>{body}</main></html>'
-    )
-
-
 urlpatterns = [
     path("", home),
+    path("cart", cart),
     path("buy", buy),
     path("orders/<uuid:order_id>", show),
     path("orders/<uuid:order_id>/frame", frame),

@@ -5,12 +5,12 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from html import escape
 from typing import Annotated, TypedDict
 
 from fastapi import FastAPI, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from orders import Orders
+import pages
+from orders import Orders, order_state
 
 from truemed_async import AsyncTruemed, OrderItem
 from truemed_async.errors import PaymentMethodError
@@ -42,13 +42,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[State]:
 
 
 async def handle_event(event: Event) -> None:
-    """Handle a webhook: only `captured` means paid."""
+    """Handle a webhook. It may arrive twice, late, and before or after others."""
     match event:
         case PaymentSessionUpdated(data=session) if session.payment_session_id is not None:
-            if session.status.may_fulfill:
-                await asyncio.to_thread(orders.finish, session.payment_session_id, "fulfilled")
-            elif session.status.is_final:
-                await asyncio.to_thread(orders.finish, session.payment_session_id, "rejected")
+            await asyncio.to_thread(orders.advance, session.payment_session_id, order_state(session.status))
         case PaymentTokenUpdated(data=token) if token.payment_session_id is not None:
             await asyncio.to_thread(orders.keep_token, token.payment_session_id, token.payment_token)
 
@@ -62,15 +59,13 @@ app.add_route("/webhooks/truemed", webhook_endpoint(receiver), methods=["GET", "
 
 @app.get("/")
 async def home() -> HTMLResponse:
-    """Each page view creates a new cart with the id of its future order."""
-    cart = uuid.uuid4()
-    buttons = {"": "Buy", "iframe": "Buy without leaving", "subscribe": "Buy, and again next month"}
-    forms = "".join(
-        f'<form method="post" action="/buy"><input type="hidden" name="order_id" value="{cart}">'
-        f'<button name="how" value="{how}">{label}</button></form>'
-        for how, label in buttons.items()
-    )
-    return page("Acupressure mat", f"<p>$120.00, payable with HSA or FSA money.</p>{forms}")
+    return HTMLResponse(pages.product(MAT))
+
+
+@app.get("/cart")
+async def cart() -> HTMLResponse:
+    """Each view creates a new cart with the id of its future order."""
+    return HTMLResponse(pages.cart(MAT, uuid.uuid4()))
 
 
 @app.post("/buy")
@@ -95,26 +90,15 @@ async def buy(
 
 @app.get("/orders/{order_id}/frame")
 async def frame(order_id: uuid.UUID) -> HTMLResponse:
-    """Show the checkout in an iframe; Truemed posts a message with the next URL at the end."""
+    """Show the checkout in an iframe."""
     order = await get_order(order_id)
-    script = """addEventListener("message", (event) => {
-        const frame = document.querySelector("iframe");
-        const next = event.source === frame.contentWindow && event.data.redirect_url;
-        if (next && new URL(next).origin === location.origin) location.href = next;
-    });"""
-    iframe = f'<iframe title="Checkout" src="{escape(order["redirect_url"])}" width="100%" height="700"></iframe>'
-    return page("Checkout", f"{iframe}<script>{script}</script>")
+    return HTMLResponse(pages.checkout(order["redirect_url"]))
 
 
 @app.get("/orders/{order_id}")
-async def show(order_id: uuid.UUID) -> HTMLResponse:
+async def show(order_id: uuid.UUID, session: str | None = None) -> HTMLResponse:
     """Show the stored state of the order; the return of the customer proves nothing, so it changes nothing."""
-    order = await get_order(order_id)
-    words = {"open": "Waiting for payment confirmation…", "fulfilled": "Paid and on its way.", "rejected": "Not paid."}
-    again = f'<form method="post" action="/orders/{order_id}/again"><button>Buy again now</button></form>'
-    cancel = f'<form method="post" action="/orders/{order_id}/cancel"><button>Cancel</button></form>'
-    offered = (again if order["payment_token"] else "") + (cancel if order["state"] == "open" else "")
-    return page("Your order", f'<p id="state" data-state="{order["state"]}">{words[order["state"]]}</p>{offered}')
+    return HTMLResponse(pages.order(await get_order(order_id), submitted=session is not None))
 
 
 @app.post("/orders/{order_id}/again")
@@ -158,10 +142,3 @@ async def get_order(order_id: uuid.UUID) -> dict[str, str]:
 
 def go(url: str) -> RedirectResponse:
     return RedirectResponse(url, status_code=303)
-
-
-def page(title: str, body: str) -> HTMLResponse:
-    return HTMLResponse(
-        f'<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
-        f'<title>{title}</title><link rel="icon" href="data:,"><main><h1>{title}</h1>{body}</main></html>'
-    )

@@ -4,10 +4,12 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 
+from truemed_async import PaymentSessionStatus
+
 SCHEMA = """
 create table if not exists orders (
     id text primary key,                  -- created before the first click; also the idempotency key
-    state text not null default 'open',   -- open → fulfilled | rejected
+    state text not null default 'open',   -- open → review → fulfilled | rejected; open → canceled
     payment_session_id text unique,
     payment_token text,
     redirect_url text
@@ -15,8 +17,17 @@ create table if not exists orders (
 """
 
 
+def order_state(status: PaymentSessionStatus) -> str:
+    """Return the state of an order whose payment has this status: only `captured` means paid."""
+    if status.may_fulfill:
+        return "fulfilled"
+    if status is PaymentSessionStatus.CANCELED:
+        return "canceled"
+    return "rejected" if status.is_final else "review"
+
+
 class Orders:
-    """Orders change once from open to fulfilled or rejected, however often and in whatever order webhooks arrive."""
+    """Orders end once: fulfilled, rejected or canceled, however often and in whatever order webhooks arrive."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -45,14 +56,17 @@ class Orders:
         with self._open() as db:
             return db.execute("select * from orders where id = ?", (order_id,)).fetchone()
 
-    def finish(self, payment_session_id: str, state: str) -> bool:
-        """Fulfill or reject an open order; return whether this call did it. An unknown session is a LookupError."""
+    def advance(self, payment_session_id: str, state: str) -> bool:
+        """Change the state of an order that has not ended; return whether it has changed.
+
+        An unknown session is a LookupError.
+        """
         with self._open() as db:
             if not db.execute("select 1 from orders where payment_session_id = ?", (payment_session_id,)).fetchone():
                 raise LookupError("no order has this payment session yet")
             changed = db.execute(
-                "update orders set state = ? where payment_session_id = ? and state = 'open'",
-                (state, payment_session_id),
+                "update orders set state = ? where payment_session_id = ? and state in ('open', 'review') and state <> ?",
+                (state, payment_session_id, state),
             )
             return changed.rowcount == 1
 

@@ -14,7 +14,8 @@ HERE = Path(__file__).parent
 def main(kind: str = "fastapi") -> None:
     listener = socket.create_server(("127.0.0.1", int(os.environ.get("SHOP_PORT", "0"))))
     shop = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with tempfile.TemporaryDirectory() as folder, Emulator(sessions=0) as emulator:
+    with tempfile.TemporaryDirectory() as folder, Emulator(sessions=0, merchant_name="Example Wellness") as emulator:
+        emulator.state.catalog_items.add(sku="mat-1", name="Acupressure mat", eligibility="eligible_with_lmn")
         endpoint = emulator.webhooks.register(f"{shop}/webhooks/truemed")
         os.environ |= {
             "TRUEMED_API_KEY": emulator.api_key,
