@@ -11,7 +11,7 @@ STYLE = Path(__file__).with_name("shop.css").read_text(encoding="utf-8")
 STATES = {  # heading, explanation, and whether the page refreshes because the order can still change
     "unpaid": ("Not paid yet", "You have left the checkout. Nothing was charged.", True),
     "open": ("Thank you", "We are waiting for the confirmation of your payment.", True),
-    "review": ("Under review", "Your card is charged only if a clinician approves the order.", True),
+    "review": ("Under review", "You will be charged only if a clinician approves the order.", True),
     "fulfilled": ("Paid", "Your payment has arrived, and your order is on its way.", False),
     "rejected": ("Not approved", "The order was not approved for HSA or FSA funds. Nothing was charged.", False),
     "canceled": ("Canceled", "The order was canceled before it was paid. Nothing was charged.", False),

@@ -1,6 +1,7 @@
 """A headless Chromium, the example shops and the emulator as processes, and axe-core to look for barriers."""
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from tests.support.paths import ROOT
 
 SHOPS = ROOT / "docs" / "shops"
-PICTURES = os.environ.get("TRUEMED_SCREENSHOTS")  # where to put a picture of each page, if anywhere
+PICTURES = os.environ.get("TRUEMED_SCREENSHOTS")  # where to put the documentation's pictures of pages, if anywhere
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,6 +26,7 @@ QUIET = [
 ]
 WIDTHS = {"wide": (1440, 900), "narrow": (390, 844)}
 PAGE_LIMIT = 50_000
+PICTURE_LIMIT = 120_000
 
 
 @pytest.fixture(scope="session")
@@ -115,15 +117,23 @@ def many():
 def examine(page, axe, request):
     """Look at the page as it stands: barriers, weight, and whether it fits a phone."""
 
-    def examine(name):
+    pictures = set(re.findall(r"shops/pictures/([\w-]+)\.png", (ROOT / "docs" / "checkout.md").read_text("utf-8")))
+
+    def examine(name, *, full_page=False):
         for width, (x, y) in WIDTHS.items():
             page.set_viewport_size({"width": x, "height": y})
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
             page.evaluate(axe)
             found = page.evaluate("axe.run()")["violations"]
             assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
-            if PICTURES:
-                page.screenshot(path=Path(PICTURES, f"{name}-{width}.png"))
+            if PICTURES and f"{name}-{width}" in pictures:
+                height = (
+                    page.evaluate("Math.ceil(document.querySelector('main').getBoundingClientRect().bottom + scrollY)")
+                    + 8
+                )
+                clip = {"x": 0, "y": 0, "width": x, "height": height if full_page else min(height, y)}
+                picture = page.screenshot(path=Path(PICTURES, f"{name}-{width}.png"), full_page=True, clip=clip)
+                assert len(picture) < PICTURE_LIMIT, f"the picture {name}-{width} has {len(picture)} bytes"
         page.set_viewport_size(dict(zip(("width", "height"), WIDTHS["wide"], strict=True)))
         weight = page.evaluate(
             "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"

@@ -45,7 +45,7 @@ def test_payment_in_the_iframe_leads_to_success_url(page, shop):
     page.goto(f"{shop}/orders/17/checkout")
     frame = page.frame_locator("iframe")
     frame.get_by_role("button", name="Continue to payment").click()
-    frame.get_by_role("button", name="Pay").click()
+    frame.get_by_role("button", name="Pay $").click()
     page.wait_for_url(f"{shop}/orders/17")
 
 

@@ -62,10 +62,10 @@ def test_object_has_no_barrier_and_fits(visit, examine, kind):
 
 
 def test_purchase_is_on_the_timeline_and_its_pages(page, shop, examine):
-    page.goto(shop[0])
-    page.get_by_role("button", name="Buy", exact=True).click()
+    page.goto(f"{shop[0]}/cart")
+    page.get_by_role("button", name="Pay with HSA or FSA").click()
     page.get_by_role("button", name="Continue to payment").click()
-    page.get_by_role("button", name="Pay").click()
+    page.get_by_role("button", name="Pay $").click()
     page.wait_for_url(re.compile("/orders/"))
     session = re.search("session=([0-9a-f-]+)", page.url)[1]
     page.goto(f"{shop[1]}/_emulator/inspector/payments")
