@@ -11,7 +11,7 @@ from cyclopts import App
 
 from truemed_async.cli.app import COMMANDS, make_app
 from truemed_async.cli.output import Streams
-from truemed_async.cli.settings import GLOBAL_OPTIONS
+from truemed_async.cli.options import GLOBAL_OPTIONS
 
 # Options, environment variables and JSON objects within sentences.
 _CODE = re.compile(r"(?<![\w#-])(--[a-z][a-z-]*|TRUEMED_[A-Z_]+|\{\".*?\})")

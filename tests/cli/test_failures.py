@@ -8,8 +8,8 @@ import pytest
 
 from truemed_async.cli.connection import Target
 from truemed_async.cli.failures import describe_key, describe_server
+from truemed_async.cli.options import GlobalOptions
 from truemed_async.cli.output import Streams
-from truemed_async.cli.settings import GlobalOptions
 from truemed_async.options import Attempt
 
 LIST = ("sessions", "list")

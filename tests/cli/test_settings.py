@@ -11,8 +11,9 @@ import keyring.backend
 import keyring.errors
 import pytest
 
+from truemed_async.cli.options import GlobalOptions
 from truemed_async.cli.profiles import Profile, config_path, read_profiles
-from truemed_async.cli.settings import GlobalOptions, resolve_settings
+from truemed_async.cli.settings import resolve_settings
 from truemed_async.errors import ConfigurationError
 
 SHOP = Profile(name="shop", environment="sandbox", api_key_env="SHOP_KEY", timeout=7)

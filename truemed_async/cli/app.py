@@ -27,8 +27,8 @@ from truemed_async._warnings import TruemedWarning
 from truemed_async.cli.connection import Context, Target
 from truemed_async.cli.failures import report_error
 from truemed_async.cli.help import describe_command, format_examples
+from truemed_async.cli.options import GlobalOptions
 from truemed_async.cli.output import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
-from truemed_async.cli.settings import GlobalOptions
 from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
 HELP = """\

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 import truemed_async
+from truemed_async.cli.options import GlobalOptions
 from truemed_async.cli.output import Streams
-from truemed_async.cli.settings import GlobalOptions, Settings, resolve_settings
 
 if TYPE_CHECKING:
     from truemed_async import AsyncTruemed, Attempt
+    from truemed_async.cli.settings import Settings
     from truemed_async.emulator import Emulator
 
 # A whole merchant, so that each command has something to show.
@@ -38,6 +39,8 @@ class Target:
     @cached_property
     def settings(self) -> Settings:
         """The settings; an invalid configuration is raised."""
+        from truemed_async.cli.settings import resolve_settings  # noqa: PLC0415  # not for --help
+
         settings = resolve_settings(self.options)
         for note in settings.overrides():
             self.streams.print_message(note)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import attrs
 import orjson
-from cyclopts import Parameter, Token, convert
+from cyclopts import Group, Parameter, Token, convert
 from cyclopts.validators import Number
 
 import truemed_async
@@ -184,3 +184,48 @@ def _parse_item(text: str) -> OrderItem:
         )
     fields["price"] = parse_dollars('the "price" of an --item', fields["price"])
     return truemed_async.OrderItem(**fields)
+
+
+# --- the options of every command that calls the API --------------------------------------------------------------
+
+EnvironmentName = Literal["production", "sandbox", "emulator"]
+GLOBAL_OPTIONS = Group("Global options", sort_key=100)
+"""The last group of a command's help."""
+
+
+def _complete_profile(_: object) -> list[str]:
+    """Return the names of the profiles, for the completion of a shell."""
+    from truemed_async.cli.profiles import read_profiles  # noqa: PLC0415  # not for --help
+
+    return [*read_profiles()]
+
+
+@Parameter(name="*", group=GLOBAL_OPTIONS)
+@attrs.frozen(kw_only=True)
+class GlobalOptions:
+    """The options of every command that calls the API.
+
+    Attributes:
+        profile: The profile of the configuration file. Default: the one named default, if there is one.
+        env: The server: production, sandbox, or emulator: a server with generated data inside this command.
+        base_url: Another server: https, or http on this machine.
+        timeout: How long a call may take, in seconds, with its retries. Default: 60.
+        sessions: The number of sessions in the emulator. Default: 1000.
+        seed: The seed of the generated data in the emulator. Default: 0.
+        verbose: Show each request on standard error, and the server's messages in errors.
+        show_server_messages: Show the server's messages in errors, which may quote personal data. Default: on a terminal.
+    """
+
+    profile: Annotated[str | None, LITERAL, Parameter(completer=_complete_profile)] = None
+    env: Annotated[EnvironmentName | None, LITERAL] = None
+    base_url: Text = None
+    timeout: Annotated[float | None, LITERAL, Parameter(validator=Number(gt=0))] = None
+    sessions: Count = None
+    seed: Annotated[int | None, LITERAL] = None
+    verbose: Flag = False
+    show_server_messages: Annotated[bool, FLAG] = False
+
+    def names(self) -> list[str]:
+        """Return the names of the options that are set."""
+        fields = attrs.asdict(self).items()
+        return [f"--{name.replace('_', '-')}" for name, value in fields if value is not None and value is not False]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import attrs
-from cyclopts import Group, Parameter
-from cyclopts.validators import Number
 
 from truemed_async._sensitive import Sensitive
-from truemed_async.cli.options import FLAG, LITERAL, Count, Flag, Text
+from truemed_async.cli.options import GlobalOptions
 from truemed_async.cli.profiles import DEFAULT_PROFILE, Profile, config_path, read_profiles
 from truemed_async.errors import ConfigurationError
 
-EnvironmentName = Literal["production", "sandbox", "emulator"]
 ENVIRONMENTS: Final = ("production", "sandbox", "emulator")
 
 KEY_VARIABLE: Final = "TRUEMED_API_KEY"
@@ -23,46 +20,7 @@ PROFILE_VARIABLE: Final = "TRUEMED_PROFILE"
 ENVIRONMENT_VARIABLE: Final = "TRUEMED_ENVIRONMENT"
 URL_VARIABLE: Final = "TRUEMED_BASE_URL"
 
-GLOBAL_OPTIONS: Final = Group("Global options", sort_key=100)
-"""The last group of a command's help."""
-
 T = TypeVar("T")
-
-
-def _complete_profile(_: object) -> list[str]:
-    """Return the names of the profiles, for the completion of a shell."""
-    return [*read_profiles()]
-
-
-@Parameter(name="*", group=GLOBAL_OPTIONS)
-@attrs.frozen(kw_only=True)
-class GlobalOptions:
-    """The options of every command that calls the API.
-
-    Attributes:
-        profile: The profile of the configuration file. Default: the one named default, if there is one.
-        env: The server: production, sandbox, or emulator: a server with generated data inside this command.
-        base_url: Another server: https, or http on this machine.
-        timeout: How long a call may take, in seconds, with its retries. Default: 60.
-        sessions: The number of sessions in the emulator. Default: 1000.
-        seed: The seed of the generated data in the emulator. Default: 0.
-        verbose: Show each request on standard error, and the server's messages in errors.
-        show_server_messages: Show the server's messages in errors, which may quote personal data. Default: on a terminal.
-    """
-
-    profile: Annotated[str | None, LITERAL, Parameter(completer=_complete_profile)] = None
-    env: Annotated[EnvironmentName | None, LITERAL] = None
-    base_url: Text = None
-    timeout: Annotated[float | None, LITERAL, Parameter(validator=Number(gt=0))] = None
-    sessions: Count = None
-    seed: Annotated[int | None, LITERAL] = None
-    verbose: Flag = False
-    show_server_messages: Annotated[bool, FLAG] = False
-
-    def names(self) -> list[str]:
-        """Return the names of the options that are set."""
-        fields = attrs.asdict(self).items()
-        return [f"--{name.replace('_', '-')}" for name, value in fields if value is not None and value is not False]
 
 
 @attrs.frozen
