@@ -6,9 +6,12 @@ import signal
 from datetime import timedelta
 
 import psycopg
+from django.db import connections
 
+from tests.support.django_databases import django_database
 from tests.support.webhook_payloads import SECRET, captured, signed
-from truemed_async.webhooks import Receiver
+from truemed_async.webhooks import Receiver, SQLiteDedupStore
+from truemed_async.webhooks.django import DjangoDedupStore, DjangoInbox
 from truemed_async.webhooks.postgres import PostgresDedupStore, PostgresInbox
 from truemed_async.webhooks.redis import RedisDedupStore
 
@@ -27,17 +30,22 @@ class Worker:
         self.death = None
         if kind == "postgres inbox":
             store, handler = PostgresInbox(url), self.handle_in_transaction
+        elif kind == "django inbox":
+            store, handler = DjangoInbox(using="events"), self.handle_in_django
         else:
             # The effect is outside of the store: a connection of its own, which commits at once.
             self.url, self.effects = effects, psycopg.connect(effects, autocommit=True)
-            remote = {"postgres": PostgresDedupStore, "redis": RedisDedupStore}[kind]
-            store, handler = remote(url, lease=LEASE), self.handle
+            store, handler = STORES[kind](url), self.handle
         self.receiver = Receiver(handler, secrets=SECRET, store=store)
 
     def handle(self, event):
         if self.effects.broken:
             self.effects = psycopg.connect(self.url, autocommit=True)
         self.handle_in_transaction(event, self.effects)
+
+    def handle_in_django(self, event):
+        with connections["events"].cursor() as cursor:
+            self.handle_in_transaction(event, cursor)
 
     def handle_in_transaction(self, event, connection):
         if self.death == "in the handler, before the effect":
@@ -65,10 +73,19 @@ DEATHS = (
 )
 
 
+STORES = {
+    "postgres": lambda url: PostgresDedupStore(url, lease=LEASE),
+    "redis": lambda url: RedisDedupStore(url, lease=LEASE),
+    "sqlite": lambda url: SQLiteDedupStore(url, lease=LEASE),
+    "django": lambda url: DjangoDedupStore(using="events", lease=LEASE),
+}
+
+
 def serve(pipe, kind, effects, url):
     """Run until the pipe closes."""
-    worker = Worker(kind, effects, url)
-    with contextlib.suppress(EOFError):
-        while True:
-            pipe.send(worker.deliver(*pipe.recv()))
+    with django_database(url, migrate=False) if "django" in kind else contextlib.nullcontext():
+        worker = Worker(kind, effects, url)
+        with contextlib.suppress(EOFError):
+            while True:
+                pipe.send(worker.deliver(*pipe.recv()))
     os._exit(0)

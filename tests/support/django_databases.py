@@ -23,13 +23,14 @@ def describe(url):
 
 
 @contextlib.contextmanager
-def django_database(url, alias="events"):
-    """Install the app, and create its tables in a database with this alias."""
+def django_database(url, alias="events", *, migrate=True):
+    """Install the app, and create its tables in a database with this alias, unless another process has."""
     configure_django()
     with override_settings(INSTALLED_APPS=[*settings.INSTALLED_APPS, APP]):
         connections.settings[alias] = connections.configure_settings({"default": {}, alias: describe(url)})[alias]
         try:
-            call_command("migrate", "truemed_webhooks", database=alias, verbosity=0)
+            if migrate:
+                call_command("migrate", "truemed_webhooks", database=alias, verbosity=0)
             yield connections[alias]
         finally:
             connections[alias].close()
