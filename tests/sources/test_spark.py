@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import random
 import runpy
@@ -21,6 +22,7 @@ pytest.importorskip("pyspark", reason="PySpark is installed on the oldest Python
 
 import itertools
 
+from pyspark.errors import StreamingQueryException
 from pyspark.sql.datasource import EqualTo, GreaterThanOrEqual
 from pyspark.sql.streaming.datasource import ReadAllAvailable
 
@@ -308,8 +310,11 @@ def test_spark_reads_each_row_once_and_streams_over_restarts(spark, emulator, tm
         emulator.state.qualification_sessions.add(user_id="late")
         expected += 1
     time.sleep(0.1)
-    query = stream().trigger(availableNow=True).start()
-    assert query.awaitTermination(120)
+    for _ in range(5):  # on a loaded machine, Spark gives up waiting for a worker to start, and the query ends
+        query = stream().trigger(availableNow=True).start()
+        with contextlib.suppress(StreamingQueryException):
+            assert query.awaitTermination(120)
+            break
     assert query.exception() is None
     ids = [row.qualification_session_id for row in spark.read.parquet(str(tmp_path / "out" / "sessions")).collect()]
     assert len(ids) == len(set(ids)) == expected

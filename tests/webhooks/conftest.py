@@ -14,7 +14,7 @@ from django.db import connections
 from django.db.models import F
 
 from tests.support.clock import FakeClock
-from tests.support.django_databases import django_database
+from tests.support.django_databases import DATABASES, django_database, empty_database
 from truemed_async.webhooks import MemoryDedupStore, SQLiteDedupStore
 from truemed_async.webhooks.django import DjangoDedupStore
 from truemed_async.webhooks.postgres import SCHEMA, AsyncPostgresDedupStore, PostgresDedupStore
@@ -141,7 +141,7 @@ def age_deliveries(seconds):
     deliveries.update(expires_at=F("expires_at") - timedelta(seconds=seconds))
 
 
-@pytest.fixture(params=["memory", "sqlite", *REMOTE, "django on sqlite", "django on postgres"])
+@pytest.fixture(params=["memory", "sqlite", *REMOTE, *(f"django on {name}" for name in DATABASES)])
 def store_kind(request):
     return request.param
 
@@ -151,8 +151,7 @@ def make_store(request, store_kind, tmp_path):
     """Return a factory of each kind of store."""
     with contextlib.ExitStack() as stack:
         if "django" in store_kind:
-            on_postgres = store_kind == "django on postgres"
-            url = request.getfixturevalue("postgres_url") if on_postgres else str(tmp_path / "django.db")
+            url = stack.enter_context(empty_database(request, store_kind.removeprefix("django on ")))
             stack.enter_context(django_database(url))
 
         def make(clock=None, **options):

@@ -1,7 +1,9 @@
-"""The inbox of Django, on SQLite and PostgreSQL. tests/webhooks/test_stores.py has what all stores have in common."""
+"""The inbox of Django, on SQLite and PostgreSQL, and by hand on MySQL or MariaDB. tests/webhooks/test_stores.py has what all stores have in common."""
 
+import asyncio
 import contextlib
 import threading
+import types
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -10,7 +12,8 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import DatabaseError, connections, transaction
 
-from tests.support.django_databases import django_database
+from tests.support.django_databases import DATABASES, django_database, empty_database, mysql_cursor
+from tests.support.waiting import wait_until
 from tests.support.webhook_payloads import SECRET, captured, key_of, signed
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.webhooks import AsyncReceiver, Claim, DeliveryStatus, Receiver
@@ -20,11 +23,10 @@ from truemed_async.webhooks.django._stores import CLEANUP_INTERVAL
 BODY = captured()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def connection(request, tmp_path):
+@pytest.fixture(params=DATABASES)
+def connection(request):
     """Return Django's connection to a database with the app's table and one of effects."""
-    url = str(tmp_path / "django.db") if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    with django_database(url) as connection:
+    with empty_database(request, request.param) as url, django_database(url) as connection:
         with connection.cursor() as cursor:
             cursor.execute("CREATE TABLE effects (delivery varchar(99))")
         yield connection
@@ -56,10 +58,10 @@ def raise_error():
 
 
 def catch_an_error():
-    """On PostgreSQL, what comes after cannot be committed; Django and SQLite do not know."""
+    """On PostgreSQL, what comes after cannot be committed; on the others it can."""
     with contextlib.suppress(DatabaseError):
         connections["events"].cursor().execute("SELECT * FROM missing")
-    if connections["events"].vendor == "sqlite":
+    if connections["events"].vendor != "postgresql":
         transaction.set_rollback(True, using="events")
 
 
@@ -148,10 +150,13 @@ def test_expired_rows_are_removed_in_portions(connection):
 def test_closed_connections_are_replaced(connection, request):
     if connection.vendor == "sqlite":
         pytest.skip("a file has no server that could close a connection")
-    url = request.getfixturevalue("postgres_server")
     assert deliver(add_effect).status is DeliveryStatus.HANDLED
-    with contextlib.closing(url.connect()) as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [connection.settings_dict["NAME"]])  # fmt: skip
+    if connection.vendor == "mysql":
+        with mysql_cursor() as cursor:
+            cursor.execute(f"KILL {connection.connection.thread_id()}")
+    else:
+        with contextlib.closing(request.getfixturevalue("postgres_server").connect()) as other:
+            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [connection.settings_dict["NAME"]])  # fmt: skip
     body = captured(2)
     statuses = [deliver(add_effect, body).status for _ in range(2)]
     assert statuses == [DeliveryStatus.FAILED, DeliveryStatus.HANDLED], "delivered again, the event is handled"
@@ -173,6 +178,42 @@ async def test_async_receiver_runs_the_handler_and_its_transaction_in_a_thread(c
         assert pool.submit(lambda: (effects(connections["events"]), connections["events"].close())[0]).result(60) == [
             "whd_1"
         ]
+
+
+def test_worker_threads_keep_no_connections(postgres_server, postgres_url):
+    async def receive_all():
+        receiver = AsyncReceiver(add_effect, secrets=SECRET, store=DjangoDedupStore(using="events"))
+        bodies = [captured(number) for number in range(20)]
+        return await asyncio.gather(*(receiver.receive(body, signed(body)) for body in bodies))
+
+    def count():
+        with contextlib.closing(postgres_server.connect()) as other:
+            return other.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [name]).fetchone()[0]
+
+    with django_database(postgres_url) as connection:
+        name = connection.settings_dict["NAME"]
+        connection.cursor().execute("CREATE TABLE effects (delivery varchar(99))")
+        connection.close()
+        connections.settings["events"]["CONN_MAX_AGE"] = 0  # Django's default
+        assert [result.status for result in asyncio.run(receive_all())] == [DeliveryStatus.HANDLED] * 20
+        wait_until(lambda: count() == 0)
+
+
+def test_connections_stay_open_as_long_as_the_project_keeps_them(connection):
+    connection.close()
+    connection.settings_dict["CONN_MAX_AGE"] = None
+    store = DjangoDedupStore(using="events")
+    store.claim("a", "me")
+    opened = connection.connection
+    store.close_idle_connections()
+    assert connection.connection is opened
+
+
+def test_closing_leaves_an_open_transaction_alone(connection):
+    with transaction.atomic(using="events"):
+        add_effect(types.SimpleNamespace(delivery_id="whd_1"))
+        DjangoInbox(using="events").close_idle_connections()
+    assert effects(connection) == ["whd_1"]
 
 
 def test_coroutine_function_as_handler_is_refused():

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from tests.support.django_databases import django_database
+from tests.support.django_databases import DATABASES, django_database, empty_database
 from truemed_async.webhooks import Claim
 from truemed_async.webhooks.django import DjangoDedupStore, DjangoInbox
 from truemed_async.webhooks.postgres import AsyncPostgresInbox, PostgresDedupStore, PostgresInbox
@@ -26,12 +26,11 @@ class Inbox:
         return self._process(key, lambda *_: self.handled.append(key), creation_keys)
 
 
-@pytest.fixture(params=["postgres", "async postgres", "django on sqlite", "django on postgres"])
-def inbox(request, tmp_path):
+@pytest.fixture(params=["postgres", "async postgres", *(f"django on {name}" for name in DATABASES)])
+def inbox(request):
     with contextlib.ExitStack() as stack:
         if "django" in request.param:
-            on_postgres = "postgres" in request.param
-            url = request.getfixturevalue("postgres_url") if on_postgres else str(tmp_path / "django.db")
+            url = stack.enter_context(empty_database(request, request.param.removeprefix("django on ")))
             stack.enter_context(django_database(url))
             yield Inbox(DjangoInbox(using="events").process, DjangoDedupStore(using="events"))
             return

@@ -8,6 +8,7 @@ loop or in a worker thread.
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import logging
 import threading
@@ -595,24 +596,31 @@ class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore | Inbox | AsyncIn
     async def _process_shielded(
         self, event: Event, delivery: Sensitive[tuple[bytes, Headers]] | None
     ) -> DeliveryResult:
-        task = asyncio.create_task(self._process_and_record(event, _call_from_loop, delivery))
+        call = functools.partial(_call_from_loop, getattr(self._store, "close_idle_connections", None))
+        task = asyncio.create_task(self._process_and_record(event, call, delivery))
         self._tasks.add(task)  # the loop itself holds only a weak reference
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
 
-async def _call_from_loop(function: Callable[..., Any], *args: Any) -> Any:
+async def _call_from_loop(close: Callable[[], object] | None, function: Callable[..., Any], *args: Any) -> Any:
     """Call a function, in a worker thread if it may block, and await its result if it is awaitable."""
-    value = await asyncio.to_thread(_call_for_future, function, *args) if _may_block(function) else function(*args)
+    if _may_block(function):
+        value = await asyncio.to_thread(_call_for_future, close, function, *args)
+    else:
+        value = function(*args)
     return await value if inspect.isawaitable(value) else value
 
 
-def _call_for_future(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function whose exception is passed on by a future, which cannot hold ``StopIteration``."""
+def _call_for_future(close: Callable[[], object] | None, function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function whose exception is passed on by a future, which cannot hold ``StopIteration``; then ``close``."""
     try:
         return function(*args)
     except StopIteration as error:
         raise RuntimeError("the handler or the store raised StopIteration") from error
+    finally:
+        if close is not None:
+            close()
 
 
 def _may_block(function: Callable[..., Any]) -> bool:

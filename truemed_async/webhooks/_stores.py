@@ -45,7 +45,8 @@ class DedupStore(Protocol):
 
     They may be called from several threads at once, and each must be atomic for all processes that share the store.
     :class:`AsyncReceiver` calls them in a worker thread, so they may block; it also accepts an :class:`AsyncDedupStore`.
-    If the store has an attribute ``retention``, a ``timedelta``, receivers check that it is long enough.
+    If the store has an attribute ``retention``, a ``timedelta``, receivers check that it is long enough. If it has a method
+    ``close_idle_connections``, an ``AsyncReceiver`` calls it in a worker thread after each call in this thread.
     """
 
     def claim(self, key: str, owner: str) -> Claim:

@@ -49,6 +49,12 @@ class _Base:
         """How long a handled event is remembered."""
         return self._retention
 
+    def close_idle_connections(self) -> None:
+        """Close the connections of this thread that are older than ``CONN_MAX_AGE``, as Django does after a request."""
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
+
     def _id_of(self, key: str) -> str:
         return hashlib.sha256(f"{self._webhook} {key}".encode()).hexdigest()
 
