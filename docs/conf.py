@@ -80,7 +80,7 @@ nitpick_ignore_regex = [
     ("py:class", r"Bound|Eligibility|Failure|Filters|Handler|Parameter|Request"),
     ("py:(class|obj)", r"typing\.Annotated\[.*|Callable\[.*"),
     # Type variables are not documented objects.
-    ("py:(class|obj)", r"(.*\.)?[ACFKMRST]"),
+    ("py:(class|obj)", r"(.*\.)?([ACFKMRST]|AnyClient)"),
 ]
 
 
