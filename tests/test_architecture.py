@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("links", "money", "options", "models"),
     ("_validation.configuration", "_validation.payments"),
     ("_core",),
-    ("_core.pipeline", "_core.transport", "_core.content_encoding"),
+    ("_core.pipeline", "_core.transport", "_core.content_encoding", "rate_limits"),
     ("webhooks",),
     ("endpoints",),
     ("resources",),

@@ -18,9 +18,15 @@ from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.pipeline import CallSettings, Clock, Pipeline
 from truemed_async._core.request import Query, Request, build_request
 from truemed_async._core.response import Response
+from truemed_async._core.shared_limiter import SharedLimiter, identify_channel
 from truemed_async._core.transport import AiohttpTransport, ConnectionOptions
 from truemed_async._sensitive import wrap
-from truemed_async._validation.configuration import resolve_api_key, resolve_base_url, validate_hooks
+from truemed_async._validation.configuration import (
+    resolve_api_key,
+    resolve_base_url,
+    validate_hooks,
+    validate_rate_limit,
+)
 from truemed_async._validation.scalars import validate_bool, validate_positive_int
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.options import (
@@ -28,6 +34,7 @@ from truemed_async.options import (
     Hook,
     RequestOptions,
     RetryPolicy,
+    SharedRateLimit,
     Timeouts,
     Validation,
     validate_validation,
@@ -71,6 +78,8 @@ class AsyncTruemed:
         ssl_context: How certificates are verified; by default as the system does.
         allow_http: Whether ``base_url`` may be http on another host, such as ``http://emulator:8080`` in a container.
             The key and the data are then sent unencrypted: only for tests with made-up data.
+        rate_limit: A rate limit that other processes with the same key share, such as
+            :class:`~truemed_async.rate_limits.FileRateLimit`; by default each client has its own.
         validation: What to do with a value of another type than Truemed publishes. ``"strict"`` raises a
             :class:`~truemed_async.errors.DecodeError`. ``"lenient"`` does so for required fields only, such as ids and
             statuses. Any other field is then ``None``: ``extra`` has its value, ``mismatches`` names it, and a
@@ -114,6 +123,7 @@ class AsyncTruemed:
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
         allow_http: bool = False,
+        rate_limit: SharedRateLimit | None = None,
         validation: Validation = "strict",
     ) -> None:
         boxed = wrap(api_key)
@@ -121,8 +131,12 @@ class AsyncTruemed:
         connection_options = ConnectionOptions.of(session, proxy, ssl_context)
         clock = Clock()
         base_url = resolve_base_url(environment, base_url, allow_http=validate_bool("allow_http", allow_http))
+        secret = resolve_api_key(boxed)
+        limiter = None
+        if rate_limit is not None:
+            limiter = SharedLimiter(validate_rate_limit(rate_limit), identify_channel(secret, base_url))
         transport = AiohttpTransport(
-            api_key=resolve_api_key(boxed),
+            api_key=secret,
             options=connection_options,
             max_concurrency=validate_positive_int("max_concurrency", max_concurrency),
         )
@@ -136,7 +150,7 @@ class AsyncTruemed:
             ClientState(
                 transport=transport,
                 clock=clock,
-                pipeline=Pipeline(transport, clock),
+                pipeline=Pipeline(transport, clock, limiter),
                 base_url=base_url,
                 defaults=defaults,
             )
@@ -307,6 +321,7 @@ class AsyncTruemed:
     async def aclose(self) -> None:
         """Close the connections; a borrowed session stays open. Later calls raise an error; closing again does nothing."""
         await self._state.transport.close()
+        await self._state.pipeline.close()
 
     async def __aenter__(self) -> Self:
         return self

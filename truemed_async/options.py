@@ -202,3 +202,49 @@ class CallHook(Protocol):
         That function receives the call's error, also a cancellation, or ``None`` on success. It cannot change the result.
         """
         ...
+
+
+@attrs.frozen
+class Reservation:
+    """When a request may start.
+
+    Attributes:
+        wait: The seconds until then; 0 means now.
+        generation: Counts changes of the limit. A reservation of an earlier generation is void.
+    """
+
+    wait: float
+    generation: int
+
+
+class SharedRateLimit(Protocol):
+    """A rate limit that several processes share: what one learns from a 429 holds for all.
+
+    :class:`~truemed_async.rate_limits.FileRateLimit` and :class:`~truemed_async.rate_limits.redis.RedisRateLimit`
+    implement it. If a method raises, or takes longer than three seconds, the process limits itself for a while.
+    """
+
+    async def reserve(self, channel: str, *, within: float, successes: int, held: int | None) -> Reservation | None:
+        """Reserve the next slot.
+
+        Args:
+            channel: Stands for the API key and the server; the key cannot be computed from it.
+            within: The seconds in which the request has to start. ``None`` is returned if it cannot, and nothing reserved.
+            successes: How many requests succeeded since the last call.
+            held: The generation of a reservation whose time has come. If it is still the current one, the wait is 0.
+        """
+        ...
+
+    async def on_rate_limited(self, channel: str, *, generation: int, retry_after: float | None) -> None:
+        """Record a 429.
+
+        Args:
+            channel: As for :meth:`reserve`.
+            generation: That of the request's reservation; -1 if it had none.
+            retry_after: The seconds that the server asked to wait.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what belongs to the running event loop. It is opened again if needed."""
+        ...

@@ -23,6 +23,7 @@ from truemed_async._core.rate_limiter import AdaptiveRateLimiter
 from truemed_async._core.request import Request
 from truemed_async._core.response import RawResponse, Response, read_response
 from truemed_async._core.retry import Decision, RetryBudget, decide
+from truemed_async._core.shared_limiter import SharedLimiter, SharedLimitUnavailableError
 from truemed_async._warnings import warn
 from truemed_async.errors import AttemptTimeoutError, CallError, CallOutcome, DeadlineExceededError
 from truemed_async.models import Model
@@ -76,10 +77,10 @@ class CallSettings:
 class Pipeline:
     """Sends requests over one transport. A client and its copies share it, its rate limit and its retry budget."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock, limiter: AdaptiveRateLimiter | None = None) -> None:
         self._transport = transport
         self.clock = clock
-        self._limiter = AdaptiveRateLimiter()
+        self._limiter = AdaptiveRateLimiter() if limiter is None else limiter
         self._budget = RetryBudget()
         self._keys = IdempotencyKeyCache()
         self._reported_mismatches: set[str] = set()
@@ -98,6 +99,11 @@ class Pipeline:
                 raise result
             finally:
                 del result  # otherwise the error's traceback refers to this frame, and the frame to the error
+
+    async def close(self) -> None:
+        """Close the connections of a shared rate limit."""
+        if isinstance(self._limiter, SharedLimiter):
+            await self._limiter.close()
 
     def _warn_of_mismatches(self, endpoint: str, value: object) -> None:
         """Warn of each field with a value of the wrong type, once per endpoint, without the value."""
@@ -124,6 +130,7 @@ class _Call:
     retry_cost: int = 0
     deadline: float = 0.0
     rate_limit_wait: float = 0.0  # before the current attempt
+    shared_generation: int = -1  # of the current attempt's reservation in the shared limit
 
     async def run(self) -> Response[Any] | CallError:
         clock, request = self.clock, self.request
@@ -161,6 +168,10 @@ class _Call:
             failure = self._at_deadline(value, attempt_start)
             if failure.throttled:
                 self.limiter.on_rate_limited(now, generation=generation, retry_after=failure.retry_after)
+                if isinstance(self.limiter, SharedLimiter):
+                    await self.limiter.report_rate_limited(
+                        now, generation=self.shared_generation, retry_after=failure.retry_after
+                    )
             decision = self._decide(failure, now)
             self._log(attempt_start, now, raw, failure.error.__name__, failure.outcome, decision.delay)
             if decision.delay is None:
@@ -173,6 +184,12 @@ class _Call:
     async def _wait_for_rate_limit(self) -> bool:
         """Wait until the rate limiter allows the next attempt; ``False`` if that would be after the deadline."""
         self.rate_limit_wait = 0.0
+        if isinstance(self.limiter, SharedLimiter):
+            self.shared_generation = -1
+            try:
+                return await self._wait_for_shared_limit(self.limiter)
+            except SharedLimitUnavailableError:
+                pass  # the local limit holds
         while True:
             generation, start = self.limiter.generation, self.clock.monotonic()
             wait = self.limiter.reserve(start, until=self.deadline)
@@ -183,6 +200,22 @@ class _Call:
             self.rate_limit_wait += now - start
             if generation == self.limiter.generation:
                 return now < self.deadline
+
+    async def _wait_for_shared_limit(self, limiter: SharedLimiter) -> bool:
+        """Do the same with the limit that other processes share."""
+        held: int | None = None
+        while True:
+            start = self.clock.monotonic()
+            if start >= self.deadline:
+                return False
+            reservation = await limiter.reserve_shared(start, until=self.deadline, held=held)
+            if reservation is None:
+                return False
+            held = self.shared_generation = reservation.generation
+            if reservation.wait <= 0:
+                return self.clock.monotonic() < self.deadline
+            await self.clock.sleep(reservation.wait)
+            self.rate_limit_wait += self.clock.monotonic() - start
 
     def _decide(self, failure: AttemptFailure, now: float) -> Decision:
         return decide(

@@ -1,4 +1,4 @@
-"""Checks of the client's own settings: which server, which key, which hooks."""
+"""Checks of the client's own settings: which server, which key, which hooks, which rate limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from yarl import URL
 from truemed_async._sensitive import Secret, Sensitive
 from truemed_async._validation.urls import validate_base_url
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
-from truemed_async.options import Hook
+from truemed_async.options import Hook, SharedRateLimit
 
 _PLACEHOLDER = re.compile(r"\$[{(]|\{\{|\A\$[A-Za-z_]+\Z|\A%[A-Za-z_]+%\Z")
 HOSTS: Mapping[str, str] = {
@@ -70,3 +70,13 @@ def validate_hooks(hooks: object) -> tuple[Hook, ...]:
         if not callable(hook) or inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
             raise InvalidArgumentError("each hook must be a plain callable that takes one Attempt, not a coroutine")
     return tuple(sequence)
+
+
+def validate_rate_limit(rate_limit: object) -> SharedRateLimit:
+    """Return a shared rate limit if it has the methods of one."""
+    methods = (getattr(rate_limit, name, None) for name in ("reserve", "on_rate_limited", "aclose"))
+    if isinstance(rate_limit, type) or not all(map(inspect.iscoroutinefunction, methods)):
+        raise InvalidArgumentError(
+            "rate_limit must be a SharedRateLimit, such as FileRateLimit(…) or RedisRateLimit(…)"
+        )
+    return cast("SharedRateLimit", rate_limit)

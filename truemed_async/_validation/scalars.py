@@ -106,6 +106,15 @@ def validate_seconds(name: str, value: object, *, allow_zero: bool = False) -> f
     return float(value)
 
 
+def validate_max_rate(value: object) -> float | None:
+    """Return a number of requests per second, or ``None``."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= MAX_INT:
+        raise InvalidArgumentError("max_rate must be a number of requests per second > 0, or None")
+    return float(value)
+
+
 def validate_period(name: str, value: object) -> timedelta:
     """Return a length of time that is longer than 0 and lies within the calendar."""
     if not isinstance(value, timedelta):

@@ -15,7 +15,7 @@ from truemed_async._core.request import Query, Request
 from truemed_async._core.response import Response
 from truemed_async.client import AsyncTruemed, T
 from truemed_async.models import AmountDetails, CatalogEligibility, CatalogItem, CatalogItemCreation, CatalogItemUpdate, CheckoutMethod, LetterInvoiceReport, NextBillInfo, OrderItem, Page, PaymentCancellation, PaymentCapture, PaymentHold, PaymentRefund, PaymentSession, PaymentSessionCreation, PaymentSessionKind, PaymentSessionStatus, PaymentToken, PaymentTokenCreation, PaymentTokenUpdate, PaymentVoid, Payout, ProvisionTokenRequest, QualificationSession, QualificationSessionUpdate, QualificationStatus, ReconciliationRow, RefundReason, Transaction
-from truemed_async.options import Environment, Hook, OnInvalid, RequestOptions, RetryPolicy, Timeouts, UNSET, Unset, Validation
+from truemed_async.options import Environment, Hook, OnInvalid, RequestOptions, RetryPolicy, SharedRateLimit, Timeouts, UNSET, Unset, Validation
 from truemed_async.resources._attach import AttachOutcome, UserMatch
 from truemed_async.resources._cancel_stale import CancellationOutcome
 from truemed_async.resources._catalog_sync import CatalogChange, CatalogItemParams
@@ -1381,6 +1381,8 @@ class Truemed:
         ssl_context: How certificates are verified; by default as the system does.
         allow_http: Whether ``base_url`` may be http on another host, such as ``http://emulator:8080`` in a container.
             The key and the data are then sent unencrypted: only for tests with made-up data.
+        rate_limit: A rate limit that other processes with the same key share, such as
+            :class:`~truemed_async.rate_limits.FileRateLimit`; by default each client has its own.
         validation: What to do with a value of another type than Truemed publishes. ``"strict"`` raises a
             :class:`~truemed_async.errors.DecodeError`. ``"lenient"`` does so for required fields only, such as ids and
             statuses. Any other field is then ``None``: ``extra`` has its value, ``mismatches`` names it, and a
@@ -1422,11 +1424,12 @@ class Truemed:
         proxy: str | URL | None = None,
         ssl_context: ssl.SSLContext | None = None,
         allow_http: bool = False,
+        rate_limit: SharedRateLimit | None = None,
         validation: Validation = "strict",
     ) -> None:
         api_key = wrap_secret(api_key)
         reject_session(session)
-        self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context, allow_http=allow_http, validation=validation)
+        self._async = AsyncTruemed(api_key, environment=environment, base_url=base_url, timeout=timeout, retry=retry, max_concurrency=max_concurrency, session=session, hooks=hooks, proxy=proxy, ssl_context=ssl_context, allow_http=allow_http, rate_limit=rate_limit, validation=validation)
         runner.track(self._async)
         self._resources = wrap_resources(self)
 
