@@ -169,7 +169,7 @@ class TestExitCodes:
         assert streams.err.getvalue().startswith("error: qs_unknown")
 
     def test_internal_error_is_raised(self, truemed, monkeypatch):
-        monkeypatch.setattr("truemed_async.cli.output._write_rows", None)
+        monkeypatch.setattr("truemed_async.cli.rows._to_json", None)
 
         with pytest.raises(TypeError):
             truemed(*EMULATOR, *LIST)
@@ -295,7 +295,7 @@ class TestUsageErrors:
             ((*LIST, "x"), "too many arguments; put quotes around a value that contains spaces"),
             (("sessions", "export"), "--output requires a value"),
             (("sessions", "export", "--output", "x", "--resume=maybe"), "--resume has an invalid value"),
-            (("sessions", "get"), "IDS is required"),
+            (("sessions", "get"), "pass ids, or - to read them from standard input, one a line"),
             (("emulator", "--port", "70000"), "--port must be <= 65535"),
             (("sessions", "update", "--user-id", "u", "qs_1", "--user-id", "v"), "invalid command line; see --help"),
         ],

@@ -65,7 +65,7 @@ def test_list_filters_by_eligibility(truemed, terminal, catalog):
     assert truemed("catalog", "list", "--format", "csv").out.startswith("sku,name,")
     person = truemed("catalog", "list", "--page-size", "1", out=terminal(), err=terminal())
     assert "ineligible" in person.out
-    assert person.err == "page 1 of 2; 2 items in total\n"
+    assert person.err == "1 of 2 items, page 1 of 2; --limit N, --all or --page 2 shows more\n"
 
 
 def test_checkout_method_of_cart_is_shown(truemed, terminal, catalog):

@@ -161,7 +161,7 @@ def test_file_is_replaced_only_when_export_is_complete(truemed, emulator, tmp_pa
     file, partial = tmp_path / "x.jsonl", tmp_path / "x.jsonl.partial"
     file.write_text("before")
 
-    done = truemed("sessions", "export", "--output", str(file))
+    done = truemed("sessions", "export", "--output", str(file), "--force")
 
     assert (done.code, done.out) == (1, "")
     assert done.err.splitlines()[0] == unfinished(partial)
@@ -170,7 +170,7 @@ def test_file_is_replaced_only_when_export_is_complete(truemed, emulator, tmp_pa
     assert len(partial.read_text().splitlines()) == 50
 
     emulator.faults.clear()
-    assert truemed("sessions", "export", "--output", str(file)).code == 0
+    assert truemed("sessions", "export", "--output", str(file), "--force").code == 0
     assert len(file.read_text().splitlines()) == 120
     assert not partial.exists()
 

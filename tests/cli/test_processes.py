@@ -151,9 +151,9 @@ def test_terminal_shows_table_and_progress(start, tmp_path):
     table = on_a_terminal(start, *EMULATOR, "sessions", "list", "--page-size", "2")
     export = on_a_terminal(start, *EMULATOR, "--sessions", "3000", "sessions", "export", "--output", str(file))
 
-    assert "qualification_session_id" in table
+    assert "created_at" in table
     assert "{" not in table
-    assert "page 1 of 500; 1,000 sessions in total" in table
+    assert "2 of 1,000 sessions, page 1 of 500; --limit N, --all or --page 2 shows more" in table
     assert "3,000/3,000" in export
     assert "\x1b[2K" in export
     assert "3,000 sessions (" in export.splitlines()[-1]

@@ -129,7 +129,7 @@ class TestList:
 
         table = truemed("reconciliations", "list", "--month", "2024-10", out=terminal()).out
         assert all(name in table for name in ("payout_id", "amount", "arrival_date"))
-        assert table.split()[-3:] == ["po_1", "2700", "2024-10-04"]
+        assert table.split()[-3:] == ["po_1", "$27.00", "2024-10-04"]
 
     def test_list_shows_transactions_page_by_page(self, truemed, books):
         days = ("--from", "2024-09-30", "--to", "2024-10-02", "--transactions", "--page-size", "2")

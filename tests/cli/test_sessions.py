@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from truemed_async import QualificationSession
+from truemed_async.cli.tables import format_local
 
 EMULATOR = ("--env", "emulator")
 FIELDS = [field.name for field in attrs.fields(QualificationSession) if field.name != "extra"]
@@ -83,15 +84,16 @@ class TestList:
 
         head, _, row = done.out.splitlines()
         assert [word.strip() for word in plain(head).split("  ") if word.strip()] == [
-            "qualification_session_id",
+            "id",
             "status",
             "created_at",
             "expires_at",
             "user_id",
             "email",
         ]
-        assert row.split() == ["qs_1", "pending", "2026-01-02", "00:00", "u", "a@example.com"]
-        assert done.err == "page 1 of 2; 2 sessions in total\n"
+        local = format_local(datetime(2026, 1, 2, tzinfo=UTC)).split()
+        assert row.split() == ["qs_1", "pending", *local, "u", "a@example.com"]
+        assert done.err == "1 of 2 sessions, page 1 of 2; --limit N, --all or --page 2 shows more\n"
 
     def test_page_without_pagination_shows_no_position(self, truemed, terminal, emulator):
         from truemed_async.emulator import Fault
@@ -104,7 +106,7 @@ class TestList:
 
         emulator.faults.add(Bare())
 
-        assert truemed("sessions", "list", err=terminal()) == attrs.evolve(truemed("sessions", "list"), code=0, err="")
+        assert truemed("sessions", "list", err=terminal()).err == "there are no sessions\n"
 
     def test_narrow_terminal_shows_fitting_columns(self, truemed, terminal, monkeypatch):
         monkeypatch.setenv("COLUMNS", "80")
@@ -114,7 +116,7 @@ class TestList:
         lines = [plain(line) for line in done.out.splitlines()]
         assert all(len(line) <= 80 for line in lines)
         assert len(lines) == 2 + 5 + 1
-        assert lines[-1].strip() == "Too narrow for expires_at, user_id, email."
+        assert lines[-1].strip() == "No room for email."
 
     def test_very_narrow_terminal_shows_ids(self, truemed, terminal, monkeypatch):
         monkeypatch.setenv("COLUMNS", "20")
@@ -182,9 +184,10 @@ class TestGet:
         done = truemed("sessions", "get", id, out=terminal())
 
         shown = [line.split() for line in map(plain, done.out.splitlines()) if line.strip()]
-        assert [line[0] for line in shown] == FIELDS
-        assert shown[FIELDS.index("user_name")] == ["user_name", "Ada", "Example"]
-        assert shown[FIELDS.index("fee")] == ["fee", "1.5"]
+        *values, (_, _, *unset) = shown
+        assert {line[0] for line in values} | {name.rstrip(",") for name in unset} >= {*FIELDS}
+        assert ["user_name", "Ada", "Example"] in values
+        assert ["fee", "1.5"] in values
 
     def test_get_without_id_exits_2(self, truemed):
         done = truemed(*EMULATOR, "sessions", "get")

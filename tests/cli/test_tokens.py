@@ -58,7 +58,7 @@ def test_list_accepts_every_filter(truemed, terminal, tokens):
     assert done.out.splitlines()[1].startswith("tok_1,")
     person = truemed("tokens", "list", *filters, *expiring, out=terminal(), err=terminal())
     assert "tok_1" in person.out
-    assert person.err == "page 1 of 1; 1 token in total\n"
+    assert person.err == "1 token\n"
 
 
 def test_update_shows_next_action(truemed, tokens):

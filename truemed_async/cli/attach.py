@@ -14,14 +14,17 @@ import truemed_async
 from truemed_async._files import create_owner_only, write_all
 from truemed_async._sensitive import Sensitive
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, Flag, ListFormat, Text
-from truemed_async.cli.output import EXIT_FAILURE, format_csv, render_rows
+from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.options import CONTEXT, Flag, Text
+from truemed_async.cli.output import EXIT_FAILURE
 from truemed_async.cli.progress import collect_rows
+from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from truemed_async import AttachOutcome, UserMatch
 
+COUNTS = RowLayout(columns=("outcome", "count"))
 REPORT_COLUMNS = ("status", "qualification_session_id", "email", "user_id", "error")
 
 
@@ -32,7 +35,7 @@ async def attach_accounts(
     run_id: Text = None,
     dry_run: Flag = False,
     report: Text = None,
-    format: ListFormat = None,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> int:
     """Attach your accounts to the sessions that have the same e-mail address and no user id.
@@ -46,8 +49,8 @@ as it is. The exit code is 1 if an update failed.
         dry_run: Report what would be attached, and write nothing.
         report: A .csv or .jsonl file for a row of each session and each address without one. It holds e-mail \
 addresses and user ids, which are shown nowhere else, and only its owner can read it.
-        format: How to show the counts: table, json (one array), jsonl or csv. Default: table on a terminal, else jsonl.
     """
+    target = output.prepare(context.streams, COUNTS)
     accounts = read_matches(Path(matches))
     if report is not None and Path(report).suffix not in (".csv", ".jsonl"):
         raise InvalidArgumentError("--report must be a .csv or .jsonl file")
@@ -63,7 +66,7 @@ addresses and user ids, which are shown nowhere else, and only its owner can rea
                 write_all(file, _format_report(outcomes, Path(report).suffix))
     counts = Counter(each.status for each in outcomes)
     rows = [{"outcome": status.value, "count": counts[status]} for status in truemed_async.AttachStatus]
-    render_rows(context.streams, rows, format, ("outcome", "count"))
+    target.write(rows, empty="")
     return EXIT_FAILURE if counts[truemed_async.AttachStatus.FAILED] else 0
 
 
@@ -91,7 +94,9 @@ def read_matches(path: Path) -> "list[UserMatch]":
 
 
 def _format_report(outcomes: "Sequence[AttachOutcome]", suffix: str) -> Sensitive[bytes]:
+    from truemed_async.exports.formats import encode_csv  # noqa: PLC0415  # loads the models: not for --help
+
     rows = [each.to_dict() for each in outcomes]
     if suffix == ".csv":
-        return Sensitive(format_csv(rows, REPORT_COLUMNS).encode())
+        return encode_csv([REPORT_COLUMNS, *([row[name] for name in REPORT_COLUMNS] for row in rows)])
     return Sensitive(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))

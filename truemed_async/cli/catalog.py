@@ -11,23 +11,13 @@ from cyclopts import App, Parameter
 
 import truemed_async
 from truemed_async.cli.connection import Context
-from truemed_async.cli.mutations import confirm, execute, require_terminal
-from truemed_async.cli.options import (
-    CONTEXT,
-    LITERAL,
-    MANY,
-    NO_VALUES,
-    Eligibility,
-    Flag,
-    Ids,
-    ListFormat,
-    RequiredText,
-    Text,
-    or_unset,
-)
-from truemed_async.cli.output import EXIT_FAILURE, pluralize, render_object, render_rows
+from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.mutations import confirm, execute, prepare_response, require_terminal
+from truemed_async.cli.options import CONTEXT, MANY, NO_VALUES, Flag, Ids, RequiredText, Text, or_unset
+from truemed_async.cli.output import EXIT_FAILURE, pluralize
 from truemed_async.cli.progress import collect_rows
 from truemed_async.cli.resources import Filters, ResourceCommands
+from truemed_async.cli.rows import ROW_OUTPUT, RowOutput, RowTarget
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -76,7 +66,7 @@ class ItemFields:
 
 
 NO_FIELDS = ItemFields()
-CHANGE_COLUMNS = ("sku", "action", "fields", "applied", "error")
+CHANGES = RowLayout(columns=("sku", "action", "fields", "applied", "error"))
 WRITTEN = ("create", "update")
 
 
@@ -87,6 +77,7 @@ def make_app() -> App:
         resource="catalog_items",
         model="CatalogItem",
         noun="item",
+        id="sku",
         ids="SKUs",
         columns=("sku", "eligibility", "name", "reviewed_at", "created_at", "url"),
         filters=ItemFilters,
@@ -105,6 +96,7 @@ async def create_item(
     *,
     name: RequiredText,
     fields: ItemFields = NO_FIELDS,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> None:
     """Add an item; Truemed reviews it later.
@@ -113,11 +105,14 @@ async def create_item(
         sku: Your SKU, unique in your catalog.
         name: The product's name.
     """
+    target = prepare_response(context, output, "CatalogItemCreation")
 
     async def create(client: "AsyncTruemed", _: str | None) -> "CatalogItemCreation":
         return await client.catalog_items.create(sku, name=name, **fields.as_kwargs())
 
-    await execute(context, create, hint="`truemed catalog get` with the SKU shows whether the item exists")
+    await execute(
+        context, create, target=target, hint="`truemed catalog get` with the SKU shows whether the item exists"
+    )
 
 
 async def update_item(
@@ -126,6 +121,7 @@ async def update_item(
     *,
     name: Text = None,
     fields: ItemFields = NO_FIELDS,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> None:
     """Update an item. Truemed's reference requires name, description, pictures and page each time.
@@ -134,11 +130,12 @@ async def update_item(
         sku: The item's SKU, which cannot be changed.
         name: The product's name.
     """
+    target = prepare_response(context, output, "CatalogItemUpdate")
 
     async def update(client: "AsyncTruemed", _: str | None) -> "CatalogItemUpdate":
         return await client.catalog_items.update(sku, name=or_unset(name), **fields.as_kwargs())
 
-    await execute(context, update, hint="run the same command again: the values end up the same")
+    await execute(context, update, target=target, hint="run the same command again: the values end up the same")
 
 
 def sync_catalog(
@@ -147,7 +144,7 @@ def sync_catalog(
     *,
     dry_run: Flag = False,
     yes: Flag = False,
-    format: ListFormat = None,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> Coroutine[Any, Any, int] | int:
     """Make Truemed's catalog equal to a CSV file: create what it lacks, update what differs, and report the rest.
@@ -161,32 +158,32 @@ def sync_catalog(
             metadata, product_id. An empty cell leaves the field as it is.
         dry_run: Show the plan, and change nothing.
         yes: Do not ask for confirmation. Required if standard input is not a terminal.
-        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
     """
+    target = output.prepare(context.streams, CHANGES)
     try:
         items = truemed_async.read_catalog_csv(file)
     except OSError as error:
         raise InvalidArgumentError(f"the file cannot be read: {error.strerror}") from error
     if not dry_run and not yes:
         require_terminal(context.streams)
-        plan = asyncio.run(_sync(context, items, None, dry_run=True))
+        plan = asyncio.run(_sync(context, items, ROW_OUTPUT.prepare(context.streams, CHANGES), dry_run=True))
         if not any(change.action in WRITTEN for change in plan):
             return 0
         if not confirm(context.streams, "Apply this plan?"):
             context.streams.print_message("nothing was changed")
             return EXIT_FAILURE
-    return _sync_and_report(context, items, format, dry_run=dry_run)
+    return _sync_and_report(context, items, target, dry_run=dry_run)
 
 
 async def _sync_and_report(
-    context: Context, items: "list[CatalogItemParams]", format: str | None, *, dry_run: bool
+    context: Context, items: "list[CatalogItemParams]", target: RowTarget, *, dry_run: bool
 ) -> int:
-    changes = await _sync(context, items, format, dry_run=dry_run)
+    changes = await _sync(context, items, target, dry_run=dry_run)
     return 0 if all(change.ok for change in changes) else EXIT_FAILURE
 
 
 async def _sync(
-    context: Context, items: "list[CatalogItemParams]", format: str | None, *, dry_run: bool
+    context: Context, items: "list[CatalogItemParams]", target: RowTarget, *, dry_run: bool
 ) -> "list[CatalogChange]":
     """Run a synchronization, and show what it changed, of an interrupted run, too."""
     changes: list[CatalogChange] = []
@@ -195,7 +192,7 @@ async def _sync(
             await collect_rows(context.streams, client.catalog_items.sync(items, dry_run=dry_run), changes)
     finally:
         rows = [_change_row(change) for change in changes if change.action != "unchanged"]
-        render_rows(context.streams, rows, format, CHANGE_COLUMNS)
+        target.write(rows, empty="the catalog is as the file says")
     counts = Counter(change.action for change in changes)
     counted = ", ".join(f"{action} {number:,}" for action, number in sorted(counts.items()))
     failed = sum(not change.ok for change in changes)
@@ -213,12 +210,15 @@ def _change_row(change: "CatalogChange") -> dict[str, object]:
     }
 
 
-async def checkout_method(skus: Ids, /, *, context: Annotated[Context, CONTEXT]) -> None:
+async def checkout_method(
+    skus: Ids, /, *, output: RowOutput = ROW_OUTPUT, context: Annotated[Context, CONTEXT]
+) -> None:
     """Ask whether to offer Truemed for an item or a cart; the request is undocumented.
 
     Args:
         skus: The SKUs of the cart.
     """
+    target = prepare_response(context, output, "CheckoutMethod")
     async with context.target.connect() as client:
         method = await client.catalog_items.checkout_method(skus)
-    render_object(context.streams, method)
+    target.write_object(method)

@@ -1,7 +1,6 @@
 """``truemed doctor``: what the server does where Truemed's documentation leaves a choice."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from itertools import chain, groupby, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +15,7 @@ import truemed_async
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag
 from truemed_async.cli.output import EXIT_FAILURE, Streams
-from truemed_async.cli.progress import can_show_progress, progress_bar
+from truemed_async.cli.progress import progress_bar
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -52,11 +51,8 @@ async def doctor(
     """
     streams = context.streams
     async with context.target.connect() as client:
-        bar = progress_bar(streams.err, None) if can_show_progress(streams.err) else nullcontext()
-        with bar as show:
-            report = await truemed_async.diagnostics.examine_server(
-                client, progress=None if show is None else lambda done, _: show(done)
-            )
+        with progress_bar(streams) as show:
+            report = await truemed_async.diagnostics.examine_server(client, progress=lambda done, _: show(done))
     if json:
         streams.print_data(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2).decode())
     else:

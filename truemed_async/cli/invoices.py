@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App
 
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, ListFormat, RequiredText, Text, parse_month_days
-from truemed_async.cli.output import EXIT_FAILURE, pluralize, render_rows
+from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.options import CONTEXT, RequiredText, Text, parse_month_days
+from truemed_async.cli.output import EXIT_FAILURE, pluralize
+from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from truemed_async import LetterInvoice
 
-INVOICE_COLUMNS = ("number", "billed_at", "letters", "total", "paid_at", "problems")
-LINE_COLUMNS = ("qualification_session_id", "fee", "reviewed_at", "billed_at", "paid_at")
+INVOICES = RowLayout(
+    columns=("number", "total", "letters", "billed_at", "paid_at", "problems"), dollars=frozenset({"total"})
+)
+LINES = RowLayout(
+    columns=("qualification_session_id", "fee", "reviewed_at", "billed_at", "paid_at"),
+    id="qualification_session_id",
+    dollars=frozenset({"fee"}),
+)
 
 
 def make_app() -> App:
@@ -26,7 +34,9 @@ def make_app() -> App:
     return app
 
 
-async def list_invoices(*, month: Text = None, format: ListFormat = None, context: Annotated[Context, CONTEXT]) -> int:
+async def list_invoices(
+    *, month: Text = None, output: RowOutput = ROW_OUTPUT, context: Annotated[Context, CONTEXT]
+) -> int:
     """List the invoices: how many Letters, the sum of their fees, and whether they are paid.
 
     Truemed has no endpoint for them: the command reads every session. That the fields of a session describe the invoice
@@ -35,8 +45,8 @@ async def list_invoices(*, month: Text = None, format: ListFormat = None, contex
 
     Args:
         month: Only invoices that were billed in this month in UTC, YYYY-MM.
-        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
     """
+    target = output.prepare(context.streams, INVOICES)
     if month is not None:
         parse_month_days(month)
     async with context.target.connect() as client:
@@ -52,7 +62,8 @@ async def list_invoices(*, month: Text = None, format: ListFormat = None, contex
         }
         for invoice in report.invoices
     ]
-    render_rows(context.streams, rows, format, INVOICE_COLUMNS)
+    empty = "no invoice was billed in this month: try another --month" if month else "no session has an invoice number"
+    target.write(rows, empty=empty)
     unbilled = sum((line.fee or Decimal(0) for line in report.unbilled), Decimal(0))
     context.streams.print_message(
         f"{pluralize(len(rows), 'invoice')}, {report.total}; not billed yet: "
@@ -61,18 +72,18 @@ async def list_invoices(*, month: Text = None, format: ListFormat = None, contex
     return 0 if report.agrees else EXIT_FAILURE
 
 
-async def show_invoice(number: str, /, *, format: ListFormat = None, context: Annotated[Context, CONTEXT]) -> int:
+async def show_invoice(number: str, /, *, output: RowOutput = ROW_OUTPUT, context: Annotated[Context, CONTEXT]) -> int:
     """Show the Letters of an invoice.
 
     Args:
         number: The number of the invoice.
-        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
     """
+    target = output.prepare(context.streams, LINES)
     invoice = await _find(context, number)
     if invoice is None:
         return EXIT_FAILURE
-    rows = [{name: getattr(line, name) for name in LINE_COLUMNS} for line in invoice.lines]
-    render_rows(context.streams, rows, format, LINE_COLUMNS)
+    rows = [{name: getattr(line, name) for name in LINES.columns} for line in invoice.lines]
+    target.write(rows, empty="the invoice has no Letter")
     return 0
 
 

@@ -1,27 +1,35 @@
 """``truemed sessions find-valid`` and ``expiring``: who holds a Letter of Medical Necessity, and whose ends soon."""
 
-from collections import Counter
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from rich.text import Text as Line
+from collections import Counter, defaultdict
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import truemed_async
+from truemed_async.cli.charts import CHARTABLE_OUTPUT, ChartableOutput, make_timeline, write_rows
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL, RequiredText, Text, parse_duration
-from truemed_async.cli.output import EXIT_FAILURE, Streams, pluralize, render_object, render_rows
+from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.options import CONTEXT, RequiredText, Text, parse_duration
+from truemed_async.cli.output import EXIT_FAILURE, pluralize
 from truemed_async.cli.progress import collect_rows
-from truemed_async.cli.summary import GUTTER, MAX_WIDTH, draw_bars
+from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from truemed_async import QualificationSession
 
-COLUMNS = ("qualification_session_id", "expires_at", "user_id", "email", "renewal_link")
-MAX_BARS = 31  # bars that fit on a screen: beyond it, each stands for a week
+EXPIRING = RowLayout(
+    columns=("qualification_session_id", "expires_at", "user_id", "email", "renewal_link"),
+    id="qualification_session_id",
+)
 
 
-async def find_valid(*, user_id: Text = None, email: Text = None, context: Annotated[Context, CONTEXT]) -> int:
+async def find_valid(
+    *,
+    user_id: Text = None,
+    email: Text = None,
+    output: RowOutput = ROW_OUTPUT,
+    context: Annotated[Context, CONTEXT],
+) -> int:
     """Show the session with which a shopper can skip the survey: the valid Letter that expires last.
 
     The exit code is 1 if there is none.
@@ -32,12 +40,13 @@ async def find_valid(*, user_id: Text = None, email: Text = None, context: Annot
     """
     if (user_id is None) == (email is None):
         raise InvalidArgumentError("pass either --user-id or --email")
+    target = output.prepare(context.streams, RowLayout(model="QualificationSession", id="qualification_session_id"))
     async with context.target.connect() as client:
         session = await client.qualification_sessions.find_valid(user_id=user_id, email=email)
     if session is None:
         context.streams.print_message("no valid Letter")
         return EXIT_FAILURE
-    render_object(context.streams, session)
+    target.write_object(session)
     return 0
 
 
@@ -46,34 +55,41 @@ async def list_expiring(
     within: RequiredText = "60d",
     qualification_id: Text = None,
     source: RequiredText = "renewal",
-    format: Annotated[Literal["table", "chart", "csv", "json", "jsonl"] | None, LITERAL] = None,
+    output: ChartableOutput = CHARTABLE_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> None:
     """List the approved sessions whose Letter of Medical Necessity expires soon, first expiry first.
 
-    Each row has a link to the survey, with the user id and the SKUs of the session, if --qualification-id is given. \
+    A chart has a bar for each day. Each row has a link to the survey, with the user id and the SKUs of the session, if --qualification-id is given. \
 One request is sent for each day.
 
     Args:
         within: The period from now, such as 60d, 8w or 36h.
         qualification_id: The id of your survey, tm_qual_…, from Truemed.
         source: The source of the link, which Truemed returns on the new session.
-        format: table, chart (a bar for each day or week), csv, json or jsonl. Default: table on a terminal, else jsonl.
     """
     streams, now = context.streams, datetime.now(UTC)
+    target = output.prepare(streams, EXPIRING)
     if qualification_id is not None:
         truemed_async.qualification_link(qualification_id, source=source)  # refuses them before any request
     sessions: list[QualificationSession] = []
     async with context.target.connect() as client:
         expiring = client.qualification_sessions.iter_expiring(now, now + _parse_within(within))
         await collect_rows(streams, expiring, sessions)
-    if format == "chart":
-        _draw_chart(streams, sessions)
-        return
-    render_rows(streams, [_to_row(each, qualification_id, source) for each in sessions], format, COLUMNS)
-    if streams.err.isatty():
-        streams.print_message(f"{pluralize(len(sessions), 'Letter')} within {within}")
-        if sessions and qualification_id is None:
+    days: defaultdict[date, Counter[str]] = defaultdict(Counter)
+    for session in sessions:
+        if session.expires_at is not None:
+            days[session.expires_at.astimezone(UTC).date()]["approved"] += 1
+    title = f"{pluralize(len(sessions), 'Letter')} that expire within {within}"
+    write_rows(
+        target,
+        [_to_row(each, qualification_id, source) for each in sessions],
+        lambda max_bars: [make_timeline(title, days, "Number of Letters", max_bars)],
+        empty=f"no Letter expires within {within}: try a longer --within",
+    )
+    if sessions and streams.err.isatty():
+        streams.print_message(title)
+        if qualification_id is None:
             streams.print_message("pass --qualification-id tm_qual_… for links to renew them")
 
 
@@ -101,15 +117,3 @@ def _to_row(session: "QualificationSession", qualification_id: str | None, sourc
             qualification_id, source=source, user_id=session.user_id or None, skus=[sku for sku in skus if sku]
         ),
     }
-
-
-def _draw_chart(streams: Streams, sessions: list["QualificationSession"]) -> None:
-    """Draw a bar for each day on which Letters expire, or for each week if there are many days."""
-    days = [each.expires_at.astimezone(UTC).date() for each in sessions if each.expires_at is not None]
-    by_week = len(set(days)) > MAX_BARS
-    starts = Counter(day - timedelta(days=day.weekday()) if by_week else day for day in days)
-    rows = [(f"{start:%Y-%m-%d}", {"approved": number}) for start, number in sorted(starts.items())]
-    console = streams.console()
-    console.print(Line(pluralize(len(days), "Letter")))
-    title = f"that expire, by {'week, from its Monday' if by_week else 'day'}, UTC"
-    console.print(draw_bars(title, rows, max(10, min(console.width, MAX_WIDTH) - GUTTER)))

@@ -1,12 +1,11 @@
 """``truemed sessions mirror``: a table of all sessions in SQLite."""
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from truemed_async.cli.connection import Context
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag, Text
 from truemed_async.cli.output import format_minute, pluralize
-from truemed_async.cli.progress import ShowProgress, can_show_progress, progress_bar
+from truemed_async.cli.progress import progress_bar
 from truemed_async.cli.resources import read_secret
 
 if TYPE_CHECKING:
@@ -38,11 +37,8 @@ others are only seen with --sweep. The exit code is 1 if sessions could not be r
 
     secret = read_secret(pii, secret_file)
     streams = context.streams
-    bar: AbstractContextManager[ShowProgress] = nullcontext(lambda _: None)
-    if can_show_progress(streams.err):
-        bar = progress_bar(streams.err, None)
     async with context.target.connect() as client:
-        with bar as show:
+        with progress_bar(streams) as show:
 
             def report(progress: "ExportProgress") -> None:
                 show(progress.read)

@@ -11,8 +11,11 @@ import attrs
 import orjson
 from cyclopts import Parameter
 
+import truemed_async
+from truemed_async.cli.fields import RowLayout
 from truemed_async.cli.options import FLAG
-from truemed_async.cli.output import EXIT_FAILURE, render_object
+from truemed_async.cli.output import EXIT_FAILURE
+from truemed_async.cli.rows import RowOutput, RowTarget
 from truemed_async.errors import CallError, InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -45,7 +48,14 @@ DEFAULT_SAFETY = SafetyOptions()
 
 
 def confirm_and_run(
-    context: Context, safety: SafetyOptions, call: Call, *, question: str | None, key: str | None = None, hint: str = ""
+    context: Context,
+    safety: SafetyOptions,
+    call: Call,
+    *,
+    question: str | None,
+    target: RowTarget | None = None,
+    key: str | None = None,
+    hint: str = "",
 ) -> CommandResult:
     """Validate a request, show it or ask for confirmation, and return the coroutine that sends it.
 
@@ -56,6 +66,7 @@ def confirm_and_run(
         safety: The user's options.
         call: Sends the request.
         question: The question; ``None`` if no money moves.
+        target: Where the response is written; ``None`` if there is none.
         key: The user's idempotency key.
         hint: For a call without a key: how to find out whether it was applied.
     """
@@ -70,10 +81,10 @@ def confirm_and_run(
     used_key = request.idempotency_key
     if used_key is not None and key is None:
         streams.print_message(f"idempotency key: {used_key}")  # before it is sent, so that the user has it in any case
-    return execute(context, call, key=used_key, hint=hint)
+    return execute(context, call, target=target, key=used_key, hint=hint)
 
 
-async def execute(context: Context, call: Call, *, key: str | None = None, hint: str) -> None:
+async def execute(context: Context, call: Call, *, target: RowTarget | None, key: str | None = None, hint: str) -> None:
     """Send a request and show the response; if the outcome is unknown, say how to recover."""
     try:
         async with context.target.connect() as client:
@@ -83,8 +94,13 @@ async def execute(context: Context, call: Call, *, key: str | None = None, hint:
             repeat = f"re-run with --idempotency-key {key}; it is applied at most once"
             context.streams.print_message(f"the outcome is unknown: {hint if key is None else repeat}")
         raise
-    if response is not None:
-        render_object(context.streams, response)
+    if response is not None and target is not None:
+        target.write_object(response)
+
+
+def prepare_response(context: Context, output: RowOutput, model: str) -> RowTarget:
+    """Return where the response of a command is written; refuses wrong options before anything is sent."""
+    return output.prepare(context.streams, RowLayout(model=model))
 
 
 def _show_request(streams: Streams, request: Request) -> None:

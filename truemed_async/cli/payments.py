@@ -1,26 +1,31 @@
 """``truemed payments``: payment sessions."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import attrs
 from cyclopts import App, Parameter
 
 import truemed_async
+from truemed_async.cli.charts import CHARTABLE_OUTPUT, BarChart, ChartableOutput, make_timeline, write_rows
 from truemed_async.cli.connection import Context
-from truemed_async.cli.mutations import DEFAULT_SAFETY, CommandResult, SafetyOptions, confirm, confirm_and_run
+from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.mutations import (
+    DEFAULT_SAFETY,
+    CommandResult,
+    SafetyOptions,
+    confirm,
+    confirm_and_run,
+    prepare_response,
+)
 from truemed_async.cli.options import (
     CONTEXT,
     LITERAL,
     NO_VALUES,
     Flag,
     Items,
-    ListFormat,
-    PaymentKind,
-    PaymentStatus,
-    RefundReason,
     RequiredText,
     Text,
     or_unset,
@@ -29,9 +34,10 @@ from truemed_async.cli.options import (
     parse_items,
     parse_return_url,
 )
-from truemed_async.cli.output import EXIT_FAILURE, pluralize, render_rows
+from truemed_async.cli.output import EXIT_FAILURE, pluralize
 from truemed_async.cli.progress import collect_rows
 from truemed_async.cli.resources import Filters, ResourceCommands
+from truemed_async.cli.rows import ROW_OUTPUT, RowOutput, RowTarget
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.money import format_dollars
 
@@ -46,12 +52,12 @@ if TYPE_CHECKING:
         PaymentRefund,
         PaymentSessionCreation,
         PaymentVoid,
+        Refundable,
         Unset,
     )
 
-LINE_COLUMNS = ("item_id", "sku", "name", "quantity", "cents")
-HOLD_COLUMNS = ("id", "status", "ends_at", "latest_end", "is_inferred", "can_capture", "total_amount")
-CANCELLATION_COLUMNS = ("id", "result", "status", "created_at", "total_amount", "error")
+HOLDS = RowLayout(columns=("id", "status", "total_amount", "ends_at", "latest_end", "is_inferred", "can_capture"))
+CANCELLATIONS = RowLayout(columns=("id", "result", "status", "total_amount", "created_at", "error"))
 
 
 @Parameter(name="*")
@@ -82,10 +88,11 @@ def make_app() -> App:
         resource="payment_sessions",
         model="PaymentSession",
         noun="payment",
+        id="id",
         ids="Ids of payment sessions",
         columns=("id", "status", "status_summary", "total_amount", "capture_amount", "created_at", "customer_email"),
         filters=PaymentFilters,
-        note="Amounts are cents.",
+        note="Amounts are dollars in tables, cents elsewhere.",
     ).add_to(app)
     app.command(create_payment, name="create")
     app.command(capture_payment, name="capture")
@@ -192,6 +199,7 @@ def create_payment(
     use_iframe: Flag = False,
     idempotency_key: Text = None,
     safety: SafetyOptions = DEFAULT_SAFETY,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> CommandResult:
     """Start a checkout and show the link for the customer, or charge a stored payment method.
@@ -206,6 +214,8 @@ def create_payment(
     fields: dict[str, Any] = {**order.as_kwargs(), **checkout.as_kwargs()}
     fields |= {name: True for name, is_set in {"tokenize": tokenize, "use_iframe": use_iframe}.items() if is_set}
 
+    target = prepare_response(context, output, "PaymentSessionCreation")
+
     async def create(client: "AsyncTruemed", key: str | None) -> "PaymentSessionCreation":
         return await client.payment_sessions.create(**fields, idempotency_key=key)
 
@@ -214,6 +224,7 @@ def create_payment(
         context,
         safety,
         create,
+        target=target,
         question=None if checkout.payment_token is None else question,
         key=idempotency_key,
     )
@@ -226,6 +237,7 @@ def capture_payment(
     amount: RequiredText,
     idempotency_key: Text = None,
     safety: SafetyOptions = DEFAULT_SAFETY,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> CommandResult:
     """Capture money that is held. The command asks for confirmation, unless --yes is given.
@@ -237,11 +249,13 @@ def capture_payment(
     """
     total = parse_dollars("--amount", amount)
 
+    target = prepare_response(context, output, "PaymentCapture")
+
     async def capture(client: "AsyncTruemed", key: str | None) -> "PaymentCapture":
         return await client.payment_sessions.capture(id, total_amount=total, idempotency_key=key)
 
     question = f"Capture {format_dollars(total)} of payment {id}?"
-    return confirm_and_run(context, safety, capture, question=question, key=idempotency_key)
+    return confirm_and_run(context, safety, capture, target=target, question=question, key=idempotency_key)
 
 
 def void_payment(
@@ -250,6 +264,7 @@ def void_payment(
     *,
     idempotency_key: Text = None,
     safety: SafetyOptions = DEFAULT_SAFETY,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> CommandResult:
     """Release money that is held. The command asks for confirmation, unless --yes is given.
@@ -258,28 +273,35 @@ def void_payment(
         id: The id of the payment session.
         idempotency_key: Repeating the void with the same key applies it once. Default: a new key, which is shown.
     """
+    target = prepare_response(context, output, "PaymentVoid")
 
     async def void(client: "AsyncTruemed", key: str | None) -> "PaymentVoid":
         return await client.payment_sessions.void(id, idempotency_key=key)
 
     question = f"Release the money held for payment {id}?"
-    return confirm_and_run(context, safety, void, question=question, key=idempotency_key)
+    return confirm_and_run(context, safety, void, target=target, question=question, key=idempotency_key)
 
 
 def cancel_payment(
-    id: str, /, *, safety: SafetyOptions = DEFAULT_SAFETY, context: Annotated[Context, CONTEXT]
+    id: str,
+    /,
+    *,
+    safety: SafetyOptions = DEFAULT_SAFETY,
+    output: RowOutput = ROW_OUTPUT,
+    context: Annotated[Context, CONTEXT],
 ) -> CommandResult:
     """Cancel a pending payment. The command asks for confirmation, unless --yes is given.
 
     Args:
         id: The id of the payment session.
     """
+    target = prepare_response(context, output, "PaymentCancellation")
 
     async def cancel(client: "AsyncTruemed", _: str | None) -> "PaymentCancellation":
         return await client.payment_sessions.cancel(id)
 
     hint = f"`truemed payments get {id}` shows whether it is canceled"
-    return confirm_and_run(context, safety, cancel, question=f"Cancel payment {id}?", hint=hint)
+    return confirm_and_run(context, safety, cancel, target=target, question=f"Cancel payment {id}?", hint=hint)
 
 
 def refund_payment(
@@ -290,6 +312,7 @@ def refund_payment(
     reason: Annotated[RefundReason, LITERAL],
     idempotency_key: Text = None,
     safety: SafetyOptions = DEFAULT_SAFETY,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> CommandResult:
     """Refund money. The command asks for confirmation, unless --yes is given.
@@ -303,47 +326,67 @@ def refund_payment(
     """
     total = parse_dollars("--amount", amount)
 
+    target = prepare_response(context, output, "PaymentRefund")
+
     async def refund(client: "AsyncTruemed", key: str | None) -> "PaymentRefund":
         return await client.payment_sessions.refund(id, amount=total, reason=reason, idempotency_key=key)
 
     question = f"Refund {format_dollars(total)} of payment {id}?"
-    return confirm_and_run(context, safety, refund, question=question, key=idempotency_key)
+    return confirm_and_run(context, safety, refund, target=target, question=question, key=idempotency_key)
 
 
-async def show_refundable(id: str, /, *, context: Annotated[Context, CONTEXT]) -> None:
-    """Show what can still be refunded of a payment, by line, and what of Truemed's fee comes back. Amounts are cents.
+async def show_refundable(
+    id: str, /, *, output: ChartableOutput = CHARTABLE_OUTPUT, context: Annotated[Context, CONTEXT]
+) -> None:
+    """Show what can still be refunded of a payment, by line, and what of Truemed's fee comes back.
 
-    Half of the fee comes back with a refund of the whole payment. The unit of the fee is undocumented.
+    A chart has a bar for each line of the order. Half of the fee comes back with a refund of the whole payment. The unit of the fee is undocumented.
 
     Args:
         id: The id of the payment session.
     """
+    target = output.prepare(context.streams, RowLayout(model="Refundable"))
     async with context.target.connect() as client:
         refundable = (await client.payment_sessions.get(id)).refundable()
-    fields = attrs.asdict(refundable)
-    if context.streams.is_terminal:
-        render_rows(context.streams, fields.pop("lines"), "table", LINE_COLUMNS)
-    render_rows(context.streams, [fields], None, tuple(fields))
+    if isinstance(target, RowTarget):
+        target.write_object(attrs.asdict(refundable))
+    else:
+        target.draw(lambda _: [_refundable_chart(refundable)])
+
+
+def _refundable_chart(refundable: "Refundable") -> BarChart:
+    """Return a bar for each line of the order; lines without an amount have none."""
+    names = [line.name or line.sku or line.item_id or "unnamed" for line in refundable.lines]
+    amounts = [line.cents or 0 for line in refundable.lines]
+    return BarChart(
+        title=f"{format_dollars(refundable.cents)} of this payment can be refunded",
+        label_axis="Line",
+        value_axis="Dollars",
+        bars=[(name, {"refundable": cents}) for name, cents in zip(names, amounts, strict=True)],
+        format_number=format_dollars,
+        note="Not now: " + refundable.obstacle if refundable.obstacle else "",
+    )
 
 
 async def list_holds(
     *,
     within: RequiredText,
     look_back: RequiredText = "30d",
-    format: ListFormat = None,
+    output: ChartableOutput = CHARTABLE_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> None:
     """List the payments whose card is held and may be released soon, the first one first: capture them before.
 
     A card is held for 6.95 days from its entry, before the review. No response says when it was entered, so ends_at is
     inferred: the earliest moment at which the hold can end, 6.95 days after the payment was created; latest_end is the
-    latest one. A payment that is still processing then is canceled, even if its Letter is approved later.
+    latest one. A payment that is still processing then is canceled, even if its Letter is approved later. A chart shows
+    how many may end on each day.
 
     Args:
         within: How soon a hold may end: a number of days or hours, such as 2d or 36h.
         look_back: How far back to read the list of payments, of which each is read.
-        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
     """
+    target = output.prepare(context.streams, HOLDS)
     before = datetime.now(UTC) + parse_duration("--within", within)
     options: dict[str, Any] = {"before": before, "look_back": parse_duration("--look-back", look_back)}
     async with context.target.connect() as client:
@@ -360,7 +403,18 @@ async def list_holds(
         }
         for hold in holds
     ]
-    render_rows(context.streams, rows, format, HOLD_COLUMNS)
+    days: defaultdict[date, Counter[str]] = defaultdict(Counter)
+    for hold in holds:
+        days[hold.ends_at.astimezone(UTC).date()][str(hold.session.status)] += 1
+    title = f"{pluralize(len(rows), 'hold')} that may end within {within}"
+    write_rows(
+        target,
+        rows,
+        lambda max_bars: [make_timeline(title, days, "Number of payments", max_bars)],
+        empty=f"no hold may end within {within}: try a longer --within or --look-back",
+    )
+    if rows and context.streams.err.isatty():
+        context.streams.print_message(title)
 
 
 def cancel_stale(
@@ -369,7 +423,7 @@ def cancel_stale(
     look_back: Text = None,
     dry_run: Flag = False,
     yes: Flag = False,
-    format: ListFormat = None,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> Coroutine[Any, Any, int] | int:
     """Cancel all payments that are pending for a long time. The command asks for confirmation, unless --yes is given.
@@ -382,8 +436,8 @@ def cancel_stale(
         look_back: How long ago it was created, at most. Default: every payment is read.
         dry_run: Show the payments that would be canceled, and cancel none.
         yes: Do not ask for confirmation. Required if standard input is not a terminal.
-        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
     """
+    target = output.prepare(context.streams, CANCELLATIONS)
     options: dict[str, Any] = {"older_than": parse_duration("--older-than", older_than), "dry_run": dry_run}
     if look_back is not None:
         options["look_back"] = parse_duration("--look-back", look_back)
@@ -391,17 +445,16 @@ def cancel_stale(
     if not dry_run and not yes and not confirm(context.streams, question):
         context.streams.print_message("nothing was sent")
         return EXIT_FAILURE
-    return _cancel_stale(context, options, format)
+    return _cancel_stale(context, options, target)
 
 
-async def _cancel_stale(context: Context, options: dict[str, Any], format: str | None) -> int:
+async def _cancel_stale(context: Context, options: dict[str, Any], target: RowTarget) -> int:
     outcomes: list[CancellationOutcome] = []
     try:
         async with context.target.connect() as client:
             await collect_rows(context.streams, client.payment_sessions.cancel_stale(**options), outcomes)
     finally:  # of an interrupted run, too
-        rows = [_cancellation_row(outcome) for outcome in outcomes]
-        render_rows(context.streams, rows, format, CANCELLATION_COLUMNS)
+        target.write([_cancellation_row(outcome) for outcome in outcomes], empty="no payment is pending for so long")
     counts = Counter(outcome.result for outcome in outcomes)
     counted = ", ".join(f"{result} {number:,}" for result, number in sorted(counts.items()))
     context.streams.print_message(f"{pluralize(len(outcomes), 'stale payment')}{counted and f' ({counted})'}")

@@ -1,6 +1,8 @@
 """``truemed reconciliations``: payouts with their transactions, and whether they add up."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
@@ -8,14 +10,21 @@ from cyclopts.validators import Number
 
 import truemed_async
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL, Flag, ListFormat, Text, parse_days
-from truemed_async.cli.output import EXIT_FAILURE, render_page
+from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.listing import FIRST_PAGE, Listing, Paging
+from truemed_async.cli.options import CONTEXT, LITERAL, Flag, Text, parse_days
+from truemed_async.cli.output import EXIT_FAILURE
 from truemed_async.cli.resources import Output, run_export
+from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
 
 if TYPE_CHECKING:
     from truemed_async import ReconciliationReport, ReconciliationRow, Stream
     from truemed_async.exports import ExportResult
 
+TRANSACTIONS = RowLayout(
+    model="Transaction", columns=("transaction_id", "type", "amount", "created_on", "payout_id"), id="transaction_id"
+)
+PAYOUTS = RowLayout(model="Payout", columns=("payout_id", "amount", "arrival_date"), id="payout_id")
 DAYS = Parameter(validator=Number(gte=0, lte=3660))
 
 
@@ -33,51 +42,36 @@ async def list_rows(
     from_: Annotated[Text, Parameter(name="--from")] = None,
     to: Text = None,
     transactions: Flag = False,
-    page: int = 1,
-    page_size: int = 30,
-    format: ListFormat = None,
+    paging: Paging = FIRST_PAGE,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> None:
-    """List one page of the payouts of a month or of some days, or of their transactions.
+    """List the payouts of a month or of some days, or their transactions.
 
-    Amounts are whole cents, days are UTC dates. The names of most fields of the rows are assumptions: get all that the
-    server sends with --format json. To read all rows, use export.
+    Days are UTC dates. The names of most fields of the rows are assumptions: get all that the server sends with
+    --format json.
 
     Args:
         month: The month, YYYY-MM; otherwise give --from and --to.
         from_: The first day, YYYY-MM-DD, in UTC.
         to: The last day, YYYY-MM-DD, in UTC; it is included.
         transactions: List the charges, refunds, fees and disputes of these days, not the payouts.
-        page: The page, from 1.
-        page_size: The number of rows on a page, at least 1; the server may return fewer.
-        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
     """
     start_date, end_date = parse_days(month, from_, to)
-    options: dict[str, Any] = {
-        "start_date": start_date,
-        "end_date": end_date,
-        "page": page,
-        "page_size": page_size,
-    }
+    days: dict[str, Any] = {"start_date": start_date, "end_date": end_date}
+    target = output.prepare(context.streams, TRANSACTIONS if transactions else PAYOUTS)
+    paging.validate()
     async with context.target.connect() as client:
-        if transactions:
-            render_page(
-                context.streams,
-                await client.reconciliations.list_transactions(**options),
-                format,
-                model=truemed_async.Transaction,
-                columns=("transaction_id", "type", "amount", "created_on", "payout_id"),
-                noun="transaction",
-            )
-        else:
-            render_page(
-                context.streams,
-                await client.reconciliations.list_payouts(**options),
-                format,
-                model=truemed_async.Payout,
-                columns=("payout_id", "amount", "arrival_date"),
-                noun="payout",
-            )
+        resource = client.reconciliations
+        get_page = resource.list_transactions if transactions else resource.list_payouts
+        read_all: Callable[..., Stream[Any]] = resource.iter_transactions if transactions else resource.iter_payouts
+        listing = Listing(
+            get_page=lambda page, size: get_page(**days, page=page, page_size=size),
+            read_all=partial(read_all, **days),
+            noun="transaction" if transactions else "payout",
+            filters=["--month" if from_ is None else "--from"],
+        )
+        await listing.show(target, paging)
 
 
 async def export_reconciliation(

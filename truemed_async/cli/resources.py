@@ -1,52 +1,51 @@
 """The commands that every listing has: list, get, export and summary."""
 
 import os
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar, Literal, cast
 
 import attrs
+import orjson
 from cyclopts import App, Parameter
 
 import truemed_async
-from truemed_async._validation import scalars
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL, WHOLE_LIST, Flag, Ids, ListFormat, Period, Text
+from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.files import OUTPUT, FileOutput, ask_to, claim_file, text_output
+from truemed_async.cli.listing import FIRST_PAGE, Listing, Paging
+from truemed_async.cli.options import CONTEXT, LITERAL, WHOLE_LIST, Flag, Period, Text
 from truemed_async.cli.output import (
     EXIT_FAILURE,
+    EXIT_USAGE,
     Streams,
+    exit_code_of,
     format_minute,
     pluralize,
     printable,
-    render_outcomes,
-    render_page,
 )
 from truemed_async.cli.progress import ShowProgress, can_show_progress, progress_bar
-from truemed_async.cli.summary import SummaryFormat, write_summary
-from truemed_async.errors import ConfigurationError, InvalidArgumentError
+from truemed_async.cli.rows import ROW_OUTPUT, RowOutput, RowTarget
+from truemed_async.cli.summary import SUMMARY_OUTPUT, SummaryOutput
+from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
 if TYPE_CHECKING:
-    from truemed_async import Page, Stream
+    from truemed_async import Outcome, Stream
     from truemed_async.exports import ExportProgress, ExportResult
 
-STDOUT = "-"
-STDOUT_DESCRIPTOR = 1
 SECRET_VARIABLE = "TRUEMED_EXPORT_SECRET"  # noqa: S105  # the name of a variable
 
-LIST_HELP = """List one page of {nouns}. To read them all, use export. {note}
-
-Args:
-    page: The page, from 1.
-    page_size: The number of {nouns} on a page, at least 1; the server may return fewer.
-    format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
+LIST_HELP = """List {nouns}: the first page, unless --limit, --all or --page is given. {note}
 """
-GET_HELP = """Show {nouns}: all fields of each on a terminal, else one JSON document a line, in the given order. {note}
+GET_HELP = """Show {nouns}, in the given order: all fields on a terminal, else one JSON document a line. {note}
 
 If one of them cannot be read, the others are still shown; the exit code is then 1.
 
 Args:
     ids: {ids}.
+    from_stdin: Read ids from standard input, one a line. A line may also be a JSON object as list and export write it.
 """
 EXPORT_HELP = """Write all {nouns} to a file. {note}
 
@@ -55,10 +54,6 @@ it and writes each row once. A summary goes to standard error. CSV holds the doc
 treat a cell that starts with = + - or @ as a formula. JSONL holds every field that the server sent.
 """
 SUMMARY_HELP = """Count {nouns} by status and by day of creation in UTC, and Letters that expire in 30, 60 and 90 days.
-
-Args:
-    format: chart, json or csv. Default: chart on a terminal, else json.
-    svg: A file to draw the chart into.
 """
 
 
@@ -83,6 +78,11 @@ class Filters:
         """Return the filters that are set and that the server does not have."""
         return {name: value for name, value in self.as_kwargs().items() if name in self.local and value is not None}
 
+    def selecting_options(self) -> list[str]:
+        """Return the options that are set and select rows; flags only add fields."""
+        values = self.as_kwargs().items()
+        return [f"--{name.replace('_', '-')}" for name, value in values if value is not None and value is not True]
+
 
 @attrs.frozen(kw_only=True)
 class ResourceCommands:
@@ -92,6 +92,7 @@ class ResourceCommands:
         resource: The attribute of the client.
         model: The name of the row class.
         noun: What a row is called.
+        id: The field that identifies a row.
         ids: What the arguments of ``get`` are.
         columns: The columns of tables.
         filters: The options of ``list``, ``export`` and ``summary``.
@@ -102,6 +103,7 @@ class ResourceCommands:
     resource: str
     model: str
     noun: str
+    id: str
     ids: str
     columns: tuple[str, ...]
     filters: type[Filters]
@@ -124,34 +126,52 @@ class ResourceCommands:
             command.__doc__ = help.format(nouns=f"{self.noun}s", ids=self.ids, note=self.note).replace(" \n", "\n")
             app.command(command, name=name)
 
+    @property
+    def layout(self) -> RowLayout:
+        """What rows consist of."""
+        return RowLayout(columns=self.columns, model=self.model, id=self.id)
+
+    def _listing(self, client: Any, filters: Filters) -> Listing:
+        resource = getattr(client, self.resource)
+        return Listing(
+            get_page=lambda page, size: resource.list(**filters.server_kwargs(), page=page, page_size=size),
+            read_all=partial(resource.iter, **filters.as_kwargs()),
+            noun=self.noun,
+            filters=filters.selecting_options(),
+            is_filtered_here=bool(filters.local_kwargs()),
+        )
+
     def _make_list(self) -> Callable[..., Any]:
         no_filters = self.filters()
 
         async def list_rows(
             *,
             filters: Any = no_filters,
-            page: int = 1,
-            page_size: int = 30,
-            format: ListFormat = None,
+            paging: Paging = FIRST_PAGE,
+            output: RowOutput = ROW_OUTPUT,
             context: Annotated[Context, CONTEXT],
         ) -> None:
+            target = output.prepare(context.streams, self.layout)
+            paging.validate()
             async with context.target.connect() as client:
-                resource = getattr(client, self.resource)
-                if filters.local_kwargs():
-                    rows = await _select_page(resource.iter(**filters.as_kwargs()), page, page_size)
-                else:
-                    rows = await resource.list(**filters.server_kwargs(), page=page, page_size=page_size)
-            model = getattr(truemed_async, self.model)
-            render_page(context.streams, rows, format, model=model, columns=self.columns, noun=self.noun)
+                await self._listing(client, filters).show(target, paging)
 
         return list_rows
 
     def _make_get(self) -> Callable[..., Any]:
-        async def get_rows(ids: Ids, /, *, context: Annotated[Context, CONTEXT]) -> int:
+        async def get_rows(
+            ids: Annotated[list[str] | None, Parameter(negative="")] = None,
+            /,
+            *,
+            from_stdin: Annotated[bool, Parameter(name="-", negative="", show_default=False)] = False,
+            output: RowOutput = ROW_OUTPUT,
+            context: Annotated[Context, CONTEXT],
+        ) -> int:
+            target = output.prepare(context.streams, self.layout)
+            chosen = choose_ids(context.streams, ids, self.id, from_stdin=from_stdin)
             async with context.target.connect() as client:
-                return await render_outcomes(
-                    context.streams, getattr(client, self.resource).get_many(ids, ordered=True)
-                )
+                outcomes = getattr(client, self.resource).get_many(chosen.ids, ordered=True)
+                return max(chosen.exit_code, await show_outcomes(target, outcomes, chosen))
 
         return get_rows
 
@@ -167,16 +187,14 @@ class ResourceCommands:
         ) -> int:
             options = period.as_kwargs()
             async with context.target.connect() as client:
-                resource = getattr(client, self.resource)
+                listing = self._listing(client, filters)
 
                 async def count() -> int | None:
-                    if options or filters.local_kwargs():
-                        return None  # the server counts other rows too
-                    first = await resource.list(**filters.server_kwargs(), page=1, page_size=1)
-                    return first.pagination.count if first.pagination else None
+                    return None if options else await listing.count()  # the server counts rows of other periods, too
 
-                stream = resource.iter(**filters.as_kwargs(), **options)
-                return await run_export(stream, output, context.streams, noun=self.noun, count=count)
+                return await run_export(
+                    listing.read_all(**options), output, context.streams, noun=self.noun, count=count
+                )
 
         return export_rows
 
@@ -187,30 +205,102 @@ class ResourceCommands:
             *,
             filters: Any = no_filters,
             period: Period = WHOLE_LIST,
-            format: SummaryFormat = None,
-            svg: Annotated[Text, Parameter(name="--svg")] = None,
+            output: SummaryOutput = SUMMARY_OUTPUT,
             context: Annotated[Context, CONTEXT],
         ) -> None:
             options = period.as_kwargs()
+            target = output.prepare(context.streams, self.noun)
             async with context.target.connect() as client:
-                stream: Stream[Any] = getattr(client, self.resource).iter(**filters.as_kwargs(), **options)
-                summary = await truemed_async.summarize(stream)
-            write_summary(context.streams, summary, format, None if svg is None else Path(svg), self.noun)
+                stream: Stream[Any] = self._listing(client, filters).read_all(**options)
+                with progress_bar(context.streams) as show:
+                    summary = await truemed_async.summarize(_watch(stream, show))
+            target.write(summary)
 
         return summarize_rows
 
 
-async def _select_page(stream: "Stream[Any]", page: int, page_size: int) -> "Page[Any]":
-    """Return a page of the rows that the client selects; how many there are is not known."""
-    scalars.validate_positive_int("page", page)
-    scalars.validate_positive_int("page_size", page_size)
-    rows: list[Any] = []
-    async with stream:
-        async for row in stream:
-            rows.append(row)
-            if len(rows) == page * page_size:
-                break
-    return truemed_async.Page(items=tuple(rows[(page - 1) * page_size :]))
+def _watch(stream: "Stream[Any]", show: ShowProgress) -> "Stream[Any]":
+    """Return a stream of the same rows that shows how many are read."""
+
+    async def batches() -> AsyncGenerator[Sequence[Any]]:
+        number = 0
+        async with stream:
+            async for batch in stream.batches():
+                number += len(batch)
+                show(number)
+                yield batch
+
+    return truemed_async.Stream(batches(), source=stream.source)
+
+
+# --- ids ----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class ChosenIds:
+    """The ids of a command.
+
+    Attributes:
+        ids: The ids.
+        labels: Where each was given: the number of its argument, or of its line.
+        exit_code: 2 if a line of standard input was no id, else 0.
+    """
+
+    ids: list[str]
+    labels: list[str]
+    exit_code: int = 0
+
+
+def choose_ids(streams: Streams, ids: list[str] | None, id_field: str, *, from_stdin: bool) -> ChosenIds:
+    """Return the ids of the arguments or of standard input; lines that are no ids are reported by their number."""
+    if from_stdin == bool(ids):
+        raise InvalidArgumentError("pass ids, or - to read them from standard input, one a line")
+    if ids:
+        return ChosenIds(ids=ids, labels=[f"argument {number}" for number in range(1, len(ids) + 1)])
+    lines = [] if streams.source is None else streams.source.read().removeprefix("\ufeff").splitlines()
+    found = {number: _parse_id(line, id_field) for number, line in enumerate(lines, 1) if line.strip()}
+    valid = {number: id for number, id in found.items() if id is not None}
+    for number in sorted(found.keys() - valid.keys()):
+        streams.print_message(f"error: line {number} is JSON without {id_field} or id")
+    return ChosenIds(
+        ids=[*valid.values()],
+        labels=[f"line {number}" for number in valid],
+        exit_code=0 if len(valid) == len(found) else EXIT_USAGE,
+    )
+
+
+def _parse_id(line: str, id_field: str) -> str | None:
+    text: Any = line.strip()
+    if text[0] in '{"':
+        try:
+            data: Any = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return None
+        fields = cast("dict[str, Any]", data) if isinstance(data, dict) else {"id": data}
+        text = fields.get(id_field, fields.get("id"))
+    return text if isinstance(text, str) else None
+
+
+async def show_outcomes(target: RowTarget, outcomes: "Stream[Outcome[Any]]", chosen: ChosenIds) -> int:
+    """Show the object of each id, or its error; return the exit code."""
+    errors: list[TruemedError] = []
+    bar: AbstractContextManager[ShowProgress] = nullcontext(lambda _: None)
+    if len(chosen.ids) > 1 and not target.is_shown:
+        bar = progress_bar(target.streams, len(chosen.ids))
+    with target.open() as writer, bar as show:
+        async with outcomes:
+            number = 0
+            async for outcome in outcomes:
+                number += 1
+                if outcome.error is None:
+                    writer.add_object(outcome.unwrap())
+                else:
+                    errors.append(outcome.error)
+                    # A refused id may be anything, for example an e-mail address, so only its position is shown.
+                    label = outcome.id if isinstance(outcome.error, CallError) else chosen.labels[number - 1]
+                    target.streams.print_message(f"error: {label}: {outcome.error}")
+                show(number)
+    return min(map(exit_code_of, errors), default=0)
 
 
 # --- exports ------------------------------------------------------------------------------------------------------
@@ -221,7 +311,7 @@ Export = Callable[..., Awaitable["ExportResult"]]
 
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
-class Output:
+class Output(FileOutput):
     """Options of every export.
 
     Attributes:
@@ -232,10 +322,11 @@ class Output:
             secret in TRUEMED_EXPORT_SECRET or --secret-file) or drop.
         secret_file: A file that holds the secret of the hashes, 16 bytes or more.
         resume: Continue an unfinished export with the same options.
+        force: Overwrite the file if it exists, and discard an unfinished one, unless --resume is given.
         bom: Begin a CSV file with a byte order mark, by which Excel recognizes UTF-8.
     """
 
-    output: Annotated[str, Parameter(allow_leading_hyphen=True)]
+    output: Annotated[str, OUTPUT]  # pyright: ignore[reportGeneralTypeIssues]  # required here, unlike elsewhere
     format: Annotated[Literal["csv", "jsonl", "parquet"] | None, LITERAL] = None
     columns: Text = None
     pii: Annotated[Literal["keep", "hash", "drop"], LITERAL] = "keep"
@@ -243,12 +334,19 @@ class Output:
     resume: Annotated[bool, Parameter(negative="")] = False
     bom: Flag = False
 
-    @property
-    def is_stdout(self) -> bool:
-        """Whether rows go to standard output."""
-        from truemed_async.exports.files import resolve_target  # noqa: PLC0415  # loads the models: not for --help
-
-        return self.output == STDOUT or resolve_target(self.output) == 1
+    def claim(self, streams: Streams) -> None:
+        """Ask before a file is overwritten, or an unfinished one discarded."""
+        if self.is_stdout:
+            return
+        claim_file(streams, self.output, force=self.force)
+        unfinished = unfinished_file(self.output)
+        if self.force or self.resume or unfinished is None:
+            return
+        question = f"{unfinished} has the rows of an unfinished export, which --resume would continue. Discard them?"
+        if not ask_to(streams, question):
+            raise InvalidArgumentError(
+                f"{unfinished} has the rows of an unfinished export: continue it with --resume, or discard it with --force"
+            )
 
     def as_kwargs(self) -> dict[str, Any]:
         """Return the arguments of :func:`~truemed_async.export`."""
@@ -311,21 +409,27 @@ async def run_export(
     return EXIT_FAILURE if result.rejected else 0
 
 
+def unfinished_file(output: str) -> Path | None:
+    """Return the file with the rows of an unfinished export, if there is one."""
+    from truemed_async.exports.files import is_stream, partial_path, resolve_target  # noqa: PLC0415  # loads the models
+
+    target = resolve_target(output)
+    if isinstance(target, Path) and not is_stream(target) and partial_path(target).exists():
+        return partial_path(target)
+    return None
+
+
 @contextmanager
 def _report_unfinished(output: Output, streams: Streams) -> Generator[None]:
     """Report what is left of an export that was interrupted or failed."""
-    from truemed_async.exports.files import is_stream, partial_path, resolve_target  # noqa: PLC0415  # loads the models
-
-    target = STDOUT_DESCRIPTOR if output.is_stdout else resolve_target(output.output)
     try:
         yield
     except (InvalidArgumentError, ConfigurationError):
         raise
     except BaseException:
-        if isinstance(target, Path) and not is_stream(target) and partial_path(target).exists():
+        if not output.is_stdout and (unfinished := unfinished_file(output.output)):
             streams.print_message(
-                f"unfinished: the rows so far are in {partial_path(target)}; "
-                "run the same command with --resume to continue"
+                f"unfinished: the rows so far are in {unfinished}; run the same command with --resume to continue"
             )
         raise
 
@@ -334,33 +438,19 @@ def _destination(output: Output, streams: Streams) -> str | BinaryIO:
     if not output.is_stdout:
         return output.output
     if output.format != "parquet":
-        return cast("BinaryIO", _TextOutput(streams))
+        return text_output(streams)
     if streams.is_terminal:
         raise InvalidArgumentError("--format parquet cannot be shown on a terminal: pass --output with a file")
     return streams.out.buffer
-
-
-@attrs.frozen
-class _TextOutput:
-    """Standard output as a binary stream; a terminal shows what it cannot write as escapes."""
-
-    streams: Streams
-
-    def write(self, data: bytes) -> int:
-        self.streams.write_data(data.decode())
-        return len(data)
-
-    def flush(self) -> None:
-        self.streams.out.flush()
 
 
 async def _make_progress(
     output: Output, streams: Streams, count: Callable[[], Awaitable[int | None]]
 ) -> AbstractContextManager[ShowProgress]:
     shows_rows = output.is_stdout and streams.is_terminal
-    if shows_rows or not can_show_progress(streams.err):
+    if shows_rows or not can_show_progress(streams):
         return nullcontext(lambda _: None)
-    return progress_bar(streams.err, await count())
+    return progress_bar(streams, await count())
 
 
 def _format_result(result: "ExportResult", output: Output, noun: str) -> str:

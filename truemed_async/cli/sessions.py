@@ -9,9 +9,10 @@ from truemed_async.cli.attach import attach_accounts
 from truemed_async.cli.connection import Context
 from truemed_async.cli.letters import find_valid, list_expiring
 from truemed_async.cli.mirror import mirror_sessions
-from truemed_async.cli.options import CONTEXT, LITERAL, Flag, SessionStatus, Text, or_unset, parse_return_url
-from truemed_async.cli.output import render_object
+from truemed_async.cli.mutations import prepare_response
+from truemed_async.cli.options import CONTEXT, Flag, Text, or_unset, parse_return_url
 from truemed_async.cli.resources import Filters, ResourceCommands
+from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
 
 
 @Parameter(name="*")
@@ -39,8 +40,9 @@ def make_app() -> App:
         resource="qualification_sessions",
         model="QualificationSession",
         noun="session",
+        id="qualification_session_id",
         ids="Ids of qualification sessions",
-        columns=("qualification_session_id", "status", "created_at", "expires_at", "user_id", "email"),
+        columns=("id", "status", "created_at", "expires_at", "user_id", "email"),
         filters=SessionFilters,
     ).add_to(app)
     app.command(update_session, name="update")
@@ -62,6 +64,7 @@ async def update_session(
     deep_links: Flag = False,
     if_unset: Flag = False,
     idempotency_key: Text = None,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> None:
     """Update your own fields of a session; fields without an option stay as they are, and none can be cleared.
@@ -76,6 +79,7 @@ async def update_session(
         if_unset: Succeed if the session has this --user-id already, which is then the only option; another one is an error.
         idempotency_key: Repeating the same update with the same key applies it once. Default: a new key, which is shown.
     """
+    target = prepare_response(context, output, "QualificationSessionUpdate")
     async with context.target.connect() as client:
         update = await client.qualification_sessions.update(
             id,
@@ -86,4 +90,4 @@ async def update_session(
             if_unset=if_unset,
             idempotency_key=idempotency_key,
         )
-    render_object(context.streams, update)
+    target.write_object(update)

@@ -1,59 +1,112 @@
-"""Summaries of listings as a chart, JSON, CSV or an SVG image."""
+"""Summaries of listings as charts, JSON or CSV."""
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import attrs
 import orjson
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from cyclopts import Parameter
 
+from truemed_async.cli.charts import (
+    THEME,
+    BarChart,
+    ChartFormat,
+    ChartTarget,
+    make_chart_target,
+    make_timeline,
+    resolve_chart_format,
+    validate_theme,
+)
+from truemed_async.cli.files import FileOutput, open_output
 from truemed_async.cli.options import LITERAL
-from truemed_async.cli.output import Streams, pluralize, printable
+from truemed_async.cli.output import Streams, pluralize
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from truemed_async.exports import ListingSummary
 
-SummaryFormat = Annotated[Literal["chart", "json", "csv"] | None, LITERAL]
-
-COLORS: Mapping[str, str] = {"approved": "green", "pending": "yellow", "processing": "blue", "rejected": "red"}
-OTHER_COLOR = "magenta"
-DAYS_SHOWN = 31  # fits on one or two screens
-GUTTER = 36  # columns of the terminal beside a bar
-MAX_WIDTH = 100  # columns of the chart
-
-# The library's template without its fonts, which a browser would load from another server, and without a window.
-SVG_TEMPLATE = """\
-<svg class="rich-terminal" viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
-<style>.{unique_id}-matrix {{ font-family: monospace; font-size: {char_height}px; line-height: {line_height}px; }}
-{styles}</style>
-<defs><clipPath id="{unique_id}-clip-terminal"><rect width="{terminal_width}" height="{terminal_height}"/></clipPath>
-{lines}</defs>
-<rect width="100%" height="100%" fill="#292929"/>
-<g clip-path="url(#{unique_id}-clip-terminal)">{backgrounds}<g class="{unique_id}-matrix">{matrix}</g></g>
-</svg>
-"""
+SummaryFormat = Literal["json", "csv"]
+_SUFFIXES = (".txt", ".json", ".csv", ".svg", ".png")
 
 
-def write_summary(streams: Streams, summary: "ListingSummary", format: str | None, svg: Path | None, noun: str) -> None:
-    """Write a summary; ``None`` is a chart on a terminal, else JSON."""
-    match format or ("chart" if streams.is_terminal else "json"):
-        case "chart":
-            console = streams.console()
-            console.print(make_chart(summary, console.width, noun))
-        case "json":
-            streams.print_data(orjson.dumps(summary.to_dict(), option=orjson.OPT_INDENT_2).decode())
-        case _:
-            streams.write_data(_to_csv(summary))
-    if svg is not None:
-        try:
-            svg.write_text(make_svg(summary, noun), encoding="utf-8")
-        except OSError as error:
-            raise InvalidArgumentError(f"--svg {svg} cannot be written: {error.strerror}") from error
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class SummaryOutput(FileOutput):
+    """How a summary is written.
+
+    Attributes:
+        format: chart (bars on the terminal), json, csv, or a picture: svg or png. Default: by the suffix of --output (.txt,
+            .json, .csv, .svg, .png), else chart on a terminal and json in a pipe.
+        theme: The colors of a picture: light or dark. Default: an SVG follows its reader's settings, a PNG is light.
+        output: The file to write; - is standard output.
+        force: Overwrite the file if it exists.
+    """
+
+    format: Annotated[Literal["chart", "json", "csv", "svg", "png"] | None, LITERAL] = None
+    theme: THEME = None
+
+    def prepare(self, streams: Streams, noun: str) -> "SummaryTarget":
+        """Return where and how a summary is written, before any request is sent.
+
+        Raises:
+            InvalidArgumentError: Options contradict each other.
+            ConfigurationError: The library that draws a PNG is not installed.
+        """
+        format = self._resolve_format(is_terminal=streams.is_terminal)
+        if format == "json" or format == "csv":  # noqa: PLR1714  # a set would not narrow the type
+            validate_theme(self.theme, format)
+            return SummaryTarget(streams=streams, output=self, noun=noun, format=format)
+        chart = make_chart_target(streams, self, format, self.theme)
+        return SummaryTarget(streams=streams, output=self, noun=noun, format=chart)
+
+    def _resolve_format(self, *, is_terminal: bool) -> SummaryFormat | ChartFormat:
+        if self.format is not None:
+            return self.format
+        if self.output is None or self.is_stdout:
+            return "chart" if is_terminal else "json"
+        if (picture := resolve_chart_format(None, self)) is not None:
+            return picture
+        match PurePath(self.output).suffix.lower():
+            case ".json":
+                return "json"
+            case ".csv":
+                return "csv"
+            case ".txt":
+                return "chart"
+            case _:
+                raise InvalidArgumentError(f"--output must end in {', '.join(_SUFFIXES)}, unless --format is given")
+
+
+SUMMARY_OUTPUT = SummaryOutput()
+
+
+@attrs.frozen(kw_only=True)
+class SummaryTarget:
+    """Where and how a summary is written.
+
+    Attributes:
+        streams: The standard streams.
+        output: The user's options.
+        noun: What a row is called.
+        format: The format, or where the charts are drawn.
+    """
+
+    streams: Streams
+    output: FileOutput
+    noun: str
+    format: SummaryFormat | ChartTarget
+
+    def write(self, summary: "ListingSummary") -> None:
+        """Write a summary."""
+        if isinstance(self.format, ChartTarget):
+            self.format.draw(lambda max_bars: make_charts(summary, self.noun, max_bars))
+            return
+        text = f"{orjson.dumps(summary.to_dict(), option=orjson.OPT_INDENT_2).decode()}\n"
+        with open_output(self.streams, self.output) as file:
+            file.write((text if self.format == "json" else _to_csv(summary)).encode())
 
 
 def _to_csv(summary: "ListingSummary") -> str:
@@ -68,54 +121,22 @@ def _to_csv(summary: "ListingSummary") -> str:
     return text.getvalue()
 
 
-def make_chart(summary: "ListingSummary", width: int, noun: str) -> RenderableType:
-    """Return bars by status, by day and by expiry, at most ``width`` columns wide."""
-    room = max(10, min(width, MAX_WIDTH) - GUTTER)
-    recent = [*summary.days.items()][-DAYS_SHOWN:]
-    days = [(f"{day:%Y-%m-%d}", statuses) for day, statuses in recent]
-    statuses = [(status, {status: number}) for status, number in summary.statuses.items()]
-    expiring = [(f"in {within} days", {"approved": number}) for within, number in summary.expiring.items()]
-    hidden = len(summary.days) - len(recent)
-    note = f"; the last {DAYS_SHOWN} of {len(summary.days)} days, all of them with --format json" if hidden else ""
-    charts = [
-        draw_bars("by status", statuses, room),
-        draw_bars(f"by day of creation, UTC{note}", days, room),
-    ]
-    if expiring:
-        charts.append(draw_bars("approved Letters that expire", expiring, room))
-    return Group(Text(pluralize(summary.rows, noun)), *charts)
-
-
-def draw_bars(title: str, rows: Sequence[tuple[str, Mapping[str, int]]], room: int) -> RenderableType:
-    """Return a bar for each label, in one color for each status; the longest is ``room`` columns wide."""
-    table = Table.grid(padding=(0, 2))
-    longest = max((sum(parts.values()) for _, parts in rows), default=0)
-    for label, parts in rows:
-        total = sum(parts.values())
-        table.add_row(
-            Text(printable(label)), Text(f"{total:,}", justify="right"), _draw_bar(parts, room / max(longest, 1))
+def make_charts(summary: "ListingSummary", noun: str, max_bars: int) -> Sequence[BarChart]:
+    """Return charts by status, by day of creation and by expiry, as far as the rows have these."""
+    axis = f"Number of {noun}s"
+    total = pluralize(summary.rows, noun)
+    charts: list[BarChart] = []
+    if summary.statuses or not summary.days:
+        statuses = [(status, {status: number}) for status, number in summary.statuses.items()]
+        charts.append(BarChart(title=f"{total} by status", label_axis="Status", value_axis=axis, bars=statuses))
+    if summary.days or not charts:
+        title = f"{'C' if charts else f'{total}, c'}reated"
+        charts.append(make_timeline(title, summary.days, axis, max_bars))
+    if summary.expiring:
+        bars = [(f"in {within} days", {"approved": number}) for within, number in summary.expiring.items()]
+        charts.append(
+            BarChart(
+                title="Approved Letters that expire", label_axis="Expiry", value_axis="Number of Letters", bars=bars
+            )
         )
-    return Group(Text(f"\n{title}", style="bold"), table)
-
-
-def _draw_bar(parts: Mapping[str, int], scale: float) -> Text:
-    """Return one bar of several colors; its length is that of the sum, not of the rounded lengths of its parts."""
-    bar, done = Text(no_wrap=True), 0
-    for status in sorted(parts):
-        done += parts[status]
-        bar.append("█" * (round(done * scale) - len(bar)), style=COLORS.get(status, OTHER_COLOR))
-    return bar
-
-
-def make_svg(summary: "ListingSummary", noun: str) -> str:
-    """Return the chart as a self-contained SVG image: it loads no font or file from elsewhere."""
-    console = Console(
-        file=io.StringIO(),
-        record=True,
-        width=MAX_WIDTH,
-        force_terminal=True,
-        color_system="truecolor",
-        legacy_windows=False,
-    )
-    console.print(make_chart(summary, MAX_WIDTH, noun))
-    return console.export_svg(code_format=SVG_TEMPLATE, unique_id="summary")
+    return charts

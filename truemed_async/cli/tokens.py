@@ -6,10 +6,17 @@ import attrs
 from cyclopts import App, Parameter
 
 from truemed_async.cli.connection import Context
-from truemed_async.cli.mutations import DEFAULT_SAFETY, CommandResult, SafetyOptions, confirm_and_run, execute
+from truemed_async.cli.mutations import (
+    DEFAULT_SAFETY,
+    CommandResult,
+    SafetyOptions,
+    confirm_and_run,
+    execute,
+    prepare_response,
+)
 from truemed_async.cli.options import CONTEXT, NO_VALUES, Flag, Items, Text, or_unset, parse_items, parse_return_url
-from truemed_async.cli.output import render_object
 from truemed_async.cli.resources import Filters, ResourceCommands
+from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
 
 if TYPE_CHECKING:
     from truemed_async import AsyncTruemed, PaymentTokenCreation, PaymentTokenUpdate
@@ -41,6 +48,7 @@ def make_app() -> App:
         resource="payment_tokens",
         model="PaymentToken",
         noun="token",
+        id="payment_token",
         ids="Payment tokens",
         columns=("payment_token", "created_at", "lmn_expires_at", "customer_name", "customer_email"),
         filters=TokenFilters,
@@ -58,6 +66,7 @@ async def create_token(
     success_url: Text = None,
     deep_links: Flag = False,
     metadata: Text = None,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> None:
     """Request to store a payment method, and show the link for the customer; the token is created afterwards.
@@ -71,13 +80,14 @@ async def create_token(
     """
     order_items = parse_items(items)
     return_url = parse_return_url("--success-url", success_url, deep_links=deep_links)
+    target = prepare_response(context, output, "PaymentTokenCreation")
 
     async def create(client: "AsyncTruemed", _: str | None) -> "PaymentTokenCreation":
         return await client.payment_tokens.create(
             order_items=or_unset(order_items or None), success_url=return_url, metadata=or_unset(metadata)
         )
 
-    await execute(context, create, hint="the same command creates another link, which is harmless")
+    await execute(context, create, target=target, hint="the same command creates another link, which is harmless")
 
 
 async def update_token(
@@ -86,6 +96,7 @@ async def update_token(
     *,
     update_card_info: Flag = False,
     items: Items = NO_VALUES,
+    output: RowOutput = ROW_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> None:
     """Update the cards or the items of a token; if the customer has to act, the response has a link.
@@ -96,13 +107,14 @@ async def update_token(
         items: An item of the subscription from now on, as in create; may be repeated.
     """
     order_items = parse_items(items)
+    target = prepare_response(context, output, "PaymentTokenUpdate")
 
     async def update(client: "AsyncTruemed", _: str | None) -> "PaymentTokenUpdate":
         return await client.payment_tokens.update(
             token, update_card_info=or_unset(update_card_info or None), order_items=or_unset(order_items or None)
         )
 
-    await execute(context, update, hint="the same command requests the same update")
+    await execute(context, update, target=target, hint="the same command requests the same update")
 
 
 def delete_token(
@@ -121,12 +133,15 @@ def delete_token(
     return confirm_and_run(context, safety, delete, question="Delete the payment token permanently?", hint=hint)
 
 
-async def get_provision_request(id: str, /, *, context: Annotated[Context, CONTEXT]) -> None:
+async def get_provision_request(
+    id: str, /, *, output: RowOutput = ROW_OUTPUT, context: Annotated[Context, CONTEXT]
+) -> None:
     """Show the state of a request to create or update a token.
 
     Args:
         id: The id of the request, which create and update show.
     """
+    target = prepare_response(context, output, "ProvisionTokenRequest")
     async with context.target.connect() as client:
         request = await client.payment_tokens.get_provision_request(id)
-    render_object(context.streams, request)
+    target.write_object(request)

@@ -70,8 +70,8 @@ def make_encoding(format: Format, columns: ColumnSelection[Any], *, bom: bool = 
     if format == "csv":
         names = list(columns.types)
         return Encoding(
-            head=(BOM_UTF8 if bom else b"") + _encode_csv([names]).value,
-            encode=lambda models: _encode_csv(_to_cells(map(columns.to_row, models), names)),
+            head=(BOM_UTF8 if bom else b"") + encode_csv([names]).value,
+            encode=lambda models: encode_csv([row[name] for name in names] for row in map(columns.to_row, models)),
         )
     arrow = ArrowStream(columns)
     return Encoding(head=arrow.head, encode=arrow.encode, convert=arrow.to_parquet)
@@ -81,18 +81,14 @@ def _encode_json_lines(rows: Iterable[Row]) -> Sensitive[bytes]:
     return Sensitive(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
 
 
-def _encode_csv(rows: Sequence[Sequence[Any]]) -> Sensitive[bytes]:
-    """Write cells unchanged; a null is an empty cell.
+def encode_csv(rows: Iterable[Iterable[Any]]) -> Sensitive[bytes]:
+    """Write JSON values unchanged: a null is an empty cell; lists, objects and booleans are JSON.
 
     A leading ``=`` or ``@`` is data: escaping it for spreadsheets would change it for every other program.
     """
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
+    csv.writer(text).writerows(map(_to_cell, row) for row in rows)
     return Sensitive(text.getvalue().encode())
-
-
-def _to_cells(rows: Iterable[Row], columns: Sequence[str]) -> list[list[Any]]:
-    return [[_to_cell(row[name]) for name in columns] for row in rows]
 
 
 def _to_cell(value: Any) -> Any:

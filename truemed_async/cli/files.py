@@ -1,0 +1,131 @@
+"""Files that commands write: none is overwritten unasked, and each appears when it is complete."""
+
+import io
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO, cast
+
+import attrs
+from cyclopts import Parameter
+
+from truemed_async._files import create_owner_only
+from truemed_async.cli.output import Streams
+from truemed_async.errors import InvalidArgumentError
+
+STDOUT = "-"
+STDOUT_DESCRIPTOR = 1
+
+OUTPUT = Parameter(name=("--output", "-o"), allow_leading_hyphen=True)
+FORCE = Parameter(negative="", show_default=False)
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class FileOutput:
+    """Where a command writes its data.
+
+    Attributes:
+        output: A file to write to; - is standard output.
+        force: Overwrite the file if it exists.
+    """
+
+    output: Annotated[str | None, OUTPUT] = None
+    force: Annotated[bool, FORCE] = False
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether data goes to standard output."""
+        if self.output is None or self.output == STDOUT:
+            return True
+        from truemed_async.exports.files import resolve_target  # noqa: PLC0415  # loads the models: not for --help
+
+        return resolve_target(self.output) == STDOUT_DESCRIPTOR
+
+    def claim(self, streams: Streams) -> None:
+        """Ask before a file is overwritten. Call it before an event loop runs, which would delay the first Ctrl-C.
+
+        Raises:
+            InvalidArgumentError: The file exists, and nobody can be asked, or the answer is no.
+        """
+        if self.output is not None and not self.is_stdout:
+            claim_file(streams, self.output, force=self.force)
+
+
+def claim_file(streams: Streams, name: str, *, force: bool) -> None:
+    """Refuse to overwrite a file without ``force``, unless a person at the terminal agrees. An empty one is no loss."""
+    from truemed_async.exports.files import is_stream, resolve_target  # noqa: PLC0415  # loads the models
+
+    target = resolve_target(name)
+    if force or not isinstance(target, Path) or is_stream(target):
+        return
+    if not (target.exists() and target.stat().st_size):
+        return
+    if not ask_to(streams, f"{name} exists. Overwrite it?"):
+        raise InvalidArgumentError(f"{name} exists: pass --force to overwrite it, or choose another --output")
+
+
+def ask_to(streams: Streams, question: str) -> bool:
+    """Ask a person at a terminal, and return whether the answer is yes; without a terminal it is no."""
+    if streams.source is None or not (streams.source.isatty() and streams.err.isatty()):
+        return False
+    streams.print_message(f"{question} [y/N] ", end="")
+    return streams.source.readline().strip().lower() in ("y", "yes")
+
+
+@contextmanager
+def open_output(streams: Streams, output: FileOutput, *, is_text: bool = True) -> Generator[BinaryIO]:
+    """Open the file, or standard output. A file appears, or is replaced, when the block ends without an error.
+
+    Only its owner can read it, because most rows hold personal data.
+
+    Args:
+        streams: The standard streams.
+        output: The user's options.
+        is_text: Whether the data is text, of which a terminal shows some characters as escapes.
+    """
+    from truemed_async.exports.files import is_stream, resolve_target  # noqa: PLC0415  # loads the models
+
+    target = STDOUT_DESCRIPTOR if output.is_stdout else resolve_target(str(output.output))
+    try:
+        if isinstance(target, int):
+            yield text_output(streams) if is_text else streams.out.buffer
+        elif is_stream(target):
+            with target.open("wb") as opened:
+                yield opened
+        else:
+            with _replace_file(target) as opened:
+                yield opened
+    except OSError as error:
+        if isinstance(target, int):
+            raise
+        raise InvalidArgumentError(f"{output.output} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _replace_file(target: Path) -> Generator[BinaryIO]:
+    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with create_owner_only(temporary) as raw, io.BufferedWriter(raw) as opened:
+            yield opened
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def text_output(streams: Streams) -> BinaryIO:
+    """Return standard output as a binary stream for text; a terminal shows what it cannot write as escapes."""
+    return cast("BinaryIO", _TextOutput(streams))
+
+
+@attrs.frozen
+class _TextOutput:
+    streams: Streams
+
+    def write(self, data: bytes) -> int:
+        self.streams.write_data(data.decode())
+        return len(data)
+
+    def flush(self) -> None:
+        self.streams.out.flush()
