@@ -67,7 +67,7 @@ for missing in sorted({*PYTHONS} - {*INSTALLED}):
 def tests(session: nox.Session) -> None:
     """The whole suite in random order, with branch coverage, on one Python; on others, what can differ there."""
     extras = SOURCES if session.python == INSTALLED[0] else ""
-    session.install("-e", f".[cli,arrow,otel{extras}]", *group("tests"))
+    session.install("-e", f".[cli,arrow,otel,png{extras}]", *group("tests"))
     arguments: list[str] = ["-n", WORKERS, "--dist", "worksteal", *session.posargs]
     if session.python != INSTALLED[0]:
         arguments += ["-m", "not same_on_every_python"]
@@ -88,7 +88,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Mypy and pyright, both strict, and a complete type for every public name."""
-    session.install(f".[cli,arrow,otel,speed{SOURCES}]", *group("tests"), *group("typing"))
+    session.install(f".[cli,arrow,otel,png,speed{SOURCES}]", *group("tests"), *group("typing"))
     session.run("mypy")
     session.run("pyright")
     # From another directory, so that the installed package is checked.
@@ -106,7 +106,7 @@ def sync(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation: warnings are errors, everything public is in it, every example runs."""
-    session.install("-e", f".[cli,arrow,otel{SOURCES}]", *group("tests"), *group("docs"))
+    session.install("-e", f".[cli,arrow,otel,png{SOURCES}]", *group("tests"), *group("docs"))
     built = Path("docs", "_build", "html").resolve()
     session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", str(built))
     arguments = ["-n", WORKERS, "--dist", "worksteal", "tests/docs", *session.posargs]
@@ -148,7 +148,7 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def long(session: nox.Session) -> None:
     """The tests of which the `tests` session runs a sample, in full: storms, soaks, bombs, 20,000 changing lists."""
-    session.install("-e", f".[cli,arrow,otel{SOURCES}]", *group("tests"))
+    session.install("-e", f".[cli,arrow,otel,png{SOURCES}]", *group("tests"))
     limits = ("--timeout=1800", "-o", "faulthandler_timeout=2400")
     session.run(
         "pytest", "-n", "2", "--dist", "worksteal", *limits, "-m", "scaled", *session.posargs, env={"TRUEMED_LONG": "1"}

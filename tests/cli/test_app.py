@@ -288,7 +288,7 @@ class TestUsageErrors:
             ((*LIST, "--formt", "csv"), "unknown option --formt; did you mean --format?"),
             ((*LIST, "--nonsense"), "unknown option --nonsense"),
             ((*LIST, "--format", "cvs"), '--format: unknown choice "cvs"; did you mean "csv"?'),
-            ((*LIST, "--format", "xml"), '--format: unknown choice "xml"; choose from table, json, jsonl, csv'),
+            ((*LIST, "--format", "xml"), '--format: unknown choice "xml"; choose from table, csv, json, jsonl'),
             (("--env", "prodction", *LIST), '--env: unknown choice "prodction"; did you mean "production"?'),
             ((*LIST, "--page", "x"), "--page must be a whole number"),
             ((*LIST, "--page"), "--page requires a value"),

@@ -160,6 +160,26 @@ def test_terminal_shows_table_and_progress(start, tmp_path):
     assert len(file.read_text(encoding="utf-8").splitlines()) == 3000
 
 
+@posix
+def test_terminal_of_60_columns_shortens_ids_and_a_pipe_never_does(start, finish, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    payment = "5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11"
+
+    table = on_a_terminal(start, *EMULATOR, "payments", "list", "--limit", "2")
+    piped = finish(start(*EMULATOR, "payments", "list", "--limit", "2", "--format", "table"))
+    create = ("payments", "create", "--amount", "1.00", "--item", '{"name":"a","price":"1.00","quantity":1}')
+    created = on_a_terminal(start, *EMULATOR, *create, "--success-url", "https://shop.example/")
+
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", table)
+    assert re.search(r"5b0d2a3e…1d0f6c11 +captured +.*\$119\.98", shown)
+    assert payment not in shown
+    assert "2 of 200 payments" in shown
+    assert re.search(rf"{payment} +captured +Captured +\$119\.98 +\$119\.98", piped.out)
+    assert (piped.err, "\x1b" in piped.out) == ("", False)
+    assert re.search(r"\x1b\]8;[^;]*;(http://\S+)\x1b\\\1\x1b\]8;;", created), "a link that can be clicked, on one line"
+
+
 def test_help_does_not_import_http_library(start, finish):
     program = """
 import sys
