@@ -99,7 +99,7 @@ class TestSvg:
 
         assert {"Created, by day", "Number of sessions", "Day, UTC", "approved", "pending", "2026-01-01"} <= {*shown}
 
-    @pytest.mark.parametrize("number", [1, 10, 60, 366])
+    @pytest.mark.parametrize("number", [1, 10, 57, 60, 366])
     def test_every_day_has_a_tick_and_labels_do_not_touch(self, number):
         svg = draw_svg([timeline(number)], None)
         root = ET.fromstring(svg)
@@ -163,7 +163,9 @@ class TestPng:
     @pytest.mark.parametrize(("theme", "at"), [("light", 0), ("dark", 1)])
     def test_picture_has_the_colors_of_its_theme(self, theme, at):
         image = pytest.importorskip("PIL.Image", reason="the extra png is not installed")
-        bars = BarChart(title="Status", label_axis="l", value_axis="v", bars=[("a", {"approved": 2}), ("b", {})])
+        bars = BarChart(
+            title="Status", label_axis="l", value_axis="v", bars=[("a", {"approved": 2}), ("b", {"approved": 0})]
+        )
         png = draw_png([timeline(60), bars], theme)
 
         with image.open(io.BytesIO(png)) as picture:

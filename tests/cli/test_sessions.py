@@ -92,7 +92,7 @@ class TestList:
             "email",
         ]
         local = format_local(datetime(2026, 1, 2, tzinfo=UTC)).split()
-        assert row.split() == ["qs_1", "pending", *local, "u", "a@example.com"]
+        assert plain(row).split() == ["qs_1", "pending", *local, "u", "a@example.com"]
         assert done.err == "1 of 2 sessions, page 1 of 2; --limit N, --all or --page 2 shows more\n"
 
     def test_page_without_pagination_shows_no_position(self, truemed, terminal, emulator):
@@ -184,10 +184,9 @@ class TestGet:
         done = truemed("sessions", "get", id, out=terminal())
 
         shown = [line.split() for line in map(plain, done.out.splitlines()) if line.strip()]
-        *values, (_, _, *unset) = shown
-        assert {line[0] for line in values} | {name.rstrip(",") for name in unset} >= {*FIELDS}
-        assert ["user_name", "Ada", "Example"] in values
-        assert ["fee", "1.5"] in values
+        assert {word.rstrip(",") for line in shown for word in line} >= {*FIELDS}
+        assert ["user_name", "Ada", "Example"] in shown
+        assert ["fee", "1.5"] in shown
 
     def test_get_without_id_exits_2(self, truemed):
         done = truemed(*EMULATOR, "sessions", "get")

@@ -72,7 +72,7 @@ class TestWidths:
         assert "…" not in shown
 
     def test_narrow_table_shortens_ids_before_it_leaves_columns_out(self):
-        shown = show(pick("id", "status", "total_amount"), ("id", "status", "total_amount"), 50)
+        shown = show(pick("id", "status", "total_amount"), ("id", "status", "total_amount"), 56)
 
         assert "5b0d2a3e…1d0f6c11" in shown
         assert "No room" not in shown

@@ -50,8 +50,8 @@ def test_terminal_shows_waits_and_a_table(emulator):
     assert code == 0
     assert "rate limited; waiting 1." in shown
     assert "s (attempt 2 of 3)\n" in shown
-    assert "qualification_session_id" in shown
-    assert "page 1 of 1; 1 session in total" in shown
+    assert "created_at" in shown
+    assert "1 session\n" in shown
 
 
 def test_terminal_shows_the_servers_message(emulator):

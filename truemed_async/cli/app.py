@@ -24,9 +24,11 @@ from cyclopts.exceptions import UnknownCommandError
 
 from truemed_async import __version__
 from truemed_async._warnings import TruemedWarning
-from truemed_async.cli.connection import Context, EnvironmentName, Target
+from truemed_async.cli.connection import Context, Target
+from truemed_async.cli.failures import report_error
 from truemed_async.cli.files import FileOutput
-from truemed_async.cli.options import LITERAL, Count, Text
+from truemed_async.cli.help import describe_command, format_examples
+from truemed_async.cli.options import GlobalOptions
 from truemed_async.cli.output import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
 from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
@@ -174,19 +176,7 @@ def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
         options: GlobalOptions = NO_OPTIONS,
     ) -> int | None:
-        command, bound, ignored = app.parse_args(tokens)
-        target = Target(env=env, base_url=base_url, sessions=sessions, seed=seed, print_note=streams.print_message)
-        context = Context(target, streams)
-        try:
-            for options in bound.arguments.values():
-                if isinstance(options, FileOutput):
-                    options.claim(streams)
-            return run_command(
-                command, *bound.args, **bound.kwargs, **({"context": context} if "context" in ignored else {})
-            )
-        except InvalidArgumentError as error:
-            message = name_options(str(error), app, tokens)
-        raise InvalidArgumentError(message)
+        return launch_command(app, streams, tokens, options)
 
     launch.__doc__ = LAUNCH_HELP
     app.meta.default(launch)
@@ -202,6 +192,9 @@ def launch_command(app: App, streams: Streams, tokens: Sequence[str], options: G
         raise ConfigurationError(_refuse_options(names, app, tokens))
     internal: dict[str, Any] = {"context": Context(target, streams), "streams": streams}
     try:
+        for option in bound.arguments.values():
+            if isinstance(option, FileOutput):
+                option.claim(streams)
         return run_command(
             command, *bound.args, **bound.kwargs, **{name: internal[name] for name in internal if name in ignored}
         )

@@ -13,7 +13,18 @@ import truemed_async
 from truemed_async.cli.connection import Context
 from truemed_async.cli.fields import RowLayout
 from truemed_async.cli.mutations import confirm, execute, prepare_response, require_terminal
-from truemed_async.cli.options import CONTEXT, MANY, NO_VALUES, Flag, Ids, RequiredText, Text, or_unset
+from truemed_async.cli.options import (
+    CONTEXT,
+    LITERAL,
+    MANY,
+    NO_VALUES,
+    Eligibility,
+    Flag,
+    Ids,
+    RequiredText,
+    Text,
+    or_unset,
+)
 from truemed_async.cli.output import EXIT_FAILURE, pluralize
 from truemed_async.cli.progress import collect_rows
 from truemed_async.cli.resources import Filters, ResourceCommands

@@ -5,12 +5,14 @@ from typing import Annotated
 import attrs
 from cyclopts import App
 
-from truemed_async.cli.options import CONTEXT, ListFormat
-from truemed_async.cli.output import Streams, render_rows
+from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.options import CONTEXT
+from truemed_async.cli.output import Streams
 from truemed_async.cli.profiles import Profile, config_path, read_profiles
+from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
 from truemed_async.errors import ConfigurationError
 
-COLUMNS = tuple(field.name for field in attrs.fields(Profile))
+PROFILES = RowLayout(columns=tuple(field.name for field in attrs.fields(Profile)))
 
 
 def make_app() -> App:
@@ -27,23 +29,22 @@ def show_path(*, streams: Annotated[Streams, CONTEXT]) -> None:
     streams.print_data(str(config_path()))
 
 
-def list_profiles(*, format: ListFormat = None, streams: Annotated[Streams, CONTEXT]) -> None:
-    """List the profiles, and where the API key of each is.
+def list_profiles(*, output: RowOutput = ROW_OUTPUT, streams: Annotated[Streams, CONTEXT]) -> None:
+    """List the profiles, and where the API key of each is."""
+    target = output.prepare(streams, PROFILES)
+    target.write(
+        [attrs.asdict(profile) for profile in read_profiles().values()], empty=f"{config_path()} has no profiles"
+    )
 
-    Args:
-        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
-    """
-    render_rows(streams, [attrs.asdict(profile) for profile in read_profiles().values()], format, COLUMNS)
 
-
-def show_profile(name: str, /, *, format: ListFormat = None, streams: Annotated[Streams, CONTEXT]) -> None:
+def show_profile(name: str, /, *, output: RowOutput = ROW_OUTPUT, streams: Annotated[Streams, CONTEXT]) -> None:
     """Show a profile. `truemed whoami` shows what applies to a command.
 
     Args:
         name: The name of the profile.
-        format: table, json (one array), jsonl (one object a line) or csv. Default: table on a terminal, else jsonl.
     """
+    target = output.prepare(streams, PROFILES)
     profile = read_profiles().get(name)
     if profile is None:
         raise ConfigurationError(f"there is no such profile in {config_path()}; see truemed config list")
-    render_rows(streams, [attrs.asdict(profile)], format, COLUMNS)
+    target.write_object(attrs.asdict(profile))

@@ -20,9 +20,12 @@ EXAMPLES: Mapping[str, str] = {
     "sessions list": """
         truemed sessions list --status approved --page-size 5
         truemed sessions list --search example.com --format csv
+        truemed sessions list --limit 100 --json id,status
+        truemed sessions list --all --output sessions.csv
     """,
     "sessions get": """
         truemed sessions get qs_abc123 qs_def456
+        truemed sessions get qs_abc123 --json id,status,expires_at
     """,
     "sessions export": """
         truemed sessions export --output sessions.csv
@@ -31,6 +34,7 @@ EXAMPLES: Mapping[str, str] = {
     "sessions summary": """
         truemed sessions summary
         truemed sessions summary --month 2026-10 --format csv
+        truemed sessions summary --output summary.svg
     """,
     "sessions update": """
         truemed sessions update qs_abc123 --user-id user-42 --metadata '{"order": 1001}'
@@ -40,6 +44,7 @@ EXAMPLES: Mapping[str, str] = {
     """,
     "sessions expiring": """
         truemed sessions expiring --within 30d
+        truemed sessions expiring --within 30d --output expiring.svg --theme dark
         truemed sessions expiring --within 7d --qualification-id tm_qual_abc123 --format csv
     """,
     "sessions mirror": """
@@ -52,6 +57,7 @@ EXAMPLES: Mapping[str, str] = {
     "payments list": """
         truemed payments list --status captured --page-size 5
         truemed payments list --search example.com --include-order-items --format csv
+        truemed payments list --columns id,status,total_amount
     """,
     "payments get": f"""
         truemed payments get {PAYMENT}
@@ -84,6 +90,7 @@ EXAMPLES: Mapping[str, str] = {
     """,
     "payments holds": """
         truemed payments holds --within 7d
+        truemed payments holds --within 7d --format chart
     """,
     "payments cancel-stale": """
         truemed payments cancel-stale --older-than 7d --dry-run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias, cast, get_args
+from typing import Any, TypeAlias, cast, get_args
 
 import attrs
 
@@ -17,7 +17,7 @@ Path = tuple[str, ...]
 FieldTree: TypeAlias = "Mapping[str, FieldTree | None]"
 """The names of fields, each with those of the object that it holds, or ``None``."""
 
-_ANY: Final[FieldTree] = {}  # of an object whose fields are not known
+_ANY: Mapping[str, FieldTree | None] = {}  # of an object whose fields are not known
 
 
 @attrs.frozen(kw_only=True)

@@ -97,6 +97,7 @@ def open_output(streams: Streams, output: FileOutput, *, is_text: bool = True) -
         else:
             with _replace_file(target) as opened:
                 yield opened
+            streams.print_message(f"wrote {output.output}")
     except OSError as error:
         if isinstance(target, int):
             raise

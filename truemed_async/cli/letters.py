@@ -1,11 +1,12 @@
 """``truemed sessions find-valid`` and ``expiring``: who holds a Letter of Medical Necessity, and whose ends soon."""
 
-from collections import Counter, defaultdict
-from datetime import UTC, date, datetime, timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import truemed_async
-from truemed_async.cli.charts import CHARTABLE_OUTPUT, ChartableOutput, make_timeline, write_rows
+from truemed_async.cli.chart_output import CHARTABLE_OUTPUT, ChartableOutput, write_rows
+from truemed_async.cli.charts import make_timeline
 from truemed_async.cli.connection import Context
 from truemed_async.cli.fields import RowLayout
 from truemed_async.cli.options import CONTEXT, RequiredText, Text, parse_duration
@@ -76,10 +77,8 @@ One request is sent for each day.
     async with context.target.connect() as client:
         expiring = client.qualification_sessions.iter_expiring(now, now + _parse_within(within))
         await collect_rows(streams, expiring, sessions)
-    days: defaultdict[date, Counter[str]] = defaultdict(Counter)
-    for session in sessions:
-        if session.expires_at is not None:
-            days[session.expires_at.astimezone(UTC).date()]["approved"] += 1
+    ends = Counter(each.expires_at.astimezone(UTC).date() for each in sessions if each.expires_at is not None)
+    days = {day: {"approved": number} for day, number in ends.items()}
     title = f"{pluralize(len(sessions), 'Letter')} that expire within {within}"
     write_rows(
         target,

@@ -11,7 +11,6 @@ import attrs
 import orjson
 from cyclopts import Parameter
 
-import truemed_async
 from truemed_async.cli.fields import RowLayout
 from truemed_async.cli.options import FLAG
 from truemed_async.cli.output import EXIT_FAILURE

@@ -65,7 +65,6 @@ Eligibility = Literal[
     "approved_with_lmn",
     "pre_approved",
 ]
-ListFormat = Annotated[Literal["table", "json", "jsonl", "csv"] | None, LITERAL]
 
 _DURATION = re.compile(r"([0-9]{1,5})([wdh])\Z")
 _DOLLARS = re.compile(r"[0-9]{1,13}\.[0-9]{2}\Z")

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from truemed_async._files import flush_all, write_all
 from truemed_async._sensitive import Sensitive
-from truemed_async.errors import ConfigurationError, InvalidArgumentError, TruemedError
+from truemed_async.errors import APIError, ConfigurationError, InvalidArgumentError, TruemedError
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -44,12 +44,14 @@ class Streams:
         err: Standard error.
         source: Standard input.
         bars: The consoles of the progress bars that are drawn now: messages appear above them.
+        has_details: Whether errors include the server's messages, which may quote personal data, without a terminal.
     """
 
     out: TextIO
     err: TextIO
     source: TextIO | None = attrs.field(factory=lambda: sys.stdin)
     bars: list[Console] = attrs.field(factory=list[Console], eq=False, repr=False)
+    has_details: bool = False
 
     @classmethod
     def standard(cls) -> Streams:

@@ -9,7 +9,8 @@ import attrs
 from cyclopts import App, Parameter
 
 import truemed_async
-from truemed_async.cli.charts import CHARTABLE_OUTPUT, BarChart, ChartableOutput, make_timeline, write_rows
+from truemed_async.cli.chart_output import CHARTABLE_OUTPUT, ChartableOutput, write_rows
+from truemed_async.cli.charts import BarChart, make_timeline
 from truemed_async.cli.connection import Context
 from truemed_async.cli.fields import RowLayout
 from truemed_async.cli.mutations import (
@@ -26,6 +27,9 @@ from truemed_async.cli.options import (
     NO_VALUES,
     Flag,
     Items,
+    PaymentKind,
+    PaymentStatus,
+    RefundReason,
     RequiredText,
     Text,
     or_unset,

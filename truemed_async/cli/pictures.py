@@ -42,7 +42,7 @@ YELLOW: Final[Colors] = ("#d4a72c", "#e3b341")
 RED: Final[Colors] = ("#cf222e", "#f85149")
 GRAY: Final[Colors] = ("#8c959f", "#8b949e")
 
-STATUS_COLORS: Final[Mapping[str, Colors]] = {
+STATUS_COLORS: Mapping[str, Colors] = {
     "approved": GREEN,
     "captured": GREEN,
     "eligible": GREEN,
@@ -291,10 +291,10 @@ def _svg_of(shape: Shape, used: Sequence[Colors]) -> str:
             return f'<rect {place} class="{name}"><title>{escape(printable(title))}</title></rect>'
         case Rule(x=x, y=y, to_x=to_x, to_y=to_y):
             return f'<path d="M{_number(x)} {_number(y)}L{_number(to_x)} {_number(to_y)}" class="l{name}"/>'
-        case Label(x=x, y=y, text=text, anchor=anchor, size=size, is_bold=is_bold):
-            font = f" style={quoteattr(f'font-size:{size}px;font-weight:600')}" if is_bold else ""
-            place = f'x="{_number(x)}" y="{_number(y)}" text-anchor="{anchor}"'
-            return f'<text {place} class="{name}"{font}>{escape(printable(text))}</text>'
+        case _:
+            font = f" style={quoteattr(f'font-size:{shape.size}px;font-weight:600')}" if shape.is_bold else ""
+            place = f'x="{_number(shape.x)}" y="{_number(shape.y)}" text-anchor="{shape.anchor}"'
+            return f'<text {place} class="{name}"{font}>{escape(printable(shape.text))}</text>'
 
 
 def _number(value: float) -> str:

@@ -29,7 +29,7 @@ from truemed_async.cli.output import (
 from truemed_async.cli.progress import ShowProgress, can_show_progress, progress_bar
 from truemed_async.cli.rows import ROW_OUTPUT, RowOutput, RowTarget
 from truemed_async.cli.summary import SUMMARY_OUTPUT, SummaryOutput
-from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
+from truemed_async.errors import APIError, CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
 if TYPE_CHECKING:
     from truemed_async import Outcome, Stream
@@ -123,7 +123,11 @@ class ResourceCommands:
                 annotations["filters"] = self.filters
             if "period" in annotations and not self.has_since:
                 annotations["period"] = Annotated[Period, Parameter(parse=False)]
-            command.__doc__ = help.format(nouns=f"{self.noun}s", ids=self.ids, note=self.note).replace(" \n", "\n")
+            command.__doc__ = help.format(
+                nouns=f"{self.noun}s",
+                ids=self.ids,
+                note=self.note,
+            ).replace(" \n", "\n")
             app.command(command, name=name)
 
     @property
@@ -299,6 +303,8 @@ async def show_outcomes(target: RowTarget, outcomes: "Stream[Outcome[Any]]", cho
                     # A refused id may be anything, for example an e-mail address, so only its position is shown.
                     label = outcome.id if isinstance(outcome.error, CallError) else chosen.labels[number - 1]
                     target.streams.print_message(f"error: {label}: {outcome.error}")
+                    if isinstance(outcome.error, APIError):
+                        target.streams.print_server_message(outcome.error)
                 show(number)
     return min(map(exit_code_of, errors), default=0)
 

@@ -10,7 +10,7 @@ from truemed_async.cli.connection import Context
 from truemed_async.cli.letters import find_valid, list_expiring
 from truemed_async.cli.mirror import mirror_sessions
 from truemed_async.cli.mutations import prepare_response
-from truemed_async.cli.options import CONTEXT, Flag, Text, or_unset, parse_return_url
+from truemed_async.cli.options import CONTEXT, LITERAL, Flag, SessionStatus, Text, or_unset, parse_return_url
 from truemed_async.cli.resources import Filters, ResourceCommands
 from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
 

@@ -10,16 +10,15 @@ import attrs
 import orjson
 from cyclopts import Parameter
 
-from truemed_async.cli.charts import (
+from truemed_async.cli.chart_output import (
     THEME,
-    BarChart,
     ChartFormat,
     ChartTarget,
     make_chart_target,
-    make_timeline,
     resolve_chart_format,
     validate_theme,
 )
+from truemed_async.cli.charts import BarChart, make_timeline
 from truemed_async.cli.files import FileOutput, open_output
 from truemed_async.cli.options import LITERAL
 from truemed_async.cli.output import Streams, pluralize

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import orjson
@@ -350,10 +350,3 @@ def _print_table(console: Console, parts: Sequence[Any], indent: int, dollars: C
     names = [name for name in names if any(row.get(name) not in (None, (), [], {}) for row in rows)]
     table = make_table([[row.get(name) for name in names] for row in rows], names, console.width - indent, dollars)
     console.print(Padding(table, (0, 0, 0, indent), expand=False), crop=False)
-
-
-def model_of(name: str) -> type[Model]:
-    """Return a model of the library by its name."""
-    import truemed_async  # noqa: PLC0415  # loads the models: not for --help
-
-    return cast("type[Model]", getattr(truemed_async, name))
