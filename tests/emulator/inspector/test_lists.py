@@ -183,6 +183,12 @@ class TestRows:
         paid(emulator)
         assert buttons(look()) == (["open_dispute", "close_dispute"], ["refund", "lose_dispute"])
 
+    def test_summary_is_beside_a_status_that_tells_less(self, emulator, look):
+        id = paid(emulator)
+        assert "Captured" not in look().text
+        emulator.state.payment_sessions.refund(id, 1)
+        assert "Partially Refunded" in look().text
+
     def test_token_rows_are_shown(self, emulator, look):
         emulator.state.payment_tokens.add()
         emulator.state.provision_requests.create()

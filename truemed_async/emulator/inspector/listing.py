@@ -161,6 +161,7 @@ class RowCells:
     name: str
     href: str
     status: str
+    summary: str
     tone: Tone
     cells: tuple[Shown, ...]
     buttons: Sequence[Button]
@@ -176,8 +177,21 @@ def read_rows(context: EmulatorContext, kind: Kind, query: ListQuery) -> ListPag
 
 def columns_of(context: EmulatorContext, kind: Kind) -> tuple[str, ...]:
     """Return the members in the columns of a list, the time of creation last."""
-    members = [name for name, member in kind.store(context).entity.members().items() if member.column]
+    # A summary is shown beside the status.
+    entity = kind.store(context).entity
+    members = [name for name, member in entity.members().items() if member.column and name != "status_summary"]
     return tuple(sorted(members, key=lambda name: name == "created_at"))
+
+
+def _in_words(name: str, value: object) -> object:
+    """Return a value of an enumeration as words, which may be on several lines."""
+    return value.replace("_", " ") if name in {"kind", "type"} and isinstance(value, str) else value
+
+
+def summary_of(row: Row) -> str:
+    """Return the ``status_summary`` of a payment session where it tells more than the status; empty otherwise."""
+    summary = getattr(row, "status_summary", "")
+    return summary if summary.lower() != row.status and row.status != "pending" else ""
 
 
 def cells_of(
@@ -193,9 +207,13 @@ def cells_of(
         name=shorten(row.id, limit),
         href="" if small and len(href) > 10 * limit else href,
         status=shorten(row.status, limit),
+        summary=summary_of(row),
         tone=tone(row.status),
         cells=tuple(
-            attrs.evolve(show(name, value, now, limit), href="" if small else find_reference(context, name, value))
+            attrs.evolve(
+                show(name, _in_words(name, value), now, limit),
+                href="" if small else find_reference(context, name, value),
+            )
             for name, value in values
         ),
         buttons=() if small else buttons_of(context, kind, row),

@@ -42,6 +42,7 @@ from truemed_async.emulator.inspector.listing import (
     read_deliveries,
     read_requests,
     read_rows,
+    summary_of,
 )
 from truemed_async.emulator.inspector.timeline import read_timeline
 from truemed_async.emulator.resources.payment_sessions import EmulatedPaymentSession
@@ -112,7 +113,7 @@ def list_view(context: EmulatorContext, kind: Kind, query: Mapping[str, str]) ->
             "store_actions": [action.name for action in store_actions if not action.params.properties],
             "statuses": kind.statuses,
             "sizes": SIZES,
-            "search_label": "Search in all texts, such as an id or an e-mail address",
+            "search_label": "Search ids, names and other texts",
         },
         compact=shorten_rows if page.query.size == DEFAULT_SIZE else None,
     )
@@ -140,7 +141,7 @@ def object_view(context: EmulatorContext, kind: Kind, id: str) -> View:
             "path": kind.object_path(row.id),
             "status": shorten(row.status, 40),
             "status_tone": tone(row.status),
-            "summary": data.get("status_summary", ""),
+            "summary": summary_of(row),
             "amount": None if amount is None else show("amount", amount, now),
             "created": show("created_at", row.created_at, now),
             "buttons": buttons_of(context, kind, row),
