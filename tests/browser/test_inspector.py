@@ -106,7 +106,7 @@ def test_pages_search_and_order_of_a_list(page, visit):
     expect(page.locator("table.list tbody th a").first).not_to_have_text(first)
     page.get_by_role("link", name="Previous").click()
     expect(page.locator("table.list tbody th a").first).to_have_text(first)
-    page.get_by_label("Order").select_option("oldest first")
+    page.get_by_label("First").select_option("oldest")
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="2", exact=True).click()
     expect(page.locator("table.list tbody th a").last).to_have_text(first)
