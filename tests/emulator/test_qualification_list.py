@@ -141,3 +141,36 @@ def test_keeps_a_bounded_number_of_listings(emulator, api):
     for number in range(40):
         assert api.ids(f"?user_id={number}") == []
     assert len(emulator.state.qualification_sessions.table._listings) <= 32
+
+
+def test_rows_are_listed_as_they_are_now(emulator, api):
+    """Serialized rows are cached, but never shown after the row has changed, was replaced, or is gone."""
+    sessions = emulator.state.qualification_sessions
+    fill(emulator, 3, status="pending")
+    assert [row["status"] for row in api.list().json["qualification_sessions"]] == ["pending"] * 3
+    sessions.start_review("qs_001")
+    sessions.change("qs_002", source="email")
+    assert [(row["status"], row["source"]) for row in api.list().json["qualification_sessions"]] == [
+        ("pending", "email"),
+        ("processing", None),
+        ("pending", None),
+    ]
+    sessions.remove("qs_001")
+    sessions.add(qualification_session_id="qs_001", created_at=T0, status="rejected")
+    sessions.load([row for row in sessions.rows if row.id != "qs_000"])
+    listed = [(row["qualification_session_id"], row["status"]) for row in api.list().json["qualification_sessions"]]
+    assert listed == [("qs_002", "pending"), ("qs_001", "rejected")]
+
+
+def test_a_listed_row_equals_the_row_that_is_read_by_its_id(emulator, api):
+    fill(emulator, 1, status="approved", expires_at=T0, eligible_amount=1.5, user_name="Zoë “Z” 😀")
+    (listed,) = api.list().json["qualification_sessions"]
+    assert listed == emulator.state.qualification_sessions.get("qs_000").serialize()
+
+
+def test_keeps_a_bounded_number_of_serialized_rows(emulator, api, monkeypatch):
+    monkeypatch.setattr("truemed_async.emulator.store.MAX_CACHED_ROWS", 10)
+    fill(emulator, 25)
+    for page in range(1, 6):
+        assert len(api.ids(f"?page_size=5&page={page}")) == 5
+        assert len(emulator.state.qualification_sessions.table._serialized) <= 10

@@ -23,7 +23,7 @@ def _redacted(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]
     return tuple((name, "REDACTED" if name.lower() in _SECRET_HEADERS else value) for name, value in headers)
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
 class LoggedRequest:
     """One received request and the status of its response.
 

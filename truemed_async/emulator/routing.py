@@ -194,6 +194,11 @@ class Group:
             by_path = self._templates if "{" in route.path else self._static
             by_path.setdefault(route.path, {})[route.method] = route
 
+    @property
+    def static_paths(self) -> Iterable[str]:
+        """The paths without parameters."""
+        return self._static
+
     def owns(self, path: str) -> bool:
         """Return whether a raw path belongs to the group, with a route or without one."""
         return path in self._static or path.startswith(self.prefixes) or bool(self._find(path)[0])
@@ -227,7 +232,12 @@ class Router:
     def __init__(self, *groups: Group) -> None:
         """Keep the groups; the first one that owns a path is chosen."""
         self._groups = groups
+        # To ask every group again for each request would take as long as a small response.
+        self._by_static_path = {path: self._first_owner(path) for group in groups for path in group.static_paths}
 
     def group(self, path: str) -> Group:
         """Return the group of a raw path."""
+        return self._by_static_path.get(path) or self._first_owner(path)
+
+    def _first_owner(self, path: str) -> Group:
         return next(group for group in self._groups if group.owns(path))

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVar, cast
 
 import attrs
+import orjson
 from cattrs.preconf.json import make_converter
 
 from truemed_async.emulator.clock import Clock, utc_milliseconds
@@ -22,6 +23,8 @@ from truemed_async.emulator.schema import Object
 
 # Filtered listings are cached until a row changes, so that reading page after page filters once.
 MAX_CACHED_LISTINGS: Final = 32
+# Serialized rows are cached, because clients read the same ones again and again: about 1 KB each.
+MAX_CACHED_ROWS: Final = 200_000
 # A row without a time of creation is listed after all others.
 _NO_CREATION_TIME: Final = datetime.min.replace(tzinfo=UTC)
 _CONVERTER: Final = make_converter(detailed_validation=False)
@@ -53,6 +56,10 @@ class Row(Protocol):
         """The current state of the row's state machine."""
         ...
 
+    def serialize(self) -> Mapping[str, Any]:
+        """Return the row as it is in a response."""
+        ...
+
 
 R = TypeVar("R", bound=Row)
 
@@ -79,6 +86,7 @@ class Table(Generic[R]):
     def __init__(self, rows: Iterable[R] = ()) -> None:
         """Start with these rows."""
         self._listings: dict[Filters[R], Sequence[R]] = {}
+        self._serialized: dict[str, tuple[R, orjson.Fragment]] = {}
         self._replicas: weakref.WeakSet[Replica[R]] = weakref.WeakSet()
         self._set_rows(rows)
 
@@ -116,6 +124,16 @@ class Table(Generic[R]):
         found = self.matching(filters)
         return found[start:stop], len(found)
 
+    def serialize(self, row: R) -> orjson.Fragment:
+        """Return a row as it is in a response, in JSON."""
+        cached = self._serialized.get(row.id)
+        # Rows are immutable: another one with this id is an older or a newer version.
+        if cached is None or cached[0] is not row:
+            if len(self._serialized) == MAX_CACHED_ROWS:
+                self._serialized.clear()
+            cached = self._serialized[row.id] = row, orjson.Fragment(orjson.dumps(row.serialize()))
+        return cached[1]
+
     def put(self, row: R) -> None:
         """Add a row, or replace the one with its id and ``created_at``."""
         if row.id not in self._rows:
@@ -132,6 +150,7 @@ class Table(Generic[R]):
         """Replace all rows; replicas have them at once."""
         self._set_rows(rows)
         self._listings.clear()
+        self._serialized.clear()
         for replica in self._replicas:
             replica.load(self._rows.values())
 

@@ -114,7 +114,7 @@ def list_items(state: State, request: Request) -> object:
     """List Catalog Items."""
     eligibility: str | None = request.query["eligibility"]
     filters = None if eligibility is None else _Filters(eligibility)
-    return state.paginate(state.catalog_items, request, "data", EmulatedCatalogItem.serialize, filters)
+    return state.paginate(state.catalog_items, request, "data", filters)
 
 
 @ROUTES.route(

@@ -597,7 +597,7 @@ def list_sessions(state: State, request: Request) -> object:
         return row
 
     filters = _Filters(search) if search else None
-    return state.paginate(state.payment_sessions, request, "payment_sessions", serialize, filters)
+    return state.paginate(state.payment_sessions, request, "payment_sessions", filters, serialize)
 
 
 @ROUTES.route(

@@ -378,7 +378,7 @@ def list_tokens(state: State, request: Request) -> object:
         card_expires=None if month is None else (int(month[:4]), int(month[5:])),
         lmn_expires=request.query["lmn_expires_before"],
     )
-    return state.paginate(state.payment_tokens, request, "payment_tokens", EmulatedPaymentToken.serialize, filters)
+    return state.paginate(state.payment_tokens, request, "payment_tokens", filters)
 
 
 @ROUTES.route(

@@ -268,7 +268,6 @@ def list_sessions(state: State, request: Request) -> object:
         state.qualification_sessions,
         request,
         "qualification_sessions",
-        EmulatedQualificationSession.serialize,
         None if filters == _Filters() else filters,
     )
 

@@ -224,7 +224,7 @@ _DAYS: Final = MappingProxyType(
 def list_payouts(state: State, request: Request) -> object:
     """List Reconciliation Payouts."""
     filters = _PayoutFilters(request.query["start_date"], request.query["end_date"])
-    return state.paginate(state.payouts, request, "payouts", EmulatedPayout.serialize, filters)
+    return state.paginate(state.payouts, request, "payouts", filters)
 
 
 @ROUTES.route(
@@ -249,4 +249,4 @@ def list_transactions(state: State, request: Request) -> object:
         payout_ids=None if ids is None else frozenset(ids),
         pending=request.query["include_pending_payouts"],
     )
-    return state.paginate(state.transactions, request, "transactions", EmulatedTransaction.serialize, filters)
+    return state.paginate(state.transactions, request, "transactions", filters)

@@ -197,16 +197,19 @@ class State:
         store: Store[R],
         request: Request,
         key: str,
-        serialize: Callable[[R], object],
         filters: Filters[R] | None = None,
+        serialize: Callable[[R], object] | None = None,
     ) -> Mapping[str, object]:
-        """Return the requested page of a listing, its serialized rows under ``key``."""
+        """Return the requested page of a listing, its rows under ``key``: as ``serialize`` returns them, or their own.
+
+        Give ``serialize`` if the response depends on more than the row.
+        """
         page: int = request.query["page"]
         # Truemed does not document its largest page: a larger size is reduced to ours, and the response says so.
         page_size: int = min(request.query["page_size"], self.max_page_size)
         rows, count = self.page(store, filters, (page - 1) * page_size, page * page_size)
         return {
-            key: [serialize(row) for row in rows],
+            key: list(map(serialize or store.table.serialize, rows)),
             "pagination": {
                 "count": count,
                 "current_page": page,
