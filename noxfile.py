@@ -19,7 +19,7 @@ nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.stop_on_first_error = False
 # Not among the default sessions: those that run for a long time, or measure.
-nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "browser", "tests"]
+nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "instructions", "browser", "tests"]
 
 WORKERS = str((os.cpu_count() or 1) + 1)  # tests also wait
 SOURCES = ",dlt,spark"  # the extras of truemed_async.sources: large, and tested on one Python
@@ -168,9 +168,30 @@ def bench(session: nox.Session) -> None:
 
     A name after ``--`` runs a part, and writes nothing; ``--quick`` only shows that everything runs.
     """
-    session.install("-e", ".[arrow,cli,dlt,speed]", *group("bench"))
+    # The servers of the stores are those of the tests.
+    session.install("-e", ".[arrow,cli,dlt,speed]", *group("tests"), *group("bench"))
     arguments = session.posargs or ["--docs", "--json", str(Path(session.create_tmp(), "figures.json"))]
     session.run("python", "-m", "tests.benchmarks.run", *arguments)
+
+
+@nox.session
+def instructions(session: nox.Session) -> None:
+    """Count the instructions of decoding, a call, a delivery and a CSV row: 5 % more than the committed is a failure.
+
+    They are compared on the committed toolchain only, and printed on others. ``--update`` commits others.
+    """
+    if shutil.which("valgrind") is None:
+        warn("VALGRIND IS NOT INSTALLED: INSTRUCTIONS ARE NOT COUNTED")
+        return
+    session.install("-e", ".")
+    session.run("python", "-m", "tests.benchmarks.instructions", *session.posargs)
+
+
+@nox.session
+def curves(session: nox.Session) -> None:
+    """Measure how cost grows with what is in flight, pages, lists, threads and processes; draws docs/performance/."""
+    session.install("-e", ".")
+    session.run("python", "-m", "tests.benchmarks.curves", *(session.posargs or ["--docs"]))
 
 
 @nox.session

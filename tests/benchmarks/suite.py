@@ -234,6 +234,11 @@ class Contender:
         )
         stack.callback(self.process.communicate, timeout=120)
 
+    def wait(self) -> None:
+        """Wait until it says that it can begin."""
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+
     def measure(self, *command: object) -> Took:
         """Have it do one thing, and return the seconds of each unit of work."""
         assert self.process.stdin is not None
