@@ -52,7 +52,7 @@ STORES: Mapping[str, Callable[[str], Any]] = {
     "async-postgres-inbox": AsyncPostgresInbox,
     "sqlite": SQLiteDedupStore,
 }
-SLOW = {"sqlite": 5}
+SLOW = {"sqlite": 20}
 """These get one in so many deliveries."""
 WARM_UP = 100
 WATCHDOG = 300
