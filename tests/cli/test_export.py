@@ -132,7 +132,7 @@ def test_format_overrides_file_suffix(truemed, tmp_path):
         (("--output", "x.csv", "--since", "2024-02-30"), "--since must be YYYY-MM-DD"),
         ((), "--output"),
         (("--output", "x.csv", "--expires-at", "soon"), "YYYY-MM-DD"),
-        (("--output", "x.csv", "--status", ""), "status must not be empty"),
+        (("--output", "x.csv", "--user-id", ""), "--user-id must not be empty"),
     ],
 )
 def test_usage_error_leaves_no_file(truemed, tmp_path, monkeypatch, options, allowed):
