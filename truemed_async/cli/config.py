@@ -38,7 +38,9 @@ def list_profiles(*, output: RowOutput = ROW_OUTPUT, streams: Annotated[Streams,
 
 
 def show_profile(name: str, /, *, output: RowOutput = ROW_OUTPUT, streams: Annotated[Streams, CONTEXT]) -> None:
-    """Show a profile. `truemed whoami` shows what applies to a command.
+    """Show a profile.
+
+    To see which profile, key and server a command uses, run `truemed whoami`.
 
     Args:
         name: The name of the profile.
