@@ -48,7 +48,9 @@ class TestInjection:
         newest = emulator.state.qualification_sessions.rows[0]
         assert newest.source == '"><script>'
         assert opened.onward == f"{HOSTED}/qualification_sessions/{newest.id}"
-        assert newest.source not in unescape(shopper.get(opened.onward).text)
+        shown, ordinary = shopper.get(opened.onward), shopper.get(shopper.get(f"{LINK}?source=mail").onward)
+        assert newest.source not in unescape(shown.text)
+        assert shown.page.scripts == ordinary.page.scripts
 
     def test_raw_query_is_in_no_page(self, emulator, raw):
         """Browsers escape it; others do not."""
