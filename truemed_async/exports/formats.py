@@ -29,6 +29,9 @@ Format = Literal["csv", "jsonl", "parquet"]
 ROW_GROUP_SIZE = 65_536  # of all row groups but the last, so that the file does not depend on the size of pages
 
 
+_CELLS = frozenset({str, int, float, type(None)})  # what nearly all cells are, which the writer takes as it is
+
+
 @attrs.frozen(kw_only=True)
 class Encoding:
     """How rows become bytes, batch by batch.
@@ -89,6 +92,12 @@ def encode_csv(rows: Iterable[Iterable[Any]]) -> Sensitive[bytes]:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(map(_to_cell, row) for row in rows)
     return Sensitive(text.getvalue().encode())
+
+
+def _to_cells(rows: Iterable[Row], columns: Sequence[str]) -> list[list[Any]]:
+    return [
+        [value if (value := row[name]).__class__ in _CELLS else _to_cell(value) for name in columns] for row in rows
+    ]
 
 
 def _to_cell(value: Any) -> Any:
