@@ -29,13 +29,13 @@ def tree_of(module: str) -> ast.Module:
 
 # From the ground up: a floor may import those below it, and itself. A name stands for itself and what is inside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("_extras", "_files", "_sensitive", "_version", "_warnings"),
+    ("_extras", "_files", "_frozen", "_sensitive", "_version", "_warnings"),
     ("errors",),
     ("_validation",),
     ("links", "money", "options", "models"),
     ("_validation.configuration", "_validation.payments"),
     ("_core",),
-    ("_core.pipeline", "_core.transport", "_core.content_encoding", "rate_limits"),
+    ("_core.pipeline", "_core.transport", "_core.content_encoding", "_core.time_limit", "rate_limits"),
     ("webhooks",),
     ("endpoints",),
     ("resources",),

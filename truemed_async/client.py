@@ -248,8 +248,14 @@ class AsyncTruemed:
             CallError: The call failed.
         """
         options = _validate_options(options)
-        request = self.build_request(
-            endpoint, path=path, query=query, body=body, idempotency_key=idempotency_key, options=options
+        request = build_request(
+            self._state.base_url,
+            endpoint,
+            path=path,
+            query=query,
+            body=body,
+            idempotency_key=idempotency_key,
+            headers=options.headers,
         )
         del path, query, body
         settings = self._state.defaults

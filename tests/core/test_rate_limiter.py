@@ -225,3 +225,21 @@ def test_storm_keeps_the_server_busy_with_few_429(slots):
     assert served == 1000
     assert 0 < refused <= 0.15 * (served + refused)
     assert now - START < 2 * 1000 / 200
+
+
+def test_limiter_may_delay_from_a_refusal_until_the_limit_is_removed():
+    pacer = AdaptiveRateLimiter()
+    assert not pacer.may_delay
+    refuse(pacer, START)
+    assert pacer.may_delay
+    pacer.reserve(START + 59)
+    assert pacer.may_delay
+    pacer.reserve(START + 61)
+    assert not pacer.may_delay
+
+
+def test_limiter_may_delay_with_a_rate_or_a_gate():
+    assert AdaptiveRateLimiter(5).may_delay
+    pacer = AdaptiveRateLimiter()
+    pacer.on_rate_limited(START, generation=-1, retry_after=2)  # outdated: there is a gate, but no rate
+    assert pacer.may_delay

@@ -11,6 +11,7 @@ import random
 import re
 import sys
 import time
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import attrs
@@ -21,7 +22,7 @@ from truemed_async._core.failure import AttemptFailure
 from truemed_async._core.idempotency import IdempotencyKeyCache
 from truemed_async._core.rate_limiter import AdaptiveRateLimiter
 from truemed_async._core.request import Request
-from truemed_async._core.response import RawResponse, Response, read_response
+from truemed_async._core.response import RawResponse, Response, new_response, read_response
 from truemed_async._core.retry import Decision, RetryBudget, decide
 from truemed_async._core.shared_limiter import SharedLimiter, SharedLimitUnavailableError
 from truemed_async._warnings import warn
@@ -29,6 +30,7 @@ from truemed_async.errors import AttemptTimeoutError, CallError, CallOutcome, De
 from truemed_async.models import Model
 from truemed_async.options import Attempt, Hook, RetryPolicy, Timeouts, Validation
 
+_NO_SCOPE = nullcontext()
 _INDEX = re.compile(r"\[[0-9]+\]")
 
 
@@ -88,9 +90,13 @@ class Pipeline:
     async def send(self, request: Request, settings: CallSettings) -> Response[Any]:
         """Return the response, or raise the error of the call."""
         self._keys.check(request)
-        with attempt_log.CallScope(request, settings.hooks):
-            async with self._transport.bind():
+        with attempt_log.CallScope(request, settings.hooks) if settings.hooks else _NO_SCOPE:
+            slots = self._transport.bind()
+            await slots.acquire()
+            try:
                 result = await _Call(request, settings, self._transport, self.clock, self._limiter, self._budget).run()
+            finally:
+                slots.release()
             if not isinstance(result, CallError):
                 if settings.validation == "lenient":
                     self._warn_of_mismatches(request.endpoint.name, result.value)
@@ -138,7 +144,8 @@ class _Call:
         self.deadline = start + self.settings.timeouts.total
         failure: AttemptFailure | None = None
         while True:
-            if not await self._wait_for_rate_limit():
+            # Without a limit the first attempt of a call, which is mostly the only one, may start at once.
+            if (self.attempts or self.limiter.may_delay) and not await self._wait_for_rate_limit():
                 return self._error(failure or _DEADLINE_IN_QUEUE)  # an earlier failure says more than the wait
             attempt_start, generation = clock.monotonic(), self.limiter.generation
             self.attempts += 1
@@ -161,7 +168,7 @@ class _Call:
                 self.limiter.on_success(now)
                 self.budget.refund(self.retry_cost)
                 self._log(attempt_start, now, raw, None, None, None)
-                return Response(
+                return new_response(
                     value=value, status=raw.status, headers=raw.headers, request_id=raw.request_id,
                     attempts=self.attempts, elapsed=now - start, idempotency_key=request.idempotency_key,
                 )  # fmt: skip

@@ -50,6 +50,11 @@ class AdaptiveRateLimiter:
         self._window_count = 0
         self._measured = 0.0
 
+    @property
+    def may_delay(self) -> bool:
+        """Whether a request may have to wait. It is false until there is a limit or a ``Retry-After``."""
+        return self._rate is not None or self._next > 0 or self._gate > 0
+
     def reserve(self, now: float, *, until: float = math.inf) -> float | None:
         """Reserve the next slot and return the seconds to wait for it; ``None`` if it is not before ``until``."""
         if self._rate is not None and now - self._limited_at > RECOVERY_SECONDS:

@@ -14,6 +14,7 @@ import attrs
 
 from truemed_async._core.endpoint import Endpoint, Idempotency
 from truemed_async._core.failure import AttemptFailure
+from truemed_async._frozen import fast_constructor
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import (
     DOCUMENTED_CODES,
@@ -68,7 +69,7 @@ _BODILESS_STATUSES = frozenset({204, 205})
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, weakref_slot=False)
 class RawResponse:
     """Status, headers and decoded body. ``has_length`` says whether the server stated the length of the body."""
 
@@ -81,13 +82,15 @@ class RawResponse:
     def request_id(self) -> str | None:
         """The server's id of the request, if it sent one."""
         for name in _REQUEST_ID_HEADERS:
-            value = self.headers.get(name, "")[:200]
-            if _REQUEST_ID.match(value):  # it is printed and logged, so it must look like an id
+            value = self.headers.get(name)
+            if value is not None and _REQUEST_ID.match(
+                value := value[:200]
+            ):  # it is printed and logged, so it must look like an id
                 return value
         return None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Response(Generic[T]):
     """A typed response with its metadata.
 
@@ -108,6 +111,9 @@ class Response(Generic[T]):
     attempts: int
     elapsed: float
     idempotency_key: str | None
+
+
+new_raw_response, new_response = fast_constructor(RawResponse), fast_constructor(Response[Any])
 
 
 def read_response(raw: RawResponse, endpoint: Endpoint[T], now: float, *, lenient: bool = False) -> T | AttemptFailure:

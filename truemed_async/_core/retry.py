@@ -31,7 +31,8 @@ class RetryBudget:
 
     def refund(self, cost: int) -> None:
         """Return the cost of a retry that succeeded, or 1 for a call that needed none."""
-        self._balance = min(self.CAPACITY, self._balance + (cost or 1))
+        if self._balance < self.CAPACITY:
+            self._balance = min(self.CAPACITY, self._balance + (cost or 1))
 
 
 @attrs.frozen(kw_only=True)

@@ -34,6 +34,11 @@ class SharedLimiter(AdaptiveRateLimiter):
         self._retry_at = -math.inf
         self._failing = False
 
+    @property
+    def may_delay(self) -> bool:
+        """Always true: other processes may have set a limit."""
+        return True
+
     def on_success(self, now: float) -> None:
         """Record a request that was processed. The shared limit learns it with the next request."""
         super().on_success(now)

@@ -90,14 +90,10 @@ def encode_csv(rows: Iterable[Iterable[Any]]) -> Sensitive[bytes]:
     A leading ``=`` or ``@`` is data: escaping it for spreadsheets would change it for every other program.
     """
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(map(_to_cell, row) for row in rows)
+    csv.writer(text).writerows(
+        [value if value.__class__ in _CELLS else _to_cell(value) for value in row] for row in rows
+    )
     return Sensitive(text.getvalue().encode())
-
-
-def _to_cells(rows: Iterable[Row], columns: Sequence[str]) -> list[list[Any]]:
-    return [
-        [value if (value := row[name]).__class__ in _CELLS else _to_cell(value) for name in columns] for row in rows
-    ]
 
 
 def _to_cell(value: Any) -> Any:

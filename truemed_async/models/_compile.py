@@ -45,6 +45,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import attrs
 import orjson
 
+from truemed_async._frozen import mutable_subclass
 from truemed_async.models._enums import OpenEnum
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def compile_structure(cls: Any, converter: cattrs.Converter, strictness: Strictn
         "parse_datetime": parse_datetime,
         "new": object.__new__,
         "cls": origin,
-        "mutable": _mutable_subclass(origin),
+        "mutable": mutable_subclass(origin),
         "known": frozenset(names),
         "all_of": _emit_getter(names),
         "completed": _emit_defaults(required, defaults),
@@ -283,15 +284,6 @@ def _check_lines(hint: Any, name: str, variable: str, scope: dict[str, Any], con
         f"except StructureError as error: raise error.with_prefix({name!r})",
     ]
     return [f"if {variable} is not None:", *(f"    {line}" for line in lines)] if nullable else lines
-
-
-def _mutable_subclass(cls: type[Any]) -> type[Any]:
-    """Return a class with the layout of ``cls`` whose instances can be filled field by field."""
-    slots = tuple(slot for slot in vars(cls)["__slots__"] if slot != "__weakref__")
-    bases = vars(cls).get("__orig_bases__", cls.__bases__)  # a generic class needs its parameters
-    # Without both, the interpreter keeps the slow path of the frozen base class.
-    body = {"__slots__": slots, "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
-    return types.new_class(f"_{cls.__name__}", bases, exec_body=lambda namespace: namespace.update(body))
 
 
 def _field_types(cls: Any, origin: type[Any]) -> dict[str, Any]:

@@ -35,11 +35,12 @@ class ResourceProperty(property):
 
     def _get(self, client: Any) -> Any:
         resources: dict[str, Any] = client._resources  # noqa: SLF001
+        found = resources.get(self._name)
         # Threads that come first at the same time get the same object.
-        return resources[self._name] if self._name in resources else resources.setdefault(self._name, self.kind(client))
+        return resources.setdefault(self._name, self.kind(client)) if found is None else found
 
     def __get__(self, client: Any, owner: type | None = None) -> Any:
-        return self.kind if client is None else super().__get__(client, owner)
+        return self.kind if client is None else self._get(client)
 
 
 def add_resource_properties(client: C) -> C:
