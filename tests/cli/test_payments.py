@@ -487,7 +487,9 @@ class TestHolds:
         ]
         assert all(row["is_inferred"] for row in done.rows)
         assert truemed("payments", "holds", "--within", "5d", "--look-back", "36h").rows == []
-        assert ids[1] in truemed("payments", "holds", "--within", "5d", out=terminal()).out
+        person = truemed("payments", "holds", "--within", "5d", out=terminal(), err=terminal())
+        assert ids[1] in person.out
+        assert person.err.endswith("2 holds that may end within 5d\n")
         lines = list(csv.reader(io.StringIO(truemed("payments", "holds", "--within", "5d", "--format", "csv").out)))
         assert lines[0][:4] == ["id", "status", "total_amount", "ends_at"]
         assert datetime.fromisoformat(lines[1][3]) - now < timedelta(days=2)
