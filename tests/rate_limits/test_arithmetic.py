@@ -95,6 +95,17 @@ async def test_windows_are_exceeded_without_a_limit(make, clock):
     await limit.aclose()
 
 
+async def test_slots_are_granted_in_the_order_in_which_processes_ask(make, clock):
+    """So none is starved: whoever asks again is behind all that wait."""
+    processes, waits = [make(max_rate=10) for _ in range(4)], []
+    for turn in range(20):
+        clock[0] += 0.01
+        waits.append(clock[0] + (await reserve(processes[turn * turn % 4])).wait)
+    assert waits == pytest.approx([START + 0.01 + turn / 10 for turn in range(20)], abs=1e-4)
+    for limit in processes:
+        await limit.aclose()
+
+
 async def test_slot_after_the_deadline_is_not_reserved(make):
     limit = make(max_rate=1)
     assert (await reserve(limit)).wait == 0

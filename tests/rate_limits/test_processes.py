@@ -63,8 +63,6 @@ def test_configured_rate_avoids_nearly_every_429(limit, processes):
         assert server.count(200) == 80
         assert server.count(429) <= 3
     assert [result["failed"] for result in results] == [0] * processes
-    halves, ends = [result["half"] for result in results], [result["end"] for result in results]
-    assert max(halves) < min(ends), "one process waits until the others are done"
 
 
 def test_without_a_shared_limit_each_process_learns_the_same_429(processes):

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-import time
 import warnings
 
 from truemed_async import AsyncTruemed, RetryPolicy, Timeouts
@@ -26,9 +25,9 @@ def make_limit(spec, max_rate):
     return (RedisRateLimit if spec.startswith("redis://") else FileRateLimit)(spec, max_rate=max_rate)
 
 
-async def call(options, limit):
-    """Make the calls, ``concurrency`` at once; return when the last of them ended, and how many failed."""
-    left, failed, ends = options["calls"], 0, []
+async def call(options, limit, wait_for_others):
+    """Make the calls, ``concurrency`` at once; return how many failed."""
+    left, failed = options["calls"], 0
 
     async def work(client):
         nonlocal left, failed
@@ -39,7 +38,6 @@ async def call(options, limit):
             except Exception as error:
                 failed += 1
                 print(repr(error), file=sys.stderr)
-            ends.append(time.monotonic())
 
     async with AsyncTruemed(
         options["key"],
@@ -48,29 +46,40 @@ async def call(options, limit):
         retry=RetryPolicy(max_attempts=10),
         timeout=Timeouts(total=200),
     ) as client:
+        wait_for_others()
         await asyncio.gather(*(work(client) for _ in range(options["concurrency"])))
-    return {"failed": failed, "end": ends[-1], "half": ends[len(ends) // 2]}
+    return {"failed": failed}
 
 
 def main():
     options = json.loads(sys.argv[1])
     limit = make_limit(options["limit"], options["max_rate"])  # before the fork, as in a preloaded application
     pipes, children = [], []
-    start = time.monotonic()
+    gate, opener = os.pipe()  # is at its end when the parent closes the opener
+    ready, announcement = os.pipe()
+
+    def wait_for_others():
+        os.write(announcement, b".")
+        os.read(gate, 1)
+
     for _ in range(options["processes"]):
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
             signal.alarm(WATCHDOG)
+            os.close(opener)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                result = asyncio.run(call(options, limit))
+                result = asyncio.run(call(options, limit, wait_for_others))
             result["warnings"] = [str(warning.message) for warning in caught]
             os.write(writing, json.dumps(result).encode())
             os._exit(0)
         os.close(writing)
         pipes.append(reading)
         children.append(child)
+    for _ in children:
+        os.read(ready, 1)
+    os.close(opener)
     print(json.dumps(children), flush=True)
     results = []
     for reading, child in zip(pipes, children, strict=True):
@@ -78,7 +87,7 @@ def main():
             content = pipe.read()
         os.waitpid(child, 0)
         results.append(json.loads(content) if content else None)  # None: killed
-    print(json.dumps({"start": start, "results": results}), flush=True)
+    print(json.dumps({"results": results}), flush=True)
 
 
 if __name__ == "__main__":
