@@ -55,7 +55,7 @@ def test_creates_an_item_that_awaits_its_review(emulator, api):
     assert emulator.state.catalog_items.get("SAUNA-1").status == "pending"
 
 
-def test_rejects_a_sku_that_is_taken(api):
+def test_catalog_rejects_a_sku_that_is_taken(api):
     """docs/truemed-api.md 2.4 C3: duplicate SKU → 409 Conflict; the error code is assumed."""
     create(api)
     refused(create(api, name="Other"), "Conflict", 409)
@@ -69,7 +69,7 @@ def test_key_responds_as_before(api):
 
 
 @pytest.mark.parametrize("body", [{"sku": "A"}, {"name": "A"}, {"sku": "", "name": "A"}, {"sku": 1, "name": "A"}])
-def test_rejects_an_item_without_sku_or_name(api, body):
+def test_catalog_rejects_an_item_without_sku_or_name(api, body):
     """docs/truemed-api.md 2.4: sku and name are probably the required ones."""
     refused(api.post(f"{CATALOG}/items/create", body), "ValidationError")
 
@@ -87,7 +87,7 @@ def test_updates_an_item(emulator, api):
 
 
 @pytest.mark.parametrize("member", ["sku", "name", "description", "image_urls", "url"])
-def test_rejects_an_update_without(api, member):
+def test_catalog_rejects_an_update_without(api, member):
     """docs/truemed-api.md 2.4 C4: required description, image_urls, name, sku, url."""
     create(api)
     body = {name: value for name, value in UPDATE.items() if name != member}
@@ -101,7 +101,7 @@ def test_unknown_sku_responds_404(api):
 
 
 @pytest.mark.parametrize("eligibility", ["eligible", "eligible_with_lmn", "ineligible"])
-def test_shows_the_review(emulator, api, eligibility):
+def test_catalog_shows_the_review(emulator, api, eligibility):
     """docs/truemed-api.md 2.4: the three values, null = awaiting review; 4.6: it may change later."""
     emulator.state.catalog_items.add(sku="SAUNA-1")
     emulator.state.catalog_items.review("SAUNA-1", "ineligible")
@@ -158,6 +158,6 @@ def test_tells_whether_to_offer_truemed(emulator, api, skus, method, eligible):
 
 
 @pytest.mark.parametrize("body", [{}, {"items": "A"}, {"items": [{}]}], ids=str)
-def test_rejects_a_cart_of_another_shape(api, body):
+def test_catalog_rejects_a_cart_of_another_shape(api, body):
     """docs/truemed-api.md 2.4 C2: the shape is assumed; any other is rejected."""
     refused(api.post(f"{CATALOG}/truemed_checkout_method", body), "ValidationError")

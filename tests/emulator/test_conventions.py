@@ -63,7 +63,7 @@ def test_responses_are_json(emulator, api):
     "headers", [{}, {"x-truemed-api-key": "wrong"}, {"x-truemed-api-key": "k\xe9y"}, {"Authorization": "Bearer KEY"}]
 )
 @pytest.mark.parametrize("path", [LIST, "/nowhere", "/payments/v1/refund"])
-def test_rejects_a_missing_or_wrong_key(emulator, api, headers, path):
+def test_server_rejects_a_missing_or_wrong_key(emulator, api, headers, path):
     """Truemed, "List Qualification Sessions": x-truemed-api-key; docs/truemed-api.md 1.2: the 401 is not documented."""
     headers = {name: value.replace("KEY", emulator.api_key) for name, value in headers.items()}
     answer = api.send("GET", path, headers=headers)
@@ -119,7 +119,7 @@ def test_knows_its_own_names(emulator, api, host):
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:{}", "localhost", "127.0.0.1:1", "", "127.0.0.1.evil.example:{}"]
 )
-def test_rejects_another_host(emulator, api, host):
+def test_server_rejects_another_host(emulator, api, host):
     """A wrong Host is 421, against DNS rebinding."""
     headers = {"Host": host.format(emulator.port), "x-truemed-api-key": emulator.api_key}
     answer = api.send("GET", LIST, headers=headers)
@@ -133,13 +133,13 @@ def test_listens_on_127_0_0_1_only(emulator):
             socket.create_connection((address, emulator.port), timeout=2).close()
 
 
-def test_rejects_a_body_past_a_mebibyte(api):
+def test_server_rejects_a_body_past_a_mebibyte(api):
     """Our choice: a bound on what one request can make it hold."""
     answer = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"x" * (1024**2 + 1))
     assert (answer.status, answer.json["error"]) == (413, "PayloadTooLarge")
 
 
-def test_rejects_a_body_that_cannot_be_decoded(emulator, api):
+def test_server_rejects_a_body_that_cannot_be_decoded(emulator, api):
     """docs/truemed-api.md 1.4: what cannot be processed is a 400 ValidationError."""
     headers = {"x-truemed-api-key": emulator.api_key, "Content-Encoding": "gzip"}
     answer = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"this is no gzip", headers)
@@ -162,7 +162,7 @@ def test_says_continue_to_who_waits_for_it(emulator):
     assert emulator.state.qualification_sessions.get(id).user_id == "u"
 
 
-def test_keeps_a_connection_alive(emulator):
+def test_server_keeps_a_connection_alive(emulator):
     """Many requests, one connection: what pools rely on."""
     connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
     for _ in range(3):

@@ -63,7 +63,7 @@ async def test_stops_twice():
     emulator.__exit__(None, None, None)
 
 
-async def test_rejects_to_start_while_it_runs():
+async def test_emulator_rejects_to_start_while_it_runs():
     async with Emulator(sessions=0) as emulator:
         with pytest.raises(RuntimeError, match="running"):
             await emulator.start()
@@ -72,7 +72,7 @@ async def test_rejects_to_start_while_it_runs():
     assert all(thread.name != "truemed-emulator" for thread in threading.enumerate())
 
 
-def test_may_be_entered_again():
+def test_emulator_may_be_entered_again():
     """A server that goes away and comes back: same port, key, state and log."""
     emulator = Emulator(sessions=2)
     ports = set()
@@ -110,7 +110,7 @@ def test_takes_the_port_it_is_given():
             pytest.fail("the port is taken")
 
 
-def test_has_no_url_before_it_starts():
+def test_emulator_has_no_url_before_it_starts():
     emulator = Emulator(sessions=0)
     assert repr(emulator) == "<Emulator without a port>"
     with pytest.raises(RuntimeError, match="no port"):
@@ -123,7 +123,7 @@ def test_has_no_url_before_it_starts():
 @pytest.mark.parametrize(
     "options", [{"sessions": -1}, {"max_page_size": 0}, {"latency": -1}, {"latency": (2, 1)}, {"latency": (-1, 1)}]
 )
-def test_rejects_options_without_sense(options):
+def test_emulator_rejects_options_without_sense(options):
     with pytest.raises(ValueError):
         Emulator(**options)
 

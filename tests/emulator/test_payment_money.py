@@ -58,7 +58,7 @@ def test_captures_less_than_the_total(emulator, api, amount):
 
 
 @pytest.mark.parametrize("amount", [0, -1, 89_99, 100_01, "100", 100.5, None])
-def test_rejects_an_amount(emulator, api, amount):
+def test_capture_rejects_an_amount(emulator, api, amount):
     """docs/truemed-api.md 2.1 P4: TotalAmountInvalid: below the item sum, 0, negative, or above the created total."""
     id = held(emulator)
     refused(capture(api, id, amount), "TotalAmountInvalid")
@@ -66,7 +66,7 @@ def test_rejects_an_amount(emulator, api, amount):
 
 
 @pytest.mark.parametrize("body", [{}, b"", b"[]", {"idempotency_key": KEY}])
-def test_rejects_a_capture_without_an_amount(emulator, api, body):
+def test_capture_without_an_amount_is_rejected(emulator, api, body):
     """docs/truemed-api.md 2.1 P4: MissingField."""
     refused(api.post(one(held(emulator), "capture"), body), "MissingField")
 
@@ -83,7 +83,7 @@ def test_rejects_a_capture_without_an_amount(emulator, api, body):
         ("rejected", "SessionRejected"),
     ],
 )
-def test_rejects_to_capture(emulator, api, status, error):
+def test_capture_in_another_status_is_rejected(emulator, api, status, error):
     """docs/truemed-api.md 2.1 P4: SessionVoided, SessionExpired, SessionPending, SessionCaptured; the list is cut there."""
     id = emulator.state.payment_sessions.add(kind="authorization", status=status)
     refused(capture(api, id), error)
@@ -152,13 +152,13 @@ def test_second_void_responds_with_the_first(emulator, api):
     ],
     ids=str,
 )
-def test_rejects_to_void(emulator, api, fields, error):
+def test_void_in_another_status_is_rejected(emulator, api, fields, error):
     """docs/truemed-api.md 2.1 P5: SessionCaptured, SessionPending, ImmediateCapture."""
     refused(void(api, emulator.state.payment_sessions.add(**fields)), error)
 
 
 @pytest.mark.parametrize("body", [{}, b"", {"idempotency_key": ""}])
-def test_rejects_a_void_without_a_key(emulator, api, body):
+def test_void_without_a_key_is_rejected(emulator, api, body):
     """docs/truemed-api.md 2.1 P5: MissingField, and the key is the only member that could be missing."""
     refused(api.post(one(held(emulator), "void"), body), "MissingField")
 
@@ -192,7 +192,7 @@ def test_same_key_responds_with_the_same_cancellation(emulator, api):
         ("authorization_voided", "SessionVoided"),
     ],
 )
-def test_rejects_to_cancel(emulator, api, status, error):
+def test_cancel_in_another_status_is_rejected(emulator, api, status, error):
     """docs/truemed-api.md 2.1 P6: the errors are undocumented: those of capture if they fit, otherwise assumed."""
     refused(api.post(one(emulator.state.payment_sessions.add(status=status), "cancel"), {}), error)
 
@@ -227,36 +227,36 @@ def test_same_key_responds_with_the_same_refund(emulator, api):
 
 
 @pytest.mark.parametrize("amount", [0, -1, 100_01, "10", 1.5])
-def test_rejects_to_refund_an_amount(emulator, api, amount):
+def test_refund_of_a_bad_amount_is_rejected(emulator, api, amount):
     """docs/truemed-api.md 2.1 P7: ≤ what remains refundable; 1.4: AmountInvalid."""
     refused(refund(api, paid(emulator), amount), "AmountInvalid")
 
 
 @pytest.mark.parametrize("member", ["amount", "idempotency_key", "payment_id", "reason"])
-def test_rejects_a_refund_without(emulator, api, member):
+def test_refund_without_a_required_member_is_rejected(emulator, api, member):
     """docs/truemed-api.md 2.1 P7: required; 1.4: MissingField."""
     refused(refund(api, paid(emulator), **{member: None}), "MissingField")
 
 
 @pytest.mark.parametrize("changes", [{"reason": "regret"}, {"item_details": {}}, {"idempotency_key": ""}], ids=str)
-def test_rejects_a_refund_with_another_kind_of(emulator, api, changes):
+def test_refund_with_a_member_of_another_kind_is_rejected(emulator, api, changes):
     """docs/truemed-api.md 2.1 P7: the types of its table; no error of the complete list fits better."""
     refused(refund(api, paid(emulator), **changes), "MissingField")
 
 
 @pytest.mark.parametrize("payment_id", ["nobody", "", 7])
-def test_rejects_to_refund_an_unknown_payment(api, payment_id):
+def test_refund_of_an_unknown_payment_is_rejected(api, payment_id):
     """docs/truemed-api.md 1.4: InvalidPaymentId."""
     refused(refund(api, payment_id), "InvalidPaymentId")
 
 
 @pytest.mark.parametrize("status", ["pending", "authorized", "authorization_voided"])
-def test_rejects_to_refund_what_was_not_captured(emulator, api, status):
+def test_refund_of_what_was_not_captured_is_rejected(emulator, api, status):
     """docs/truemed-api.md 1.4: NoSessionCaptures."""
     refused(refund(api, emulator.state.payment_sessions.add(status=status)), "NoSessionCaptures")
 
 
-def test_rejects_to_refund_what_is_disputed(emulator, api):
+def test_refund_of_what_is_disputed_is_rejected(emulator, api):
     """docs/truemed-api.md 1.4: ChargeDisputed."""
     id = paid(emulator)
     emulator.state.payment_sessions.open_dispute(id)

@@ -32,7 +32,7 @@ def test_unknown_id_responds_404(api):
     refused(api.read(one("nobody")), "NotFound", 404)
 
 
-def test_has_these_members(emulator, api):
+def test_session_has_these_members(emulator, api):
     """docs/truemed-api.md 2.1 P2: the fields of its table; which of them are always there is our choice."""
     id = emulator.state.payment_sessions.add(created_at=T0)
     body = api.read(one(id)).json
@@ -45,7 +45,7 @@ def test_has_these_members(emulator, api):
     )
 
 
-def test_shows_the_amounts_as_given(emulator, api):
+def test_session_shows_the_amounts_as_given(emulator, api):
     """docs/truemed-api.md 2.1 P2: amount_details as given at creation, order and item level."""
     line = {"name": "A", "price": 600_00, "quantity": 1, "amount_details": {"total_discounts": 5_00}}
     details = {"total_additional_charges": 5_00, "additional_charges_details": [{"name": "Shipping", "amount": 5_00}]}
@@ -112,7 +112,7 @@ def test_dates_a_one_time_payment_once(emulator, api):
     assert body["capture_amount"] == body["authorize_amount"] == 100_00
 
 
-def test_shows_refunds(emulator, api):
+def test_session_shows_refunds(emulator, api):
     """docs/truemed-api.md 2.1 P2: `refunds`, of the third-party list; its elements are our choice."""
     id = paid(emulator)
     (made,) = emulator.state.payment_sessions.refund(id, 4_00, "fraudulent").refunds
@@ -136,7 +136,7 @@ def lines(api, id):
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "rejected", "canceled", "authorization_voided"])
-def test_has_nothing_left_to_do_with_a_line(emulator, api, status):
+def test_session_has_nothing_left_to_do_with_a_line(emulator, api, status):
     """docs/truemed-api.md 2.1 P3: absent unless captured; absent unless currently authorized."""
     id = emulator.state.payment_sessions.add(status=status, order_items=LINES)
     assert all(not item.keys() & (REFUNDABLE | CAPTURABLE) for item in lines(api, id))
@@ -206,7 +206,7 @@ def test_adds_lines_and_refunds_only_when_asked(emulator, api):
 
 @pytest.mark.parametrize("value", ["1", "yes", "True", ""])
 @pytest.mark.parametrize("name", ["include_order_items", "summarize_refunds"])
-def test_rejects_what_is_no_boolean(api, name, value):
+def test_session_rejects_what_is_no_boolean(api, name, value):
     """docs/truemed-api.md 2.1 P3: boolean."""
     refused(api.read(f"{LIST}?{name}={value}"), "ValidationError")
 

@@ -38,7 +38,7 @@ def test_response_has_the_id_of_the_path(emulator, api):
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_has_every_field(emulator, api, field):
+def test_get_has_every_field(emulator, api, field):
     """Truemed, "Get Qualification Session Details": the response table, its type and value."""
     value = {str: "pending", float: 12.5, datetime: datetime(2026, 6, 13, 16, 3, 7, 473_000, UTC)}[FIELDS[field]]
     fields = {"qualification_session_id": "pending", field: value}
@@ -47,7 +47,7 @@ def test_has_every_field(emulator, api, field):
     assert api.get("pending").json[field] == shown
 
 
-def test_has_these_fields_and_no_other(emulator, api):
+def test_get_has_these_fields_and_no_other(emulator, api):
     """Truemed, "Get Qualification Session Details": 19 fields; what update stores (metadata, URLs) is not among them."""
     id = emulator.state.qualification_sessions.add(
         metadata="{}", success_url="https://a", failure_url="https://b", utm="u", external_user_id="e"
@@ -55,7 +55,7 @@ def test_has_these_fields_and_no_other(emulator, api):
     assert list(api.get(id).json) == list(FIELDS)
 
 
-def test_shows_null_where_there_is_nothing(emulator, api):
+def test_get_shows_null_where_there_is_nothing(emulator, api):
     """Truemed, "Get Qualification Session Details": "or null" on all fields but the id and the status."""
     id = emulator.state.qualification_sessions.add(created_at=None)
     assert {name for name, value in api.get(id).json.items() if value is not None} == {
@@ -65,7 +65,7 @@ def test_shows_null_where_there_is_nothing(emulator, api):
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
-def test_shows_each_status(emulator, api, status):
+def test_get_shows_each_status(emulator, api, status):
     """Truemed, "Get Qualification Session Details": "One of: pending, processing, approved, rejected"."""
     assert api.get(emulator.state.qualification_sessions.add(status=status)).json["status"] == status
 
@@ -76,7 +76,7 @@ def test_seeds_hidden_names_and_shows_them_as_null(api, emulator):
     assert api.get(id).json["user_name"] is None
 
 
-def test_shows_datetimes_in_utc_with_milliseconds(emulator, api):
+def test_get_shows_datetimes_in_utc_with_milliseconds(emulator, api):
     """docs/truemed-api.md 1.7: ISO 8601 UTC, as in 2024-06-13T16:03:07.473Z."""
     there = timezone(timedelta(hours=-7))
     id = emulator.state.qualification_sessions.add(created_at=datetime(2026, 1, 1, 23, 0, 0, 999, there))

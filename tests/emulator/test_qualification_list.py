@@ -23,7 +23,7 @@ def refused(answer, parameter):
     assert answer.json.keys() == {"error", "message"}
 
 
-def test_is_sorted_by_created_at_newest_first(emulator, api):
+def test_list_is_sorted_by_created_at_newest_first(emulator, api):
     """Truemed, "List Qualification Sessions": "sorted by their `created_at` date". The direction is our choice."""
     for day in (2, 1, 3):
         emulator.state.qualification_sessions.add(
@@ -57,7 +57,7 @@ def test_filters_by_one_status(emulator, api, status):
 
 
 @pytest.mark.parametrize("value", ["qualified", "", "Approved", "approved,rejected"])
-def test_rejects_another_status(api, value):
+def test_list_rejects_another_status(api, value):
     """Truemed, "List Qualification Sessions": status is "One of" four; several at once are of an older version."""
     refused(api.list(f"?status={value}"), "status")
 
@@ -83,7 +83,7 @@ def test_filters_by_the_utc_date_of_expiry(emulator, api):
 
 
 @pytest.mark.parametrize("value", ["20270501", "2027-5-1", "2027-02-30", "2027-W18-6", "2027-05-01T00:00:00Z", ""])
-def test_rejects_what_is_no_date(api, value):
+def test_list_rejects_what_is_no_date(api, value):
     """Truemed, "List Qualification Sessions": "YYYY-MM-DD format"."""
     refused(api.list(f"?expires_at={value}"), "expires_at")
 
@@ -136,7 +136,7 @@ def test_filtered_pages_follow_what_changes(emulator, api):
     assert api.ids("?status=pending") == ["qs_new", "qs_000"]
 
 
-def test_keeps_a_bounded_number_of_listings(emulator, api):
+def test_list_keeps_a_bounded_number_of_listings(emulator, api):
     """A reader with ever new filters costs no ever growing memory."""
     for number in range(40):
         assert api.ids(f"?user_id={number}") == []
@@ -168,7 +168,7 @@ def test_a_listed_row_equals_the_row_that_is_read_by_its_id(emulator, api):
     assert listed == emulator.state.qualification_sessions.get("qs_000").serialize()
 
 
-def test_keeps_a_bounded_number_of_serialized_rows(emulator, api, monkeypatch):
+def test_list_keeps_a_bounded_number_of_serialized_rows(emulator, api, monkeypatch):
     monkeypatch.setattr("truemed_async.emulator.store.MAX_CACHED_ROWS", 10)
     fill(emulator, 25)
     for page in range(1, 6):

@@ -38,7 +38,7 @@ def test_leaves_omitted_fields_untouched(emulator, api, id):
     assert (session.user_id, session.metadata, session.success_url, session.failure_url) == ("u", "1", "s2", "f")
 
 
-def test_rejects_a_second_user_id(emulator, api, id):
+def test_update_rejects_a_second_user_id(emulator, api, id):
     """Truemed, "Update a Qualification Session": "returns the user_id_already_set error code with a 409 status"."""
     api.update(id, {"idempotency_key": "1", "user_id": "first"})
     answer = api.update(id, {"idempotency_key": "2", "user_id": "second", "metadata": "2"})
@@ -52,7 +52,7 @@ def test_rejects_a_second_user_id(emulator, api, id):
     ) == ("first", None)
 
 
-def test_rejects_the_same_user_id_again(api, id):
+def test_update_rejects_the_same_user_id_again(api, id):
     """docs/truemed-api.md 2.3 Q3: the same value again "is not said". Our choice: set means set."""
     api.update(id, {"idempotency_key": "1", "user_id": "same"})
     assert api.update(id, {"idempotency_key": "2", "user_id": "same"}).status == 409
@@ -81,7 +81,7 @@ def test_knows_a_duplicate_in_another_spelling(api, id):
     assert api.update(id, b'{"user_id":"u","idempotency_key":"k"}').status == 200
 
 
-def test_rejects_the_key_with_another_payload(emulator, api, id):
+def test_update_rejects_the_key_with_another_payload(emulator, api, id):
     """Truemed, "Update a Qualification Session": "Reusing a key with a different payload returns a 400 validation error"."""
     api.update(id, {"idempotency_key": KEY, "success_url": "a"})
     refused(api.update(id, {"idempotency_key": KEY, "success_url": "b"}), "idempotency_key")
@@ -139,20 +139,20 @@ def test_stores_metadata_as_it_came(emulator, api, id):
 
 
 @pytest.mark.parametrize("metadata", [{"order": 1}, "{order: 1}", "", None, 5])
-def test_rejects_metadata_that_is_no_json_string(api, id, metadata):
+def test_update_rejects_metadata_that_is_no_json_string(api, id, metadata):
     """Truemed, "Update a Qualification Session": "metadata is a JSON-encoded string"."""
     refused(api.update(id, {"idempotency_key": KEY, "metadata": metadata}), "metadata")
 
 
 @pytest.mark.parametrize("field", ["idempotency_key", "user_id", "success_url", "failure_url"])
 @pytest.mark.parametrize("value", [None, 5, ["u"]])
-def test_rejects_what_is_no_string(api, id, field, value):
+def test_update_rejects_what_is_no_string(api, id, field, value):
     """docs/truemed-api.md 2.3 Q3: all members are strings."""
     refused(api.update(id, {"idempotency_key": KEY, field: value}), field)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"null", b"\xff", b"user_id=u"])
-def test_rejects_a_body_that_is_no_object(api, id, body):
+def test_update_rejects_a_body_that_is_no_object(api, id, body):
     """docs/truemed-api.md 1.3: "All bodies are JSON objects"."""
     refused(api.update(id, body), "JSON")
 

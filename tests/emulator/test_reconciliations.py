@@ -52,7 +52,7 @@ def test_accounts_for_a_hold_when_it_is_captured(emulator, api):
 
 
 @pytest.mark.parametrize(("total", "found"), [(0, []), (19, [("charge", 19)])])
-def test_has_no_entry_of_nothing(emulator, api, total, found):
+def test_reconciliation_has_no_entry_of_nothing(emulator, api, total, found):
     """A free trial, and a fee of less than a cent."""
     paid(emulator, total_amount=total)
     assert entries(api) == found
@@ -126,6 +126,6 @@ def test_needs_both_days(api, path, query):
     refused(api.read(path + query), "ValidationError")
 
 
-def test_rejects_what_is_no_boolean(api):
+def test_reconciliation_rejects_what_is_no_boolean(api):
     """docs/truemed-api.md 2.5 R2: boolean."""
     refused(api.read(TRANSACTIONS + ALL + "&include_pending_payouts=no"), "ValidationError")

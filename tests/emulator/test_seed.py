@@ -18,7 +18,7 @@ def digest(sessions, seed):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_is_the_same_everywhere():
+def test_seed_is_the_same_everywhere():
     """Other tests and the documentation rest on these sessions: a change of them is a change of the product."""
     assert digest(1000, 0) == "3d2c8383355a4524a42d20bee732e72b70a0a5e434fc9f13b681b6a1748b3e3f"
     assert digest(50, 7) == "66afdf2c912b363cc0e5c1f60730d0686dd1097fd1ac23b79ae27d3bb8e440f1"
@@ -41,7 +41,7 @@ def test_spreads_the_statuses(sessions):
     assert all(abs(shares[status] - share) <= 2 for status, share in expected.items())
 
 
-def test_has_times_that_make_sense(sessions):
+def test_seed_has_times_that_make_sense(sessions):
     for session in sessions:
         assert ANCHOR - timedelta(days=90) <= session.created_at < ANCHOR
         moments = [session.created_at, session.lmn_reviewed_at, session.stripe_invoice_paid_at]
@@ -55,13 +55,13 @@ def test_has_times_that_make_sense(sessions):
             assert session.expires_at is None
 
 
-def test_has_exact_ties(sessions):
+def test_seed_has_exact_ties(sessions):
     times = Counter(session.created_at for session in sessions)
     assert sum(count - 1 for count in times.values()) >= len(sessions) // 40
     assert len({session.created_at for session in seed_sessions(2, 0)}) == 1
 
 
-def test_has_nothing_of_a_review_that_was_not(sessions):
+def test_seed_has_nothing_of_a_review_that_was_not(sessions):
     for session in sessions:
         if session.status == "pending":
             assert (session.email, session.user_name, session.lmn_reviewed_at, session.fee) == (None, None, None, None)
@@ -70,13 +70,13 @@ def test_has_nothing_of_a_review_that_was_not(sessions):
             assert session.lmn_reviewed_at is None
 
 
-def test_has_people_who_do_not_exist(sessions):
+def test_seed_has_people_who_do_not_exist(sessions):
     assert all(session.email.endswith(("@example.com", "@example.org")) for session in sessions if session.email)
     assert any(session.user_name is None for session in sessions if session.status == "approved")
     assert any(session.user_name and not session.user_name.isascii() for session in seed_sessions(1000, 0))
 
 
-def test_has_every_field_set_and_unset(sessions):
+def test_seed_has_every_field_set_and_unset(sessions):
     stored_later = {"metadata", "success_url", "failure_url"}
     for field in attrs.fields(type(sessions[0])):
         values = [getattr(session, field.name) for session in sessions]
@@ -88,7 +88,7 @@ def test_has_every_field_set_and_unset(sessions):
             assert (None in values) is not always
 
 
-def test_has_unique_ids(sessions):
+def test_seed_has_unique_ids(sessions):
     assert len({session.id for session in sessions}) == len(sessions)
 
 

@@ -24,7 +24,7 @@ def digest(**options):
     return hashlib.sha256(json.dumps({**state.dump(), "clock": None}, sort_keys=True).encode()).hexdigest()
 
 
-def test_is_the_same_everywhere():
+def test_merchant_is_the_same_everywhere():
     """Other tests and the documentation rest on these rows: a change of them is a change of the product."""
     given = digest(payment_sessions=100, payment_tokens=10, catalog_items=10)
     assert given == digest(payment_sessions=100, payment_tokens=10, catalog_items=10)
@@ -32,12 +32,12 @@ def test_is_the_same_everywhere():
     assert given != digest(payment_sessions=100, payment_tokens=10, catalog_items=10, seed=1)
 
 
-def test_has_as_many_as_were_requested(merchant):
+def test_merchant_has_as_many_as_were_requested(merchant):
     assert len(merchant.payment_sessions) == len({row.id for row in merchant.payment_sessions}) == 2000
     assert (len(merchant.payment_tokens), len(merchant.catalog_items)) == (100, 40)
 
 
-def test_has_every_status(merchant):
+def test_merchant_has_every_status(merchant):
     counts = Counter(session.status for session in merchant.payment_sessions)
     assert len(counts) == 8
     assert counts["captured"] > 1000
@@ -52,7 +52,7 @@ def test_adds_up(merchant):
         assert session.refundable >= 0
 
 
-def test_has_times_that_make_sense(merchant):
+def test_merchant_has_times_that_make_sense(merchant):
     for session in merchant.payment_sessions:
         moments = [session.created_at, session.authorized_on, session.captured_on]
         known = [moment for moment in moments if moment is not None]
@@ -97,7 +97,7 @@ def test_pays_out_what_it_says(merchant):
         assert timedelta(days=1) < payout.created_at - max(paid) <= payout.created_at - min(paid) < timedelta(days=3)
 
 
-def test_is_listed(api, emulator):
+def test_merchant_is_listed(api, emulator):
     with Emulator(sessions=0, payment_sessions=40, payment_tokens=5, catalog_items=5) as seeded:
         other = type(api)(seeded)
         assert other.read("/payments/v1/payment_sessions").json["pagination"]["count"] == 40
@@ -112,5 +112,5 @@ def test_is_listed(api, emulator):
             assert date.fromisoformat(payout["arrival_date"]) < ANCHOR.date()
 
 
-def test_is_nothing_unless_requested():
+def test_merchant_is_nothing_unless_requested():
     assert repr(Emulator(sessions=0).state) == "<State of nothing>"

@@ -43,7 +43,7 @@ def test_gets_and_removes(state):
             miss(id)
 
 
-def test_rejects_bad_sessions(state):
+def test_state_rejects_bad_sessions(state):
     state.qualification_sessions.add(qualification_session_id="qs_1")
     with pytest.raises(ValueError, match="exists"):
         state.qualification_sessions.add(qualification_session_id="qs_1")
@@ -73,7 +73,7 @@ def test_follows_the_life_of_a_session(state):
     ("status", "allowed"),
     [("pending", {"start_review"}), ("processing", {"approve", "reject"}), ("approved", set()), ("rejected", set())],
 )
-def test_rejects_other_moves(state, status, allowed):
+def test_state_rejects_other_transitions(state, status, allowed):
     """docs/truemed-api.md 4.5: approved and rejected are terminal."""
     for move in {"start_review", "approve", "reject"} - allowed:
         id = state.qualification_sessions.add(status=status)
@@ -87,7 +87,7 @@ def test_twelve_months_after_a_leap_day():
     assert twelve_months_after(T0) == datetime(2027, 5, 1, tzinfo=UTC)
 
 
-def test_keeps_the_order_through_any_changes():
+def test_state_keeps_the_order_through_any_changes():
     state = Emulator(sessions=30).state
     draw = random.Random(7)
     for _ in range(300):
@@ -102,7 +102,7 @@ def test_keeps_the_order_through_any_changes():
         assert len(keys) == state.qualification_sessions.count
 
 
-def test_shows_a_snapshot(state):
+def test_state_shows_a_snapshot(state):
     state.qualification_sessions.add()
     before = state.qualification_sessions.rows
     state.qualification_sessions.add()
@@ -110,12 +110,12 @@ def test_shows_a_snapshot(state):
     assert len(state.qualification_sessions.rows) == 2
 
 
-def test_shows_no_content_in_its_repr(state):
+def test_state_shows_no_content_in_its_repr(state):
     state.qualification_sessions.add(email="someone@example.com")
     assert repr(state) == "<State of 1 qualification sessions>"
 
 
-def test_may_be_changed_from_many_threads_while_it_serves(emulator, api):
+def test_state_may_be_changed_from_many_threads_while_it_serves(emulator, api):
     """`with` runs the server in another thread than the test."""
 
     def work():

@@ -34,7 +34,7 @@ def test_holds_without_the_customer(api, tokens):
     assert api.read(one(id)).json["status"] == "authorized"
 
 
-def test_rejects_an_unknown_token(emulator, api):
+def test_charge_rejects_an_unknown_token(emulator, api):
     """docs/truemed-api.md 2.1 P1: NotFound; its status is assumed."""
     refused(charge(api, "nobody"), "NotFound", 404)
     assert emulator.state.payment_sessions.count == 0
@@ -111,7 +111,7 @@ def test_fails_while_the_customer_is_asked_to_act(emulator, api, tokens, body, f
     assert charge(api, token, "2").status == 200
 
 
-def test_has_nothing_to_mend_where_nothing_fails(tokens):
+def test_charge_has_nothing_to_mend_where_nothing_fails(tokens):
     """A repair is the answer to a failure."""
     token = tokens.add()
     with pytest.raises(InvalidTransitionError, match="nothing to resolve"):

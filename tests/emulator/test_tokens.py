@@ -58,7 +58,7 @@ def test_same_key_responds_with_the_same_request(emulator, api):
 
 
 @pytest.mark.parametrize("body", [{"metadata": 1}, {"order_items": {}}, {"success_url": ""}, b"[]"], ids=str)
-def test_rejects_members_of_another_kind(api, body):
+def test_tokens_rejects_members_of_another_kind(api, body):
     """docs/truemed-api.md 2.2 T1: the types that are known."""
     refused(api.post(f"{TOKENS}/create", body), "ValidationError")
 
@@ -71,7 +71,7 @@ def test_unknown_request_responds_404(api):
 # --- retrieve and list --------------------------------------------------------------------------------------------
 
 
-def test_shows_a_token(emulator, api):
+def test_get_shows_a_token(emulator, api):
     """docs/truemed-api.md 2.2 T2: its table; no status and no metadata. The members of a card are those of a third party."""
     card = {"id": "pm_1", "brand": "visa", "last4": "1234", "exp_month": 3, "exp_year": 2030}
     token = emulator.state.payment_tokens.add(
@@ -83,7 +83,7 @@ def test_shows_a_token(emulator, api):
     assert shown["payment_methods"] == [card]
 
 
-def test_has_no_letter_that_is_not_verified(emulator, api):
+def test_token_has_no_letter_that_is_not_verified(emulator, api):
     """docs/truemed-api.md 2.2 T2: lmn_expires_at is null if no verified LMN."""
     assert api.read(f"{TOKENS}/{emulator.state.payment_tokens.add()}").json["lmn_expires_at"] is None
 
@@ -137,7 +137,7 @@ def test_filters(emulator, api, query, found):
 @pytest.mark.parametrize(
     "query", ["?card_expires_before=2027", "?card_expires_before=2027-13", "?lmn_expires_before=2027-02-30", "?page=0"]
 )
-def test_rejects_another_filter(api, query):
+def test_list_rejects_another_filter(api, query):
     """docs/truemed-api.md 2.2 T3: `YYYY-MM` and `YYYY-MM-DD`."""
     refused(api.read(TOKENS + query), "ValidationError")
 
@@ -164,7 +164,7 @@ def test_updates_at_once_what_needs_no_customer(emulator, api, token):
     assert emulator.state.payment_tokens.get(token).skus == ("A",)
 
 
-def test_sends_the_customer_to_the_survey_for_new_items(emulator, api, token):
+def test_update_sends_the_customer_to_the_survey_for_new_items(emulator, api, token):
     """docs/truemed-api.md 2.2 T4: `HealthSurvey` = requalify; redirect_url when the customer must act."""
     answer = update(api, token, {"order_items": [{"sku": "A"}, {"sku": "C"}], "metadata": "m"}).json
     assert answer["next_action"] == "HealthSurvey"
@@ -178,7 +178,7 @@ def test_sends_the_customer_to_the_survey_for_new_items(emulator, api, token):
     assert after.lmn_expires_at < before.lmn_expires_at  # twelve months from now, not the 2099 of before
 
 
-def test_sends_the_customer_to_give_a_card(emulator, api, token):
+def test_update_sends_the_customer_to_give_a_card(emulator, api, token):
     """docs/truemed-api.md 2.2 T4: update_card_info asks for new cards; the value of next_action is assumed."""
     answer = update(api, token, {"update_card_info": True}).json
     assert answer["next_action"] == "UpdateCard"
@@ -216,7 +216,7 @@ def test_deletes(api, token, body):
 
 
 @pytest.mark.parametrize("body", [{"reason": "x"}, b"[]", b"text"], ids=str)
-def test_rejects_a_deletion_with_a_body(api, token, body):
+def test_delete_with_a_body_is_rejected(api, token, body):
     """docs/truemed-api.md 2.2 T5: the body must be empty."""
     refused(api.post(f"{TOKENS}/{token}/delete", body), "ValidationError")
     assert list_ids(api) == [token]
