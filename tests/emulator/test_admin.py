@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.factories import CREATE, held, order, paid
+from tests.support.factories import CREATE, make_authorized, make_captured, order
 from truemed_async.emulator import Emulator
 
 ADMIN = "/_emulator"
@@ -12,7 +12,7 @@ CLOCK, STATE, TRANSITIONS = f"{ADMIN}/clock", f"{ADMIN}/state", f"{ADMIN}/transi
 YEAR = 365 * 24 * 3600
 
 
-def refused(answer, says, status=400, error="ValidationError"):
+def assert_refused(answer, says, status=400, error="ValidationError"):
     assert (answer.status, answer.json["error"]) == (status, error), answer.json
     assert says in answer.json["message"]
 
@@ -40,12 +40,12 @@ class TestTheClock:
         ],
     )
     def test_error_describes_the_problem(self, emulator, api, body, says):
-        refused(api.post(CLOCK, body), says)
+        assert_refused(api.post(CLOCK, body), says)
         assert emulator.clock.ahead == 0
 
     def test_goes_far_and_the_api_goes_on(self, emulator, api):
         api.post(CLOCK, {"advance": 999 * YEAR})
-        refused(api.post(CLOCK, {"advance": 2 * YEAR}), "at most 1,000 years ahead")
+        assert_refused(api.post(CLOCK, {"advance": 2 * YEAR}), "at most 1,000 years ahead")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert api.post(CREATE, order(tokenize=True)).status == 200
         assert api.list().status == 200
@@ -53,7 +53,7 @@ class TestTheClock:
 
 class TestTheState:
     def test_is_dumped_and_loaded(self, emulator, api):
-        paid(emulator)
+        make_captured(emulator)
         emulator.state.qualification_sessions.add()
         dumped = api.read(STATE)
         assert (dumped.status, dumped.json) == (200, emulator.state.dump())
@@ -78,7 +78,7 @@ class TestTheState:
     def test_is_reset(self, emulator, api, merchant):
         emulator.webhooks.register(merchant.url)
         emulator.faults.add("latency", seconds=0)
-        paid(emulator)
+        make_captured(emulator)
         assert api.send("DELETE", STATE).status == 204
         assert repr(emulator.state) == "<State of nothing>"
         assert (len(emulator.faults), emulator.webhooks.deliveries, len(emulator.webhooks.endpoints)) == (0, (), 1)
@@ -99,14 +99,14 @@ class TestTheState:
     def test_is_not_changed_by_what_cannot_be_read(self, emulator, api, change, says):
         emulator.state.qualification_sessions.add()
         before = emulator.state.dump()
-        refused(api.send("PUT", STATE, {**before, **change}), says)
+        assert_refused(api.send("PUT", STATE, {**before, **change}), says)
         assert emulator.state.dump() == before
 
     def test_of_a_word_that_there_is_not_cannot_be_read(self, emulator, api):
         emulator.state.payment_tokens.fail_next_charge(emulator.state.payment_tokens.add())
         dumped = emulator.state.dump()
         dumped["payment_tokens"][0]["failure"] = "Nonsense"
-        refused(api.send("PUT", STATE, dumped), "not a saved state")
+        assert_refused(api.send("PUT", STATE, dumped), "not a saved state")
 
 
 class TestTransitions:
@@ -124,7 +124,7 @@ class TestTransitions:
         assert (session.refund_amount, session.refunds[-1].reason) == (100_00, "fraudulent")
 
     def test_of_a_hold(self, emulator, api):
-        id = held(emulator)
+        id = make_authorized(emulator)
         api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "transition": "capture", "amount": 95_00})
         assert emulator.state.payment_sessions.get(id).capture_amount == 95_00
 
@@ -151,8 +151,8 @@ class TestTransitions:
 
     def test_of_payouts(self, emulator, api):
         body = {"resource": "payouts", "transition": "pay_out"}
-        refused(api.post(TRANSITIONS, body), "nothing to pay out", 409, "InvalidTransition")
-        paid(emulator)
+        assert_refused(api.post(TRANSITIONS, body), "nothing to pay out", 409, "InvalidTransition")
+        make_captured(emulator)
         moved = api.post(TRANSITIONS, body).json
         assert emulator.state.payouts.get(moved["id"]).amount == 95_00
         assert {row.payout_id for row in emulator.state.transactions.rows} == {moved["id"]}
@@ -193,12 +193,12 @@ class TestTransitions:
         ids=str,
     )
     def test_error_describes_the_problem(self, api, body, says, status, error):
-        refused(api.post(TRANSITIONS, body), says, status, error)
+        assert_refused(api.post(TRANSITIONS, body), says, status, error)
 
     def test_rejects_what_the_status_does_not_allow(self, emulator, api):
         id = emulator.state.payment_sessions.add()
         body = {"resource": "payment_sessions", "id": id, "transition": "refund"}
-        refused(api.post(TRANSITIONS, body), "is pending, not captured", 409, "InvalidTransition")
+        assert_refused(api.post(TRANSITIONS, body), "is pending, not captured", 409, "InvalidTransition")
 
     def test_every_move_is_a_method_and_the_statuses_are_right(self, emulator):
         """What the table offers for a status works in it."""
@@ -212,8 +212,8 @@ class TestTransitions:
         }
         assert len(offered) == 20
         makers = {
-            "authorized": held,
-            "captured": paid,
+            "authorized": make_authorized,
+            "captured": make_captured,
             "processing": _processing,
             "pending": lambda emulator: emulator.state.payment_sessions.add(),
         }
@@ -239,7 +239,7 @@ def _processing(emulator):
     [(CLOCK, "GET, POST"), (STATE, "DELETE, GET, PUT"), (TRANSITIONS, "POST"), (f"{ADMIN}/openapi.json", "GET")],
 )
 def test_knows_its_methods_and_needs_the_key(api, path, allow):
-    refused(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
+    assert_refused(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
     assert api.send("PATCH", path).headers["Allow"] == allow
     for method in allow.split(", "):
-        refused(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")
+        assert_refused(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.factories import refused
+from tests.support.factories import assert_refused
 
 CATALOG = "/api/v1/product_catalog"
 T0 = datetime(2026, 5, 1, tzinfo=UTC)
@@ -58,7 +58,7 @@ def test_creates_an_item_that_awaits_its_review(emulator, api):
 def test_catalog_rejects_a_sku_that_is_taken(api):
     """docs/truemed-api.md 2.4 C3: duplicate SKU → 409 Conflict; the error code is assumed."""
     create(api)
-    refused(create(api, name="Other"), "Conflict", 409)
+    assert_refused(create(api, name="Other"), "Conflict", 409)
     assert detail(api).json["object"]["name"] == "Infrared sauna"
 
 
@@ -71,7 +71,7 @@ def test_key_responds_as_before(api):
 @pytest.mark.parametrize("body", [{"sku": "A"}, {"name": "A"}, {"sku": "", "name": "A"}, {"sku": 1, "name": "A"}])
 def test_catalog_rejects_an_item_without_sku_or_name(api, body):
     """docs/truemed-api.md 2.4: sku and name are probably the required ones."""
-    refused(api.post(f"{CATALOG}/items/create", body), "ValidationError")
+    assert_refused(api.post(f"{CATALOG}/items/create", body), "ValidationError")
 
 
 def test_updates_an_item(emulator, api):
@@ -91,13 +91,13 @@ def test_catalog_rejects_an_update_without(api, member):
     """docs/truemed-api.md 2.4 C4: required description, image_urls, name, sku, url."""
     create(api)
     body = {name: value for name, value in UPDATE.items() if name != member}
-    refused(api.post(f"{CATALOG}/items/update", body), "ValidationError")
+    assert_refused(api.post(f"{CATALOG}/items/update", body), "ValidationError")
 
 
 def test_unknown_sku_responds_404(api):
     """docs/truemed-api.md 1.4: 404 Not Found."""
-    refused(api.post(f"{CATALOG}/items/update", UPDATE), "NotFound", 404)
-    refused(detail(api), "NotFound", 404)
+    assert_refused(api.post(f"{CATALOG}/items/update", UPDATE), "NotFound", 404)
+    assert_refused(detail(api), "NotFound", 404)
 
 
 @pytest.mark.parametrize("eligibility", ["eligible", "eligible_with_lmn", "ineligible"])
@@ -141,7 +141,7 @@ def test_filters_by_eligibility(emulator, api):
     for eligibility in ("eligible", "ineligible", None):
         emulator.state.catalog_items.add(sku=f"{eligibility}", eligibility=eligibility)
     assert list_skus(api, "?eligibility=ineligible") == ["ineligible"]
-    refused(api.read(f"{CATALOG}/items/list?eligibility=pending"), "ValidationError")
+    assert_refused(api.read(f"{CATALOG}/items/list?eligibility=pending"), "ValidationError")
 
 
 @pytest.mark.parametrize(
@@ -160,4 +160,4 @@ def test_tells_whether_to_offer_truemed(emulator, api, skus, method, eligible):
 @pytest.mark.parametrize("body", [{}, {"items": "A"}, {"items": [{}]}], ids=str)
 def test_catalog_rejects_a_cart_of_another_shape(api, body):
     """docs/truemed-api.md 2.4 C2: the shape is assumed; any other is rejected."""
-    refused(api.post(f"{CATALOG}/truemed_checkout_method", body), "ValidationError")
+    assert_refused(api.post(f"{CATALOG}/truemed_checkout_method", body), "ValidationError")

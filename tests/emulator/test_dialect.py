@@ -16,7 +16,7 @@ import attrs
 import pytest
 from aiohttp import web
 
-from tests.support.factories import CREATE, held, one, order, paid
+from tests.support.factories import CREATE, make_authorized, make_captured, order, session_path
 from truemed_async.emulator import Dialect, Emulator, Fault
 
 QUALIFICATIONS = "/api/v1/qualification_sessions"
@@ -343,7 +343,7 @@ class TestValues:
         session = api.post(CREATE, order()).json["id"]
         id = emulator.state.qualification_sessions.add(fee=30.0, eligible_amount=12.5)
         speak(amounts=form)
-        assert f'"total_amount":{cents},' in api.read(one(session)).content.decode()
+        assert f'"total_amount":{cents},' in api.read(session_path(session)).content.decode()
         content = api.get(id).content.decode()
         assert f'"fee":{dollars},' in content
         assert f'"eligible_amount":{fraction},' in content
@@ -372,7 +372,7 @@ class TestValues:
         speak(times="no_zone", ids="integers", null_members="absent")
         metadata = "2026-01-01T00:00:00.000Z"
         session = api.post(CREATE, order(metadata=metadata)).json["id"]
-        assert api.read(one(session)).json["metadata"] == metadata
+        assert api.read(session_path(session)).json["metadata"] == metadata
 
     def test_ids_are_integers(self, emulator, speak, rows, api):
         speak(ids="integers")
@@ -385,7 +385,7 @@ class TestValues:
     @pytest.mark.parametrize("kind", [int, str])
     def test_integer_ids_are_accepted_in_bodies(self, emulator, speak, api, kind):
         speak(ids="integers")
-        session = api.read("/payments/v1/payment_session/" + paid(emulator)).json["id"]
+        session = api.read("/payments/v1/payment_session/" + make_captured(emulator)).json["id"]
         refund = {"payment_id": kind(session), "amount": 1, "reason": "fraudulent", "idempotency_key": "k"}
         assert api.post("/payments/v1/refund", refund).status == 200
         assert api.post("/payments/v1/refund", b"{").status == 400
@@ -432,7 +432,7 @@ def deliver(emulator, merchant):
             emulator.state.payment_tokens.fail_next_charge(token)
             emulator.state.payment_tokens.resolve_failure(token)
         else:
-            held(emulator)
+            make_authorized(emulator)
         return merchant.wait(sent + 1)[-1], endpoint
 
     return deliver

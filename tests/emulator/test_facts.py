@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from tests.support.browser import Shopper
-from tests.support.factories import CREATE, held, one, order, paid
+from tests.support.factories import CREATE, make_authorized, make_captured, order, session_path
 from truemed_async.emulator import Emulator, InvalidTransitionError
 from truemed_async.emulator.resources.qualification_sessions import LETTER_FEE
 
@@ -54,9 +54,9 @@ class TestHolds:
         transitions = []
         emulator.state.on_transition.append(transitions.append)
         emulator.clock.advance(HOLD - HOUR)
-        assert api.read(one(entered)).json["status"] == "processing"
+        assert api.read(session_path(entered)).json["status"] == "processing"
         emulator.clock.advance(2 * HOUR)
-        assert api.read(one(entered)).json["status"] == "canceled"
+        assert api.read(session_path(entered)).json["status"] == "canceled"
         (canceled,) = transitions
         assert (canceled.name, canceled.before, canceled.after) == ("cancel_outlasted", "processing", "canceled")
 
@@ -93,12 +93,12 @@ class TestRefundedFees:
         return [row.amount for row in reversed(emulator.state.transactions.rows) if row.type == "truemed_fee"]
 
     def test_n2_whole_refund_returns_half_of_the_fee(self, emulator):
-        emulator.state.payment_sessions.refund(paid(emulator, total_amount=587_60))
+        emulator.state.payment_sessions.refund(make_captured(emulator, total_amount=587_60))
         assert self.fees(emulator) == [-29_38, 14_69]  # the amounts that a merchant has seen
 
     @pytest.mark.parametrize("parts", [(1,) * 99, (33, 33, 33), (98, 1), (40, 59)])
     def test_n2_partial_refunds_return_as_much_as_their_sum(self, emulator, parts):
-        id = paid(emulator, total_amount=99)
+        id = make_captured(emulator, total_amount=99)
         for part in parts:
             emulator.state.payment_sessions.refund(id, part)
         cost, *returned = self.fees(emulator)
@@ -128,7 +128,7 @@ class TestPreApprovedCarts:
         assert shopper.get(card).page.choices("review") == []
         assert shopper.submit(card, card="declined").status == 422
         assert shopper.submit(card).onward.startswith("https://shop.example/thanks")
-        assert api.read(one(created["id"])).json["status"] == becomes
+        assert api.read(session_path(created["id"])).json["status"] == becomes
 
     @pytest.mark.parametrize("skus", [("OK", "LMN"), ("NO",), ("NEW",), ("UNKNOWN",), ("OK", "NEW")])
     def test_n8_any_other_cart_goes_through_the_review(self, emulator, api, skus):
@@ -136,7 +136,7 @@ class TestPreApprovedCarts:
         shopper = Shopper(emulator)
         assert shopper.get(created["redirect_url"]).page.heading == "Health survey"
         emulator.state.payment_sessions.submit(created["id"])
-        assert api.read(one(created["id"])).json["status"] == "processing"
+        assert api.read(session_path(created["id"])).json["status"] == "processing"
 
     def test_n8_cart_without_products_goes_through_the_review(self, emulator):
         sessions = emulator.state.payment_sessions
@@ -148,7 +148,7 @@ class TestPreApprovedCarts:
         (token,) = emulator.state.payment_tokens.rows
         assert token.lmn_expires_at is None
         second = self.cart(api, "OK", payment_token=token.id)["id"]
-        assert api.read(one(second)).json["status"] == "captured"
+        assert api.read(session_path(second)).json["status"] == "captured"
 
 
 class TestLetters:
@@ -225,7 +225,7 @@ class TestPayouts:
         advance_to(emulator, 0)
 
     def test_n12_payments_are_paid_out_after_about_48_hours(self, emulator):
-        paid(emulator)
+        make_captured(emulator)
         emulator.clock.advance(48 * HOUR)
         assert emulator.state.payouts.count == 0
         emulator.clock.advance(2 * HOUR)
@@ -234,7 +234,7 @@ class TestPayouts:
 
     def test_n12_each_day_has_its_payout(self, emulator):
         for _ in range(3):
-            paid(emulator)
+            make_captured(emulator)
             emulator.clock.advance(DAY)
         emulator.clock.advance(DAY + 2 * HOUR)
         payouts = emulator.state.payouts.rows
@@ -256,18 +256,18 @@ class TestPayouts:
 
     def test_n12_open_dispute_moves_no_money(self, emulator):
         sessions = emulator.state.payment_sessions
-        id = paid(emulator)
+        id = make_captured(emulator)
         sessions.open_dispute(id)
         sessions.close_dispute(id)
         assert {row.type for row in emulator.state.transactions.rows} == {"charge", "truemed_fee"}
 
     def test_n12_lost_dispute_is_deducted_from_the_next_payout(self, emulator):
         sessions = emulator.state.payment_sessions
-        id = paid(emulator)
+        id = make_captured(emulator)
         emulator.clock.advance(2 * DAY + 2 * HOUR)
         sessions.open_dispute(id)
         sessions.lose_dispute(id)
-        paid(emulator, total_amount=300_00)
+        make_captured(emulator, total_amount=300_00)
         emulator.clock.advance(2 * DAY)
         newest, first = emulator.state.payouts.rows
         assert (first.amount, newest.amount) == (95_00, 285_00 - 100_00)
@@ -276,20 +276,20 @@ class TestPayouts:
     @pytest.mark.parametrize("again", ["lose_dispute", "close_dispute"])
     def test_n12_dispute_is_lost_once(self, emulator, again):
         sessions = emulator.state.payment_sessions
-        id = paid(emulator)
+        id = make_captured(emulator)
         sessions.lose_dispute(id)
         with pytest.raises(InvalidTransitionError, match="lost dispute"):
             getattr(sessions, again)(id)
 
     def test_n12_dispute_of_what_was_refunded_deducts_nothing(self, emulator):
         sessions = emulator.state.payment_sessions
-        id = paid(emulator)
+        id = make_captured(emulator)
         sessions.refund(id)
         sessions.lose_dispute(id)
         assert "dispute" not in {row.type for row in emulator.state.transactions.rows}
 
     def test_n12_captured_hold_is_paid_out_from_its_capture(self, emulator):
-        id = held(emulator)
+        id = make_authorized(emulator)
         emulator.clock.advance(3 * DAY)
         emulator.state.payment_sessions.capture(id)
         emulator.clock.advance(2 * DAY)

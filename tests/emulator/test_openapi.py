@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support.factories import refused
+from tests.support.factories import assert_refused
 from tests.support.scale import LONG
 from truemed_async.emulator import ROUTES, Emulator
 
@@ -74,7 +74,7 @@ def test_describes_a_failed_charge(document):
 
 def test_is_for_those_with_the_key_only(api):
     """Admin routes need the run token."""
-    refused(api.send("GET", DOCUMENT, headers={}), "Unauthorized", 401)
+    assert_refused(api.send("GET", DOCUMENT, headers={}), "Unauthorized", 401)
     assert api.post(DOCUMENT).headers["Allow"] == "GET"
 
 

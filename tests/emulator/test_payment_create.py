@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from tests.support.factories import CREATE, ORDER, one, order, refused
+from tests.support.factories import CREATE, ORDER, assert_refused, order, session_path
 
 
 def test_request_responds_with_id_and_redirect_url(emulator, api):
@@ -23,7 +23,7 @@ def test_begins_pending_and_keeps_what_was_given(emulator, api):
         metadata='{"order": "2607001444"}', kind="authorization", tokenize=True, use_iframe=True, customer_state="CA"
     )
     id = api.post(CREATE, given).json["id"]
-    shown = api.read(one(id)).json
+    shown = api.read(session_path(id)).json
     assert (shown["status"], shown["status_summary"]) == ("pending", "Incomplete")
     for name in ("total_amount", "customer_email", "customer_name", "metadata", "kind"):
         assert shown[name] == given[name]
@@ -34,14 +34,14 @@ def test_begins_pending_and_keeps_what_was_given(emulator, api):
 def test_create_without_a_kind_is_a_one_time_payment(api):
     """docs/truemed-api.md 2.1 P1: `kind`, default `one_time_payment`."""
     id = api.post(CREATE, ORDER).json["id"]
-    assert api.read(one(id)).json["kind"] == "one_time_payment"
+    assert api.read(session_path(id)).json["kind"] == "one_time_payment"
 
 
 @pytest.mark.parametrize("member", ["total_amount", "order_items", "success_url"])
 def test_create_without_a_required_member_is_rejected(emulator, api, member):
     """docs/truemed-api.md 2.1 P1: total_amount and success_url are required, order_items is in all examples."""
     answer = api.post(CREATE, order(**{member: None}))
-    refused(answer, "MissingField")
+    assert_refused(answer, "MissingField")
     assert member in answer.json["message"]
     assert emulator.state.payment_sessions.count == 0
 
@@ -50,7 +50,7 @@ def test_create_without_a_required_member_is_rejected(emulator, api, member):
 def test_create_with_an_item_without_a_required_member_is_rejected(api, member):
     """docs/truemed-api.md 2.1 P1: the members of an item; which are required was not visible: our choice."""
     item = {name: value for name, value in ORDER["order_items"][0].items() if name != member}
-    refused(api.post(CREATE, order(order_items=[item])), "MissingField")
+    assert_refused(api.post(CREATE, order(order_items=[item])), "MissingField")
 
 
 def test_takes_an_order_without_lines(api):
@@ -85,20 +85,20 @@ def test_takes_a_request_without(api, member):
 )
 def test_create_rejects_members_of_another_kind(emulator, api, changes):
     """docs/truemed-api.md 2.1 P1: the types of its table."""
-    refused(api.post(CREATE, order(**changes)), "MissingField")
+    assert_refused(api.post(CREATE, order(**changes)), "MissingField")
     assert emulator.state.payment_sessions.count == 0
 
 
 @pytest.mark.parametrize("total", ["600.00", 600.5, True, [], 2**53])
 def test_create_rejects_a_total_that_is_no_integer(api, total):
     """docs/truemed-api.md 1.8: integer cents."""
-    refused(api.post(CREATE, order(total_amount=total)), "TotalAmountInvalid")
+    assert_refused(api.post(CREATE, order(total_amount=total)), "TotalAmountInvalid")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff"])
 def test_create_rejects_a_body_that_is_no_object(api, body):
     """docs/truemed-api.md 1.3: all bodies are JSON objects."""
-    refused(api.post(CREATE, body), "MissingField")
+    assert_refused(api.post(CREATE, body), "MissingField")
 
 
 # --- the amount rule ----------------------------------------------------------------------------------------------
@@ -140,14 +140,14 @@ def test_takes_discounts_of_either_sign(api):
 @pytest.mark.parametrize("total", [999_99, 1000_01, 1030_00])
 def test_create_rejects_a_total_that_does_not_add_up(emulator, api, total):
     """docs/truemed-api.md 2.1 P1, amount rule: total_amount is the sum."""
-    refused(api.post(CREATE, {**WORKED, "total_amount": total}), "TotalAmountInvalid")
+    assert_refused(api.post(CREATE, {**WORKED, "total_amount": total}), "TotalAmountInvalid")
     assert emulator.state.payment_sessions.count == 0
 
 
 def test_create_rejects_an_itemized_line_that_does_not_add_up(api):
     """docs/truemed-api.md 2.1 P1, amount rule: item-level charges count, too."""
     line = {**ORDER["order_items"][0], "amount_details": {"total_additional_charges": 1}}
-    refused(api.post(CREATE, order(order_items=[line])), "TotalAmountInvalid")
+    assert_refused(api.post(CREATE, order(order_items=[line])), "TotalAmountInvalid")
     assert api.post(CREATE, order(order_items=[line], total_amount=600_01)).status == 200
 
 
@@ -159,7 +159,7 @@ def test_lets_old_requests_have_shipping_in_the_total_alone(api):
 @pytest.mark.parametrize("total", [-1, 0])
 def test_create_rejects_a_total_of_nothing(api, total):
     """docs/truemed-api.md 2.1 P1: 0 only as a free trial."""
-    refused(api.post(CREATE, order(total_amount=total)), "TotalAmountInvalid")
+    assert_refused(api.post(CREATE, order(total_amount=total)), "TotalAmountInvalid")
 
 
 BILL = {"total_amount": 600_00, "date": "2026-12-01"}
@@ -193,7 +193,7 @@ def test_same_key_responds_with_the_same_session(emulator, api):
 def test_create_rejects_the_key_with_another_cart(emulator, api):
     """docs/truemed-api.md 1.5: a changed cart needs a new key; reuse with another payload is a 400 validation error."""
     api.post(CREATE, ORDER)
-    refused(api.post(CREATE, order(customer_name="Someone Else")), "ValidationError")
+    assert_refused(api.post(CREATE, order(customer_name="Someone Else")), "ValidationError")
     assert emulator.state.payment_sessions.count == 1
     assert api.post(CREATE, order(idempotency_key="order-2")).status == 200
 
@@ -206,7 +206,7 @@ def test_makes_a_session_each_time_without_a_key(emulator, api):
 
 def test_spends_no_key_on_a_refused_request(api):
     """Our choice: what was refused had no effect, so its key is free for the corrected request."""
-    refused(api.post(CREATE, order(total_amount=-1)), "TotalAmountInvalid")
+    assert_refused(api.post(CREATE, order(total_amount=-1)), "TotalAmountInvalid")
     assert api.post(CREATE, ORDER).status == 200
 
 

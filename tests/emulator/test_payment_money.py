@@ -2,17 +2,17 @@
 
 import pytest
 
-from tests.support.factories import REFUND, held, one, paid, refused
+from tests.support.factories import REFUND, assert_refused, make_authorized, make_captured, session_path
 
 KEY = "key-1"
 
 
 def capture(api, id, amount=100_00, **more):
-    return api.post(one(id, "capture"), {"total_amount": amount, "idempotency_key": KEY, **more})
+    return api.post(session_path(id, "capture"), {"total_amount": amount, "idempotency_key": KEY, **more})
 
 
 def void(api, id, key=KEY):
-    return api.post(one(id, "void"), {"idempotency_key": key})
+    return api.post(session_path(id, "void"), {"idempotency_key": key})
 
 
 def refund(api, id, amount=100_00, **changes):
@@ -25,50 +25,50 @@ def refund(api, id, amount=100_00, **changes):
 
 def test_captures_a_hold(emulator, api):
     """docs/truemed-api.md 2.1 P4: response 200, `id` of this capture, not of the session."""
-    id = held(emulator)
+    id = make_authorized(emulator)
     answer = capture(api, id)
     assert answer.status == 200
     assert answer.json.keys() == {"id"}
     assert answer.json["id"] not in {id, None}
-    shown = api.read(one(id)).json
+    shown = api.read(session_path(id)).json
     assert (shown["status"], shown["capture_amount"]) == ("captured", 100_00)
     assert shown["captured_on"] >= shown["authorized_on"]
 
 
 def test_same_key_responds_with_the_same_capture(emulator, api):
     """docs/truemed-api.md 2.1 P4: `id` is stable per key; 1.5: a replay with the same key never gets SessionCaptured."""
-    id = held(emulator)
+    id = make_authorized(emulator)
     first = capture(api, id)
     assert capture(api, id).content == first.content
-    refused(capture(api, id, 99_00), "ValidationError")
-    refused(capture(api, id, idempotency_key="other"), "SessionCaptured")
+    assert_refused(capture(api, id, 99_00), "ValidationError")
+    assert_refused(capture(api, id, idempotency_key="other"), "SessionCaptured")
 
 
 def test_captures_without_a_key(emulator, api):
     """docs/truemed-api.md 2.1 P4: whether the key is required was not visible: our choice."""
-    assert api.post(one(held(emulator), "capture"), {"total_amount": 100_00}).status == 200
+    assert api.post(session_path(make_authorized(emulator), "capture"), {"total_amount": 100_00}).status == 200
 
 
 @pytest.mark.parametrize("amount", [90_00, 95_00])
 def test_captures_less_than_the_total(emulator, api, amount):
     """docs/truemed-api.md 2.1 P4: total_amount ≤ the created total_amount."""
-    id = held(emulator)
+    id = make_authorized(emulator)
     assert capture(api, id, amount).status == 200
-    assert api.read(one(id)).json["capture_amount"] == amount
+    assert api.read(session_path(id)).json["capture_amount"] == amount
 
 
 @pytest.mark.parametrize("amount", [0, -1, 89_99, 100_01, "100", 100.5, None])
 def test_capture_rejects_an_amount(emulator, api, amount):
     """docs/truemed-api.md 2.1 P4: TotalAmountInvalid: below the item sum, 0, negative, or above the created total."""
-    id = held(emulator)
-    refused(capture(api, id, amount), "TotalAmountInvalid")
-    assert api.read(one(id)).json["status"] == "authorized"
+    id = make_authorized(emulator)
+    assert_refused(capture(api, id, amount), "TotalAmountInvalid")
+    assert api.read(session_path(id)).json["status"] == "authorized"
 
 
 @pytest.mark.parametrize("body", [{}, b"", b"[]", {"idempotency_key": KEY}])
 def test_capture_without_an_amount_is_rejected(emulator, api, body):
     """docs/truemed-api.md 2.1 P4: MissingField."""
-    refused(api.post(one(held(emulator), "capture"), body), "MissingField")
+    assert_refused(api.post(session_path(make_authorized(emulator), "capture"), body), "MissingField")
 
 
 @pytest.mark.parametrize(
@@ -86,38 +86,38 @@ def test_capture_without_an_amount_is_rejected(emulator, api, body):
 def test_capture_in_another_status_is_rejected(emulator, api, status, error):
     """docs/truemed-api.md 2.1 P4: SessionVoided, SessionExpired, SessionPending, SessionCaptured; the list is cut there."""
     id = emulator.state.payment_sessions.add(kind="authorization", status=status)
-    refused(capture(api, id), error)
-    assert api.read(one(id)).json["status"] == status
+    assert_refused(capture(api, id), error)
+    assert api.read(session_path(id)).json["status"] == status
 
 
 @pytest.mark.parametrize("action", ["capture", "void", "cancel"])
 def test_unknown_session_responds_400(api, action):
     """docs/truemed-api.md 1.4: PaymentSessionDoesNotExist is a 400."""
     body = {"total_amount": 1, "idempotency_key": KEY}
-    refused(api.post(one("nobody", action), body), "PaymentSessionDoesNotExist")
+    assert_refused(api.post(session_path("nobody", action), body), "PaymentSessionDoesNotExist")
 
 
 def test_hold_ends_after_6_95_days(emulator, api):
     """docs/truemed-api.md 4.1: 6.95 days; the status shows it only after a capture call."""
-    in_time, id = held(emulator), held(emulator)
+    in_time, id = make_authorized(emulator), make_authorized(emulator)
     emulator.clock.advance(6.95 * 86400 - 60)
     assert capture(api, in_time).status == 200
     emulator.clock.advance(60)
-    assert api.read(one(id)).json["status"] == "authorized"
+    assert api.read(session_path(id)).json["status"] == "authorized"
     first = capture(api, id)
-    refused(first, "SessionExpired")
-    assert api.read(one(id)).json["status"] == "authorization_expired"
+    assert_refused(first, "SessionExpired")
+    assert api.read(session_path(id)).json["status"] == "authorization_expired"
     assert capture(api, id).content == first.content
-    refused(capture(api, id, idempotency_key="other"), "SessionExpired")
+    assert_refused(capture(api, id, idempotency_key="other"), "SessionExpired")
 
 
 def test_hold_may_be_renewed_by_the_bank(emulator, api):
     """docs/truemed-api.md 2.1 P2: `authorization_expired` is when the reauthorization inside a capture call failed."""
-    id = held(emulator)
+    id = make_authorized(emulator)
     emulator.state.payment_sessions.expire_hold(id)
     emulator.state.payment_sessions.reauthorize(id)
     assert capture(api, id).status == 200
-    assert api.read(one(id)).json["status"] == "captured"
+    assert api.read(session_path(id)).json["status"] == "captured"
 
 
 # --- void ---------------------------------------------------------------------------------------------------------
@@ -125,17 +125,17 @@ def test_hold_may_be_renewed_by_the_bank(emulator, api):
 
 def test_voids_a_hold(emulator, api):
     """docs/truemed-api.md 2.1 P5: 200, `id` is that of the void, stable per key."""
-    id = held(emulator)
+    id = make_authorized(emulator)
     answer = void(api, id)
     assert (answer.status, answer.json.keys()) == (200, {"id"})
     assert answer.json["id"] not in {id, None}
-    assert api.read(one(id)).json["status"] == "authorization_voided"
+    assert api.read(session_path(id)).json["status"] == "authorization_voided"
     assert void(api, id).content == answer.content
 
 
 def test_second_void_responds_with_the_first(emulator, api):
     """docs/truemed-api.md 2.1 P5: the errors are complete, and none is for a hold that is released already: our choice."""
-    id = held(emulator)
+    id = make_authorized(emulator)
     assert void(api, id, "1").json == void(api, id, "2").json
 
 
@@ -154,13 +154,13 @@ def test_second_void_responds_with_the_first(emulator, api):
 )
 def test_void_in_another_status_is_rejected(emulator, api, fields, error):
     """docs/truemed-api.md 2.1 P5: SessionCaptured, SessionPending, ImmediateCapture."""
-    refused(void(api, emulator.state.payment_sessions.add(**fields)), error)
+    assert_refused(void(api, emulator.state.payment_sessions.add(**fields)), error)
 
 
 @pytest.mark.parametrize("body", [{}, b"", {"idempotency_key": ""}])
 def test_void_without_a_key_is_rejected(emulator, api, body):
     """docs/truemed-api.md 2.1 P5: MissingField, and the key is the only member that could be missing."""
-    refused(api.post(one(held(emulator), "void"), body), "MissingField")
+    assert_refused(api.post(session_path(make_authorized(emulator), "void"), body), "MissingField")
 
 
 # --- cancel -------------------------------------------------------------------------------------------------------
@@ -170,17 +170,17 @@ def test_void_without_a_key_is_rejected(emulator, api, body):
 def test_cancels_what_is_pending(emulator, api, body):
     """docs/truemed-api.md 2.1 P6: for pending sessions; status becomes `canceled`. Body and answer are not visible."""
     id = emulator.state.payment_sessions.add()
-    answer = api.post(one(id, "cancel"), body)
+    answer = api.post(session_path(id, "cancel"), body)
     assert (answer.status, answer.json) == (200, {"id": id, "status": "canceled"})
-    assert api.read(one(id)).json["status"] == "canceled"
+    assert api.read(session_path(id)).json["status"] == "canceled"
 
 
 def test_same_key_responds_with_the_same_cancellation(emulator, api):
     """docs/truemed-api.md 1.5: whether cancel has a key is not known: one that is given counts."""
     id = emulator.state.payment_sessions.add()
-    first = api.post(one(id, "cancel"), {"idempotency_key": KEY})
-    assert api.post(one(id, "cancel"), {"idempotency_key": KEY}).content == first.content
-    refused(api.post(one(id, "cancel")), "SessionCanceled")
+    first = api.post(session_path(id, "cancel"), {"idempotency_key": KEY})
+    assert api.post(session_path(id, "cancel"), {"idempotency_key": KEY}).content == first.content
+    assert_refused(api.post(session_path(id, "cancel")), "SessionCanceled")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_same_key_responds_with_the_same_cancellation(emulator, api):
 )
 def test_cancel_in_another_status_is_rejected(emulator, api, status, error):
     """docs/truemed-api.md 2.1 P6: the errors are undocumented: those of capture if they fit, otherwise assumed."""
-    refused(api.post(one(emulator.state.payment_sessions.add(status=status), "cancel"), {}), error)
+    assert_refused(api.post(session_path(emulator.state.payment_sessions.add(status=status), "cancel"), {}), error)
 
 
 # --- refund -------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_cancel_in_another_status_is_rejected(emulator, api, status, error):
 @pytest.mark.parametrize("reason", ["customer_request", "fraudulent", "duplicate_payment"])
 def test_refunds(emulator, api, reason):
     """docs/truemed-api.md 2.1 P7: `refund_id`, one per refund, several per payment."""
-    id = paid(emulator)
+    id = make_captured(emulator)
     one_part = refund(api, id, 40_00, reason=reason)
     other = refund(api, id, 60_00, reason=reason, idempotency_key="2", item_details=[{"sku": "A"}])
     assert (one_part.status, one_part.json.keys()) == (200, {"refund_id"})
@@ -213,53 +213,53 @@ def test_refunds(emulator, api, reason):
         (40_00, reason, None),
         (60_00, reason, [{"sku": "A"}]),
     ]
-    refused(refund(api, id, 1, idempotency_key="3"), "AmountInvalid")
+    assert_refused(refund(api, id, 1, idempotency_key="3"), "AmountInvalid")
 
 
 def test_same_key_responds_with_the_same_refund(emulator, api):
     """docs/truemed-api.md 1.5: same key → same result; "unique per refund request"."""
-    id, other = paid(emulator), paid(emulator)
+    id, other = make_captured(emulator), make_captured(emulator)
     first = refund(api, id, 10_00)
     assert refund(api, id, 10_00).content == first.content
     assert emulator.state.payment_sessions.get(id).refund_amount == 10_00
-    refused(refund(api, id, 20_00), "ValidationError")
-    refused(refund(api, other, 10_00), "ValidationError")
+    assert_refused(refund(api, id, 20_00), "ValidationError")
+    assert_refused(refund(api, other, 10_00), "ValidationError")
 
 
 @pytest.mark.parametrize("amount", [0, -1, 100_01, "10", 1.5])
 def test_refund_of_a_bad_amount_is_rejected(emulator, api, amount):
     """docs/truemed-api.md 2.1 P7: ≤ what remains refundable; 1.4: AmountInvalid."""
-    refused(refund(api, paid(emulator), amount), "AmountInvalid")
+    assert_refused(refund(api, make_captured(emulator), amount), "AmountInvalid")
 
 
 @pytest.mark.parametrize("member", ["amount", "idempotency_key", "payment_id", "reason"])
 def test_refund_without_a_required_member_is_rejected(emulator, api, member):
     """docs/truemed-api.md 2.1 P7: required; 1.4: MissingField."""
-    refused(refund(api, paid(emulator), **{member: None}), "MissingField")
+    assert_refused(refund(api, make_captured(emulator), **{member: None}), "MissingField")
 
 
 @pytest.mark.parametrize("changes", [{"reason": "regret"}, {"item_details": {}}, {"idempotency_key": ""}], ids=str)
 def test_refund_with_a_member_of_another_kind_is_rejected(emulator, api, changes):
     """docs/truemed-api.md 2.1 P7: the types of its table; no error of the complete list fits better."""
-    refused(refund(api, paid(emulator), **changes), "MissingField")
+    assert_refused(refund(api, make_captured(emulator), **changes), "MissingField")
 
 
 @pytest.mark.parametrize("payment_id", ["nobody", "", 7])
 def test_refund_of_an_unknown_payment_is_rejected(api, payment_id):
     """docs/truemed-api.md 1.4: InvalidPaymentId."""
-    refused(refund(api, payment_id), "InvalidPaymentId")
+    assert_refused(refund(api, payment_id), "InvalidPaymentId")
 
 
 @pytest.mark.parametrize("status", ["pending", "authorized", "authorization_voided"])
 def test_refund_of_what_was_not_captured_is_rejected(emulator, api, status):
     """docs/truemed-api.md 1.4: NoSessionCaptures."""
-    refused(refund(api, emulator.state.payment_sessions.add(status=status)), "NoSessionCaptures")
+    assert_refused(refund(api, emulator.state.payment_sessions.add(status=status)), "NoSessionCaptures")
 
 
 def test_refund_of_what_is_disputed_is_rejected(emulator, api):
     """docs/truemed-api.md 1.4: ChargeDisputed."""
-    id = paid(emulator)
+    id = make_captured(emulator)
     emulator.state.payment_sessions.open_dispute(id)
-    refused(refund(api, id), "ChargeDisputed")
+    assert_refused(refund(api, id), "ChargeDisputed")
     emulator.state.payment_sessions.close_dispute(id)
     assert refund(api, id).status == 200

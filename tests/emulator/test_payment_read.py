@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.factories import CREATE, LIST, held, one, order, paid, refused
+from tests.support.factories import CREATE, LIST, assert_refused, make_authorized, make_captured, order, session_path
 
 T0 = datetime(2026, 5, 1, 9, 30, 0, 250_000, tzinfo=UTC)
 
@@ -29,13 +29,13 @@ ROW = {
 
 def test_unknown_id_responds_404(api):
     """docs/truemed-api.md 1.4: 404 Not Found."""
-    refused(api.read(one("nobody")), "NotFound", 404)
+    assert_refused(api.read(session_path("nobody")), "NotFound", 404)
 
 
 def test_session_has_these_members(emulator, api):
     """docs/truemed-api.md 2.1 P2: the fields of its table; which of them are always there is our choice."""
     id = emulator.state.payment_sessions.add(created_at=T0)
-    body = api.read(one(id)).json
+    body = api.read(session_path(id)).json
     assert body.keys() == ROW | {"order_items", "refunds"}
     assert body["created_at"] == "2026-05-01T09:30:00.250Z"
     assert (body["authorized_on"], body["captured_on"], body["capture_amount"]) == (
@@ -50,7 +50,7 @@ def test_session_shows_the_amounts_as_given(emulator, api):
     line = {"name": "A", "price": 600_00, "quantity": 1, "amount_details": {"total_discounts": 5_00}}
     details = {"total_additional_charges": 5_00, "additional_charges_details": [{"name": "Shipping", "amount": 5_00}]}
     id = api.post(CREATE, order(order_items=[line], amount_details=details)).json["id"]
-    body = api.read(one(id)).json
+    body = api.read(session_path(id)).json
     assert body["amount_details"] == details
     (item,) = body["order_items"]
     assert item.pop("item_id")
@@ -73,16 +73,16 @@ def test_session_shows_the_amounts_as_given(emulator, api):
 def test_summarizes_the_status(emulator, api, status, summary):
     """docs/truemed-api.md 2.1 P2 and 6: the known summaries; their mapping to statuses is assumed."""
     id = emulator.state.payment_sessions.add(status=status)
-    assert api.read(one(id)).json["status_summary"] == summary
+    assert api.read(session_path(id)).json["status_summary"] == summary
 
 
 def test_summarizes_what_came_after_the_capture(emulator, api):
     """docs/truemed-api.md 2.1 P2: overall incl. refunds and disputes; 4.1: they never change `status`."""
     state = emulator.state.payment_sessions
-    id = paid(emulator, total_amount=10_00)
+    id = make_captured(emulator, total_amount=10_00)
 
     def read_summary():
-        answer = api.read(one(id)).json
+        answer = api.read(session_path(id)).json
         assert answer["status"] == "captured"
         return answer["status_summary"]
 
@@ -98,25 +98,25 @@ def test_summarizes_what_came_after_the_capture(emulator, api):
 
 def test_summarizes_a_partial_capture(emulator, api):
     """docs/truemed-api.md 2.1 P2: `Partially Captured`."""
-    id = held(emulator)
+    id = make_authorized(emulator)
     emulator.state.payment_sessions.capture(id, 95_00)
-    body = api.read(one(id)).json
+    body = api.read(session_path(id)).json
     assert (body["status"], body["status_summary"]) == ("captured", "Partially Captured")
     assert (body["authorize_amount"], body["capture_amount"]) == (100_00, 95_00)
 
 
 def test_dates_a_one_time_payment_once(emulator, api):
     """docs/truemed-api.md 2.1 P3: `authorized_on`, for `one_time_payment`, equals `captured_on`."""
-    body = api.read(one(paid(emulator))).json
+    body = api.read(session_path(make_captured(emulator))).json
     assert body["authorized_on"] == body["captured_on"] is not None
     assert body["capture_amount"] == body["authorize_amount"] == 100_00
 
 
 def test_session_shows_refunds(emulator, api):
     """docs/truemed-api.md 2.1 P2: `refunds`, of the third-party list; its elements are our choice."""
-    id = paid(emulator)
+    id = make_captured(emulator)
     (made,) = emulator.state.payment_sessions.refund(id, 4_00, "fraudulent").refunds
-    (refund,) = api.read(one(id)).json["refunds"]
+    (refund,) = api.read(session_path(id)).json["refunds"]
     assert refund.pop("created_at").endswith("Z")
     assert refund == {"refund_id": made.refund_id, "amount": 4_00, "reason": "fraudulent"}
 
@@ -132,7 +132,7 @@ CAPTURABLE = {"total_capturable", "quantity_capturable"}
 
 
 def lines(api, id):
-    return api.read(one(id)).json["order_items"]
+    return api.read(session_path(id)).json["order_items"]
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "rejected", "canceled", "authorization_voided"])
@@ -144,7 +144,7 @@ def test_session_has_nothing_left_to_do_with_a_line(emulator, api, status):
 
 def test_says_what_can_be_captured_of_a_line(emulator, api):
     """docs/truemed-api.md 2.1 P3: remaining capturable amount and quantity."""
-    id = held(emulator, order_items=LINES)
+    id = make_authorized(emulator, order_items=LINES)
     one_line, other = lines(api, id)
     assert (one_line["total_capturable"], one_line["quantity_capturable"]) == (60_00, 2)
     assert (other["total_capturable"], other["quantity_capturable"]) == (40_00, 1)
@@ -153,7 +153,7 @@ def test_says_what_can_be_captured_of_a_line(emulator, api):
 
 def test_says_what_can_be_refunded_of_a_line(emulator, api):
     """docs/truemed-api.md 2.1 P3: remaining refundable amount and quantity. Which refund is of which line: our choice."""
-    id = paid(emulator, order_items=LINES)
+    id = make_captured(emulator, order_items=LINES)
     assert [line["total_refundable"] for line in lines(api, id)] == [60_00, 40_00]
     assert not lines(api, id)[0].keys() & CAPTURABLE
     emulator.state.payment_sessions.refund(id, 55_00)
@@ -192,7 +192,7 @@ def test_lists_sessions_of_every_status(emulator, api):
 
 def test_adds_lines_and_refunds_only_when_asked(emulator, api):
     """docs/truemed-api.md 2.1 P3: include_order_items adds order_items, summarize_refunds adds refund_amount."""
-    id = paid(emulator, order_items=LINES)
+    id = make_captured(emulator, order_items=LINES)
     emulator.state.payment_sessions.refund(id, 5_00)
     emulator.state.payment_sessions.refund(id, 1_00)
 
@@ -208,7 +208,7 @@ def test_adds_lines_and_refunds_only_when_asked(emulator, api):
 @pytest.mark.parametrize("name", ["include_order_items", "summarize_refunds"])
 def test_session_rejects_what_is_no_boolean(api, name, value):
     """docs/truemed-api.md 2.1 P3: boolean."""
-    refused(api.read(f"{LIST}?{name}={value}"), "ValidationError")
+    assert_refused(api.read(f"{LIST}?{name}={value}"), "ValidationError")
 
 
 def test_searches_id_email_and_name(emulator, api):

@@ -15,7 +15,7 @@ def fill(emulator, count, **fields):
         )
 
 
-def refused(answer, parameter):
+def assert_refused(answer, parameter):
     assert answer.status == 400
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json["error"] == "ValidationError"
@@ -59,7 +59,7 @@ def test_filters_by_one_status(emulator, api, status):
 @pytest.mark.parametrize("value", ["qualified", "", "Approved", "approved,rejected"])
 def test_list_rejects_another_status(api, value):
     """Truemed, "List Qualification Sessions": status is "One of" four; several at once are of an older version."""
-    refused(api.list(f"?status={value}"), "status")
+    assert_refused(api.list(f"?status={value}"), "status")
 
 
 def test_filters_by_user_id(emulator, api):
@@ -85,7 +85,7 @@ def test_filters_by_the_utc_date_of_expiry(emulator, api):
 @pytest.mark.parametrize("value", ["20270501", "2027-5-1", "2027-02-30", "2027-W18-6", "2027-05-01T00:00:00Z", ""])
 def test_list_rejects_what_is_no_date(api, value):
     """Truemed, "List Qualification Sessions": "YYYY-MM-DD format"."""
-    refused(api.list(f"?expires_at={value}"), "expires_at")
+    assert_refused(api.list(f"?expires_at={value}"), "expires_at")
 
 
 @pytest.mark.parametrize("field", ["user_name", "email", "user_business_id", "utm", "external_user_id"])

@@ -5,7 +5,7 @@ import pytest
 KEY = "your-unique-key-123"
 
 
-def refused(answer, word):
+def assert_refused(answer, word):
     assert answer.status == 400
     assert answer.json["error"] == "ValidationError"
     assert word in answer.json["message"]
@@ -61,7 +61,7 @@ def test_update_rejects_the_same_user_id_again(api, id):
 @pytest.mark.parametrize("body", [{"user_id": "u"}, {"user_id": "u", "idempotency_key": ""}])
 def test_requires_an_idempotency_key(emulator, api, id, body):
     """Truemed, "Update a Qualification Session": "Every request requires an idempotency_key"."""
-    refused(api.update(id, body), "idempotency_key")
+    assert_refused(api.update(id, body), "idempotency_key")
     assert emulator.state.qualification_sessions.get(id).user_id is None
 
 
@@ -84,7 +84,7 @@ def test_knows_a_duplicate_in_another_spelling(api, id):
 def test_update_rejects_the_key_with_another_payload(emulator, api, id):
     """Truemed, "Update a Qualification Session": "Reusing a key with a different payload returns a 400 validation error"."""
     api.update(id, {"idempotency_key": KEY, "success_url": "a"})
-    refused(api.update(id, {"idempotency_key": KEY, "success_url": "b"}), "idempotency_key")
+    assert_refused(api.update(id, {"idempotency_key": KEY, "success_url": "b"}), "idempotency_key")
     assert emulator.state.qualification_sessions.get(id).success_url == "a"
 
 
@@ -98,7 +98,7 @@ def test_scopes_the_key_to_the_session(emulator, api):
 
 def test_spends_no_key_on_a_refused_request(api, id):
     """Our choice: what was refused had no effect, so its key is free for the corrected request."""
-    refused(api.update(id, {"idempotency_key": KEY, "metadata": "{"}), "metadata")
+    assert_refused(api.update(id, {"idempotency_key": KEY, "metadata": "{"}), "metadata")
     assert api.update(id, {"idempotency_key": KEY, "metadata": "{}"}).status == 200
 
 
@@ -110,7 +110,7 @@ def test_forgets_the_keys_of_a_removed_session(emulator, api):
     emulator.state.qualification_sessions.remove("qs_a")
     emulator.state.qualification_sessions.add(qualification_session_id="qs_a")
     assert api.update("qs_a", {"idempotency_key": KEY, "user_id": "2"}).status == 200
-    refused(api.update("qs_b", {"idempotency_key": KEY, "user_id": "2"}), "idempotency_key")
+    assert_refused(api.update("qs_b", {"idempotency_key": KEY, "user_id": "2"}), "idempotency_key")
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
@@ -141,20 +141,20 @@ def test_stores_metadata_as_it_came(emulator, api, id):
 @pytest.mark.parametrize("metadata", [{"order": 1}, "{order: 1}", "", None, 5])
 def test_update_rejects_metadata_that_is_no_json_string(api, id, metadata):
     """Truemed, "Update a Qualification Session": "metadata is a JSON-encoded string"."""
-    refused(api.update(id, {"idempotency_key": KEY, "metadata": metadata}), "metadata")
+    assert_refused(api.update(id, {"idempotency_key": KEY, "metadata": metadata}), "metadata")
 
 
 @pytest.mark.parametrize("field", ["idempotency_key", "user_id", "success_url", "failure_url"])
 @pytest.mark.parametrize("value", [None, 5, ["u"]])
 def test_update_rejects_what_is_no_string(api, id, field, value):
     """docs/truemed-api.md 2.3 Q3: all members are strings."""
-    refused(api.update(id, {"idempotency_key": KEY, field: value}), field)
+    assert_refused(api.update(id, {"idempotency_key": KEY, field: value}), field)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"null", b"\xff", b"user_id=u"])
 def test_update_rejects_a_body_that_is_no_object(api, id, body):
     """docs/truemed-api.md 1.3: "All bodies are JSON objects"."""
-    refused(api.update(id, body), "JSON")
+    assert_refused(api.update(id, body), "JSON")
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "", "nonsense"])

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from tests.support.factories import held, paid, refused
+from tests.support.factories import assert_refused, make_authorized, make_captured
 
 PAYOUTS = "/api/v1/reconciliation/payouts"
 TRANSACTIONS = "/api/v1/reconciliation/transactions"
@@ -25,7 +25,7 @@ def entries(api):
 def test_accounts_for_a_payment(emulator, api):
     """docs/truemed-api.md 2.5 R2: `type` covers charge, refund, Truemed fee, dispute; amounts and the fee are assumed."""
     state = emulator.state.payment_sessions
-    id = paid(emulator)
+    id = make_captured(emulator)
     assert entries(api) == [("charge", 100_00), ("truemed_fee", -5_00)]
     state.refund(id, 20_00)
     state.open_dispute(id)
@@ -41,11 +41,11 @@ def test_accounts_for_a_payment(emulator, api):
 
 def test_accounts_for_a_hold_when_it_is_captured(emulator, api):
     """docs/truemed-api.md 4.1: a hold is no money yet."""
-    id = held(emulator)
+    id = make_authorized(emulator)
     assert entries(api) == []
     emulator.state.payment_sessions.capture(id, 95_00)
     assert entries(api) == [("charge", 95_00), ("truemed_fee", -4_75)]
-    expired = held(emulator)
+    expired = make_authorized(emulator)
     emulator.state.payment_sessions.expire_hold(expired)
     emulator.state.payment_sessions.capture(expired)
     assert len(entries(api)) == 2
@@ -54,13 +54,13 @@ def test_accounts_for_a_hold_when_it_is_captured(emulator, api):
 @pytest.mark.parametrize(("total", "found"), [(0, []), (19, [("charge", 19)])])
 def test_reconciliation_has_no_entry_of_nothing(emulator, api, total, found):
     """A free trial, and a fee of less than a cent."""
-    paid(emulator, total_amount=total)
+    make_captured(emulator, total_amount=total)
     assert entries(api) == found
 
 
 def test_pays_out_what_is_pending(emulator, api):
     """docs/truemed-api.md 2.5 R1: payout_id, an arrival date and an amount (their names are assumed); R2: payout_id null if unpaid."""
-    paid(emulator)
+    make_captured(emulator)
     assert {row["payout_id"] for row in rows(api)} == {None}
     id = emulator.state.payouts.pay_out()
     assert id.startswith("po_")
@@ -68,7 +68,7 @@ def test_pays_out_what_is_pending(emulator, api):
     today = emulator.clock.now().date().isoformat()
     assert rows(api, PAYOUTS) == [{"payout_id": id, "arrival_date": today, "amount": 95_00}]
     assert emulator.state.payouts.pay_out() is None
-    emulator.state.payment_sessions.refund(paid(emulator, total_amount=10), 10)
+    emulator.state.payment_sessions.refund(make_captured(emulator, total_amount=10), 10)
     emulator.state.payouts.pay_out(payout_id="po_2", arrival_date=date(2026, 1, 2))
     assert rows(api, PAYOUTS)[0] == {"payout_id": "po_2", "arrival_date": "2026-01-02", "amount": 0}
     assert len(rows(api, PAYOUTS)) == 2
@@ -123,9 +123,9 @@ def test_filters_payouts_by_arrival(emulator, api):
 )
 def test_needs_both_days(api, path, query):
     """docs/truemed-api.md 2.5 R2: start_date and end_date are required."""
-    refused(api.read(path + query), "ValidationError")
+    assert_refused(api.read(path + query), "ValidationError")
 
 
 def test_reconciliation_rejects_what_is_no_boolean(api):
     """docs/truemed-api.md 2.5 R2: boolean."""
-    refused(api.read(TRANSACTIONS + ALL + "&include_pending_payouts=no"), "ValidationError")
+    assert_refused(api.read(TRANSACTIONS + ALL + "&include_pending_payouts=no"), "ValidationError")

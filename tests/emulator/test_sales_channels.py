@@ -4,7 +4,7 @@ import pytest
 
 from tests.emulator.conftest import Api
 from tests.support.browser import Shopper
-from tests.support.factories import CREATE, LIST, REFUND, one, order
+from tests.support.factories import CREATE, LIST, REFUND, order, session_path
 from truemed_async.emulator import Emulator
 
 OTHER = "key-of-the-other-channel"
@@ -31,9 +31,9 @@ def ask(emulator, key, method, target, body=None):
     [
         ("GET", "/api/v1/qualification_session/qs_1", None, "NotFound"),
         ("POST", "/api/v1/qualification_session/qs_1/update", {"idempotency_key": "k", "user_id": "u"}, "NotFound"),
-        ("GET", one("p_1"), None, "NotFound"),
-        ("POST", one("p_1", "cancel"), {}, "PaymentSessionDoesNotExist"),
-        ("POST", one("p_1", "void"), {"idempotency_key": "k"}, "PaymentSessionDoesNotExist"),
+        ("GET", session_path("p_1"), None, "NotFound"),
+        ("POST", session_path("p_1", "cancel"), {}, "PaymentSessionDoesNotExist"),
+        ("POST", session_path("p_1", "void"), {"idempotency_key": "k"}, "PaymentSessionDoesNotExist"),
         ("POST", REFUND, {"idempotency_key": "k", "payment_id": "p_1", "amount": 1, "reason": "fraudulent"}, "InvalidPaymentId"),
         ("GET", "/api/v1/payment_tokens/pt_1", None, "NotFound"),
         ("POST", "/api/v1/payment_tokens/pt_1/delete", {}, "NotFound"),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.factories import CREATE, held, one, order, paid, refused
+from tests.support.factories import CREATE, assert_refused, make_authorized, make_captured, order, session_path
 from truemed_async.emulator import Emulator
 
 TOKENS = "/api/v1/payment_tokens"
@@ -15,9 +15,9 @@ def snapshot(emulator, api):
     """Something of everything, through JSON text."""
     state = emulator.state
     api.post(CREATE, order(tokenize=True, amount_details={"total_discounts": 0}))
-    state.payment_sessions.refund(paid(emulator), 1, item_details=[{"sku": "A"}])
+    state.payment_sessions.refund(make_captured(emulator), 1, item_details=[{"sku": "A"}])
     state.payout = state.payouts.pay_out()
-    held(emulator)
+    make_authorized(emulator)
     token = state.payment_tokens.add(payment_methods=[{"exp_month": 1, "exp_year": 2030}], skus=("A",))
     state.payment_tokens.fail_next_charge(token, "CardExpired")
     api.post(CREATE, order(payment_token=token, idempotency_key="renewal"))
@@ -48,10 +48,10 @@ def test_life_goes_on(emulator, api, snapshot):
     emulator.state.load(snapshot)
     assert emulator.state.payment_sessions.count == 4
     assert api.post(CREATE, order(tokenize=True, amount_details={"total_discounts": 0})).content == first.content
-    refused(failed, "CardExpired", 422)
+    assert_refused(failed, "CardExpired", 422)
     assert api.post(CREATE, order(payment_token=token, idempotency_key="renewal")).content == failed.content
     (hold,) = [row.id for row in emulator.state.payment_sessions.rows if row.status == "authorized"]
-    assert api.post(one(hold, "capture"), {"total_amount": 100_00}).status == 200
+    assert api.post(session_path(hold, "capture"), {"total_amount": 100_00}).status == 200
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"payouts": [{}]}, {"idempotency": None}, {"clock": {}}], ids=str)

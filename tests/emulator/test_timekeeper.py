@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.clock import VirtualLoop
-from tests.support.factories import paid
+from tests.support.factories import make_captured
 from truemed_async.emulator import Emulator
 
 DAY = 24 * 3600
@@ -35,7 +35,7 @@ def run(scenario, *, after_stop=None, **options):
 
 def test_capture_is_paid_out_two_days_later():
     async def scenario(emulator):
-        paid(emulator)
+        make_captured(emulator)
         for days, payouts in ((0, 0), (1, 0), (2, 1), (0, 1)):
             pass_time(emulator, days * DAY)
             await asyncio.sleep(1.5 * MINUTE)
@@ -77,7 +77,7 @@ def test_letter_is_billed_on_thursday_and_paid_three_days_later():
 
 def test_every_sales_channel_is_served():
     async def scenario(emulator):
-        paid(emulator.sales_channels["other"])
+        make_captured(emulator.sales_channels["other"])
         pass_time(emulator, 3 * DAY)
         await asyncio.sleep(MINUTE)
         assert emulator.sales_channels["other"].state.payouts.count == 1
@@ -104,7 +104,7 @@ def test_broken_listener_does_not_stop_the_time():
     async def scenario(emulator):
         reports = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context["exception"]))
-        paid(emulator)
+        make_captured(emulator)
 
         def fail(_):
             emulator.state.on_transition.remove(fail)
@@ -114,7 +114,7 @@ def test_broken_listener_does_not_stop_the_time():
         pass_time(emulator, 3 * DAY)
         await asyncio.sleep(MINUTE)
         assert [type(error) for error in reports] == [ZeroDivisionError]
-        paid(emulator)
+        make_captured(emulator)
         pass_time(emulator, 3 * DAY)
         await asyncio.sleep(MINUTE)
         assert all(row.payout_id for row in emulator.state.transactions.rows)
@@ -128,7 +128,7 @@ def test_stopped_emulator_does_nothing(restarts):
         for _ in range(restarts):
             await emulator.stop()
             await emulator.start()
-        paid(emulator)
+        make_captured(emulator)
 
     async def after_stop(emulator):
         pass_time(emulator, 3 * DAY)

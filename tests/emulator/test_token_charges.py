@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.factories import CREATE, one, order, refused
+from tests.support.factories import CREATE, assert_refused, order, session_path
 from truemed_async.emulator import InvalidTransitionError
 
 TOKENS = "/api/v1/payment_tokens"
@@ -24,19 +24,19 @@ def test_charges_without_the_customer(api, tokens):
     token = tokens.add()
     answer = charge(api, token)
     assert answer.status == 200
-    shown = api.read(one(answer.json["id"])).json
+    shown = api.read(session_path(answer.json["id"])).json
     assert (shown["status"], shown["payment_token"]) == ("captured", token)
 
 
 def test_holds_without_the_customer(api, tokens):
     """docs/truemed-api.md 2.1 P1: `kind=authorization` is a hold only."""
     id = charge(api, tokens.add(), kind="authorization").json["id"]
-    assert api.read(one(id)).json["status"] == "authorized"
+    assert api.read(session_path(id)).json["status"] == "authorized"
 
 
 def test_charge_rejects_an_unknown_token(emulator, api):
     """docs/truemed-api.md 2.1 P1: NotFound; its status is assumed."""
-    refused(charge(api, "nobody"), "NotFound", 404)
+    assert_refused(charge(api, "nobody"), "NotFound", 404)
     assert emulator.state.payment_sessions.count == 0
 
 
@@ -46,7 +46,7 @@ def test_failed_charge_responds_422(emulator, api, tokens, failure):
     token = tokens.add()
     tokens.fail_next_charge(token, failure)
     answer = charge(api, token)
-    refused(answer, failure, 422)
+    assert_refused(answer, failure, 422)
     assert answer.json.keys() == {"error", "message", "redirect_url"}
     assert answer.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/payment_tokens/{token}"
     # The same key is the same answer, and the same one session.
@@ -63,7 +63,7 @@ def test_fails_for_a_card_that_expired(emulator, api, tokens):
     token = tokens.add(payment_methods=[{"exp_month": now.month, "exp_year": now.year}])
     assert charge(api, token).status == 200
     emulator.clock.advance(32 * 86400)
-    refused(charge(api, token, "2"), "CardExpired", 422)
+    assert_refused(charge(api, token, "2"), "CardExpired", 422)
     tokens.resolve_failure(token)
     assert charge(api, token, "3").status == 200
 
@@ -71,7 +71,7 @@ def test_fails_for_a_card_that_expired(emulator, api, tokens):
 def test_fails_without_a_card(api, tokens):
     """docs/truemed-api.md 4.4, failure class (a): no ordinary card on file."""
     token = tokens.add(payment_methods=[])
-    refused(charge(api, token), "CardRequired", 422)
+    assert_refused(charge(api, token), "CardRequired", 422)
     tokens.resolve_failure(token)
     assert charge(api, token, "2").status == 200
 
@@ -82,11 +82,11 @@ def test_fails_for_a_letter_that_is_older_than_12_months(emulator, api, tokens):
         id := api.post(CREATE, order(tokenize=True)).json["id"],
     )
     emulator.state.payment_sessions.approve(id)
-    token = api.read(one(id)).json["payment_token"]
+    token = api.read(session_path(id)).json["payment_token"]
     emulator.clock.advance(364 * 86400)
     assert charge(api, token).status == 200
     emulator.clock.advance(2 * 86400)
-    refused(charge(api, token, "2"), "RequalificationRequired", 422)
+    assert_refused(charge(api, token, "2"), "RequalificationRequired", 422)
     tokens.resolve_failure(token)
     assert charge(api, token, "3").status == 200
 
@@ -95,7 +95,7 @@ def test_lmn_may_expire_at_once(api, tokens):
     """docs/truemed-api.md 4.4, failure class (b): Truemed demands a new survey."""
     token = tokens.add(lmn_expires_at=datetime(2099, 1, 1, tzinfo=UTC))
     tokens.expire_lmn(token)
-    refused(charge(api, token), "RequalificationRequired", 422)
+    assert_refused(charge(api, token), "RequalificationRequired", 422)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_fails_while_the_customer_is_asked_to_act(emulator, api, tokens, body, f
     """docs/truemed-api.md 2.2 T4: while next_action is set, charging is not guaranteed to work: here it never does."""
     token = tokens.add()
     request = api.post(f"{TOKENS}/{token}/update", body).json["provision_token_request_id"]
-    refused(charge(api, token), failure, 422)
+    assert_refused(charge(api, token), failure, 422)
     emulator.state.provision_requests.submit(request)
     assert charge(api, token, "2").status == 200
 

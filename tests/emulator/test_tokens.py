@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.factories import CREATE, order, refused
+from tests.support.factories import CREATE, assert_refused, order
 
 TOKENS = "/api/v1/payment_tokens"
 T0 = datetime(2026, 5, 1, tzinfo=UTC)
@@ -53,19 +53,19 @@ def test_same_key_responds_with_the_same_request(emulator, api):
     """docs/truemed-api.md 1.5: whether create has a key is not known: one that is given counts."""
     first = api.post(f"{TOKENS}/create", {"idempotency_key": "k"})
     assert api.post(f"{TOKENS}/create", {"idempotency_key": "k"}).content == first.content
-    refused(api.post(f"{TOKENS}/create", {"idempotency_key": "k", "metadata": "m"}), "ValidationError")
+    assert_refused(api.post(f"{TOKENS}/create", {"idempotency_key": "k", "metadata": "m"}), "ValidationError")
     assert emulator.state.provision_requests.count == 1
 
 
 @pytest.mark.parametrize("body", [{"metadata": 1}, {"order_items": {}}, {"success_url": ""}, b"[]"], ids=str)
 def test_tokens_rejects_members_of_another_kind(api, body):
     """docs/truemed-api.md 2.2 T1: the types that are known."""
-    refused(api.post(f"{TOKENS}/create", body), "ValidationError")
+    assert_refused(api.post(f"{TOKENS}/create", body), "ValidationError")
 
 
 def test_unknown_request_responds_404(api):
     """docs/truemed-api.md 1.4: 404 Not Found."""
-    refused(request_of(api, "nobody"), "NotFound", 404)
+    assert_refused(request_of(api, "nobody"), "NotFound", 404)
 
 
 # --- retrieve and list --------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def test_token_has_no_letter_that_is_not_verified(emulator, api):
 
 def test_unknown_token_responds_404(api):
     """docs/truemed-api.md 2.2 T2: 404 when unknown, by the generic table."""
-    refused(api.read(f"{TOKENS}/nobody"), "NotFound", 404)
+    assert_refused(api.read(f"{TOKENS}/nobody"), "NotFound", 404)
 
 
 def list_ids(api, query=""):
@@ -139,7 +139,7 @@ def test_filters(emulator, api, query, found):
 )
 def test_list_rejects_another_filter(api, query):
     """docs/truemed-api.md 2.2 T3: `YYYY-MM` and `YYYY-MM-DD`."""
-    refused(api.read(TOKENS + query), "ValidationError")
+    assert_refused(api.read(TOKENS + query), "ValidationError")
 
 
 # --- update -------------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_same_key_responds_with_the_same_update(api, token):
 @pytest.mark.parametrize("action", ["update", "delete"])
 def test_change_of_unknown_token_responds_404(api, action):
     """docs/truemed-api.md 2.2 T5: 404 if unknown."""
-    refused(api.post(f"{TOKENS}/nobody/{action}"), "NotFound", 404)
+    assert_refused(api.post(f"{TOKENS}/nobody/{action}"), "NotFound", 404)
 
 
 # --- delete -------------------------------------------------------------------------------------------------------
@@ -211,12 +211,12 @@ def test_deletes(api, token, body):
     assert (answer.status, answer.content) == (204, b"")
     assert list_ids(api) == []
     for again in (api.read(f"{TOKENS}/{token}"), update(api, token, {}), api.post(f"{TOKENS}/{token}/delete")):
-        refused(again, "NotFound", 404)
-    refused(api.post(CREATE, order(payment_token=token)), "NotFound", 404)
+        assert_refused(again, "NotFound", 404)
+    assert_refused(api.post(CREATE, order(payment_token=token)), "NotFound", 404)
 
 
 @pytest.mark.parametrize("body", [{"reason": "x"}, b"[]", b"text"], ids=str)
 def test_delete_with_a_body_is_rejected(api, token, body):
     """docs/truemed-api.md 2.2 T5: the body must be empty."""
-    refused(api.post(f"{TOKENS}/{token}/delete", body), "ValidationError")
+    assert_refused(api.post(f"{TOKENS}/{token}/delete", body), "ValidationError")
     assert list_ids(api) == [token]

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.factories import CREATE, held, one, order, paid
+from tests.support.factories import CREATE, make_authorized, make_captured, order, session_path
 from truemed_async.emulator import Emulator, InvalidTransitionError, Transition
 from truemed_async.emulator.clock import Clock
 
@@ -29,31 +29,33 @@ STATUSES = [
 
 
 @pytest.fixture
-def heard(emulator):
+def recorded_transitions(emulator):
     """Every transition from now on."""
-    heard = []
-    emulator.state.on_transition.append(heard.append)
-    return heard
+    recorded_transitions = []
+    emulator.state.on_transition.append(recorded_transitions.append)
+    return recorded_transitions
 
 
-def payment_transitions(heard):
-    return [(move.name, move.before, move.after) for move in heard if move.resource == "payment_sessions"]
+def payment_transitions(recorded_transitions):
+    return [
+        (move.name, move.before, move.after) for move in recorded_transitions if move.resource == "payment_sessions"
+    ]
 
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("move", MOVES)
-def test_session_moves_as_the_state_machine_allows(emulator, heard, move, status):
+def test_session_moves_as_the_state_machine_allows(emulator, recorded_transitions, move, status):
     """docs/truemed-api.md 4.1: the arrows, and no other."""
     sessions = emulator.state.payment_sessions
     id = sessions.add(status=status, kind="authorization", capture_amount=1 if status == "captured" else None)
-    heard.clear()
+    recorded_transitions.clear()
     if status in MOVES[move]:
         getattr(sessions, move)(id)
-        assert payment_transitions(heard) == [(move, status, MOVES[move][status])]
+        assert payment_transitions(recorded_transitions) == [(move, status, MOVES[move][status])]
     else:
         with pytest.raises(InvalidTransitionError, match=status):
             getattr(sessions, move)(id)
-        assert heard == []
+        assert recorded_transitions == []
     assert sessions.get(id).status == MOVES[move].get(status, status)
     with pytest.raises(KeyError):
         getattr(sessions, move)("nobody")
@@ -62,53 +64,57 @@ def test_session_moves_as_the_state_machine_allows(emulator, heard, move, status
 @pytest.mark.parametrize("amount", [0, 100_01])
 def test_refunds_no_more_than_was_captured(emulator, amount):
     """docs/truemed-api.md 2.1 P7: ≤ what remains refundable."""
-    id = paid(emulator)
+    id = make_captured(emulator)
     with pytest.raises(InvalidTransitionError, match="10000 cents"):
         emulator.state.payment_sessions.refund(id, amount)
     with pytest.raises(InvalidTransitionError, match="pending"):
         emulator.state.payment_sessions.refund(emulator.state.payment_sessions.add(), 1)
 
 
-def test_tells_of_each_arrow_once(emulator, api, heard):
+def test_tells_of_each_arrow_once(emulator, api, recorded_transitions):
     """docs/truemed-api.md 4.1: a webhook on each arrow; calls of the API move as methods do."""
-    id = held(emulator)
-    api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
-    api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
+    id = make_authorized(emulator)
+    api.post(session_path(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
+    api.post(session_path(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
     emulator.state.payment_sessions.refund(id, 1)
-    assert payment_transitions(heard) == [
+    assert payment_transitions(recorded_transitions) == [
         ("added", None, "pending"),
         ("submit", "pending", "processing"),
         ("approve", "processing", "authorized"),
         ("capture", "authorized", "captured"),
         ("refund", "captured", "captured"),
     ]
-    assert [move.changed for move in heard if move.id == id] == [True, True, True, True, False]
-    last = heard[-2]
+    assert [move.changed for move in recorded_transitions if move.id == id] == [True, True, True, True, False]
+    last = recorded_transitions[-2]
     assert (last.row, last.at) == (emulator.state.payment_sessions.get(id), last.row.refunds[0].created_at)
 
 
-def test_tells_of_an_expiry_by_the_capture_that_found_it(emulator, heard):
+def test_tells_of_an_expiry_by_the_capture_that_found_it(emulator, recorded_transitions):
     """docs/truemed-api.md 4.1: capture() after hold expiry → authorization_expired."""
-    id = held(emulator)
-    heard.clear()
+    id = make_authorized(emulator)
+    recorded_transitions.clear()
     emulator.clock.advance(7 * 86400)
-    assert heard == []
+    assert recorded_transitions == []
     emulator.state.payment_sessions.capture(id)
-    assert payment_transitions(heard) == [("capture", "authorized", "authorization_expired")]
+    assert payment_transitions(recorded_transitions) == [("capture", "authorized", "authorization_expired")]
 
 
-def origins(heard):
-    return [(move.name, dict(move.origin)) for move in heard if move.resource == "payment_tokens" and move.origin]
+def origins(recorded_transitions):
+    return [
+        (move.name, dict(move.origin))
+        for move in recorded_transitions
+        if move.resource == "payment_tokens" and move.origin
+    ]
 
 
-def test_tells_where_a_token_comes_from(emulator, api, heard):
+def test_tells_where_a_token_comes_from(emulator, api, recorded_transitions):
     """docs/truemed-api.md 3.2, payment_token_updated: exactly one of three ids identifies the origin."""
     state = emulator.state
     session = api.post(CREATE, order(tokenize=True)).json["id"]
     state.payment_sessions.submit(session)
     state.payment_sessions.approve(session)
     token = state.payment_sessions.get(session).payment_token
-    assert heard[-1].after == "captured" or token in state.payment_tokens
+    assert recorded_transitions[-1].after == "captured" or token in state.payment_tokens
     created = state.provision_requests.create()
     state.provision_requests.submit(created.id)
     updated = state.provision_requests.create(updates=token)
@@ -116,7 +122,7 @@ def test_tells_where_a_token_comes_from(emulator, api, heard):
     api.post(CREATE, order(payment_token=token, idempotency_key="renewal"))
     failed = state.payment_sessions.rows[0].id
     state.payment_tokens.resolve_failure(token)
-    assert origins(heard) == [
+    assert origins(recorded_transitions) == [
         ("provisioned", {"payment_session_id": session}),
         ("provisioned", {"provision_token_request_id": created.id}),
         ("update", {"provision_token_request_id": updated.id}),
@@ -125,24 +131,24 @@ def test_tells_where_a_token_comes_from(emulator, api, heard):
     # A repair that follows no charge has no origin, so no webhook is sent.
     state.payment_tokens.fail_next_charge(token)
     state.payment_tokens.resolve_failure(token)
-    assert len(origins(heard)) == 4
+    assert len(origins(recorded_transitions)) == 4
     given = state.payment_tokens.get(token)
     assert (given.customer_email, given.skus) == ("sam@example.com", ("SAUNA-1",))
 
 
-def test_tokenizes_no_token(emulator, api, heard):
+def test_tokenizes_no_token(emulator, api, recorded_transitions):
     """docs/truemed-api.md 2.1 P1: tokenize provisions a token, payment_token charges one: together they make no second."""
     token = emulator.state.payment_tokens.add()
     api.post(CREATE, order(tokenize=True, payment_token=token))
     assert emulator.state.payment_tokens.count == 1
-    assert [move.after for move in heard if move.resource == "payment_sessions"] == [
+    assert [move.after for move in recorded_transitions if move.resource == "payment_sessions"] == [
         "pending",
         "processing",
         "captured",
     ]
 
 
-def test_tells_of_the_other_resources(emulator, heard):
+def test_tells_of_the_other_resources(emulator, recorded_transitions):
     """docs/truemed-api.md 4.5 and 4.6: qualification on approval, catalog on each change."""
     state = emulator.state
     id = state.qualification_sessions.add()
@@ -151,9 +157,9 @@ def test_tells_of_the_other_resources(emulator, heard):
     sku = state.catalog_items.add()
     state.catalog_items.review(sku, "eligible")
     state.catalog_items.review(sku, "ineligible")
-    paid(emulator)
+    make_captured(emulator)
     state.payouts.pay_out()
-    changes = [(move.resource, move.before, move.after) for move in heard if move.changed]
+    changes = [(move.resource, move.before, move.after) for move in recorded_transitions if move.changed]
     assert changes[:6] == [
         ("qualification_sessions", None, "pending"),
         ("qualification_sessions", "pending", "processing"),
@@ -165,11 +171,11 @@ def test_tells_of_the_other_resources(emulator, heard):
     assert changes[-3:] == [("payouts", None, "paid_out"), *[("transactions", "pending", "paid_out")] * 2]
 
 
-def test_hides_the_row_of_a_transition(emulator, heard):
+def test_hides_the_row_of_a_transition(emulator, recorded_transitions):
     """What a row holds belongs in no log."""
     emulator.state.payment_sessions.add(customer_email="someone@example.com")
-    assert isinstance(heard[0], Transition)
-    assert "someone" not in repr(heard)
+    assert isinstance(recorded_transitions[0], Transition)
+    assert "someone" not in repr(recorded_transitions)
 
 
 def test_lets_a_listener_look_around(emulator, api):
@@ -228,7 +234,7 @@ def test_everything_goes_by_the_clock(emulator, api):
     emulator.clock.advance(400 * 86400)
     later = emulator.clock.now() - timedelta(minutes=1)
     sessions = emulator.state.payment_sessions
-    id = paid(emulator)
+    id = make_captured(emulator)
     session = sessions.get(id)
     (refund,) = sessions.refund(id, 1).refunds
     approved = emulator.state.qualification_sessions.add()
@@ -236,7 +242,7 @@ def test_everything_goes_by_the_clock(emulator, api):
     emulator.state.qualification_sessions.approve(approved)
     assert later < session.created_at <= session.captured_on <= refund.created_at
     assert emulator.state.qualification_sessions.get(approved).lmn_reviewed_at > later
-    assert api.read(one(id)).json["captured_on"] > later.isoformat()
+    assert api.read(session_path(id)).json["captured_on"] > later.isoformat()
 
 
 @pytest.mark.parametrize("option", ["payment_sessions", "payment_tokens", "catalog_items"])

@@ -36,7 +36,7 @@ BAD_KEYS = {
 }
 
 
-def told_by(error):
+def collect_texts(error):
     """The error's text, and what a crash reporter shows of every frame of this library."""
     ours = "\n".join(shown(frame) for frame in frames(error))
     assert "__init__" in ours
@@ -50,7 +50,7 @@ def test_bad_key_is_rejected_and_not_shown(client, name):
     with pytest.raises(errors.ConfigurationError) as caught:
         client(key)
     assert "api_key" in str(caught.value)
-    told = told_by(caught.value)
+    told = collect_texts(caught.value)
     assert SECRET[:7] not in told
     assert len(str(key)) < 4 or (str(key) not in told and repr(key)[1:-1] not in told)
 
@@ -64,7 +64,7 @@ def test_bad_key_of_the_environment_is_rejected_and_not_shown(name, monkeypatch)
         pytest.skip("it cannot stand in an environment variable")
     with pytest.raises(errors.ConfigurationError, match="TRUEMED_API_KEY") as caught:
         AsyncTruemed()
-    told = told_by(caught.value)
+    told = collect_texts(caught.value)
     assert SECRET[:7] not in told
 
 
@@ -81,7 +81,7 @@ def test_good_key_is_in_no_traceback_of_another_refusal(client, options):
     key = f"{SECRET}-{SECRET}"
     with pytest.raises(errors.TruemedError) as caught:
         client(key, **options)
-    assert SECRET not in told_by(caught.value)
+    assert SECRET not in collect_texts(caught.value)
 
 
 @pytest.mark.parametrize("client", [AsyncTruemed, Truemed])

@@ -21,17 +21,17 @@ def order(**changes):
     return {name: value for name, value in {**ORDER, **changes}.items() if value is not None}
 
 
-def one(id, action=""):
+def session_path(id, action=""):
     return f"/payments/v1/payment_session/{id}{action and '/' + action}"
 
 
-def refused(answer, error, status=400):
+def assert_refused(answer, error, status=400):
     assert answer.headers["Content-Type"] == "application/json"
     assert (answer.status, answer.json["error"]) == (status, error), answer.json
     assert answer.json["message"]
 
 
-def held(emulator, **fields):
+def make_authorized(emulator, **fields):
     """A session whose money is held."""
     sessions = emulator.state.payment_sessions
     items = [{"name": "Sauna", "price": 90_00, "quantity": 1, "sku": "S"}]
@@ -41,7 +41,7 @@ def held(emulator, **fields):
     return id
 
 
-def paid(emulator, **fields):
+def make_captured(emulator, **fields):
     """A session that is captured."""
     sessions = emulator.state.payment_sessions
     id = sessions.add(**fields)

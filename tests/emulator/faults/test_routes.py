@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.factories import CREATE, ORDER, REFUND, held, one, order, paid
+from tests.support.factories import CREATE, ORDER, REFUND, make_authorized, make_captured, order, session_path
 from tests.support.paths import FIXTURES
 from tests.support.waiting import wait_until
 from truemed_async.emulator import FAULTS, ROUTES
@@ -52,20 +52,20 @@ def requests(emulator):
     tokens, catalog = "/api/v1/payment_tokens", "/api/v1/product_catalog"
     key = {"idempotency_key": "k"}
     ids = {
-        "payment_session_id": paid(emulator),
+        "payment_session_id": make_captured(emulator),
         "qualification_session_id": session,
         "payment_token": token,
         "provision_token_request_id": request,
     }
     return {route.name: sample_request(route, ids) for route in ROUTES} | {
         "payment_sessions.create": (CREATE, ORDER),
-        "payment_sessions.get": (one(paid(emulator)), None),
+        "payment_sessions.get": (session_path(make_captured(emulator)), None),
         "payment_sessions.list": ("/payments/v1/payment_sessions", None),
-        "payment_sessions.capture": (one(held(emulator), "capture"), {"total_amount": 100_00}),
-        "payment_sessions.void": (one(held(emulator), "void"), key),
-        "payment_sessions.cancel": (one(state.payment_sessions.add(), "cancel"), {}),
+        "payment_sessions.capture": (session_path(make_authorized(emulator), "capture"), {"total_amount": 100_00}),
+        "payment_sessions.void": (session_path(make_authorized(emulator), "void"), key),
+        "payment_sessions.cancel": (session_path(state.payment_sessions.add(), "cancel"), {}),
         "payment_sessions.refund": (
-            REFUND, {"payment_id": paid(emulator), "amount": 1, "reason": "fraudulent", **key},
+            REFUND, {"payment_id": make_captured(emulator), "amount": 1, "reason": "fraudulent", **key},
         ),
         "payment_tokens.create": (f"{tokens}/create", {}),
         "payment_tokens.get": (f"{tokens}/{token}", None),
@@ -130,7 +130,7 @@ def test_fault_restricted_to_route_acts_only_there(emulator, raw, name):
 def test_list_faults_act_on_every_list(emulator, raw, name):
     """The faults of listings do to each what they do to qualification sessions."""
     for _ in range(3):
-        paid(emulator)
+        make_captured(emulator)
         emulator.state.payment_tokens.add()
         emulator.state.catalog_items.add()
         emulator.state.payouts.pay_out()
@@ -159,10 +159,10 @@ APPLIED = ["applied_then_reset", "applied_then_hang", "applied_then_500", "appli
 @pytest.mark.parametrize("route", ["payment_sessions.create", "payment_sessions.capture", "payment_sessions.refund"])
 def test_lost_response_is_applied_once(emulator, raw, name, route):
     """docs/truemed-api.md 1.5: `ServerError` may be retried with the same key; same key, same result."""
-    hold, payment = held(emulator), paid(emulator)
+    hold, payment = make_authorized(emulator), make_captured(emulator)
     target, body = {
         "payment_sessions.create": (CREATE, order()),
-        "payment_sessions.capture": (one(hold, "capture"), {"total_amount": 100_00, "idempotency_key": "k"}),
+        "payment_sessions.capture": (session_path(hold, "capture"), {"total_amount": 100_00, "idempotency_key": "k"}),
         "payment_sessions.refund": (
             REFUND, {"payment_id": payment, "amount": 1, "reason": "fraudulent", "idempotency_key": "k"},
         ),

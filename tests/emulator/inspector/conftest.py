@@ -39,15 +39,15 @@ def press(shopper):
 
 
 @pytest.fixture
-def refused(shopper):
+def assert_refused(shopper):
     """Press a button without effect; return the message."""
 
-    def refused(action, /, **form):
+    def assert_refused(action, /, **form):
         shown = shopper.post(f"{INSPECTOR}/do/{action}", {"back": f"{INSPECTOR}/tokens", **form})
         assert (shown.status, shown.page.alert) == (409, True), shown
         return shown.page.text
 
-    return refused
+    return assert_refused
 
 
 def words(page):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.emulator.inspector.conftest import INSPECTOR, NOWHERE
-from tests.support.factories import CREATE, held, order, paid
+from tests.support.factories import CREATE, make_authorized, make_captured, order
 from truemed_async.emulator import Dialect
 
 HOUR = 3600
@@ -20,12 +20,12 @@ class TestTransitions:
         assert (session.status_summary, session.refund_amount) == ("Refunded", 100_00)
 
     def test_capture_button_captures_whole_hold(self, emulator, press):
-        id = held(emulator)
+        id = make_authorized(emulator)
         press("apply", resource="payment_sessions", id=id, transition="capture", amount="")
         assert emulator.state.payment_sessions.get(id).capture_amount == 100_00
 
     def test_amounts_are_dollars(self, emulator, press):
-        id = held(emulator)
+        id = make_authorized(emulator)
         press("apply", resource="payment_sessions", id=id, transition="capture", amount="95.50")
         press(
             "apply", resource="payment_sessions", id=id, transition="refund", amount="$20", reason="duplicate_payment"
@@ -38,9 +38,9 @@ class TestTransitions:
         )
 
     @pytest.mark.parametrize("amount", ["0", "100.01", "1000000"])
-    def test_amount_beyond_the_limit_is_409(self, emulator, refused, amount):
-        id = paid(emulator)
-        text = refused("apply", resource="payment_sessions", id=id, transition="refund", amount=amount)
+    def test_amount_beyond_the_limit_is_409(self, emulator, assert_refused, amount):
+        id = make_captured(emulator)
+        text = assert_refused("apply", resource="payment_sessions", id=id, transition="refund", amount=amount)
         assert "amount must be between $0.01 and $100.00, not $" in text
         assert emulator.state.payment_sessions.get(id).refunds == ()
 
@@ -76,16 +76,18 @@ class TestTransitions:
             ({}, "transition is required"),
         ],
     )
-    def test_invalid_transition_is_409(self, emulator, refused, form, says):
+    def test_invalid_transition_is_409(self, emulator, assert_refused, form, says):
         id = emulator.state.payment_sessions.add()
         before = emulator.state.dump()
-        assert says in refused("apply", **{"resource": "payment_sessions", "id": id, **form})
+        assert says in assert_refused("apply", **{"resource": "payment_sessions", "id": id, **form})
         assert {**emulator.state.dump(), "clock": 0} == {**before, "clock": 0}
 
-    def test_second_click_is_409(self, emulator, press, refused):
+    def test_second_click_is_409(self, emulator, press, assert_refused):
         id = emulator.state.payment_sessions.add()
         press("apply", resource="payment_sessions", id=id, transition="cancel")
-        assert "is canceled, not pending" in refused("apply", resource="payment_sessions", id=id, transition="cancel")
+        assert "is canceled, not pending" in assert_refused(
+            "apply", resource="payment_sessions", id=id, transition="cancel"
+        )
 
 
 class TestClock:
@@ -97,12 +99,12 @@ class TestClock:
         assert emulator.clock.ahead == seconds
 
     @pytest.mark.parametrize("amount", ["-1", "nan", "inf", "1e300", "x", ""])
-    def test_invalid_amount_is_409(self, emulator, refused, amount):
-        refused("advance", amount=amount, unit="60")
+    def test_invalid_amount_is_409(self, emulator, assert_refused, amount):
+        assert_refused("advance", amount=amount, unit="60")
         assert emulator.clock.ahead == 0
 
-    def test_missing_amount_is_409(self, refused):
-        assert "no longer exists" in refused("advance")
+    def test_missing_amount_is_409(self, assert_refused):
+        assert "no longer exists" in assert_refused("advance")
 
 
 class TestWebhooks:
@@ -123,8 +125,8 @@ class TestWebhooks:
             ({"secret": "a\nb"}, "printable ASCII"),
         ],
     )
-    def test_invalid_webhook_is_409(self, emulator, refused, form, says):
-        assert says in refused("register", **{"url": NOWHERE, "mode": "signed", **form})
+    def test_invalid_webhook_is_409(self, emulator, assert_refused, form, says):
+        assert says in assert_refused("register", **{"url": NOWHERE, "mode": "signed", **form})
         assert emulator.webhooks.endpoints == ()
 
     def test_rotate_button_changes_secret(self, emulator, press):
@@ -144,8 +146,8 @@ class TestWebhooks:
         assert len(delivery.attempts) == 2
 
     @pytest.mark.parametrize("action", ["unregister", "rotate", "resend"])
-    def test_unknown_id_is_409(self, refused, action):
-        assert "no longer exists" in refused(action, id="x")
+    def test_unknown_id_is_409(self, assert_refused, action):
+        assert "no longer exists" in assert_refused(action, id="x")
 
 
 class TestFaults:
@@ -175,12 +177,12 @@ class TestFaults:
     @pytest.mark.parametrize(
         "form", [{"name": "x", "times": "1"}, {"name": "delay", "times": "x"}, {"name": "hang", "times": "0"}, {}]
     )
-    def test_unknown_fault_is_409(self, emulator, refused, side, form):
-        refused("add-fault", side=side, **form)
+    def test_unknown_fault_is_409(self, emulator, assert_refused, side, form):
+        assert_refused("add-fault", side=side, **form)
         assert len(emulator.faults) == len(emulator.webhooks.faults.active) == 0
 
-    def test_fault_without_end_on_connections_is_409(self, emulator, refused):
-        assert "would also block the request that removes it" in refused(
+    def test_fault_without_end_on_connections_is_409(self, emulator, assert_refused):
+        assert "would also block the request that removes it" in assert_refused(
             "add-fault", side="api", name="refuse_connection"
         )
         assert len(emulator.faults) == 0
@@ -192,15 +194,15 @@ class TestDialect:
         press("set-dialect", times="no_zone", byte_order_mark="true", page_size_limit="50")
         assert emulator.dialect == Dialect(times="no_zone", byte_order_mark=True, page_size_limit=50)
 
-    def test_unknown_value_is_409(self, emulator, refused):
-        assert "times must be one of z, " in refused("set-dialect", times="x")
+    def test_unknown_value_is_409(self, emulator, assert_refused):
+        assert "times must be one of z, " in assert_refused("set-dialect", times="x")
         assert emulator.dialect == Dialect()
 
 
 def test_reset_keeps_webhooks_and_clock(emulator, api, press):
     created = api.post(CREATE, order())
     emulator.webhooks.register(NOWHERE)
-    paid(emulator)
+    make_captured(emulator)
     emulator.state.qualification_sessions.add()
     emulator.faults.add("latency", seconds=0)
     emulator.webhooks.faults.add("delay")

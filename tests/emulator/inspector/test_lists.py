@@ -7,7 +7,7 @@ import pytest
 
 from tests.emulator.inspector.conftest import HOSTILE, INSPECTOR, NOWHERE, ids
 from tests.support.browser import Shopper
-from tests.support.factories import CREATE, held, order, paid
+from tests.support.factories import CREATE, make_authorized, make_captured, order
 from truemed_async.emulator import Emulator
 from truemed_async.emulator.inspector.kinds import KINDS
 from truemed_async.emulator.inspector.listing import ListQuery, paginate
@@ -177,14 +177,14 @@ class TestRows:
         emulator.state.payment_sessions.submit(id)
         assert buttons(look()) == (["approve"], ["reject"])
         emulator.state.reset()
-        held(emulator)
+        make_authorized(emulator)
         assert buttons(look()) == (["reauthorize"], ["capture", "void", "expire_hold"])
         emulator.state.reset()
-        paid(emulator)
+        make_captured(emulator)
         assert buttons(look()) == (["open_dispute", "close_dispute"], ["refund", "lose_dispute"])
 
     def test_summary_is_beside_a_status_that_tells_less(self, emulator, look):
-        id = paid(emulator)
+        id = make_captured(emulator)
         assert "Captured" not in look().text
         emulator.state.payment_sessions.refund(id, 1)
         assert "Partially Refunded" in look().text
@@ -210,7 +210,7 @@ class TestRows:
         assert "Mat" in page.text
 
     def test_amounts_are_money_and_times_are_exact_on_hover(self, emulator, look):
-        paid(emulator, total_amount=123_456)
+        make_captured(emulator, total_amount=123_456)
         page = look()
         assert "$1,234.56" in page.text
         assert "123456 cents" in [given.get("title") for given in page.all("span")]
@@ -220,19 +220,19 @@ class TestRows:
         assert "just now" in page.text
 
     def test_references_lead_to_their_objects(self, emulator, look):
-        id = paid(emulator)
+        id = make_captured(emulator)
         payout = emulator.state.payouts.pay_out()
         page = look("transactions")
         assert f"{INSPECTOR}/payments/{id}" in page.links
         assert f"{INSPECTOR}/payouts/{payout}" in page.links
         assert "−$5.00" in page.text
 
-    def test_pay_out_button_is_on_the_list_of_payouts(self, emulator, look, press, refused):
-        paid(emulator)
+    def test_pay_out_button_is_on_the_list_of_payouts(self, emulator, look, press, assert_refused):
+        make_captured(emulator)
         (button,) = [given for given in look("payouts").all("button") if given.get("name") == "transition"]
         press("apply", back="payouts", resource="payouts", transition=button["value"])
         assert "$95.00" in look("payouts").text
-        assert "nothing to pay out" in refused("apply", resource="payouts", transition="pay_out")
+        assert "nothing to pay out" in assert_refused("apply", resource="payouts", transition="pay_out")
 
     def test_empty_list_shows_a_note(self, look):
         assert "No payment sessions yet." in look().text
@@ -287,7 +287,7 @@ class TestHostileContent:
         emulator.state.transactions.add(transaction_id=HOSTILE, type=HOSTILE, amount=1)
         emulator.state.payouts.add(payout_id=HOSTILE, amount=1, arrival_date=emulator.clock.now().date())
         emulator.webhooks.register(f"{NOWHERE}?{HOSTILE}", secret=HOSTILE)
-        paid(emulator, metadata=HOSTILE)
+        make_captured(emulator, metadata=HOSTILE)
         api.send("POST", f"{CREATE}?{HOSTILE}", order(customer_name=HOSTILE), {"X-Other": HOSTILE})
         assert emulator.webhooks.wait_until_idle(10)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.emulator.inspector.conftest import INSPECTOR, NOWHERE, words
-from tests.support.factories import CREATE, REFUND, held, one, order, paid
+from tests.support.factories import CREATE, REFUND, make_captured, order, session_path
 from truemed_async.emulator import history
 from truemed_async.emulator.inspector import timeline
 from truemed_async.emulator.inspector.kinds import DESTRUCTIVE, KINDS
@@ -23,7 +23,7 @@ def read(emulator):
 
 class TestData:
     def test_payment_session_is_readable(self, emulator, look):
-        id = paid(
+        id = make_captured(
             emulator,
             total_amount=119_98,
             order_items=[{"name": "Standing mat", "price": 59_99, "quantity": 2, "sku": "SB-1"}],
@@ -64,14 +64,14 @@ class TestData:
         assert (f"/_emulator/hosted/{resource}/{id}" in look(f"{kind}/{id}").links) is hosted
 
     def test_payout_links_to_its_transactions(self, emulator, look):
-        paid(emulator)
+        make_captured(emulator)
         payout = emulator.state.payouts.pay_out()
         (link,) = [each for each in look(f"payouts/{payout}").links if "transactions?" in each]
         assert look(link).text.count(payout) == 2
 
     def test_huge_object_is_under_the_limit(self, emulator, look):
         items = [{"name": "&" * 10_000, "price": 1, "quantity": 1} for _ in range(100)]
-        id = paid(emulator, order_items=items, metadata="<" * 100_000, customer_name="'" * 10_000)
+        id = make_captured(emulator, order_items=items, metadata="<" * 100_000, customer_name="'" * 10_000)
         page = look(f"payments/{id}")
         assert "more" in words(page)
         assert "bytes in total" in page.text
@@ -80,7 +80,7 @@ class TestData:
 class TestTransitionPages:
     @pytest.mark.parametrize("name", ["refund", "lose_dispute"])
     def test_destructive_transition_asks_first(self, emulator, look, name):
-        id = paid(emulator)
+        id = make_captured(emulator)
         page = look(f"payments/{id}/{name}")
         assert DESTRUCTIVE[name] in page.text
         assert page.chosen["transition"] == name
@@ -89,7 +89,7 @@ class TestTransitionPages:
         assert f"{INSPECTOR}/payments/{id}" in page.links
 
     def test_refund_form_has_what_is_left(self, emulator, shopper, look):
-        id = paid(emulator)
+        id = make_captured(emulator)
         emulator.state.payment_sessions.refund(id, 25_50)
         (amount,) = [given for given in look(f"payments/{id}/refund").all("input") if given["name"] == "amount"]
         assert (amount["value"], amount["max"], amount["min"], amount["step"]) == ("74.50", "74.50", "0.01", "0.01")
@@ -99,7 +99,7 @@ class TestTransitionPages:
         assert (session.refundable, session.refunds[-1].reason) == (70_00, "customer_request")
 
     def test_refund_of_too_much_shows_the_form_again(self, emulator, shopper):
-        id = paid(emulator)
+        id = make_captured(emulator)
         failed = shopper.submit(f"{INSPECTOR}/payments/{id}/refund", amount="100.01")
         assert (failed.status, failed.page.alert) == (409, True)
         assert "amount must be between $0.01 and $100.00, not $100.01" in failed.page.text
@@ -112,12 +112,12 @@ class TestTransitionPages:
         assert page.all("button") == []
 
     def test_refund_of_nothing_is_not_possible(self, emulator, look):
-        id = paid(emulator)
+        id = make_captured(emulator)
         emulator.state.payment_sessions.refund(id)
         assert "nothing is left to refund" in look(f"payments/{id}/refund").text
 
     def test_capture_form_has_the_hold(self, emulator, look):
-        page = look(f"payments/{held(emulator)}/capture")
+        page = look(f"payments/{make_authorized(emulator)}/capture")
         assert page.chosen["amount"] == "100.00"
         assert "danger" not in [given.get("class") for given in page.all("button")]
 
@@ -139,7 +139,7 @@ class TestTransitionPages:
         assert look(f"qualification/{id}/{name}", status=404).heading == "Not found"
 
     def test_transition_of_a_whole_store_is_404(self, emulator, look):
-        paid(emulator)
+        make_captured(emulator)
         payout = emulator.state.payouts.pay_out()
         look(f"payouts/{payout}/pay_out", status=404)
 
@@ -153,7 +153,7 @@ class TestTimeline:
     def test_requests_transitions_and_deliveries_are_in_order(self, emulator, api, merchant, read):
         emulator.webhooks.register(merchant.url)
         id = api.post(CREATE, order()).json["id"]
-        api.read(one(id))
+        api.read(session_path(id))
         emulator.clock.advance(60)
         emulator.state.payment_sessions.submit(id)
         emulator.clock.advance(60)
@@ -167,7 +167,7 @@ class TestTimeline:
         assert entries == [
             ("request", f"POST {CREATE}", "200"),
             ("change", "added", "pending"),
-            ("request", f"GET {one(id)}", "200"),
+            ("request", f"GET {session_path(id)}", "200"),
             ("change", "submit", "pending → processing"),
             ("delivery", "Webhook payment_session.updated", "delivered"),
             ("change", "approve", "processing → captured"),
@@ -196,7 +196,7 @@ class TestTimeline:
 
     def test_transition_of_a_request_names_it(self, emulator, api, read):
         id = api.post(CREATE, order()).json["id"]
-        api.post(f"{one(id)}/cancel", {})
+        api.post(f"{session_path(id)}/cancel", {})
         cancel = read(id).entries[-1]
         assert (cancel.text, cancel.detail, cancel.href) == ("cancel", "by request 2", f"{INSPECTOR}/requests/2")
 
@@ -208,7 +208,7 @@ class TestTimeline:
     def test_only_requests_about_the_object_are_listed(self, emulator, api, read):
         id = api.post(CREATE, order()).json["id"]
         other = api.post(CREATE, order(idempotency_key="order-2")).json["id"]
-        api.read(one(other))
+        api.read(session_path(other))
         api.read("/payments/v1/payment_sessions")
         api.read(f"/payments/v1/payment_sessions?search={id}&page=1")
         api.post(CREATE, order())  # repeats the first response
@@ -216,7 +216,7 @@ class TestTimeline:
         assert texts == [f"POST {CREATE}", "GET /payments/v1/payment_sessions", f"POST {CREATE}"]
 
     def test_seeded_object_has_its_creation(self, emulator, read):
-        id = paid(emulator)
+        id = make_captured(emulator)
         emulator._app._context.history.clear()
         (entry,) = read(id).entries
         assert (entry.text, entry.moment) == ("created", emulator.state.payment_sessions.get(id).created_at)

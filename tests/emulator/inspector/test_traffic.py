@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.emulator.inspector.conftest import INSPECTOR, NOWHERE, words
-from tests.support.factories import CREATE, order, paid
+from tests.support.factories import CREATE, make_captured, order
 from truemed_async.emulator import Dialect
 from truemed_async.emulator.webhooks.model import DeliveryAttempt
 
@@ -240,7 +240,7 @@ class TestDeliveries:
         items = [{"name": "&" * 10_000, "price": 1, "quantity": 1} for _ in range(50)]
         emulator.webhooks.register(NOWHERE, secret="&" * 10_000)
         for _ in range(13):
-            paid(emulator, order_items=items, metadata="<" * 100_000)
+            make_captured(emulator, order_items=items, metadata="<" * 100_000)
         assert emulator.webhooks.wait_until_idle(30)
         assert "of 26 deliveries" in look("webhooks").text
         assert "bytes in total" in look(f"webhooks/{emulator.webhooks.deliveries[0].id}").text

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.support.browser import Shopper
-from tests.support.factories import CREATE, one, order
+from tests.support.factories import CREATE, order, session_path
 from truemed_async.emulator import Emulator
 
 
@@ -27,7 +27,7 @@ def session(emulator, api):
 
 
 def status(api, id):
-    return api.read(one(id)).json["status"]
+    return api.read(session_path(id)).json["status"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_leaving_without_failure_url_shows_a_message(shopper, session):
 def test_canceled_session_shows_timeout(api, shopper, session, step, method):
     """Truemed: the customer then sees a timed-out page linking to failure_url (Cancel Payment Session)."""
     id, url = session()
-    api.post(one(id, "cancel"), {})
+    api.post(session_path(id, "cancel"), {})
     shown = getattr(shopper, method)(url + step)
     assert (shown.status, shown.page.heading) == (200, "This checkout has timed out")
     assert shown.page.links == ["https://shop.example/cart"]
@@ -156,7 +156,7 @@ class TestCardThatWorksOnce:
     def test_next_charge_of_card_fails(self, api, shopper, session):
         id, url = session(tokenize=True)
         shopper.submit(f"{url}/card", card="once")
-        token = api.read(one(id)).json["payment_token"]
+        token = api.read(session_path(id)).json["payment_token"]
         renewal = api.post(CREATE, order(payment_token=token, idempotency_key="renewal"))
         assert (renewal.status, renewal.json["error"]) == (422, "CardDeclined")
         assert renewal.json["redirect_url"].startswith(shopper.emulator.url)
@@ -184,7 +184,7 @@ class TestIframe:
         id, url = framed
         pages = [shopper.get(url), shopper.get(f"{url}/card"), shopper.get(f"{url}/leave")]
         pages += [shopper.submit(url, condition="no"), shopper.submit(f"{url}/card", card="declined")]
-        api.post(one(id, "cancel"), {})
+        api.post(session_path(id, "cancel"), {})
         pages += [shopper.get(url)]
         assert {shopper.framing(page) for page in pages} == {"*"}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.factories import paid
+from tests.support.factories import make_captured
 
 ADMIN = "/_emulator"
 WEBHOOKS, DELIVERIES, FAULTS = f"{ADMIN}/webhooks", f"{ADMIN}/deliveries", f"{ADMIN}/webhook_faults"
@@ -13,7 +13,7 @@ def happen(emulator):
     assert emulator.webhooks.wait_until_idle(10)
 
 
-def refused(answer, says, status=400, error="ValidationError"):
+def assert_refused(answer, says, status=400, error="ValidationError"):
     assert (answer.status, answer.json["error"]) == (status, error), answer.json
     assert says in answer.json["message"]
 
@@ -73,23 +73,23 @@ class TestWebhooks:
         ],
     )
     def test_error_describes_the_problem(self, emulator, api, body, says):
-        refused(api.post(WEBHOOKS, body), says)
+        assert_refused(api.post(WEBHOOKS, body), says)
         assert emulator.webhooks.endpoints == ()
 
     def test_invalid_rotation_is_400(self, api, merchant):
         made = api.post(WEBHOOKS, {"url": merchant.url}).json
-        refused(api.post(f"{WEBHOOKS}/{made['id']}/rotate", {"overlap": 1}), "overlap must be true or false")
+        assert_refused(api.post(f"{WEBHOOKS}/{made['id']}/rotate", {"overlap": 1}), "overlap must be true or false")
 
     @pytest.mark.parametrize(("method", "action"), [("DELETE", ""), ("POST", "/rotate")])
     def test_unknown_webhook_is_404(self, api, method, action):
-        refused(api.send(method, f"{WEBHOOKS}/x{action}"), "there is none with this id", 404, "NotFound")
+        assert_refused(api.send(method, f"{WEBHOOKS}/x{action}"), "there is none with this id", 404, "NotFound")
 
 
 class TestDeliveries:
     def test_deliveries_are_listed_newest_first(self, emulator, api, merchant):
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned", secret="s3cret")
         merchant.plan = [500]
-        id = paid(emulator)
+        id = make_captured(emulator)
         assert emulator.webhooks.wait_until_idle(10)
         listed = api.read(DELIVERIES).json
         assert (listed["count"], listed["waiting"]) == (2, 0)
@@ -124,7 +124,7 @@ class TestDeliveries:
 
     @pytest.mark.parametrize(("method", "action"), [("GET", ""), ("POST", "/resend")])
     def test_unknown_delivery_is_404(self, api, method, action):
-        refused(api.send(method, f"{DELIVERIES}/x{action}"), "there is none with this id", 404, "NotFound")
+        assert_refused(api.send(method, f"{DELIVERIES}/x{action}"), "there is none with this id", 404, "NotFound")
 
 
 class TestFaults:
@@ -168,7 +168,7 @@ class TestFaults:
         ],
     )
     def test_error_describes_the_problem(self, emulator, api, body, says):
-        refused(api.post(FAULTS, body), says)
+        assert_refused(api.post(FAULTS, body), says)
         assert emulator.webhooks.faults.active == ()
 
 
@@ -186,10 +186,10 @@ class TestFaults:
     ],
 )
 def test_wrong_method_is_405_and_missing_key_is_401(api, path, allow):
-    refused(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
+    assert_refused(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
     assert api.send("PATCH", path).headers["Allow"] == allow
     for method in allow.split(", "):
-        refused(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")
+        assert_refused(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")
 
 
 def test_admin_requests_are_not_logged(emulator, api):

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.factories import paid
+from tests.support.factories import make_captured
 from tests.support.waiting import wait_until
 from tests.support.webhook_endpoint import Merchant
 from truemed_async.emulator import Emulator
@@ -217,7 +217,7 @@ class TestConcurrency:
     def test_transitions_of_many_threads_are_delivered(self, emulator, merchant, endpoint):
         def run():
             for _ in range(10):
-                paid(emulator)
+                make_captured(emulator)
 
         threads = [threading.Thread(target=run) for _ in range(5)]
         for thread in threads:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tests.support.factories import paid
+from tests.support.factories import make_captured
 from tests.support.waiting import wait_until
 from tests.support.webhook_endpoint import Merchant
 from truemed_async.emulator import Emulator
@@ -20,7 +20,7 @@ EVENTS = (
 
 def everything(emulator):
     """Let each of the four events happen, in their order."""
-    paid(emulator, tokenize=True)
+    make_captured(emulator, tokenize=True)
     emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
     emulator.state.catalog_items.review(emulator.state.catalog_items.add(), "eligible")
 

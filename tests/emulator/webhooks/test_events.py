@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.factories import CREATE, held, one, order, paid
+from tests.support.factories import CREATE, make_authorized, make_captured, order, session_path
 from truemed_async.emulator import Emulator
 
 TOKENS = "/api/v1/payment_tokens"
@@ -50,11 +50,11 @@ class TestPaymentSessionComplete:
         return [data["status"] for _, data in take_events]
 
     def test_each_status_change_sends_event(self, emulator, take_events):
-        paid(emulator)
+        make_captured(emulator)
         assert self.statuses(take_events()) == ["processing", "captured"]
-        emulator.state.payment_sessions.void(held(emulator))
+        emulator.state.payment_sessions.void(make_authorized(emulator))
         assert self.statuses(take_events()) == ["processing", "authorized", "authorization_voided"]
-        emulator.state.payment_sessions.capture(held(emulator))
+        emulator.state.payment_sessions.capture(make_authorized(emulator))
         assert self.statuses(take_events())[-1] == "captured"
 
     @pytest.mark.parametrize(
@@ -71,33 +71,33 @@ class TestPaymentSessionComplete:
         assert self.statuses(take_events()) == statuses
 
     def test_capture_of_expired_hold_sends_event(self, emulator, take_events):
-        id = held(emulator)
+        id = make_authorized(emulator)
         emulator.state.payment_sessions.expire_hold(id)
         assert self.statuses(take_events()) == ["processing", "authorized"]
         emulator.state.payment_sessions.capture(id)
         assert self.statuses(take_events()) == ["authorization_expired"]
 
     def test_api_calls_send_events(self, api, emulator, take_events):
-        id = held(emulator)
+        id = make_authorized(emulator)
         take_events()
-        api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
-        api.post(one(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})  # no second capture
+        api.post(session_path(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
+        api.post(session_path(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})  # no second capture
         assert self.statuses(take_events()) == ["captured"]
 
     def test_creation_refunds_and_disputes_send_no_event(self, api, emulator, take_events):
         """Refunds and disputes never change the status (Get Payment Status)."""
         api.post(CREATE, order())
-        id = paid(emulator)
+        id = make_captured(emulator)
         take_events()
         emulator.state.payment_sessions.refund(id, 1)
         emulator.state.payment_sessions.open_dispute(id)
         emulator.state.payment_sessions.close_dispute(id)
-        emulator.state.payment_sessions.reauthorize(held(emulator))
+        emulator.state.payment_sessions.reauthorize(make_authorized(emulator))
         emulator.state.payouts.pay_out()
         assert self.statuses(take_events()) == ["processing", "authorized"]
 
     def test_payload_has_documented_members(self, emulator, take_events):
-        id = paid(emulator, metadata="order 7", order_items=ITEMS, total_amount=90_00)
+        id = make_captured(emulator, metadata="order 7", order_items=ITEMS, total_amount=90_00)
         (_, processing), (_, captured) = take_events()
         assert MOMENT.fullmatch(captured["created_at"])
         assert captured == {
@@ -116,13 +116,13 @@ class TestPaymentSessionComplete:
         assert take_events()[0][1]["capture_amount"] == 70_00
 
     def test_authorization_has_capture_amount_once_captured(self, emulator, take_events):
-        id = held(emulator)
+        id = make_authorized(emulator)
         assert ["capture_amount" in data for _, data in take_events()] == [False, False]
         emulator.state.payment_sessions.capture(id, 95_00)
         assert take_events()[0][1]["capture_amount"] == 95_00
 
     def test_payload_has_created_or_used_token(self, api, emulator, take_events):
-        id = paid(emulator, tokenize=True)
+        id = make_captured(emulator, tokenize=True)
         token = emulator.state.payment_sessions.get(id).payment_token
         assert [data.get("payment_token") for type, data in take_events() if type == "payment_session.updated"] == [
             None,
@@ -134,7 +134,7 @@ class TestPaymentSessionComplete:
         assert {data["payment_token"] for _, data in renewal} == {token}
 
     def test_unsigned_payment_payload_is_flat(self, emulator, take_unsigned_bodies):
-        id = paid(emulator)
+        id = make_captured(emulator)
         assert [(body["payment_session_id"], body["status"]) for body in take_unsigned_bodies()] == [
             (id, "processing"),
             (id, "captured"),
@@ -153,7 +153,7 @@ class TestPaymentTokenUpdated:
         return found
 
     def test_tokenizing_payment_sends_event(self, emulator, take_events):
-        id = paid(emulator, tokenize=True, metadata="order 7")
+        id = make_captured(emulator, tokenize=True, metadata="order 7")
         token = emulator.state.payment_sessions.get(id).payment_token
         (data,) = self.only(take_events())
         lmn = emulator.state.payment_tokens.get(token).lmn_expires_at
@@ -286,7 +286,7 @@ def test_delivery_id_depends_on_event_and_endpoint(emulator, merchant):
     """Guide "Webhooks": `webhook_delivery_id` is deterministic: what is sent again has the same."""
     for _ in range(2):
         emulator.webhooks.register(merchant.url)
-    paid(emulator)
+    make_captured(emulator)
     assert emulator.webhooks.wait_until_idle(10)
     merchant.plan = [500]
     for delivery in emulator.webhooks.deliveries:
