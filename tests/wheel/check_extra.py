@@ -92,6 +92,10 @@ def check_keyring(client: Truemed, emulator: Emulator) -> None:
     import_module("keyring")
 
 
+def check_png(client: Truemed, emulator: Emulator) -> None:
+    import_module("PIL.ImageFont")
+
+
 def check_speed(client: Truemed, emulator: Emulator) -> None:
     import_module("uvloop")
 

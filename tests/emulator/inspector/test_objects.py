@@ -3,7 +3,7 @@
 import pytest
 
 from tests.emulator.inspector.conftest import INSPECTOR, NOWHERE, words
-from tests.support.factories import CREATE, REFUND, make_captured, order, session_path
+from tests.support.factories import CREATE, REFUND, make_authorized, make_captured, order, session_path
 from truemed_async.emulator import history
 from truemed_async.emulator.inspector import timeline
 from truemed_async.emulator.inspector.kinds import DESTRUCTIVE, KINDS
