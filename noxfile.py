@@ -43,6 +43,18 @@ def warn(message: str) -> None:
     print(f"\n*** {message} ***\n", file=sys.stderr)  # noqa: T201
 
 
+def install_browser(session: nox.Session, skipped: str) -> dict[str, str]:
+    """Install what drives an installed Chromium, and axe-core; return the variables that name them to the tests."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        warn(f"CHROMIUM IS NOT INSTALLED: {skipped}")
+        return {}
+    session.install(*group("browser"))
+    tmp = Path(session.create_tmp()).resolve()
+    session.run("npm", "install", "--silent", "--prefix", str(tmp), "axe-core@>=4.10", external=True)
+    return {"TRUEMED_CHROMIUM": chromium, "TRUEMED_AXE": str(tmp / "node_modules" / "axe-core" / "axe.min.js")}
+
+
 def is_installed(python: str) -> bool:
     """Whether the interpreter starts: a shim of pyenv may exist for a version that is not active."""
     executable = shutil.which(f"python{python}")
@@ -105,12 +117,16 @@ def sync(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation: warnings are errors, everything public is in it, every example runs."""
+    """The documentation: warnings are errors, everything public is in it, every example runs, the search finds guides."""
     session.install("-e", f".[cli,arrow,otel,png{SOURCES}]", *group("tests"), *group("docs"))
+    browser = install_browser(session, "THE SEARCH AND THE LOOKS OF THE DOCUMENTATION ARE NOT TESTED")
     built = Path("docs", "_build", "html").resolve()
     session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", str(built))
-    arguments = ["-n", WORKERS, "--dist", "worksteal", "tests/docs", *session.posargs]
-    session.run("pytest", *arguments, env={"TRUEMED_DOCS": str(built)})
+    environment = {"TRUEMED_DOCS": str(built), **browser}
+    arguments = ["-n", WORKERS, "--dist", "worksteal", *session.posargs]
+    session.run("pytest", "tests/docs", *arguments, env=environment)
+    if browser:
+        session.run("pytest", "tests/browser/test_docs.py", *arguments, env=environment)
 
 
 @nox.session
@@ -133,15 +149,10 @@ def build(session: nox.Session) -> None:
 @nox.session
 def browser(session: nox.Session) -> None:
     """The example shops and the emulator's pages in a headless Chromium, checked for accessibility by axe-core."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        warn("CHROMIUM IS NOT INSTALLED: THE PAGES ARE NOT TESTED")
+    environment = install_browser(session, "THE PAGES ARE NOT TESTED")
+    if not environment:
         return
-    session.install("-e", ".[cli]", *group("tests"), *group("browser"))
-    tmp = Path(session.create_tmp()).resolve()
-    session.run("npm", "install", "--silent", "--prefix", str(tmp), "axe-core@>=4.10", external=True)
-    axe = tmp / "node_modules" / "axe-core" / "axe.min.js"
-    environment = {"TRUEMED_CHROMIUM": chromium, "TRUEMED_AXE": str(axe)}
+    session.install("-e", ".[cli]", *group("tests"))
     session.run("pytest", "-n", "2", "tests/browser", *session.posargs, env=environment)
 
 

@@ -36,6 +36,9 @@ html_theme = "furo"
 if repository := os.environ.get("DOCS_REPOSITORY"):  # its address gives each page an "edit" link
     html_theme_options = {"source_repository": f"{repository}/", "source_branch": "main", "source_directory": "docs/"}
 html_title = f"truemed-async {version}"
+html_search_scorer = str(HERE / "search_scorer.js")
+html_static_path = ["_static"]
+html_js_files = ["scrolling.js"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
