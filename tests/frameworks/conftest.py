@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import truemed_async
-from tests.support.processes import EXAMPLES, Program
+from tests.support.processes import EXAMPLES, Program, post
 from truemed_async.emulator import Emulator
+from truemed_async.testing import make_delivery
 
 HERE = Path(__file__).parent
 
@@ -38,6 +39,7 @@ def environment(emulator, tmp_path):
         "PYTHONUNBUFFERED": "1",
         "TRUEMED_API_KEY": emulator.api_key,
         "TRUEMED_BASE_URL": emulator.url,
+        "TRUEMED_WEBHOOK_SECRET": "a-secret",
     }
 
 
@@ -54,3 +56,16 @@ def start(environment, tmp_path):
             return stack.enter_context(Program(command, env=env, folder=tmp_path))
 
         yield start
+
+
+@pytest.fixture
+def deliver(environment):
+    """Deliver the same event of a paid order four times, and one with another secret; return the statuses."""
+
+    def deliver(address):
+        event = {"event_type": "payment_session_complete", "status": "captured", "metadata": "order-7"}
+        own = make_delivery(**event, secret=environment["TRUEMED_WEBHOOK_SECRET"])
+        deliveries = [*[own] * 4, make_delivery(**event, secret="another")]
+        return [post(address, "/webhooks/truemed", each.body, each.headers) for each in deliveries]
+
+    return deliver

@@ -3,11 +3,13 @@
 import json
 import re
 import signal
+import sqlite3
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
-from tests.support.processes import ask
+from tests.support.processes import EXAMPLES, ask
 from tests.support.waiting import wait_until
 
 ACCESS = ("--access-logfile", "-", "--access-logformat", "served by %(p)s: %(s)s", "--no-control-socket")
@@ -60,3 +62,20 @@ def test_both_kinds_of_view_under_asgi(start, emulator, ids):
     assert server.end(signal.SIGINT) == 0  # after SIGTERM uvicorn ends without finalisers, which would complain
     server.says("Application shutdown complete")
     assert server.complaints() == []
+
+
+def test_deployed_project_marks_an_order_as_paid(start, deliver, ids, tmp_path):
+    migration = start(EXAMPLES / "django" / "manage.py", "migrate", example="django")
+    assert migration.wait() == 0, migration.output
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
+        database.execute("INSERT INTO shop_order (number, paid) VALUES ('order-7', false), ('order-8', false)")
+
+    options = ("-c", EXAMPLES / "django" / "gunicorn.conf.py")
+    server = start(*GUNICORN, *options, "shop.wsgi", example="django")
+    address = server.address()
+    assert deliver(address) == [204] * 4 + [401]
+    assert ask(address, [f"/status/{ids[0]}"])[0][0] == 200
+    assert server.end() == 0
+    assert server.complaints() == []
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
+        assert database.execute("SELECT number FROM shop_order WHERE paid").fetchall() == [("order-7",)]

@@ -38,3 +38,19 @@ def test_request_in_flight_gets_a_response_before_the_client_is_closed(start, em
     assert (status, json.loads(body)) == (200, {"status": "approved"})
     server.says("Application shutdown complete")
     assert server.complaints() == []
+
+
+def test_deployed_application_fulfills_an_order_once(start, deliver, ids):
+    options = ("--workers", "2", "--timeout-graceful-shutdown", "30")
+    server = start("-m", "uvicorn", "main:app", "--port", "0", *options, example="fastapi")
+    address = server.address()
+    assert deliver(address) == [204] * 4 + [401]
+    assert ask(address, [f"/status/{ids[0]}"])[0][0] == 200
+    server.end()
+    assert server.output.count("order-7 is paid") == 1
+    assert server.complaints() == []
+
+
+def test_application_without_the_secret_does_not_start(start):
+    server = start("-m", "uvicorn", "main:app", "--port", "0", example="fastapi", more={"TRUEMED_WEBHOOK_SECRET": ""})
+    assert server.wait() != 0

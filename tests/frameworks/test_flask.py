@@ -3,7 +3,7 @@
 import json
 import signal
 
-from tests.support.processes import ask
+from tests.support.processes import EXAMPLES, ask
 
 
 def test_threads_share_the_client(start, emulator, ids, scale):
@@ -19,4 +19,15 @@ def test_threads_share_the_client(start, emulator, ids, scale):
     assert [status for status, _ in ask(address, ["/status/qs_nobody", "/status/.."])] == [404, 404]
 
     assert server.end(signal.SIGINT) == 0
+    assert server.complaints() == []
+
+
+def test_deployed_application_fulfills_an_order_once(start, deliver, ids):
+    options = ("-c", EXAMPLES / "flask" / "gunicorn.conf.py", "--bind", "127.0.0.1:0", "--no-control-socket")
+    server = start("-m", "gunicorn", *options, "wsgi:app", example="flask")
+    address = server.address()
+    assert deliver(address) == [204] * 4 + [401]
+    assert ask(address, [f"/status/{ids[0]}"])[0][0] == 200
+    assert server.end() == 0
+    assert server.output.count("order-7 is paid") == 1
     assert server.complaints() == []

@@ -119,3 +119,14 @@ def _ask_in_turn(address, paths):
         found.append((response.status, response.read()))
     connection.close()
     return found
+
+
+def post(address, path, body, headers):
+    """Send a body; return the status of the response."""
+    netloc = urlsplit(f"//{address}")
+    connection = http.client.HTTPConnection(netloc.hostname, netloc.port, timeout=TIMEOUT)
+    connection.request("POST", path, body, dict(headers))
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status

@@ -5,6 +5,7 @@ import pytest
 from django.test import AsyncClient, Client
 
 os.environ["TRUEMED_API_KEY"] = "not-a-real-key"  # for the clients made at import
+os.environ["TRUEMED_WEBHOOK_SECRET"] = "a-secret"
 os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"  # pytest-django does these two lines for you
 django.setup()
 
