@@ -38,6 +38,7 @@ if repository := os.environ.get("DOCS_REPOSITORY"):  # its address gives each pa
 html_title = f"truemed-async {version}"
 html_search_scorer = str(HERE / "search_scorer.js")
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_js_files = ["scrolling.js"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

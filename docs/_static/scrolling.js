@@ -1,8 +1,8 @@
-/* Code and tables that are wider than the page scroll in boxes of their own: the keyboard reaches those, too. */
+/* Code, tables and pictures that are wider than the page scroll in boxes of their own: the keyboard reaches those, too. */
 "use strict";
 
 const reachScrollingBoxes = () => {
-  for (const box of document.querySelectorAll(".highlight pre, .table-wrapper")) {
+  for (const box of document.querySelectorAll(".highlight pre, .table-wrapper, p:has(> img)")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }

@@ -63,7 +63,8 @@ def site():
 def test_search_finds_the_guide_of_a_word_and_the_reference_of_a_name_first(page, site, query, found):
     page.goto(f"{site}/search.html?q={query}")
     first = page.locator("#search-results li a").first
-    first.wait_for()
+    page.get_by_text("Search finished").wait_for()
+    page.wait_for_load_state("networkidle")  # each result fetches its page
     assert first.evaluate("link => link.href").split("?")[0].removeprefix(f"{site}/") == found
 
 
