@@ -16,8 +16,8 @@ try:
     from opentelemetry.trace import Link, SpanKind, StatusCode, TracerProvider
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     from opentelemetry.util.types import AttributeValue
-except ModuleNotFoundError as error:
-    raise missing_extra(error, "otel") from error
+except ModuleNotFoundError as _error:
+    raise missing_extra(_error, "otel") from _error
 
 from truemed_async._version import __version__
 from truemed_async.options import Attempt, CallStart

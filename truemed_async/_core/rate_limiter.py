@@ -39,7 +39,7 @@ class AdaptiveRateLimiter:
 
     def __init__(self, max_rate: float | None = None) -> None:
         self._max_rate = max_rate
-        self.generation = 0
+        self.generation: int = 0
         """Counts changes of the rate. A reservation of an earlier generation is void; a 429 from then is outdated."""
         self._rate: float | None = max_rate
         self._next = 0.0

@@ -18,8 +18,8 @@ from truemed_async._extras import missing_extra
 
 try:
     import pyarrow as pa
-except ModuleNotFoundError as error:
-    raise missing_extra(error, "arrow") from error
+except ModuleNotFoundError as _error:
+    raise missing_extra(_error, "arrow") from _error
 
 from truemed_async._core.stream import Stream
 from truemed_async._sensitive import Sensitive, wrap

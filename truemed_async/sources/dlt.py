@@ -19,8 +19,8 @@ try:
     import dlt
     import pyarrow as pa
     from dlt.sources import DltResource
-except ModuleNotFoundError as error:
-    raise missing_extra(error, "dlt") from error
+except ModuleNotFoundError as _error:
+    raise missing_extra(_error, "dlt") from _error
 
 from truemed_async._core.bulk import Outcome
 from truemed_async._sensitive import Sensitive, wrap

@@ -36,8 +36,8 @@ try:
     from pyspark.sql.pandas.types import from_arrow_schema
     from pyspark.sql.streaming.datasource import ReadLimit, SupportsTriggerAvailableNow
     from pyspark.sql.types import StructType
-except ModuleNotFoundError as error:
-    raise missing_extra(error, "spark") from error
+except ModuleNotFoundError as _error:
+    raise missing_extra(_error, "spark") from _error
 
 from truemed_async._sensitive import Secret, Sensitive
 from truemed_async._validation import scalars

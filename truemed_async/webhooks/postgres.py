@@ -23,8 +23,8 @@ try:
     from psycopg.pq import TransactionStatus
     from psycopg.rows import tuple_row
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
-except ModuleNotFoundError as error:
-    raise missing_extra(error, "postgres") from error
+except ModuleNotFoundError as _error:
+    raise missing_extra(_error, "postgres") from _error
 
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError

@@ -13,8 +13,8 @@ from truemed_async._extras import missing_extra
 try:
     from redis import Redis
     from redis.asyncio import Redis as AsyncRedis
-except ModuleNotFoundError as error:
-    raise missing_extra(error, "redis") from error
+except ModuleNotFoundError as _error:
+    raise missing_extra(_error, "redis") from _error
 
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError

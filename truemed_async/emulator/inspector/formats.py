@@ -183,7 +183,7 @@ class PageBudget:
 
     def __init__(self, size: int, secret: str = "") -> None:
         """Start a page of this many bytes, which must not show the secret."""
-        self.left = size
+        self.left: int = size
         self._secret = secret
 
     @property
