@@ -122,11 +122,9 @@ def docs(session: nox.Session) -> None:
     browser = install_browser(session, "THE SEARCH AND THE LOOKS OF THE DOCUMENTATION ARE NOT TESTED")
     built = Path("docs", "_build", "html").resolve()
     session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", str(built))
-    environment = {"TRUEMED_DOCS": str(built), **browser}
-    arguments = ["-n", WORKERS, "--dist", "worksteal", *session.posargs]
-    session.run("pytest", "tests/docs", *arguments, env=environment)
-    if browser:
-        session.run("pytest", "tests/browser/test_docs.py", *arguments, env=environment)
+    files = ["tests/docs", *(["tests/browser/test_docs.py"] if browser else [])]
+    arguments = ["-n", WORKERS, "--dist", "worksteal", *files, *session.posargs]
+    session.run("pytest", *arguments, env={"TRUEMED_DOCS": str(built), **browser})
 
 
 @nox.session
