@@ -122,9 +122,14 @@ def docs(session: nox.Session) -> None:
     browser = install_browser(session, "THE SEARCH AND THE LOOKS OF THE DOCUMENTATION ARE NOT TESTED")
     built = Path("docs", "_build", "html").resolve()
     session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", str(built))
-    files = ["tests/docs", *(["tests/browser/test_docs.py"] if browser else [])]
-    arguments = ["-n", WORKERS, "--dist", "worksteal", *files, *session.posargs]
-    session.run("pytest", *arguments, env={"TRUEMED_DOCS": str(built), **browser})
+    environment = {"TRUEMED_DOCS": str(built), **browser}
+    arguments = ["-n", WORKERS, "--dist", "worksteal", *session.posargs]
+    session.run("pytest", "tests/docs", *arguments, env=environment)
+    if browser:  # in processes of its own: Playwright keeps an event loop running, where tests cannot start theirs
+        none_selected = [5] if session.posargs else []
+        session.run(
+            "pytest", "tests/browser/test_docs.py", *arguments, env=environment, success_codes=[0, *none_selected]
+        )
 
 
 @nox.session
