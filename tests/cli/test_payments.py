@@ -565,3 +565,28 @@ class TestRefundable:
         shown = truemed("payments", "refundable", captured, out=terminal()).out
         assert "captured_cents" in shown
         assert "$90.00" in shown
+
+
+class TestWait:
+    @pytest.mark.parametrize(("fixture", "status"), [("captured", "captured"), ("held", "authorized")])
+    def test_decided_payment_exits_0(self, truemed, request, fixture, status):
+        done = truemed("payments", "wait", request.getfixturevalue(fixture))
+        assert (done.code, done.rows[0]["status"]) == (0, status)
+
+    def test_rejected_payment_exits_1(self, truemed, payments):
+        id = payments.add()
+        payments.submit(id)
+        payments.reject(id)
+        done = truemed("payments", "wait", id)
+        assert (done.code, done.rows[0]["status"]) == (1, "rejected")
+
+    def test_undecided_payment_ends_in_time(self, truemed, payments):
+        done = truemed("payments", "wait", payments.add(), "--wait", "1s")
+        assert done.code == 1
+        assert "neither final nor authorized after 1.0 seconds" in done.err
+
+    @pytest.mark.parametrize("wait", ["0s", "5", "1d", "-1s"])
+    def test_other_time_is_rejected_before_a_request(self, truemed, emulator, captured, wait):
+        done = truemed("payments", "wait", captured, f"--wait={wait}")
+        assert (done.code, len(emulator.requests)) == (2, 0)
+        assert "--wait must be a number of hours, minutes or seconds" in done.err

@@ -4,10 +4,15 @@ import importlib
 import json
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
+from yarl import URL
 
+from tests.support.webhook_endpoint import Merchant
 from tests.support.webhook_payloads import SECRET, captured, carrying, signed, written
+from truemed_async.cli.webhooks import WebhookEvent
+from truemed_async.webhooks import EventType
 from truemed_async.webhooks.postgres import SCHEMA
 
 BODY = captured()
@@ -169,3 +174,85 @@ class shop:
         for options, name in ((("--since", "soon"), "--since"), (("--since", "2026-11-01", "--look-back", "x"), "--look-back")):  # fmt: skip
             done = truemed("webhooks", "catch-up", "my_shop:shop.receiver", *options)
             assert (done.code, name in done.err) == (2, True)
+
+
+@pytest.fixture
+def merchant():
+    merchant = Merchant()
+    yield merchant
+    merchant.close()
+
+
+class TestTrigger:
+    @pytest.fixture(autouse=True)
+    def secret(self, monkeypatch):
+        monkeypatch.setenv("TRUEMED_WEBHOOK_SECRET", SECRET)
+
+    def test_delivery_is_signed_and_its_status_shown(self, truemed, merchant):
+        done = truemed("webhooks", "trigger", "payment_session_complete", "--to", merchant.url, "status=rejected", "capture_amount=5", "metadata=a=b")  # fmt: skip
+        (request,) = merchant.requests
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith("204 in 0.")
+        assert request.is_signed(SECRET)
+        assert request.json["event_type"] == "payment_session_complete"
+        assert {name: request.data[name] for name in ("status", "capture_amount", "metadata")} == {
+            "status": "rejected", "capture_amount": 5, "metadata": "a=b",
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("status", [302, 500])
+    def test_other_status_exits_1(self, truemed, merchant, status):
+        merchant.plan = [status]
+        done = truemed("webhooks", "trigger", "payment_token_updated", "--to", merchant.url)
+        assert (done.code, done.out.split()[0]) == (1, str(status))
+
+    def test_repeated_command_sends_the_same_delivery_id(self, truemed, merchant):
+        for _ in range(2):
+            truemed("webhooks", "trigger", "qualification_session_complete", "--to", merchant.url)
+        truemed("webhooks", "trigger", "qualification_session_complete", "--to", merchant.url, "--delivery-id", "whd_7")
+        ids = [request.json["webhook_delivery_id"] for request in merchant.requests]
+        assert ids[0] == ids[1] != ids[2] == "whd_7"
+
+    def test_dry_run_needs_no_secret_and_sends_nothing(self, truemed, merchant, monkeypatch):
+        monkeypatch.delenv("TRUEMED_WEBHOOK_SECRET")
+        done = truemed("webhooks", "trigger", "payment_session_complete", "--to", merchant.url, "--dry-run")
+        assert (done.code, json.loads(done.out)["event_type"], merchant.requests) == (0, "payment_session_complete", [])
+
+    def test_missing_secret_is_named_before_anything_is_sent(self, truemed, merchant, monkeypatch):
+        monkeypatch.delenv("TRUEMED_WEBHOOK_SECRET")
+        done = truemed("webhooks", "trigger", "payment_session_complete", "--to", merchant.url)
+        assert (done.code, merchant.requests) == (2, [])
+        assert "set TRUEMED_WEBHOOK_SECRET" in done.err
+
+    @pytest.mark.parametrize("url", ["ftp://shop.example/", "shop.example/webhooks", "https://", "http://[::1"])
+    def test_url_of_another_form_is_rejected(self, truemed, url):
+        done = truemed("webhooks", "trigger", "payment_session_complete", "--to", url)
+        assert done.code == 2
+        assert "--to must be a URL that begins with http:// or https://" in done.err
+
+    @pytest.mark.parametrize("member", ["status", "=1", "secret=sam", "order.id=1"])
+    def test_member_of_another_form_is_rejected_without_its_value(self, truemed, merchant, member):
+        done = truemed("webhooks", "trigger", "payment_session_complete", "--to", merchant.url, member)
+        assert (done.code, merchant.requests) == (2, [])
+        assert "members must be NAME=VALUE" in done.err
+        assert "sam" not in done.err
+
+    def test_unknown_event_is_corrected(self, truemed):
+        done = truemed("webhooks", "trigger", "payment_session_completed", "--to", "http://127.0.0.1:1/")
+        assert done.code == 2
+        assert 'did you mean "payment_session_complete"?' in done.err
+
+    def test_events_are_those_of_the_library(self):
+        assert set(get_args(WebhookEvent)) == {each.value for each in EventType} - {"unknown"}
+
+    def test_endpoint_that_breaks_the_connection_is_named(self, truemed, merchant):
+        merchant.plan = ["reset"]
+        done = truemed("webhooks", "trigger", "payment_session_complete", "--to", merchant.url)
+        assert done.code == 1
+        assert f"the endpoint at 127.0.0.1:{URL(merchant.url).port} cannot be reached" in done.err
+
+    def test_endpoint_that_hangs_is_given_up(self, truemed, merchant, monkeypatch):
+        monkeypatch.setattr("truemed_async.cli.webhooks.SEND_TIMEOUT", 0.2)
+        merchant.plan = ["hang"]
+        done = truemed("webhooks", "trigger", "payment_session_complete", "--to", merchant.url)
+        assert done.code == 1
+        assert "did not respond within 0.2 seconds" in done.err

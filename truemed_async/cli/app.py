@@ -57,7 +57,7 @@ COMMANDS: Mapping[str, str] = {
     "catalog": "The product catalog: which items may be paid for with HSA/FSA money.",
     "reconciliations": "Reconciliations: what was paid out, and for which transactions.",
     "invoices": "Truemed's weekly invoices for Letters, added up from qualification sessions.",
-    "webhooks": "Webhooks: explain a refused delivery, print the SQL of a store, catch up.",
+    "webhooks": "Webhooks: send a test delivery, explain a refused one, print the SQL of a store, catch up.",
     "whoami": "Show which profile, API key and server a command uses, and whether the key works.",
     "doctor": "Examine the server: connection, key, lists, fields, errors and headers.",
     "emulator": "Serve the Truemed API with generated data on this machine, until Ctrl-C.",

@@ -85,6 +85,9 @@ EXAMPLES: Mapping[str, str] = {
         truemed payments refund {PAYMENT} --amount 19.99 --reason customer_request --dry-run
         truemed payments refund {PAYMENT} --amount 19.99 --reason customer_request --yes
     """,
+    "payments wait": f"""
+        truemed payments wait {PAYMENT} --wait 10m
+    """,
     "payments refundable": f"""
         truemed payments refundable {PAYMENT}
     """,
@@ -162,6 +165,9 @@ EXAMPLES: Mapping[str, str] = {
     """,
     "webhooks explain": """
         truemed webhooks explain --body body.json --headers headers.txt
+    """,
+    "webhooks trigger": """
+        truemed webhooks trigger payment_session_complete --to http://127.0.0.1:8000/webhooks status=rejected --dry-run
     """,
     "webhooks schema": """
         truemed webhooks schema postgres

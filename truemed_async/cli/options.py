@@ -67,6 +67,7 @@ Eligibility = Literal[
 ]
 
 _DURATION = re.compile(r"([0-9]{1,5})([wdh])\Z")
+_WAIT = re.compile(r"([0-9]{1,6})([hms])\Z")
 _DOLLARS = re.compile(r"[0-9]{1,13}\.[0-9]{2}\Z")
 _ITEM_FIELDS = frozenset({"name", "price", "quantity", "sku"})
 
@@ -157,6 +158,14 @@ def parse_duration(option: str, text: str) -> timedelta:
     if match is None:
         raise InvalidArgumentError(f"{option} must be a number of weeks, days or hours, such as 2w, 7d or 36h")
     return timedelta(hours=int(match[1]) * {"w": 168, "d": 24, "h": 1}[match[2]])
+
+
+def parse_wait(option: str, text: str) -> float:
+    """Return the seconds of a number of hours, minutes or seconds, such as 2h, 10m or 30s."""
+    match = _WAIT.match(text)
+    if match is None or not int(match[1]):
+        raise InvalidArgumentError(f"{option} must be a number of hours, minutes or seconds, such as 2h, 10m or 30s")
+    return float(int(match[1]) * {"h": 3600, "m": 60, "s": 1}[match[2]])
 
 
 def parse_dollars(option: str, text: object) -> int:

@@ -37,6 +37,7 @@ from truemed_async.cli.options import (
     parse_duration,
     parse_items,
     parse_return_url,
+    parse_wait,
 )
 from truemed_async.cli.output import EXIT_FAILURE, pluralize
 from truemed_async.cli.progress import collect_rows
@@ -103,6 +104,7 @@ def make_app() -> App:
     app.command(void_payment, name="void")
     app.command(cancel_payment, name="cancel")
     app.command(refund_payment, name="refund")
+    app.command(wait_for_payment, name="wait")
     app.command(show_refundable, name="refundable")
     app.command(list_holds, name="holds")
     app.command(cancel_stale, name="cancel-stale")
@@ -337,6 +339,26 @@ def refund_payment(
 
     question = f"Refund {format_dollars(total)} of payment {id}?"
     return confirm_and_run(context, safety, refund, target=target, question=question, key=idempotency_key)
+
+
+async def wait_for_payment(
+    id: str, /, *, wait: RequiredText = "5m", output: RowOutput = ROW_OUTPUT, context: Annotated[Context, CONTEXT]
+) -> int:
+    """Wait until a payment is decided, and show it. A webhook tells you without asking: prefer it where you can.
+
+    The exit code is 0 if the payment is captured, or authorized and so yours to capture; it is 1 if it was rejected or \
+canceled, and if nothing is decided in time.
+
+    Args:
+        id: The id of the payment session.
+        wait: How long to ask for at most, such as 30s, 10m or 2h.
+    """
+    seconds = parse_wait("--wait", wait)
+    target = prepare_response(context, output, "PaymentSession")
+    async with context.target.connect() as client:
+        session = await client.payment_sessions.wait_until_final(id, timeout=seconds)
+    target.write_object(session)
+    return 0 if session.may_fulfill or session.status == "authorized" else EXIT_FAILURE
 
 
 async def show_refundable(

@@ -1,28 +1,54 @@
-"""``truemed webhooks``: explain a refused delivery, print the SQL of a store, catch up on missed deliveries."""
+"""``truemed webhooks``: send a test delivery, explain a refused one, print the SQL of a store, catch up on missed deliveries."""
 
 import importlib
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
+import aiohttp
 import orjson
 from cyclopts import App
+from yarl import URL
 
 import truemed_async
 from truemed_async.cli.connection import Context
-from truemed_async.cli.options import CONTEXT, LITERAL, MANY, NO_VALUES, RequiredText, parse_duration, parse_time
+from truemed_async.cli.options import (
+    CONTEXT,
+    LITERAL,
+    MANY,
+    NO_VALUES,
+    Flag,
+    RequiredText,
+    Text,
+    parse_duration,
+    parse_time,
+)
 from truemed_async.cli.output import EXIT_FAILURE, Streams
-from truemed_async.errors import ConfigurationError, InvalidArgumentError
+from truemed_async.errors import ConfigurationError, InvalidArgumentError, TruemedError
+from truemed_async.testing import Delivery, make_delivery
 
 SECRET_VARIABLE = "TRUEMED_WEBHOOK_SECRET"  # noqa: S105  # the name of a variable
+SEND_TIMEOUT = 30.0  # seconds that an endpoint may take
+WebhookEvent = Literal[
+    "payment_session_complete",
+    "payment_token_updated",
+    "qualification_session_complete",
+    "product_catalog_item_eligibility_updated",
+]
 
 
 def make_app() -> App:
     """Return ``truemed webhooks``."""
-    app = App(name="webhooks", help="Webhooks: explain a refused delivery, print the SQL of a store, catch up.")
+    app = App(
+        name="webhooks",
+        help="Webhooks: send a test delivery, explain a refused one, print the SQL of a store, catch up.",
+    )
     app.command(explain)
+    app.command(trigger)
     app.command(schema)
     app.command(catch_up)
     return app
@@ -54,6 +80,41 @@ def explain(
     for check in checks:
         streams.print_data(f"{'ok' if check.passed else 'failed':<8}{check.name:<11}{check.detail}")
     return 0 if checks[-1].passed else EXIT_FAILURE
+
+
+async def trigger(
+    event: WebhookEvent,
+    /,
+    *member: Annotated[str, LITERAL],
+    to: RequiredText,
+    delivery_id: Text = None,
+    dry_run: Flag = False,
+    streams: Annotated[Streams, CONTEXT],
+) -> int:
+    """Send a signed delivery with made-up data to your endpoint, and show the status of its response.
+
+    The secret is read from the environment variable TRUEMED_WEBHOOK_SECRET. The exit code is 1 if the status is not 2xx.
+
+    Args:
+        event: The type of the event.
+        member: Members of the payload to change, as NAME=VALUE: VALUE is JSON, such as 19900 or null, or else a text, \
+such as status=rejected. Amounts are cents.
+        to: The URL of your endpoint, such as http://127.0.0.1:8000/webhooks.
+        delivery_id: The id of the delivery; by default the same event has the same id, as for a delivery that is repeated.
+        dry_run: Show the body that would be sent, and send nothing.
+    """
+    url = parse_endpoint("--to", to)
+    secret = os.environ.get(SECRET_VARIABLE, "" if not dry_run else "dry run")
+    if not secret:
+        raise ConfigurationError(f"set {SECRET_VARIABLE} to the secret of the webhook")
+    delivery = make_delivery(event, secret=secret, delivery_id=delivery_id, **dict(map(parse_member, member)))
+    if dry_run:
+        streams.print_data(delivery.body.decode())
+        return 0
+    start = time.monotonic()
+    status = await send_delivery(url, delivery)
+    streams.print_data(f"{status} in {time.monotonic() - start:.2f} s")
+    return 0 if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES else EXIT_FAILURE
 
 
 def schema(database: Literal["postgres"], *, streams: Annotated[Streams, CONTEXT]) -> int:
@@ -125,6 +186,44 @@ def import_receiver(place: str) -> Any:
     if not isinstance(found, (truemed_async.webhooks.AsyncReceiver, truemed_async.webhooks.Receiver)):
         raise InvalidArgumentError(f"{place} is no Receiver or AsyncReceiver")
     return found
+
+
+def parse_endpoint(option: str, text: str) -> URL:
+    """Return the URL of an endpoint."""
+    try:
+        url = URL(text)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InvalidArgumentError(f"{option} must be a URL that begins with http:// or https://")
+    return url
+
+
+def parse_member(text: str) -> tuple[str, Any]:
+    """Return the name and the value of NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier() or name in ("delivery_id", "secret", "timestamp"):
+        raise InvalidArgumentError("members must be NAME=VALUE, such as status=rejected, by the names of the payload")
+    try:
+        return name, orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return name, value
+
+
+async def send_delivery(url: URL, delivery: Delivery) -> int:
+    """POST a delivery, and return the status of the response."""
+    limit = aiohttp.ClientTimeout(total=SEND_TIMEOUT)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=limit) as session,
+            session.post(url, data=delivery.body, headers=delivery.headers, allow_redirects=False) as response,
+        ):
+            return response.status
+    except TimeoutError:
+        problem = f"did not respond within {SEND_TIMEOUT} seconds"
+    except aiohttp.ClientError:
+        problem = "cannot be reached, or does not speak HTTP"
+    raise TruemedError(f"the endpoint at {url.host}:{url.port} {problem}")
 
 
 def parse_headers(data: bytes) -> Mapping[str, str | Sequence[str]]:
