@@ -317,8 +317,9 @@ def test_missing_keyring_names_the_extra(write_config, monkeypatch):
 
 def test_keyring_is_imported_only_when_it_is_used(start, finish, shop):
     code = (
-        "import sys; from truemed_async.__main__ import main;"
-        "main(['--env', 'emulator', 'sessions', 'list', '--page-size', '1']); print(*sys.modules, file=sys.stderr)"
+        "import sys; before = {*sys.modules}; from truemed_async.__main__ import main;"
+        "main(['--env', 'emulator', 'sessions', 'list', '--page-size', '1']);"
+        "print(*{*sys.modules} - before, file=sys.stderr)"
     )
     done = finish(start(program=("-c", code)))
     assert done.code == 0

@@ -6,10 +6,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-import aiohttp
 import orjson
 from cyclopts import App
 from yarl import URL
@@ -82,7 +82,7 @@ def explain(
     return 0 if checks[-1].passed else EXIT_FAILURE
 
 
-async def trigger(
+def trigger(
     event: WebhookEvent,
     /,
     *member: Annotated[str, LITERAL],
@@ -112,7 +112,7 @@ such as status=rejected. Amounts are cents.
         streams.print_data(delivery.body.decode())
         return 0
     start = time.monotonic()
-    status = await send_delivery(url, delivery)
+    status = send_delivery(url, delivery)
     streams.print_data(f"{status} in {time.monotonic() - start:.2f} s")
     return 0 if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES else EXIT_FAILURE
 
@@ -210,19 +210,19 @@ def parse_member(text: str) -> tuple[str, Any]:
         return name, value
 
 
-async def send_delivery(url: URL, delivery: Delivery) -> int:
+def send_delivery(url: URL, delivery: Delivery) -> int:
     """POST a delivery, and return the status of the response."""
-    limit = aiohttp.ClientTimeout(total=SEND_TIMEOUT)
+    connect = HTTPSConnection if url.scheme == "https" else HTTPConnection
+    connection = connect(url.raw_host or "", url.port, timeout=SEND_TIMEOUT)
     try:
-        async with (
-            aiohttp.ClientSession(timeout=limit) as session,
-            session.post(url, data=delivery.body, headers=delivery.headers, allow_redirects=False) as response,
-        ):
-            return response.status
+        connection.request("POST", url.raw_path_qs, delivery.body, dict(delivery.headers))
+        return connection.getresponse().status
     except TimeoutError:
         problem = f"did not respond within {SEND_TIMEOUT} seconds"
-    except aiohttp.ClientError:
+    except (OSError, HTTPException):
         problem = "cannot be reached, or does not speak HTTP"
+    finally:
+        connection.close()
     raise TruemedError(f"the endpoint at {url.host}:{url.port} {problem}")
 
 
