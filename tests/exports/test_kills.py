@@ -114,12 +114,13 @@ def test_killed_export_when_resumed_equals_uninterrupted_run(emulator, tmp_path,
             emulator.faults.add(name, probability=0.03, **parameters)
     # How long the unfinished file gets; that of Parquet is another one.
     length = len(whole.read_bytes()) if format != "parquet" else 300 * 15 * PORTIONS
+    again = ("--resume", "--force")  # an export that is complete when it is killed begins anew
     draw = random.Random(f"{format} {faulty}")
     sizes = sorted(draw.randrange(length) for _ in range(KILLS))
 
-    codes = [killed.stop(signal.SIGKILL, size, "--resume")[0] for size in sizes]
+    codes = [killed.stop(signal.SIGKILL, size, *again)[0] for size in sizes]
     for _ in range(20):  # a fault may outlast the retries of a run
-        code, err = killed.finish("--resume")
+        code, err = killed.finish(*again)
         codes.append(code)
         if code == 0:
             break
