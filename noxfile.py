@@ -156,7 +156,7 @@ def browser(session: nox.Session) -> None:
     if not environment:
         return
     session.install("-e", ".[cli]", *group("tests"))
-    session.run("pytest", "-n", "2", "tests/browser", *session.posargs, env=environment)
+    session.run("pytest", "-n", WORKERS, "--dist", "worksteal", "tests/browser", *session.posargs, env=environment)
 
 
 @nox.session

@@ -184,16 +184,17 @@ def measure(work, rows):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak memory from Linux's /proc")
-def test_to_arrow_takes_a_quarter_of_the_naive_data_frame():
+def test_to_arrow_takes_less_than_half_of_the_naive_data_frame():
     """In CPU seconds with all pages in memory, and in growth of the peak memory while they are read.
 
+    The naive one was more than four times as slow before ``to_dict`` became twice as fast.
     In a small table the record batch that is being filled counts for more.
     """
     rows = scale(40_000, 200_000)
 
     (naive_seconds, naive_memory), (seconds, memory) = measure("naive", rows), measure("arrow", rows)
 
-    assert seconds * 4 <= naive_seconds, f"{seconds} s beside {naive_seconds} s"
+    assert seconds * 2 <= naive_seconds, f"{seconds} s beside {naive_seconds} s"
     assert memory * scale(2, 4) <= naive_memory, f"{memory} MiB beside {naive_memory} MiB"
 
 
