@@ -158,7 +158,7 @@ def test_nan(emulator, raw, id, body):
 
 def test_huge_number(emulator, raw, id, body):
     emulator.faults.add("huge_number", digits=6000, path="eligible_amount")
-    assert raw.get(id).body == body.replace(b"12.5", b"9" * 6000)
+    assert raw.get(id).body == body.replace(b":12.5,", b":" + b"9" * 6000 + b",")
 
 
 @pytest.mark.parametrize(
