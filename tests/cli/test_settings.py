@@ -271,7 +271,7 @@ class Keyring(keyring.backend.KeyringBackend):
         return {("truemed/eu", "shop"): "of-the-keyring"}.get((service, username))
 
     def set_password(self, service, username, password):
-        raise NotImplementedError
+        raise NotImplementedError  # a keyring has to have it, and the command line never writes
 
 
 @pytest.fixture

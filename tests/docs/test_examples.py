@@ -42,6 +42,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tests.support.databases import PostgresServer, find_postgres
 from tests.support.example_webhooks import webhooks
+from tests.support.inner_pytest import PLUGINS, SETTINGS
 from tests.support.paths import ROOT
 from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, captured, signed
 from truemed_async import AsyncTruemed, Truemed
@@ -441,19 +442,8 @@ def test_pytest_example_passes(block, monkeypatch, package_on_path, tmp_path):
     # An installed package registers the plugin, and a plugin cannot be registered twice.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (tmp_path / "test_example.py").write_text(block.text)
-    ini = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
-    (tmp_path / "pytest.ini").write_text(ini)
-    plugins = (
-        "-p",
-        "truemed_async.emulator.pytest_plugin",
-        "-p",
-        "truemed_async.testing.pytest_plugin",
-        "-p",
-        "pytest_asyncio.plugin",
-        "-p",
-        "no:cacheprovider",
-    )
-    command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", *plugins]
+    (tmp_path / "pytest.ini").write_text(SETTINGS)
+    command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", *PLUGINS]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(re.findall(r'def test_', block.text))} passed" in done.stdout

@@ -4,23 +4,13 @@ import re
 
 import pytest
 
+from tests.support.inner_pytest import PLUGINS, SETTINGS
 from tests.support.paths import ROOT
 from tests.support.processes import EXAMPLES
 
 TESTS = sorted(EXAMPLES.glob("*/test_*.py"))
 PAGES = sorted(EXAMPLES.glob("*.md"))
 INCLUDED = re.compile(r"^```\{literalinclude\} (\S+)$", re.MULTILINE)
-PLUGINS = (
-    "-p",
-    "truemed_async.emulator.pytest_plugin",
-    "-p",
-    "truemed_async.testing.pytest_plugin",
-    "-p",
-    "pytest_asyncio.plugin",
-    "-p",
-    "no:cacheprovider",
-)
-SETTINGS = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: f"{file.parent.name}/{file.stem}")

@@ -47,7 +47,7 @@ class FileOutput:
         """Ask before a file is overwritten. Call it before an event loop runs, which would delay the first Ctrl-C.
 
         Raises:
-            InvalidArgumentError: The file exists, and nobody can be asked, or the answer is no.
+            InvalidArgumentError: The file exists, and there is no terminal to ask at, or the answer is no.
         """
         if self.output is not None and not self.is_stdout:
             claim_file(streams, self.output, force=self.force)
