@@ -62,18 +62,6 @@ def test_catalog_rejects_a_sku_that_is_taken(api):
     assert detail(api).json["object"]["name"] == "Infrared sauna"
 
 
-def test_key_responds_as_before(api):
-    """docs/truemed-api.md 1.5: no key is documented: one that is given counts."""
-    first = create(api, idempotency_key="k")
-    assert create(api, idempotency_key="k").content == first.content
-
-
-@pytest.mark.parametrize("body", [{"sku": "A"}, {"name": "A"}, {"sku": "", "name": "A"}, {"sku": 1, "name": "A"}])
-def test_catalog_rejects_an_item_without_sku_or_name(api, body):
-    """docs/truemed-api.md 2.4: sku and name are probably the required ones."""
-    assert_refused(api.post(f"{CATALOG}/items/create", body), "ValidationError")
-
-
 def test_updates_an_item(emulator, api):
     """docs/truemed-api.md 2.4 C4: 200 `{}`; not categorized again at once."""
     create(api)
@@ -84,20 +72,6 @@ def test_updates_an_item(emulator, api):
     assert {name: item[name] for name in UPDATE} == UPDATE
     assert (item["gtin"], item["eligibility"]) == (None, "eligible")
     assert api.post(f"{CATALOG}/items/update", {**UPDATE, "name": "Third"}).status == 200
-
-
-@pytest.mark.parametrize("member", ["sku", "name", "description", "image_urls", "url"])
-def test_catalog_rejects_an_update_without(api, member):
-    """docs/truemed-api.md 2.4 C4: required description, image_urls, name, sku, url."""
-    create(api)
-    body = {name: value for name, value in UPDATE.items() if name != member}
-    assert_refused(api.post(f"{CATALOG}/items/update", body), "ValidationError")
-
-
-def test_unknown_sku_responds_404(api):
-    """docs/truemed-api.md 1.4: 404 Not Found."""
-    assert_refused(api.post(f"{CATALOG}/items/update", UPDATE), "NotFound", 404)
-    assert_refused(detail(api), "NotFound", 404)
 
 
 @pytest.mark.parametrize("eligibility", ["eligible", "eligible_with_lmn", "ineligible"])
@@ -141,7 +115,6 @@ def test_filters_by_eligibility(emulator, api):
     for eligibility in ("eligible", "ineligible", None):
         emulator.state.catalog_items.add(sku=f"{eligibility}", eligibility=eligibility)
     assert list_skus(api, "?eligibility=ineligible") == ["ineligible"]
-    assert_refused(api.read(f"{CATALOG}/items/list?eligibility=pending"), "ValidationError")
 
 
 @pytest.mark.parametrize(
@@ -155,9 +128,3 @@ def test_tells_whether_to_offer_truemed(emulator, api, skus, method, eligible):
         emulator.state.catalog_items.add(sku=sku, eligibility=eligibility)
     answer = api.post(f"{CATALOG}/truemed_checkout_method", {"items": [{"sku": sku} for sku in skus]})
     assert (answer.status, answer.json) == (200, {"checkout_method": method, "eligible_items": eligible})
-
-
-@pytest.mark.parametrize("body", [{}, {"items": "A"}, {"items": [{}]}], ids=str)
-def test_catalog_rejects_a_cart_of_another_shape(api, body):
-    """docs/truemed-api.md 2.4 C2: the shape is assumed; any other is rejected."""
-    assert_refused(api.post(f"{CATALOG}/truemed_checkout_method", body), "ValidationError")

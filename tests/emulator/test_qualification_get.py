@@ -83,13 +83,6 @@ def test_get_shows_datetimes_in_utc_with_milliseconds(emulator, api):
     assert api.get(id).json["created_at"] == "2026-01-02T06:00:00.000Z"
 
 
-def test_unknown_id_responds_404(api):
-    """Truemed, "Get Qualification Session Details": "404 Not Found Error"; docs/truemed-api.md 1.4: its body."""
-    answer = api.get("qs_none")
-    assert answer.status == 404
-    assert answer.json == {"error": "NotFound", "message": "no such qualification session"}
-
-
 def test_decodes_the_id_once(emulator, api):
     """docs/truemed-api.md 1.9: an id is an opaque string; what is percent-encoded in the path is decoded."""
     emulator.state.qualification_sessions.add(qualification_session_id="a/b %41")

@@ -58,13 +58,6 @@ def test_update_rejects_the_same_user_id_again(api, id):
     assert api.update(id, {"idempotency_key": "2", "user_id": "same"}).status == 409
 
 
-@pytest.mark.parametrize("body", [{"user_id": "u"}, {"user_id": "u", "idempotency_key": ""}])
-def test_requires_an_idempotency_key(emulator, api, id, body):
-    """Truemed, "Update a Qualification Session": "Every request requires an idempotency_key"."""
-    assert_refused(api.update(id, body), "idempotency_key")
-    assert emulator.state.qualification_sessions.get(id).user_id is None
-
-
 def test_duplicate_responds_with_the_original(emulator, api):
     """Truemed, "Update a Qualification Session": a duplicate "is deduplicated and returns the original response"."""
     id = emulator.state.qualification_sessions.add(status="processing")
@@ -73,19 +66,6 @@ def test_duplicate_responds_with_the_original(emulator, api):
     again = api.update(id, {"idempotency_key": KEY, "user_id": "u"})
     assert (again.status, again.content) == (200, first.content)
     assert api.get(id).json["status"] == "approved"
-
-
-def test_knows_a_duplicate_in_another_spelling(api, id):
-    """Truemed, "Update a Qualification Session": "a different payload": blanks and the order of members are none."""
-    api.update(id, b'{"idempotency_key": "k", "user_id": "u"}')
-    assert api.update(id, b'{"user_id":"u","idempotency_key":"k"}').status == 200
-
-
-def test_update_rejects_the_key_with_another_payload(emulator, api, id):
-    """Truemed, "Update a Qualification Session": "Reusing a key with a different payload returns a 400 validation error"."""
-    api.update(id, {"idempotency_key": KEY, "success_url": "a"})
-    assert_refused(api.update(id, {"idempotency_key": KEY, "success_url": "b"}), "idempotency_key")
-    assert emulator.state.qualification_sessions.get(id).success_url == "a"
 
 
 def test_scopes_the_key_to_the_session(emulator, api):
@@ -138,34 +118,9 @@ def test_stores_metadata_as_it_came(emulator, api, id):
     assert emulator.state.qualification_sessions.get(id).metadata == '{"order":  "2607001444"}'
 
 
-@pytest.mark.parametrize("metadata", [{"order": 1}, "{order: 1}", "", None, 5])
-def test_update_rejects_metadata_that_is_no_json_string(api, id, metadata):
-    """Truemed, "Update a Qualification Session": "metadata is a JSON-encoded string"."""
-    assert_refused(api.update(id, {"idempotency_key": KEY, "metadata": metadata}), "metadata")
-
-
-@pytest.mark.parametrize("field", ["idempotency_key", "user_id", "success_url", "failure_url"])
-@pytest.mark.parametrize("value", [None, 5, ["u"]])
-def test_update_rejects_what_is_no_string(api, id, field, value):
-    """docs/truemed-api.md 2.3 Q3: all members are strings."""
-    assert_refused(api.update(id, {"idempotency_key": KEY, field: value}), field)
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"null", b"\xff", b"user_id=u"])
-def test_update_rejects_a_body_that_is_no_object(api, id, body):
-    """docs/truemed-api.md 1.3: "All bodies are JSON objects"."""
-    assert_refused(api.update(id, body), "JSON")
-
-
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "", "nonsense"])
 def test_takes_any_content_type(emulator, api, id, content_type):
     """Our choice: the body decides, not what it is called."""
     headers = {"x-truemed-api-key": emulator.api_key, "Content-Type": content_type}
     path = f"/api/v1/qualification_session/{id}/update"
     assert api.send("POST", path, {"idempotency_key": KEY, "user_id": "u"}, headers).status == 200
-
-
-def test_unknown_id_responds_404(api):
-    """docs/truemed-api.md 1.4: 404 Not Found."""
-    answer = api.update("qs_none", {"idempotency_key": KEY, "user_id": "u"})
-    assert (answer.status, answer.json["error"]) == (404, "NotFound")

@@ -1,16 +1,12 @@
 """Every named fault on every route: narrowed to one, it acts there and nowhere else."""
 
-import json
-import re
-
 import pytest
 
-from tests.support.factories import CREATE, ORDER, REFUND, make_authorized, make_captured, order, session_path
-from tests.support.paths import FIXTURES
+from tests.support.emulator_requests import make_requests
+from tests.support.factories import CREATE, REFUND, make_authorized, make_captured, order, session_path
 from tests.support.waiting import wait_until
 from truemed_async.emulator import FAULTS, ROUTES
 
-DAYS = "?start_date=2026-01-01&end_date=2099-12-31"
 OF_WRITES = {"key_reuse_mismatch", "conflict_409", "declined_422"}
 OF_LISTINGS = {
     "replica_lag", "unstable_ties", "clamp_page_size", "insert_between_pages", "delete_between_pages", "null_pagination",
@@ -42,71 +38,18 @@ LATER = {"rate_limit", "stale_keepalive"}
 NAMES = [name for name, definition in FAULTS.items() if definition.phase != "connect" and name not in LATER]
 
 
-def requests(emulator):
-    """One request to each route that succeeds, in the order of the routes."""
-    state = emulator.state
-    session, token = state.qualification_sessions.add(), state.payment_tokens.add()
-    request = state.provision_requests.create().id
-    sku = state.catalog_items.add()
-    item = {"sku": sku, "name": "n", "description": "d", "image_urls": [], "url": "u"}
-    tokens, catalog = "/api/v1/payment_tokens", "/api/v1/product_catalog"
-    key = {"idempotency_key": "k"}
-    ids = {
-        "payment_session_id": make_captured(emulator),
-        "qualification_session_id": session,
-        "payment_token": token,
-        "provision_token_request_id": request,
-    }
-    return {route.name: sample_request(route, ids) for route in ROUTES} | {
-        "payment_sessions.create": (CREATE, ORDER),
-        "payment_sessions.get": (session_path(make_captured(emulator)), None),
-        "payment_sessions.list": ("/payments/v1/payment_sessions", None),
-        "payment_sessions.capture": (session_path(make_authorized(emulator), "capture"), {"total_amount": 100_00}),
-        "payment_sessions.void": (session_path(make_authorized(emulator), "void"), key),
-        "payment_sessions.cancel": (session_path(state.payment_sessions.add(), "cancel"), {}),
-        "payment_sessions.refund": (
-            REFUND, {"payment_id": make_captured(emulator), "amount": 1, "reason": "fraudulent", **key},
-        ),
-        "payment_tokens.create": (f"{tokens}/create", {}),
-        "payment_tokens.get": (f"{tokens}/{token}", None),
-        "payment_tokens.list": (tokens, None),
-        "payment_tokens.update": (f"{tokens}/{token}/update", {}),
-        "payment_tokens.delete": (f"{tokens}/{state.payment_tokens.add()}/delete", {}),
-        "payment_tokens.get_provision_request": (f"{tokens}/provision_request/{request}", None),
-        "qualification_sessions.get": (f"/api/v1/qualification_session/{session}", None),
-        "qualification_sessions.list": ("/api/v1/qualification_sessions", None),
-        "qualification_sessions.update": (f"/api/v1/qualification_session/{session}/update", key),
-        "catalog_items.list": (f"{catalog}/items/list", None),
-        "catalog_items.checkout_method": (f"{catalog}/truemed_checkout_method", {"items": []}),
-        "catalog_items.create": (f"{catalog}/items/create", {"sku": "new", "name": "n"}),
-        "catalog_items.update": (f"{catalog}/items/update", item),
-        "catalog_items.get": (f"{catalog}/items/detail", {"sku": sku}),
-        "reconciliations.list_payouts": (f"/api/v1/reconciliation/payouts{DAYS}", None),
-        "reconciliations.list_transactions": (f"/api/v1/reconciliation/transactions{DAYS}", None),
-    }  # fmt: skip
-
-
-def sample_request(route, ids):
-    """Return the path of a route with ids of the emulator, and the body of its first sample that succeeds."""
-    path = route.path
-    for name in re.findall(r"\{(\w+)\}", path):
-        path = path.replace(f"{{{name}}}", ids.get(name, "unknown"))
-    samples = json.loads((FIXTURES / f"{route.name}.json").read_text(encoding="utf-8"))["samples"]
-    return path, next(sample["request"]["body"] for sample in samples if sample["response"]["status"] < 300)
-
-
 def test_every_route_has_a_request_that_succeeds(emulator, raw):
     """Otherwise the test below would show less than it says."""
-    sent = requests(emulator)
+    sent = make_requests(emulator)
     for route in ROUTES:
         assert raw.send(route.method, *sent[route.name]).status == route.status, (
-            f"add a request to {route.name} that succeeds to `requests`"
+            f"add a request to {route.name} that succeeds to tests/support/emulator_requests.py"
         )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_fault_restricted_to_route_acts_only_there(emulator, raw, name):
-    sent = requests(emulator)
+    sent = make_requests(emulator)
     for route in ROUTES:
         acts = not (name in OF_WRITES and route.method == "GET")
         if name in OF_LISTINGS - {"null_pagination"}:
@@ -135,7 +78,7 @@ def test_list_faults_act_on_every_list(emulator, raw, name):
         emulator.state.catalog_items.add()
         emulator.state.payouts.pay_out()
         emulator.state.qualification_sessions.add()
-    sent = requests(emulator)
+    sent = make_requests(emulator)
     for route in ROUTES:
         if route.listing is None:
             continue
