@@ -69,3 +69,22 @@ def deliver(environment):
         return [post(address, "/webhooks/truemed", each.body, each.headers) for each in deliveries]
 
     return deliver
+
+
+@pytest.fixture
+def purchase(emulator, environment):
+    """Check an order out with two clicks, and pay it at the emulator, which delivers the webhooks."""
+
+    def purchase(address, number):
+        payments = emulator.state.payment_sessions
+        emulator.webhooks.register(f"http://{address}/webhooks/truemed", secret=environment["TRUEMED_WEBHOOK_SECRET"])
+        clicks = {post(address, f"/orders/{number}/checkout", b"", {}) for _ in range(2)}
+        (session,) = payments.rows
+        assert clicks <= {302, 303}
+        assert session.metadata == number
+        payments.submit(session.id)
+        payments.approve(session.id)
+        assert emulator.webhooks.wait_until_idle()
+        assert {delivery.attempts[-1].status for delivery in emulator.webhooks.deliveries} == {204}
+
+    return purchase

@@ -64,18 +64,26 @@ def test_both_kinds_of_view_under_asgi(start, emulator, ids):
     assert server.complaints() == []
 
 
-def test_deployed_project_marks_an_order_as_paid(start, deliver, ids, tmp_path):
+def test_deployed_project_marks_orders_as_paid(start, deliver, purchase, ids, tmp_path):
     migration = start(EXAMPLES / "django" / "manage.py", "migrate", example="django")
     assert migration.wait() == 0, migration.output
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
-        database.execute("INSERT INTO shop_order (number, paid) VALUES ('order-7', false), ('order-8', false)")
+        for number in ("order-7", "order-8", "order-9"):
+            database.execute("INSERT INTO shop_order (number, paid) VALUES (?, false)", (number,))
 
     options = ("-c", EXAMPLES / "django" / "gunicorn.conf.py")
     server = start(*GUNICORN, *options, "shop.wsgi", example="django")
     address = server.address()
     assert deliver(address) == [204] * 4 + [401]
+    purchase(address, "order-8")
     assert ask(address, [f"/status/{ids[0]}"])[0][0] == 200
     assert server.end() == 0
     assert server.complaints() == []
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
-        assert database.execute("SELECT number FROM shop_order WHERE paid").fetchall() == [("order-7",)]
+        assert database.execute("SELECT number FROM shop_order WHERE paid").fetchall() == [("order-7",), ("order-8",)]
+
+
+def test_projects_own_tests_pass(start):
+    run = start(EXAMPLES / "django" / "manage.py", "test", "shop", example="django")
+    assert run.wait() == 0, run.output
+    assert "Ran 2 tests" in run.output

@@ -40,14 +40,15 @@ def test_request_in_flight_gets_a_response_before_the_client_is_closed(start, em
     assert server.complaints() == []
 
 
-def test_deployed_application_fulfills_an_order_once(start, deliver, ids):
+def test_deployed_application_fulfills_an_order_once(start, deliver, purchase, ids):
     options = ("--workers", "2", "--timeout-graceful-shutdown", "30")
     server = start("-m", "uvicorn", "main:app", "--port", "0", *options, example="fastapi")
     address = server.address()
     assert deliver(address) == [204] * 4 + [401]
+    purchase(address, "order-8")
     assert ask(address, [f"/status/{ids[0]}"])[0][0] == 200
     server.end()
-    assert server.output.count("order-7 is paid") == 1
+    assert [server.output.count(f"{order} is paid") for order in ("order-7", "order-8")] == [1, 1]
     assert server.complaints() == []
 
 

@@ -22,12 +22,13 @@ def test_threads_share_the_client(start, emulator, ids, scale):
     assert server.complaints() == []
 
 
-def test_deployed_application_fulfills_an_order_once(start, deliver, ids):
+def test_deployed_application_fulfills_an_order_once(start, deliver, purchase, ids):
     options = ("-c", EXAMPLES / "flask" / "gunicorn.conf.py", "--bind", "127.0.0.1:0", "--no-control-socket")
     server = start("-m", "gunicorn", *options, "wsgi:app", example="flask")
     address = server.address()
     assert deliver(address) == [204] * 4 + [401]
+    purchase(address, "order-8")
     assert ask(address, [f"/status/{ids[0]}"])[0][0] == 200
     assert server.end() == 0
-    assert server.output.count("order-7 is paid") == 1
+    assert [server.output.count(f"{order} is paid") for order in ("order-7", "order-8")] == [1, 1]
     assert server.complaints() == []

@@ -16,6 +16,13 @@ def emulated(truemed_client, async_truemed_client, monkeypatch):
     monkeypatch.setattr("shop.async_views.truemed", async_truemed_client)
 
 
+def test_two_clicks_lead_to_the_same_page(truemed_emulator):
+    first, second = (Client().post("/orders/order-7/checkout", secure=True) for _ in range(2))
+    assert (first.status_code, first["Location"]) == (302, second["Location"])
+    (session,) = truemed_emulator.state.payment_sessions.rows
+    assert (session.total_amount, session.metadata) == (119_98, "order-7")
+
+
 def test_the_status_is_shown(truemed_emulator):
     session_id = truemed_emulator.state.qualification_sessions.add(status="approved")
     assert Client().get(f"/status/{session_id}").json() == {"status": "approved"}

@@ -30,9 +30,8 @@ def order():
 
 def send(secret, **data):
     delivery = make_delivery("payment_session_complete", secret=secret, metadata="order-7", **data)
-    headers = {name: value for name, value in delivery.headers.items() if name != "Content-Type"}
-    url = "/webhooks/truemed"
-    return Client().post(url, delivery.body, content_type="application/json", headers=headers).status_code
+    url, type = "/webhooks/truemed", "application/json"
+    return Client().post(url, delivery.body, content_type=type, headers=delivery.headers).status_code
 
 
 def test_captured_payment_marks_the_order_as_paid(order):

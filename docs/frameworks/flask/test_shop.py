@@ -7,6 +7,13 @@ def client(truemed_client):
     return create_app(truemed_client).test_client()
 
 
+def test_two_clicks_lead_to_the_same_page(truemed_emulator, client):
+    first, second = (client.post("/orders/order-7/checkout", base_url="https://shop.example") for _ in range(2))
+    assert (first.status_code, first.location) == (303, second.location)
+    (session,) = truemed_emulator.state.payment_sessions.rows
+    assert (session.total_amount, session.metadata) == (119_98, "order-7")
+
+
 def test_the_status_is_shown(truemed_emulator, client):
     session_id = truemed_emulator.state.qualification_sessions.add(status="approved")
     assert client.get(f"/status/{session_id}").json == {"status": "approved"}
