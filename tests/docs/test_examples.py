@@ -47,7 +47,6 @@ from tests.support.paths import ROOT
 from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, captured, signed
 from truemed_async import AsyncTruemed, Truemed
 from truemed_async.emulator import AbortConnection, Fault
-from truemed_async.webhooks import sign
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 SECONDS = 150
@@ -186,17 +185,6 @@ def moving_list(emulator, names):
     by_hand = "requests" in names
     assert stayed
     assert (not stayed <= set(names["ids"])) is by_hand
-
-
-@contextmanager
-def delivery(emulator, names):
-    """Deliver the end of a qualification session."""
-    data = {"qualification_session_id": "qs_abc123", "status": "approved"}
-    envelope = {"webhook_delivery_id": "wd_1", "event_type": "qualification_session_complete", "data": data}
-    names["SECRET"] = "whsec-of-a-page"
-    names["body"] = json.dumps(envelope).encode()
-    names["headers"] = sign(names["body"], names["SECRET"])
-    yield
 
 
 @contextmanager
@@ -374,7 +362,6 @@ FIXTURES = {
     "books": books,
     "celery-queue": celery_queue,
     "channels": channels,
-    "delivery": delivery,
     "lost-responses": lost_responses,
     "moving-list": moving_list,
     "outage": outage,
@@ -389,7 +376,7 @@ FIXTURES = {
 # Handled by the runner: `client` is an open client, asynchronous if the example awaits.
 BUILT_IN = frozenset({"client", "pytest", "server"})
 # Those that leave the emulator as it is.
-PLAIN = BUILT_IN | {"channels", "delivery", "postgres", "quiet", "served", "tracer", "webhooks"}
+PLAIN = BUILT_IN | {"channels", "postgres", "quiet", "served", "tracer", "webhooks"}
 
 
 def compiled(chain):

@@ -62,3 +62,18 @@ def test_every_dependency_has_a_reason():
 def test_changelog_has_this_version():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(rf"^## \[?{re.escape(truemed_async.__version__)}\b", changelog, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("fixture", "described", "link"),
+    [
+        ("client", "quickstart.md", "quickstart.md#run-the-examples"),
+        ("pytest", "testing.md", "testing.md#set-pytest-up"),
+    ],
+)
+def test_guides_say_how_to_run_their_examples(fixture, described, link):
+    """A reader may have only this page: it links what ``client`` is, and how its tests are run."""
+    for page in (ROOT / "docs").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        if page.name != described and re.search(rf"^<!-- fixture: [^>]*\b{fixture}\b", text, re.MULTILINE):
+            assert f"]({link})" in text, page.name
