@@ -163,8 +163,8 @@ def test_pickled_error_keeps_attributes_without_message(kind, protocol):
     again = pickle.loads(pickled)
     assert type(again) is kind
     assert (str(again), again.args) == (str(error), error.args)
-    assert vars(again) == {name: value for name, value in vars(error).items() if not isinstance(value, Sensitive)}
-    assert again.__notes__ == ["order 7"]
+    kept = {name: value for name, value in vars(error).items() if not isinstance(value, Sensitive)}
+    assert vars(again) == {**kept, "__notes__": ["order 7"]}  # without the one on the message
     if isinstance(again, APIError):
         assert again.message is None
         assert again.body is None
@@ -203,7 +203,7 @@ def test_error_can_be_copied(twin):
         (
             {"attempts": 0, "outcome": "rejected", "retries_suppressed": False},
             (
-                "request r-1: qualification_sessions.update: it broke (0 attempts; outcome rejected: it was rejected,"
+                "request r-1: qualification_sessions.update: it broke (0 attempts; outcome rejected: it had no effect,"
                 " idempotency_key=k-1)"
             ),
         ),

@@ -121,10 +121,12 @@ class PaginationDriftError(TruemedError):
 CallOutcome = Literal["not_sent", "unknown", "rejected"]
 """What a failed call may have done: nothing was sent; it may have been applied; Truemed rejected it."""
 
+_MESSAGE_NOTE = "error.message is the server's explanation; it may quote personal data"
+
 _OUTCOME_TEXT: Mapping[str, str] = {
     "not_sent": "nothing was sent",
     "unknown": "it may have been applied",
-    "rejected": "it was rejected",
+    "rejected": "it had no effect",
 }
 
 
@@ -176,6 +178,8 @@ class CallError(TruemedError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: value for name, value in vars(self).items() if not isinstance(value, Sensitive)}
+        if "__notes__" in state:
+            state["__notes__"] = [note for note in state["__notes__"] if note != _MESSAGE_NOTE]
         return _unpickle, (type(self), self.args, state)
 
 
@@ -249,6 +253,7 @@ class APIError(CallError):
             like a code (``body`` then holds it).
     """
 
+    hint: ClassVar[str] = ""  # what the status does not say
     status: int = 0
     code: str | None = None
     _message: Sensitive[str] | None = None
@@ -267,6 +272,8 @@ class APIError(CallError):
     def attach_content(self, message: Sensitive[str] | None, body: Sensitive[Any] | None) -> None:
         """Store what Truemed sent. The boxes keep it out of ``vars(error)``, logs and pickles."""
         self._message, self._body = message, body
+        if message is not None:  # a traceback shows the note, and `str(error)`, which is logged, does not
+            self.add_note(_MESSAGE_NOTE)
 
 
 class BadRequestError(APIError):
@@ -276,6 +283,8 @@ class BadRequestError(APIError):
 class AuthenticationError(APIError):
     """401: the API key is missing, wrong, or belongs to the other environment."""
 
+    hint: ClassVar[str] = "the server does not know this API key; is it a key of another environment?"
+
 
 class PermissionDeniedError(APIError):
     """403: the API key does not have permission for this call."""
@@ -283,6 +292,8 @@ class PermissionDeniedError(APIError):
 
 class NotFoundError(APIError):
     """404, or ``error: "NotFound"``: there is no such object for this API key."""
+
+    hint: ClassVar[str] = "there is no such object for this API key"
 
 
 class ConflictError(APIError):

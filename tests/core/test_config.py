@@ -71,7 +71,7 @@ def test_empty_environment_variables_count_as_not_set(monkeypatch):
 
 @pytest.mark.parametrize("environment", ["staging", "Production", "", "canary"])
 def test_unknown_environment_is_rejected(environment, monkeypatch):
-    with pytest.raises(ConfigurationError, match="'production' or 'sandbox'") as caught:
+    with pytest.raises(ConfigurationError, match="'production' or 'sandbox'; .* set base_url") as caught:
         resolve_url(environment)
     assert "canary" not in str(caught.value)
     if environment:

@@ -306,9 +306,27 @@ def test_error_message_and_body_are_attributes_but_not_text():
     assert (error.status, error.code, error.message, error.body) == (400, "ValidationError", body["message"], body)
     assert (
         str(error)
-        == "request r-1: x.y: 400 Bad Request, ValidationError (1 attempt; outcome rejected: it was rejected)"
+        == "request r-1: x.y: 400 Bad Request, ValidationError (1 attempt; outcome rejected: it had no effect)"
     )
     assert "canary" not in f"{found!r} {error} {error!r} {error.args} {vars(error)}"
+    assert error.__notes__ == ["error.message is the server's explanation; it may quote personal data"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (
+            401,
+            "Unauthorized",
+            "401 Unauthorized: the server does not know this API key; is it a key of another environment?",
+        ),
+        (404, "NotFound", "404 Not Found: there is no such object for this API key"),
+        (403, "Forbidden", "403 Forbidden"),
+        (409, "Locked", "409 Conflict, Locked"),
+    ],
+)
+def test_reason_names_what_to_check_and_no_code_that_repeats_the_status(status, code, expected):
+    assert failure(raw(status, {"error": code})).reason == expected
 
 
 @pytest.mark.parametrize(
@@ -335,7 +353,7 @@ def test_code_that_does_not_look_like_one_is_in_the_body_only(code):
     assert isinstance(error, APIError)
     assert error.code is None
     assert error.body == {"error": code}
-    assert str(error) == "x.y: 400 Bad Request (1 attempt; outcome rejected: it was rejected)"
+    assert str(error) == "x.y: 400 Bad Request (1 attempt; outcome rejected: it had no effect)"
 
 
 def test_empty_status_has_a_repr():

@@ -109,7 +109,10 @@ def test_server_that_does_not_listen_is_a_failed_check():
             return await examine_server(client)
 
     report = asyncio.run(run())
-    assert checks_of(report)["response"].detail == f"no connection to 127.0.0.1:{port} (Connection refused)"
+    assert (
+        checks_of(report)["response"].detail
+        == f"no connection to 127.0.0.1:{port} (Connection refused): is the emulator running?"
+    )
     assert (report.passed, report.dialect, report.fields) == (False, {}, ())
 
 

@@ -172,6 +172,26 @@ async def session_of_another_loop(emulator):
         await asyncio.to_thread(asyncio.run, client.qualification_sessions.list())
 
 
+async def forgotten_await(emulator):
+    async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
+        call = client.qualification_sessions.get("qs_1")
+        try:
+            call.status  # noqa: B018 - raises
+        finally:
+            call.close()  # else a warning that it was never awaited
+
+
+async def forgotten_async_with(emulator):
+    with AsyncTruemed(emulator.api_key, base_url=emulator.url):
+        pass
+
+
+async def forgotten_async_for(emulator):
+    async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
+        for _ in client.qualification_sessions.iter():
+            pass
+
+
 def no_loop(emulator):
     """Trio runs a coroutine as this does: without an event loop of asyncio."""
     client = AsyncTruemed(emulator.api_key, base_url=emulator.url)
@@ -206,6 +226,7 @@ PRODUCERS = {
     "Time exceeded": [deadline, attempt_timeout],
     "List that changes": [unstable_order],
     "Closed client": [closed_client, other_loop, session_of_another_loop],
+    "Forgotten `await`": [forgotten_await, forgotten_async_with, forgotten_async_for],
     "No event loop": [no_loop],
     "Synchronous call in an event loop": [blocking_call],
     "Amount in dollars": [amount_in_dollars],
@@ -218,7 +239,7 @@ async def test_messages_of_a_section_are_those_of_the_program(heading, emulator,
     assert len(QUOTED[heading]) == len(PRODUCERS[heading])
     for quoted, produce in zip(QUOTED[heading], PRODUCERS[heading], strict=True):
         arguments = [emulator, monkeypatch][: len(inspect.signature(produce).parameters)]
-        with pytest.raises((TruemedError, TruemedWarning)) as caught:
+        with pytest.raises((TruemedError, TruemedWarning, AttributeError, TypeError)) as caught:
             if inspect.iscoroutinefunction(produce):
                 await produce(*arguments)
             else:

@@ -57,7 +57,7 @@ def work(start, emulator, scale, broker):
 def test_client_made_before_the_fork_does_every_task_once(work, emulator):
     worker = work("qs_nobody")
     # An error crosses from child to parent, pickled; neither key nor user is in what Celery logs of it.
-    worker.says(r"raised unexpected: NotFoundError\('404 Not Found, NotFound'\)")
+    worker.says(r"raised unexpected: NotFoundError\('404 Not Found: there is no such object for this API key'\)")
     assert emulator.api_key not in worker.output
     assert "user-0" not in worker.output
 

@@ -82,7 +82,7 @@ async def test_unreachable_proxy_is_named():
 async def test_refused_connection_names_the_host():
     port = unused_port()
     error = await failure(base_url=f"http://127.0.0.1:{port}")
-    assert f"no connection to 127.0.0.1:{port} (Connection refused)" in str(error)
+    assert f"no connection to 127.0.0.1:{port} (Connection refused): is the emulator running?" in str(error)
     assert error.outcome == "not_sent"
 
 

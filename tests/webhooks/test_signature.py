@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -300,6 +301,11 @@ def test_invalid_secrets_raise_without_showing_them(secrets):
     with pytest.raises(InvalidArgumentError, match="secrets must be") as caught:
         verify(secrets=secrets)
     assert SECRET not in str(caught.value)
+
+
+def test_secret_of_an_unset_variable_is_named_as_the_cause():
+    with pytest.raises(InvalidArgumentError, match="is the environment variable of the secret set"):
+        verify(secrets=os.environ.get("TRUEMED_WEBHOOK_SECRET_THAT_NOBODY_SET"))
 
 
 @pytest.mark.parametrize("secret", ["", b"x", None])

@@ -270,8 +270,8 @@ def _error_class(
 def _describe(status: int, code: str | None, error: type[APIError]) -> str:
     """Describe the status and the code."""
     phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "unknown status"
-    suffix = "" if code is None else f", {code}"
-    hint = f": {error.hint}" if issubclass(error, UserIdAlreadySetError) else ""
+    suffix = "" if code is None or code == phrase.replace(" ", "") else f", {code}"
+    hint = f": {error.hint}" if error.hint else ""
     return f"{status} {phrase}{suffix}{hint}"
 
 

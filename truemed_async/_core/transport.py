@@ -31,7 +31,7 @@ from truemed_async._core.request import Request
 from truemed_async._core.response import BODY_LIMIT, ERROR_BODY_LIMIT, RawResponse, new_raw_response
 from truemed_async._core.time_limit import TimeLimiter
 from truemed_async._sensitive import Secret
-from truemed_async._validation.urls import validate_proxy
+from truemed_async._validation.urls import is_loopback, validate_proxy
 from truemed_async._version import __version__
 from truemed_async.errors import (
     AttemptTimeoutError,
@@ -379,11 +379,13 @@ def _is_bad_encoding(error: BaseException) -> bool:
 def _describe_connect_error(error: aiohttp.ClientConnectorError) -> str:
     """Say to which host there is no connection, and why. Neither is personal."""
     host = f"{error.host}:{error.port}"
-    target = f"the proxy {host}" if isinstance(error, aiohttp.ClientProxyConnectionError) else host
+    through_proxy = isinstance(error, aiohttp.ClientProxyConnectionError)
+    target = f"the proxy {host}" if through_proxy else host
     if isinstance(error.os_error, socket.gaierror):
         return f"the host name {error.host} cannot be resolved"
     reason = f" ({os.strerror(error.errno)})" if error.errno is not None and error.errno > 0 else ""
-    return f"no connection to {target}{reason}"
+    hint = ": is the emulator running?" if is_loopback(error.host) and not through_proxy else ""
+    return f"no connection to {target}{reason}{hint}"
 
 
 def _proxy_failure(status: int) -> AttemptFailure:

@@ -109,7 +109,10 @@ def validate_base_url(url: str | URL, *, allow_http: bool = False) -> URL:
         raise ConfigurationError("base_url must not contain a query or a fragment")
     if parsed.scheme == "http" and not is_loopback(parsed.host):
         if not allow_http:
-            raise ConfigurationError("base_url must be https: the key and health data would be sent unencrypted")
+            raise ConfigurationError(
+                "base_url must be https: the key and health data would be sent unencrypted; "
+                "allow_http=True permits it for made-up data"
+            )
         if parsed.host == "truemed.com" or parsed.host.endswith(".truemed.com"):
             raise ConfigurationError("base_url must be https for Truemed's own servers")
     return parsed

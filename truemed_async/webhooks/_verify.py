@@ -152,6 +152,8 @@ def is_verification_request(delivery: Sensitive[tuple[bytes, Headers]]) -> bool:
 
 def _encode_secrets(value: object) -> tuple[bytes, ...] | str:
     """Return the secrets as bytes, or the reason why they are invalid."""
+    if value is None:
+        return "not None; is the environment variable of the secret set?"
     sequence = [value] if isinstance(value, str) else value
     if not isinstance(sequence, Sequence) or isinstance(sequence, (bytes, bytearray)):
         return f"not {type(value).__name__}"
