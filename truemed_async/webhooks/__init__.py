@@ -23,17 +23,8 @@ from truemed_async.webhooks._events import (
     UnknownEvent,
 )
 from truemed_async.webhooks._explain import DeliveryCheck, explain_delivery
-from truemed_async.webhooks._receiver import (
-    AsyncReceiver,
-    CatchUpResult,
-    DeliveryHook,
-    DeliveryResult,
-    DeliveryStatus,
-    EventHandler,
-    EventHook,
-    InboxHandler,
-    Receiver,
-)
+from truemed_async.webhooks._receiver import AsyncReceiver, EventHandler, InboxHandler, Receiver
+from truemed_async.webhooks._results import CatchUpResult, DeliveryHook, DeliveryResult, DeliveryStatus, EventHook
 from truemed_async.webhooks._signature import SECRET_HEADER, SIGNATURE_HEADER, Headers, sign
 from truemed_async.webhooks._stores import (
     AsyncDedupStore,

@@ -28,7 +28,8 @@ from truemed_async.webhooks._events import (
     QualificationSessionCompleted,
     QualificationSessionPayload,
 )
-from truemed_async.webhooks._receiver import AsyncReceiver, CatchUpResult, Receiver
+from truemed_async.webhooks._receiver import AsyncReceiver, Receiver
+from truemed_async.webhooks._results import CatchUpResult
 
 if TYPE_CHECKING:
     from truemed_async import AsyncTruemed, RequestOptions

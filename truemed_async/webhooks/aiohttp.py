@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from truemed_async.webhooks._body import content_length_exceeds_limit, join_chunks
-from truemed_async.webhooks._receiver import AsyncReceiver, DeliveryStatus
+from truemed_async.webhooks._receiver import AsyncReceiver
+from truemed_async.webhooks._results import DeliveryStatus
 
 
 def webhook_endpoint(receiver: AsyncReceiver) -> Callable[[web.Request], Awaitable[web.Response]]:

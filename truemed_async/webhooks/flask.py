@@ -8,7 +8,8 @@ from typing import cast
 from flask import Response, request
 
 from truemed_async.webhooks._body import content_length_exceeds_limit
-from truemed_async.webhooks._receiver import DeliveryStatus, Receiver
+from truemed_async.webhooks._receiver import Receiver
+from truemed_async.webhooks._results import DeliveryStatus
 from truemed_async.webhooks._verify import MAX_DELIVERY_BYTES
 
 

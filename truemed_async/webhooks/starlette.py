@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from truemed_async.webhooks._body import content_length_exceeds_limit, join_chunks
-from truemed_async.webhooks._receiver import AsyncReceiver, DeliveryStatus
+from truemed_async.webhooks._receiver import AsyncReceiver
+from truemed_async.webhooks._results import DeliveryStatus
 
 
 def webhook_endpoint(receiver: AsyncReceiver) -> Callable[[Request], Awaitable[Response]]:
