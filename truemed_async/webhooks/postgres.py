@@ -391,14 +391,8 @@ class _AsyncBase(_Base):
 class AsyncPostgresDedupStore(_AsyncBase):
     """:class:`PostgresDedupStore` with coroutines, for an :class:`~truemed_async.webhooks.AsyncReceiver`.
 
-    Args:
-        pool: A connection string, or your own :class:`psycopg_pool.AsyncConnectionPool`.
-        webhook: Names the webhook, if several use this database. Each needs its own name.
-        lease: How long a claim lasts that is neither confirmed nor released. Longer than the handler ever takes.
-        retention: How long a handled event is remembered. Not shorter than deliveries are accepted.
-
-    Raises:
-        InvalidArgumentError: An argument is invalid.
+    The arguments are the same, but ``pool`` is a connection string or your own
+    :class:`psycopg_pool.AsyncConnectionPool`.
     """
 
     def __init__(
@@ -440,13 +434,8 @@ class AsyncPostgresDedupStore(_AsyncBase):
 class AsyncPostgresInbox(_AsyncBase):
     """:class:`PostgresInbox` with coroutines: an :class:`~truemed_async.webhooks.AsyncReceiver` awaits ``handler(event, connection)``.
 
-    Args:
-        pool: A connection string, or your own :class:`psycopg_pool.AsyncConnectionPool`.
-        webhook: Names the webhook, if several use this database. Each needs its own name.
-        retention: How long a handled event is remembered. Not shorter than deliveries are accepted.
-
-    Raises:
-        InvalidArgumentError: An argument is invalid.
+    The arguments are the same, but ``pool`` is a connection string or your own
+    :class:`psycopg_pool.AsyncConnectionPool`.
     """
 
     async def process(

@@ -137,16 +137,8 @@ class RedisDedupStore(_Base):
 class AsyncRedisDedupStore(_Base):
     """:class:`RedisDedupStore` with coroutines, for an :class:`~truemed_async.webhooks.AsyncReceiver`.
 
-    It belongs to the event loop of its first call.
-
-    Args:
-        client: A URL, or your own client of ``redis.asyncio``.
-        webhook: Names the webhook, if several use this server. Each needs its own name.
-        lease: How long a claim lasts that is neither confirmed nor released. Longer than the handler ever takes.
-        retention: How long a handled event is remembered. Not shorter than deliveries are accepted.
-
-    Raises:
-        InvalidArgumentError: An argument is invalid.
+    It belongs to the event loop of its first call. The arguments are the same, but ``client`` is a URL or your own client
+    of ``redis.asyncio``.
     """
 
     def __init__(
