@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import stat
 import sys
@@ -11,6 +10,7 @@ import threading
 
 import pytest
 
+from tests.support.streams import ShortStream
 from truemed_async import _files
 from truemed_async._files import CompleteStream, create_owner_only, flush_all, open_owner_only, write_all
 from truemed_async._sensitive import Sensitive
@@ -20,24 +20,9 @@ DATA = bytes(range(256)) * 4096  # more than a pipe holds
 posix = pytest.mark.skipif(os.name == "nt", reason="descriptors and modes of POSIX")
 
 
-class ShortStream(io.RawIOBase):
-    """Takes at most seven bytes at a time."""
-
-    def __init__(self):
-        super().__init__()
-        self.data = b""
-
-    def writable(self):
-        return True
-
-    def write(self, data):
-        self.data += bytes(data[:7])
-        return min(7, len(data))
-
-
 class TestWriteAll:
     def test_raw_stream_with_short_writes_receives_all_bytes(self):
-        stream = ShortStream()
+        stream = ShortStream(7)
 
         write_all(stream, Sensitive(b"x" * 100))
 
@@ -62,7 +47,7 @@ class TestWriteAll:
                 return 0
 
         with pytest.raises(OSError, match="takes no more data"):
-            write_all(Full(), Sensitive(b"x"))
+            write_all(Full(7), Sensitive(b"x"))
 
     @posix
     @pytest.mark.parametrize("buffering", [0, 4096])
@@ -104,7 +89,7 @@ class TestWriteAll:
             assert reader.read(100).endswith(b"last")
 
     def test_complete_stream_reports_full_length(self):
-        stream = ShortStream()
+        stream = ShortStream(7)
 
         assert CompleteStream(stream).write(b"x" * 100) == 100
         assert stream.data == b"x" * 100

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 
+from tests.support.undocumented_field import UndocumentedField
 from truemed_async import QualificationSession
 from truemed_async.cli.app import run
 from truemed_async.cli.output import Streams
@@ -82,17 +83,8 @@ def test_csv_cells_are_unchanged(truemed, emulator, tmp_path, name, format):
 
 
 def test_jsonl_export_keeps_undocumented_fields(truemed, emulator):
-    class More(Fault):
-        async def after(self, exchange, response):
-            from aiohttp import web
-
-            data = json.loads(response.body)
-            for row in data["qualification_sessions"]:
-                row["brand_new"] = [1]
-            return web.json_response(data)
-
     emulator.state.qualification_sessions.add()
-    emulator.faults.add(More())
+    emulator.faults.add(UndocumentedField())
 
     (row,) = truemed("sessions", "export", "--output", "-").rows
     assert row["brand_new"] == [1]

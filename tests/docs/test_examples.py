@@ -27,7 +27,7 @@ import tomllib
 import types
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import aiohttp
 import attrs
@@ -40,6 +40,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from tests.support.books import add_books_of_october
 from tests.support.databases import PostgresServer, find_postgres
 from tests.support.example_webhooks import webhooks
 from tests.support.inner_pytest import PLUGINS, SETTINGS
@@ -318,23 +319,8 @@ def quiet(emulator, names):
 
 @contextmanager
 def books(emulator, names):
-    """Add two payouts of October 2024, the first with transactions of September, and one of November."""
-    transactions, payouts = emulator.state.transactions, emulator.state.payouts
-
-    def enter(month, day, amount, type="charge"):
-        transactions.add(created_at=datetime(2024, month, day, 23, 59, tzinfo=UTC), amount=amount, type=type)
-
-    enter(9, 29, 10_000)
-    enter(9, 30, -500, "truemed_fee")
-    enter(10, 1, 2_000)
-    payouts.pay_out(payout_id="po_1", arrival_date=date(2024, 10, 5))
-    for day in range(6, 26):
-        enter(10, day, 1999)
-    enter(10, 26, -1999, "refund")
-    payouts.pay_out(payout_id="po_2", arrival_date=date(2024, 10, 28))
-    enter(10, 30, 700)
-    payouts.pay_out(payout_id="po_3", arrival_date=date(2024, 11, 4))
-    enter(10, 31, 50)
+    """Add payouts and their transactions."""
+    add_books_of_october(emulator)
     yield
 
 

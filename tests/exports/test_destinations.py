@@ -12,6 +12,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from tests.support.streams import ShortStream
 from truemed_async import Model, Stream, export
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.exports import RowType
@@ -190,24 +191,9 @@ class TestExistingFiles:
 # --- streams and values -------------------------------------------------------------------------------------------
 
 
-class ShortStream(io.RawIOBase):
-    """Takes at most 1,000 bytes at a time, as a raw stream may."""
-
-    def __init__(self):
-        super().__init__()
-        self.data = b""
-
-    def writable(self):
-        return True
-
-    def write(self, data):
-        self.data += bytes(data[:1000])
-        return min(1000, len(data))
-
-
 @EVERY_FORMAT
 async def test_raw_stream_receives_all_bytes(client, tmp_path, format):
-    stream = ShortStream()
+    stream = ShortStream(1000)
 
     await export_sessions(client, stream, format=format)
     await export_sessions(client, tmp_path / f"x.{format}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.books import add_books_of_october
 from truemed_async import AsyncTruemed, exports
 from truemed_async.emulator import Emulator
 from truemed_async.errors import InvalidArgumentError, ServerError
@@ -32,22 +33,7 @@ COLUMNS = [
 def books():
     """Two payouts of October, the first for September too, and what November will pay for."""
     with Emulator(sessions=0) as emulator:
-        transactions, payouts = emulator.state.transactions, emulator.state.payouts
-
-        def enter(month: int, day: int, amount: int, type: str = "charge") -> None:
-            transactions.add(created_at=datetime(2024, month, day, 23, 59, tzinfo=UTC), amount=amount, type=type)
-
-        enter(9, 29, 10_000)
-        enter(9, 30, -500, "truemed_fee")
-        enter(10, 1, 2_000)
-        payouts.pay_out(payout_id="po_1", arrival_date=date(2024, 10, 5))
-        for day in range(6, 26):
-            enter(10, day, 1999)
-        enter(10, 26, -1999, "refund")
-        payouts.pay_out(payout_id="po_2", arrival_date=date(2024, 10, 28))
-        enter(10, 30, 700)
-        payouts.pay_out(payout_id="po_3", arrival_date=date(2024, 11, 4))
-        enter(10, 31, 50)
+        add_books_of_october(emulator)
         yield emulator
 
 

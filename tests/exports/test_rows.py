@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime, timedelta
 import attrs
 import pytest
 
+from tests.support.undocumented_field import UndocumentedField
 from truemed_async import Model, QualificationSession, Stream, export
 from truemed_async._sensitive import mask
-from truemed_async.emulator import Fault
 from truemed_async.errors import ConfigurationError, InvalidArgumentError, PermissionDeniedError
 from truemed_async.exports import ExportProgress, RowType, formats
 from truemed_async.exports.columns import ROW_TYPES
@@ -38,18 +38,6 @@ def export_sessions(client, to, **options):
 
 def hash_of(value):
     return hmac.new(SECRET, value.encode(), hashlib.sha256).hexdigest()
-
-
-class UndocumentedField(Fault):
-    """Adds an undocumented field."""
-
-    async def after(self, exchange, response):
-        from aiohttp import web
-
-        data = json.loads(response.body)
-        for row in data["qualification_sessions"]:
-            row["brand_new"] = [1]
-        return web.json_response(data)
 
 
 class TestFormats:

@@ -6,7 +6,7 @@ import traceback
 import pytest
 from yarl import URL
 
-from tests.support.canary import frames, shown
+from tests.support.canary import describe_frame, frames
 from truemed_async import AsyncTruemed, Truemed, errors
 from truemed_async._validation.urls import validate_web_url
 
@@ -38,7 +38,7 @@ BAD_KEYS = {
 
 def collect_texts(error):
     """The error's text, and what a crash reporter shows of every frame of this library."""
-    ours = "\n".join(shown(frame) for frame in frames(error))
+    ours = "\n".join(describe_frame(frame) for frame in frames(error))
     assert "__init__" in ours
     return f"{error} {error!r} {error.args} {vars(error)} {''.join(traceback.format_exception(error))}\n{ours}"
 

@@ -23,6 +23,7 @@ from tests.support.canary import (
     USER_ID,
     USER_NAME,
     Log,
+    error_of_call,
     found_in,
     found_in_error,
     leaks,
@@ -68,15 +69,6 @@ async def search(client):
 CALLS = {"get": get, "update": update, "list": search}
 
 
-async def failure_of(client, call):
-    """The error of one call. Its locals hold no canary, so that whole tracebacks can be searched."""
-    try:
-        await call(client)
-    except errors.CallError as error:
-        return error
-    return None
-
-
 @pytest.mark.parametrize(
     ("fault", "call"),
     [
@@ -96,7 +88,7 @@ async def test_error_surfaces_show_no_canary(serve, client_for, fault, call):
     )
     with Log() as log, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        error = await failure_of(client, CALLS[call])
+        error = await error_of_call(client, CALLS[call])
     assert error is not None
     assert found_in_error(error) == []
     assert log.records
@@ -233,7 +225,7 @@ WAYS = {"answered": HOSTILE["404_told"], "unanswered": FAULTS["empty_response"],
 async def test_arguments_are_in_no_frame_below_the_method(serve, client_for, way, call):
     server = await serve(WAYS[way])
     client = await client_for(server, retry=ONCE_MORE)
-    error = await failure_of(client, CALLS[call])
+    error = await error_of_call(client, CALLS[call])
     assert len(canary.below_the_method(error)) >= 2
     assert leaks("\n".join(canary.below_the_method(error))) == []
 
@@ -255,7 +247,7 @@ async def test_arguments_are_in_no_frame_below_the_method_of_the_sync_facade(ser
 async def test_traceback_drawn_with_all_locals_shows_nothing_of_the_server(serve, client_for, way):
     server = await serve(WAYS[way])
     client = await client_for(server, retry=ONCE_MORE)
-    error = await failure_of(client, update)
+    error = await error_of_call(client, update)
     assert "pipeline" in str(canary.FRAME_SURFACES["rich traceback with locals"](error))
     assert found_in(canary.FRAME_SURFACES, error, OF_SERVER) == []
 
@@ -375,7 +367,7 @@ def test_internal_values_show_no_canary():
         body={"user_id": USER_ID, "name": USER_NAME},
         headers={"X-Who": USER_ID},
     )
-    raw_response = RawResponse(400, {"X-Who": f"{EMAIL} {NAME} {KEY}"}, canary.told(redirect_url=EMAIL))
+    raw_response = RawResponse(400, {"X-Who": f"{EMAIL} {NAME} {KEY}"}, canary.error_body(redirect_url=EMAIL))
     problem = read_response(raw_response, GET_QUALIFICATION_SESSION, time.time())
     network = ConnectionOptions.of(None, f"http://{KEY}:{quote_user(EMAIL)}@127.0.0.1", None)
     options = RequestOptions(headers={"X-Who": f"{USER_ID} {USER_NAME}"})
@@ -419,7 +411,7 @@ async def test_dump_of_all_stacks_during_a_call_shows_nothing(serve, client_for,
             faulthandler.dump_traceback(file, all_threads=True)
 
     client = await client_for(server, hooks=[dump], retry=ONCE_MORE)
-    assert await failure_of(client, update) is not None
+    assert await error_of_call(client, update) is not None
     text = (tmp_path / "stacks").read_text()
     assert "pipeline.py" in text
     assert leaks(text) == []
@@ -434,7 +426,7 @@ async def test_broken_hook_is_reported_without_anything(serve, client_for):
         raise LookupError(attempt)
 
     client = await client_for(server, hooks=[broken])
-    assert await failure_of(client, update) is not None
+    assert await error_of_call(client, update) is not None
     (report,) = reports
     assert leaks(repr(report)) == []
     assert found_in_error(report["exception"]) == []

@@ -15,6 +15,7 @@ from tests.support.canary import (
     USER_NAME,
     VALUE_SURFACES,
     Log,
+    error_of_call,
     found_in,
     found_in_error,
     leaks,
@@ -74,15 +75,6 @@ CASES = [
 ]  # fmt: skip
 
 
-async def failure_of(client, call):
-    """The error of one call. Its locals hold no canary, so that whole tracebacks can be searched."""
-    try:
-        await call(client)
-    except errors.CallError as error:
-        return error
-    return None
-
-
 def below_the_method(error):
     return [each for each in canary.below_the_method(error) if leaks(each, (*OF_SERVER, *OF_CALLER))]
 
@@ -95,7 +87,7 @@ async def test_error_surfaces_of_a_write_show_no_canary(serve, client_for, fault
         server, retry=ONCE_MORE, timeout=HURRIED if fault in SLOW else PATIENT, hooks=[attempts.append]
     )
     with Log() as log:
-        error = await failure_of(client, WRITES[write])
+        error = await error_of_call(client, WRITES[write])
     assert error is not None
     assert found_in_error(error) == []
     assert below_the_method(error) == []
@@ -109,7 +101,7 @@ async def test_error_surfaces_of_a_read_show_no_canary(serve, client_for, read):
     server = await serve(HOSTILE["400_told"])
     client = await client_for(server, retry=ONCE_MORE, timeout=PATIENT)
     with Log() as log:
-        error = await failure_of(client, READS[read])
+        error = await error_of_call(client, READS[read])
     assert type(error) is errors.BadRequestError
     assert found_in_error(error) == []
     assert below_the_method(error) == []
@@ -121,7 +113,7 @@ async def test_canaries_are_sent(serve, client_for, write):
     """The tests above would also pass if nothing personal were sent."""
     server = await serve(HOSTILE["404_told"])
     client = await client_for(server, retry=ONCE_MORE, timeout=PATIENT)
-    assert await failure_of(client, WRITES[write]) is not None
+    assert await error_of_call(client, WRITES[write]) is not None
     assert leaks(server.requests[0].body.decode(), OF_CALLER) != []
 
 
@@ -161,7 +153,7 @@ async def test_decode_error_shows_only_the_path(serve, client_for, read, field):
         field = "payment_methods"  # what a session has and a token has not
     server = await serve(json_answer(json.dumps({**WHOLE, field: [EMAIL, {NAME: EMAIL}]}).encode()))
     client = await client_for(server, retry=ONCE_MORE, timeout=PATIENT)
-    error = await failure_of(client, READS[read])
+    error = await error_of_call(client, READS[read])
     assert type(error) is errors.DecodeError
     assert error.path.startswith(field)
     assert found_in_error(error) == []
@@ -203,7 +195,7 @@ async def test_rejection_does_not_show_the_value(serve, client_for, changes):
 async def test_redirect_url_of_a_declined_token_is_an_attribute_only(serve, client_for):
     server = await serve(HOSTILE["422_told"])
     client = await client_for(server, timeout=PATIENT)
-    error = await failure_of(client, create)
+    error = await error_of_call(client, create)
     assert type(error) is errors.PaymentMethodError
     assert EMAIL in error.redirect_url
     assert found_in_error(error) == []

@@ -26,6 +26,7 @@ from tests.support.fault_matrix import BODY, HEAD, json_answer, raw
 from tests.support.paths import ROOT
 from tests.support.recording_server import KEY
 from truemed_async._sensitive import Sensitive
+from truemed_async.errors import CallError
 
 TESTS = ROOT / "tests"
 PACKAGE = Path(truemed_async.__file__).parent
@@ -55,6 +56,15 @@ def leaks(text: str, needles: Iterable[str] = (*OF_SERVER, *OF_CALLER)) -> list[
     return [needle for needle in needles if needle in searched]
 
 
+async def error_of_call(client, call):
+    """Return the error of one call. No local variable holds a canary, so that whole tracebacks can be searched."""
+    try:
+        await call(client)
+    except CallError as error:
+        return error
+    return None
+
+
 # ---- what a hostile or careless server sends
 
 
@@ -63,7 +73,7 @@ def answer(status, body=b"", *headers, reason="X"):
     return raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body, close=False)
 
 
-def told(code="ValidationError", **fields):
+def error_body(code="ValidationError", **fields):
     """An error's body that quotes everything."""
     quoted = f"{NAME} <{EMAIL}> with the key {KEY}"
     return json.dumps({"error": code, "message": quoted, "details": [{EMAIL: NAME}, KEY], **fields}).encode()
@@ -87,14 +97,14 @@ PAGE = json.dumps(
 ).encode()
 
 
-def wrong(**fields):
+def changed_session(**fields):
     return json_answer(json.dumps({**SESSION, **fields}).encode())
 
 
 HOSTILE = {
-    "200_wrong_date": wrong(created_at=f"{EMAIL} {NAME}"),
-    "200_wrong_type": wrong(email={EMAIL: NAME}),
-    "200_wrong_status": wrong(status=[EMAIL, NAME]),
+    "200_wrong_date": changed_session(created_at=f"{EMAIL} {NAME}"),
+    "200_wrong_type": changed_session(email={EMAIL: NAME}),
+    "200_wrong_status": changed_session(status=[EMAIL, NAME]),
     "200_missing": json_answer(json.dumps({EMAIL: NAME, "user_name": NAME}).encode()),
     "200_list": json_answer(json.dumps([SESSION]).encode()),
     "200_cut": raw(HEAD + b"Content-Length: 900\r\n\r\n" + WHOLE),
@@ -109,41 +119,41 @@ HOSTILE = {
     "200_unknown_encoding": raw(
         HEAD + f"Content-Encoding: {EMAIL}\r\nContent-Length: {len(BODY)}\r\n\r\n".encode() + BODY[:-1] + b"x"
     ),
-    "400_told": answer(400, told()),
-    "400_server_error": answer(400, told("ServerError")),
-    "400_idempotency": answer(400, told(message=f"idempotency key reused by {EMAIL}, {NAME}, {KEY}")),
-    "401_told": answer(401, told("Unauthorized"), f'WWW-Authenticate: Key realm="{KEY} {EMAIL} {NAME}"'),
-    "403_told": answer(403, told("Forbidden")),
-    "404_told": answer(404, told("NotFound")),
-    "409_told": answer(409, told("user_id_already_set", user_id=EMAIL)),
-    "422_told": answer(422, told("Declined", redirect_url=f"https://app.example/{EMAIL}?name={quote(NAME)}&k={KEY}")),
-    "429_told": answer(429, told("TooMany"), "Retry-After: 100"),
-    "500_told": answer(500, told("ServerError")),
+    "400_told": answer(400, error_body()),
+    "400_server_error": answer(400, error_body("ServerError")),
+    "400_idempotency": answer(400, error_body(message=f"idempotency key reused by {EMAIL}, {NAME}, {KEY}")),
+    "401_told": answer(401, error_body("Unauthorized"), f'WWW-Authenticate: Key realm="{KEY} {EMAIL} {NAME}"'),
+    "403_told": answer(403, error_body("Forbidden")),
+    "404_told": answer(404, error_body("NotFound")),
+    "409_told": answer(409, error_body("user_id_already_set", user_id=EMAIL)),
+    "422_told": answer(422, error_body("Declined", redirect_url=f"https://app.example/{EMAIL}?name={quote(NAME)}&k={KEY}")),
+    "429_told": answer(429, error_body("TooMany"), "Retry-After: 100"),
+    "500_told": answer(500, error_body("ServerError")),
     "500_text": answer(500, f"{NAME} {EMAIL} {KEY}".encode()),
     "400_list": answer(400, json.dumps([EMAIL, NAME]).encode()),
     "400_text": answer(400, json.dumps(f"{EMAIL} {NAME}").encode()),
-    "400_code_is_email": answer(400, told(EMAIL)),
-    "400_code_is_name": answer(400, told(NAME)),
-    "400_code_is_key": answer(400, told(KEY)),
-    "400_code_is_object": answer(400, told({EMAIL: NAME})),
-    "404_request_id_is_email": answer(404, told(), f"X-Request-Id: {EMAIL}"),
-    "404_request_id_is_name": answer(404, told(), f"Request-Id: {NAME}"),
-    "404_request_id_is_both": answer(404, told(), f"X-Request-Id: {'x' * 150} {NAME} {EMAIL}"),
-    "404_reason": answer(404, told(), reason=f"{NAME} {EMAIL} {KEY}"),
-    "500_reason": answer(500, told(), reason=f"{NAME} {EMAIL} {KEY}"),
-    "429_retry_after": answer(429, told(), f"Retry-After: {EMAIL} {NAME}", f"Date: {EMAIL}"),
-    "404_should_retry": answer(404, told(), f"X-Should-Retry: {EMAIL} {NAME}"),
+    "400_code_is_email": answer(400, error_body(EMAIL)),
+    "400_code_is_name": answer(400, error_body(NAME)),
+    "400_code_is_key": answer(400, error_body(KEY)),
+    "400_code_is_object": answer(400, error_body({EMAIL: NAME})),
+    "404_request_id_is_email": answer(404, error_body(), f"X-Request-Id: {EMAIL}"),
+    "404_request_id_is_name": answer(404, error_body(), f"Request-Id: {NAME}"),
+    "404_request_id_is_both": answer(404, error_body(), f"X-Request-Id: {'x' * 150} {NAME} {EMAIL}"),
+    "404_reason": answer(404, error_body(), reason=f"{NAME} {EMAIL} {KEY}"),
+    "500_reason": answer(500, error_body(), reason=f"{NAME} {EMAIL} {KEY}"),
+    "429_retry_after": answer(429, error_body(), f"Retry-After: {EMAIL} {NAME}", f"Date: {EMAIL}"),
+    "404_should_retry": answer(404, error_body(), f"X-Should-Retry: {EMAIL} {NAME}"),
     "404_cookies": answer(
         404,
-        told(),
+        error_body(),
         f"Set-Cookie: who={EMAIL}; Path=/",
         f'Set-Cookie: name="{NAME}"; Expires={EMAIL}',
         f"Set-Cookie: {EMAIL}={NAME}",
         f"Set-Cookie: {NAME}={EMAIL}",
     ),
-    "302_location": answer(302, told(), f"Location: https://{EMAIL}/{quote(NAME)}?key={KEY}"),
-    "307_location": answer(307, told(), f"Location: /{EMAIL}/{KEY}"),
-    "301_location_malformed": answer(301, told(), f"Location: https://[{EMAIL}"),
+    "302_location": answer(302, error_body(), f"Location: https://{EMAIL}/{quote(NAME)}?key={KEY}"),
+    "307_location": answer(307, error_body(), f"Location: /{EMAIL}/{KEY}"),
+    "301_location_malformed": answer(301, error_body(), f"Location: https://[{EMAIL}"),
     "header_without_colon": raw(HEAD + f"{EMAIL} {NAME} {KEY}\r\n\r\n".encode()),
     "header_with_bad_name": raw(HEAD + f"{EMAIL} {NAME}: {KEY}\r\n\r\n".encode()),
     "header_too_long": raw(HEAD + f"X-Who: {EMAIL} {NAME} {KEY}".encode() + b"x" * 20_000 + b"\r\n\r\n"),
@@ -208,12 +218,12 @@ def is_called(frame: Frame) -> bool:
     )
 
 
-def foreign(error: BaseException) -> list[str]:
+def foreign_frames(error: BaseException) -> list[str]:
     """The frames of other packages: their locals hold headers, URLs and bodies."""
     return [frame.filename for frame in frames(error) if "site-packages" in frame.filename]
 
 
-def shown(frame: Frame) -> str:
+def describe_frame(frame: Frame) -> str:
     return f"{Path(frame.filename).name}:{frame.line} {frame.name}: {frame.locals}"
 
 
@@ -310,14 +320,14 @@ ERROR_SURFACES: dict[str, Callable[[BaseException], object]] = {
 }  # fmt: skip
 # The caller's arguments are at home in the frames of the caller and of the method that was called.
 FRAME_SURFACES: dict[str, Callable[[BaseException], object]] = {
-    "locals of every frame": lambda error: [shown(each) for each in frames(error)],
+    "locals of every frame": lambda error: [describe_frame(each) for each in frames(error)],
     "rich traceback with locals": _rich_traceback,
 }
 
 
 def below_the_method(error):
     """The frames that the caller's arguments need not be in."""
-    return [shown(each) for each in frames(error) if not is_called(each)]
+    return [describe_frame(each) for each in frames(error) if not is_called(each)]
 
 
 def _raised_from(error):
@@ -366,7 +376,7 @@ def found_in_error(error: BaseException) -> list[tuple[str, list[str]]]:
     """Return every surface of an error on which a canary is, and every frame that is not ours."""
     hits = found_in(ERROR_SURFACES, error)
     hits += found_in({"locals of every frame": FRAME_SURFACES["locals of every frame"]}, error, OF_SERVER)
-    strangers = foreign(error)
+    strangers = foreign_frames(error)
     return [*hits, ("frames of other packages", strangers)] if strangers else hits
 
 

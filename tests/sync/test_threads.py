@@ -81,22 +81,16 @@ def test_closing_while_32_threads_call(server):
     assert all(isinstance(done, int) for done in results[1:]), results
 
 
-@pytest.mark.parametrize("name", ["qs_silent", "qs_body"])
-def test_closing_ends_the_call_of_another_thread_at_once(server, name):
-    client = Truemed("a-key-of-mine", base_url=server.url)
-
-    def work(number):
-        if number:
-            assert server.reached.wait(20)
-            return client.close()
-        return client.qualification_sessions.get(name)
-
-    call, close = at_once(2, work)
-    assert close is None
-    assert isinstance(call, errors.ClientClosedError), call
-
-
-def test_closing_ends_the_iteration_of_another_thread(server):
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda sessions: sessions.get("qs_silent"),
+        lambda sessions: sessions.get("qs_body"),
+        lambda sessions: list(sessions.iter(page_size=50)),
+    ],
+    ids=["no response", "no body", "iteration"],
+)
+def test_closing_ends_the_call_of_another_thread_at_once(server, call):
     server.stall_from = 3
     client = Truemed("a-key-of-mine", base_url=server.url)
 
@@ -104,11 +98,11 @@ def test_closing_ends_the_iteration_of_another_thread(server):
         if number:
             assert server.reached.wait(20)
             return client.close()
-        return list(client.qualification_sessions.iter(page_size=50))
+        return call(client.qualification_sessions)
 
-    call, close = at_once(2, work)
+    ended, close = at_once(2, work)
     assert close is None
-    assert isinstance(call, errors.ClientClosedError), call
+    assert isinstance(ended, errors.ClientClosedError), ended
 
 
 def test_one_iterator_used_by_two_threads_at_once_is_an_error_and_not_a_hang(server):

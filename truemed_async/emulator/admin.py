@@ -130,14 +130,20 @@ def list_faults(context: EmulatorContext, request: Request) -> web.Response:
 @ROUTES.route("POST", "/_emulator/faults")
 def add_fault(context: EmulatorContext, request: Request) -> web.Response:
     """Activate a fault: ``{"name"}``, its scope and its parameters."""
-    options = request.json()
-    name = options.pop("name", None)
-    if not isinstance(name, str):
-        raise validation_error("name must be a string")
+    name, options = _read_fault(request)
     if "when" in options:
         raise validation_error("when is a function: it cannot be sent over HTTP")
     require_end(name, options)
     return json_response(201, context.faults.add(name, **options).to_dict())
+
+
+def _read_fault(request: Request) -> tuple[str, dict[str, Any]]:
+    """Return the name of the fault in the body, and its other members."""
+    options = request.json()
+    name = options.pop("name", None)
+    if not isinstance(name, str):
+        raise validation_error("name must be a string")
+    return name, options
 
 
 def require_end(name: str, options: Mapping[str, Any]) -> None:
@@ -260,10 +266,7 @@ def list_webhook_faults(context: EmulatorContext, request: Request) -> web.Respo
 @ROUTES.route("POST", "/_emulator/webhook_faults")
 def add_webhook_fault(context: EmulatorContext, request: Request) -> web.Response:
     """Activate a fault: ``{"name", "event"?, "times"?, "probability"?}`` and its parameter."""
-    options = request.json()
-    name = options.pop("name", None)
-    if not isinstance(name, str):
-        raise validation_error("name must be a string")
+    name, options = _read_fault(request)
     return json_response(201, context.webhooks.faults.add(name, **options).to_dict())
 
 

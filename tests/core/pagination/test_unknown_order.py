@@ -9,18 +9,13 @@ from functools import partial
 
 import attrs
 import pytest
-from hypothesis import Phase, find, given, settings, strategies as st
+from hypothesis import given, strategies as st
 
-from tests.core.pagination.test_completeness import DELETIONS, INSERTIONS, Scenario, examples, scenarios
+from tests.core.pagination.test_completeness import examples, scenarios
 from tests.support.changing_list import (
     UNORDERED,
     Server,
-    at_once,
-    backward,
-    by_the_first_total,
-    forward,
     read,
-    with_all_ids,
 )
 from truemed_async._core.pagination import watermark
 from truemed_async.errors import PaginationDriftError
@@ -52,32 +47,6 @@ def test_order_that_is_not_stable_is_an_error_or_all_is_read(runner, scenario, s
         assert "change places" in str(error)
     else:
         assert sorted(found) == sorted(server.ids)
-
-
-@pytest.mark.parametrize(
-    ("reader", "kinds"),
-    [
-        (forward, DELETIONS),
-        (by_the_first_total, INSERTIONS),
-        (backward, INSERTIONS),
-        (at_once, INSERTIONS),
-        (with_all_ids, DELETIONS),
-    ],
-)
-def test_bad_readers_are_caught(reader, kinds):
-    def misses(scenario: Scenario) -> bool:
-        server = scenario.server(clamp=1000, descends=True, stale=[0])
-        at_first = server.ids
-        with asyncio.Runner() as runner:
-            found = runner.run(reader(server, scenario.page_size))
-        return not set(at_first) - server.removed <= set(found)
-
-    find(
-        scenarios(*kinds),
-        misses,
-        settings=settings(examples(2_000, 2_000), phases=[Phase.generate]),
-        random=random.Random(0),
-    )
 
 
 async def test_any_stable_order_is_accepted():
