@@ -54,7 +54,7 @@ class TestTimeline:
         assert sum(sum(parts.values()) for _, parts in chart.bars) == 3
         assert not chart.note
 
-    def test_of_too_many_months_the_last_are_shown_and_it_is_said(self):
+    def test_chart_of_too_many_months_shows_the_last_and_says_so(self):
         chart = timeline(365 * 4, 31)
 
         assert len(chart.bars) == 31

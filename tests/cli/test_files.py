@@ -183,7 +183,7 @@ class TestUnfinishedExport:
         assert "50 of them from the previous run" in forced.err
 
 
-def test_nobody_is_asked_without_standard_input(tmp_path):
+def test_missing_standard_input_asks_no_question(tmp_path):
     from truemed_async.cli.files import ask_to
     from truemed_async.cli.output import Streams
 

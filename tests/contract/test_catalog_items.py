@@ -31,7 +31,7 @@ ITEM: dict[str, Any] = {
 }
 
 
-async def got(**fields: Any) -> Any:
+async def get_item(**fields: Any) -> Any:
     client, _ = answering({**ITEM, **fields})
     return await client.catalog_items.get("A-1")
 
@@ -42,7 +42,7 @@ async def got(**fields: Any) -> Any:
 @pytest.mark.parametrize("field", ["sku", "name", "description", "gtin", "metadata", "product_id", "url"])
 async def test_text_of_an_item_is_a_string(field):
     """LIST: the example."""
-    assert getattr(await got(), field) == ITEM[field]
+    assert getattr(await get_item(), field) == ITEM[field]
 
 
 @pytest.mark.parametrize(
@@ -54,22 +54,22 @@ async def test_text_of_an_item_is_a_string(field):
 )
 async def test_moment_of_an_item_is_iso_8601(field, moment):
     """LIST: the example."""
-    assert getattr(await got(), field) == moment
+    assert getattr(await get_item(), field) == moment
 
 
 async def test_pictures_are_a_list_of_addresses():
     """LIST: image_urls is an array of strings."""
-    assert (await got()).image_urls == ("https://shop.example/1.png",)
+    assert (await get_item()).image_urls == ("https://shop.example/1.png",)
 
 
 async def test_metadata_is_free_text():
     """LIST: the example's metadata is a sentence and not JSON."""
-    assert (await got()).metadata == "internal category: wellness"
+    assert (await get_item()).metadata == "internal category: wellness"
 
 
 async def test_gtin_may_be_null():
     """UPDATE: "string or null"."""
-    assert (await got(gtin=None)).gtin is None
+    assert (await get_item(gtin=None)).gtin is None
 
 
 async def test_item_with_three_fields_is_one():
@@ -88,7 +88,7 @@ async def test_item_with_three_fields_is_one():
 )
 async def test_eligibility_is_one_of_three(value, eligible, letter, ineligible):
     """GUIDE, newest: eligible, eligible_with_lmn, ineligible."""
-    found = (await got(eligibility=value)).eligibility
+    found = (await get_item(eligibility=value)).eligibility
     assert (found.is_known, found.is_eligible, found.requires_lmn, found.is_ineligible) == (
         True, eligible, letter, ineligible,
     )  # fmt: skip
@@ -96,7 +96,7 @@ async def test_eligibility_is_one_of_three(value, eligible, letter, ineligible):
 
 async def test_eligibility_is_null_until_the_review():
     """GUIDE, newest: null while the item awaits review."""
-    found = await got(eligibility=None, reviewed_at=None)
+    found = await get_item(eligibility=None, reviewed_at=None)
     assert (found.eligibility, found.is_reviewed) == (None, False)
 
 
@@ -122,9 +122,3 @@ async def test_older_guide_calls_the_field_eligibility_status():
     older = {name: value for name, value in ITEM.items() if name != "eligibility"}
     client, _ = answering({**older, "eligibility_status": "eligible"})
     assert (await client.catalog_items.get("A-1")).eligibility is CatalogEligibility.ELIGIBLE
-
-
-# --- CREATE and UPDATE --------------------------------------------------------------------------------------------
-
-
-# --- DETAIL and METHOD --------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 Pages: references "Create Payment Session" (CREATE), "Get Payment Status" (STATUS), "List Payment Sessions" (LIST),
 "Capture Session" (CAPTURE), "Void Session" (VOID), "Cancel Payment Session" (CANCEL), "Create Refund" (REFUND); the guides
-on payments (GUIDE). Undocumented behavior is described in docs/truemed-api.md 8
+on payments (GUIDE). Undocumented behavior is described in docs/truemed-api.md 8,
 and tested elsewhere.
 """
 
@@ -49,7 +49,7 @@ async def created(**changes: Any) -> dict[str, Any]:
     return wire.body
 
 
-async def got(**fields: Any) -> Any:
+async def get_session(**fields: Any) -> Any:
     client, _ = answering({"status": "captured", **fields})
     return await client.payment_sessions.get(ID)
 
@@ -180,7 +180,7 @@ def test_statuses_are_eight():
 @pytest.mark.parametrize("status", PaymentSessionStatus)
 async def test_order_is_fulfilled_when_it_is_captured_and_not_before(status):
     """STATUS: fulfill on captured; processing is no payment yet."""
-    assert (await got(status=str(status))).may_fulfill is (status == "captured")
+    assert (await get_session(status=str(status))).may_fulfill is (status == "captured")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_status_allows_its_transitions(status):
 @pytest.mark.parametrize("summary", ["Incomplete", "Authorized", "Captured", "Partially Captured", "Refunded"])
 async def test_summary_is_written_with_capitals_and_blanks(summary):
     """STATUS: status_summary; the known part of the page lists these."""
-    found = (await got(status_summary=summary)).status_summary
+    found = (await get_session(status_summary=summary)).status_summary
     assert found == summary
     assert isinstance(found, PaymentStatusSummary)
     assert found.is_known
@@ -208,7 +208,7 @@ async def test_summary_is_written_with_capitals_and_blanks(summary):
 
 async def test_session_has_the_amount_details_of_its_creation():
     """STATUS: amount_details, of the order and of its lines."""
-    found = await got(
+    found = await get_session(
         amount_details={"total_discounts": -5}, order_items=[{"amount_details": {"total_additional_charges": 7}}]
     )
     assert found.amount_details == AmountDetails(total_discounts=-5)

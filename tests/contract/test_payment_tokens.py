@@ -2,7 +2,7 @@
 
 Pages: references "Create Payment Token" (CREATE), "Retrieve Payment Token" (GET), "List Payment Tokens" (LIST), "Update
 Payment Token" (UPDATE), "Delete Payment Token" (DELETE), "Retrieve Provision Token Request" (REQUEST). Their paths are
-known from third parties. Undocumented behavior is described in docs/truemed-api.md 8
+known from third parties. Undocumented behavior is described in docs/truemed-api.md 8,
 and tested elsewhere.
 """
 
@@ -25,21 +25,21 @@ TOKEN: dict[str, Any] = {
 }
 
 
-async def got(**fields: Any) -> Any:
+async def get_token(**fields: Any) -> Any:
     client, _ = answering({**TOKEN, **fields})
     return await client.payment_tokens.get("ptok_1")
 
 
 async def test_token_has_six_fields():
     """GET: the table; a status and metadata are not among them."""
-    found = await got()
+    found = await get_token()
     assert found.extra == {}
     assert set(found.to_dict()) == set(TOKEN)
 
 
 async def test_token_has_the_customer():
     """GET: customer_email; customer_name is first and last name."""
-    found = await got()
+    found = await get_token()
     assert (found.payment_token, found.customer_email, found.customer_name) == (
         "ptok_1",
         "jane@example.com",
@@ -49,7 +49,7 @@ async def test_token_has_the_customer():
 
 async def test_token_has_its_creation_time():
     """GET: created_at, ISO 8601."""
-    assert (await got()).created_at == datetime(2024, 1, 15, 9, 30, tzinfo=UTC)
+    assert (await get_token()).created_at == datetime(2024, 1, 15, 9, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ async def test_token_has_its_creation_time():
 )
 async def test_token_has_the_first_letter_expiry(written, read):
     """GET: lmn_expires_at, null without a verified letter."""
-    assert (await got(lmn_expires_at=written)).lmn_expires_at == read
+    assert (await get_token(lmn_expires_at=written)).lmn_expires_at == read
 
 
 @pytest.mark.parametrize(("methods", "number"), [([{}, {"last4": "1"}], 2), ([], 0), (None, None)])
 async def test_token_lists_its_cards_or_null(methods, number):
     """GET: payment_methods, an array of objects or null; their fields are not visible."""
-    found = (await got(payment_methods=methods)).payment_methods
+    found = (await get_token(payment_methods=methods)).payment_methods
     assert (None if found is None else len(found)) == number
 
 

@@ -18,7 +18,7 @@ from truemed_async.models import QualificationStatus
 SESSION: dict[str, Any] = {"qualification_session_id": "qs_abc123", "status": "approved"}
 
 
-async def got(**fields: Any) -> Any:
+async def get_session(**fields: Any) -> Any:
     client, _ = answering({**SESSION, **fields})
     return await client.qualification_sessions.get("qs_abc123")
 
@@ -29,7 +29,7 @@ async def got(**fields: Any) -> Any:
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
 async def test_status_is_one_of_four(status):
     """GET: "One of: pending, processing, approved, rejected"."""
-    found = (await got(status=status)).status
+    found = (await get_session(status=status)).status
     assert (found, found.is_known) == (status, True)
 
 
@@ -52,9 +52,9 @@ def test_approved_and_rejected_are_terminal(status, final):
 )
 async def test_moment_is_a_datetime_or_null(field):
     """GET: "datetime or null"."""
-    found = await got(**{field: "2024-01-15T09:30:00Z"})
+    found = await get_session(**{field: "2024-01-15T09:30:00Z"})
     assert getattr(found, field) == datetime(2024, 1, 15, 9, 30, tzinfo=UTC)
-    assert getattr(await got(**{field: None}), field) is None
+    assert getattr(await get_session(**{field: None}), field) is None
 
 
 @pytest.mark.parametrize(
@@ -74,23 +74,23 @@ async def test_moment_is_a_datetime_or_null(field):
 )
 async def test_text_is_a_string_or_null(field):
     """GET: "string or null"."""
-    assert getattr(await got(**{field: "x"}), field) == "x"
-    assert getattr(await got(**{field: None}), field) is None
+    assert getattr(await get_session(**{field: "x"}), field) == "x"
+    assert getattr(await get_session(**{field: None}), field) is None
 
 
 @pytest.mark.parametrize("field", ["eligible_amount", "fee"])
 @pytest.mark.parametrize("amount", [0.1, 1999.99, 56080.0, 1e15 + 0.25, 4.35])
 async def test_amounts_are_doubles_without_loss(field, amount):
     """GET: "double or null". The unit is not published, so it is neither cents nor converted."""
-    found = await got(**{field: amount})
+    found = await get_session(**{field: amount})
     assert getattr(found, field) == amount
     assert json.loads(json.dumps(found.to_dict()))[field] == amount
-    assert getattr(await got(**{field: None}), field) is None
+    assert getattr(await get_session(**{field: None}), field) is None
 
 
 async def test_session_has_nineteen_fields():
     """GET: the response table."""
-    names = [name for name in (await got()).to_dict() if name != "extra"]
+    names = [name for name in (await get_session()).to_dict() if name != "extra"]
     assert len(names) == 19
     assert not {"metadata", "success_url", "failure_url"} & set(names), "an update stores them, no page shows them"
 

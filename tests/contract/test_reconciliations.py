@@ -1,7 +1,7 @@
 """What Truemed publishes about reconciliations: one test per fact.
 
 Pages: reference "List Reconciliation Transactions" (TRANSACTIONS) and guide "Reconciliations" (GUIDE). The reference of
-payouts is not public. Undocumented behavior is described in docs/truemed-api.md 8
+payouts is not public. Undocumented behavior is described in docs/truemed-api.md 8,
 and tested elsewhere.
 """
 

@@ -422,7 +422,7 @@ def test_headers_must_be_a_mapping(value):
         build_request(BASE, SAFE, headers=value)
 
 
-def test_what_is_not_an_endpoint_is_rejected():
+def test_other_object_than_an_endpoint_is_rejected():
     with pytest.raises(InvalidArgumentError, match="endpoint must be an Endpoint, not str"):
         build_request(BASE, "/things")  # type: ignore[arg-type]  # callers may be untyped
 

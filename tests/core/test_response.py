@@ -371,7 +371,7 @@ def test_documented_400_server_error_is_a_server_error_and_retried(endpoint, out
     ("status", "code"),
     [(404, "ServerError"), (409, "ServerError"), (422, "ServerError"), (400, "servererror"), (400, "Server Error")],
 )
-def test_only_that_code_on_a_400_is_a_server_error(status, code):
+def test_400_with_another_code_is_no_server_error(status, code):
     found = failure(raw(status, {"error": code}), KEYED)
     assert found.error is not ServerError
     assert found.max_retries == NEVER

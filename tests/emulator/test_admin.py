@@ -18,7 +18,7 @@ def assert_refused(answer, says, status=400, error="ValidationError"):
 
 
 class TestTheClock:
-    def test_is_read_and_advanced(self, emulator, api):
+    def test_clock_is_read_and_advanced(self, emulator, api):
         assert api.read(CLOCK).json["ahead"] == 0
         advanced = api.post(CLOCK, {"advance": 3600.5})
         assert (advanced.status, advanced.json["ahead"]) == (200, 3600.5)
@@ -43,7 +43,7 @@ class TestTheClock:
         assert_refused(api.post(CLOCK, body), says)
         assert emulator.clock.ahead == 0
 
-    def test_goes_far_and_the_api_goes_on(self, emulator, api):
+    def test_clock_ends_1000_years_ahead_and_the_api_still_responds(self, emulator, api):
         api.post(CLOCK, {"advance": 999 * YEAR})
         assert_refused(api.post(CLOCK, {"advance": 2 * YEAR}), "at most 1,000 years ahead")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
@@ -52,7 +52,7 @@ class TestTheClock:
 
 
 class TestTheState:
-    def test_is_dumped_and_loaded(self, emulator, api):
+    def test_dumped_state_can_be_loaded_by_another_emulator(self, emulator, api):
         make_captured(emulator)
         emulator.state.qualification_sessions.add()
         dumped = api.read(STATE)
@@ -61,21 +61,21 @@ class TestTheState:
             type(api)(other).send("PUT", STATE, dumped.json)
             assert other.state.dump() == dumped.json
 
-    def test_is_larger_than_any_request(self, emulator, api):
+    def test_state_may_exceed_the_limit_of_other_bodies(self, emulator, api):
         with Emulator(sessions=2000) as other:
             dumped = type(api)(other).read(STATE).content
         assert len(dumped) > 1024**2
         assert api.send("PUT", STATE, dumped).status == 204
         assert emulator.state.qualification_sessions.count == 2000
 
-    def test_but_not_from_just_anybody(self, api):
+    def test_large_state_without_key_responds_413(self, api):
         assert api.send("PUT", STATE, b" " * (1024**2 + 1), headers={}).status == 413
 
-    def test_is_not_endless(self, api, monkeypatch):
+    def test_state_past_its_own_limit_responds_413(self, api, monkeypatch):
         monkeypatch.setattr("truemed_async.emulator.app._MAX_STATE_BYTES", 1000)
         assert api.send("PUT", STATE, b" " * 1001).status == 413
 
-    def test_is_reset(self, emulator, api, merchant):
+    def test_delete_resets_everything_but_the_webhooks(self, emulator, api, merchant):
         emulator.webhooks.register(merchant.url)
         emulator.faults.add("latency", seconds=0)
         make_captured(emulator)
@@ -96,13 +96,13 @@ class TestTheState:
         ],
         ids=str,
     )
-    def test_is_not_changed_by_what_cannot_be_read(self, emulator, api, change, says):
+    def test_unreadable_state_is_refused_and_changes_nothing(self, emulator, api, change, says):
         emulator.state.qualification_sessions.add()
         before = emulator.state.dump()
         assert_refused(api.send("PUT", STATE, {**before, **change}), says)
         assert emulator.state.dump() == before
 
-    def test_of_a_word_that_there_is_not_cannot_be_read(self, emulator, api):
+    def test_state_with_an_unknown_failure_is_refused(self, emulator, api):
         emulator.state.payment_tokens.fail_next_charge(emulator.state.payment_tokens.add())
         dumped = emulator.state.dump()
         dumped["payment_tokens"][0]["failure"] = "Nonsense"
@@ -110,7 +110,7 @@ class TestTheState:
 
 
 class TestTransitions:
-    def test_of_a_payment(self, emulator, api):
+    def test_transitions_of_a_payment_take_parameters_and_return_the_status(self, emulator, api):
         id = emulator.state.payment_sessions.add()
         for name, status in (("submit", "processing"), ("approve", "captured")):
             moved = api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "transition": name})
@@ -123,12 +123,12 @@ class TestTransitions:
         session = emulator.state.payment_sessions.get(id)
         assert (session.refund_amount, session.refunds[-1].reason) == (100_00, "fraudulent")
 
-    def test_of_a_hold(self, emulator, api):
+    def test_capture_of_a_hold_takes_an_amount(self, emulator, api):
         id = make_authorized(emulator)
         api.post(TRANSITIONS, {"resource": "payment_sessions", "id": id, "transition": "capture", "amount": 95_00})
         assert emulator.state.payment_sessions.get(id).capture_amount == 95_00
 
-    def test_of_a_token(self, emulator, api):
+    def test_failure_of_the_next_charge_can_be_chosen(self, emulator, api):
         token = emulator.state.payment_tokens.add()
         body = {"resource": "payment_tokens", "id": token, "transition": "fail_next_charge"}
         api.post(TRANSITIONS, body)
@@ -136,7 +136,7 @@ class TestTransitions:
         assert api.post(TRANSITIONS, {**body, "failure": "CardExpired"}).json["status"] == "active"
         assert emulator.state.payment_tokens.get(token).failure == "CardExpired"
 
-    def test_of_the_others(self, emulator, api):
+    def test_transitions_of_other_resources_return_the_status(self, emulator, api):
         asked = emulator.state.provision_requests.create().id
         session = emulator.state.qualification_sessions.add()
         item = emulator.state.catalog_items.add()
@@ -149,7 +149,7 @@ class TestTransitions:
             moved = api.post(TRANSITIONS, {"resource": resource, "id": id, "transition": move, **more})
             assert (moved.status, moved.json) == (200, {"resource": resource, "id": id, "status": status})
 
-    def test_of_payouts(self, emulator, api):
+    def test_pay_out_needs_no_id(self, emulator, api):
         body = {"resource": "payouts", "transition": "pay_out"}
         assert_refused(api.post(TRANSITIONS, body), "nothing to pay out", 409, "InvalidTransition")
         make_captured(emulator)
@@ -195,12 +195,12 @@ class TestTransitions:
     def test_error_describes_the_problem(self, api, body, says, status, error):
         assert_refused(api.post(TRANSITIONS, body), says, status, error)
 
-    def test_rejects_what_the_status_does_not_allow(self, emulator, api):
+    def test_transition_that_the_status_does_not_allow_is_refused(self, emulator, api):
         id = emulator.state.payment_sessions.add()
         body = {"resource": "payment_sessions", "id": id, "transition": "refund"}
         assert_refused(api.post(TRANSITIONS, body), "is pending, not captured", 409, "InvalidTransition")
 
-    def test_every_move_is_a_method_and_the_statuses_are_right(self, emulator):
+    def test_every_transition_is_a_method_and_states_its_statuses(self, emulator):
         """What the table offers for a status works in it."""
         statuses = ("pending", "processing", "authorized", "captured", "active")
         offered = {
@@ -238,7 +238,7 @@ def _processing(emulator):
     ("path", "allow"),
     [(CLOCK, "GET, POST"), (STATE, "DELETE, GET, PUT"), (TRANSITIONS, "POST"), (f"{ADMIN}/openapi.json", "GET")],
 )
-def test_knows_its_methods_and_needs_the_key(api, path, allow):
+def test_admin_path_responds_405_to_other_methods_and_401_without_key(api, path, allow):
     assert_refused(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
     assert api.send("PATCH", path).headers["Allow"] == allow
     for method in allow.split(", "):

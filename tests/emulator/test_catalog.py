@@ -42,7 +42,7 @@ def list_skus(api, query=""):
     return [row["sku"] for row in api.read(f"{CATALOG}/items/list{query}").json["data"]]
 
 
-def test_creates_an_item_that_awaits_its_review(emulator, api):
+def test_created_item_awaits_its_review(emulator, api):
     """docs/truemed-api.md 2.4 C3: classification is asynchronous; the answer is that of a third party but for its status."""
     answer = create(api, metadata="m", product_id="p", url="https://shop.example/sauna")
     assert answer.status == 200
@@ -55,14 +55,14 @@ def test_creates_an_item_that_awaits_its_review(emulator, api):
     assert emulator.state.catalog_items.get("SAUNA-1").status == "pending"
 
 
-def test_catalog_rejects_a_sku_that_is_taken(api):
+def test_create_with_an_existing_sku_responds_409(api):
     """docs/truemed-api.md 2.4 C3: duplicate SKU → 409 Conflict; the error code is assumed."""
     create(api)
     assert_refused(create(api, name="Other"), "Conflict", 409)
     assert detail(api).json["object"]["name"] == "Infrared sauna"
 
 
-def test_updates_an_item(emulator, api):
+def test_update_changes_the_members_and_not_the_eligibility(emulator, api):
     """docs/truemed-api.md 2.4 C4: 200 `{}`; not categorized again at once."""
     create(api)
     emulator.state.catalog_items.review("SAUNA-1", "eligible")
@@ -75,7 +75,7 @@ def test_updates_an_item(emulator, api):
 
 
 @pytest.mark.parametrize("eligibility", ["eligible", "eligible_with_lmn", "ineligible"])
-def test_catalog_shows_the_review(emulator, api, eligibility):
+def test_item_shows_its_last_review(emulator, api, eligibility):
     """docs/truemed-api.md 2.4: the three values, null = awaiting review; 4.6: it may change later."""
     emulator.state.catalog_items.add(sku="SAUNA-1")
     emulator.state.catalog_items.review("SAUNA-1", "ineligible")
@@ -89,7 +89,7 @@ def test_catalog_shows_the_review(emulator, api, eligibility):
         emulator.state.catalog_items.review("nothing", "eligible")
 
 
-def test_lists_under_data(emulator, api):
+def test_list_has_its_rows_under_data(emulator, api):
     """docs/truemed-api.md 2.4 C1: `{data, pagination}`; the order is our choice."""
     for day in range(3):
         emulator.state.catalog_items.add(sku=f"{day}", created_at=T0 + timedelta(days=day))
@@ -99,7 +99,7 @@ def test_lists_under_data(emulator, api):
     assert answer["pagination"] == {"count": 3, "current_page": 1, "last_page": 3, "page_size": 1}
 
 
-def test_lists_with_an_empty_json_body(emulator):
+def test_list_accepts_an_empty_json_body(emulator):
     """docs/truemed-api.md 1.3: the generated sample sends one on this GET."""
     import http.client
 
@@ -110,7 +110,7 @@ def test_lists_with_an_empty_json_body(emulator):
     connection.close()
 
 
-def test_filters_by_eligibility(emulator, api):
+def test_list_filters_by_eligibility(emulator, api):
     """docs/truemed-api.md 2.4 C1: a filter that starts with `eligi`: `eligibility` is assumed."""
     for eligibility in ("eligible", "ineligible", None):
         emulator.state.catalog_items.add(sku=f"{eligibility}", eligibility=eligibility)
@@ -122,7 +122,7 @@ def test_filters_by_eligibility(emulator, api):
     [(["A", "B"], "truemed", ["A", "B"]), (["C", "A"], "truemed", ["A"]), (["C", "D", "E"], "standard", []),
      ([], "standard", [])],
 )  # fmt: skip
-def test_tells_whether_to_offer_truemed(emulator, api, skus, method, eligible):
+def test_checkout_method_is_truemed_if_an_item_is_eligible(emulator, api, skus, method, eligible):
     """docs/truemed-api.md 2.4 C2: looks at item types only. Both shapes are those of a third party."""
     for sku, eligibility in {"A": "eligible", "B": "eligible_with_lmn", "C": "ineligible", "D": None}.items():
         emulator.state.catalog_items.add(sku=sku, eligibility=eligibility)

@@ -21,7 +21,7 @@ def bare(path):
     return re.sub(r"\{\w+\}", "{}", path)
 
 
-def test_states_every_documented_route_once():
+def test_every_documented_route_is_declared_once():
     """docs/truemed-api.md 2: the overview."""
     assert len({route.name for route in ROUTES}) == len(ROUTES)
     documented = {(method, bare(path)) for method, path in DOCUMENTED}
@@ -73,7 +73,7 @@ def test_server_rejects_a_missing_or_wrong_key(emulator, api, headers, path):
 
 
 @pytest.mark.parametrize("name", ["x-truemed-api-key", "X-Truemed-Api-Key", "X-TRUEMED-API-KEY"])
-def test_takes_the_key_in_any_case_of_its_header(emulator, api, name):
+def test_key_is_read_from_a_header_in_any_case(emulator, api, name):
     """Truemed, "Update a Qualification Session": "a valid API key passed in the x-truemed-api-key header"."""
     assert api.send("GET", LIST, headers={name: emulator.api_key}).status == 200
 
@@ -110,7 +110,7 @@ def test_wrong_method_responds_405(api, method, path, allow):
 
 
 @pytest.mark.parametrize("host", ["localhost:{}", "LOCALHOST:{}", "127.0.0.1:{}", "[::1]:{}"])
-def test_knows_its_own_names(emulator, api, host):
+def test_server_accepts_its_own_host_names(emulator, api, host):
     """The Host header is that of the emulator."""
     headers = {"Host": host.format(emulator.port), "x-truemed-api-key": emulator.api_key}
     assert api.send("GET", LIST, headers=headers).status == 200
@@ -126,7 +126,7 @@ def test_server_rejects_another_host(emulator, api, host):
     assert (answer.status, answer.json["error"]) == (421, "MisdirectedRequest")
 
 
-def test_listens_on_127_0_0_1_only(emulator):
+def test_server_listens_on_127_0_0_1_only(emulator):
     """Other addresses of this machine are refused."""
     for address in ("127.0.0.2", "::1"):
         with pytest.raises(OSError):
@@ -146,7 +146,7 @@ def test_server_rejects_a_body_that_cannot_be_decoded(emulator, api):
     assert (answer.status, answer.json["error"]) == (400, "ValidationError")
 
 
-def test_says_continue_to_who_waits_for_it(emulator):
+def test_expect_100_continue_is_answered_before_the_body(emulator):
     """HTTP: a client that sends Expect: 100-continue waits before it sends its body."""
     id = emulator.state.qualification_sessions.add()
     body = b'{"idempotency_key":"k","user_id":"u"}'
@@ -174,7 +174,7 @@ def test_server_keeps_a_connection_alive(emulator):
     connection.close()
 
 
-def test_makes_a_key_for_each_emulator():
+def test_each_emulator_has_a_random_key():
     """docs/truemed-api.md 1.2: no prefix is known; a key that is made per run is worth nothing elsewhere."""
     keys = {Emulator(sessions=0).api_key for _ in range(3)}
     assert len(keys) == 3

@@ -25,7 +25,7 @@ def is_open(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-async def test_serves_in_the_running_loop():
+async def test_async_with_serves_in_the_running_loop():
     threads = threading.active_count()
     async with Emulator(sessions=3) as emulator, aiohttp.ClientSession(emulator.url, headers=key(emulator)) as session:
         assert threading.active_count() == threads
@@ -35,12 +35,12 @@ async def test_serves_in_the_running_loop():
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def test_serves_in_a_thread_of_its_own(api, emulator):
+def test_with_serves_in_a_thread(api, emulator):
     assert any(thread.name == "truemed-emulator" for thread in threading.enumerate())
     assert api.list().status == 200
 
 
-def test_leaves_no_thread_behind():
+def test_with_block_leaves_no_thread():
     before = set(threading.enumerate())
     with Emulator(sessions=0) as emulator:
         assert set(threading.enumerate()) != before
@@ -48,13 +48,13 @@ def test_leaves_no_thread_behind():
     assert not is_open(emulator.port)
 
 
-async def test_serves_a_loop_from_its_thread():
+async def test_emulator_in_a_thread_serves_a_loop():
     with Emulator(sessions=0) as emulator:
         async with aiohttp.ClientSession(emulator.url, headers=key(emulator)) as session, session.get(LIST) as response:
             assert response.status == 200
 
 
-async def test_stops_twice():
+async def test_second_stop_does_nothing():
     emulator = Emulator(sessions=0)
     await emulator.stop()
     await emulator.start()
@@ -63,7 +63,7 @@ async def test_stops_twice():
     emulator.__exit__(None, None, None)
 
 
-async def test_emulator_rejects_to_start_while_it_runs():
+async def test_second_start_is_rejected():
     async with Emulator(sessions=0) as emulator:
         with pytest.raises(RuntimeError, match="running"):
             await emulator.start()
@@ -87,7 +87,7 @@ def test_emulator_may_be_entered_again():
     assert len(ports) == 1
 
 
-def test_two_at_once_know_nothing_of_each_other():
+def test_two_emulators_share_nothing():
     with Emulator(sessions=0) as one, Emulator(sessions=0) as two:
         assert one.port != two.port
         id = one.state.qualification_sessions.add()
@@ -100,7 +100,7 @@ def test_two_at_once_know_nothing_of_each_other():
         assert (one.requests.count(), two.requests.count()) == (0, 2)
 
 
-def test_takes_the_port_it_is_given():
+def test_given_port_is_used():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -123,13 +123,13 @@ def test_emulator_has_no_url_before_it_starts():
 @pytest.mark.parametrize(
     "options", [{"sessions": -1}, {"max_page_size": 0}, {"latency": -1}, {"latency": (2, 1)}, {"latency": (-1, 1)}]
 )
-def test_emulator_rejects_options_without_sense(options):
+def test_invalid_option_is_rejected(options):
     with pytest.raises(ValueError):
         Emulator(**options)
 
 
 @pytest.mark.parametrize("latency", [0.05, (0.05, 0.06)])
-def test_waits_before_it_responses(latency):
+def test_latency_delays_the_response(latency):
     with Emulator(sessions=0, latency=latency) as emulator:
         connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
         start = time.monotonic()
@@ -139,7 +139,7 @@ def test_waits_before_it_responses(latency):
         connection.close()
 
 
-async def test_draws_the_same_latencies_from_the_same_seed():
+async def test_same_seed_gives_the_same_latencies():
     def delays(seed):
         emulator = Emulator(sessions=0, seed=seed, latency=(0, 1))
         return [emulator._app._delay() for _ in range(5)]
@@ -147,7 +147,7 @@ async def test_draws_the_same_latencies_from_the_same_seed():
     assert delays(1) == delays(1) != delays(2)
 
 
-async def test_stops_at_once_while_it_waits_to_response():
+async def test_stop_does_not_wait_for_a_delayed_response():
     async with aiohttp.ClientSession() as session:
         async with Emulator(sessions=0, latency=60) as emulator:
             requests = [asyncio.create_task(session.get(emulator.url + LIST)) for _ in range(5)]
@@ -162,7 +162,7 @@ async def test_stops_at_once_while_it_waits_to_response():
     assert emulator.requests.in_flight == 0
 
 
-def test_stops_at_once_with_connections_open():
+def test_stop_does_not_wait_for_open_connections():
     with Emulator(sessions=0) as emulator:
         idle = [socket.create_connection(("127.0.0.1", emulator.port), timeout=5) for _ in range(5)]
         used = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
@@ -177,7 +177,7 @@ def test_stops_at_once_with_connections_open():
 
 
 @pytest.mark.parametrize("turns", range(6))
-def test_leaves_no_socket_of_a_client_that_comes_last(turns):
+def test_stop_closes_the_socket_of_the_last_client(turns):
     """However far the loop is with taking it in when the emulator ends."""
 
     async def live():
@@ -190,7 +190,7 @@ def test_leaves_no_socket_of_a_client_that_comes_last(turns):
     gc.collect()  # an open socket says so when it is collected
 
 
-async def test_serves_in_a_loop_that_has_no_readers(monkeypatch):
+async def test_loop_without_readers_is_served(monkeypatch):
     """The usual loop of Windows, where waiting for a socket is another business."""
 
     def add_reader(*_):
@@ -206,7 +206,7 @@ async def test_serves_in_a_loop_that_has_no_readers(monkeypatch):
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_lets_go_of_a_client_that_is_gone_before_it_is_let_in(monkeypatch):
+async def test_client_that_left_before_it_was_accepted_is_dropped(monkeypatch):
     async def connect_accepted_socket(factory, sock):
         raise OSError("the socket cannot be set up")
 
@@ -218,7 +218,7 @@ async def test_lets_go_of_a_client_that_is_gone_before_it_is_let_in(monkeypatch)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_leaves_nothing_after_many_lives():
+async def test_many_starts_leave_no_task():
     for _ in range(20):
         async with (
             Emulator(sessions=0) as emulator,

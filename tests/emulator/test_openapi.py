@@ -20,7 +20,7 @@ def document(api):
     return answer.json
 
 
-def test_describes_every_route(emulator, document):
+def test_document_describes_every_route(emulator, document):
     """docs/truemed-api.md 1.1: OpenAPI 3.1.0; dev and production are not its servers, the emulator is."""
     assert document["openapi"] == "3.1.0"
     assert document["servers"] == [{"url": emulator.url}]
@@ -32,7 +32,7 @@ def test_describes_every_route(emulator, document):
     assert found == {(route.method, route.path): route.name for route in ROUTES}
 
 
-def test_describes_what_a_request_is_checked_by(document):
+def test_document_has_the_schema_that_validates_a_request(document):
     """docs/truemed-api.md 2.1 P7: one declaration for both."""
     operation = document["paths"]["/payments/v1/refund"]["post"]
     body = operation["requestBody"]
@@ -44,7 +44,7 @@ def test_describes_what_a_request_is_checked_by(document):
     assert {"AmountInvalid", "InvalidPaymentId", "ChargeDisputed"} <= set(refusal["properties"]["error"]["enum"])
 
 
-def test_describes_parameters(document):
+def test_document_describes_parameters(document):
     """docs/truemed-api.md 2.5 R2: required days, a list with commas, defaults."""
     operation = document["paths"]["/api/v1/reconciliation/transactions"]["get"]
     parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
@@ -55,7 +55,7 @@ def test_describes_parameters(document):
     assert parameters["page_size"]["schema"]["default"] == 30
 
 
-def test_describes_what_has_no_body(document):
+def test_document_describes_requests_and_responses_without_a_body(document):
     """docs/truemed-api.md 2.2 T5: 204 and an empty body."""
     operation = document["paths"]["/api/v1/payment_tokens/{payment_token}/delete"]["post"]
     assert "requestBody" not in operation
@@ -65,14 +65,14 @@ def test_describes_what_has_no_body(document):
     ] is False  # fmt: skip
 
 
-def test_describes_a_failed_charge(document):
+def test_document_describes_a_failed_charge(document):
     """docs/truemed-api.md 2.1 P1: 422 with redirect_url."""
     responses = document["paths"]["/payments/v1/create_payment_session"]["post"]["responses"]
     schema = responses["422"]["content"]["application/json"]["schema"]
     assert schema["required"] == ["error", "message", "redirect_url"]
 
 
-def test_is_for_those_with_the_key_only(api):
+def test_document_requires_the_key(api):
     """Admin routes need the run token."""
     assert_refused(api.send("GET", DOCUMENT, headers={}), "Unauthorized", 401)
     assert api.post(DOCUMENT).headers["Allow"] == "GET"
@@ -84,7 +84,7 @@ EXCLUDED = "positive_data_acceptance"
 
 
 @pytest.mark.timeout(2000 if LONG else 300)
-def test_schemathesis_finds_nothing(api, tmp_path):
+def test_schemathesis_finds_no_difference(api, tmp_path):
     """Examples, coverage, fuzzing, stateful; all checks but one."""
     with Emulator(sessions=20, payment_sessions=20, payment_tokens=5, catalog_items=5) as seeded:
         path = tmp_path / "openapi.json"

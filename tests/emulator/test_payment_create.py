@@ -7,7 +7,7 @@ import pytest
 from tests.support.factories import CREATE, ORDER, assert_refused, order, session_path
 
 
-def test_request_responds_with_id_and_redirect_url(emulator, api):
+def test_create_responds_with_id_and_redirect_url(emulator, api):
     """docs/truemed-api.md 2.1 P1: response 200, `id` (a UUID) and `redirect_url`."""
     answer = api.post(CREATE, ORDER)
     assert answer.status == 200
@@ -17,7 +17,7 @@ def test_request_responds_with_id_and_redirect_url(emulator, api):
     assert answer.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/payment_sessions/{id}"
 
 
-def test_begins_pending_and_keeps_what_was_given(emulator, api):
+def test_created_session_is_pending_and_has_the_members_of_the_request(emulator, api):
     """docs/truemed-api.md 4.1: create → pending; P1: metadata is "echoed in webhooks and on retrieval"."""
     given = order(
         metadata='{"order": "2607001444"}', kind="authorization", tokenize=True, use_iframe=True, customer_state="CA"
@@ -37,13 +37,13 @@ def test_create_without_a_kind_is_a_one_time_payment(api):
     assert api.read(session_path(id)).json["kind"] == "one_time_payment"
 
 
-def test_takes_an_order_without_lines(api):
+def test_create_accepts_an_order_without_lines(api):
     """docs/truemed-api.md 2.1 P1: `[]` in the iframe sample."""
     assert api.post(CREATE, order(order_items=[], use_iframe=True)).status == 200
 
 
 @pytest.mark.parametrize("member", ["failure_url", "idempotency_key", "customer_email", "customer_name"])
-def test_takes_a_request_without(api, member):
+def test_create_accepts_a_request_without_an_optional_member(api, member):
     """docs/truemed-api.md 2.1 P1: in the examples, and not visibly required: our choice."""
     assert api.post(CREATE, order(**{member: None})).status == 200
 
@@ -68,12 +68,12 @@ WORKED = {
 }
 
 
-def test_adds_up_the_worked_example(api):
+def test_create_accepts_the_worked_example_of_the_amount_rule(api):
     """docs/truemed-api.md 2.1 P1: 20000 + 30000 + 7500 + 42500 = 100000."""
     assert api.post(CREATE, WORKED).status == 200
 
 
-def test_takes_discounts_of_either_sign(api):
+def test_create_accepts_discounts_of_either_sign(api):
     """docs/truemed-api.md 5.2: the formula adds total_discounts, the example subtracts discounts."""
     a, b, c = WORKED["order_items"]
     items = [
@@ -98,7 +98,7 @@ def test_create_rejects_an_itemized_line_that_does_not_add_up(api):
     assert api.post(CREATE, order(order_items=[line], total_amount=600_01)).status == 200
 
 
-def test_lets_old_requests_have_shipping_in_the_total_alone(api):
+def test_create_accepts_shipping_in_the_total_of_a_request_that_is_not_itemized(api):
     """docs/truemed-api.md 2.1 P1: every itemization field is optional, and old requests keep working."""
     assert api.post(CREATE, order(total_amount=612_50)).status == 200
 
@@ -122,7 +122,7 @@ BILL = {"total_amount": 600_00, "date": "2026-12-01"}
     ],
     ids=["trial", "no bill", "no token", "token not asked for"],
 )
-def test_lets_a_free_trial_cost_nothing(api, changes, status):
+def test_total_of_zero_is_accepted_for_a_free_trial_only(api, changes, status):
     """docs/truemed-api.md 2.1 P1: with `tokenize=true` and `display_next_bill_info`."""
     assert api.post(CREATE, order(total_amount=0, order_items=[], **changes)).status == status
 
@@ -130,19 +130,19 @@ def test_lets_a_free_trial_cost_nothing(api, changes, status):
 # --- idempotency --------------------------------------------------------------------------------------------------
 
 
-def test_makes_a_session_each_time_without_a_key(emulator, api):
+def test_repeated_create_without_a_key_makes_another_session(emulator, api):
     """Our choice: nothing to know a repetition by."""
     body = order(idempotency_key=None)
     assert api.post(CREATE, body).json["id"] != api.post(CREATE, body).json["id"]
 
 
-def test_spends_no_key_on_a_refused_request(api):
+def test_key_of_a_refused_create_remains_unused(api):
     """Our choice: what was refused had no effect, so its key is free for the corrected request."""
     assert_refused(api.post(CREATE, order(total_amount=-1)), "TotalAmountInvalid")
     assert api.post(CREATE, ORDER).status == 200
 
 
-def test_puts_the_id_into_the_urls(emulator, api):
+def test_id_replaces_the_placeholder_in_the_urls(emulator, api):
     """docs/truemed-api.md 2.1 P1: `{{payment_session_id}}`, without inner spaces, is replaced with the session id."""
     given = order(failure_url="https://shop.example/{{ payment_session_id }}")
     session = emulator.state.payment_sessions.get(api.post(CREATE, given).json["id"])

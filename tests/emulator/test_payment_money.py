@@ -23,7 +23,7 @@ def refund(api, id, amount=100_00, **changes):
 # --- capture ------------------------------------------------------------------------------------------------------
 
 
-def test_captures_a_hold(emulator, api):
+def test_capture_of_a_hold_responds_with_its_id(emulator, api):
     """docs/truemed-api.md 2.1 P4: response 200, `id` of this capture, not of the session."""
     id = make_authorized(emulator)
     answer = capture(api, id)
@@ -43,13 +43,13 @@ def test_second_capture_is_rejected_unless_it_repeats_the_key(emulator, api):
     assert_refused(capture(api, id, idempotency_key="other"), "SessionCaptured")
 
 
-def test_captures_without_a_key(emulator, api):
+def test_capture_without_a_key_is_accepted(emulator, api):
     """docs/truemed-api.md 2.1 P4: whether the key is required was not visible: our choice."""
     assert api.post(session_path(make_authorized(emulator), "capture"), {"total_amount": 100_00}).status == 200
 
 
 @pytest.mark.parametrize("amount", [90_00, 95_00])
-def test_captures_less_than_the_total(emulator, api, amount):
+def test_capture_of_less_than_the_total_is_accepted(emulator, api, amount):
     """docs/truemed-api.md 2.1 P4: total_amount ≤ the created total_amount."""
     id = make_authorized(emulator)
     assert capture(api, id, amount).status == 200
@@ -109,7 +109,7 @@ def test_hold_may_be_renewed_by_the_bank(emulator, api):
 # --- void ---------------------------------------------------------------------------------------------------------
 
 
-def test_voids_a_hold(emulator, api):
+def test_void_of_a_hold_responds_with_its_id(emulator, api):
     """docs/truemed-api.md 2.1 P5: 200, `id` is that of the void, stable per key."""
     id = make_authorized(emulator)
     answer = void(api, id)
@@ -147,7 +147,7 @@ def test_void_in_another_status_is_rejected(emulator, api, fields, error):
 
 
 @pytest.mark.parametrize("body", [None, {}, {"idempotency_key": KEY}])
-def test_cancels_what_is_pending(emulator, api, body):
+def test_cancel_of_a_pending_session_responds_with_its_status(emulator, api, body):
     """docs/truemed-api.md 2.1 P6: for pending sessions; status becomes `canceled`. Body and answer are not visible."""
     id = emulator.state.payment_sessions.add()
     answer = api.post(session_path(id, "cancel"), body)
@@ -174,7 +174,7 @@ def test_cancel_in_another_status_is_rejected(emulator, api, status, error):
 
 
 @pytest.mark.parametrize("reason", ["customer_request", "fraudulent", "duplicate_payment"])
-def test_refunds(emulator, api, reason):
+def test_refunds_in_parts_are_stored_each_with_its_id(emulator, api, reason):
     """docs/truemed-api.md 2.1 P7: `refund_id`, one per refund, several per payment."""
     id = make_captured(emulator)
     one_part = refund(api, id, 40_00, reason=reason)

@@ -65,13 +65,13 @@ def test_session_shows_the_amounts_as_given(emulator, api):
         ("brand_new", "Incomplete"),
     ],
 )
-def test_summarizes_the_status(emulator, api, status, summary):
+def test_session_summarizes_its_status(emulator, api, status, summary):
     """docs/truemed-api.md 2.1 P2 and 6: the known summaries; their mapping to statuses is assumed."""
     id = emulator.state.payment_sessions.add(status=status)
     assert api.read(session_path(id)).json["status_summary"] == summary
 
 
-def test_summarizes_what_came_after_the_capture(emulator, api):
+def test_summary_changes_with_disputes_and_refunds(emulator, api):
     """docs/truemed-api.md 2.1 P2: overall incl. refunds and disputes; 4.1: they never change `status`."""
     state = emulator.state.payment_sessions
     id = make_captured(emulator, total_amount=10_00)
@@ -91,7 +91,7 @@ def test_summarizes_what_came_after_the_capture(emulator, api):
     assert read_summary() == "Refunded"
 
 
-def test_summarizes_a_partial_capture(emulator, api):
+def test_summary_of_a_partial_capture_is_partially_captured(emulator, api):
     """docs/truemed-api.md 2.1 P2: `Partially Captured`."""
     id = make_authorized(emulator)
     emulator.state.payment_sessions.capture(id, 95_00)
@@ -100,7 +100,7 @@ def test_summarizes_a_partial_capture(emulator, api):
     assert (body["authorize_amount"], body["capture_amount"]) == (100_00, 95_00)
 
 
-def test_dates_a_one_time_payment_once(emulator, api):
+def test_one_time_payment_is_authorized_when_it_is_captured(emulator, api):
     """docs/truemed-api.md 2.1 P3: `authorized_on`, for `one_time_payment`, equals `captured_on`."""
     body = api.read(session_path(make_captured(emulator))).json
     assert body["authorized_on"] == body["captured_on"] is not None
@@ -131,13 +131,13 @@ def lines(api, id):
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "rejected", "canceled", "authorization_voided"])
-def test_session_has_nothing_left_to_do_with_a_line(emulator, api, status):
+def test_line_in_other_statuses_states_no_remainder(emulator, api, status):
     """docs/truemed-api.md 2.1 P3: absent unless captured; absent unless currently authorized."""
     id = emulator.state.payment_sessions.add(status=status, order_items=LINES)
     assert all(not item.keys() & (REFUNDABLE | CAPTURABLE) for item in lines(api, id))
 
 
-def test_says_what_can_be_captured_of_a_line(emulator, api):
+def test_line_of_a_hold_states_what_can_be_captured(emulator, api):
     """docs/truemed-api.md 2.1 P3: remaining capturable amount and quantity."""
     id = make_authorized(emulator, order_items=LINES)
     one_line, other = lines(api, id)
@@ -146,7 +146,7 @@ def test_says_what_can_be_captured_of_a_line(emulator, api):
     assert not one_line.keys() & REFUNDABLE
 
 
-def test_says_what_can_be_refunded_of_a_line(emulator, api):
+def test_line_of_a_capture_states_what_can_be_refunded(emulator, api):
     """docs/truemed-api.md 2.1 P3: remaining refundable amount and quantity. Which refund is of which line: our choice."""
     id = make_captured(emulator, order_items=LINES)
     assert [line["total_refundable"] for line in lines(api, id)] == [60_00, 40_00]
@@ -172,20 +172,20 @@ def ids(api, query=""):
     return [row["id"] for row in api.read(LIST + query).json["payment_sessions"]]
 
 
-def test_lists_what_was_created_one_after_the_other_in_that_order(api):
+def test_list_has_sessions_newest_first_however_quickly_they_were_created(api):
     """docs/truemed-api.md 2.1 P3: newest created first, however little time was between."""
     made = [api.post(CREATE, order(idempotency_key=f"{number}")).json["id"] for number in range(5)]
     assert ids(api) == made[::-1]
 
 
-def test_lists_sessions_of_every_status(emulator, api):
+def test_list_has_sessions_of_every_status(emulator, api):
     """docs/truemed-api.md 2.1 P3: every session, incl. pending, holds, voided, captured."""
     for status in ("pending", "authorized", "authorization_voided", "captured", "canceled"):
         emulator.state.payment_sessions.add(id=status, status=status)
     assert len(ids(api)) == 5
 
 
-def test_adds_lines_and_refunds_only_when_asked(emulator, api):
+def test_list_has_lines_and_refunds_only_if_requested(emulator, api):
     """docs/truemed-api.md 2.1 P3: include_order_items adds order_items, summarize_refunds adds refund_amount."""
     id = make_captured(emulator, order_items=LINES)
     emulator.state.payment_sessions.refund(id, 5_00)
@@ -199,7 +199,7 @@ def test_adds_lines_and_refunds_only_when_asked(emulator, api):
     assert row("?summarize_refunds=true")["refund_amount"] == 6_00
 
 
-def test_searches_id_email_and_name(emulator, api):
+def test_list_searches_id_email_and_name(emulator, api):
     """docs/truemed-api.md 2.1 P3: search; over which fields is that of a third party, in any case is our choice."""
     add = emulator.state.payment_sessions.add
     add(id="needle-1")

@@ -109,7 +109,7 @@ def inner(tmp_path, monkeypatch):
     return inner
 
 
-def test_gives_each_test_an_emulator(inner):
+def test_fixture_gives_each_test_its_own_emulator(inner):
     """In this process, so that its lines are seen to run."""
     assert pytest.main(inner(TESTS)) == pytest.ExitCode.OK
 
@@ -121,7 +121,7 @@ def test_session_fixture_is_shared_between_tests(inner, tests):
     assert pytest.main(inner(tests)) == pytest.ExitCode.OK
 
 
-def test_serves_asynchronous_tests(inner):
+def test_fixture_serves_asynchronous_tests(inner):
     ini = "asyncio_mode = auto\nasyncio_default_fixture_loop_scope = function"
     done = python("-m", "pytest", *inner(ASYNC_TESTS, ini, ["pytest_asyncio.plugin"]), cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -70,7 +70,7 @@ def test_get_shows_each_status(emulator, api, status):
     assert api.get(emulator.state.qualification_sessions.add(status=status)).json["status"] == status
 
 
-def test_seeds_hidden_names_and_shows_them_as_null(api, emulator):
+def test_get_shows_a_hidden_name_as_null(api, emulator):
     """Truemed, "Get Qualification Session Details": user_name "may be null if PII is hidden"."""
     id = emulator.state.qualification_sessions.add(status="approved", email="a@example.com", user_name=None)
     assert api.get(id).json["user_name"] is None
@@ -83,7 +83,7 @@ def test_get_shows_datetimes_in_utc_with_milliseconds(emulator, api):
     assert api.get(id).json["created_at"] == "2026-01-02T06:00:00.000Z"
 
 
-def test_decodes_the_id_once(emulator, api):
+def test_get_decodes_the_id_of_the_path_once(emulator, api):
     """docs/truemed-api.md 1.9: an id is an opaque string; what is percent-encoded in the path is decoded."""
     emulator.state.qualification_sessions.add(qualification_session_id="a/b %41")
     assert api.get("a%2Fb%20%2541").json["qualification_session_id"] == "a/b %41"

@@ -24,7 +24,7 @@ def test_list_is_sorted_by_created_at_newest_first(emulator, api):
     assert api.ids() == ["qs_3", "qs_2", "qs_1"]
 
 
-def test_orders_equal_times_the_same_each_time(emulator, api):
+def test_list_orders_equal_times_by_id_and_null_last(emulator, api):
     """Our choice: equal `created_at` is ordered by descending id, and a null one comes last."""
     for id in ("qs_b", "qs_c", "qs_a"):
         emulator.state.qualification_sessions.add(qualification_session_id=id, created_at=T0)
@@ -32,14 +32,14 @@ def test_orders_equal_times_the_same_each_time(emulator, api):
     assert api.ids() == ["qs_c", "qs_b", "qs_a", "qs_z"]
 
 
-def test_holds_whole_sessions(emulator, api):
+def test_list_has_whole_sessions(emulator, api):
     """Truemed, "List Qualification Sessions": "An array of qualification_session objects"."""
     fill(emulator, 1)
     assert api.list().json["qualification_sessions"] == [api.get("qs_000").json]
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "approved", "rejected"])
-def test_filters_by_one_status(emulator, api, status):
+def test_list_filters_by_one_status(emulator, api, status):
     """Truemed, "List Qualification Sessions": "only return sessions with the given status"."""
     for each in ("pending", "processing", "approved", "rejected"):
         emulator.state.qualification_sessions.add(qualification_session_id=f"qs_{each}", status=each)
@@ -48,14 +48,14 @@ def test_filters_by_one_status(emulator, api, status):
     assert answer["pagination"]["count"] == 1
 
 
-def test_filters_by_user_id(emulator, api):
+def test_list_filters_by_the_whole_user_id(emulator, api):
     """Truemed, "List Qualification Sessions": "An optional user_id to search for." That it is whole is our choice."""
     for user_id in ("user-1", "user-12", "USER-1", None):
         emulator.state.qualification_sessions.add(qualification_session_id=f"qs_{user_id}", user_id=user_id)
     assert api.ids("?user_id=user-1") == ["qs_user-1"]
 
 
-def test_filters_by_the_utc_date_of_expiry(emulator, api):
+def test_list_filters_by_the_utc_date_of_expiry(emulator, api):
     """Truemed, "List Qualification Sessions": "Filter by expiration date (YYYY-MM-DD format)"."""
     for id, expires_at in {
         "before": datetime(2027, 4, 30, 23, 59, 59, 999_000, UTC),
@@ -69,14 +69,14 @@ def test_filters_by_the_utc_date_of_expiry(emulator, api):
 
 
 @pytest.mark.parametrize("field", ["user_name", "email", "user_business_id", "utm", "external_user_id"])
-def test_searches_five_fields(emulator, api, field):
+def test_search_covers_five_fields(emulator, api, field):
     """Truemed, "List Qualification Sessions": "Search across user name, email, user_business_id, utm, and external_user_id"."""
     emulator.state.qualification_sessions.add(qualification_session_id="other")
     emulator.state.qualification_sessions.add(qualification_session_id="this", **{field: "the Néedle it is"})
     assert api.ids("?search=n%C3%89EDLE") == ["this"]
 
 
-def test_searches_no_other_field(emulator, api):
+def test_search_covers_no_other_field(emulator, api):
     """Truemed, "List Qualification Sessions": the five fields are named; the others are not searched."""
     emulator.state.qualification_sessions.add(
         user_id="needle", source="needle", metadata='"needle"', skus_param="needle"
@@ -84,20 +84,20 @@ def test_searches_no_other_field(emulator, api):
     assert api.ids("?search=needle") == []
 
 
-def test_searches_for_nothing_finds_all(emulator, api):
+def test_empty_search_finds_all(emulator, api):
     """Our choice: an empty search does not narrow."""
     fill(emulator, 2)
     assert api.ids("?search=") == ["qs_001", "qs_000"]
 
 
-def test_combines_filters(emulator, api):
+def test_list_combines_filters(emulator, api):
     """Truemed, "List Qualification Sessions": each filter is optional; together they narrow further."""
     emulator.state.qualification_sessions.add(qualification_session_id="both", status="approved", user_id="u", utm="x")
     emulator.state.qualification_sessions.add(qualification_session_id="one", status="approved", user_id="v", utm="x")
     assert api.ids("?status=approved&user_id=u&search=X") == ["both"]
 
 
-def test_ignores_parameters_it_does_not_know(emulator, api):
+def test_list_ignores_unknown_parameters(emulator, api):
     """Assumed: unknown parameters are undocumented."""
     fill(emulator, 1)
     assert api.ids("?color=blue") == ["qs_000"]
@@ -142,7 +142,7 @@ def test_rows_are_listed_as_they_are_now(emulator, api):
     assert listed == [("qs_002", "pending"), ("qs_001", "rejected")]
 
 
-def test_a_listed_row_equals_the_row_that_is_read_by_its_id(emulator, api):
+def test_listed_row_equals_the_row_itself(emulator, api):
     fill(emulator, 1, status="approved", expires_at=T0, eligible_amount=1.5, user_name="Zoë “Z” 😀")
     (listed,) = api.list().json["qualification_sessions"]
     assert listed == emulator.state.qualification_sessions.get("qs_000").serialize()

@@ -22,7 +22,7 @@ def entries(api):
     return [(row["type"], row["amount"]) for row in reversed(rows(api))]
 
 
-def test_accounts_for_a_payment(emulator, api):
+def test_payment_makes_transactions_for_charge_fee_refund_and_dispute(emulator, api):
     """docs/truemed-api.md 2.5 R2: `type` covers charge, refund, Truemed fee, dispute; amounts and the fee are assumed."""
     state = emulator.state.payment_sessions
     id = make_captured(emulator)
@@ -39,7 +39,7 @@ def test_accounts_for_a_payment(emulator, api):
     }  # fmt: skip
 
 
-def test_accounts_for_a_hold_when_it_is_captured(emulator, api):
+def test_hold_makes_transactions_when_it_is_captured(emulator, api):
     """docs/truemed-api.md 4.1: a hold is no money yet."""
     id = make_authorized(emulator)
     assert entries(api) == []
@@ -52,13 +52,13 @@ def test_accounts_for_a_hold_when_it_is_captured(emulator, api):
 
 
 @pytest.mark.parametrize(("total", "found"), [(0, []), (19, [("charge", 19)])])
-def test_reconciliation_has_no_entry_of_nothing(emulator, api, total, found):
+def test_amount_of_zero_makes_no_transaction(emulator, api, total, found):
     """A free trial, and a fee of less than a cent."""
     make_captured(emulator, total_amount=total)
     assert entries(api) == found
 
 
-def test_pays_out_what_is_pending(emulator, api):
+def test_payout_pays_the_pending_transactions(emulator, api):
     """docs/truemed-api.md 2.5 R1: payout_id, an arrival date and an amount (their names are assumed); R2: payout_id null if unpaid."""
     make_captured(emulator)
     assert {row["payout_id"] for row in rows(api)} == {None}
@@ -103,12 +103,12 @@ def three(emulator):
     ],
 )
 @pytest.mark.usefixtures("three")
-def test_filters(api, query, found):
+def test_transactions_are_filtered_by_days_payouts_and_pages(api, query, found):
     """docs/truemed-api.md 2.5 R2: days inclusive; payout_ids with commas; include_pending_payouts, default true."""
     assert "".join(row["transaction_id"] for row in rows(api, query=query)) == found
 
 
-def test_filters_payouts_by_arrival(emulator, api):
+def test_payouts_are_filtered_by_arrival(emulator, api):
     """docs/truemed-api.md 2.5 R1: start_date, end_date."""
     for day in (1, 2, 3):
         emulator.state.payouts.add(payout_id=f"po_{day}", amount=1, arrival_date=date(2026, 5, day))

@@ -57,7 +57,7 @@ PERSON = Object({"name": String(min_length=1)}, {"age": Nullable(Integer(0)), "t
         (Object(), [], False),
     ],
 )
-def test_is_valid(schema, value, valid):
+def test_schema_accepts_valid_values_only(schema, value, valid):
     assert schema.is_valid(value) is valid
 
 

@@ -43,7 +43,7 @@ def test_merchant_has_every_status(merchant):
     assert counts["captured"] > 1000
 
 
-def test_adds_up(merchant):
+def test_seeded_sessions_keep_the_amount_rule(merchant):
     """docs/truemed-api.md 2.1 P1: the amount rule."""
     for session in merchant.payment_sessions:
         charges = (session.amount_details or {}).get("total_additional_charges", 0)
@@ -65,13 +65,13 @@ def test_merchant_has_times_that_make_sense(merchant):
             assert session.authorized_on + HOLD_LIFE == session.hold_expires_at > ANCHOR
 
 
-def test_charges_tokens_that_there_are(merchant):
+def test_seeded_charges_use_existing_tokens(merchant):
     used = {session.payment_token for session in merchant.payment_sessions} - {None}
     assert used
     assert used <= {token.id for token in merchant.payment_tokens}
 
 
-def test_accounts_for_every_capture_and_refund(merchant):
+def test_seeded_captures_and_refunds_have_transactions(merchant):
     of = {session.id: Counter() for session in merchant.payment_sessions}
     for row in merchant.transactions:
         of[row.payment_session_id][row.type] += row.amount
@@ -83,7 +83,7 @@ def test_accounts_for_every_capture_and_refund(merchant):
         assert entered["truemed_fee"] == -((session.capture_amount or 0) // 20) + session.refund_amount // 20 // 2
 
 
-def test_pays_out_what_it_says(merchant):
+def test_seeded_payouts_are_the_sums_of_their_transactions(merchant):
     """Each payout is the sum of its transactions, and what is older than a payout is paid out."""
     sums = Counter()
     for row in merchant.transactions:

@@ -62,7 +62,7 @@ def test_changes_nothing_when_it_cannot_be_read(emulator, snapshot, change):
     assert emulator.state.dump() == before
 
 
-def test_says_which_version_it_reads(emulator):
+def test_other_version_is_refused_with_the_supported_one(emulator):
     with pytest.raises(ValueError, match="version 1"):
         emulator.state.load({})
 

@@ -17,7 +17,7 @@ def state():
     return Emulator(sessions=0).state
 
 
-def test_adds_with_defaults(state):
+def test_add_without_fields_uses_defaults(state):
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     session = state.qualification_sessions.get(state.qualification_sessions.add())
     assert session.id.startswith("qs_")
@@ -26,7 +26,7 @@ def test_adds_with_defaults(state):
     assert session.created_at.microsecond % 1000 == 0
 
 
-def test_gets_and_removes(state):
+def test_removed_session_is_unknown(state):
     id = state.qualification_sessions.add(user_id="u")
     assert state.qualification_sessions.count == 1
     assert state.qualification_sessions.get(id).user_id == "u"
@@ -54,7 +54,7 @@ def test_state_rejects_bad_sessions(state):
     assert state.qualification_sessions.count == 1
 
 
-def test_follows_the_life_of_a_session(state):
+def test_session_goes_from_pending_to_its_decision(state):
     """docs/truemed-api.md 4.5: pending → processing → approved | rejected; the letter is valid for 12 months."""
     yes, no = state.qualification_sessions.add(), state.qualification_sessions.add()
     for id in (yes, no):

@@ -19,7 +19,7 @@ def charge(api, token, key="renewal-1", **changes):
     return api.post(CREATE, order(payment_token=token, idempotency_key=key, **changes))
 
 
-def test_charges_without_the_customer(api, tokens):
+def test_charge_of_a_token_captures_without_the_customer(api, tokens):
     """docs/truemed-api.md 2.1 P1: charge a stored token, customer absent; 200."""
     token = tokens.add()
     answer = charge(api, token)
@@ -28,7 +28,7 @@ def test_charges_without_the_customer(api, tokens):
     assert (shown["status"], shown["payment_token"]) == ("captured", token)
 
 
-def test_holds_without_the_customer(api, tokens):
+def test_charge_of_the_kind_authorization_is_a_hold(api, tokens):
     """docs/truemed-api.md 2.1 P1: `kind=authorization` is a hold only."""
     id = charge(api, tokens.add(), kind="authorization").json["id"]
     assert api.read(session_path(id)).json["status"] == "authorized"
@@ -57,7 +57,7 @@ def test_failed_charge_responds_422(emulator, api, tokens, failure):
     assert charge(api, token, "renewal-2").status == 200
 
 
-def test_fails_for_a_card_that_expired(emulator, api, tokens):
+def test_charge_of_an_expired_card_responds_422(emulator, api, tokens):
     """docs/truemed-api.md 4.4, failure class (a): card expired."""
     now = emulator.clock.now()
     token = tokens.add(payment_methods=[{"exp_month": now.month, "exp_year": now.year}])
@@ -68,7 +68,7 @@ def test_fails_for_a_card_that_expired(emulator, api, tokens):
     assert charge(api, token, "3").status == 200
 
 
-def test_fails_without_a_card(api, tokens):
+def test_charge_without_a_card_responds_422(api, tokens):
     """docs/truemed-api.md 4.4, failure class (a): no ordinary card on file."""
     token = tokens.add(payment_methods=[])
     assert_refused(charge(api, token), "CardRequired", 422)
@@ -76,7 +76,7 @@ def test_fails_without_a_card(api, tokens):
     assert charge(api, token, "2").status == 200
 
 
-def test_fails_for_a_letter_that_is_older_than_12_months(emulator, api, tokens):
+def test_charge_with_an_expired_letter_responds_422(emulator, api, tokens):
     """docs/truemed-api.md 4.4, failure class (b): LMN older than 12 months."""
     emulator.state.payment_sessions.submit(
         id := api.post(CREATE, order(tokenize=True)).json["id"],
@@ -91,7 +91,7 @@ def test_fails_for_a_letter_that_is_older_than_12_months(emulator, api, tokens):
     assert charge(api, token, "3").status == 200
 
 
-def test_lmn_may_expire_at_once(api, tokens):
+def test_charge_after_expire_lmn_responds_422(api, tokens):
     """docs/truemed-api.md 4.4, failure class (b): Truemed demands a new survey."""
     token = tokens.add(lmn_expires_at=datetime(2099, 1, 1, tzinfo=UTC))
     tokens.expire_lmn(token)
@@ -102,7 +102,7 @@ def test_lmn_may_expire_at_once(api, tokens):
     ("body", "failure"),
     [({"update_card_info": True}, "CardRequired"), ({"order_items": [{"sku": "new"}]}, "RequalificationRequired")],
 )
-def test_fails_while_the_customer_is_asked_to_act(emulator, api, tokens, body, failure):
+def test_charge_while_the_customer_must_act_responds_422(emulator, api, tokens, body, failure):
     """docs/truemed-api.md 2.2 T4: while next_action is set, charging is not guaranteed to work: here it never does."""
     token = tokens.add()
     request = api.post(f"{TOKENS}/{token}/update", body).json["provision_token_request_id"]
@@ -111,7 +111,7 @@ def test_fails_while_the_customer_is_asked_to_act(emulator, api, tokens, body, f
     assert charge(api, token, "2").status == 200
 
 
-def test_charge_has_nothing_to_mend_where_nothing_fails(tokens):
+def test_resolve_failure_without_a_failure_is_rejected(tokens):
     """A repair is the answer to a failure."""
     token = tokens.add()
     with pytest.raises(InvalidTransitionError, match="nothing to resolve"):

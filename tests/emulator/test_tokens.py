@@ -18,7 +18,7 @@ def request_of(api, id):
 # --- create, and the request that it makes ------------------------------------------------------------------------
 
 
-def test_creates_a_request_and_no_token(emulator, api):
+def test_create_makes_a_request_and_no_token(emulator, api):
     """docs/truemed-api.md 2.2 T1: 200, provision_token_request_id and redirect_url; "Returns no token"."""
     body = {"order_items": [{"sku": "A"}, {"name": "B"}], "success_url": "https://shop.example", "metadata": "m"}
     answer = api.post(f"{TOKENS}/create", body)
@@ -32,7 +32,7 @@ def test_creates_a_request_and_no_token(emulator, api):
     assert (stored.skus, stored.success_url, stored.status) == (("A",), "https://shop.example", "pending")
 
 
-def test_token_is_there_when_the_customer_is_done(emulator, api):
+def test_request_has_its_token_after_the_customer_submits(emulator, api):
     """docs/truemed-api.md 2.2 T6: null = not provisioned yet."""
     body = {"order_items": [{"sku": "A"}], "customer_email": "sam@example.com", "customer_name": "Sam"}
     id = api.post(f"{TOKENS}/create", body).json["provision_token_request_id"]
@@ -42,7 +42,7 @@ def test_token_is_there_when_the_customer_is_done(emulator, api):
     assert (shown["customer_email"], shown["customer_name"]) == ("sam@example.com", "Sam")
 
 
-def test_takes_a_request_of_nothing(emulator, api):
+def test_create_accepts_an_empty_request(emulator, api):
     """docs/truemed-api.md 2.2 T1: what is required was not visible: our choice."""
     id = api.post(f"{TOKENS}/create").json["provision_token_request_id"]
     token = emulator.state.provision_requests.submit(id)
@@ -73,7 +73,7 @@ def list_ids(api, query=""):
     return [row["payment_token"] for row in api.read(TOKENS + query).json["payment_tokens"]]
 
 
-def test_lists_the_newest_first(emulator, api):
+def test_list_has_tokens_newest_first(emulator, api):
     """docs/truemed-api.md 1.6: `payment_tokens`, created_at descending; 30 on a page."""
     for day in range(31):
         emulator.state.payment_tokens.add(payment_token=f"{day}", created_at=T0 + timedelta(days=day))
@@ -100,7 +100,7 @@ def card(month, year):
         ("?lmn_expires_before=2027-05-01&name=smith", set()),
     ],
 )
-def test_filters(emulator, api, query, found):
+def test_list_filters_by_email_name_card_and_letter(emulator, api, query, found):
     """docs/truemed-api.md 2.2 T3: substrings of email and name; cards in or before the month, letters on or before the day."""
     add = emulator.state.payment_tokens.add
     add(payment_token="a", customer_email="sam@example.com", customer_name="Sam", payment_methods=[card(3, 2027)],
@@ -122,7 +122,7 @@ def update(api, token, body):
     return api.post(f"{TOKENS}/{token}/update", body)
 
 
-def test_updates_at_once_what_needs_no_customer(emulator, api, token):
+def test_update_that_needs_no_customer_is_done_at_once(emulator, api, token):
     """docs/truemed-api.md 2.2 T4: next_action null → done; which changes need nothing is our choice: fewer items."""
     answer = update(api, token, {"order_items": [{"sku": "A"}]})
     assert answer.status == 200
@@ -161,7 +161,7 @@ def test_update_sends_the_customer_to_give_a_card(emulator, api, token):
 
 
 @pytest.mark.parametrize("body", [None, {}])
-def test_deletes(api, token, body):
+def test_deleted_token_is_unknown_everywhere(api, token, body):
     """docs/truemed-api.md 2.2 T5: the body must be empty; 204 No Content; irreversible."""
     answer = api.post(f"{TOKENS}/{token}/delete", body)
     assert (answer.status, answer.content) == (204, b"")

@@ -62,7 +62,7 @@ def test_session_moves_as_the_state_machine_allows(emulator, recorded_transition
 
 
 @pytest.mark.parametrize("amount", [0, 100_01])
-def test_refunds_no_more_than_was_captured(emulator, amount):
+def test_refund_of_more_than_was_captured_is_rejected(emulator, amount):
     """docs/truemed-api.md 2.1 P7: ≤ what remains refundable."""
     id = make_captured(emulator)
     with pytest.raises(InvalidTransitionError, match="10000 cents"):
@@ -71,7 +71,7 @@ def test_refunds_no_more_than_was_captured(emulator, amount):
         emulator.state.payment_sessions.refund(emulator.state.payment_sessions.add(), 1)
 
 
-def test_tells_of_each_arrow_once(emulator, api, recorded_transitions):
+def test_listener_receives_each_transition_once(emulator, api, recorded_transitions):
     """docs/truemed-api.md 4.1: a webhook on each arrow; calls of the API move as methods do."""
     id = make_authorized(emulator)
     api.post(session_path(id, "capture"), {"total_amount": 100_00, "idempotency_key": "k"})
@@ -89,7 +89,7 @@ def test_tells_of_each_arrow_once(emulator, api, recorded_transitions):
     assert (last.row, last.at) == (emulator.state.payment_sessions.get(id), last.row.refunds[0].created_at)
 
 
-def test_tells_of_an_expiry_by_the_capture_that_found_it(emulator, recorded_transitions):
+def test_expired_hold_is_reported_by_the_capture_that_finds_it(emulator, recorded_transitions):
     """docs/truemed-api.md 4.1: capture() after hold expiry → authorization_expired."""
     id = make_authorized(emulator)
     recorded_transitions.clear()
@@ -107,7 +107,7 @@ def origins(recorded_transitions):
     ]
 
 
-def test_tells_where_a_token_comes_from(emulator, api, recorded_transitions):
+def test_transition_of_a_token_has_its_origin(emulator, api, recorded_transitions):
     """docs/truemed-api.md 3.2, payment_token_updated: exactly one of three ids identifies the origin."""
     state = emulator.state
     session = api.post(CREATE, order(tokenize=True)).json["id"]
@@ -148,7 +148,7 @@ def test_tokenizes_no_token(emulator, api, recorded_transitions):
     ]
 
 
-def test_tells_of_the_other_resources(emulator, recorded_transitions):
+def test_listener_receives_transitions_of_every_resource(emulator, recorded_transitions):
     """docs/truemed-api.md 4.5 and 4.6: qualification on approval, catalog on each change."""
     state = emulator.state
     id = state.qualification_sessions.add()
@@ -171,14 +171,14 @@ def test_tells_of_the_other_resources(emulator, recorded_transitions):
     assert changes[-3:] == [("payouts", None, "paid_out"), *[("transactions", "pending", "paid_out")] * 2]
 
 
-def test_hides_the_row_of_a_transition(emulator, recorded_transitions):
+def test_repr_of_a_transition_hides_the_row(emulator, recorded_transitions):
     """What a row holds belongs in no log."""
     emulator.state.payment_sessions.add(customer_email="someone@example.com")
     assert isinstance(recorded_transitions[0], Transition)
     assert "someone" not in repr(recorded_transitions)
 
 
-def test_lets_a_listener_look_around(emulator, api):
+def test_listener_may_read_the_state(emulator, api):
     """Listeners are called after the transition, in its thread, under the lock."""
     seen = []
 
@@ -201,7 +201,7 @@ def test_store_shows_no_content_in_its_repr(emulator, name):
 # --- the clock ----------------------------------------------------------------------------------------------------
 
 
-def test_clock_goes_with_that_of_the_machine():
+def test_clock_follows_the_clock_of_the_machine():
     clock = Clock()
     earlier = clock.now()
     assert timedelta(0) <= Clock().now() - earlier < timedelta(minutes=1)
@@ -228,7 +228,7 @@ def test_no_two_stamps_are_the_same():
     assert stamps == sorted(set(stamps))
 
 
-def test_everything_goes_by_the_clock(emulator, api):
+def test_every_time_is_read_from_the_clock(emulator, api):
     """`emulator.clock` is that of the state."""
     assert emulator.clock is emulator.state.clock
     emulator.clock.advance(400 * 86400)

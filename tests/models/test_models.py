@@ -652,7 +652,7 @@ def test_field_of_two_types_is_rejected_when_the_model_is_first_used():
         structurer(Either)
 
 
-def test_same_model_is_compiled_once():
+def test_model_is_compiled_once():
     assert structurer(QualificationSession) is structurer(QualificationSession)
 
 

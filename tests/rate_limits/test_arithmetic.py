@@ -190,7 +190,7 @@ def test_windows_is_told_to_use_redis(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("client", [7, object()])
-def test_what_is_no_client_is_rejected(client):
+def test_other_object_than_a_client_is_rejected(client):
     with pytest.raises(InvalidArgumentError, match="client"):
         RedisRateLimit(client)
 

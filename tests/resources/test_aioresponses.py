@@ -9,7 +9,7 @@ from aioresponses import aioresponses
 URL = "https://api.truemed.com/"
 
 
-async def test_with_the_cure_a_mocked_response_is_read(mocked):
+async def test_mocked_response_is_read_with_the_documented_patch(mocked):
     mocked.get(URL, payload={"a": 1})
     async with aiohttp.ClientSession() as session, session.get(URL) as response:
         assert await response.json() == {"a": 1}

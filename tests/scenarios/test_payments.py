@@ -29,7 +29,7 @@ def place(session):
 
 
 class TestOneTimePayment:
-    async def test_is_captured_as_soon_as_it_is_approved(self, shop, customer):
+    async def test_one_time_payment_is_captured_when_it_is_approved(self, shop, customer):
         made = await shop.checkout(metadata="order 17", idempotency_key="cart-17")
         assert made.redirect_url
         assert place(await shop.payments.get(made.id)) == (PaymentSessionStatus.PENDING, False, False)
@@ -78,7 +78,7 @@ class TestOneTimePayment:
             await shop.payments.cancel(made.id)
         assert (await shop.payments.get(made.id)).status is PaymentSessionStatus.PROCESSING
 
-    async def test_has_no_hold_to_void_and_nothing_more_to_capture(self, shop, customer):
+    async def test_one_time_payment_can_be_neither_voided_nor_captured(self, shop, customer):
         id = await paid(shop, customer)
         with pytest.raises(errors.ImmediateCaptureError):
             await shop.payments.void(id)
@@ -105,7 +105,7 @@ class TestOneTimePayment:
 
 
 class TestAuthorization:
-    async def test_is_held_until_it_is_captured(self, shop, restarted, customer):
+    async def test_authorization_is_held_until_it_is_captured(self, shop, restarted, customer):
         id = await held(shop, customer)
         session = await shop.payments.get(id)
         assert place(session) == (PaymentSessionStatus.AUTHORIZED, False, False)
@@ -127,7 +127,7 @@ class TestAuthorization:
         with pytest.raises(errors.SessionCapturedError):
             await shop.payments.void(id)
 
-    async def test_is_not_captured_before_the_review(self, shop, customer):
+    async def test_authorization_cannot_be_captured_before_the_review(self, shop, customer):
         made = await shop.checkout(kind="authorization")
         for move in (None, customer.submit):
             if move:

@@ -206,8 +206,7 @@ class Transition:
     at: the emulator's time.
     row: the row as it is now, immutable.
     origin: the ``payment_session_id``, ``failed_payment_session_id`` or ``provision_token_request_id`` that caused it;
-    set
-    for payment tokens.
+    set for payment tokens.
     """
 
     resource: str
@@ -286,14 +285,14 @@ def transition(
     def decorate(step: Callable[Concatenate[_S, R, datetime, P], R]) -> Callable[Concatenate[_S, str, P], R]:
         @action(*statuses, params=params)
         def apply(self: _S, id: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            def checked(row: R, now: datetime) -> R:
+            def check_and_step(row: R, now: datetime) -> R:
                 if statuses and row.status not in statuses:
                     raise InvalidTransitionError(f"{row.id} is {row.status}, not {' or '.join(statuses)}")
                 return step(self, row, now, *args, **kwargs)
 
             with self.lock:
                 before: R = self.get(id)
-                after: R = self.move(apply.__name__, id, checked)
+                after: R = self.move(apply.__name__, id, check_and_step)
                 if then is not None:
                     then(self, before, after)
                 return after

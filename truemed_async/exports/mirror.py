@@ -378,7 +378,7 @@ class _Table:
 
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection, None, None]:
-        connection = self._opened()
+        connection = self._require_connection()
         connection.execute("BEGIN IMMEDIATE")
         try:
             self._check_run(connection)
@@ -392,7 +392,7 @@ class _Table:
         if self._run and connection.execute("SELECT run FROM truemed_mirror").fetchone() != (self._run,):
             raise InvalidArgumentError(f"another run has begun on {self._path}")
 
-    def _opened(self) -> sqlite3.Connection:
+    def _require_connection(self) -> sqlite3.Connection:
         return cast("sqlite3.Connection", self._connection)
 
     def write(self, rows: Sequence[QualificationSession], gone: Sequence[str]) -> tuple[int, int]:
@@ -416,12 +416,12 @@ class _Table:
 
     def count(self, condition: str = "TRUE") -> int:
         """Return the number of rows."""
-        return int(self._opened().execute(f"SELECT count(*) FROM {TABLE} WHERE {condition}").fetchone()[0])  # noqa: S608  # constants
+        return int(self._require_connection().execute(f"SELECT count(*) FROM {TABLE} WHERE {condition}").fetchone()[0])  # noqa: S608  # constants
 
     def stale_ids(self, *, final_too: bool) -> list[str]:
         """Return the ids of the rows that this run has not read, those that were final only if asked for."""
         select = f"SELECT qualification_session_id FROM {TABLE} WHERE _run != ? AND (? OR NOT _final)"  # noqa: S608  # a constant
-        return [id for (id,) in self._opened().execute(select, (self._run, final_too))]
+        return [id for (id,) in self._require_connection().execute(select, (self._run, final_too))]
 
     def store_watermark(self, watermark: datetime | None) -> None:
         """Store how far the list was read."""
@@ -435,7 +435,7 @@ class _Table:
 
     def last_sweep(self) -> datetime | None:
         """Return when everything was last read."""
-        (moment,) = self._opened().execute("SELECT last_sweep FROM truemed_mirror").fetchone()
+        (moment,) = self._require_connection().execute("SELECT last_sweep FROM truemed_mirror").fetchone()
         return None if moment is None else datetime.fromisoformat(moment)
 
     def close(self) -> None:

@@ -81,11 +81,14 @@ class RejectedRows:
 
     def _to_line(self, row: UnreadableRow) -> bytes:
         return orjson.dumps(
-            {"mismatches": row.mismatches, "row": row.data.value if self._to_row is None else self._known(row.model)},
+            {
+                "mismatches": row.mismatches,
+                "row": row.data.value if self._to_row is None else self._known_fields(row.model),
+            },
             option=orjson.OPT_APPEND_NEWLINE,
         )
 
-    def _known(self, model: Model | None) -> dict[str, Any] | None:
+    def _known_fields(self, model: Model | None) -> dict[str, Any] | None:
         return None if model is None or self._to_row is None else self._to_row(model)
 
     def complete(self) -> None:

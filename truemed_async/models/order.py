@@ -20,26 +20,26 @@ __all__ = [
 ]
 
 
-def _text(_: object, field: attrs.Attribute[str], value: object) -> None:
+def _validate_text(_: object, field: attrs.Attribute[str], value: object) -> None:
     if not isinstance(value, str) or not value:
         raise InvalidArgumentError(f"{field.name} must be a non-empty string")
 
 
-def _cents(_: object, field: attrs.Attribute[int], value: object) -> None:
+def _validate_cents(_: object, field: attrs.Attribute[int], value: object) -> None:
     validate_cents(field.name, value)
 
 
-def _count(_: object, field: attrs.Attribute[int], value: object) -> None:
+def _validate_count(_: object, field: attrs.Attribute[int], value: object) -> None:
     if type(value) is not int or value < 1:
         raise InvalidArgumentError(f"{field.name} must be a whole number >= 1")
 
 
-def _day(_: object, field: attrs.Attribute[Any], value: object) -> None:
+def _validate_date(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if isinstance(value, dt.datetime) or not isinstance(value, (dt.date, str)) or not value:
         raise InvalidArgumentError(f"{field.name} must be a date, or a non-empty string")
 
 
-def _part(_: object, field: attrs.Attribute[Any], value: object) -> None:
+def _validate_part(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if value is not None and not isinstance(value, AmountDetails):
         raise InvalidArgumentError(f"{field.name} must be AmountDetails(…), not {type(value).__name__}")
 
@@ -86,8 +86,10 @@ class AmountDetails(Model):
         extra: Further fields, sent unchanged.
     """
 
-    total_additional_charges: int | None = attrs.field(default=None, validator=attrs.validators.optional(_cents))
-    total_discounts: int | None = attrs.field(default=None, validator=attrs.validators.optional(_cents))
+    total_additional_charges: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_validate_cents)
+    )
+    total_discounts: int | None = attrs.field(default=None, validator=attrs.validators.optional(_validate_cents))
     discounts_details: tuple[Mapping[str, Any], ...] | None = attrs.field(default=None, converter=_objects)
 
     def __attrs_post_init__(self) -> None:
@@ -112,11 +114,11 @@ class OrderItem(Model):
         InvalidArgumentError: A value has the wrong type or is out of range, for example a price that is a float.
     """
 
-    name: str = attrs.field(validator=_text)
-    price: int = attrs.field(validator=_cents)
-    quantity: int = attrs.field(validator=_count)
-    sku: str | None = attrs.field(default=None, validator=attrs.validators.optional(_text))
-    amount_details: AmountDetails | None = attrs.field(default=None, validator=_part)
+    name: str = attrs.field(validator=_validate_text)
+    price: int = attrs.field(validator=_validate_cents)
+    quantity: int = attrs.field(validator=_validate_count)
+    sku: str | None = attrs.field(default=None, validator=attrs.validators.optional(_validate_text))
+    amount_details: AmountDetails | None = attrs.field(default=None, validator=_validate_part)
 
     def __attrs_post_init__(self) -> None:
         _check_extra(self)
@@ -132,8 +134,8 @@ class NextBillInfo(Model):
         extra: Further fields, sent unchanged.
     """
 
-    total_amount: int = attrs.field(validator=_cents)
-    date: dt.date | str = attrs.field(validator=_day)
+    total_amount: int = attrs.field(validator=_validate_cents)
+    date: dt.date | str = attrs.field(validator=_validate_date)
 
     def __attrs_post_init__(self) -> None:
         _check_extra(self)
@@ -173,10 +175,10 @@ class PaymentSessionItem(Model):
 def to_send(part: Model) -> dict[str, Any]:
     """Return a part of a request as JSON-ready data, without fields that are ``None``."""
     fields = {field.name: getattr(part, field.name) for field in attrs.fields(type(part)) if field.name != "extra"}
-    return {name: _plain(value) for name, value in fields.items() if value is not None} | dict(part.extra)
+    return {name: _to_json(value) for name, value in fields.items() if value is not None} | dict(part.extra)
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, Model):
         return to_send(value)
     if isinstance(value, dt.date):

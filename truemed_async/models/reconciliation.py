@@ -93,7 +93,7 @@ class Payout(Model):
 
         ``None`` if the response has no integer under ``amount``; see ``extra``.
         """
-        return _whole(self.extra.get("amount"))
+        return _int_or_none(self.extra.get("amount"))
 
     @property
     def arrival_date(self) -> date | None:
@@ -101,7 +101,7 @@ class Payout(Model):
 
         ``None`` if ``arrival_date`` does not begin with a date as ``YYYY-MM-DD``.
         """
-        return _day(self.extra.get("arrival_date"))
+        return _date_or_none(self.extra.get("arrival_date"))
 
 
 @attrs.frozen(kw_only=True)
@@ -132,19 +132,19 @@ class Transaction(Model):
 
         ``None`` if the response has no integer under ``amount``; see ``extra``.
         """
-        return _whole(self.extra.get("amount"))
+        return _int_or_none(self.extra.get("amount"))
 
     @property
     def created_on(self) -> date | None:
         """Its day: the date with which ``created_at`` begins. The name is assumed."""
-        return _day(self.extra.get("created_at"))
+        return _date_or_none(self.extra.get("created_at"))
 
 
-def _whole(value: object) -> int | None:
+def _int_or_none(value: object) -> int | None:
     return value if type(value) is int else None
 
 
-def _day(value: object) -> date | None:
+def _date_or_none(value: object) -> date | None:
     """Return the date with which a text begins, without conversion: Truemed's reports use UTC days."""
     if not isinstance(value, str):
         return None

@@ -118,7 +118,7 @@ def _parse(content: bytes, now: float) -> dict[str, list[Any]]:
     try:
         found = json.loads(content)
         return {
-            str(channel): _checked(state)
+            str(channel): _validate_state(state)
             for channel, state in found.items()
             if now - MAX_IDLE_SECONDS < state[0] < now + MAX_STEP_BACK
         }
@@ -126,7 +126,7 @@ def _parse(content: bytes, now: float) -> dict[str, list[Any]]:
         return {}
 
 
-def _checked(state: list[Any]) -> list[Any]:
+def _validate_state(state: list[Any]) -> list[Any]:
     """Return a state that can be loaded."""
     AdaptiveRateLimiter().load(cast("list[float | None]", state[1:]))
     return state

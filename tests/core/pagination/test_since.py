@@ -42,7 +42,7 @@ async def read(server: Server, since: Any, page_size: int = 10, prefetch: int = 
     return found
 
 
-def wanted(server: Server, since: int) -> list[str]:
+def expected_ids(server: Server, since: int) -> list[str]:
     return [id for key, id in server.rows if key is not None and key >= since]
 
 
@@ -51,7 +51,7 @@ def wanted(server: Server, since: int) -> list[str]:
 
 def check(runner: asyncio.Runner, scenario: Scenario, since: int) -> None:
     server = scenario.server()
-    at_first = wanted(server, since)
+    at_first = expected_ids(server, since)
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", r"listing: the server gives [78] rows a page instead of \d+: more", RuntimeWarning
@@ -92,7 +92,7 @@ async def page_after_page(server: Server, since: int, page_size: int) -> list[st
 def test_plain_paging_down_to_a_moment_is_caught(runner):
     def misses(scenario: Scenario) -> bool:
         server = scenario.server(clamp=1000, descends=True, stale=[0])
-        at_first = wanted(server, 10)
+        at_first = expected_ids(server, 10)
         return not set(at_first) - server.removed <= set(runner.run(page_after_page(server, 10, scenario.page_size)))
 
     find(
@@ -111,13 +111,13 @@ def test_plain_paging_down_to_a_moment_is_caught(runner):
 @pytest.mark.parametrize("since", [-1, 0, 94, 95, 100, 499, 500, 999])
 async def test_rows_from_a_key_on_come_once_and_in_order(since, descends, prefetch):
     server = Server(descends=descends).fill(range(500))
-    assert await read(server, since, 10, prefetch) == wanted(server, since)
+    assert await read(server, since, 10, prefetch) == expected_ids(server, since)
 
 
 @pytest.mark.parametrize(("since", "pages"), [(999, 1), (991, 1), (990, 2), (980, 3)])
 async def test_list_that_is_newest_first_is_read_no_further_than_needed(since, pages):
     server = Server().fill(range(1000))
-    assert await read(server, since) == wanted(server, since)
+    assert await read(server, since) == expected_ids(server, since)
     assert len(server.asked) == pages
 
 
@@ -141,7 +141,7 @@ async def test_rows_with_equal_keys_do_not_set_the_direction(since):
 
 async def test_rows_of_the_very_moment_come_over_the_edge_of_a_page():
     server = Server().fill([9] * 5 + [7] * 20 + [6] * 50)
-    assert await read(server, 7) == wanted(server, 7)
+    assert await read(server, 7) == expected_ids(server, 7)
 
 
 # --- rows without a key ---------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ async def test_rows_of_the_very_moment_come_over_the_edge_of_a_page():
 async def test_rows_without_a_key_are_skipped_and_warned_once(rows):
     server = Server().fill([*range(rows), None, None])
     with pytest.warns(RuntimeWarning, match="without a sort key are left out") as caught:
-        assert await read(server, 0) == wanted(server, 0)
+        assert await read(server, 0) == expected_ids(server, 0)
     assert len(caught) == 1
 
 
@@ -164,7 +164,7 @@ async def test_equal_rows_that_change_places_are_an_error_if_they_fill_a_page():
     with pytest.raises(PaginationDriftError, match="change places"):
         await read(server, 5, 20)
     stable = Server(clamp=10_000).fill(keys)
-    assert await read(stable, 5, 20) == wanted(stable, 5)
+    assert await read(stable, 5, 20) == expected_ids(stable, 5)
 
 
 async def test_few_tied_rows_need_no_further_request():

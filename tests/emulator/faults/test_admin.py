@@ -28,7 +28,7 @@ def test_fault_is_added_listed_and_removed(emulator, api):
     assert api.send("DELETE", f"{ADMIN}/1").status == 404
 
 
-def test_lists_faults_that_ended(api):
+def test_list_has_faults_that_ended(api):
     api.send("POST", ADMIN, {"name": "status", "code": 503, "nth": 1})
     assert [api.list().status for _ in range(2)] == [503, 200]
     (fault,) = api.send("GET", ADMIN).json["faults"]

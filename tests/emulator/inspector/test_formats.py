@@ -139,7 +139,7 @@ class TestTree:
         deep = {"a": {"b": {"c": {"d": {"e": 1}}}}}
         assert '{"e":1}' in repr(tree(deep))
 
-    def test_what_is_too_much_is_counted(self):
+    def test_values_past_the_limit_are_counted(self):
         members = tree({f"name-{number}": "&" * 100 for number in range(100)}, 3_000)
         assert isinstance(members, Members)
         assert members.omitted == 100 - len(members.items) > 90

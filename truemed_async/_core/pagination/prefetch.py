@@ -117,14 +117,14 @@ class Prefetcher(Generic[T]):
         async def request() -> Page[T]:
             return await self._fetch(pending.window.page, pending.window.size)
 
-        def done(task: asyncio.Task[Page[T]]) -> None:
+        def finish(task: asyncio.Task[Page[T]]) -> None:
             self._tasks.discard(task)
             # Reading the exception also keeps asyncio from reporting the error of a page that is not needed any more.
             pending.failed = task.cancelled() or task.exception() is not None
             self._launch()
 
         pending.task = running_loop().create_task(request())
-        pending.task.add_done_callback(done)
+        pending.task.add_done_callback(finish)
         self._tasks.add(pending.task)
 
     @staticmethod

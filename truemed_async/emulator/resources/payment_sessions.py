@@ -1,8 +1,7 @@
 """Payment sessions: entities, transitions, and the seven endpoints about them. All money is in integer cents.
 
 Truemed's page of the response of a retrieval is incomplete: besides ``status``, ``status_summary`` and
-``amount_details``
-its members are those of the listing and the webhooks. This is an assumption; see docs/emulator.md.
+``amount_details`` its members are those of the listing and the webhooks. This is an assumption; see docs/emulator.md.
 """
 
 from __future__ import annotations
@@ -41,11 +40,9 @@ STATUSES: Final = (
 KINDS: Final = ("one_time_payment", "authorization")
 REASONS: Final = ("customer_request", "fraudulent", "duplicate_payment")
 
-# Truemed documents ``Incomplete``, ``Authorized``, ``Captured``, ``Partially Captured`` and ``Refunded``; ``Partially
-# Refunded``,
-# ``Disputed``, ``Voided``, ``Expired``, ``Canceled`` and ``Processing`` were observed. ``Rejected``, and which status
-# has which
-# summary, are assumptions.
+# Truemed documents ``Incomplete``, ``Authorized``, ``Captured``, ``Partially Captured`` and ``Refunded``. ``Partially
+# Refunded``, ``Disputed``, ``Voided``, ``Expired``, ``Canceled`` and ``Processing`` were observed. ``Rejected``, and
+# which status has which summary, are assumptions.
 _SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "pending": "Incomplete",

@@ -62,8 +62,7 @@ class EmulatedPaymentToken(Entity):
     """One stored payment method of one customer: the response fields, then what is only stored.
 
     ``status`` is ``active`` or ``deleted``; Truemed's responses have none, and a deleted token is in no response.
-    Datetimes
-    are aware, in UTC.
+    Datetimes are aware, in UTC.
     failure: why charges fail until the customer resolves it. failed_payment_session_id: the last one that failed.
     next_action: what an update asked of the customer, and is not done.
     """

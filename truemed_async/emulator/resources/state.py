@@ -1,4 +1,8 @@
-"""The state of the emulated Truemed: all resources, the clock and the idempotency keys."""
+"""The state of the emulated Truemed: all resources, the clock and the idempotency keys.
+
+The files of the resources import ``State`` for annotations only, since the handlers beside each entity receive it. A
+protocol for them would repeat all of its stores, and a file of handlers for each entity would part what is read together.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +43,7 @@ class State:
 
     ``payment_sessions``, ``payment_tokens``, ``provision_requests``, ``qualification_sessions``, ``catalog_items``,
     ``transactions`` and ``payouts`` are stores. All methods are safe from any thread. ``lock`` is held during each
-    request,
-    so a request sees one state.
+    request, so a request sees one state.
     """
 
     def __init__(
