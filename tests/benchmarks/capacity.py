@@ -197,7 +197,7 @@ def compute_tables(costs: Costs) -> str:
             f"## Read a month, at {costs.rate:g} requests a second", reading,
             "## Receive webhooks", webhooks,
             "## Keep the sessions", keeping,
-            "## Where each part ends", ending,
+            "## Limits of each part", ending,
         ]
     )  # fmt: skip
 
