@@ -42,7 +42,7 @@ TRIAL: dict[str, Any] = {
 }
 
 
-async def created(**changes: Any) -> dict[str, Any]:
+async def create_body(**changes: Any) -> dict[str, Any]:
     """The body that creates a session."""
     client, wire = answering(MADE)
     await client.payment_sessions.create(**{**CART, **changes})
@@ -64,21 +64,21 @@ async def row(**fields: Any) -> Any:
 
 async def test_amounts_are_integer_cents():
     """CREATE: total_amount, price and the amounts of amount_details are integers, in cents."""
-    assert (await created())["total_amount"] == 1999
+    assert (await create_body())["total_amount"] == 1999
     for wrong in ({"total_amount": 19.99}, {"total_amount": "1999"}):
         with pytest.raises(InvalidArgumentError, match="cents"):
-            await created(**wrong)
+            await create_body(**wrong)
 
 
 async def test_price_is_that_of_one():
     """CREATE: price is the unit price."""
     items = [OrderItem(name="Sauna", price=600, quantity=3, amount_details=AmountDetails(total_additional_charges=1))]
-    assert (await created(total_amount=1801, order_items=items))["total_amount"] == 1801
+    assert (await create_body(total_amount=1801, order_items=items))["total_amount"] == 1801
 
 
 async def test_cart_may_be_empty():
     """CREATE: the sample for an iframe has none."""
-    assert (await created(order_items=[]))["order_items"] == []
+    assert (await create_body(order_items=[]))["order_items"] == []
 
 
 @pytest.mark.parametrize("sign", [-1, 1], ids=["added, as the rule says", "subtracted, as the example does"])
@@ -93,7 +93,7 @@ async def test_worked_example_of_the_amount_rule_is_sent_as_it_is_given(sign):
         OrderItem(name="C", price=2000, quantity=4, amount_details=AmountDetails(total_discounts=sign * 500)),
     ]  # fmt: skip
     order = AmountDetails(total_additional_charges=5000 + 10000 + 27500)
-    body = await created(total_amount=100_000, order_items=items, amount_details=order)
+    body = await create_body(total_amount=100_000, order_items=items, amount_details=order)
     assert [item.get("amount_details") for item in body["order_items"]] == [
         {"total_additional_charges": 4500, "total_discounts": sign * 1000},
         None,
@@ -105,18 +105,18 @@ async def test_worked_example_of_the_amount_rule_is_sent_as_it_is_given(sign):
 async def test_total_is_the_sum_of_the_parts():
     """CREATE: the amount rule."""
     with pytest.raises(InvalidArgumentError, match="but the parts add up to 2000 cents"):
-        await created(amount_details=AmountDetails(total_additional_charges=1))
+        await create_body(amount_details=AmountDetails(total_additional_charges=1))
 
 
 async def test_old_requests_keep_working():
     """GUIDE: every field of itemization is optional, so a total may hold what no field names."""
-    assert "amount_details" not in await created(total_amount=2500)
+    assert "amount_details" not in await create_body(total_amount=2500)
 
 
 async def test_discounts_may_be_listed():
     """CREATE: discounts_details is a list, left out when there is none."""
     details = AmountDetails(total_discounts=-99, discounts_details=[{"name": "spring"}])
-    assert (await created(total_amount=1900, amount_details=details))["amount_details"] == {
+    assert (await create_body(total_amount=1900, amount_details=details))["amount_details"] == {
         "total_discounts": -99,
         "discounts_details": [{"name": "spring"}],
     }
@@ -124,7 +124,7 @@ async def test_discounts_may_be_listed():
 
 async def test_free_trial_costs_nothing():
     """CREATE: total_amount 0 with tokenize and display_next_bill_info."""
-    body = await created(**TRIAL)
+    body = await create_body(**TRIAL)
     assert (body["total_amount"], body["tokenize"]) == (0, True)
     assert body["display_next_bill_info"] == {"total_amount": 2999, "date": "2026-12-01"}
 
@@ -134,21 +134,21 @@ async def test_zero_total_without_free_trial_raises(missing):
     """CREATE: 0 is allowed only for a free trial, which has both."""
     trial = {name: value for name, value in TRIAL.items() if name != missing}
     with pytest.raises(InvalidArgumentError, match="free trial"):
-        await created(**trial)
+        await create_body(**trial)
 
 
 async def test_placeholder_is_sent_for_truemed_to_replace():
     """CREATE: the exact substring {{payment_session_id}}, without inner spaces, in success_url."""
     assert PAYMENT_SESSION_ID == "{{payment_session_id}}"
     url = "https://shop.example/thanks?s={{payment_session_id}}"
-    assert (await created(success_url=url))["success_url"] == url
+    assert (await create_body(success_url=url))["success_url"] == url
 
 
 @pytest.mark.parametrize("typo", ["{{ payment_session_id }}", "{payment_session_id}", "{{session_id}}"])
 async def test_placeholder_that_is_not_exact_is_not_sent(typo):
     """CREATE: only the exact substring is replaced; the customer would come back with a page that knows no order."""
     with pytest.raises(InvalidArgumentError, match="braces"):
-        await created(success_url=f"https://shop.example/thanks?s={typo}")
+        await create_body(success_url=f"https://shop.example/thanks?s={typo}")
 
 
 async def test_success_url_is_required():
@@ -162,8 +162,8 @@ async def test_success_url_is_required():
 async def test_kinds_are_two_and_the_default_is_truemeds():
     """CREATE: kind is one_time_payment (default) or authorization."""
     assert set(map(str, PaymentSessionKind)) == {"one_time_payment", "authorization"}
-    assert "kind" not in await created()
-    assert (await created(kind="authorization"))["kind"] == "authorization"
+    assert "kind" not in await create_body()
+    assert (await create_body(kind="authorization"))["kind"] == "authorization"
 
 
 # --- get and list --------------------------------------------------------------------------------------------------

@@ -4,17 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.factories import CREATE, make_authorized, make_captured, order
+from tests.support.factories import CREATE, assert_invalid, make_authorized, make_captured, order
 from truemed_async.emulator import Emulator
 
 ADMIN = "/_emulator"
 CLOCK, STATE, TRANSITIONS = f"{ADMIN}/clock", f"{ADMIN}/state", f"{ADMIN}/transitions"
 YEAR = 365 * 24 * 3600
-
-
-def assert_refused(answer, says, status=400, error="ValidationError"):
-    assert (answer.status, answer.json["error"]) == (status, error), answer.json
-    assert says in answer.json["message"]
 
 
 class TestTheClock:
@@ -40,12 +35,12 @@ class TestTheClock:
         ],
     )
     def test_error_describes_the_problem(self, emulator, api, body, says):
-        assert_refused(api.post(CLOCK, body), says)
+        assert_invalid(api.post(CLOCK, body), says)
         assert emulator.clock.ahead == 0
 
     def test_clock_ends_1000_years_ahead_and_the_api_still_responds(self, emulator, api):
         api.post(CLOCK, {"advance": 999 * YEAR})
-        assert_refused(api.post(CLOCK, {"advance": 2 * YEAR}), "at most 1,000 years ahead")
+        assert_invalid(api.post(CLOCK, {"advance": 2 * YEAR}), "at most 1,000 years ahead")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert api.post(CREATE, order(tokenize=True)).status == 200
         assert api.list().status == 200
@@ -99,14 +94,14 @@ class TestTheState:
     def test_unreadable_state_is_refused_and_changes_nothing(self, emulator, api, change, says):
         emulator.state.qualification_sessions.add()
         before = emulator.state.dump()
-        assert_refused(api.send("PUT", STATE, {**before, **change}), says)
+        assert_invalid(api.send("PUT", STATE, {**before, **change}), says)
         assert emulator.state.dump() == before
 
     def test_state_with_an_unknown_failure_is_refused(self, emulator, api):
         emulator.state.payment_tokens.fail_next_charge(emulator.state.payment_tokens.add())
         dumped = emulator.state.dump()
         dumped["payment_tokens"][0]["failure"] = "Nonsense"
-        assert_refused(api.send("PUT", STATE, dumped), "not a saved state")
+        assert_invalid(api.send("PUT", STATE, dumped), "not a saved state")
 
 
 class TestTransitions:
@@ -151,7 +146,7 @@ class TestTransitions:
 
     def test_pay_out_needs_no_id(self, emulator, api):
         body = {"resource": "payouts", "transition": "pay_out"}
-        assert_refused(api.post(TRANSITIONS, body), "nothing to pay out", 409, "InvalidTransition")
+        assert_invalid(api.post(TRANSITIONS, body), "nothing to pay out", 409, "InvalidTransition")
         make_captured(emulator)
         moved = api.post(TRANSITIONS, body).json
         assert emulator.state.payouts.get(moved["id"]).amount == 95_00
@@ -193,12 +188,12 @@ class TestTransitions:
         ids=str,
     )
     def test_error_describes_the_problem(self, api, body, says, status, error):
-        assert_refused(api.post(TRANSITIONS, body), says, status, error)
+        assert_invalid(api.post(TRANSITIONS, body), says, status, error)
 
     def test_transition_that_the_status_does_not_allow_is_refused(self, emulator, api):
         id = emulator.state.payment_sessions.add()
         body = {"resource": "payment_sessions", "id": id, "transition": "refund"}
-        assert_refused(api.post(TRANSITIONS, body), "is pending, not captured", 409, "InvalidTransition")
+        assert_invalid(api.post(TRANSITIONS, body), "is pending, not captured", 409, "InvalidTransition")
 
     def test_every_transition_is_a_method_and_states_its_statuses(self, emulator):
         """What the table offers for a status works in it."""
@@ -239,7 +234,7 @@ def _processing(emulator):
     [(CLOCK, "GET, POST"), (STATE, "DELETE, GET, PUT"), (TRANSITIONS, "POST"), (f"{ADMIN}/openapi.json", "GET")],
 )
 def test_admin_path_responds_405_to_other_methods_and_401_without_key(api, path, allow):
-    assert_refused(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
+    assert_invalid(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
     assert api.send("PATCH", path).headers["Allow"] == allow
     for method in allow.split(", "):
-        assert_refused(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")
+        assert_invalid(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")

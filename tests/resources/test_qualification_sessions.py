@@ -83,8 +83,6 @@ async def test_get_requests_one_session_and_returns_it(client, server):
         created_at=datetime(2024, 1, 15, 9, 30, tzinfo=UTC),
     )
     assert str(server.only.url) == "https://api.truemed.com/api/v1/qualification_session/qs_abc123"
-    assert server.only.verb == "GET"
-    assert server.only.body is None
 
 
 async def test_every_request_carries_the_key_and_requests_json(client, server):
@@ -246,8 +244,6 @@ async def test_update_sends_only_the_key_and_the_arguments(client, server):
     )
     assert (found.qualification_session_id, found.status) == ("qs_abc123", "approved")
     assert found.idempotency_key == "your-unique-key-123"
-    assert server.only.verb == "POST"
-    assert str(server.only.url) == "https://api.truemed.com/api/v1/qualification_session/qs_abc123/update"
     assert server.only.body == {"idempotency_key": "your-unique-key-123", "user_id": "your-internal-user-id"}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from truemed_async import RequestOptions
 from truemed_async.errors import DecodeError, InvalidArgumentError, PaginationDriftError, ServerError
-from truemed_async.models import Payout, ReconciliationCheck, Transaction, TransactionType
+from truemed_async.models import Payout, ReconciliationCheck
 
 OCTOBER: dict[str, Any] = {"start_date": "2026-10-01", "end_date": "2026-10-31"}
 METHODS = ("list_payouts", "iter_payouts", "list_transactions", "iter_transactions", "reconcile")
@@ -53,27 +53,6 @@ class Books:
 
 
 # --- one page -----------------------------------------------------------------------------------------------------
-
-
-async def test_list_payouts_returns_one_page(client, server):
-    server.answer({"payouts": [{"payout_id": "po_1", "amount": 5, "arrival_date": "2026-10-05"}], "pagination": None})
-    page = await client.reconciliations.list_payouts(**OCTOBER, page=2, page_size=50)
-    assert [(each.payout_id, each.amount, each.arrival_date) for each in page] == [("po_1", 5, date(2026, 10, 5))]
-    assert (server.only.verb, server.only.path) == ("GET", "/api/v1/reconciliation/payouts")
-    assert server.only.query == {**OCTOBER, "page": "2", "page_size": "50"}
-    assert server.only.body is None
-
-
-async def test_list_transactions_returns_one_page(client, server):
-    server.answer({"transactions": [{"type": "refund", "payout_id": None}], "pagination": None})
-    page = await client.reconciliations.list_transactions(
-        **OCTOBER, payout_ids=["po_1", "po_2"], include_pending_payouts=False, page=1, page_size=30
-    )
-    assert page.items == (Transaction(type=TransactionType.REFUND),)
-    assert (server.only.verb, server.only.path) == ("GET", "/api/v1/reconciliation/transactions")
-    assert server.only.query == {
-        **OCTOBER, "payout_ids": "po_1,po_2", "include_pending_payouts": "false", "page": "1", "page_size": "30",
-    }  # fmt: skip
 
 
 PACIFIC = timezone(timedelta(hours=-8))

@@ -31,6 +31,12 @@ def assert_refused(answer, error, status=400):
     assert answer.json["message"]
 
 
+def assert_invalid(answer, says, status=400, error="ValidationError"):
+    """Assert that a request is refused with a message that contains a text."""
+    assert_refused(answer, error, status)
+    assert says in answer.json["message"]
+
+
 def make_authorized(emulator, **fields):
     """A session whose money is held."""
     sessions = emulator.state.payment_sessions

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.factories import make_captured
+from tests.support.factories import assert_invalid, make_captured
 
 ADMIN = "/_emulator"
 WEBHOOKS, DELIVERIES, FAULTS = f"{ADMIN}/webhooks", f"{ADMIN}/deliveries", f"{ADMIN}/webhook_faults"
@@ -11,11 +11,6 @@ WEBHOOKS, DELIVERIES, FAULTS = f"{ADMIN}/webhooks", f"{ADMIN}/deliveries", f"{AD
 def happen(emulator):
     emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
     assert emulator.webhooks.wait_until_idle(10)
-
-
-def assert_refused(answer, says, status=400, error="ValidationError"):
-    assert (answer.status, answer.json["error"]) == (status, error), answer.json
-    assert says in answer.json["message"]
 
 
 class TestWebhooks:
@@ -73,16 +68,16 @@ class TestWebhooks:
         ],
     )
     def test_error_describes_the_problem(self, emulator, api, body, says):
-        assert_refused(api.post(WEBHOOKS, body), says)
+        assert_invalid(api.post(WEBHOOKS, body), says)
         assert emulator.webhooks.endpoints == ()
 
     def test_invalid_rotation_is_400(self, api, merchant):
         made = api.post(WEBHOOKS, {"url": merchant.url}).json
-        assert_refused(api.post(f"{WEBHOOKS}/{made['id']}/rotate", {"overlap": 1}), "overlap must be true or false")
+        assert_invalid(api.post(f"{WEBHOOKS}/{made['id']}/rotate", {"overlap": 1}), "overlap must be true or false")
 
     @pytest.mark.parametrize(("method", "action"), [("DELETE", ""), ("POST", "/rotate")])
     def test_unknown_webhook_is_404(self, api, method, action):
-        assert_refused(api.send(method, f"{WEBHOOKS}/x{action}"), "there is none with this id", 404, "NotFound")
+        assert_invalid(api.send(method, f"{WEBHOOKS}/x{action}"), "there is none with this id", 404, "NotFound")
 
 
 class TestDeliveries:
@@ -124,7 +119,7 @@ class TestDeliveries:
 
     @pytest.mark.parametrize(("method", "action"), [("GET", ""), ("POST", "/resend")])
     def test_unknown_delivery_is_404(self, api, method, action):
-        assert_refused(api.send(method, f"{DELIVERIES}/x{action}"), "there is none with this id", 404, "NotFound")
+        assert_invalid(api.send(method, f"{DELIVERIES}/x{action}"), "there is none with this id", 404, "NotFound")
 
 
 class TestFaults:
@@ -168,7 +163,7 @@ class TestFaults:
         ],
     )
     def test_error_describes_the_problem(self, emulator, api, body, says):
-        assert_refused(api.post(FAULTS, body), says)
+        assert_invalid(api.post(FAULTS, body), says)
         assert emulator.webhooks.faults.active == ()
 
 
@@ -186,10 +181,10 @@ class TestFaults:
     ],
 )
 def test_wrong_method_is_405_and_missing_key_is_401(api, path, allow):
-    assert_refused(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
+    assert_invalid(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
     assert api.send("PATCH", path).headers["Allow"] == allow
     for method in allow.split(", "):
-        assert_refused(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")
+        assert_invalid(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")
 
 
 def test_admin_requests_are_not_logged(emulator, api):
