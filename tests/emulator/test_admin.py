@@ -231,9 +231,25 @@ def _processing(emulator):
 
 @pytest.mark.parametrize(
     ("path", "allow"),
-    [(CLOCK, "GET, POST"), (STATE, "DELETE, GET, PUT"), (TRANSITIONS, "POST"), (f"{ADMIN}/openapi.json", "GET")],
+    [
+        ("clock", "GET, POST"),
+        ("state", "DELETE, GET, PUT"),
+        ("transitions", "POST"),
+        ("openapi.json", "GET"),
+        ("faults", "DELETE, GET, POST"),
+        ("faults/x", "DELETE"),
+        ("webhooks", "DELETE, GET, POST"),
+        ("webhooks/x", "DELETE"),
+        ("webhooks/x/rotate", "POST"),
+        ("deliveries", "GET"),
+        ("deliveries/x", "GET"),
+        ("deliveries/x/resend", "POST"),
+        ("webhook_faults", "DELETE, GET, POST"),
+        ("webhook_faults/x", "DELETE"),
+    ],
 )
 def test_admin_path_responds_405_to_other_methods_and_401_without_key(api, path, allow):
+    path = f"{ADMIN}/{path}"
     assert_invalid(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
     assert api.send("PATCH", path).headers["Allow"] == allow
     for method in allow.split(", "):

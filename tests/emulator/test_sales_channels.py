@@ -5,7 +5,7 @@ import pytest
 from tests.emulator.conftest import Api
 from tests.support.browser import Shopper
 from tests.support.factories import CREATE, LIST, REFUND, order, session_path
-from truemed_async.emulator import Emulator
+from truemed_async.emulator import ROUTES, Emulator
 
 OTHER = "key-of-the-other-channel"
 
@@ -55,18 +55,8 @@ def test_object_of_another_channel_does_not_exist(emulator, other, method, targe
     assert error.encode() not in ask(emulator, OTHER, method, target, body).content
 
 
-@pytest.mark.parametrize(
-    ("target", "key"),
-    [
-        ("/api/v1/qualification_sessions", "qualification_sessions"),
-        (LIST, "payment_sessions"),
-        ("/api/v1/payment_tokens", "payment_tokens"),
-        ("/api/v1/product_catalog/items/list", "data"),
-        ("/api/v1/reconciliation/transactions?start_date=2020-01-01&end_date=2099-01-01", "transactions"),
-        ("/api/v1/reconciliation/payouts?start_date=2020-01-01&end_date=2099-01-01", "payouts"),
-    ],
-)
-def test_list_has_the_objects_of_its_channel_only(emulator, target, key):
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.listing], ids=lambda route: route.name)
+def test_list_has_the_objects_of_its_channel_only(emulator, route):
     for state, count in ((emulator.state, 2), (emulator.sales_channels[OTHER].state, 3)):
         for _ in range(count):
             state.qualification_sessions.add()
@@ -75,8 +65,8 @@ def test_list_has_the_objects_of_its_channel_only(emulator, target, key):
             state.payment_sessions.refund(state.payment_sessions.add(status="captured", capture_amount=10), 10)
             state.payouts.pay_out()
     for api_key, count in ((emulator.api_key, 2), (OTHER, 3)):
-        answer = ask(emulator, api_key, "GET", target).json
-        assert (len(answer[key]), answer["pagination"]["count"]) == (count, count)
+        answer = ask(emulator, api_key, "GET", f"{route.path}?start_date=2020-01-01&end_date=2099-01-01").json
+        assert (len(answer[route.listing.key]), answer["pagination"]["count"]) == (count, count)
 
 
 def test_create_is_in_the_channel_of_its_key_and_keys_of_idempotency_are_too(emulator, other):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import warnings
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -42,12 +41,6 @@ def examples(long: int, short: int) -> settings:
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
     )
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as running:
-        yield running
 
 
 @attrs.frozen

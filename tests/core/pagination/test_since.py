@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import random
 import warnings
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -25,12 +24,6 @@ from truemed_async.emulator import Emulator
 from truemed_async.errors import InvalidArgumentError, PaginationDriftError
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as running:
-        yield running
 
 
 async def read(server: Server, since: Any, page_size: int = 10, prefetch: int = 1) -> list[str]:

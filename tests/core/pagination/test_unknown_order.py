@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Iterator
 from functools import partial
 
 import attrs
@@ -21,12 +19,6 @@ from truemed_async._core.pagination import watermark
 from truemed_async.errors import PaginationDriftError
 from truemed_async.resources.catalog_items import SORT_ORDER as CATALOG
 from truemed_async.resources.reconciliations import PAYOUT_ORDER, TRANSACTION_ORDER
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as running:
-        yield running
 
 
 @pytest.mark.parametrize(

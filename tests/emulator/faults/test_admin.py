@@ -73,16 +73,6 @@ def test_foreign_host_is_421(emulator, api):
     assert api.send("GET", ADMIN, headers=headers).status == 421
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "allow"),
-    [("PUT", ADMIN, "DELETE, GET, POST"), ("GET", f"{ADMIN}/1", "DELETE"), ("POST", f"{ADMIN}/1", "DELETE")],
-)
-def test_wrong_method_is_405(emulator, api, method, path, allow):
-    emulator.faults.add("hang")
-    answer = api.send(method, path)
-    assert (answer.status, answer.headers["Allow"]) == (405, allow)
-
-
 @pytest.mark.parametrize("path", ["/_emulator/", "/_emulator/nothing", f"{ADMIN}/2", f"{ADMIN}/x", f"{ADMIN}/"])
 def test_unknown_path_is_404(emulator, api, path):
     emulator.faults.add("hang")
