@@ -6,10 +6,9 @@ memory of all of them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from contextlib import aclosing, closing
 from datetime import date, datetime
-from operator import attrgetter
 from typing import Any, Generic, TypeVar, cast, overload
 
 import orjson
@@ -27,7 +26,8 @@ from truemed_async._validation import scalars
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.exports.columns import ColumnSelection, RowType, select_columns
 from truemed_async.exports.consumer import SyncBatches, consume, resolve_row_type, source_of
-from truemed_async.exports.pii import Hasher, Pii, validate_pii
+from truemed_async.exports.pages import make_reader
+from truemed_async.exports.pii import Pii, validate_pii
 from truemed_async.models import Model
 from truemed_async.models._converter import converter
 
@@ -50,10 +50,9 @@ class ArrowEncoder(Generic[M]):
     def __init__(self, columns: ColumnSelection[M]) -> None:
         self._types = {name: _arrow_type(kind) for name, kind in columns.types.items()}
         self.schema: pa.Schema = pa.schema([pa.field(name, type) for name, type in self._types.items()])
-        self._readers = {
-            name: _make_reader(name, kind, columns.hasher if name in columns.hashed else None)
-            for name, kind in columns.types.items()
-        }
+        self._read = make_reader(
+            columns, {"json": _encode_json}, time="{0}", other="json({0})", plain=(str, int, float, bool)
+        )
 
     def encode(self, models: Sequence[M]) -> pa.RecordBatch:
         """Return a record batch.
@@ -61,18 +60,22 @@ class ArrowEncoder(Generic[M]):
         Raises:
             InvalidArgumentError: Arrow cannot hold a value, such as an integer of more than 64 bits.
         """
-        columns = [self._encode_column(name, models) for name in self._readers]
+        values = Sensitive([*zip(*map(self._read, models), strict=True)] or [()] * len(self._types))
+        columns = [
+            _encode_column(name, type, Sensitive(column))
+            for (name, type), column in zip(self._types.items(), values.value, strict=True)
+        ]
         return pa.record_batch(columns, schema=self.schema)
 
-    def _encode_column(self, name: str, models: Sequence[M]) -> pa.Array[Any]:
-        read = self._readers[name]
-        try:
-            return cast("pa.Array[Any]", pa.array(map(read, models), self._types[name], size=len(models)))
-        except (OverflowError, pa.ArrowInvalid):
-            pass  # raise outside the handler, so that the value is not chained
-        raise InvalidArgumentError(
-            f"Arrow and Parquet cannot hold a value of {name}: export to CSV or JSONL, or choose other columns"
-        )
+
+def _encode_column(name: str, type: pa.DataType, values: Sensitive[tuple[Any, ...]]) -> pa.Array[Any]:
+    try:
+        return cast("pa.Array[Any]", pa.array(values.value, type))
+    except (OverflowError, pa.ArrowInvalid):
+        pass  # raise outside the handler, so that the value is not chained
+    raise InvalidArgumentError(
+        f"Arrow and Parquet cannot hold a value of {name}: export to CSV or JSONL, or choose other columns"
+    )
 
 
 def _arrow_type(kind: Any) -> pa.DataType:
@@ -83,23 +86,8 @@ def _arrow_type(kind: Any) -> pa.DataType:
     return plain.get(kind, pa.string())
 
 
-def _make_reader(name: str, kind: Any, hasher: Hasher | None) -> Callable[[Any], Any]:
-    """Return the function that reads a column's value from a model."""
-    get = attrgetter(name)
-
-    def hash_value(model: Model) -> str | None:
-        value = converter.unstructure(get(model))
-        return None if value is None else cast("Hasher", hasher)(value)
-
-    def encode_json(model: Model) -> str | None:
-        value = converter.unstructure(get(model))
-        return None if value is None else orjson.dumps(value).decode()
-
-    if hasher is not None:
-        return hash_value
-    if kind in (datetime, date, bool, int, float) or (isinstance(kind, type) and issubclass(kind, str)):
-        return get
-    return encode_json
+def _encode_json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(converter.unstructure(value)).decode()
 
 
 class _TableBuilder(Generic[M]):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Generic, TypeVar, cast
 
@@ -71,9 +72,9 @@ class RowType(Generic[M]):
         """The names of the personal fields."""
         return frozenset(_find_pii(self.model)) | self.extra_pii
 
-    def id_of(self, row: M) -> str:
-        """Return what identifies a row."""
-        return str(getattr(row, self.id)) if isinstance(self.id, str) else self.id(row)
+    def ids_of(self, rows: Iterable[M]) -> list[str]:
+        """Return what identifies each row."""
+        return [*map(str, map(attrgetter(self.id) if isinstance(self.id, str) else self.id, rows))]
 
 
 ROW_TYPES: Mapping[type[Model], RowType[Any]] = {
@@ -125,12 +126,14 @@ class ColumnSelection(Generic[M]):
     """The columns that are written, and how a model becomes a row of them.
 
     Attributes:
+        model: The class of the rows.
         types: The columns in their order, each with the type of its values.
         include_extra: Whether undocumented fields are written too, where the format has room for them.
         hashed: The columns whose values are hashed.
         hasher: Hashes a value.
     """
 
+    model: type[M]
     types: Mapping[str, Any]
     include_extra: bool
     hashed: frozenset[str] = frozenset()
@@ -141,9 +144,12 @@ class ColumnSelection(Generic[M]):
         data = model.to_dict()
         row = data if self.include_extra else {name: data[name] for name in self.types}
         for name in self.hashed:
-            if row[name] is not None:
-                row[name] = cast("Hasher", self.hasher)(row[name])
+            row[name] = self.hash_value(row[name])
         return row
+
+    def hash_value(self, value: Any) -> str | None:
+        """Return the hash of a JSON value of a hashed column."""
+        return None if value is None else cast("Hasher", self.hasher)(value)
 
 
 def select_columns(
@@ -163,10 +169,14 @@ def select_columns(
     if columns is not None:
         types = {name: types[name] for name in _validate_columns(columns, types)}
     if secret is None:
-        return ColumnSelection(types=types, include_extra=columns is None and pii == "keep")
+        return ColumnSelection(model=row_type.model, types=types, include_extra=columns is None and pii == "keep")
     hashed = pii_columns & types.keys()
     return ColumnSelection(
-        types=types | dict.fromkeys(hashed, str), include_extra=False, hashed=hashed, hasher=make_hasher(secret)
+        model=row_type.model,
+        types=types | dict.fromkeys(hashed, str),
+        include_extra=False,
+        hashed=hashed,
+        hasher=make_hasher(secret),
     )
 
 

@@ -257,15 +257,16 @@ class RowWriter(Generic[M]):
         """Write the rows that are not written yet, and report the progress."""
         destination = self._destination
         self._read += len(rows)
-        if any(isinstance(row, UnreadableRow) for row in cast("Sequence[object]", rows)):
+        if UnreadableRow in {*map(type, cast("Sequence[object]", rows))}:
             rows = self._reject_unreadable(rows)
-        digests = [blake2b(self._row_type.id_of(row).encode(), digest_size=ROW_DIGEST_BYTES).digest() for row in rows]
-        new = [(row, digest) for row, digest in zip(rows, digests, strict=True) if digest not in destination.written]
-        destination.written.difference_update(digests)  # a listing yields each row once
-        if new:
-            destination.counts.add(self._row_type, (row for row, _ in new))
-            data = self._encoding.encode([row for row, _ in new])
-            destination.add(data, [digest for _, digest in new])
+        digests = [blake2b(id.encode(), digest_size=ROW_DIGEST_BYTES).digest() for id in self._row_type.ids_of(rows)]
+        if destination.written:
+            new = [each for each in zip(rows, digests, strict=True) if each[1] not in destination.written]
+            destination.written.difference_update(digests)  # a listing yields each row once
+            rows, digests = [row for row, _ in new], [digest for _, digest in new]
+        if rows:
+            destination.counts.add(self._row_type, rows)
+            destination.add(self._encoding.encode(rows), digests)
         if self._on_progress is not None:
             self._on_progress(ExportProgress(read=self._read, rows=destination.counts.rows))
 

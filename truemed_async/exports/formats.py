@@ -7,10 +7,9 @@ is made of that stream at the end. pyarrow is imported only if it is needed.
 
 from __future__ import annotations
 
-import csv
-import io
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
@@ -21,6 +20,7 @@ import orjson
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 from truemed_async.exports.columns import ColumnSelection, Row
+from truemed_async.exports.pages import PageEncoder, encode_cells, make_csv_encoder, make_line_encoder, to_cell
 from truemed_async.models import Model
 
 Format = Literal["csv", "jsonl", "parquet"]
@@ -69,15 +69,31 @@ def make_encoding(format: Format, columns: ColumnSelection[Any], *, bom: bool = 
         ConfigurationError: The library that the format needs is not installed.
     """
     if format == "jsonl":
-        return Encoding(head=b"", encode=lambda models: _encode_json_lines(map(columns.to_row, models)))
+        simple = partial(_encode_models_as_json_lines, columns)
+        return Encoding(head=b"", encode=_for_pages(columns, make_line_encoder(columns), simple))
     if format == "csv":
-        names = list(columns.types)
-        return Encoding(
-            head=(BOM_UTF8 if bom else b"") + encode_csv([names]).value,
-            encode=lambda models: encode_csv([row[name] for name in names] for row in map(columns.to_row, models)),
-        )
+        head = (BOM_UTF8 if bom else b"") + encode_csv([columns.types]).value
+        simple = partial(_encode_models_as_csv, columns)
+        return Encoding(head=head, encode=_for_pages(columns, make_csv_encoder(columns), simple))
     arrow = ArrowStream(columns)
     return Encoding(head=arrow.head, encode=arrow.encode, convert=arrow.to_parquet)
+
+
+def _for_pages(columns: ColumnSelection[Any], encode_page: PageEncoder, encode_rows: PageEncoder) -> PageEncoder:
+    """Encode a page at once where all of its rows are of the class of the columns, and not of one derived from it."""
+
+    def encode(models: Sequence[Model]) -> Sensitive[bytes]:
+        return (encode_page if {*map(type, models)} == {columns.model} else encode_rows)(models)
+
+    return encode
+
+
+def _encode_models_as_json_lines(columns: ColumnSelection[Any], models: Sequence[Model]) -> Sensitive[bytes]:
+    return _encode_json_lines(map(columns.to_row, models))
+
+
+def _encode_models_as_csv(columns: ColumnSelection[Any], models: Sequence[Model]) -> Sensitive[bytes]:
+    return encode_csv([row[name] for name in columns.types] for row in map(columns.to_row, models))
 
 
 def _encode_json_lines(rows: Iterable[Row]) -> Sensitive[bytes]:
@@ -89,16 +105,7 @@ def encode_csv(rows: Iterable[Iterable[Any]]) -> Sensitive[bytes]:
 
     A leading ``=`` or ``@`` is data: escaping it for spreadsheets would change it for every other program.
     """
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(
-        [value if value.__class__ in _CELLS else _to_cell(value) for value in row] for row in rows
-    )
-    return Sensitive(text.getvalue().encode())
-
-
-def _to_cell(value: Any) -> Any:
-    """Return lists, objects and booleans as JSON."""
-    return orjson.dumps(value).decode() if isinstance(value, (dict, list, bool)) else value
+    return encode_cells([value if value.__class__ in _CELLS else to_cell(value) for value in row] for row in rows)
 
 
 class ArrowStream:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -110,20 +111,20 @@ class RowCounts:
     earliest: datetime | None = None
     latest: datetime | None = None
 
-    def add(self, row_type: RowType[M], rows: Iterable[M]) -> None:
+    def add(self, row_type: RowType[M], rows: Sequence[M]) -> None:
         """Count rows."""
-        for row in rows:
-            self.rows += 1
-            if row_type.status is not None:
-                self.statuses[str(getattr(row, row_type.status))] += 1
-            created: datetime | None = None if row_type.created_at is None else getattr(row, row_type.created_at)
-            if created is not None:
-                self.earliest = created if self.earliest is None else min(self.earliest, created)
-                self.latest = created if self.latest is None else max(self.latest, created)
+        self.rows += len(rows)
+        if row_type.status is not None:
+            self.statuses.update(map(str, map(attrgetter(row_type.status), rows)))
+        created: list[datetime | None] = []
+        if row_type.created_at is not None:
+            created = [self.earliest, self.latest, *map(attrgetter(row_type.created_at), rows)]
+        if times := [moment for moment in created if moment is not None]:
+            self.earliest, self.latest = min(times), max(times)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
-        return attrs.asdict(self)
+        return {"rows": self.rows, "statuses": self.statuses, "earliest": self.earliest, "latest": self.latest}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:

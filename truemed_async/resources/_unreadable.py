@@ -27,7 +27,13 @@ def tolerate_rows(endpoint: Endpoint[Page[T]]) -> Endpoint[Page[T]]:
 
 @attrs.frozen(kw_only=True)
 class TolerantOrder(SortOrder[Any]):
-    """The order of a list that may hold rows that cannot be read."""
+    """The order of a list that may hold rows that cannot be read.
+
+    Attributes:
+        readable: The order of the other rows.
+    """
+
+    readable: SortOrder[Any]
 
     @classmethod
     def of(cls, order: SortOrder[Any]) -> TolerantOrder:
@@ -39,12 +45,26 @@ class TolerantOrder(SortOrder[Any]):
         def key(row: Any) -> Comparable | None:
             return row.created_at if isinstance(row, UnreadableRow) else order.key(row)
 
-        return cls(id=id, key=key if order.is_known else order.key)
+        return cls(id=id, key=key if order.is_known else order.key, readable=order)
+
+    def ids_of(self, rows: Sequence[Any]) -> list[str]:
+        """Return the ids of rows."""
+        return super().ids_of(rows) if _has_unreadable(rows) else self.readable.ids_of(rows)
+
+    def keys_of(self, rows: Sequence[Any]) -> list[Comparable | None]:
+        """Return the sort keys of rows."""
+        return super().keys_of(rows) if _has_unreadable(rows) else self.readable.keys_of(rows)
 
     def rows_from(self, minimum: Comparable | None, rows: list[Any]) -> list[Any]:
         """Return the rows whose key is at least ``minimum``, and those whose key cannot be read."""
+        if not _has_unreadable(rows):
+            return self.readable.rows_from(minimum, rows)
         kept = {id(row) for row in super().rows_from(minimum, rows)}
         return [row for row in rows if id(row) in kept or (isinstance(row, UnreadableRow) and row.created_at is None)]
+
+
+def _has_unreadable(rows: Sequence[Any]) -> bool:
+    return UnreadableRow in {*map(type, rows)}
 
 
 def _row_digest(row: UnreadableRow) -> str:

@@ -388,7 +388,9 @@ class _ItemTable(_AnyTable):
 
     def __init__(self, name: str) -> None:
         types = RowType[PaymentSessionItem](model=PaymentSessionItem, id="item_id").types
-        self._encoder = ArrowEncoder[PaymentSessionItem](ColumnSelection(types=types, include_extra=False))
+        self._encoder = ArrowEncoder[PaymentSessionItem](
+            ColumnSelection(model=PaymentSessionItem, types=types, include_extra=False)
+        )
         head: list[pa.Field[Any]] = [pa.field("payment_session_id", pa.string()), pa.field("position", pa.int64())]
         super().__init__(
             name, "payment_session_id", pa.schema([*head, *cast("Iterable[pa.Field[Any]]", self._encoder.schema)])

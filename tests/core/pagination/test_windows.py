@@ -33,6 +33,15 @@ def test_window_holds_the_last_row_and_reaches_furthest(index, largest):
         assert window.end == reach > index + 1
 
 
+@given(st.integers(0, 100_000), st.integers(7, 120))
+def test_window_is_the_largest_of_those_that_reach_furthest(index, largest):
+    """The simple way: to look at every size."""
+    windows = [window_around(index, size) for size in range(2, largest + 1)]
+    furthest = max(windows, key=lambda window: (window.end, window.size))
+    expected = furthest if furthest.end > index + 1 else window_around(index + 1, largest)
+    assert Windows(largest).window_after(index) == expected
+
+
 @pytest.mark.parametrize(("largest", "edge"), [(7, 420), (8, 840), (9, 2520), (10, 2520)])
 def test_no_window_overlaps_only_where_all_sizes_have_an_edge(largest, edge):
     assert edge == lcm(*range(2, largest + 1))

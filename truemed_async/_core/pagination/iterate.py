@@ -135,8 +135,8 @@ class _Paginator(Generic[T]):
         self.prefetcher.total = total
         return FetchedPage(
             items=page.items,
-            ids=[self._order.id(item) for item in page],
-            keys=[self._order.key(item) for item in page],
+            ids=self._order.ids_of(page.items),
+            keys=self._order.keys_of(page.items),
             start=0 if window.page == 1 else (number - 1) * size,
             size=size,
             total=total,
@@ -252,7 +252,7 @@ class _Paginator(Generic[T]):
                 rows_before_end, size = 7 * probe % group, max_size - probe // 2 % (1 + max_size // 2)
             window = window_around(max(0, self._tie_group_end - rows_before_end), size)
             page = (await self.prefetcher.fetch_now(window)).page()
-            ids = [self._order.id(item) for item in page]
+            ids = self._order.ids_of(page.items)
             if any(orders_conflict(ids, other) for other in orders):
                 raise _unstable_order_error()
             orders.append(ids)

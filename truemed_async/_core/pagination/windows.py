@@ -61,8 +61,12 @@ class Windows:
         if index < 0:
             return Window(1, self.max_size)
         if self.can_overlap:
-            size = max(range(2, self.max_size + 1), key=lambda size: ((index // size + 1) * size, size))
-            window = window_around(index, size)
-            if window.end > index + 1:
-                return window
+            reach = furthest = 1  # the index after the window, counted from this one
+            for size in range(self.max_size, 1, -1):
+                if size <= reach:  # nor does any smaller window reach further
+                    break
+                if size - index % size > reach:
+                    reach, furthest = size - index % size, size
+            if reach > 1:
+                return window_around(index, furthest)
         return window_around(index + 1, self.max_size)
