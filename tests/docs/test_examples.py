@@ -318,13 +318,6 @@ def quiet(emulator, names):
 
 
 @contextmanager
-def books(emulator, names):
-    """Add payouts and their transactions."""
-    add_books_of_october(emulator)
-    yield
-
-
-@contextmanager
 def channels(emulator, names):
     """Set the key of each sales channel of the page; the emulator has one."""
     with pytest.MonkeyPatch.context() as patch:
@@ -345,7 +338,6 @@ def outage(emulator, names):
 
 
 FIXTURES = {
-    "books": books,
     "celery-queue": celery_queue,
     "channels": channels,
     "lost-responses": lost_responses,
