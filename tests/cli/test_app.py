@@ -281,19 +281,23 @@ class TestUsageErrors:
         [
             (("sesions", "list"), 'unknown command "sesions"; did you mean "sessions"?'),
             (("sessions", "lst"), 'unknown command "lst"; did you mean "list"?'),
+            (("sessions", "help"), "help is an option: --help"),
+            (("--versoin",), "unknown option --versoin; did you mean --version?"),
             (
                 ("nonsense",),
                 f'unknown command "nonsense"; choose from {", ".join(COMMANDS)}',
             ),
             ((*LIST, "--formt", "csv"), "unknown option --formt; did you mean --format?"),
-            ((*LIST, "--nonsense"), "unknown option --nonsense"),
+            ((*LIST, "--nonsense"), "unknown option --nonsense; see --help"),
+            ((*LIST, "--month", "2026-10"), "unknown option --month; see --help"),
             ((*LIST, "--format", "cvs"), '--format: unknown choice "cvs"; did you mean "csv"?'),
             ((*LIST, "--format", "xml"), '--format: unknown choice "xml"; choose from table, csv, json, jsonl'),
             (("--env", "prodction", *LIST), '--env: unknown choice "prodction"; did you mean "production"?'),
             ((*LIST, "--page", "x"), "--page must be a whole number"),
             ((*LIST, "--page"), "--page requires a value"),
             ((*LIST, "x"), "too many arguments; put quotes around a value that contains spaces"),
-            (("sessions", "export"), "--output requires a value"),
+            (("sessions", "export"), "--output is required"),
+            (("sessions", "export", "--output"), "--output requires a value"),
             (("sessions", "export", "--output", "x", "--resume=maybe"), "--resume has an invalid value"),
             (("sessions", "get"), "pass ids, or - to read them from standard input, one a line"),
             (("emulator", "--port", "70000"), "--port must be <= 65535"),
@@ -308,7 +312,7 @@ class TestUsageErrors:
         [
             (("sk_live_12",), "unknown command; choose from sessions"),
             ((*LIST, "--format", "sk_live_12"), "--format: unknown choice; choose from table"),
-            ((*LIST, "--sk_live_12"), "unknown option\n"),
+            ((*LIST, "--sk_live_12"), "unknown option; see --help\n"),
         ],
     )
     def test_values_that_may_be_a_key_are_not_shown(self, truemed, argv, message):

@@ -439,6 +439,12 @@ class TestStatusFilter:
             [],
         ]
 
+    def test_limit_of_a_status_costs_no_request_for_each_row(self, truemed, emulator, mixed):
+        done = truemed("payments", "list", "--status", "captured", "--limit", "2")
+        assert [row["id"] for row in done.rows] == [mixed[8], mixed[6]]
+        assert done.err == ""  # no note about pages that are too small to overlap
+        assert len(emulator.requests) == 1
+
     def test_export_selects_the_status_and_the_month(self, truemed, mixed):
         months = {
             month: truemed("payments", "export", "--status", "captured", "--month", month, "--output", "-").rows

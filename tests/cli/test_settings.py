@@ -252,7 +252,7 @@ def test_key_of_variable_precedes_that_of_profile(shop, monkeypatch):
 @pytest.mark.parametrize(
     ("profile", "message"),
     [
-        (None, "no API key: set TRUEMED_API_KEY, or use a profile of .*config.toml"),
+        (None, "no API key: set TRUEMED_API_KEY, or use a profile of .*config.toml; --env emulator needs no key"),
         ("shop", "no API key: environment variable SHOP_KEY of profile shop is not set"),
         ("local", "no API key: set TRUEMED_API_KEY"),
     ],

@@ -70,6 +70,12 @@ COMMANDS: Mapping[str, str] = {
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*\Z")
 MAX_SHOWN_WORD = 24
 
+_PROGRAM_OPTIONS = (
+    "--help",
+    "--version",
+    *(f"--{each.name.replace('_', '-')}" for each in attrs.fields(GlobalOptions)),
+)
+
 # Names in the messages of the library: the first word, or one with an underscore.
 _ARGUMENT = re.compile(r"\A[a-z_]+\b|\b[a-z]+(_[a-z]+)+\b")
 RENAMED_ARGUMENTS: Mapping[str, str] = {
@@ -254,6 +260,10 @@ def format_usage_error(error: CycloptsError, argv: Sequence[str]) -> str:
     match error:
         case UnusedCliTokensError():
             return "too many arguments; put quotes around a value that contains spaces"
+        case UnknownCommandError(unused_tokens=["help", *_]):
+            return "help is an option: --help"
+        case UnknownCommandError(unused_tokens=[token, *_]) if token.startswith("-"):
+            return f"unknown option{_quote_option(token.partition('=')[0], _PROGRAM_OPTIONS)}"
         case UnknownCommandError(unused_tokens=[token, *_], app=App() as app):
             commands = [name for name in app if not name.startswith("-")]
             return f"unknown command{_quote_mistyped(token, commands)}"
@@ -271,7 +281,7 @@ def format_usage_error(error: CycloptsError, argv: Sequence[str]) -> str:
             return f"{_argument_name(error)} {error.exception_message[:1].lower()}{error.exception_message[1:].rstrip('.')}"
         case MissingArgumentError():
             name = error.keyword or _argument_name(error)
-            return f"{name} requires a value" if name.startswith("-") else f"{name} is required"
+            return f"{name} is required" if error.keyword is None else f"{name} requires a value"
         case _:
             return "invalid command line; see --help"
 
@@ -289,5 +299,6 @@ def _quote_mistyped(token: str, names: Sequence[str]) -> str:
 
 def _quote_option(name: str, names: Sequence[str]) -> str:
     shown = f" {name}" if _WORD.match(name.removeprefix("--")) and len(name) <= MAX_SHOWN_WORD else ""
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"{shown}; did you mean {close[0]}?" if close else shown
+    words = {option.lstrip("-"): option for option in names}  # dashes alone make no option like another
+    close = difflib.get_close_matches(name.lstrip("-"), words, n=1)
+    return f"{shown}; did you mean {words[close[0]]}?" if close else f"{shown}; see --help"

@@ -114,7 +114,9 @@ class Listing:
         return truemed_async.Page(items=tuple(rows[(number - 1) * size :]))
 
     async def _show_rows(self, target: RowTarget, limit: int | None, page_size: int | None) -> None:
-        size = page_size or min(limit or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
+        # Of rows that the client selects, a page of the server may have none.
+        fitting = MAX_PAGE_SIZE if limit is None or self.is_filtered_here else min(limit, MAX_PAGE_SIZE)
+        size = page_size or fitting
         is_watched = target.streams.err.isatty()
         total = await self.count() if is_watched else None
         goal = total if limit is None or total is None else min(limit, total)

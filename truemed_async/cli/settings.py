@@ -62,7 +62,10 @@ class KeyReference:
             return _read_keyring(self.keyring, self.source)
         key = Sensitive[object](os.environ.get(self.variable or KEY_VARIABLE, ""))
         if not key.value and self.variable in (None, KEY_VARIABLE):
-            raise ConfigurationError(f"no API key: set {KEY_VARIABLE}, or use a profile of {config_path()}")
+            raise ConfigurationError(
+                f"no API key: set {KEY_VARIABLE}, or use a profile of {config_path()}; "
+                "--env emulator needs no key, and has made-up data"
+            )
         if not key.value:
             raise ConfigurationError(f"no API key: {self.source} is not set")
         return key

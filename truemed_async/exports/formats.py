@@ -53,7 +53,7 @@ def resolve_format(format: object, path: Path | None) -> Format:
     if format is None:
         format = "jsonl" if path is None else path.suffix.lower().removeprefix(".")
         if format not in formats:
-            raise InvalidArgumentError("the file name must end in .csv, .jsonl or .parquet, unless format is given")
+            raise InvalidArgumentError("format is required, unless the file name ends in .csv, .jsonl or .parquet")
     for known in formats:
         if format == known:
             return known
