@@ -32,7 +32,6 @@ from datetime import UTC, datetime
 import aiohttp
 import attrs
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import TestServer
 from celery.contrib.testing.worker import start_worker
 from opentelemetry import trace
@@ -155,17 +154,6 @@ class LostResponses(Fault):
         return response
 
 
-class PaymentSessions(Fault):
-    """Answers a listing that neither the client nor the emulator knows yet."""
-
-    async def before(self, exchange):
-        if exchange.route is None or exchange.route.name != "payment_sessions.list":
-            return None
-        rows = [{"id": "5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11", "total_amount": 1999}]
-        pagination = {"count": 1, "current_page": 1, "last_page": 1, "page_size": 30}
-        return web.json_response({"payment_sessions": rows, "pagination": pagination})
-
-
 @contextmanager
 def lost_responses(emulator, names):
     """Lose the responses of all attempts of one call."""
@@ -186,12 +174,6 @@ def moving_list(emulator, names):
     by_hand = "requests" in names
     assert stayed
     assert (not stayed <= set(names["ids"])) is by_hand
-
-
-@contextmanager
-def payment_sessions(emulator, names):
-    emulator.faults.add(PaymentSessions())
-    yield
 
 
 @contextmanager
@@ -343,7 +325,6 @@ FIXTURES = {
     "lost-responses": lost_responses,
     "moving-list": moving_list,
     "outage": outage,
-    "payment-sessions": payment_sessions,
     "postgres": postgres,
     "postgres-queue": postgres_queue,
     "quiet": quiet,
