@@ -79,7 +79,7 @@ One request is sent for each day.
         await collect_rows(streams, expiring, sessions)
     ends = Counter(each.expires_at.astimezone(UTC).date() for each in sessions if each.expires_at is not None)
     days = {day: {"approved": number} for day, number in ends.items()}
-    title = f"{pluralize(len(sessions), 'Letter')} that expire within {within}"
+    title = f"{pluralize(len(sessions), 'Letter that expires', 'Letters that expire')} within {within}"
     write_rows(
         target,
         [_to_row(each, qualification_id, source) for each in sessions],
