@@ -78,6 +78,21 @@ class TestTerminal:
     def test_legend_names_the_colors_of_stacked_bars(self):
         assert "█ approved  █ pending" in self.show(timeline(3))
 
+    def test_parts_without_colors_differ_in_their_characters(self):
+        file = io.StringIO()
+        Console(file=file, width=80, highlight=False).print(render_charts([timeline(3)], 80, has_colors=False))
+
+        assert "█ approved  ▓ pending" in file.getvalue()
+        assert re.search(r"2026-01-03 .* █+▓+ *\n", file.getvalue())
+
+    @pytest.mark.parametrize(("no_color", "fill"), [("", "█"), ("1", "▓")])
+    def test_parts_differ_with_no_color_in_the_environment(self, truemed, terminal, monkeypatch, no_color, fill):
+        monkeypatch.setenv("NO_COLOR", no_color)
+        monkeypatch.setenv("TERM", "xterm-256color")
+        shown = truemed("--env", "emulator", "payments", "summary", out=terminal()).out
+
+        assert f"{fill} authorized " in re.sub(r"\x1b\[[0-9;]*m", "", shown)
+
     def test_legend_of_one_color_is_left_out(self):
         days = {FIRST: {"approved": 1}}
 

@@ -54,7 +54,9 @@ def test_summary_on_terminal_is_chart(truemed, terminal, some, monkeypatch):
     assert "5 sessions by status" in lines
     assert "Created, by day" in lines
     assert "Approved Letters that expire" in lines
-    bars = {match[1]: len(match[2]) for line in lines if (match := re.fullmatch(r"(\S+(?: \S+)*) +\d+  (█*)", line))}
+    bars = {
+        match[1]: len(match[2]) for line in lines if (match := re.fullmatch(r"(\S+(?: \S+)*) +\d+  ([█▓▒░]*)", line))
+    }
     assert round(bars["2024-01-02"] / bars["2024-01-01"]) == 3
     assert bars["approved"] >= 3 * bars["pending"] - 1
     assert r"brand\u001bnew" in bars

@@ -88,10 +88,12 @@ class ChartTarget:
     def _print(self, charts: Sequence[BarChart]) -> None:
         if self.output.is_stdout:
             console = self.streams.console()
-            console.print(render_charts(charts, console.width))
+            has_colors = console.color_system is not None and not console.no_color
+            console.print(render_charts(charts, console.width, has_colors=has_colors))
             return
         with open_output(self.streams, self.output) as file:
-            file.write(render_text(lambda console: console.print(render_charts(charts, MAX_WIDTH)), MAX_WIDTH))
+            chart = render_charts(charts, MAX_WIDTH, has_colors=False)
+            file.write(render_text(lambda console: console.print(chart), MAX_WIDTH))
 
 
 def write_rows(target: "RowTarget | ChartTarget", rows: Sequence[Row], figure: Figure, *, empty: str) -> None:
