@@ -94,6 +94,25 @@ COMMANDS = {
 }
 
 
+def test_complete_file_is_nothing_to_resume(truemed, emulator, tmp_path):
+    file = tmp_path / "x.csv"
+    file.write_text("complete")
+
+    done = truemed("sessions", "export", "-o", str(file), "--resume")
+
+    assert done.code == 2
+    assert done.err.startswith(f"error: {file} exists, and there is nothing to resume: pass --force to overwrite it")
+
+
+@pytest.mark.parametrize(
+    ("group", "has_letters"), [("sessions", True), ("tokens", True), ("payments", False), ("catalog", False)]
+)
+def test_help_of_a_summary_names_what_it_counts(truemed, group, has_letters):
+    help = " ".join(truemed(group, "summary", "--help").out.split())
+
+    assert f"by day of creation in UTC{', and Letters that expire' if has_letters else '.'}" in help
+
+
 @pytest.mark.parametrize("argv", COMMANDS.values(), ids=COMMANDS)
 class TestOverwriting:
     def test_pipe_needs_force(self, truemed, emulator, tmp_path, argv):

@@ -53,8 +53,15 @@ class FileOutput:
             claim_file(streams, self.output, force=self.force)
 
 
-def claim_file(streams: Streams, name: str, *, force: bool) -> None:
-    """Refuse to overwrite a file without ``force``, unless a person at the terminal agrees. An empty one is no loss."""
+def claim_file(streams: Streams, name: str, *, force: bool, note: str = "") -> None:
+    """Refuse to overwrite a file without ``force``, unless a person at the terminal agrees. An empty one is no loss.
+
+    Args:
+        streams: The standard streams.
+        name: The file.
+        force: Whether it may be overwritten.
+        note: What the question and the error say of the file, beside that it exists.
+    """
     from truemed_async.exports.files import is_stream, resolve_target  # noqa: PLC0415  # loads the models
 
     target = resolve_target(name)
@@ -62,8 +69,8 @@ def claim_file(streams: Streams, name: str, *, force: bool) -> None:
         return
     if not (target.exists() and target.stat().st_size):
         return
-    if not ask_to(streams, f"{name} exists. Overwrite it?"):
-        raise InvalidArgumentError(f"{name} exists: pass --force to overwrite it, or choose another --output")
+    if not ask_to(streams, f"{name} exists{note}. Overwrite it?"):
+        raise InvalidArgumentError(f"{name} exists{note}: pass --force to overwrite it, or choose another --output")
 
 
 def ask_to(streams: Streams, question: str) -> bool:

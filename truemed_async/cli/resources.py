@@ -53,7 +53,7 @@ The file appears when it is complete. Until then, and if the export fails, the r
 it and writes each row once. A summary goes to standard error. CSV holds the documented fields unchanged: spreadsheets \
 treat a cell that starts with = + - or @ as a formula. JSONL holds every field that the server sent.
 """
-SUMMARY_HELP = """Count {nouns} by status and by day of creation in UTC, and Letters that expire in 30, 60 and 90 days.
+SUMMARY_HELP = """Count {nouns} by status and by day of creation in UTC{letters}.
 """
 
 
@@ -98,6 +98,7 @@ class ResourceCommands:
         filters: The options of ``list``, ``export`` and ``summary``.
         note: What to know about the rows.
         has_since: Whether ``iter`` takes ``since``.
+        has_letters: Whether rows have a Letter of Medical Necessity.
     """
 
     resource: str
@@ -109,6 +110,7 @@ class ResourceCommands:
     filters: type[Filters]
     note: str = ""
     has_since: bool = True
+    has_letters: bool = False
 
     def add_to(self, app: App) -> None:
         """Add the commands."""
@@ -127,6 +129,7 @@ class ResourceCommands:
                 nouns=f"{self.noun}s",
                 ids=self.ids,
                 note=self.note,
+                letters=", and Letters that expire in 30, 60 and 90 days" if self.has_letters else "",
             ).replace(" \n", "\n")
             app.command(command, name=name)
 
@@ -344,8 +347,9 @@ class Output(FileOutput):
         """Ask before a file is overwritten, or an unfinished one discarded."""
         if self.is_stdout:
             return
-        claim_file(streams, self.output, force=self.force)
         unfinished = unfinished_file(self.output)
+        note = ", and there is nothing to resume" if self.resume and unfinished is None else ""
+        claim_file(streams, self.output, force=self.force, note=note)
         if self.force or self.resume or unfinished is None:
             return
         question = f"{unfinished} has the rows of an unfinished export, which --resume would continue. Discard them?"

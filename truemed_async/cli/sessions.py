@@ -39,6 +39,7 @@ def make_app() -> App:
     ResourceCommands(
         resource="qualification_sessions",
         model="QualificationSession",
+        has_letters=True,
         noun="session",
         id="qualification_session_id",
         ids="Ids of qualification sessions",

@@ -47,6 +47,7 @@ def make_app() -> App:
     ResourceCommands(
         resource="payment_tokens",
         model="PaymentToken",
+        has_letters=True,
         noun="token",
         id="payment_token",
         ids="Payment tokens",
