@@ -88,7 +88,7 @@ async def emulator(
 
     Args:
         host: The address to bind; 0.0.0.0 lets other containers and machines connect.
-        port: The port; 0 takes a free one. Default: 8642.
+        port: The port; 0 takes a free one.
         sales_channel: An API key of a further sales channel, which begins empty; may be repeated.
         allow_host: A further value of the Host header to accept, such as emulator:8080; may be repeated.
         sessions: The number of qualification sessions. Default: 1000.
