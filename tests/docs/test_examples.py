@@ -39,7 +39,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.support.books import add_books_of_october
 from tests.support.databases import PostgresServer, find_postgres
 from tests.support.example_webhooks import webhooks
 from tests.support.inner_pytest import PLUGINS, SETTINGS
