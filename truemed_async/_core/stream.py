@@ -81,7 +81,7 @@ class Stream(AsyncIterator[T], Generic[T]):
         self.source = source
         self._unreported = batches
         self._report = report
-        self._batches = batches if report is None else _reported(batches, report)
+        self._batches = batches if report is None else _report_each(batches, report)
         # Not a method: with `self` in its frame only the cyclic collector could end it.
         self._items = _flatten(self._batches)
 
@@ -129,7 +129,7 @@ async def _flatten(batches: AsyncGenerator[Sequence[T], None]) -> AsyncGenerator
                 yield item
 
 
-async def _reported(
+async def _report_each(
     batches: AsyncGenerator[Sequence[T], None], report: Callable[[Sequence[T]], None]
 ) -> AsyncGenerator[Sequence[T], None]:
     async with aclosing(batches):

@@ -162,18 +162,18 @@ class _Analysis:
 
     def run(self) -> None:
         """Make all checks, as far as there are responses."""
-        self._connection()
+        self._check_connection()
         if self.found.stopped:
             self._add(
                 "connection", "requests", "failed", "ended early: the server failed several times, or the time was over"
             )
-        if not self._key():
-            self._key_refusal()
+        if not self._check_key():
+            self._check_key_refusal()
             return
-        self._lists()
-        self._rows()
-        self._errors()
-        self._headers()
+        self._check_lists()
+        self._check_rows()
+        self._check_errors()
+        self._check_headers()
 
     def _add(self, group: str, name: str, status: CheckStatus, detail: str) -> None:
         self.checks.append(Check(group=group, name=name, status=status, detail=detail))
@@ -184,14 +184,14 @@ class _Analysis:
         status: CheckStatus = "ok" if value == ASSUMED[axis] else "differs"
         self._add(group, name, status, detail or str(value).replace("_", " "))
 
-    def _miss(self, axis: str, group: str, name: str, reason: str, *, status: CheckStatus = "unknown") -> None:
+    def _note_missing(self, axis: str, group: str, name: str, reason: str, *, status: CheckStatus = "unknown") -> None:
         """Note why a field of the dialect is not known; or a behavior that no dialect has."""
         self.reasons[axis] = reason
         self._add(group, name, status, reason)
 
     # Connection.
 
-    def _connection(self) -> None:
+    def _check_connection(self) -> None:
         found = self.found
         proxy = "the client uses one" if found.proxy else "none"
         ignored = (
@@ -205,13 +205,13 @@ class _Analysis:
         if found.tls is not None:
             self._add("connection", "TLS", "ok" if found.tls.startswith("TLS") else "failed", found.tls)
 
-    def _key(self) -> bool:
+    def _check_key(self) -> bool:
         """Check the response to the first request; return whether there is more to see."""
         first = self.found.reply("size 30")
         if first.raw is None:
             self._add("connection", "response", "failed", first.failure)
             return False
-        self._clock(first)
+        self._check_clock(first)
         if first.status in (401, 403):
             self._add("connection", "key", "failed", f"refused with {first.outcome}")
             return False
@@ -222,7 +222,7 @@ class _Analysis:
             self._add("connection", "key", "failed", f"the first list has {first.outcome}{content}, and no rows")
         return True
 
-    def _clock(self, first: Reply) -> None:
+    def _check_clock(self, first: Reply) -> None:
         assert first.raw is not None
         try:
             date = parsedate_to_datetime(first.raw.headers.get("Date", ""))
@@ -239,13 +239,13 @@ class _Analysis:
 
     # Lists.
 
-    def _lists(self) -> None:
-        self._list_key()
-        self._pagination()
-        self._page_sizes()
-        self._beyond_end()
-        self._order()
-        self._ties()
+    def _check_lists(self) -> None:
+        self._check_list_key()
+        self._check_pagination()
+        self._check_page_sizes()
+        self._check_beyond_end()
+        self._check_order()
+        self._check_ties()
 
     def _pages(self) -> Iterator[Reply]:
         """Yield the successful pages of sessions."""
@@ -253,21 +253,21 @@ class _Analysis:
             if purpose.startswith(("size ", "repeat ")) and reply.succeeded:
                 yield reply
 
-    def _list_key(self) -> None:
+    def _check_list_key(self) -> None:
         places = [place for reply in self._pages() if (place := find_rows(reply.document, SESSIONS.items)) is not None]
         if not places:
-            self._miss("list_key", "lists", "list key", "no page has rows", status="failed")
+            self._note_missing("list_key", "lists", "list key", "no page has rows", status="failed")
         elif places[0][0] in ("documented", "results", "data"):
             self._observe("list_key", places[0][0], "lists", "list key")
         else:
-            self._miss("list_key", "lists", "list key", f"the rows are at {places[0][0]}", status="differs")
+            self._note_missing("list_key", "lists", "list key", f"the rows are at {places[0][0]}", status="differs")
 
-    def _pagination(self) -> None:
+    def _check_pagination(self) -> None:
         documents = [members_of(reply.document) for reply in self._pages()]
         documents = [document for document in documents if document]
         if not documents:
-            self._miss("pagination", "lists", "pagination", "no page was an object")
-            self._miss("pagination_names", "lists", "pagination names", "no page was an object")
+            self._note_missing("pagination", "lists", "pagination", "no page was an object")
+            self._note_missing("pagination_names", "lists", "pagination names", "no page was an object")
             return
         values = [document.get("pagination", MISSING) for document in documents]
         value = values[0]
@@ -275,7 +275,7 @@ class _Analysis:
         if value is MISSING or value is None:
             form = "absent" if value is MISSING else "null"
             self._observe("pagination", form, "lists", "pagination")
-            self._miss("pagination_names", "lists", "pagination names", f"it is {form}")
+            self._note_missing("pagination_names", "lists", "pagination names", f"it is {form}")
             return
         known = {name for names in PAGINATION_ROLES.values() for name in names}
         shown = [name for name in members if name in known or _has_pagination_words(name)]
@@ -283,7 +283,7 @@ class _Analysis:
         detail = ", ".join(shown) + (f" and {more} more" if more else "")
         numbers = [members[name] for name in members if name in known]
         if not numbers:
-            self._miss("pagination", "lists", "pagination", "it has no known number", status="differs")
+            self._note_missing("pagination", "lists", "pagination", "it has no known number", status="differs")
         elif any(isinstance(number, str) for number in numbers):
             self._observe("pagination", "strings", "lists", "pagination", "numbers as strings")
         elif read_role(documents[0], "count") is None or read_role(documents[0], "last_page") is None:
@@ -292,11 +292,11 @@ class _Analysis:
             self._observe("pagination", "object", "lists", "pagination", "four numbers")
         spelling = next((spelling for spelling, marks in _SPELLINGS.items() if marks & members.keys()), None)
         if spelling is None:
-            self._miss("pagination_names", "lists", "pagination names", detail or "it has no members")
+            self._note_missing("pagination_names", "lists", "pagination names", detail or "it has no members")
         else:
             self._observe("pagination_names", spelling, "lists", "pagination names", detail)
 
-    def _page_sizes(self) -> None:
+    def _check_page_sizes(self) -> None:
         replies = {size: self.found.reply(f"size {size}") for size in PAGE_SIZES}
         rows = {size: len(rows_of(reply)) for size, reply in replies.items() if reply.succeeded}
         stated = {size: read_role(replies[size].document, "page_size") for size in rows}
@@ -304,20 +304,22 @@ class _Analysis:
         refused = [size for size in PAGE_SIZES if 400 <= (replies[size].status or 0) < 500]
         name = "largest page"
         if effective.get(1, 0) > 1:
-            self._miss("page_size_limit", "lists", name, f"page_size is ignored: {effective[1]} rows a page")
+            self._note_missing("page_size_limit", "lists", name, f"page_size is ignored: {effective[1]} rows a page")
             self._observe("page_size_handling", "ignore", "lists", "page size", "ignored")
         elif refused and rows and max(rows) < min(refused):
-            self._limit(max(rows), f"{max(rows)} rows; {min(refused)} are refused")
+            self._note_page_limit(max(rows), f"{max(rows)} rows; {min(refused)} are refused")
             self._observe("page_size_handling", "reject", "lists", "page size", "larger ones are refused")
         elif max(PAGE_SIZES) in rows and self._is_reduced(effective, stated):
-            self._limit(effective[max(PAGE_SIZES)], f"{effective[max(PAGE_SIZES)]} rows; more are reduced to it")
+            self._note_page_limit(
+                effective[max(PAGE_SIZES)], f"{effective[max(PAGE_SIZES)]} rows; more are reduced to it"
+            )
             self._observe("page_size_handling", "clamp", "lists", "page size", "larger ones are reduced")
         elif effective.get(max(PAGE_SIZES)) == max(PAGE_SIZES):
             self._observe("page_size_limit", None, "lists", name, f"at least {max(PAGE_SIZES)} rows")
-            self._miss("page_size_handling", "lists", "page size", "no size was too large")
+            self._note_missing("page_size_handling", "lists", "page size", "no size was too large")
         else:
-            self._miss("page_size_limit", "lists", name, "there are too few rows to see it")
-            self._miss("page_size_handling", "lists", "page size", "there are too few rows to see it")
+            self._note_missing("page_size_limit", "lists", name, "there are too few rows to see it")
+            self._note_missing("page_size_handling", "lists", "page size", "there are too few rows to see it")
 
     def _is_reduced(self, effective: Mapping[int, int], stated: Mapping[int, int | None]) -> bool:
         """Whether the largest page has less rows than requested, although there are more."""
@@ -326,13 +328,13 @@ class _Analysis:
             return False
         return stated[largest] is not None or bool(rows_of(self.found.reply("second page")))
 
-    def _limit(self, limit: int, detail: str) -> None:
+    def _note_page_limit(self, limit: int, detail: str) -> None:
         if limit in _LIMITS:
             self._observe("page_size_limit", limit, "lists", "largest page", detail)
         else:
-            self._miss("page_size_limit", "lists", "largest page", detail, status="differs")
+            self._note_missing("page_size_limit", "lists", "largest page", detail, status="differs")
 
-    def _beyond_end(self) -> None:
+    def _check_beyond_end(self) -> None:
         reply = self.found.reply("beyond")
         if reply.succeeded and find_rows(reply.document, SESSIONS.items) is not None and not rows_of(reply):
             self._observe("page_beyond_end", "empty", "lists", "page beyond the end")
@@ -341,44 +343,44 @@ class _Analysis:
             self._observe("page_beyond_end", value, "lists", "page beyond the end")
         else:
             detail = "it has rows" if reply.succeeded else reply.outcome
-            self._miss("page_beyond_end", "lists", "page beyond the end", detail)
+            self._note_missing("page_beyond_end", "lists", "page beyond the end", detail)
 
-    def _order(self) -> None:
-        times = [time for row in self._sessions() if (time := parse_time(row.get("created_at"))) is not None]
+    def _check_order(self) -> None:
+        times = [time for row in self._check_sessions() if (time := parse_time(row.get("created_at"))) is not None]
         falls = sum(later < earlier for earlier, later in pairwise(times))
         rises = sum(later > earlier for earlier, later in pairwise(times))
         if falls and rises:
-            self._miss("sort_order", "lists", "order", "not sorted by created_at", status="differs")
+            self._note_missing("sort_order", "lists", "order", "not sorted by created_at", status="differs")
         elif falls or rises:
             self._observe("sort_order", "newest_first" if falls else "oldest_first", "lists", "order")
         else:
-            self._miss("sort_order", "lists", "order", "there are no two times to compare")
+            self._note_missing("sort_order", "lists", "order", "there are no two times to compare")
 
-    def _ties(self) -> None:
+    def _check_ties(self) -> None:
         orders = [tied_ids(rows_of(reply)) for reply in self._pages()]
         if not any(orders):
-            self._miss("ties", "lists", "ties", "no two rows have the same created_at")
+            self._note_missing("ties", "lists", "ties", "no two rows have the same created_at")
             return
         is_stable = all(_have_same_order(one, other) for one, other in pairwise(orders))
         self._observe("ties", "stable" if is_stable else "random", "lists", "ties")
 
-    def _sessions(self) -> list[dict[str, Any]]:
+    def _check_sessions(self) -> list[dict[str, Any]]:
         """Return the rows of one page of sessions, the largest."""
         pages = [rows_of(reply) for reply in self._pages()]
         return max(pages, key=len) if pages else []
 
     # Rows.
 
-    def _rows(self) -> None:
-        self._fields()
-        self._ids()
-        self._amounts()
-        self._times()
-        self._null_members()
-        self._statuses()
+    def _check_rows(self) -> None:
+        self._check_fields()
+        self._check_ids()
+        self._check_amounts()
+        self._check_times()
+        self._check_null_members()
+        self._check_statuses()
 
-    def _fields(self) -> None:
-        samples: dict[str, list[dict[str, Any]]] = {SESSIONS.name: self._sessions()}
+    def _check_fields(self) -> None:
+        samples: dict[str, list[dict[str, Any]]] = {SESSIONS.name: self._check_sessions()}
         for name, reply in self.found.replies.items():
             if name in MODELS:
                 samples[name] = self._read_objects(name, reply)
@@ -414,14 +416,14 @@ class _Analysis:
         self._add("rows", name, "ok" if is_readable else "failed", detail)
         return rows
 
-    def _ids(self) -> None:
-        kinds: set[type[Any]] = {type(row[SESSION_ID]) for row in self._sessions() if SESSION_ID in row}
+    def _check_ids(self) -> None:
+        kinds: set[type[Any]] = {type(row[SESSION_ID]) for row in self._check_sessions() if SESSION_ID in row}
         if kinds in ({str}, {int}):
             self._observe("ids", "strings" if kinds == {str} else "integers", "rows", "ids")
         else:
-            self._miss("ids", "rows", "ids", "there are none" if not kinds else "of several types")
+            self._note_missing("ids", "rows", "ids", "there are none" if not kinds else "of several types")
 
-    def _amounts(self) -> None:
+    def _check_amounts(self) -> None:
         seen: Counter[tuple[str, str]] = Counter()
         for field in self.fields:
             declared = declared_types(field.endpoint).get(field.name, "")
@@ -431,7 +433,7 @@ class _Analysis:
             {key: number for key, number in seen.items() if key[1] in ("integer", "double", "decimal string")}
         )
         if not seen:
-            self._miss("amounts", "rows", "amounts", "there are none")
+            self._note_missing("amounts", "rows", "amounts", "there are none")
         elif any(kind == "decimal string" for _, kind in seen):
             self._observe("amounts", "decimal_string", "rows", "amounts")
         elif seen["integer", "double"]:
@@ -439,46 +441,50 @@ class _Analysis:
         elif seen["double", "integer"]:
             self._observe("amounts", "integer", "rows", "amounts", "whole ones as integers")
         elif seen["double", "double"] and not self._has_whole_double():
-            self._miss("amounts", "rows", "amounts", "as documented, but no double is whole, which could be an integer")
+            self._note_missing(
+                "amounts", "rows", "amounts", "as documented, but no double is whole, which could be an integer"
+            )
         else:
             self._observe("amounts", "documented", "rows", "amounts")
 
     def _has_whole_double(self) -> bool:
         names = [name for name, kind in declared_types(SESSIONS.name).items() if kind == "double"]
-        values = [row.get(name) for row in self._sessions() for name in names]
+        values = [row.get(name) for row in self._check_sessions() for name in names]
         return any(isinstance(value, float) and value.is_integer() for value in values)
 
-    def _times(self) -> None:
+    def _check_times(self) -> None:
         forms = Counter[str]()
         for field in filter(lambda field: field.is_known, self.fields):
             forms.update({kind[5:]: number for kind, number in field.types.items() if kind.startswith("time ")})
         known = [form for form in forms if form in TIME_FORMS]
         if not known:
-            self._miss("times", "rows", "times", "there are none")
+            self._note_missing("times", "rows", "times", "there are none")
         elif len(forms) == 1:
             self._observe("times", known[0], "rows", "times")
         else:
-            self._miss("times", "rows", "times", f"of several forms: {', '.join(sorted(forms))}", status="differs")
+            self._note_missing(
+                "times", "rows", "times", f"of several forms: {', '.join(sorted(forms))}", status="differs"
+            )
 
-    def _null_members(self) -> None:
-        rows = self._sessions()
+    def _check_null_members(self) -> None:
+        rows = self._check_sessions()
         names = declared_types(SESSIONS.name)
         nulls = sum(row.get(name, MISSING) is None for row in rows for name in names)
         absent = sum(name not in row for row in rows for name in names)
         if nulls or absent:
             self._observe("null_members", "null" if nulls else "absent", "rows", "members without a value")
         else:
-            self._miss("null_members", "rows", "members without a value", "all members have values")
+            self._note_missing("null_members", "rows", "members without a value", "all members have values")
 
-    def _statuses(self) -> None:
+    def _check_statuses(self) -> None:
         values = [
             (value, documented)
             for name, documented in STATUSES.items()
-            for row in (self._sessions() if name == SESSIONS.name else rows_of(self.found.reply(name)))
+            for row in (self._check_sessions() if name == SESSIONS.name else rows_of(self.found.reply(name)))
             if isinstance(value := row.get("status"), str)
         ]
         if not values:
-            self._miss("statuses", "rows", "statuses", "there are none")
+            self._note_missing("statuses", "rows", "statuses", "there are none")
         elif any(value not in documented and value.lower() not in documented for value, documented in values):
             self._observe("statuses", "unknown", "rows", "statuses", "some are not documented")
         elif any(value not in documented and value.isupper() for value, documented in values):
@@ -490,22 +496,24 @@ class _Analysis:
 
     # Errors.
 
-    def _errors(self) -> None:
-        self._key_refusal()
+    def _check_errors(self) -> None:
+        self._check_key_refusal()
         replies = [
             self.found.reply(purpose) for purpose in ("invalid query", "unknown id", "unknown path", "wrong method")
         ]
         errors = [reply for reply in replies if reply.status is not None and 400 <= reply.status < 500]
         shape = next((shape for reply in errors if (shape := shape_of(reply)) in ERROR_SHAPES), None)
         if shape is None:
-            self._miss("error_body", "errors", "error body", "of another form" if errors else "no error was seen")
+            self._note_missing(
+                "error_body", "errors", "error body", "of another form" if errors else "no error was seen"
+            )
         else:
             self._observe("error_body", shape, "errors", "error body")
         cases = [case for reply in errors if (case := case_of(code_of(reply.document))) is not None]
         if cases:
             self._observe("error_case", cases[0], "errors", "error codes")
         else:
-            self._miss("error_case", "errors", "error codes", "no error has a code")
+            self._note_missing("error_case", "errors", "error codes", "no error has a code")
         for purpose, expected in (
             ("invalid query", 400),
             ("unknown id", 404),
@@ -516,18 +524,18 @@ class _Analysis:
             status: CheckStatus = "ok" if reply.status == expected else "differs" if reply.raw else "failed"
             self._add("errors", purpose, status, describe_error(reply))
 
-    def _key_refusal(self) -> None:
+    def _check_key_refusal(self) -> None:
         reply = self.found.reply("wrong key")
         if reply.raw is None:
-            self._miss("key_refusal_status", "errors", "wrong key", reply.failure, status="failed")
-            self._miss("key_refusal_body", "errors", "body for a wrong key", reply.failure)
+            self._note_missing("key_refusal_status", "errors", "wrong key", reply.failure, status="failed")
+            self._note_missing("key_refusal_body", "errors", "body for a wrong key", reply.failure)
             return
         if reply.status in (401, 403, 400):
             self._observe("key_refusal_status", reply.status, "errors", "wrong key", describe_error(reply))
         else:
             detail = f"not refused: {reply.outcome}" if reply.succeeded else reply.outcome
-            self._miss("key_refusal_status", "errors", "wrong key", detail, status="differs")
-            self._miss("key_refusal_body", "errors", "body for a wrong key", detail)
+            self._note_missing("key_refusal_status", "errors", "wrong key", detail, status="differs")
+            self._note_missing("key_refusal_body", "errors", "body for a wrong key", detail)
             return
         shape = shape_of(reply)
         body = shape if shape in ("detail", "html", "empty") else "error"
@@ -535,9 +543,9 @@ class _Analysis:
 
     # Headers.
 
-    def _headers(self) -> None:
+    def _check_headers(self) -> None:
         replies = [reply for reply in self.found.replies.values() if reply.raw is not None]
-        self._content_type(replies)
+        self._check_content_type(replies)
         marked = any(reply.raw is not None and reply.raw.body.startswith(BYTE_ORDER_MARK) for reply in replies)
         self._observe("byte_order_mark", marked, "headers", "byte order mark", "yes" if marked else "none")
         post = self.found.reply(endpoints.GET_CATALOG_ITEM.name)
@@ -546,23 +554,25 @@ class _Analysis:
             self._observe("success_status", post.status, "headers", name, f"{post.outcome}, of one that reads")
         else:
             detail = "the catalog has no item to read" if post.raw is None else post.outcome
-            self._miss("success_status", "headers", name, detail)
+            self._note_missing("success_status", "headers", name, detail)
         for name, wanted in (("request id", _REQUEST_ID_HEADERS), ("rate limit", _RATE_LIMIT_HEADERS)):
             seen = [header for header in wanted if any(reply.raw and header in reply.raw.headers for reply in replies)]
             self._add("headers", name, "differs" if seen and name == "rate limit" else "ok", ", ".join(seen) or "none")
-        self._retry_after()
+        self._check_retry_after()
         times = sorted(reply.seconds * 1000 for reply in replies)
         detail = f"median {statistics.median(times):.0f} ms, longest {times[-1]:.0f} ms of {len(times)}"
         self._add("headers", "latency", "ok", detail)
 
-    def _content_type(self, replies: Sequence[Reply]) -> None:
+    def _check_content_type(self, replies: Sequence[Reply]) -> None:
         types = Counter(
             content_type_of(reply) for reply in replies if reply.succeeded and reply.document is not MISSING
         )
         problem = any(content_type_of(reply) == "application/problem+json" for reply in replies if not reply.succeeded)
         usual = next((kind for kind in types if kind in _CONTENT_TYPES), None)
         if usual is None:
-            self._miss("content_type", "headers", "content type", "not one of JSON's" if types else "there is no JSON")
+            self._note_missing(
+                "content_type", "headers", "content type", "not one of JSON's" if types else "there is no JSON"
+            )
         elif problem:
             self._observe(
                 "content_type", "application/problem+json", "headers", "content type", "of errors: problem+json"
@@ -570,10 +580,10 @@ class _Analysis:
         else:
             self._observe("content_type", usual, "headers", "content type", usual)
 
-    def _retry_after(self) -> None:
+    def _check_retry_after(self) -> None:
         reply = self.found.limited
         if reply is None or reply.raw is None:
-            self._miss("retry_after", "headers", "retry after", "no request was limited (429)")
+            self._note_missing("retry_after", "headers", "retry after", "no request was limited (429)")
             return
         headers = reply.raw.headers
         value = headers.get("Retry-After")

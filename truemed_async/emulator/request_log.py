@@ -19,7 +19,7 @@ _SECRET_HEADERS = frozenset({API_KEY_HEADER, "authorization", "cookie"})
 _MAX_RESPONSE_BODIES = 200
 
 
-def _redacted(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def _redact(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple((name, "REDACTED" if name.lower() in _SECRET_HEADERS else value) for name, value in headers)
 
 
@@ -39,7 +39,7 @@ class LoggedRequest:
     method: str
     path: str = attrs.field(repr=False)
     query: str = attrs.field(repr=False)
-    headers: tuple[tuple[str, str], ...] = attrs.field(repr=False, converter=_redacted)
+    headers: tuple[tuple[str, str], ...] = attrs.field(repr=False, converter=_redact)
     route: str | None
     authenticated: bool
     body: bytes = attrs.field(default=b"", repr=False)
@@ -111,7 +111,7 @@ class RequestLog:
         with self._lock:
             return tuple(islice(reversed(self._requests), number))
 
-    def numbered(self, number: int) -> LoggedRequest:
+    def get(self, number: int) -> LoggedRequest:
         """Return the request with this ``number``; KeyError if it is not stored."""
         with self._lock:
             index = number - self._requests[0].number if self._requests else -1

@@ -161,7 +161,7 @@ def seed_merchant(*, payment_sessions: int, payment_tokens: int, catalog_items: 
     tokens = tuple(_token(draw, index) for index in range(payment_tokens))
     sessions = tuple(_payment_session(draw, index, tokens) for index in range(payment_sessions))
     entries = [entry for session in sessions for entry in _transactions(draw, session)]
-    payouts, transactions = _paid_out(draw, entries)
+    payouts, transactions = _pay_out(draw, entries)
     return Merchant(items, tokens, sessions, transactions, payouts)
 
 
@@ -311,7 +311,7 @@ def _transactions(draw: random.Random, session: EmulatedPaymentSession) -> list[
     ]
 
 
-def _paid_out(
+def _pay_out(
     draw: random.Random, entries: list[EmulatedTransaction]
 ) -> tuple[tuple[EmulatedPayout, ...], tuple[EmulatedTransaction, ...]]:
     def arrival(entry: EmulatedTransaction) -> datetime:

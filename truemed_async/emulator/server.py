@@ -178,7 +178,7 @@ class Emulator:
     def url(self) -> str:
         """The base URL on this machine, without a slash at its end; RuntimeError before there is a port."""
         host = dict(_WILDCARDS).get(self._host, self._host)
-        return f"{'http' if self._tls is None else 'https'}://{_bracketed(host)}:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://{_bracket_ipv6(host)}:{self.port}"
 
     async def start(self) -> None:
         """Serve in the running loop; RuntimeError if it is already serving."""
@@ -188,7 +188,9 @@ class Emulator:
         self._port = self._listener.port
         self._senders = [Sender(channel.webhooks, self.clock) for channel in self.sales_channels.values()]
         self._timekeeper = Timekeeper(self.clock, [channel.state for channel in self.sales_channels.values()])
-        own = {f"{name}:{self._port}" for name in (DEFAULT_HOST, "localhost", "[::1]", _bracketed(self._host).lower())}
+        own = {
+            f"{name}:{self._port}" for name in (DEFAULT_HOST, "localhost", "[::1]", _bracket_ipv6(self._host).lower())
+        }
         self._app.hosts = self._allowed_hosts | own
 
     async def stop(self) -> None:
@@ -277,6 +279,6 @@ class _Thread:
         await self._emulator.stop()
 
 
-def _bracketed(host: str) -> str:
+def _bracket_ipv6(host: str) -> str:
     """Return a host as it is in a URL."""
     return f"[{host}]" if ":" in host else host

@@ -52,26 +52,26 @@ class CatalogEligibility(OpenEnum):
     @property
     def is_eligible(self) -> bool:
         """Whether the item may be paid for with HSA/FSA money, with or without a Letter."""
-        return self.requires_lmn or self._means(
+        return self.requires_lmn or self._equals_any(
             CatalogEligibility.ELIGIBLE, CatalogEligibility.HSA_FSA_ELIGIBLE, CatalogEligibility.PRE_APPROVED
         )
 
     @property
     def requires_lmn(self) -> bool:
         """Whether the item is eligible only with a Letter of Medical Necessity."""
-        return self._means(CatalogEligibility.ELIGIBLE_WITH_LMN, CatalogEligibility.APPROVED_WITH_LMN)
+        return self._equals_any(CatalogEligibility.ELIGIBLE_WITH_LMN, CatalogEligibility.APPROVED_WITH_LMN)
 
     @property
     def is_ineligible(self) -> bool:
         """Whether Truemed rejected the item."""
-        return self._means(CatalogEligibility.INELIGIBLE, CatalogEligibility.NOT_ELIGIBLE)
+        return self._equals_any(CatalogEligibility.INELIGIBLE, CatalogEligibility.NOT_ELIGIBLE)
 
     @property
     def is_pending(self) -> bool:
         """Whether the item awaits its review. In newer responses ``CatalogItem.eligibility`` is then ``None``."""
-        return self._means(CatalogEligibility.PENDING)
+        return self._equals_any(CatalogEligibility.PENDING)
 
-    def _means(self, *spellings: CatalogEligibility) -> bool:
+    def _equals_any(self, *spellings: CatalogEligibility) -> bool:
         return _WORD_SEPARATORS.sub("_", self._value_.casefold()).strip("_") in spellings
 
 
@@ -120,10 +120,10 @@ class CatalogItem(Model):
         def adapted(data: Any, kind: Any) -> Any:
             if data.__class__ is dict and "sku" not in data and "object" in data:
                 try:
-                    return structure(_renamed(data["object"]), kind)
+                    return structure(_normalize_item(data["object"]), kind)
                 except StructureError as mismatch:
                     raise mismatch.with_prefix("object")  # noqa: B904  # the same exception, a step further out
-            return structure(_renamed(data), kind)
+            return structure(_normalize_item(data), kind)
 
         return adapted
 
@@ -176,7 +176,7 @@ class CheckoutMethod(Model):
         return None if self.checkout_method is None else self.checkout_method.casefold() == "truemed"
 
 
-def _renamed(data: Any) -> Any:
+def _normalize_item(data: Any) -> Any:
     if data.__class__ is dict:
         if "eligibility" not in data and "eligibility_status" in data:
             data = {**data, "eligibility": data["eligibility_status"]}

@@ -272,7 +272,7 @@ class Refundable:
     def of(cls, session: PaymentSession) -> Self:
         """Return what can still be refunded of a session."""
         captured = session.capture_amount if session.may_fulfill else 0
-        refunded = _refunded(session, captured)
+        refunded = _sum_refunds(session, captured)
         lines = tuple(
             RefundableLine(
                 item_id=item.item_id,
@@ -301,7 +301,7 @@ class Refundable:
         )
 
 
-def _refunded(session: PaymentSession, captured: int | None) -> int | None:
+def _sum_refunds(session: PaymentSession, captured: int | None) -> int | None:
     """Return the sum of the refunds so far, if the response tells it."""
     if session.refund_amount is not None:
         return session.refund_amount

@@ -263,7 +263,7 @@ class _StreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 
     def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802  # a name of PySpark
         """Let a query that ends by itself end with the present, after the batch that an earlier run left unfinished."""
-        self._last = self._present()
+        self._last = self._present_moment()
 
     def initialOffset(self) -> dict[str, str]:  # noqa: N802  # a name of PySpark
         """Return the first day."""
@@ -272,9 +272,9 @@ class _StreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
     def latestOffset(self, start: dict[str, str], limit: ReadLimit) -> dict[str, str]:  # noqa: N802  # a name of PySpark
         """Return the present, less the delay; a time is never before that of the last batch."""
         del limit
-        return {"until": max(self._last or self._present(), start["until"])}
+        return {"until": max(self._last or self._present_moment(), start["until"])}
 
-    def _present(self) -> str:
+    def _present_moment(self) -> str:
         return (datetime.now(UTC) - self._options.delay).isoformat()
 
     def partitions(self, start: dict[str, str], end: dict[str, str]) -> Sequence[InputPartition]:

@@ -50,28 +50,28 @@ def _compress(pieces: Pieces) -> Iterator[bytes]:
 def _gzip(pieces: Pieces) -> Iterator[bytes]:
     size = checksum = 0
 
-    def measured() -> Iterator[bytes]:
+    def count_bytes() -> Iterator[bytes]:
         nonlocal size, checksum
         for piece in pieces:
             size, checksum = size + len(piece), zlib.crc32(piece, checksum)
             yield piece
 
     yield b"\x1f\x8b\x08\0\0\0\0\0\x02\xff"
-    yield from _compress(measured())
+    yield from _compress(count_bytes())
     yield struct.pack("<II", checksum, size % 2**32)
 
 
 def _deflate(pieces: Pieces) -> Iterator[bytes]:
     checksum = 1
 
-    def measured() -> Iterator[bytes]:
+    def count_bytes() -> Iterator[bytes]:
         nonlocal checksum
         for piece in pieces:
             checksum = zlib.adler32(piece, checksum)
             yield piece
 
     yield b"\x78\xda"
-    yield from _compress(measured())
+    yield from _compress(count_bytes())
     yield struct.pack(">I", checksum)
 
 

@@ -21,7 +21,7 @@ _CHUNKED = "Transfer-Encoding: chunked"
 Fraction = Annotated[float, Bound(">=", 0), Bound("<", 1)]
 
 
-def _incomplete(content: bytes, *, end: End = "close", delay: float = 0) -> RawResponse:
+def _raw_response(content: bytes, *, end: End = "close", delay: float = 0) -> RawResponse:
     return RawResponse([content], delay=delay, end=end)
 
 
@@ -33,7 +33,7 @@ def _cut(body: bytes, fraction: float) -> bytes:
     return body[: int(len(body) * fraction)]
 
 
-def _announced(response: web.Response, fraction: float) -> bytes:
+def _encode_cut_response(response: web.Response, fraction: float) -> bytes:
     body = body_of(response)
     return encode_head(response, f"Content-Length: {len(body)}") + _cut(body, fraction)
 
@@ -41,20 +41,20 @@ def _announced(response: web.Response, fraction: float) -> bytes:
 @fault("after")
 def partial_status_line(response: web.Response) -> RawResponse:
     """The connection is closed within the status line."""
-    return _incomplete(encode_head(response)[: len("HTTP/1.1 20")])
+    return _raw_response(encode_head(response)[: len("HTTP/1.1 20")])
 
 
 @fault("after")
 def partial_headers(response: web.Response) -> RawResponse:
     """The connection is closed within the headers."""
-    return _incomplete(encode_head(response, "Content-Length: ").rstrip())
+    return _raw_response(encode_head(response, "Content-Length: ").rstrip())
 
 
 @fault("after")
 def garbage_then_close(random: Random, *, size: Count = 64) -> RawResponse:
     """``size`` bytes that are not HTTP, then the connection is closed."""
     # No status line starts with a zero byte, so the random bytes are never valid HTTP.
-    return _incomplete(b"\0" + random.randbytes(size - 1))
+    return _raw_response(b"\0" + random.randbytes(size - 1))
 
 
 @fault("after")
@@ -62,19 +62,19 @@ def malformed_chunk(response: web.Response) -> RawResponse:
     """A chunked body whose second chunk has no valid size."""
     body = body_of(response)
     start = encode_head(response, _CHUNKED) + encode_chunk(body[:5])
-    return _incomplete(start + b"XYZ\r\n" + body[5:] + b"\r\n0\r\n\r\n")
+    return _raw_response(start + b"XYZ\r\n" + body[5:] + b"\r\n0\r\n\r\n")
 
 
 @fault("after")
 def truncate_body(response: web.Response, *, fraction: Fraction = 0.5) -> RawResponse:
     """The connection is closed after this ``fraction`` of the body that Content-Length announces."""
-    return _incomplete(_announced(response, fraction))
+    return _raw_response(_encode_cut_response(response, fraction))
 
 
 @fault("after")
 def truncate_chunked(response: web.Response, *, fraction: Fraction = 0.5) -> RawResponse:
     """The connection is closed after this ``fraction`` of a chunked body, between two chunks."""
-    return _incomplete(encode_head(response, _CHUNKED) + encode_chunk(_cut(body_of(response), fraction)))
+    return _raw_response(encode_head(response, _CHUNKED) + encode_chunk(_cut(body_of(response), fraction)))
 
 
 @fault("after")
@@ -88,14 +88,14 @@ def truncate_gzip_clean(response: web.Response, *, fraction: Fraction = 0.5) -> 
 @fault("after")
 def truncate_close_delimited(response: web.Response, *, fraction: Fraction = 0.5) -> RawResponse:
     """The body ends with the connection after this ``fraction``; HTTP cannot detect that it is incomplete."""
-    return _incomplete(encode_head(response, "Connection: close") + _cut(body_of(response), fraction))
+    return _raw_response(encode_head(response, "Connection: close") + _cut(body_of(response), fraction))
 
 
 @fault("after")
 def reset_in_body(response: web.Response, *, fraction: Fraction = 0.5) -> RawResponse:
     """The connection is reset (RST) after this ``fraction`` of the body that Content-Length announces."""
     # Without the delay the reset could overtake the bytes before it.
-    return _incomplete(_announced(response, fraction), end="reset", delay=0.05)
+    return _raw_response(_encode_cut_response(response, fraction), end="reset", delay=0.05)
 
 
 @fault("after")
@@ -140,4 +140,4 @@ def informational_flood(response: web.Response, *, count: Count = 10_000) -> Raw
 @fault("after")
 def unexpected_101() -> RawResponse:
     """A 101 response, although the client asked for no upgrade."""
-    return _incomplete(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    return _raw_response(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")

@@ -251,7 +251,7 @@ def request_view(context: EmulatorContext, number: str) -> View:
     """Return the page of a request; KeyError if it is not stored."""
     if not (number.isdecimal() and len(number) < 16):
         raise KeyError(number)
-    request, now = context.requests.numbered(int(number)), context.state.clock.now()
+    request, now = context.requests.get(int(number)), context.state.clock.now()
     budget = PageBudget(_BODY_BYTES, context.api_key)
     changes = [
         {

@@ -71,8 +71,8 @@ def _adjustments(session: EmulatedPaymentSession) -> Mapping[str, int]:
     """Return the discounts, then the charges: those of the order by their names, those of its lines in one sum."""
     order = session.amount_details or {}
     lines = [item.amount_details or {} for item in session.order_items]
-    discounts = _named(order, "discounts_details", "total_discounts", _DISCOUNTS)
-    charges = _named(order, "additional_charges_details", "total_additional_charges", _CHARGES)
+    discounts = _list_adjustments(order, "discounts_details", "total_discounts", _DISCOUNTS)
+    charges = _list_adjustments(order, "additional_charges_details", "total_additional_charges", _CHARGES)
     discounts += [(_DISCOUNTS, abs(line.get("total_discounts", 0))) for line in lines]
     charges += [(_CHARGES, line.get("total_additional_charges", 0)) for line in lines]
     summed = _sum_by_name((name, -abs(amount)) for name, amount in discounts) | _sum_by_name(charges)
@@ -86,7 +86,7 @@ def _sum_by_name(amounts: Iterable[tuple[str, int]]) -> dict[str, int]:
     return sums
 
 
-def _named(details: Mapping[str, Any], members: str, total: str, name: str) -> list[tuple[str, int]]:
+def _list_adjustments(details: Mapping[str, Any], members: str, total: str, name: str) -> list[tuple[str, int]]:
     """Return the members by their names if they have names and amounts that make up the total, otherwise the total.
 
     Truemed does not document the fields of a member: ``name`` and ``amount`` are assumptions.

@@ -36,7 +36,7 @@ def survey(state: State, request: Request) -> Render | Redirect:
     provision = state.provision_requests.get(request.params["id"])
     address = hosted_url("", "provision_requests", provision.id)
     if provision.status != "pending":
-        return _provisioned(provision)
+        return _provisioned_page(provision)
     if provision.next_action == "UpdateCard":
         return Redirect(f"{address}/card")
     if request.method != "POST":
@@ -45,7 +45,7 @@ def survey(state: State, request: Request) -> Render | Redirect:
     if problem:
         return _survey(request, address, problem)
     if request.body.get("condition", "") == NO_TREATMENT:
-        return _ineligible(provision.failure_url)
+        return _ineligible_page(provision.failure_url)
     if provision.next_action == "HealthSurvey":
         state.provision_requests.submit(provision.id)
         return _return_to_shop(provision.success_url)
@@ -57,7 +57,7 @@ def card(state: State, request: Request) -> Render | Redirect:
     provision = state.provision_requests.get(request.params["id"])
     action = f"{hosted_url('', 'provision_requests', provision.id)}/card"
     if provision.status != "pending":
-        return _provisioned(provision)
+        return _provisioned_page(provision)
     heading = "Your new card" if provision.updates else "Your card for later orders"
     if request.method != "POST":
         return _card(request, heading, "The card is stored; nothing is charged now.", action)
@@ -81,7 +81,7 @@ def repair(state: State, request: Request) -> Render | Redirect:
         if request.method != "POST" or problem:
             return _survey(request, action, problem)
         if request.body.get("condition", "") == NO_TREATMENT:
-            return _ineligible(None)
+            return _ineligible_page(None)
     else:
         problem = None if request.method != "POST" else validate_card(request, stored=True)
         if request.method != "POST" or problem:
@@ -100,12 +100,12 @@ def _failed_session_url(state: State, token: EmulatedPaymentToken) -> str | None
     return state.payment_sessions.get(id).url(success=True)
 
 
-def _provisioned(provision: ProvisionRequest) -> Render:
+def _provisioned_page(provision: ProvisionRequest) -> Render:
     link = safe_redirect_url(provision.success_url)
     return message_page("Already done", "The payment method is stored.", tone="good", link=link)
 
 
-def _ineligible(failure_url: str | None) -> Render:
+def _ineligible_page(failure_url: str | None) -> Render:
     return message_page(
         "This is not eligible",
         "Orders for general health only cannot be paid with HSA or FSA funds.",

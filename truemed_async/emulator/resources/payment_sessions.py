@@ -341,7 +341,7 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
         """
         ends = now + HOLD_LIFE if session.kind == "authorization" else None
         session = attrs.evolve(session, status="processing", card_entered_on=now, hold_expires_at=ends)
-        return self._approved(session, now) if self.is_pre_approved(session) else session
+        return self._approve(session, now) if self.is_pre_approved(session) else session
 
     @transition("pending")
     def cancel(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
@@ -355,9 +355,9 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
 
         If the session tokenizes, its token is provisioned. If the review outlasted the hold, the session is canceled.
         """
-        return attrs.evolve(session, status="canceled") if session.is_lapsed(now) else self._approved(session, now)
+        return attrs.evolve(session, status="canceled") if session.is_lapsed(now) else self._approve(session, now)
 
-    def _approved(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
+    def _approve(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
         if session.tokenize and session.payment_token is None:
             session = attrs.evolve(session, payment_token=self._tokens.new_id())
         if session.kind == "authorization":

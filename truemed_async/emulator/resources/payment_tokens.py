@@ -208,10 +208,10 @@ def _resolve_failure(token: EmulatedPaymentToken, now: datetime) -> EmulatedPaym
     failure = token.failure_at(now)
     if failure is None:
         raise InvalidTransitionError(f"{token.id} can be charged: there is nothing to resolve")
-    return _recovered(token, failure, now)
+    return _recover(token, failure, now)
 
 
-def _recovered(token: EmulatedPaymentToken, failure: Failure, now: datetime) -> EmulatedPaymentToken:
+def _recover(token: EmulatedPaymentToken, failure: Failure, now: datetime) -> EmulatedPaymentToken:
     chargeable = attrs.evolve(token, failure=None, next_action=None, failed_payment_session_id=None)
     if failure == "RequalificationRequired":
         return attrs.evolve(chargeable, lmn_expires_at=twelve_months_after(now))
@@ -280,7 +280,7 @@ def _update(token: EmulatedPaymentToken, now: datetime, *, request: ProvisionReq
     if request.next_action is None:
         return changed
     failure: Failure = "RequalificationRequired" if request.next_action == "HealthSurvey" else "CardRequired"
-    return _recovered(changed, failure, now)
+    return _recover(changed, failure, now)
 
 
 def _provision(request: ProvisionRequest, now: datetime, *, payment_token: str) -> ProvisionRequest:
