@@ -1,9 +1,8 @@
 """What Truemed publishes about the product catalog: one test per fact.
 
-Pages: references "List Catalog Items" (LIST), "Truemed Checkout Method" (METHOD), "Create Catalog Item" (CREATE),
-"Update Catalog Item" (UPDATE), "Get Catalog Item Details" (DETAIL), "Product Catalog Item Eligibility Updated" (EVENT);
-guides "Product Catalog: Overview" and "Managing Your Catalog" (GUIDE). Undocumented behavior is described in
-docs/truemed-api.md 8 and tested elsewhere.
+Pages: references "List Catalog Items" (LIST) and "Update Catalog Item" (UPDATE). What the guide says of eligibility is
+tested in models/test_catalog_items.py; undocumented behavior is described in docs/truemed-api.md 8, and tested
+elsewhere.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 
 from tests.support.fake_transport import answering
-from truemed_async.models import CatalogEligibility
 
 ITEM: dict[str, Any] = {
     "sku": "A-1",
@@ -70,55 +68,3 @@ async def test_metadata_is_free_text():
 async def test_gtin_may_be_null():
     """UPDATE: "string or null"."""
     assert (await get_item(gtin=None)).gtin is None
-
-
-async def test_item_with_three_fields_is_one():
-    """EVENT: sku, name and created_at are the only fields of the minimal sample."""
-    client, _ = answering({name: ITEM[name] for name in ("sku", "name", "created_at")})
-    assert (await client.catalog_items.get("A-1")).eligibility is None
-
-
-@pytest.mark.parametrize(
-    ("value", "eligible", "letter", "ineligible"),
-    [
-        ("eligible", True, False, False),
-        ("eligible_with_lmn", True, True, False),
-        ("ineligible", False, False, True),
-    ],
-)
-async def test_eligibility_is_one_of_three(value, eligible, letter, ineligible):
-    """GUIDE, newest: eligible, eligible_with_lmn, ineligible."""
-    found = (await get_item(eligibility=value)).eligibility
-    assert (found.is_known, found.is_eligible, found.requires_lmn, found.is_ineligible) == (
-        True, eligible, letter, ineligible,
-    )  # fmt: skip
-
-
-async def test_eligibility_is_null_until_the_review():
-    """GUIDE, newest: null while the item awaits review."""
-    found = await get_item(eligibility=None, reviewed_at=None)
-    assert (found.eligibility, found.is_reviewed) == (None, False)
-
-
-@pytest.mark.parametrize(
-    ("older", "newer"),
-    [("not_eligible", "ineligible"), ("hsa_fsa_eligible", "eligible")],
-    ids=["EVENT, older", "GUIDE, older"],
-)
-def test_older_spellings_have_the_same_meaning(older, newer):
-    """An older page of EVENT and an older table of GUIDE."""
-    one, other = CatalogEligibility(older), CatalogEligibility(newer)
-    assert (one.is_eligible, one.is_ineligible) == (other.is_eligible, other.is_ineligible)
-    assert one.is_known
-
-
-def test_pending_was_a_value_once():
-    """GUIDE, older: the table has "pending"."""
-    assert CatalogEligibility("pending").is_pending
-
-
-async def test_older_guide_calls_the_field_eligibility_status():
-    """GUIDE, older: eligibility_status; newer: eligibility."""
-    older = {name: value for name, value in ITEM.items() if name != "eligibility"}
-    client, _ = answering({**older, "eligibility_status": "eligible"})
-    assert (await client.catalog_items.get("A-1")).eligibility is CatalogEligibility.ELIGIBLE

@@ -20,7 +20,6 @@ from truemed_async import (
     NextBillInfo,
     OrderItem,
     PaymentSessionKind,
-    PaymentSessionStatus,
     PaymentStatusSummary,
     RefundReason,
 )
@@ -167,34 +166,6 @@ async def test_kinds_are_two_and_the_default_is_truemeds():
 
 
 # --- get and list --------------------------------------------------------------------------------------------------
-
-
-def test_statuses_are_eight():
-    """STATUS: the values, `canceled` with one l."""
-    assert set(map(str, PaymentSessionStatus)) == {
-        "pending", "processing", "captured", "rejected", "canceled", "authorized", "authorization_voided",
-        "authorization_expired",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("status", PaymentSessionStatus)
-async def test_order_is_fulfilled_when_it_is_captured_and_not_before(status):
-    """STATUS: fulfill on captured; processing is no payment yet."""
-    assert (await get_session(status=str(status))).may_fulfill is (status == "captured")
-
-
-@pytest.mark.parametrize(
-    "status", ["captured", "rejected", "canceled", "authorization_voided", "authorization_expired"]
-)
-def test_status_is_terminal(status):
-    """STATUS and GUIDE: nothing leads on from these; refunds and disputes change status_summary alone."""
-    assert PaymentSessionStatus(status).is_final
-
-
-@pytest.mark.parametrize("status", ["pending", "processing", "authorized"])
-def test_status_allows_its_transitions(status):
-    """STATUS and GUIDE: the customer, the review, a capture or a void come next."""
-    assert not PaymentSessionStatus(status).is_final
 
 
 @pytest.mark.parametrize("summary", ["Incomplete", "Authorized", "Captured", "Partially Captured", "Refunded"])

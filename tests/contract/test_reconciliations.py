@@ -57,16 +57,6 @@ async def test_rows_stand_under_transactions():
     assert endpoints.LIST_TRANSACTIONS.items == "transactions"
 
 
-@pytest.mark.parametrize(
-    ("word", "property"),
-    [("charge", "is_charge"), ("refund", "is_refund"), ("fee", "is_fee"), ("dispute", "is_dispute")],
-)
-async def test_transaction_is_one_of_four_things(word, property):
-    """GUIDE: charge, refund, Truemed fee, dispute; how they are spelled is not published."""
-    (row,) = await list_transactions({"type": word})
-    assert getattr(row.type, property)
-
-
 async def test_payout_id_is_a_string_or_null():
     """GUIDE: payout_id is null while a transaction is not paid out."""
     assert [row.payout_id for row in await list_transactions({"type": "x", "payout_id": "po_1"}, {"type": "x", "payout_id": None})] == [

@@ -12,6 +12,8 @@ from truemed_async.models._compile import StructureError
 from truemed_async.models._reading import structurer
 
 MEANINGS = ("is_eligible", "requires_lmn", "is_ineligible", "is_pending")
+# Truemed guide, "Managing Your Catalog", which newest lists eligible, eligible_with_lmn and ineligible; older tables of
+# the guide and of the event have pending, not_eligible and hsa_fsa_eligible; the others were seen in exports.
 BY_SPELLING = {
     "eligible": {"is_eligible"},
     "hsa_fsa_eligible": {"is_eligible"},
@@ -76,6 +78,7 @@ def test_item_needs_nothing_but_its_sku():
     ("eligibility", "is_reviewed"), [(None, False), ("pending", False), ("eligible", True), ("ineligible", True)]
 )
 def test_item_is_reviewed_once_it_has_an_eligibility_other_than_pending(eligibility, is_reviewed):
+    """Truemed guide, "Managing Your Catalog": null while the item awaits its review."""
     assert item({"sku": "A-1", "eligibility": eligibility}).is_reviewed == is_reviewed
 
 
@@ -91,6 +94,7 @@ def test_no_envelope_is_opened_twice():
 
 
 def test_older_name_of_the_eligibility_is_read_where_the_newer_is_missing():
+    """Truemed guide, "Managing Your Catalog": older versions call it eligibility_status."""
     assert item({"sku": "A-1", "eligibility_status": "not_eligible"}).eligibility == "not_eligible"
     both = item({"sku": "A-1", "eligibility_status": "not_eligible", "eligibility": None})
     assert both.eligibility is None

@@ -101,7 +101,7 @@ def by_type(table: Mapping[str, list[Any]], fields: Mapping[str, str] = PAGE) ->
 
 
 def test_model_has_exactly_the_fields_of_the_page():
-    """Truemed API reference, "Get Qualification Session Details": 19 fields."""
+    """Truemed API reference, "Get Qualification Session Details": 19 fields, and none that only an update stores."""
     assert len(PAGE) == 19
     assert [field.name for field in attrs.fields(QualificationSession) if field.name != "extra"] == list(PAGE)
 

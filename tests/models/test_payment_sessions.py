@@ -62,6 +62,7 @@ def test_repr_shows_no_personal_data(kind):
     assert "canary" not in shown.lower()
 
 
+# Truemed API reference, "Get Payment Status": the eight values, whether to fulfill the order, and whether it is final.
 STATUSES = {
     "pending": (False, False),
     "processing": (False, False),

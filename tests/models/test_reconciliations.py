@@ -105,6 +105,7 @@ def test_to_dict_returns_the_received_fields():
     assert structurer(Transaction)(data).to_dict() == data
 
 
+# Truemed guide, "Reconciliations": charge, refund, Truemed fee, dispute; how they are spelled is not published.
 KINDS = ("is_charge", "is_refund", "is_fee", "is_dispute")
 
 
