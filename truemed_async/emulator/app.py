@@ -5,6 +5,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -143,7 +144,7 @@ class App:
             context = self._channel_of(request) or self._channel_with(match, path)
             return self._respond(context, request, content, group, match)
         except ApiError as error:
-            return error_response(error)
+            return self._respond_with_error(request, error)
 
     async def _handle_api(
         self, request: web.BaseRequest, connection: Connection, group: Group, match: Match
@@ -198,8 +199,12 @@ class App:
             try:
                 response = self._respond(context, exchange.request, exchange.record.body, group, match)
             except ApiError as error:
-                response = error_response(error)
-            if isinstance(response, web.Response) and isinstance(response.body, bytes):
+                response = self._respond_with_error(exchange.request, error)
+            if (
+                isinstance(response, web.Response)
+                and isinstance(response.body, bytes)
+                and response.content_type == "application/json"
+            ):
                 exchange.handler_body = response.body
         dialects = self._context.dialects
         response = dialects.translate_response(match.route, exchange.request.method, response)
@@ -224,6 +229,14 @@ class App:
             origin=f"{request.scheme}://{request.host}",
         )
         return group.call(match.route, context, received)
+
+    def _respond_with_error(self, request: web.BaseRequest, error: ApiError) -> web.Response:
+        """Return Truemed's error response, or a page to a person who lost the way; programs do not accept HTML."""
+        is_lost = error.status in {401, 404} and request.method == "GET"
+        if is_lost and "text/html" in request.headers.get("Accept", ""):
+            with suppress(ApiError):  # Jinja is not installed
+                return pages.error_page(self._context, error)
+        return error_response(error)
 
     async def _read(self, request: web.BaseRequest, max_bytes: int) -> bytes:
         """Return the body of a request to this emulator, up to so many bytes."""

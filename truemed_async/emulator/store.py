@@ -249,12 +249,14 @@ class Action:
     """A transition that can be triggered by name: the statuses that allow it, none for all, and its parameters.
 
     on_row: whether it is applied to one row, and not to the store as a whole.
+    offered: whether the inspector has a button for a row in such a status, if not always.
     """
 
     name: str
     statuses: tuple[str, ...] = ()
     params: Object = Object()
     on_row: bool = True
+    offered: Callable[[Any], bool] | None = None
 
 
 _S = TypeVar("_S", bound="Store[Any]")
@@ -275,11 +277,13 @@ def transition(
     *statuses: str,
     params: Object = Object(),
     then: Callable[[Any, Any, Any], None] | None = None,
+    offered: Callable[[Any], bool] | None = None,
 ) -> Callable[[Callable[Concatenate[_S, R, datetime, P], R]], Callable[Concatenate[_S, str, P], R]]:
     """Turn a method from a row and the time to the new row into an ``Action`` that takes the row's id.
 
     statuses: those that allow the transition, none for all; else it raises ``InvalidTransitionError``.
     then: called with the old and the new row after the listeners, under the lock.
+    offered: as in ``Action``.
     """
 
     def decorate(step: Callable[Concatenate[_S, R, datetime, P], R]) -> Callable[Concatenate[_S, str, P], R]:
@@ -303,7 +307,7 @@ def transition(
         named = cast("Any", apply)
         named.__signature__ = signature.replace(parameters=[*by_position, *others])
         named.__name__, named.__qualname__, named.__doc__ = step.__name__, step.__qualname__, step.__doc__
-        named.action = attrs.evolve(named.action, name=step.__name__)
+        named.action = attrs.evolve(named.action, name=step.__name__, offered=offered)
         return apply
 
     return decorate

@@ -180,8 +180,12 @@ class TestRows:
         make_authorized(emulator)
         assert buttons(look()) == (["reauthorize"], ["capture", "void", "expire_hold"])
         emulator.state.reset()
-        make_captured(emulator)
-        assert buttons(look()) == (["open_dispute", "close_dispute"], ["refund", "lose_dispute"])
+        id = make_captured(emulator)
+        assert buttons(look()) == (["open_dispute"], ["refund"])
+        emulator.state.payment_sessions.open_dispute(id)
+        assert buttons(look()) == (["close_dispute"], ["refund", "lose_dispute"])
+        emulator.state.payment_sessions.lose_dispute(id)
+        assert buttons(look()) == ([], ["refund"])
 
     def test_summary_is_beside_a_status_that_tells_less(self, emulator, look):
         id = make_captured(emulator)

@@ -221,3 +221,44 @@ def test_missing_jinja_names_the_extra(emulator, shopper, monkeypatch, path):
 def test_api_works_without_jinja(api, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert api.post(CREATE, order()).status == 200
+
+
+LISTING = "/api/v1/qualification_sessions"
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+class TestLostPeople:
+    """A person whose browser opened an address of programs, or a wrong one."""
+
+    @pytest.mark.parametrize(
+        ("path", "status", "heading"),
+        [
+            (LISTING, 401, "This address is for programs"),
+            ("/_emulator/faults", 401, "This address is for programs"),
+            ("/nowhere", 401, "This address is for programs"),
+            ("/_emulator/inspector/nowhere", 404, "Page not found"),
+            (f"{HOSTED}/nothing/qs_1", 404, "Page not found"),
+        ],
+    )
+    def test_page_leads_to_the_inspector(self, shopper, path, status, heading):
+        seen = shopper.get(path, **BROWSER)
+        assert (seen.status, seen.page.heading) == (status, heading)
+        assert "/" in seen.page.links
+
+    def test_fault_of_a_list_does_not_break_the_page(self, emulator, shopper):
+        emulator.faults.add("delete_between_pages")
+        assert shopper.get(LISTING, **BROWSER).status == 401
+
+    @pytest.mark.parametrize("accept", ["*/*", "application/json", ""])
+    def test_programs_get_the_error_of_the_api(self, shopper, accept):
+        seen = shopper.get(LISTING, Accept=accept)
+        assert (seen.status, json.loads(seen.text)["error"]) == (401, "Unauthorized")
+
+    def test_without_jinja_the_error_of_the_api_stays(self, shopper, monkeypatch):
+        monkeypatch.setitem(sys.modules, "jinja2", None)
+        seen = shopper.get(LISTING, **BROWSER)
+        assert (seen.status, json.loads(seen.text)["error"]) == (401, "Unauthorized")
+
+
+def test_emulator_controls_lead_to_the_inspector(shopper, session):
+    assert "/" in shopper.get(f"{session()}/card").page.links

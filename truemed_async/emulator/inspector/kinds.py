@@ -153,7 +153,7 @@ def find_reference(context: EmulatorContext, name: str, value: object) -> str:
 
 
 def buttons_of(context: EmulatorContext, kind: Kind, row: Row) -> list[Button]:
-    """Return the transitions that the status of a row allows; none if its id is in no link."""
+    """Return the transitions that a row allows; none if its id is in no link."""
     path = kind.object_path(row.id)
     return [
         Button(
@@ -163,7 +163,10 @@ def buttons_of(context: EmulatorContext, kind: Kind, row: Row) -> list[Button]:
             href=f"{path}/{action.name}" if action.name in DESTRUCTIVE or action.params.properties else "",
         )
         for action in kind.store(context).actions().values()
-        if path and action.on_row and (not action.statuses or row.status in action.statuses)
+        if path
+        and action.on_row
+        and (not action.statuses or row.status in action.statuses)
+        and (action.offered is None or action.offered(row))
     ]
 
 

@@ -18,7 +18,7 @@ from truemed_async.emulator.pages.page import (
     render_redirect,
     render_stylesheet,
 )
-from truemed_async.emulator.request import HOSTED
+from truemed_async.emulator.request import HOSTED, ApiError
 from truemed_async.emulator.routing import Route
 from truemed_async.emulator.store import InvalidTransitionError
 
@@ -70,6 +70,17 @@ ROUTES: Final = (
         for path in ("/qualify/{id}", "/{brand}/qualify/{id}")
     ),
 )
+
+
+def error_page(context: EmulatorContext, error: ApiError) -> web.Response:
+    """Return what a person sees whose browser opened an address of the API, or a wrong one."""
+    if error.status == 401:
+        heading = "This address is for programs"
+        explanation = "It needs an API key, which a browser does not send. The inspector shows what the emulator holds."
+    else:
+        heading, explanation = "Page not found", "The emulator has no such page. The inspector shows what it holds."
+    page = message_page(heading, explanation, link="/", link_label="Open the inspector", status=error.status)
+    return render_page(page, merchant=context.merchant_name)
 
 
 def call(route: Route, context: EmulatorContext, request: Request) -> web.Response:

@@ -247,6 +247,10 @@ class EmulatedPaymentSession(Entity):
         return payload if amount is None else {**payload, "capture_amount": amount}
 
 
+def _has_open_dispute(session: EmulatedPaymentSession) -> bool:
+    return session.disputed and not session.dispute_lost
+
+
 class PaymentSessions(Store[EmulatedPaymentSession]):
     """Payment sessions and their life.
 
@@ -427,20 +431,20 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
         )
         return attrs.evolve(session, refunds=(*session.refunds, refund))
 
-    @transition("captured")
+    @transition("captured", offered=lambda session: not session.disputed)
     def open_dispute(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
         """Let the customer dispute a ``captured`` charge: refunds are rejected, the summary is ``Disputed``."""
         del now
         return attrs.evolve(session, disputed=True)
 
-    @transition("captured")
+    @transition("captured", offered=_has_open_dispute)
     def close_dispute(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
         """Let the merchant win the dispute: the charge is confirmed."""
         del now
         _require_not_lost(session)
         return attrs.evolve(session, disputed=False)
 
-    @transition("captured", then=_record_loss)
+    @transition("captured", then=_record_loss, offered=_has_open_dispute)
     def lose_dispute(self, session: EmulatedPaymentSession, now: datetime) -> EmulatedPaymentSession:
         """Let the merchant lose the dispute: what was not refunded is deducted from the next payout."""
         del now
