@@ -28,6 +28,8 @@ QUIET = [
     "--disable-sync",
 ]
 WIDTHS = {"wide": (1440, 900), "narrow": (390, 844)}
+# What axe-core looks for in each color scheme: a scheme changes colors alone.
+RULES = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}
 PAGE_LIMIT = 50_000
 PICTURE_LIMIT = 120_000
 
@@ -117,27 +119,46 @@ def many():
 
 
 @pytest.fixture
-def examine(page, axe, request):
+def find_barriers(page, axe):
+    """Look for barriers on the page as it stands, wide and narrow, light and dark; yield the name of each look."""
+
+    def find_barriers(exclude=()):
+        page.evaluate(axe)
+        for scheme, rules in RULES.items():
+            page.emulate_media(color_scheme=scheme)
+            for width, (x, y) in WIDTHS.items():
+                page.set_viewport_size({"width": x, "height": y})
+                page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+                found = page.evaluate("([exclude, rules]) => axe.run({exclude}, rules)", [exclude, rules])["violations"]
+                assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+                yield f"{scheme}-{width}"
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size(dict(zip(("width", "height"), WIDTHS["wide"], strict=True)))
+
+    return find_barriers
+
+
+@pytest.fixture
+def examine(page, find_barriers):
     """Look at the page as it stands: barriers, weight, and whether it fits a phone."""
 
     pictures = set(re.findall(r"shops/pictures/([\w-]+)\.png", (ROOT / "docs" / "checkout.md").read_text("utf-8")))
 
     def examine(name, *, full_page=False):
-        for width, (x, y) in WIDTHS.items():
-            page.set_viewport_size({"width": x, "height": y})
+        for look in find_barriers():
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
-            page.evaluate(axe)
-            found = page.evaluate("axe.run()")["violations"]
-            assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
-            if PICTURES and f"{name}-{width}" in pictures:
+            if PICTURES and f"{name}-{look}" in pictures:
+                size = page.viewport_size
                 height = (
                     page.evaluate("Math.ceil(document.querySelector('main').getBoundingClientRect().bottom + scrollY)")
                     + 8
                 )
-                clip = {"x": 0, "y": 0, "width": x, "height": height if full_page else min(height, y)}
-                picture = page.screenshot(path=Path(PICTURES, f"{name}-{width}.png"), full_page=True, clip=clip)
-                assert len(picture) < PICTURE_LIMIT, f"the picture {name}-{width} has {len(picture)} bytes"
-        page.set_viewport_size(dict(zip(("width", "height"), WIDTHS["wide"], strict=True)))
+                clip = {
+                    "x": 0, "y": 0, "width": size["width"],
+                    "height": height if full_page else min(height, size["height"]),
+                }  # fmt: skip
+                picture = page.screenshot(path=Path(PICTURES, f"{name}-{look}.png"), full_page=True, clip=clip)
+                assert len(picture) < PICTURE_LIMIT, f"the picture {name}-{look} has {len(picture)} bytes"
         weight = page.evaluate(
             "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
             ".filter((each) => each.initiatorType !== 'fetch').reduce((sum, each) => sum + each.decodedBodySize, 0)"

@@ -16,25 +16,23 @@ def test_qualification_link_opens_the_survey(page, emulator, examine):
     examine("qualify-done")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_checkout_captures_the_payment(page, shop, examine, scheme):
-    page.emulate_media(color_scheme=scheme)
+def test_checkout_captures_the_payment(page, shop, examine):
     page.goto(f"{shop[0]}/cart")
     page.get_by_role("button", name="Pay with HSA or FSA").click()
-    examine(f"survey-{scheme}", full_page=True)
+    examine("survey", full_page=True)
     page.get_by_role("button", name="Continue to payment").click()
     expect(page.get_by_role("button", name="Pay $120.00")).to_be_visible()
-    examine(f"card-{scheme}", full_page=True)
+    examine("card", full_page=True)
     page.get_by_role("radio", name=re.compile("is declined")).check()
     expect(page.get_by_text("Test card ending in 0002")).to_be_visible()
     page.get_by_role("button", name="Pay $").click()
     expect(page.get_by_role("alert")).to_be_visible()
-    examine(f"declined-{scheme}", full_page=True)
+    examine("declined", full_page=True)
     card = page.url
     page.get_by_role("button", name="Pay $").click()
     page.wait_for_url(re.compile("/orders/"))
     page.goto(card)
-    examine(f"complete-{scheme}", full_page=True)
+    examine("complete", full_page=True)
 
 
 # One session in each status that has a page of its own.
@@ -45,11 +43,9 @@ OUTCOMES = {
 }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_outcome_has_a_page(page, examine, outcome, scheme):
+def test_outcome_has_a_page(page, examine, outcome):
     heading, transitions = OUTCOMES[outcome]
-    page.emulate_media(color_scheme=scheme)
     with Emulator(sessions=0) as emulator:
         sessions = emulator.state.payment_sessions
         id = sessions.add(success_url="https://shop.example/thanks", failure_url="https://shop.example/cart")
@@ -57,20 +53,16 @@ def test_outcome_has_a_page(page, examine, outcome, scheme):
             getattr(sessions, transition)(id)
         page.goto(f"{emulator.url}/_emulator/hosted/payment_sessions/{id}")
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)
-        examine(f"{outcome}-{scheme}", full_page=True)
+        examine(outcome, full_page=True)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_invalid_link_has_a_page(page, emulator, examine, scheme):
-    page.emulate_media(color_scheme=scheme)
+def test_invalid_link_has_a_page(page, emulator, examine):
     page.goto(f"{emulator}/_emulator/hosted/payment_sessions/unknown")
     expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
-    examine(f"invalid-{scheme}")
+    examine("invalid")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_order_shows_eligibility_discounts_and_charges(page, examine, scheme):
-    page.emulate_media(color_scheme=scheme)
+def test_order_shows_eligibility_discounts_and_charges(page, examine):
     with Emulator(sessions=0, merchant_name="Example Wellness") as emulator:
         for sku, eligibility in {"mat-1": "eligible_with_lmn", "tape-1": "eligible", "mug-1": "ineligible"}.items():
             emulator.state.catalog_items.add(sku=sku, eligibility=eligibility)
@@ -91,7 +83,7 @@ def test_order_shows_eligibility_discounts_and_charges(page, examine, scheme):
         page.goto(f"{emulator.url}/_emulator/hosted/payment_sessions/{id}/card")
         expect(page.get_by_role("button", name="Pay $156.15")).to_be_visible()
         expect(page.get_by_role("row", name="Spring sale −$10.00")).to_be_visible()
-        examine(f"order-{scheme}", full_page=True)
+        examine("order", full_page=True)
 
 
 @pytest.mark.parametrize(("width", "is_open"), [(1440, True), (390, False)])
