@@ -132,7 +132,8 @@ def test_functions_of_pytest_share_a_client_made_at_import(server, tmp_path):
     done = subprocess.run(
         [
             sys.executable, "-X", "dev", "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider",
-            "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", str(tmp_path),
+            "--disable-plugin-autoload", "-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto",
+            "-o", "asyncio_default_fixture_loop_scope=function", str(tmp_path),
         ],
         env={**os.environ, "TRUEMED_API_KEY": KEY, "TRUEMED_BASE_URL": server.url},
         cwd=tmp_path,
