@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import sys
+import zlib
 
 from hypothesis import HealthCheck, settings
 
@@ -36,7 +37,7 @@ def _only_loopback(event, args):
 sys.addaudithook(_only_loopback)
 
 
-# Their results do not depend on the version of Python: they read files, or test algorithms, pages and servers.
+# They run on the oldest Python only: they read files, or test algorithms, pages and servers.
 SAME_ON_EVERY_PYTHON = (
     "benchmarks/",
     "cli/test_catalog.py",
@@ -67,18 +68,68 @@ SAME_ON_EVERY_PYTHON = (
     "rate_limits/",
     "security/test_rules.py",
     "security/test_threat_model.py",
+    "sources/",
+    "test_architecture.py",
+    "test_contract.py",
+    "test_workflows.py",
     "webhooks/test_django_stores.py",
     "webhooks/test_kills.py",
     "webhooks/test_redis.py",
-    "sources/",
 )
+
+# They run on every Python: versions differ in loops, cancellation, threads, forks, signals, contexts, tracebacks,
+# annotations, classes, imports, compression, TLS, and in how a process starts and ends.
+DIFFERENT_ON_EVERY_PYTHON = (
+    "cli/test_environments.py",
+    "cli/test_processes.py",
+    "cli/test_startup.py",
+    "cli/test_terminal.py",
+    "core/test_attempt_log.py",
+    "core/test_bulk.py",
+    "core/test_content_encoding.py",
+    "core/test_fork.py",
+    "core/test_pipeline.py",
+    "core/test_shared_limiter.py",
+    "core/test_stream.py",
+    "core/test_time_limit.py",
+    "emulator/test_lifecycle.py",
+    "emulator/test_plugin.py",
+    "emulator/test_timekeeper.py",
+    "integration/test_borrowed_sessions.py",
+    "integration/test_connection_errors.py",
+    "integration/test_lifecycle.py",
+    "models/test_compile_oracle.py",
+    "models/test_models.py",
+    "models/test_reading.py",
+    "models/test_unstructure_oracle.py",
+    "resources/bulk/",
+    "security/test_canaries.py",
+    "security/test_tls.py",
+    "sync/",
+    "test_",
+    "testing/",
+    "webhooks/test_exactly_once.py",
+    "webhooks/test_inbox.py",
+    "webhooks/test_receiver.py",
+    "webhooks/test_servers.py",
+    "webhooks/test_stores.py",
+)
+
+# Of the other tests, every second one, by a hash of its name, runs on the newest Python, and every eighth one on those
+# between. `nox -s tests -- -m ""` runs all on every Python.
+NEWEST, BETWEEN = 2, 8
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what runs a sample by default, for `nox -s long`, and what runs on one Python only."""
+    """Mark what runs a sample by default, for `nox -s long`, and what does not run on every Python."""
     for item in items:
         module = vars(item.module)
+        name = item.nodeid.removeprefix("tests/")
+        number = 0 if name.startswith(DIFFERENT_ON_EVERY_PYTHON) else zlib.crc32(name.encode())
         if "scale" in item.fixturenames or "LONG" in module or module.get("scale") is scales.scale:
             item.add_marker("scaled")
-        if item.nodeid.removeprefix("tests/").startswith(SAME_ON_EVERY_PYTHON):
-            item.add_marker("same_on_every_python")
+            number = number % NEWEST or NEWEST  # what only a version between breaks needs no storms to be found
+        if name.startswith(SAME_ON_EVERY_PYTHON) or number % NEWEST:
+            item.add_marker("one_python")
+        elif number % BETWEEN:
+            item.add_marker("two_pythons")

@@ -75,7 +75,7 @@ async def test_strict_client_rejects_what_contradicts_a_published_type(tmp_path,
             await jobs.run(Dialect(**{axis: value}), validation="strict")
 
 
-@pytest.mark.same_on_every_python
+@pytest.mark.one_python
 def test_pairwise_dialects_have_every_pair():
     dialects = [dialect.to_dict() for dialect in pairwise_dialects()]
     for (one, values), (other, seconds) in itertools.combinations(Dialect.axes().items(), 2):

@@ -18,7 +18,7 @@ from truemed_async.errors import CallError
 from truemed_async.webhooks import AsyncReceiver, Event, MemoryDedupStore, PaymentTokenUpdated
 from truemed_async.webhooks.postgres import SCHEMA, AsyncPostgresInbox
 
-pytestmark = pytest.mark.same_on_every_python
+pytestmark = pytest.mark.one_python
 
 ONE_TRY = RetryPolicy(max_attempts=1)
 LEASE = timedelta(minutes=5)
