@@ -1,5 +1,5 @@
 # /// script
-# dependencies = ["nox[uv]>=2025.2.9"]
+# dependencies = ["nox[uv]>=2026.8.17"]
 # ///
 """Every check, as a nox session: `nox` runs the default ones, `nox -l` lists all.
 
@@ -18,6 +18,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.stop_on_first_error = False
+nox.options.parallel = 2  # of the sessions that use one core most of the time; the others run alone
 # Not among the default sessions: those that run for a long time, or measure.
 nox.options.sessions = ["lint", "sync", "typing", "docs", "build", "instructions", "browser", "tests"]
 
@@ -41,6 +42,16 @@ def group(name: str) -> list[str]:
 def warn(message: str) -> None:
     """Print what is not checked where nobody overlooks it."""
     print(f"\n*** {message} ***\n", file=sys.stderr)  # noqa: T201
+
+
+def find_spark(session: nox.Session) -> list[str]:
+    """Build the wheel of Spark once for all sessions, and return where to find it: its source takes a minute or more."""
+    folder = session.cache_dir.resolve() / "wheels"
+    if not list(folder.glob("pyspark-*.whl")):
+        (spark,) = (each for each in PROJECT["project"]["optional-dependencies"]["spark"] if each.startswith("pyspark"))
+        session.install("pip")
+        session.run_install("python", "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={folder}", spark)
+    return ["--find-links", str(folder)]
 
 
 def install_browser(session: nox.Session, skipped: str) -> dict[str, str]:
@@ -78,8 +89,8 @@ for missing in sorted({*PYTHONS} - {*INSTALLED}):
 @nox.session(python=INSTALLED)
 def tests(session: nox.Session) -> None:
     """The whole suite in random order, with branch coverage, on one Python; on others, what can differ there."""
-    extras = SOURCES if session.python == INSTALLED[0] else ""
-    session.install("-e", f".[cli,arrow,otel,png{extras}]", *group("tests"))
+    extras, wheels = (SOURCES, find_spark(session)) if session.python == INSTALLED[0] else ("", [])
+    session.install(*wheels, "-e", f".[cli,arrow,otel,png{extras}]", *group("tests"))
     arguments: list[str] = ["-n", WORKERS, "--dist", "worksteal"]
     if session.python == INSTALLED[-1] != INSTALLED[0]:
         arguments += ["-m", "not one_python"]
@@ -93,7 +104,7 @@ def tests(session: nox.Session) -> None:
     )
 
 
-@nox.session
+@nox.session(allow_parallel=True)
 def lint(session: nox.Session) -> None:
     """Ruff: rules and format."""
     session.install(*group("lint"))
@@ -101,10 +112,11 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
 
 
-@nox.session
+@nox.session(allow_parallel=True)
 def typing(session: nox.Session) -> None:
     """Mypy and pyright, both strict, and a complete type for every public name."""
-    session.install(f".[cli,arrow,otel,png,speed{SOURCES}]", *group("tests"), *group("typing"))
+    wheels = find_spark(session)
+    session.install(*wheels, f".[cli,arrow,otel,png,speed{SOURCES}]", *group("tests"), *group("typing"))
     session.run("mypy")
     session.run("pyright")
     # From another directory, so that the installed package is checked.
@@ -112,17 +124,17 @@ def typing(session: nox.Session) -> None:
         session.run("pyright", "--ignoreexternal", "--verifytypes", "truemed_async")
 
 
-@nox.session
+@nox.session(allow_parallel=True)
 def sync(session: nox.Session) -> None:
     """The committed synchronous client is what the generator writes."""
     session.install("-e", ".")
     session.run("python", "-m", "truemed_async._codegen", "--check")
 
 
-@nox.session
+@nox.session(allow_parallel=True)
 def docs(session: nox.Session) -> None:
     """The documentation: warnings are errors, everything public is in it, every example runs, the search finds guides."""
-    session.install("-e", f".[cli,arrow,otel,png{SOURCES}]", *group("tests"), *group("docs"))
+    session.install("-e", ".[cli,arrow,otel,png,dlt]", *group("tests"), *group("docs"))
     browser = install_browser(session, "THE SEARCH AND THE LOOKS OF THE DOCUMENTATION ARE NOT TESTED")
     built = Path("docs", "_build", "html").resolve()
     session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", str(built))
@@ -136,7 +148,7 @@ def docs(session: nox.Session) -> None:
         )
 
 
-@nox.session
+@nox.session(allow_parallel=True)
 def build(session: nox.Session) -> None:
     """The wheel: built, checked, installed alone, and used from another directory."""
     session.install(*group("build"))
@@ -166,7 +178,7 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def long(session: nox.Session) -> None:
     """The tests of which the `tests` session runs a sample, in full: storms, soaks, bombs, 20,000 changing lists."""
-    session.install("-e", f".[cli,arrow,otel,png{SOURCES}]", *group("tests"))
+    session.install(*find_spark(session), "-e", f".[cli,arrow,otel,png{SOURCES}]", *group("tests"))
     limits = ("--timeout=1800", "-o", "faulthandler_timeout=2400")
     session.run(
         "pytest", "-n", "2", "--dist", "worksteal", *limits, "-m", "scaled", *session.posargs, env={"TRUEMED_LONG": "1"}
@@ -192,7 +204,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmarks.run", *arguments)
 
 
-@nox.session
+@nox.session(allow_parallel=True)
 def instructions(session: nox.Session) -> None:
     """Count the instructions of decoding, a call, a delivery and a CSV row: 5 % more than the committed is a failure.
 

@@ -52,6 +52,7 @@ autodoc_typehints = "signature"
 python_maximum_signature_line_length = 80  # a longer signature has one parameter a line
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_mock_imports = ["pyspark"]  # takes minutes to install, and has one base class of ours
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # fields are described in the class: attrs gives them no docstring
 
