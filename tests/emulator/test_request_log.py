@@ -157,3 +157,19 @@ def test_max_in_flight_is_largest_concurrency():
     assert (log.in_flight, log.max_in_flight) == (1, 1)
     log.record_end(request())
     assert (log.in_flight, log.max_in_flight) == (0, 1)
+
+
+def test_finished_requests_are_in_the_order_in_which_they_finished():
+    log = RequestLog(size=3)
+    requests = [request() for _ in range(5)]
+    for each in requests:
+        log.record_start(each)
+    assert log.finished(limit=10) == ((), 0)
+    for each in reversed(requests):
+        log.record_end(each)
+    assert [each.number for each in log.finished(after=0, limit=2)[0]] == [3, 2], (
+        "the first two are not stored any more"
+    )
+    assert log.finished(after=0, limit=2)[1] == 4
+    assert [each.number for each in log.finished(after=4, limit=2)[0]] == [1]
+    assert [each.number for each in log.finished(limit=2)[0]] == [2, 1]

@@ -80,9 +80,10 @@ class App:
         self._context = contexts[0]  # it stands for the whole emulator where there is no key
         self._keys = tuple((context.api_key.encode(), context) for context in contexts)
         self._delay = delay
+        self._inspector = Group(inspector.ROUTES, inspector.call, prefixes=inspector.PREFIXES)
         self._router = Router(
             Group(pages.ROUTES, pages.call, prefixes=pages.PREFIXES),
-            Group(inspector.ROUTES, inspector.call, prefixes=inspector.PREFIXES),
+            self._inspector,
             Group(admin.ROUTES, admin.call, prefixes=admin.PREFIXES, authenticated=True),
             Group(api.ROUTES, _call_api, authenticated=True, is_api=True),
         )
@@ -120,7 +121,9 @@ class App:
         record = request.get(_RECORD)
         if record is None:
             at = self._context.state.clock.now()
-            record = LoggedRequest(method="", path="", query="", headers=(), route=None, authenticated=False, at=at)
+            record = LoggedRequest(
+                method="", path="", query="", headers=(), route=None, authenticated=False, status=status, at=at
+            )
             self._context.requests.record_start(record)
             self._context.requests.record_end(record)
         record.status = status
@@ -141,7 +144,10 @@ class App:
             return await self._handle_api(request, connection, group, match)
         try:
             content = await self._read(request, self._max_bytes(request))
-            context = self._channel_of(request) or self._channel_with(match, path)
+            context = self._channel_of(request)
+            if context is None:
+                chosen = group is self._inspector
+                context = self._chosen_channel(request) if chosen else self._channel_with(match, path)
             return self._respond(context, request, content, group, match)
         except ApiError as error:
             return self._respond_with_error(request, error)
@@ -161,6 +167,7 @@ class App:
             route=None if match.route is None else match.route.name,
             authenticated=channel is not None,
             at=context.state.clock.now(),
+            sales_channel=None if channel is None else channel.number,
         )
         request[_RECORD] = record
         idle = None if connection.responded is None else time.monotonic() - connection.responded
@@ -265,6 +272,12 @@ class App:
         """Return the sales channel to which the key of the request belongs, or ``None`` if it belongs to none."""
         received = request.headers.get(API_KEY_HEADER, "").encode(errors="surrogateescape")
         return next((context for key, context in self._keys if hmac.compare_digest(received, key)), None)
+
+    def _chosen_channel(self, request: web.BaseRequest) -> EmulatorContext:
+        """Return the sales channel that a page of the inspector shows: that of its query or cookie, or the first."""
+        cookie = request.cookies.get(inspector.channel_cookie(request.host), "")
+        number = request.query.get(inspector.CHANNEL_PARAMETER, cookie)
+        return next((context for context in self._contexts if str(context.number) == number), self._context)
 
     def _channel_with(self, match: Match, path: str) -> EmulatorContext:
         """Return the sales channel that holds the object of a hosted page: a shopper has no key."""

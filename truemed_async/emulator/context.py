@@ -12,7 +12,10 @@ from truemed_async.emulator.webhooks.outbox import Outbox
 
 @attrs.frozen(kw_only=True)
 class EmulatorContext:
-    """One emulator, from the inside."""
+    """One sales channel of an emulator, from the inside; ``requests``, ``faults`` and ``dialects`` are those of all.
+
+    ``number`` is its position among all ``channels``, from 1.
+    """
 
     state: State
     history: History
@@ -22,6 +25,8 @@ class EmulatorContext:
     dialects: DialectLayer
     api_key: str = attrs.field(repr=False)
     merchant_name: str
+    number: int = 1
+    channels: int = 1
 
     def reset(self) -> None:
         """Forget all rows, idempotency keys, requests, deliveries and faults; the webhooks stay registered."""

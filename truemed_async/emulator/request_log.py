@@ -32,7 +32,8 @@ class LoggedRequest:
     stays None if the connection was aborted. ``response_body`` is stored for the newest requests only, and is empty
     where a fault sent its own bytes. ``time`` is in seconds, comparable with ``time.monotonic()`` of this process; ``at``
     is the same moment by the emulator's clock, and ``seconds`` is how long the response took, None until there is one.
-    ``number`` is the position since the emulator began, from 1.
+    ``number`` is the position since the emulator began, from 1. ``sales_channel`` is the number of the sales channel to
+    which the key belongs, from 1; None if it belongs to none.
     The repr omits path, query, headers and bodies: each of them can hold personal data.
     """
 
@@ -49,6 +50,7 @@ class LoggedRequest:
     at: datetime | None = attrs.field(default=None, repr=False)
     seconds: float | None = attrs.field(default=None, repr=False)
     number: int = attrs.field(default=0, repr=False)
+    sales_channel: int | None = attrs.field(default=None, repr=False)
 
     def header(self, name: str) -> list[str]:
         """Return every value of a header; the name is case-insensitive."""
@@ -70,6 +72,8 @@ class RequestLog:
         self.on_response: list[Callable[[LoggedRequest], None]] = []  # called after each response
         self._lock = threading.Lock()
         self._requests: deque[LoggedRequest] = deque(maxlen=size)
+        self._finished: deque[LoggedRequest] = deque(maxlen=size)
+        self._finished_count = 0  # of all since the emulator began
         self._with_body: deque[LoggedRequest] = deque()
         self._counts: Counter[tuple[str | None, str]] = Counter()
         self._numbers = count(1)
@@ -119,6 +123,20 @@ class RequestLog:
                 raise KeyError(number)
             return self._requests[index]
 
+    def finished(self, *, after: int | None = None, limit: int) -> tuple[Sequence[LoggedRequest], int]:
+        """Return finished requests in the order in which they finished, and the position of the last one.
+
+        Those that follow the position ``after``; without it the newest. A request in flight is not listed yet, and so
+        none is left out, whatever the order in which they finish. The position is less than ``after`` in an emulator that
+        began after it was returned.
+        """
+        with self._lock:
+            stored, count = len(self._finished), self._finished_count
+            start = stored - limit if after is None else after - (count - stored)
+            first = min(stored, max(0, start))
+            found = tuple(islice(self._finished, first, first + limit))
+            return found, count - stored + first + len(found)
+
     def count(self, *, route: str | None = None, method: str | None = None) -> int:
         """Return the number of requests received, optionally of one route (by its name) or method only."""
         with self._lock:
@@ -132,6 +150,7 @@ class RequestLog:
         """Remove all requests and reset the counts; requests in progress stay in flight."""
         with self._lock:
             self._requests.clear()
+            self._finished.clear()
             self._with_body.clear()
             self._counts.clear()
             self._max_in_flight = self._in_flight
@@ -158,5 +177,7 @@ class RequestLog:
         request.seconds = time.monotonic() - request.time
         with self._lock:
             self._in_flight -= 1
+            self._finished.append(request)
+            self._finished_count += 1
         for callback in tuple(self.on_response):
             callback(request)

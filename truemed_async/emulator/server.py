@@ -142,8 +142,10 @@ class Emulator:
                 dialects=self._dialects,
                 api_key=channel.api_key,
                 merchant_name=merchant_name,
+                number=number,
+                channels=len(channels),
             )
-            for channel in channels
+            for number, channel in enumerate(channels, 1)
         ]
         self._app = App(contexts=contexts, delay=lambda: spread.uniform(low, high))
         self._senders: list[Sender] = []

@@ -215,6 +215,19 @@ class TestTimeline:
         texts = [entry.text for entry in read(id).entries if entry.kind == "request"]
         assert texts == [f"POST {CREATE}", "GET /payments/v1/payment_sessions", f"POST {CREATE}"]
 
+    def test_request_that_changed_the_object_is_found_however_long_ago(self, emulator, api, read, look, monkeypatch):
+        monkeypatch.setattr(timeline, "MAX_SEARCHED_REQUESTS", 2)
+        id = api.post(CREATE, order()).json["id"]
+        api.read(session_path(id))
+        assert "newest" not in words(look(f"payments/{id}"))
+        api.list()
+        api.list()
+        shown = [entry.text for entry in read(id).entries if entry.kind == "request"]
+        assert shown == [f"POST {CREATE}"]
+        assert "of the others those of the newest 2 requests" in words(look(f"payments/{id}"))
+        emulator.requests.clear()
+        assert [entry.kind for entry in read(id).entries] == ["change"]
+
     def test_seeded_object_has_its_creation(self, emulator, read):
         id = make_captured(emulator)
         emulator._app._context.history.clear()

@@ -235,6 +235,7 @@ class RequestLine:
     tone: Tone
     duration: str
     at: Shown
+    sales_channel: str
 
 
 def request_path(number: int) -> str:
@@ -278,7 +279,13 @@ def describe_request(request: LoggedRequest, now: datetime) -> RequestLine:
         tone=response_tone(request.status),
         duration=format_seconds(request.seconds),
         at=show("at", request.at, now),
+        sales_channel=format_channel(request),
     )
+
+
+def format_channel(request: LoggedRequest) -> str:
+    """Return the number of the sales channel to which the key of a request belongs."""
+    return "none" if request.sales_channel is None else str(request.sales_channel)
 
 
 @attrs.frozen(kw_only=True)

@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from truemed_async.emulator.routing import Handler
 
 PREFIXES: Final = (f"{INSPECTOR}/",)
+CHANNEL_PARAMETER: Final = "channel"
 ACTION_PREFIX: Final = f"{INSPECTOR}/do/"
 _HOME: Final = KINDS[0].path
 MAX_BACK_CHARS: Final = 1_500
 # Only pages of the inspector, and nothing that could end a header.
 _BACK: Final = re.compile(rf"{INSPECTOR}/[A-Za-z0-9_.~%!$&'()*+,;=:@/?-]*", re.ASCII)
+_UPDATE: Final = re.compile(r"[?&](channel=[0-9]+&)?update\Z")
 _SECTIONS: Final = (
     ("Objects", tuple((kind.slug, kind.title) for kind in KINDS)),
     ("Traffic", (("requests", "Requests"), ("webhooks", "Webhooks"))),
@@ -136,7 +138,32 @@ def _explain(context: EmulatorContext, name: str, form: Form, reason: str, back:
     return problem_view("Action failed", reason, back, 409)
 
 
+def channel_cookie(host: str) -> str:
+    """Return the name of the cookie with the number of the sales channel to show.
+
+    Browsers send a cookie to every port of a host, where other emulators may be.
+    """
+    port = host.rpartition(":")[2]
+    return f"truemed-sales-channel-{port if port.isascii() and port.isdecimal() else 'default'}"
+
+
+def _choose_channel(context: EmulatorContext, request: Request) -> web.Response:
+    """Show another sales channel from now on."""
+    form = request.form()
+    response = render_redirect(form["back"] if _BACK.fullmatch(form.get("back", "")) else _HOME)
+    number = form.get("number", "")
+    if number in {str(each) for each in range(1, context.channels + 1)}:
+        response.set_cookie(channel_cookie(request.headers["Host"]), number, httponly=True, samesite="Lax")
+    return response
+
+
 ROUTES: Final = (
+    Route(
+        name="inspector.do.choose-channel",
+        method="POST",
+        path=f"{ACTION_PREFIX}choose-channel",
+        handler=_choose_channel,
+    ),
     *(
         Route(name="inspector.page", method=method, path=path, handler=_show(view))
         for path, view in _PAGES
@@ -162,8 +189,10 @@ def _respond(context: EmulatorContext, request: Request, view: View) -> web.Resp
         "view": view,
         "inspector": INSPECTOR,
         "actions": ACTION_PREFIX,
+        "channel": context.number,
+        "channels": range(1, context.channels + 1),
         # Where a button on this page leads back to.
-        "here": _HOME if path == "/" else request.target.removesuffix("update").rstrip("?&")[:MAX_BACK_CHARS],
+        "here": _HOME if path == "/" else _UPDATE.sub("", request.target)[:MAX_BACK_CHARS],
         **view.values,
     }
     part = render_fragment(view.template, values)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Literal, cast
 from urllib.parse import quote
 
 import attrs
@@ -47,10 +48,14 @@ class Entry:
 
 @attrs.frozen
 class Timeline:
-    """The newest entries, oldest first, and the number of those before."""
+    """The newest entries, oldest first, and the number of those before.
+
+    ``searched`` is how many of the newest requests were searched for those that only name the object; 0 for all.
+    """
 
     entries: tuple[Entry, ...]
     omitted: int
+    searched: int
 
 
 def read_timeline(context: EmulatorContext, kind: Kind, row: Row) -> Timeline:
@@ -67,19 +72,30 @@ def read_timeline(context: EmulatorContext, kind: Kind, row: Row) -> Timeline:
         if (delivery.resource, delivery.resource_id) == (kind.resource, row.id):
             entries.extend(_of_delivery(delivery, now))
     entries.sort(key=lambda entry: (entry.moment, _ORDER.index(entry.kind)))
-    return Timeline(tuple(entries[-MAX_ENTRIES:]), max(0, len(entries) - MAX_ENTRIES))
+    searched = MAX_SEARCHED_REQUESTS if len(context.requests) > MAX_SEARCHED_REQUESTS else 0
+    return Timeline(tuple(entries[-MAX_ENTRIES:]), max(0, len(entries) - MAX_ENTRIES), searched)
 
 
 def _requests_about(context: EmulatorContext, id: str, causes: set[int | None]) -> Iterator[LoggedRequest]:
-    """Yield the requests that caused a transition, that name the object, or whose write was answered with its id."""
+    """Yield the requests that caused a transition, that name the object, or whose write was answered with its id.
+
+    The first are known by their numbers. The others are searched for, among the newest ones.
+    """
     quoted, member = quote(id, safe=""), orjson.dumps(id)
-    for request in context.requests.newest(MAX_SEARCHED_REQUESTS):
-        if (
-            request.number in causes
-            or quoted in request.path.split("/")
-            or f"={quoted}&" in f"{request.query}&"
-            or member in request.body
-            or (request.method != "GET" and member in request.response_body)
+    newest = context.requests.newest(MAX_SEARCHED_REQUESTS)
+    searched = {request.number for request in newest}
+    for number in causes - searched - {None}:
+        with suppress(KeyError):  # not stored any more
+            yield context.requests.numbered(cast("int", number))
+    for request in newest:
+        if request.number in causes or (
+            request.sales_channel in {None, context.number}
+            and (
+                quoted in request.path.split("/")
+                or f"={quoted}&" in f"{request.query}&"
+                or member in request.body
+                or (request.method != "GET" and member in request.response_body)
+            )
         ):
             yield request
 

@@ -39,6 +39,7 @@ from truemed_async.emulator.inspector.listing import (
     describe_delivery,
     describe_request,
     event_name,
+    format_channel,
     read_deliveries,
     read_requests,
     read_rows,
@@ -240,6 +241,7 @@ def requests_view(context: EmulatorContext, query: Mapping[str, str]) -> View:
         values={
             "list": page,
             "lines": [describe_request(request, now) for request in page.items],
+            "several_channels": context.channels > 1,
             "statuses": (),
             "sizes": SIZES,
             "search_label": "Search in path, query, route and body",
@@ -278,6 +280,9 @@ def request_view(context: EmulatorContext, number: str) -> View:
             "at": show("at", request.at, now),
             "duration": format_seconds(request.seconds),
             "authenticated": request.authenticated,
+            "several_channels": context.channels > 1,
+            "sales_channel": format_channel(request),
+            "other_channel": request.sales_channel if request.sales_channel not in {None, context.number} else None,
             "headers": budget.headers(request.headers),
             "body": budget.body(request.body),
             "response": budget.body(request.response_body),
@@ -489,11 +494,14 @@ def format_ahead(seconds: float) -> str:
 def confirm_reset_view(context: EmulatorContext) -> View:
     """Return the page that asks before everything is deleted."""
     stores = [(kind.title, f"{kind.store(context).count:,}") for kind in KIND_OF.values()]
+    deleted = "All objects, idempotency keys, requests, deliveries and faults are deleted"
+    if context.channels > 1:
+        own = f"All objects, idempotency keys and deliveries of sales channel {context.number} are deleted"
+        deleted = f"{own}, and the requests and faults of all sales channels"
     return _confirm(
         "Delete everything?",
         "settings",
-        "All objects, idempotency keys, requests, deliveries and faults are deleted. The webhooks stay registered, and "
-        "the clock stays where it is.",
+        f"{deleted}. The webhooks stay registered, and the clock stays where it is.",
         facts=[*stores, ("Requests", f"{len(context.requests):,}")],
         action="reset",
         hidden={"back": f"{INSPECTOR}/settings"},
