@@ -253,4 +253,89 @@ def test_admin_path_responds_405_to_other_methods_and_401_without_key(api, path,
     assert_invalid(api.send("PATCH", path), "this path supports", 405, "MethodNotAllowed")
     assert api.send("PATCH", path).headers["Allow"] == allow
     for method in allow.split(", "):
-        assert_invalid(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")
+        assert_refused(api.send(method, path, headers={}), "x-truemed-api-key", 401, "Unauthorized")
+
+
+class TestRequests:
+    REQUESTS = f"{ADMIN}/requests"
+
+    def test_finished_requests_are_listed_without_queries_bodies_and_names(self, api):
+        api.list("?search=sam@example.com")
+        api.update("sam@example.com", {"idempotency_key": "k", "user_id": "sam"})
+        answer = api.read(self.REQUESTS)
+        first, second = answer.json["requests"]
+        assert (answer.status, answer.json["last"]) == (200, 2)
+        assert {**first, "at": "", "seconds": 0} == {
+            "number": 1,
+            "at": "",
+            "method": "GET",
+            "path": "/api/v1/qualification_sessions",
+            "route": "qualification_sessions.list",
+            "status": 200,
+            "seconds": 0,
+            "authenticated": True,
+            "sales_channel": 1,
+        }
+        assert second["path"] == "/api/v1/qualification_session/***/update"
+        assert b"sam" not in answer.content
+
+    def test_wrong_key_belongs_to_no_sales_channel(self, api):
+        api.send("GET", "/api/v1/qualification_sessions", headers={})
+        (seen,) = api.read(self.REQUESTS).json["requests"]
+        assert (seen["status"], seen["authenticated"], seen["sales_channel"]) == (401, False, None)
+
+    def test_request_that_is_not_http_has_its_status(self, api, raw):
+        line = raw.connect()
+        line.sock.sendall(b"nonsense\r\n\r\n")
+        line.receive(timeout=2)
+        (seen,) = api.read(self.REQUESTS).json["requests"]
+        assert (seen["method"], seen["path"], seen["status"]) == ("", "", 400)
+
+    @pytest.mark.parametrize(
+        ("query", "numbers", "last"),
+        [
+            ("", [1, 2, 3, 4, 5], 5),
+            ("?limit=2", [4, 5], 5),
+            ("?limit=0", [], 5),
+            ("?after=3", [4, 5], 5),
+            ("?after=0&limit=2", [1, 2], 2),
+            ("?after=5", [], 5),
+            ("?after=99", [], 5),
+        ],
+    )
+    def test_position_leads_from_one_answer_to_the_next(self, api, query, numbers, last):
+        for _ in range(5):
+            api.list()
+        answer = api.read(f"{self.REQUESTS}{query}").json
+        assert ([each["number"] for each in answer["requests"]], answer["last"]) == (numbers, last)
+
+    def test_positions_go_on_after_a_reset(self, api):
+        api.list()
+        api.send("DELETE", STATE)
+        assert api.read(self.REQUESTS).json == {"requests": [], "last": 1}
+        api.list()
+        assert [each["number"] for each in api.read(f"{self.REQUESTS}?after=1").json["requests"]] == [2]
+
+    @pytest.mark.parametrize("query", ["?after=-1", "?after=x", "?limit=1.5", "?limit="])
+    def test_wrong_position_is_400(self, api, query):
+        assert_refused(api.read(f"{self.REQUESTS}{query}"), "must be a whole number")
+
+    def test_key_is_required(self, api):
+        assert api.send("GET", self.REQUESTS, headers={}).status == 401
+
+
+class TestLinks:
+    @pytest.mark.parametrize("resource", ["payment_sessions", "provision_requests", "qualification_sessions"])
+    def test_pending_object_has_a_page(self, emulator, api, resource):
+        id = emulator.state.stores[resource].add()
+        answer = api.read(f"{ADMIN}/links/{resource}/{id}")
+        assert (answer.status, answer.json["url"]) == (200, f"{emulator.url}/_emulator/hosted/{resource}/{id}")
+        assert api.send("GET", answer.json["url"].removeprefix(emulator.url), headers={}).status == 200
+
+    def test_decided_object_has_none(self, emulator, api):
+        assert api.read(f"{ADMIN}/links/payment_sessions/{make_captured(emulator)}").json == {"url": None}
+
+    @pytest.mark.parametrize("path", ["payment_sessions/unknown", "catalog_items/x", "nothing/x"])
+    def test_unknown_object_is_404(self, emulator, api, path):
+        emulator.state.catalog_items.add(sku="x")
+        assert api.read(f"{ADMIN}/links/{path}").status == 404

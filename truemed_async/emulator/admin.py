@@ -5,6 +5,7 @@ They are not part of the API: requests are not logged, and faults do not apply t
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
@@ -15,7 +16,7 @@ from truemed_async.emulator.clock import Clock, wire_datetime
 from truemed_async.emulator.dialect import Dialect
 from truemed_async.emulator.faults import FAULTS
 from truemed_async.emulator.openapi import document
-from truemed_async.emulator.request import ApiError, json_response, validation_error
+from truemed_async.emulator.request import ApiError, hosted_url, json_response, validation_error
 from truemed_async.emulator.routing import Routes
 from truemed_async.emulator.schema import Array, Boolean, Enum, Number, Object, String
 from truemed_async.emulator.store import InvalidTransitionError
@@ -27,12 +28,20 @@ if TYPE_CHECKING:
 
     from truemed_async.emulator.context import EmulatorContext
     from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request_log import LoggedRequest
     from truemed_async.emulator.routing import Route
     from truemed_async.emulator.webhooks.model import Delivery, DeliveryAttempt, WebhookEndpoint
 
 PREFIXES: Final = ("/_emulator/",)
 STATE_PATH: Final = "/_emulator/state"
 MAX_DELIVERIES: Final = 1_000
+MAX_REQUESTS: Final = 1_000
+
+# What an id or a word of a path looks like; something else may be a name or an e-mail address in its place.
+_PATH_SEGMENT: Final = re.compile(r"[A-Za-z0-9_.~-]{0,100}")
+_MASK: Final = "***"
+_POSITION: Final = re.compile(r"[0-9]{1,15}")
+_HOSTED: Final = frozenset({"payment_sessions", "provision_requests", "qualification_sessions"})
 
 _ADVANCE: Final = Object({"advance": Number()}, additional_properties=False)
 _REGISTER: Final = Object(
@@ -185,6 +194,56 @@ def set_dialect(context: EmulatorContext, request: Request) -> web.Response:
     return json_response(200, {"dialect": context.dialects.dialect.to_dict()})
 
 
+# --- requests and links -----------------------------------------------------------------------------------------------
+
+
+@ROUTES.route("GET", "/_emulator/requests")
+def list_requests(context: EmulatorContext, request: Request) -> web.Response:
+    """Return finished requests without queries and bodies: ``after`` a position, or else the newest ``limit`` ones."""
+    after = _parse_position(request, "after")
+    limit = _parse_position(request, "limit")
+    found, last = context.requests.finished(
+        after=after, limit=MAX_REQUESTS if limit is None else min(limit, MAX_REQUESTS)
+    )
+    return json_response(200, {"requests": [_request_to_dict(each) for each in found], "last": last})
+
+
+@ROUTES.route("GET", "/_emulator/links/{resource}/{id}")
+def get_link(context: EmulatorContext, request: Request) -> web.Response:
+    """Return the ``url`` of the page that waits for the customer of an object; ``null`` if none waits any more."""
+    resource = request.params["resource"]
+    if resource not in _HOSTED:
+        raise KeyError(resource)
+    with context.state.lock:
+        row = context.state.stores[resource].get(request.params["id"])
+        url = hosted_url(request.origin, resource, row.id) if row.status == "pending" else None
+    return json_response(200, {"url": url})
+
+
+def _parse_position(request: Request, name: str) -> int | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not _POSITION.fullmatch(text):
+        raise validation_error(f"{name} must be a whole number of at most 15 digits")
+    return int(text)
+
+
+def _request_to_dict(request: LoggedRequest) -> dict[str, Any]:
+    segments = (each if _PATH_SEGMENT.fullmatch(each) else _MASK for each in request.path.split("/"))
+    return {
+        "number": request.number,
+        "at": None if request.at is None else wire_datetime(request.at),
+        "method": request.method,
+        "path": "/".join(segments),
+        "route": request.route,
+        "status": request.status,
+        "seconds": request.seconds,
+        "authenticated": request.authenticated,
+        "sales_channel": request.sales_channel,
+    }
+
+
 # --- webhooks, their deliveries and faults ----------------------------------------------------------------------------
 
 
@@ -216,6 +275,12 @@ def unregister_webhook(context: EmulatorContext, request: Request) -> web.Respon
     """Unregister a webhook."""
     context.webhooks.unregister(request.params["id"])
     return json_response(204, None)
+
+
+@ROUTES.route("POST", "/_emulator/webhooks/{id}/unregister", name="post_unregister_webhook")
+def unregister_webhook_by_post(context: EmulatorContext, request: Request) -> web.Response:
+    """Unregister a webhook, for clients that only GET and POST, as those of Truemed's API do."""
+    return unregister_webhook(context, request)
 
 
 @ROUTES.route("POST", "/_emulator/webhooks/{id}/rotate")

@@ -32,6 +32,12 @@ class TestWebhooks:
         assert (gone.status, gone.content) == (204, b"")
         assert api.read(WEBHOOKS).json == {"webhooks": []}
 
+    def test_webhook_is_removed_by_post_too(self, emulator, api, merchant):
+        kept, removed = (api.post(WEBHOOKS, {"url": merchant.url}).json["id"] for _ in range(2))
+        assert api.post(f"{WEBHOOKS}/{removed}/unregister").status == 204
+        assert [endpoint.id for endpoint in emulator.webhooks.endpoints] == [kept]
+        assert api.post(f"{WEBHOOKS}/{removed}/unregister").status == 404
+
     def test_register_accepts_all_options(self, api, merchant):
         body = {"url": merchant.url, "mode": "unsigned", "secret": "mine", "events": ["payment_token_updated"]}
         made = api.post(WEBHOOKS, body).json
