@@ -54,8 +54,30 @@ class TestDoctor:
         assert (dialect.ids, dialect.times) == ("integers", "no_zone")
 
     def test_unwritable_dialect_exits_2(self, truemed, merchant, tmp_path):
+        done = truemed("doctor", "--save-dialect", str(tmp_path / "missing" / "dialect.json"))
+        assert (done.code, done.err) == (2, "error: --save-dialect cannot be written: No such file or directory\n")
+
+    def test_dialect_in_place_of_a_directory_is_refused_before_a_request(self, truemed, merchant, tmp_path):
         done = truemed("doctor", "--save-dialect", str(tmp_path))
-        assert (done.code, done.err) == (2, "error: --save-dialect cannot be written: Is a directory\n")
+        assert (done.code, len(merchant.requests)) == (2, 0)
+        assert done.err == f"error: {tmp_path} cannot be written: it is not a regular file\n"
+
+    def test_dialect_does_not_overwrite_a_file_unasked(self, truemed, merchant, terminal, tmp_path):
+        file = tmp_path / "dialect.json"
+        file.write_text("mine")
+        line = ("doctor", "--json", "--save-dialect", str(file))
+        refused = truemed(*line)
+        assert (refused.code, len(merchant.requests)) == (2, 0)
+        assert refused.err == (
+            f"error: {file} exists: pass --force to overwrite it, or choose another --save-dialect\n"
+        )
+        assert truemed(*line, source=terminal("n\n"), err=terminal()).code == 2
+        assert file.read_text() == "mine"
+        assert truemed(*line, source=terminal("y\n"), err=terminal()).code == 0
+        assert file.read_text() != "mine"
+        file.write_text("mine")
+        assert truemed(*line, "--force").code == 0
+        assert file.read_text() != "mine"
 
     def test_emulator_needs_no_key(self, truemed):
         done = truemed("--env", "emulator", "--sessions", "3", "doctor", "--json")

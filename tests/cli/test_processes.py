@@ -116,7 +116,7 @@ def test_attach_that_is_interrupted_attaches_each_session_once_when_it_is_run_ag
         if number == signal.SIGINT:
             assert (interrupted.code, interrupted.err) == (130, "interrupted\n")
             assert 0 < report.read_text(encoding="utf-8").count("attached,") < len(people)
-        done = finish(start(*line))
+        done = finish(start(*line, "--force"))
         assert done.code == 0
         counts = {row["outcome"]: int(row["count"]) for row in csv.DictReader(done.out.splitlines())}
         assert counts["attached"] + counts["already_attached"] == len(people)

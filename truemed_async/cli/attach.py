@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import attrs
 import orjson
 from cyclopts import Parameter
 
@@ -15,10 +16,11 @@ from truemed_async._files import create_owner_only, write_all
 from truemed_async._sensitive import Sensitive
 from truemed_async.cli.connection import Context
 from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.files import claim_file
 from truemed_async.cli.options import CONTEXT, Flag, Text
-from truemed_async.cli.output import EXIT_FAILURE
+from truemed_async.cli.output import EXIT_FAILURE, Streams
 from truemed_async.cli.progress import collect_rows
-from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
+from truemed_async.cli.rows import RowOutput
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -28,14 +30,36 @@ COUNTS = RowLayout(columns=("outcome", "count"))
 REPORT_COLUMNS = ("status", "qualification_session_id", "email", "user_id", "error")
 
 
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class AttachOutput(RowOutput):
+    """How the counts are written, and where the report is.
+
+    Attributes:
+        report: A .csv or .jsonl file for a row of each session and each address without one. It holds e-mail
+            addresses and user ids, which are shown nowhere else, and only its owner can read it.
+        force: Overwrite the files if they exist.
+    """
+
+    report: Text = None
+
+    def claim(self, streams: Streams) -> None:
+        """Ask before a file is overwritten."""
+        super().claim(streams)
+        if self.report is not None:
+            claim_file(streams, self.report, force=self.force, option="--report")
+
+
+ATTACH_OUTPUT = AttachOutput()
+
+
 async def attach_accounts(
     matches: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     run_id: Text = None,
     dry_run: Flag = False,
-    report: Text = None,
-    output: RowOutput = ROW_OUTPUT,
+    output: AttachOutput = ATTACH_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> int:
     """Attach your accounts to the sessions that have the same e-mail address and no user id.
@@ -47,9 +71,8 @@ as it is. The exit code is 1 if an update failed.
         matches: A CSV file with the columns email and user_id; others are ignored.
         run_id: Your name of this run, from which the idempotency keys are derived. Default: random keys.
         dry_run: Report what would be attached, and write nothing.
-        report: A .csv or .jsonl file for a row of each session and each address without one. It holds e-mail \
-addresses and user ids, which are shown nowhere else, and only its owner can read it.
     """
+    report = output.report
     target = output.prepare(context.streams, COUNTS)
     accounts = read_matches(Path(matches))
     if report is not None and Path(report).suffix not in (".csv", ".jsonl"):

@@ -5,14 +5,16 @@ from itertools import chain, groupby, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import attrs
 import orjson
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 import truemed_async
 from truemed_async.cli.connection import Context
+from truemed_async.cli.files import Overwriting, claim_file
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag
 from truemed_async.cli.output import EXIT_FAILURE, Streams
 from truemed_async.cli.progress import progress_bar
@@ -31,11 +33,41 @@ def make_app() -> App:
     return app
 
 
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class DialectFile(Overwriting):
+    """Where the dialect is written.
+
+    Attributes:
+        save_dialect: Write what was observed to this file, for `truemed emulator --dialect FILE`.
+        force: Overwrite the file if it exists.
+    """
+
+    save_dialect: Annotated[Path | None, LITERAL] = None
+
+    def claim(self, streams: Streams) -> None:
+        """Ask before the file is overwritten."""
+        if self.save_dialect is not None:
+            claim_file(streams, str(self.save_dialect), force=self.force, option="--save-dialect")
+
+    def write(self, dialect: Mapping[str, object]) -> None:
+        """Write the dialect, if there is a file for it."""
+        if self.save_dialect is None:
+            return
+        try:
+            self.save_dialect.write_bytes(orjson.dumps(dict(dialect), option=orjson.OPT_INDENT_2) + b"\n")
+        except OSError as error:
+            raise InvalidArgumentError(f"--save-dialect cannot be written: {error.strerror}") from error
+
+
+NO_FILE = DialectFile()
+
+
 async def doctor(
     *,
     json: Flag = False,
     all_fields: Flag = False,
-    save_dialect: Annotated[Path | None, LITERAL] = None,
+    file: DialectFile = NO_FILE,
     context: Annotated[Context, CONTEXT],
 ) -> int:
     """Examine the server: connection, key, lists, fields, errors and headers.
@@ -47,7 +79,6 @@ async def doctor(
     Args:
         json: Show the whole report as JSON.
         all_fields: Show every field of the objects, and not only those that differ.
-        save_dialect: Write what was observed to this file, for `truemed emulator --dialect FILE`.
     """
     streams = context.streams
     async with context.target.connect() as client:
@@ -57,11 +88,7 @@ async def doctor(
         streams.print_data(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2).decode())
     else:
         _render_report(streams, report, all_fields=all_fields)
-    if save_dialect is not None:
-        try:
-            save_dialect.write_bytes(orjson.dumps(dict(report.dialect), option=orjson.OPT_INDENT_2) + b"\n")
-        except OSError as error:
-            raise InvalidArgumentError(f"--save-dialect cannot be written: {error.strerror}") from error
+    file.write(report.dialect)
     return 0 if report.passed else EXIT_FAILURE
 
 

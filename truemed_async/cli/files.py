@@ -21,9 +21,24 @@ OUTPUT = Parameter(name=("--output", "-o"), allow_leading_hyphen=True)
 FORCE = Parameter(negative="", show_default=False)
 
 
+@attrs.frozen(kw_only=True)
+class Overwriting:
+    """Base class of options that name a file to write."""
+
+    force: Annotated[bool, FORCE] = False
+
+    def claim(self, streams: Streams) -> None:
+        """Ask before a file is overwritten. Call it before an event loop runs, which would delay the first Ctrl-C.
+
+        Raises:
+            InvalidArgumentError: The file exists, and there is no terminal to ask at, or the answer is no.
+        """
+        raise NotImplementedError
+
+
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
-class FileOutput:
+class FileOutput(Overwriting):
     """Where a command writes its data.
 
     Attributes:
@@ -32,7 +47,6 @@ class FileOutput:
     """
 
     output: Annotated[str | None, OUTPUT] = None
-    force: Annotated[bool, FORCE] = False
 
     @property
     def is_stdout(self) -> bool:
@@ -44,33 +58,22 @@ class FileOutput:
         return resolve_target(self.output) == STDOUT_DESCRIPTOR
 
     def claim(self, streams: Streams) -> None:
-        """Ask before a file is overwritten. Call it before an event loop runs, which would delay the first Ctrl-C.
-
-        Raises:
-            InvalidArgumentError: The file exists, and there is no terminal to ask at, or the answer is no.
-        """
+        """Ask before the file is overwritten."""
         if self.output is not None and not self.is_stdout:
             claim_file(streams, self.output, force=self.force)
 
 
-def claim_file(streams: Streams, name: str, *, force: bool, note: str = "") -> None:
-    """Refuse to overwrite a file without ``force``, unless a person at the terminal agrees. An empty one is no loss.
-
-    Args:
-        streams: The standard streams.
-        name: The file.
-        force: Whether it may be overwritten.
-        note: What the question and the error say of the file, beside that it exists.
-    """
+def claim_file(streams: Streams, name: str, *, force: bool, option: str = "--output") -> None:
+    """Refuse to overwrite a file without ``force``, unless a person at the terminal agrees. An empty one is no loss."""
     from truemed_async.exports.files import is_stream, resolve_target  # noqa: PLC0415  # loads the models
 
     target = resolve_target(name)
     if force or not isinstance(target, Path) or is_stream(target):
         return
-    if not (target.exists() and target.stat().st_size):
+    if not (target.is_file() and target.stat().st_size):
         return
-    if not ask_to(streams, f"{name} exists{note}. Overwrite it?"):
-        raise InvalidArgumentError(f"{name} exists{note}: pass --force to overwrite it, or choose another --output")
+    if not ask_to(streams, f"{name} exists. Overwrite it?"):
+        raise InvalidArgumentError(f"{name} exists: pass --force to overwrite it, or choose another {option}")
 
 
 def ask_to(streams: Streams, question: str) -> bool:
