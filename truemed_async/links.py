@@ -12,7 +12,8 @@ from truemed_async._validation.urls import validate_base_url
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 from truemed_async.options import Environment
 
-_HOSTS: Mapping[str, str] = {"production": "https://app.truemed.com", "sandbox": "https://dev.truemed.com"}
+PAGE_HOSTS: Mapping[str, str] = {"production": "https://app.truemed.com", "sandbox": "https://dev.truemed.com"}
+"""Where Truemed's pages are, those of the dashboard included. Source: Truemed API, section 7 (N7, N19)."""
 
 
 def qualification_link(
@@ -47,9 +48,9 @@ def qualification_link(
 
     Source: Truemed support, "Qualification links"; Truemed API, section 7 (N18, N19).
     """
-    if environment not in _HOSTS:
-        raise ConfigurationError(f"environment must be {' or '.join(repr(name) for name in _HOSTS)}")
-    host = _HOSTS[environment] if base_url is None else str(validate_base_url(base_url)).rstrip("/")
+    if environment not in PAGE_HOSTS:
+        raise ConfigurationError(f"environment must be {' or '.join(repr(name) for name in PAGE_HOSTS)}")
+    host = PAGE_HOSTS[environment] if base_url is None else str(validate_base_url(base_url)).rstrip("/")
     segment = "" if brand is None else f"/{scalars.validate_id('brand', brand)}"
     parameters = {
         "source": None if source is None else scalars.validate_text("source", source),

@@ -77,6 +77,12 @@ def complete(home):
         (("sessions", "e"), ["export", "expiring"]),
         (("sessions", "--env", "sandbox", "m"), ["mirror"]),
         (("webhooks", "schema", ""), ["postgres"]),
+        (("webhooks", "listen", "--f"), ["--forward-to", "--format"]),
+        (("webhooks", "listen", "--mode", ""), ["signed", "unsigned"]),
+        (("logs", "t"), ["tail"]),
+        (("logs", "tail", "--no"), ["--no-follow"]),
+        (("open", ""), ["inspector", "dashboard", "webhooks", "api-keys"]),
+        (("payments", "li"), ["list", "link"]),
         (("sessions", "list", "--format", "j"), ["json", "jsonl"]),
         (("sessions", "list", "--env", ""), ["production", "sandbox", "emulator"]),
         (("payments", "list", "--pag"), ["--page", "--page-size"]),
@@ -127,7 +133,9 @@ def test_script_has_every_command(truemed, shell, start):
     done = truemed("completion", shell)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(start)
-    assert all(name in done.out for name in (*COMMANDS, "find-valid", "cancel-stale", "show-server-messages"))
+    assert all(
+        name in done.out for name in (*COMMANDS, "find-valid", "cancel-stale", "no-follow", "show-server-messages")
+    )
 
 
 def test_shell_is_that_of_the_user(truemed, monkeypatch):

@@ -15,8 +15,9 @@ import urllib.request
 
 import pytest
 
+from tests.support.factories import CREATE, order
 from tests.support.waiting import wait_until
-from truemed_async.cli.emulator import _stop_on_signal
+from truemed_async.cli.signals import stop_on_signal
 
 FREE_PORT = ("--port", "0")
 
@@ -275,6 +276,16 @@ def test_emulator_by_default_listens_on_the_fixed_port(truemed, monkeypatch):
 
     assert truemed("emulator", out=Signalled(signal.SIGTERM)).code == 0
     assert ports == [8642]
+
+
+def test_merchant_name_is_on_the_pages_for_shoppers(serve, ask, stopped):
+    process, url, key = serve("--merchant-name", "Sam's Shop")
+    link = ask(f"{url}{CREATE}", key, "POST", order())["redirect_url"]
+    with urllib.request.urlopen(link, timeout=10) as response:
+        page = response.read().decode()
+    assert "Sam&#39;s Shop" in page
+    assert "Example Shop" not in page
+    stopped(process)
 
 
 def test_occupied_port_exits_2(truemed):
@@ -616,7 +627,7 @@ class TestEmulatorInsideTheCommand:
 @pytest.mark.skipif(sys.platform == "win32", reason="the loop of Windows sets the descriptor itself")
 async def test_signal_before_the_loop_waits_wakes_it():
     """Python's handler runs only when the loop does; the descriptor, written at once, ends the wait."""
-    with _stop_on_signal() as stop:
+    with stop_on_signal() as stop:
         descriptor = signal.set_wakeup_fd(-1)
         signal.set_wakeup_fd(descriptor)
         assert descriptor != -1

@@ -13,7 +13,7 @@ import pytest
 from tests.support.canary import EMAIL, USER_ID, leaks
 
 NOW = datetime.now(UTC)
-LINK = "https://app.truemed.com/qualify/tm_qual_1?source=renewal"
+LINK = "/qualify/tm_qual_1?source=renewal"
 
 
 class TestExpiring:
@@ -28,11 +28,14 @@ class TestExpiring:
             add(status="approved", expires_at=NOW + timedelta(days=40)),
         ]
 
-    def test_rows_have_renewal_links_in_order_of_expiry(self, truemed, letters):
+    def test_rows_have_renewal_links_to_their_server_in_order_of_expiry(self, truemed, emulator, letters):
         done = truemed("sessions", "expiring", "--within", "30d", "--qualification-id", "tm_qual_1")
         assert (done.code, done.err) == (0, "")
         assert [row["qualification_session_id"] for row in done.rows] == letters[:2]
-        assert [row["renewal_link"] for row in done.rows] == [f"{LINK}&user_id=u%201&skus=A,B", LINK]
+        assert [row["renewal_link"] for row in done.rows] == [
+            f"{emulator.url}{LINK}&user_id=u%201&skus=A,B",
+            f"{emulator.url}{LINK}",
+        ]
 
     def test_csv_and_json_have_the_same_rows(self, truemed, letters):
         text = truemed("sessions", "expiring", "--within", "8w", "--format", "csv").out
@@ -160,6 +163,20 @@ class TestAttach:
         assert (failed.code, again.code) == (1, 0)
         assert '"outcome":"failed","count":1' in failed.out
         assert '"outcome":"attached","count":1' in again.out
+
+    @pytest.mark.parametrize("option", ["--report", "--output"])
+    def test_file_is_not_overwritten_unasked(self, truemed, emulator, matches, terminal, tmp_path, option):
+        file = tmp_path / "mine.csv"
+        file.write_text("mine")
+        line = ("sessions", "attach", matches(f"email,user_id\n{EMAIL},u-1\n"), option, str(file))
+        refused = truemed(*line)
+        assert (refused.code, len(emulator.requests), file.read_text()) == (2, 0, "mine")
+        assert refused.err == f"error: {file} exists: pass --force to overwrite it, or choose another {option}\n"
+        assert truemed(*line, source=terminal("y\n"), err=terminal()).code == 0
+        assert "unmatched" in file.read_text()
+        file.write_text("mine")
+        assert truemed(*line, "--force").code == 0
+        assert "unmatched" in file.read_text()
 
     def test_failed_listing_still_writes_the_report(self, truemed, emulator, matches, tmp_path):
         report = tmp_path / "report.csv"

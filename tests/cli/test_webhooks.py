@@ -251,7 +251,7 @@ class TestTrigger:
         assert f"the endpoint at 127.0.0.1:{URL(merchant.url).port} cannot be reached" in done.err
 
     def test_endpoint_that_hangs_is_given_up(self, truemed, merchant, monkeypatch):
-        monkeypatch.setattr("truemed_async.cli.webhooks.SEND_TIMEOUT", 0.2)
+        monkeypatch.setattr("truemed_async.cli.endpoint.SEND_TIMEOUT", 0.2)
         merchant.plan = ["hang"]
         done = truemed("webhooks", "trigger", "payment_session_complete", "--to", merchant.url)
         assert done.code == 1

@@ -432,10 +432,11 @@ def test_server_example_stops_on_interrupt(block, plain_emulator, shell_path):
     """A server prints its address, and ends with Ctrl-C."""
     # Tests run at once, but the fixed port can be taken only once.
     script = script_of(block).replace("truemed emulator", "truemed emulator --port 0")
-    with subprocess.Popen(["bash", "-c", f"exec {script}"], stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(["bash", "-c", f"exec {script}"], text=True, **pipes) as process:
         try:
-            assert process.stdout is not None
-            assert process.stdout.readline().startswith("url ")
+            first = (process.stderr if "webhooks listen" in script else process.stdout).readline()
+            assert first.startswith(("url ", "listening on "))
             process.send_signal(signal.SIGINT)
             assert process.wait(SECONDS) == int(block.marks.get("exit", 130))
         finally:

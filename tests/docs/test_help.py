@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.paths import ROOT
 from truemed_async.cli.app import COMMANDS, make_app, run
-from truemed_async.cli.examples import EXAMPLES
+from truemed_async.cli.examples import EXAMPLES, PENDING_PAYMENT
 from truemed_async.cli.output import Streams
 from truemed_async.webhooks import sign
 
@@ -46,7 +46,13 @@ def lines_of(text):
 
 PROGRAM = make_app(Streams(io.StringIO(), io.StringIO(), io.StringIO()), COMMANDS)
 LINES = [line for text in EXAMPLES.values() for line in lines_of(text)]
+# Commands that run until Ctrl-C.
 SERVERS = [line for line in LINES if line.startswith("truemed emulator") and "--print-env" not in line]
+FOLLOWERS = [
+    line
+    for line in LINES
+    if line.startswith(("truemed webhooks listen", "truemed logs tail")) and "--no-follow" not in line
+]
 
 
 def test_every_command_has_examples_of_itself():
@@ -94,13 +100,18 @@ def run_line(line):
     return code, streams.out.getvalue(), streams.err.getvalue()
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if line not in SERVERS])
+@pytest.mark.parametrize("line", [line for line in LINES if line not in (*SERVERS, *FOLLOWERS)])
 def test_example_runs(line, folder):
     if "EXAMPLE-" in line:  # invoices are of the last weeks before the emulator's start
         code, out, _ = run_line("truemed invoices list")
         assert code == 0
         invoice = json.loads(out.splitlines()[0])
         line = line.replace("EXAMPLE-2026-10-22", invoice["number"]).replace("285.00", invoice["total"])
+    if PENDING_PAYMENT in line:  # what is pending depends on the numbers of the generated data
+        _, out, _ = run_line("truemed payments list --status pending --limit 1 --json id")
+        line = line.replace(PENDING_PAYMENT, json.loads(out)["id"])
+    if "logs tail" in line:
+        run_line("truemed sessions get qs_abc123")
     code, out, err = run_line(line)
     assert code == 0, err
     assert out or err
@@ -117,6 +128,21 @@ def test_server_example_runs_until_interrupted(line, folder):
         try:
             assert process.stdout is not None
             assert process.stdout.readline().startswith("url ")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("line", FOLLOWERS)
+def test_following_example_runs_until_interrupted(line, folder):
+    command = [sys.executable, "-m", "truemed_async", *shlex.split(line)[1:]]
+    run_line("truemed sessions get qs_unknown")  # a line of the log
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, **pipes) as process:
+        try:
+            first = (process.stderr if "listen" in line else process.stdout).readline()
+            assert first.startswith(("listening on http://127.0.0.1:", '{"number":'))
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 130
         finally:

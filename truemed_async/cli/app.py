@@ -26,7 +26,7 @@ from truemed_async import __version__
 from truemed_async._warnings import TruemedWarning
 from truemed_async.cli.connection import Context, Target
 from truemed_async.cli.failures import report_error
-from truemed_async.cli.files import FileOutput
+from truemed_async.cli.files import Overwriting
 from truemed_async.cli.help import describe_command, format_examples
 from truemed_async.cli.options import GlobalOptions
 from truemed_async.cli.output import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
@@ -57,7 +57,9 @@ COMMANDS: Mapping[str, str] = {
     "catalog": "The product catalog: which items may be paid for with HSA/FSA money.",
     "reconciliations": "Reconciliations: what was paid out, and for which transactions.",
     "invoices": "Truemed's weekly invoices for Letters, added up from qualification sessions.",
-    "webhooks": "Webhooks: send a test delivery, explain a refused one, print the SQL of a store, catch up.",
+    "webhooks": "Webhooks: receive those of an emulator, send a test delivery, explain a refused one, catch up.",
+    "logs": "Logs: the requests that reach an emulator, as they come.",
+    "open": "Open a page of the server in the browser: the emulator's inspector, or Truemed's dashboard.",
     "whoami": "Show which profile, API key and server a command uses, and whether the key works.",
     "doctor": "Examine the server: connection, key, lists, fields, errors and headers.",
     "emulator": "Serve the Truemed API with generated data on this machine, until Ctrl-C.",
@@ -199,7 +201,7 @@ def launch_command(app: App, streams: Streams, tokens: Sequence[str], options: G
     internal: dict[str, Any] = {"context": Context(target, streams), "streams": streams}
     try:
         for option in bound.arguments.values():
-            if isinstance(option, FileOutput):
+            if isinstance(option, Overwriting):
                 option.claim(streams)
         return run_command(
             command, *bound.args, **bound.kwargs, **{name: internal[name] for name in internal if name in ignored}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from errno import EADDRINUSE
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,13 +17,12 @@ from cyclopts import App
 from truemed_async._files import create_owner_only, resolve_links, write_all
 from truemed_async._sensitive import Sensitive
 from truemed_async.cli.connection import make_emulator
-from truemed_async.cli.options import CONTEXT, LITERAL, MANY, NO_VALUES, PORT, Count, Flag
+from truemed_async.cli.options import CONTEXT, LITERAL, MANY, NO_VALUES, PORT, Count, Flag, Text
 from truemed_async.cli.output import Streams
+from truemed_async.cli.signals import stop_on_signal
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from truemed_async.emulator import Dialect, Emulator
     from truemed_async.emulator.request_log import LoggedRequest
     from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
@@ -36,19 +32,6 @@ if TYPE_CHECKING:
 DEFAULT_PORT: Final = 8642
 DEFAULT_API_KEY: Final = "emulator-development-key"
 DEFAULT_WEBHOOK_SECRET: Final = "emulator-webhook-secret"  # noqa: S105 - see above
-
-# What a terminal, a supervisor or a container sends to end a process, apart from SIGKILL.
-_ENDING_SIGNALS: Final = (
-    "SIGINT",
-    "SIGTERM",
-    "SIGHUP",
-    "SIGQUIT",
-    "SIGBREAK",
-    "SIGUSR1",
-    "SIGUSR2",
-    "SIGPWR",
-    "SIGXCPU",
-)
 
 
 def make_app() -> App:
@@ -74,6 +57,7 @@ async def emulator(
     seed_file: Annotated[Path | None, LITERAL] = None,
     webhook: Annotated[tuple[str, ...], MANY] = NO_VALUES,
     dialect: Annotated[Path | None, LITERAL] = None,
+    merchant_name: Text = None,
     print_env: Flag = False,
     quiet: Flag = False,
     streams: Annotated[Streams, CONTEXT],
@@ -101,6 +85,7 @@ async def emulator(
         seed_file: A file that another run wrote with --state: start with its content, and do not write to it.
         webhook: A URL on this machine that receives signed webhooks; may be repeated.
         dialect: A JSON file with the behavior to emulate where Truemed's documentation leaves it open.
+        merchant_name: The name of the shop on the pages for shoppers. Default: Example Shop.
         print_env: Print only the commands that set the environment variables, and exit.
         quiet: Do not show requests and deliveries.
     """
@@ -112,13 +97,13 @@ async def emulator(
         "catalog_items": catalog_items,
     }
     data: dict[str, Any] = {name: 0 if empty and number is None else number for name, number in counts.items()}
-    data["seed"] = seed
+    data |= {"seed": seed, "merchant_name": merchant_name}
     server = make_emulator(
         port=port,
         host=host,
         allowed_hosts=allow_host,
         examples=not empty,
-        **{name: number for name, number in data.items() if number is not None},
+        **{name: value for name, value in data.items() if value is not None},
         api_key=DEFAULT_API_KEY if snapshot is None else snapshot.api_key,
         sales_channels=_channel_keys(sales_channel, snapshot),
         dialect=None if dialect is None else _read_dialect(dialect),
@@ -132,7 +117,7 @@ async def emulator(
             raise InvalidArgumentError("--print-env requires a --port other than 0")
         _print_environment(server, streams)
         return
-    with _stop_on_signal() as stop:
+    with stop_on_signal() as stop:
         try:
             await server.start()
         except OSError as error:
@@ -240,40 +225,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-@contextmanager
-def _stop_on_signal() -> Generator[asyncio.Event]:
-    """Provide an event that any signal sets which would end the process, however often it is sent.
-
-    A signal that is ignored at the start, as by ``nohup``, stays ignored. After SIGINT the block ends with
-    ``KeyboardInterrupt``.
-    """
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    received: set[int] = set()
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        received.add(number)
-        loop.call_soon_threadsafe(stop.set)
-
-    numbers = [getattr(signal, name) for name in _ENDING_SIGNALS if hasattr(signal, name)]
-    previous = {number: signal.getsignal(number) for number in numbers}
-    handled = {number: handler for number, handler in previous.items() if handler not in (signal.SIG_IGN, None)}
-    for number in handled:
-        signal.signal(number, handle)
-        # A signal that comes just before the loop waits would otherwise be handled after the next event only. The loop
-        # of Windows wakes up without it.
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, handle, number, None)
-    try:
-        yield stop
-    finally:
-        for number, handler in handled.items():
-            with suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-            signal.signal(number, handler)
-    if signal.SIGINT in received:
-        raise KeyboardInterrupt
 
 
 # --- snapshots ----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 PAYMENT: Final = "5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11"
+PENDING_PAYMENT: Final = "2f9c8d10-4b7e-4c53-a1de-9b0c6d7e8f12"
 HELD_PAYMENT: Final = "7c1e4b60-2d95-4a3b-8b1c-5e6f70819203"
 
 EXAMPLES: Mapping[str, str] = {
@@ -26,6 +27,9 @@ EXAMPLES: Mapping[str, str] = {
     "sessions get": """
         truemed sessions get qs_abc123 qs_def456
         truemed sessions get qs_abc123 --json id,status,expires_at
+    """,
+    "sessions link": """
+        truemed sessions link qs_abc123 --qualification-id tm_qual_abc123
     """,
     "sessions export": """
         truemed sessions export --output sessions.csv
@@ -61,6 +65,9 @@ EXAMPLES: Mapping[str, str] = {
     """,
     "payments get": f"""
         truemed payments get {PAYMENT}
+    """,
+    "payments link": f"""
+        truemed payments link {PENDING_PAYMENT}
     """,
     "payments export": """
         truemed payments export --month 2026-10 --output october.csv
@@ -163,6 +170,10 @@ EXAMPLES: Mapping[str, str] = {
     "invoices check": """
         truemed invoices check EXAMPLE-2026-10-22 --total 285.00
     """,
+    "webhooks listen": """
+        truemed webhooks listen --forward-to http://127.0.0.1:8000/webhooks
+        truemed webhooks listen --events payment_session_complete --json object_id,status
+    """,
     "webhooks explain": """
         truemed webhooks explain --body body.json --headers headers.txt
     """,
@@ -175,6 +186,15 @@ EXAMPLES: Mapping[str, str] = {
     "webhooks catch-up": """
         truemed webhooks catch-up shop.webhooks:receiver --since 2026-11-01
     """,
+    "logs tail": """
+        truemed logs tail --status 4xx,5xx
+        truemed logs tail --limit 100 --no-follow --json method,path,status
+    """,
+    "open": """
+        truemed open
+        truemed open inspector --print
+        truemed open webhooks --env sandbox
+    """,
     "whoami": """
         truemed whoami
         truemed whoami --format json
@@ -186,6 +206,7 @@ EXAMPLES: Mapping[str, str] = {
     "emulator": """
         truemed emulator
         truemed emulator --state shop.json --webhook http://127.0.0.1:8000/webhooks
+        truemed emulator --merchant-name "Example Wellness"
         truemed emulator --print-env
     """,
     "config path": """

@@ -2,6 +2,7 @@
 
 import io
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,18 +23,18 @@ FORCE = Parameter(negative="", show_default=False)
 
 
 @attrs.frozen(kw_only=True)
-class Overwriting:
+class Overwriting(ABC):
     """Base class of options that name a file to write."""
 
     force: Annotated[bool, FORCE] = False
 
+    @abstractmethod
     def claim(self, streams: Streams) -> None:
         """Ask before a file is overwritten. Call it before an event loop runs, which would delay the first Ctrl-C.
 
         Raises:
             InvalidArgumentError: The file exists, and there is no terminal to ask at, or the answer is no.
         """
-        raise NotImplementedError
 
 
 @Parameter(name="*")
@@ -63,8 +64,16 @@ class FileOutput(Overwriting):
             claim_file(streams, self.output, force=self.force)
 
 
-def claim_file(streams: Streams, name: str, *, force: bool, option: str = "--output") -> None:
-    """Refuse to overwrite a file without ``force``, unless a person at the terminal agrees. An empty one is no loss."""
+def claim_file(streams: Streams, name: str, *, force: bool, note: str = "", option: str = "--output") -> None:
+    """Refuse to overwrite a file without ``force``, unless a person at the terminal agrees. An empty one is no loss.
+
+    Args:
+        streams: The standard streams.
+        name: The file.
+        force: Whether it may be overwritten.
+        note: What the question and the error say of the file, beside that it exists.
+        option: What names the file.
+    """
     from truemed_async.exports.files import is_stream, resolve_target  # noqa: PLC0415  # loads the models
 
     target = resolve_target(name)
@@ -72,8 +81,8 @@ def claim_file(streams: Streams, name: str, *, force: bool, option: str = "--out
         return
     if not (target.is_file() and target.stat().st_size):
         return
-    if not ask_to(streams, f"{name} exists. Overwrite it?"):
-        raise InvalidArgumentError(f"{name} exists: pass --force to overwrite it, or choose another {option}")
+    if not ask_to(streams, f"{name} exists{note}. Overwrite it?"):
+        raise InvalidArgumentError(f"{name} exists{note}: pass --force to overwrite it, or choose another {option}")
 
 
 def ask_to(streams: Streams, question: str) -> bool:

@@ -9,6 +9,7 @@ from truemed_async.cli.chart_output import CHARTABLE_OUTPUT, ChartableOutput, wr
 from truemed_async.cli.charts import make_timeline
 from truemed_async.cli.connection import Context
 from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.link import survey_link
 from truemed_async.cli.options import CONTEXT, RequiredText, Text, parse_duration
 from truemed_async.cli.output import EXIT_FAILURE, pluralize
 from truemed_async.cli.progress import collect_rows
@@ -17,6 +18,7 @@ from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from truemed_async import QualificationSession
+    from truemed_async.cli.connection import Target
 
 EXPIRING = RowLayout(
     columns=("qualification_session_id", "expires_at", "user_id", "email", "renewal_link"),
@@ -82,7 +84,7 @@ One request is sent for each day.
     title = f"{pluralize(len(sessions), 'Letter that expires', 'Letters that expire')} within {within}"
     write_rows(
         target,
-        [_to_row(each, qualification_id, source) for each in sessions],
+        [_to_row(context.target, each, qualification_id, source) for each in sessions],
         lambda max_bars: [make_timeline(title, days, "Number of Letters", max_bars)],
         empty=f"no Letter expires within {within}: try a longer --within",
     )
@@ -102,17 +104,14 @@ def _parse_within(text: str) -> timedelta:
     return period
 
 
-def _to_row(session: "QualificationSession", qualification_id: str | None, source: str) -> dict[str, Any]:
+def _to_row(
+    target: "Target", session: "QualificationSession", qualification_id: str | None, source: str
+) -> dict[str, Any]:
     """Return the row of a session; times in UTC."""
-    skus = [sku.strip() for sku in (session.skus_param or "").split(",")]
     return {
         "qualification_session_id": session.qualification_session_id,
         "expires_at": session.expires_at,
         "user_id": session.user_id,
         "email": session.email,
-        "renewal_link": None
-        if qualification_id is None
-        else truemed_async.qualification_link(
-            qualification_id, source=source, user_id=session.user_id or None, skus=[sku for sku in skus if sku]
-        ),
+        "renewal_link": None if qualification_id is None else survey_link(target, session, qualification_id, source),
     }

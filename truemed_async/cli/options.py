@@ -66,6 +66,13 @@ Eligibility = Literal[
     "pre_approved",
 ]
 
+WebhookEvent = Literal[
+    "payment_session_complete",
+    "payment_token_updated",
+    "qualification_session_complete",
+    "product_catalog_item_eligibility_updated",
+]
+
 _DURATION = re.compile(r"([0-9]{1,5})([wdh])\Z")
 _WAIT = re.compile(r"([0-9]{1,6})([hms])\Z")
 _DOLLARS = re.compile(r"[0-9]{1,13}\.[0-9]{2}\Z")

@@ -13,6 +13,7 @@ from truemed_async.cli.chart_output import CHARTABLE_OUTPUT, ChartableOutput, wr
 from truemed_async.cli.charts import BarChart, make_timeline
 from truemed_async.cli.connection import Context
 from truemed_async.cli.fields import RowLayout
+from truemed_async.cli.link import link_payments
 from truemed_async.cli.mutations import (
     DEFAULT_SAFETY,
     CommandResult,
@@ -104,6 +105,7 @@ def make_app() -> App:
     app.command(void_payment, name="void")
     app.command(cancel_payment, name="cancel")
     app.command(refund_payment, name="refund")
+    app.command(link_payments, name="link")
     app.command(wait_for_payment, name="wait")
     app.command(show_refundable, name="refundable")
     app.command(list_holds, name="holds")

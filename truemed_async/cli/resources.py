@@ -29,7 +29,7 @@ from truemed_async.cli.output import (
 from truemed_async.cli.progress import ShowProgress, can_show_progress, progress_bar
 from truemed_async.cli.rows import ROW_OUTPUT, RowOutput, RowTarget
 from truemed_async.cli.summary import SUMMARY_OUTPUT, SummaryOutput
-from truemed_async.errors import APIError, CallError, ConfigurationError, InvalidArgumentError, TruemedError
+from truemed_async.errors import APIError, ConfigurationError, InvalidArgumentError, TruemedError
 
 if TYPE_CHECKING:
     from truemed_async import Outcome, Stream
@@ -303,13 +303,19 @@ async def show_outcomes(target: RowTarget, outcomes: "Stream[Outcome[Any]]", cho
                     writer.add_object(outcome.unwrap())
                 else:
                     errors.append(outcome.error)
-                    # A refused id may be anything, for example an e-mail address, so only its position is shown.
-                    label = outcome.id if isinstance(outcome.error, CallError) else chosen.labels[number - 1]
-                    target.streams.print_message(f"error: {label}: {outcome.error}")
-                    if isinstance(outcome.error, APIError):
-                        target.streams.print_server_message(outcome.error)
+                    report_failed_id(target.streams, outcome.id, chosen.labels[number - 1], outcome.error)
                 show(number)
     return min(map(exit_code_of, errors), default=0)
+
+
+def report_failed_id(streams: Streams, id: str, label: str, error: TruemedError) -> None:
+    """Report the error of an id.
+
+    A refused one may be anything, for example an e-mail address, so only where it was given is shown, its ``label``.
+    """
+    streams.print_message(f"error: {label if isinstance(error, InvalidArgumentError) else id}: {error}")
+    if isinstance(error, APIError):
+        streams.print_server_message(error)
 
 
 # --- exports ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 from truemed_async.cli.attach import attach_accounts
 from truemed_async.cli.connection import Context
 from truemed_async.cli.letters import find_valid, list_expiring
+from truemed_async.cli.link import link_sessions
 from truemed_async.cli.mirror import mirror_sessions
 from truemed_async.cli.mutations import prepare_response
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag, SessionStatus, Text, or_unset, parse_return_url
@@ -46,6 +47,7 @@ def make_app() -> App:
         columns=("id", "status", "created_at", "expires_at", "user_id", "email"),
         filters=SessionFilters,
     ).add_to(app)
+    app.command(link_sessions, name="link")
     app.command(update_session, name="update")
     app.command(find_valid, name="find-valid")
     app.command(list_expiring, name="expiring")

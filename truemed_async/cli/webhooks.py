@@ -1,4 +1,4 @@
-"""``truemed webhooks``: send a test delivery, explain a refused one, print the SQL of a store, catch up on missed deliveries."""
+"""``truemed webhooks``: test deliveries, refused ones and missed ones, and the SQL of a store."""
 
 import importlib
 import os
@@ -6,16 +6,16 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import orjson
 from cyclopts import App
-from yarl import URL
 
 import truemed_async
 from truemed_async.cli.connection import Context
+from truemed_async.cli.endpoint import SECRET_VARIABLE, parse_endpoint, send_delivery
+from truemed_async.cli.listen import listen
 from truemed_async.cli.options import (
     CONTEXT,
     LITERAL,
@@ -24,29 +24,22 @@ from truemed_async.cli.options import (
     Flag,
     RequiredText,
     Text,
+    WebhookEvent,
     parse_duration,
     parse_time,
 )
 from truemed_async.cli.output import EXIT_FAILURE, Streams
-from truemed_async.errors import ConfigurationError, InvalidArgumentError, TruemedError
-from truemed_async.testing import Delivery, make_delivery
-
-SECRET_VARIABLE = "TRUEMED_WEBHOOK_SECRET"  # noqa: S105  # the name of a variable
-SEND_TIMEOUT = 30.0  # seconds that an endpoint may take
-WebhookEvent = Literal[
-    "payment_session_complete",
-    "payment_token_updated",
-    "qualification_session_complete",
-    "product_catalog_item_eligibility_updated",
-]
+from truemed_async.errors import ConfigurationError, InvalidArgumentError
+from truemed_async.testing import make_delivery
 
 
 def make_app() -> App:
     """Return ``truemed webhooks``."""
     app = App(
         name="webhooks",
-        help="Webhooks: send a test delivery, explain a refused one, print the SQL of a store, catch up.",
+        help="Webhooks: receive those of an emulator, send a test delivery, explain a refused one, catch up.",
     )
+    app.command(listen)
     app.command(explain)
     app.command(trigger)
     app.command(schema)
@@ -112,7 +105,8 @@ such as status=rejected. Amounts are cents.
         streams.print_data(delivery.body.decode())
         return 0
     start = time.monotonic()
-    status = send_delivery(url, delivery)
+    headers = [*delivery.headers.items(), ("Content-Length", str(len(delivery.body)))]
+    status = send_delivery(url, headers, delivery.body).status
     streams.print_data(f"{status} in {time.monotonic() - start:.2f} s")
     return 0 if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES else EXIT_FAILURE
 
@@ -188,17 +182,6 @@ def import_receiver(place: str) -> Any:
     return found
 
 
-def parse_endpoint(option: str, text: str) -> URL:
-    """Return the URL of an endpoint."""
-    try:
-        url = URL(text)
-    except ValueError:
-        url = URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise InvalidArgumentError(f"{option} must be a URL that begins with http:// or https://")
-    return url
-
-
 def parse_member(text: str) -> tuple[str, Any]:
     """Return the name and the value of NAME=VALUE."""
     name, equals, value = text.partition("=")
@@ -208,22 +191,6 @@ def parse_member(text: str) -> tuple[str, Any]:
         return name, orjson.loads(value)
     except orjson.JSONDecodeError:
         return name, value
-
-
-def send_delivery(url: URL, delivery: Delivery) -> int:
-    """POST a delivery, and return the status of the response."""
-    connect = HTTPSConnection if url.scheme == "https" else HTTPConnection
-    connection = connect(url.raw_host or "", url.port, timeout=SEND_TIMEOUT)
-    try:
-        connection.request("POST", url.raw_path_qs, delivery.body, dict(delivery.headers))
-        return connection.getresponse().status
-    except TimeoutError:
-        problem = f"did not respond within {SEND_TIMEOUT} seconds"
-    except (OSError, HTTPException):
-        problem = "cannot be reached, or does not speak HTTP"
-    finally:
-        connection.close()
-    raise TruemedError(f"the endpoint at {url.host}:{url.port} {problem}")
 
 
 def parse_headers(data: bytes) -> Mapping[str, str | Sequence[str]]:
