@@ -37,7 +37,7 @@ def billed(emulator):
 
 def test_list_adds_up_each_invoice(truemed, billed, terminal):
     done = truemed("invoices", "list")
-    assert (done.code, done.err) == (0, "2 invoices, 32.4; not billed yet: 1 Letter, 8.1\n")
+    assert (done.code, done.err) == (0, "2 invoices, $32.40; not billed yet: 1 Letter, $8.10\n")
     assert [(row["number"], row["letters"], row["total"]) for row in done.rows] == [
         ("INV-0", 3, "24.3"),
         ("INV-5", 1, "8.1"),

@@ -10,6 +10,7 @@ from truemed_async.cli.fields import RowLayout
 from truemed_async.cli.options import CONTEXT, RequiredText, Text, parse_month_days
 from truemed_async.cli.output import EXIT_FAILURE, pluralize
 from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
+from truemed_async.cli.tables import format_decimal_dollars
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ async def list_invoices(
     target.write(rows, empty=empty)
     unbilled = sum((line.fee or Decimal(0) for line in report.unbilled), Decimal(0))
     context.streams.print_message(
-        f"{pluralize(len(rows), 'invoice')}, {report.total}; not billed yet: "
-        f"{pluralize(len(report.unbilled), 'Letter')}, {unbilled}"
+        f"{pluralize(len(rows), 'invoice')}, {format_decimal_dollars(report.total)}; not billed yet: "
+        f"{pluralize(len(report.unbilled), 'Letter')}, {format_decimal_dollars(unbilled)}"
     )
     return 0 if report.agrees else EXIT_FAILURE
 

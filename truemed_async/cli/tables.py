@@ -86,7 +86,7 @@ def format_value(name: str, value: object, dollars: Collection[str] = ()) -> Tex
         case int() if name in _CENTS:
             return Text(format_dollars(value))
         case int() | float() | Decimal() if name in dollars:
-            return Text(_format_decimal_dollars(Decimal(str(value))))
+            return Text(format_decimal_dollars(Decimal(str(value))))
         case str() if _is_link(value):
             return Text(printable(value), style=Style(link=value) if value.isprintable() else "")
         case str():
@@ -109,7 +109,8 @@ def format_local(moment: datetime, *, seconds: bool = False) -> str:
     return printable(f"{local:%Y-%m-%d %H:%M:%S %Z}" if seconds else f"{local:%Y-%m-%d %H:%M %Z}")
 
 
-def _format_decimal_dollars(value: Decimal) -> str:
+def format_decimal_dollars(value: Decimal) -> str:
+    """Return dollars as text, rounded to cents."""
     exact = value.quantize(Decimal("0.01"), ROUND_HALF_UP)
     return f"{'-' if exact < 0 else ''}${abs(exact):,}"
 
