@@ -101,7 +101,7 @@ def test_every_error_class_has_a_docstring(kind):
     assert kind.__doc__
 
 
-def made(kind: type[CallError], **given: Any) -> CallError:
+def make_error(kind: type[CallError], **given: Any) -> CallError:
     """Return an error as the client raises it, with everything in it."""
     return AttemptFailure(
         error=kind,
@@ -129,7 +129,7 @@ def made(kind: type[CallError], **given: Any) -> CallError:
 
 @pytest.mark.parametrize("kind", CALL_ERRORS, ids=lambda kind: kind.__name__)
 def test_every_call_error_has_outcome_and_attempts(kind):
-    error = made(kind)
+    error = make_error(kind)
     assert type(error) is kind
     assert error.endpoint == "qualification_sessions.update"
     assert error.attempts == 3
@@ -149,14 +149,14 @@ def test_every_call_error_has_outcome_and_attempts(kind):
 
 @pytest.mark.parametrize("kind", CALL_ERRORS, ids=lambda kind: kind.__name__)
 def test_text_of_an_error_omits_the_message(kind):
-    error = made(kind)
+    error = make_error(kind)
     assert "canary" not in f"{error} {error!r} {error.args} {vars(error)}"
 
 
 @pytest.mark.parametrize("kind", CALL_ERRORS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickled_error_keeps_attributes_without_message(kind, protocol):
-    error = made(kind)
+    error = make_error(kind)
     error.add_note("order 7")
     pickled = pickle.dumps(error, protocol)
     assert b"canary" not in pickled
@@ -174,7 +174,7 @@ def test_pickled_error_keeps_attributes_without_message(kind, protocol):
 
 @pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy])
 def test_error_can_be_copied(twin):
-    error = made(DecodeError)
+    error = make_error(DecodeError)
     assert str(twin(error)) == str(error)
 
 
@@ -210,7 +210,7 @@ def test_error_can_be_copied(twin):
     ],
 )
 def test_text_describes_failure_and_remedy(changes, text):
-    assert str(made(CallError, **changes)) == text
+    assert str(make_error(CallError, **changes)) == text
 
 
 def test_error_can_be_constructed_with_its_endpoint():

@@ -111,7 +111,7 @@ def test_options_are_immutable_values_given_by_name(value):
 # --- UNSET --------------------------------------------------------------------------------------------------------
 
 
-def test_unset_is_itself_everywhere_and_not_none():
+def test_unset_is_one_object_in_every_copy_and_not_none():
     assert UNSET is Unset.UNSET
     assert UNSET is not None
     assert not UNSET

@@ -57,12 +57,12 @@ class TestHowMuch:
             (("--all",), "120 sessions\n"),
         ],
     )
-    def test_person_is_told_how_many_of_how_many(self, truemed, many, terminal, options, shown):
+    def test_terminal_shows_how_many_rows_of_how_many(self, truemed, many, terminal, options, shown):
         done = truemed("sessions", "list", *options, out=terminal(), err=terminal())
 
         assert done.err.endswith(shown)
 
-    def test_pipe_is_told_nothing(self, truemed, many):
+    def test_pipe_shows_no_count(self, truemed, many):
         assert truemed("sessions", "list").err == ""
         assert truemed("sessions", "list", "--all").err == ""
 

@@ -281,7 +281,7 @@ class TestPayouts:
         with pytest.raises(InvalidTransitionError, match="lost dispute"):
             getattr(sessions, again)(id)
 
-    def test_n12_dispute_of_what_was_refunded_deducts_nothing(self, emulator):
+    def test_n12_dispute_of_a_refunded_payment_deducts_nothing(self, emulator):
         sessions = emulator.state.payment_sessions
         id = make_captured(emulator)
         sessions.refund(id)

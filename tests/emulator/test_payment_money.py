@@ -202,12 +202,12 @@ def test_refund_of_a_bad_amount_is_rejected(emulator, api, amount):
 
 
 @pytest.mark.parametrize("status", ["pending", "authorized", "authorization_voided"])
-def test_refund_of_what_was_not_captured_is_rejected(emulator, api, status):
+def test_refund_of_a_session_that_was_not_captured_is_rejected(emulator, api, status):
     """docs/truemed-api.md 1.4: NoSessionCaptures."""
     assert_refused(refund(api, emulator.state.payment_sessions.add(status=status)), "NoSessionCaptures")
 
 
-def test_refund_of_what_is_disputed_is_rejected(emulator, api):
+def test_refund_of_a_disputed_charge_is_rejected(emulator, api):
     """docs/truemed-api.md 1.4: ChargeDisputed."""
     id = make_captured(emulator)
     emulator.state.payment_sessions.open_dispute(id)

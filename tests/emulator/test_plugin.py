@@ -128,7 +128,7 @@ def test_fixture_serves_asynchronous_tests(inner):
     assert "1 passed" in done.stdout
 
 
-def test_exits_though_nobody_stopped_it():
+def test_process_that_does_not_stop_its_emulator_exits():
     """A notebook or a script that forgets to leave the `with` block ends quietly all the same."""
     code = "from truemed_async.emulator import Emulator; Emulator(sessions=0).__enter__()"
     done = python("-X", "dev", "-c", code, cwd=ROOT)

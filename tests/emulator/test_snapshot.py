@@ -39,7 +39,7 @@ def test_loaded_state_dumps_the_same(emulator, snapshot):
         assert abs(other.clock.ahead - 3600) < 1
 
 
-def test_life_goes_on(emulator, api, snapshot):
+def test_loaded_state_keeps_keys_failures_and_holds(emulator, api, snapshot):
     """Keys are answered as before, holds end as before."""
     first = api.post(CREATE, order(tokenize=True, amount_details={"total_discounts": 0}))
     (token,) = [row.id for row in emulator.state.payment_tokens.rows]
@@ -55,7 +55,7 @@ def test_life_goes_on(emulator, api, snapshot):
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"payouts": [{}]}, {"idempotency": None}, {"clock": {}}], ids=str)
-def test_changes_nothing_when_it_cannot_be_read(emulator, snapshot, change):
+def test_unreadable_state_changes_nothing(emulator, snapshot, change):
     before = emulator.state.dump()
     with pytest.raises(ValueError, match="saved state"):
         emulator.state.load({**snapshot, **change})

@@ -19,7 +19,7 @@ CART = {
 }
 
 
-def held(emulator):
+def make_held(emulator):
     """A session whose money is held."""
     customer = emulator.state.payment_sessions
     id = customer.add(
@@ -31,7 +31,7 @@ def held(emulator):
 
 
 def captured(emulator):
-    id = held(emulator)
+    id = make_held(emulator)
     emulator.state.payment_sessions.capture(id)
     return id
 
@@ -48,12 +48,12 @@ WRITES = {
         lambda emulator, session: sessions_of(emulator) == 1,
     ),
     "capture": (
-        held,
+        make_held,
         lambda client, session: client.payment_sessions.capture(session, total_amount=12000),
         lambda emulator, session: emulator.state.payment_sessions.get(session).status == "captured",
     ),
     "void": (
-        held,
+        make_held,
         lambda client, session: client.payment_sessions.void(session),
         lambda emulator, session: emulator.state.payment_sessions.get(session).status == "authorization_voided",
     ),

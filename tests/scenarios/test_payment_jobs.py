@@ -11,23 +11,23 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def held(customer):
+def make_held(customer):
     """Return a function that adds an authorization of some days ago, under review or authorized."""
 
-    def held(days, *, approved=True, **fields):
+    def make_held(days, *, approved=True, **fields):
         id = customer.add(kind="authorization", created_at=datetime.now(UTC) - days * DAY, **fields)
         customer.submit(id)
         if approved:
             customer.approve(id)
         return id
 
-    return held
+    return make_held
 
 
-async def test_holds_end_in_the_order_of_their_deadlines(shop, held, customer):
-    late, soon, review, over = held(1), held(6), held(5, approved=False), held(8)
+async def test_holds_end_in_the_order_of_their_deadlines(shop, make_held, customer):
+    late, soon, review, over = make_held(1), make_held(6), make_held(5, approved=False), make_held(8)
     customer.add(created_at=datetime.now(UTC) - 6 * DAY)  # pending: no card yet
-    held(31)
+    make_held(31)
 
     holds = await shop.payments.holds_ending(before=datetime.now(UTC) + 3 * DAY)
     assert [hold.session.id for hold in holds] == [over, soon, review]

@@ -17,7 +17,7 @@ async def paid(shop, customer, total=11998, **options):
     return made.id
 
 
-async def held(shop, customer, total=11998):
+async def make_held(shop, customer, total=11998):
     return await paid(shop, customer, total, kind="authorization")
 
 
@@ -106,7 +106,7 @@ class TestOneTimePayment:
 
 class TestAuthorization:
     async def test_authorization_is_held_until_it_is_captured(self, shop, restarted, customer):
-        id = await held(shop, customer)
+        id = await make_held(shop, customer)
         session = await shop.payments.get(id)
         assert place(session) == (PaymentSessionStatus.AUTHORIZED, False, False)
         assert (session.authorize_amount, session.capture_amount) == (11998, None)
@@ -154,13 +154,13 @@ class TestAuthorization:
             await shop.payments.refund(id, amount=4001, reason="customer_request")
 
     async def test_less_than_the_items_cost_is_rejected(self, shop, customer):
-        id = await held(shop, customer)
+        id = await make_held(shop, customer)
         with pytest.raises(errors.TotalAmountInvalidError):
             await shop.payments.capture(id, total_amount=11997)
         assert (await shop.payments.get(id)).status is PaymentSessionStatus.AUTHORIZED
 
     async def test_void_releases_the_hold(self, shop, restarted, customer, emulator):
-        id = await held(shop, customer)
+        id = await make_held(shop, customer)
         void = await shop.payments.void(id, idempotency_key="void-1")
         assert void == await shop.payments.void(id, idempotency_key="void-1")
         assert void == await restarted.payments.void(id, idempotency_key="void-1")
@@ -173,7 +173,7 @@ class TestAuthorization:
         assert emulator.state.transactions.count == 0
 
     async def test_expired_hold_is_found_out_by_the_capture(self, shop, customer, emulator):
-        id = await held(shop, customer)
+        id = await make_held(shop, customer)
         emulator.clock.advance(HOLD_DAYS * 24 * 3600 + 1)
         assert (await shop.payments.get(id)).status is PaymentSessionStatus.AUTHORIZED
         with pytest.raises(errors.SessionExpiredError) as expired:
@@ -186,7 +186,7 @@ class TestAuthorization:
             await shop.payments.capture(id, total_amount=11998, idempotency_key="late")
 
     async def test_expired_hold_may_be_renewed_by_the_bank_error(self, shop, customer):
-        id = await held(shop, customer)
+        id = await make_held(shop, customer)
         customer.expire_hold(id)
         customer.reauthorize(id)
         await shop.payments.capture(id, total_amount=11998)
@@ -244,7 +244,7 @@ class TestRefund:
 async def test_list_holds_every_status_newest_first(shop, customer):
     pending = await shop.checkout(1000)
     captured = await paid(shop, customer, 2000)
-    voided = await held(shop, customer, 3000)
+    voided = await make_held(shop, customer, 3000)
     await shop.payments.void(voided)
     rows = await shop.payments.iter(include_order_items=True)
     assert [(row.id, row.status, row.total_amount, row.order_items[0].price) for row in rows] == [
@@ -255,7 +255,7 @@ async def test_list_holds_every_status_newest_first(shop, customer):
     assert [outcome.unwrap().id for outcome in await shop.payments.get_many([pending.id])] == [pending.id]
 
 
-async def test_books_hold_what_was_captured_and_what_went_back(shop, customer, emulator):
+async def test_transactions_show_captures_and_refunds(shop, customer, emulator):
     id = await paid(shop, customer, 10000)
     await shop.payments.refund(id, amount=2500, reason="customer_request")
     await shop.checkout(700)  # pending: no money

@@ -240,7 +240,7 @@ def test_runner_that_never_ran_ends_without_a_thread():
 
 
 @pytest.mark.parametrize(("daemon", "error"), [(False, asyncio.CancelledError), (True, SystemExit)])
-def test_ending_cancels_what_still_runs(daemon, error):
+def test_shutdown_cancels_running_calls(daemon, error):
     """A daemon thread has to end without a word."""
     made = Runner()
     begun, cancelled = threading.Event(), threading.Event()
