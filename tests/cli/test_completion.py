@@ -140,7 +140,7 @@ def test_script_has_every_command(truemed, shell, start):
 
 def test_shell_is_that_of_the_user(truemed, monkeypatch):
     monkeypatch.setattr("truemed_async.cli.completion.detect_shell", lambda: "fish")
-    assert truemed("completion").out == truemed("completion", "fish").out
+    assert truemed("completion").out.startswith("# Fish completion for truemed")
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def run_command(environment, emulator, folder):
     return Done(code, received, text, file)
 
 
-@pytest.mark.parametrize("seed", range(scale(26, 1000)))
+@pytest.mark.parametrize("seed", range(scale(len(COMMANDS), 1000)))
 def test_environment_causes_no_traceback_and_no_wrong_exit_code(emulator, expected, tmp_path, seed):
     environment = Environment.choose(seed)
 
