@@ -286,7 +286,8 @@ def release_check(session: nox.Session) -> None:
         python = tmp / f"venv-{extra}" / ("Scripts" if os.name == "nt" else "bin") / "python"
         session.run("uv", "venv", "--quiet", str(python.parents[1]))
         named = f"{wheel}[{extra}]" if extra else str(wheel)
-        session.run("uv", "pip", "install", "--quiet", "--python", str(python), named)
+        wheels = find_spark(session) if extra == "spark" else []
+        session.run("uv", "pip", "install", "--quiet", "--python", str(python), *wheels, named)
         with session.chdir(tmp):
             session.run(str(python), "-I", str(check), *([extra] if extra else []), external=True)
         if not extra:
