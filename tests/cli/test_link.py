@@ -112,7 +112,8 @@ class TestSessions:
     def test_session_that_is_decided_has_no_page(self, truemed, emulator):
         id = emulator.state.qualification_sessions.add(status="approved")
         done = truemed("sessions", "link", id)
-        assert (done.code, done.err) == (1, f"error: {id}: it is approved: no page waits for its customer\n")
+        hint = "--qualification-id links to a new survey"
+        assert (done.code, done.err) == (1, f"error: {id}: it is approved: no page waits for its customer; {hint}\n")
 
     def test_truemeds_server_needs_the_survey(self, truemed):
         done = truemed("sessions", "link", "qs_1", "--env", "sandbox")

@@ -101,7 +101,9 @@ async def link_sessions(
         if qualification_id is not None:
             return survey_link(context.target, session, qualification_id, source)
         if session.status != "pending":
-            raise NoLinkError(f"it is {session.status}: no page waits for its customer")
+            raise NoLinkError(
+                f"it is {session.status}: no page waits for its customer; --qualification-id links to a new survey"
+            )
         return await _ask_emulator(client, context.target, "qualification_sessions", session.qualification_session_id)
 
     return await print_links(context, "qualification_sessions", chosen, find)
