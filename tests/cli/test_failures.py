@@ -51,6 +51,14 @@ class TestRefusedKeys:
         assert server == f"  the key is from TRUEMED_API_KEY; it was sent to {host} (TRUEMED_BASE_URL)"
         assert "`truemed whoami`" in hint
 
+    def test_401_of_several_ids_names_variable_and_server_once(self, truemed, emulator, monkeypatch):
+        monkeypatch.setenv("TRUEMED_API_KEY", "another-key")
+        first, second, server, hint = truemed("sessions", "get", "qs_1", "qs_2").err.splitlines()
+        assert first.startswith("error: qs_1: ")
+        assert second.startswith("error: qs_2: ")
+        assert server.startswith("  the key is from TRUEMED_API_KEY; it was sent to ")
+        assert "`truemed whoami`" in hint
+
     def test_401_names_profile(self, truemed, emulator, monkeypatch, config_folder):
         monkeypatch.delenv("TRUEMED_API_KEY")
         monkeypatch.setenv("SHOP_KEY", "another-key")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from truemed_async.cli.connection import Target
@@ -13,6 +13,7 @@ from truemed_async.errors import (
     CallError,
     PermissionDeniedError,
     TransportError,
+    TruemedError,
 )
 
 
@@ -22,6 +23,13 @@ def report_error(streams: Streams, target: Target, error: CallError) -> None:
     if isinstance(error, APIError):
         streams.print_server_message(error)
     for line in explain_error(error, target):
+        streams.print_message(line)
+
+
+def explain_errors(streams: Streams, target: Target, errors: Iterable[TruemedError]) -> None:
+    """Show once, below the errors of several ids, what may help."""
+    lines = (line for error in errors if isinstance(error, CallError) for line in explain_error(error, target))
+    for line in dict.fromkeys(lines):
         streams.print_message(line)
 
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 import truemed_async
 from truemed_async.cli.connection import Context
 from truemed_async.cli.control import EmulatorControl, dashboard_of, refuse_embedded_emulator, server_url
+from truemed_async.cli.failures import explain_errors
 from truemed_async.cli.options import CONTEXT, RequiredText, Text
 from truemed_async.cli.output import exit_code_of
 from truemed_async.cli.resources import ChosenIds, choose_ids, report_failed_id
@@ -122,6 +123,7 @@ async def print_links(context: Context, resource: str, chosen: ChosenIds, find: 
                 except (CallError, NoLinkError, InvalidArgumentError) as error:
                     errors.append(error)
                     report_failed_id(context.streams, outcome.id, label, error)
+    explain_errors(context.streams, context.target, errors)
     return max(chosen.exit_code, min(map(exit_code_of, errors), default=0))
 
 

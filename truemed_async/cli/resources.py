@@ -12,7 +12,8 @@ import orjson
 from cyclopts import App, Parameter
 
 import truemed_async
-from truemed_async.cli.connection import Context
+from truemed_async.cli.connection import Context, Target
+from truemed_async.cli.failures import explain_errors
 from truemed_async.cli.fields import RowLayout
 from truemed_async.cli.files import OUTPUT, FileOutput, ask_to, claim_file, text_output
 from truemed_async.cli.listing import FIRST_PAGE, Listing, Paging
@@ -178,7 +179,7 @@ class ResourceCommands:
             chosen = choose_ids(context.streams, ids, self.id, from_stdin=from_stdin)
             async with context.target.connect() as client:
                 outcomes = getattr(client, self.resource).get_many(chosen.ids, ordered=True)
-                return max(chosen.exit_code, await show_outcomes(target, outcomes, chosen))
+                return max(chosen.exit_code, await show_outcomes(target, outcomes, chosen, context.target))
 
         return get_rows
 
@@ -288,7 +289,7 @@ def _parse_id(line: str, id_field: str) -> str | None:
     return text if isinstance(text, str) else None
 
 
-async def show_outcomes(target: RowTarget, outcomes: "Stream[Outcome[Any]]", chosen: ChosenIds) -> int:
+async def show_outcomes(target: RowTarget, outcomes: "Stream[Outcome[Any]]", chosen: ChosenIds, server: Target) -> int:
     """Show the object of each id, or its error; return the exit code."""
     errors: list[TruemedError] = []
     bar: AbstractContextManager[ShowProgress] = nullcontext(lambda _: None)
@@ -305,6 +306,7 @@ async def show_outcomes(target: RowTarget, outcomes: "Stream[Outcome[Any]]", cho
                     errors.append(outcome.error)
                     report_failed_id(target.streams, outcome.id, chosen.labels[number - 1], outcome.error)
                 show(number)
+    explain_errors(target.streams, server, errors)
     return min(map(exit_code_of, errors), default=0)
 
 
