@@ -9,8 +9,15 @@ import pytest
 
 from truemed_async._core.request import Request
 from truemed_async._core.response import RawResponse, Response
-from truemed_async._frozen import fast_constructor
+from truemed_async._frozen import complete_constructor, fast_constructor
 from truemed_async.endpoints import GET_QUALIFICATION_SESSION
+from truemed_async.webhooks import (
+    CatalogItemEligibilityUpdated,
+    EventType,
+    PaymentSessionUpdated,
+    PaymentTokenUpdated,
+    QualificationSessionCompleted,
+)
 
 T = TypeVar("T")
 
@@ -55,6 +62,24 @@ def test_fast_constructor_sets_every_field_of_the_classes_that_use_it(cls, argum
     fast, slow = fast_constructor(cls)(*arguments), cls(*arguments)
     for field in attrs.fields(cls):
         assert getattr(fast, field.name) is getattr(slow, field.name)
+
+
+EVENTS = [PaymentSessionUpdated, PaymentTokenUpdated, QualificationSessionCompleted, CatalogItemEligibilityUpdated]
+
+
+@pytest.mark.parametrize("cls", EVENTS)
+def test_complete_constructor_builds_the_events_that_their_classes_build(cls):
+    fields = {field.name: object() for field in attrs.fields(cls)} | {"type": EventType.UNKNOWN, "extra": {"a": 1}}
+    built = complete_constructor(cls)(**fields)
+    assert type(built) is cls
+    assert all(getattr(built, name) is getattr(cls(**fields), name) for name in fields)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        built.type = None
+
+
+def test_complete_constructor_needs_every_field():
+    with pytest.raises(TypeError, match="second"):
+        complete_constructor(Pair)(first=1, third=3)
 
 
 def test_fast_response_equals_a_slow_one():

@@ -34,12 +34,25 @@ def fast_constructor(cls: Callable[P, T]) -> Callable[P, T]:
         )
     ):
         raise TypeError(f"{made.__name__} does more than to set plain fields")
+    return cast("Callable[P, T]", _compile_constructor(made, with_defaults=True))
+
+
+def complete_constructor(cls: Callable[..., T]) -> Callable[..., T]:
+    """Return a function that builds ``cls(…)`` of all of its fields, by name, which must be valid as they are.
+
+    What the constructor does besides to set them, such as ``__attrs_post_init__``, is left out.
+    """
+    return cast("Callable[..., T]", _compile_constructor(cls, with_defaults=False))
+
+
+def _compile_constructor(made: Any, *, with_defaults: bool) -> Any:
+    fields = attrs.fields(made)
     scope: dict[str, Any] = {"new": object.__new__, "cls": made, "mutable": mutable_subclass(made)}
     parameters: list[str] = []
     for field in fields:
         if field.kw_only and "*" not in parameters:
             parameters.append("*")
-        if field.default is attrs.NOTHING:
+        if field.default is attrs.NOTHING or not with_defaults:
             parameters.append(field.name)
         else:
             scope[f"default_{field.name}"] = field.default
@@ -52,7 +65,7 @@ def fast_constructor(cls: Callable[P, T]) -> Callable[P, T]:
         "    return self",
     ]
     exec(compile("\n".join(lines), f"<construct {made.__qualname__}>", "exec"), scope)  # noqa: S102  # generated from this package's classes only
-    return cast("Callable[P, T]", scope["construct"])
+    return scope["construct"]
 
 
 def mutable_subclass(cls: type[Any]) -> type[Any]:

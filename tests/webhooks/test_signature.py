@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, TIMES, captured, carrying, hmac_of, signed, written
 from truemed_async.errors import InvalidArgumentError, PayloadError, SignatureError, StaleDeliveryError, WebhookError
-from truemed_async.webhooks import MAX_DELIVERY_BYTES, PaymentSessionUpdated, sign, verify_and_parse
+from truemed_async.webhooks import MAX_DELIVERY_BYTES, PaymentSessionUpdated, _signature, sign, verify_and_parse
 
 BODY = captured()
 HEADER = "x-truemed-signature"
@@ -89,6 +89,11 @@ def test_timestamp_in_any_form_is_accepted_and_its_age_checked(form):
         verify(headers=header(moment - timedelta(days=8)))
     with pytest.raises(StaleDeliveryError, match="clock_skew"):
         verify(headers=header(moment + timedelta(hours=1)))
+
+
+@given(st.from_regex(r"t=[0-9]{9,11},v1=[0-9a-fA-F]{63,65}", fullmatch=True))
+def test_usual_header_is_parsed_as_any_other(value):
+    assert _signature.parse_signature_header(value) == _signature._parse_parts(value)
 
 
 def test_age_is_that_of_the_signed_timestamp():

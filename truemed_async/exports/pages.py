@@ -67,7 +67,9 @@ def make_line_encoder(columns: ColumnSelection[Any]) -> PageEncoder:
     )
 
     def encode(models: Sequence[Model]) -> Sensitive[bytes]:
-        row = Sensitive[Row]({})  # one for all: to make a dictionary of so many members takes as long as to write it
+        row: Sensitive[Row] = Sensitive(
+            {}
+        )  # one for all: to make a dictionary of so many members takes as long as to write it
         return Sensitive(b"".join([orjson.dumps(fill(row.value, model), unstructure, _LINE) for model in models]))
 
     return encode

@@ -8,6 +8,7 @@ from typing import Any, Literal, cast, get_args
 
 import attrs
 
+from truemed_async._frozen import fast_constructor
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError, PayloadError, StaleDeliveryError, WebhookError
 from truemed_async.webhooks._events import Event
@@ -16,6 +17,9 @@ from truemed_async.webhooks._signature import Headers, has_credentials, verify_s
 
 Mode = Literal["signed", "unsigned"]
 """Truemed's two methods of delivery, chosen per webhook in the dashboard; they cannot be changed later."""
+
+_MODES: tuple[str, ...] = get_args(Mode)
+_NO_TIME = timedelta(0)
 
 MAX_DELIVERY_BYTES = 1024 * 1024
 """The largest body of a delivery that is read. An event has a few thousand bytes."""
@@ -64,7 +68,7 @@ def verify_and_parse(
             400: Truemed delivers it again.
         InvalidArgumentError: The body is not ``bytes``, a secret is empty, or another argument is invalid.
     """
-    delivery, boxed = Sensitive((body, headers)), Sensitive[object](secrets)
+    delivery, boxed = Sensitive((body, headers)), Sensitive(secrets)
     del body, headers, secrets
     verifier = Verifier.of(boxed, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
     result = verifier.verify(validate_delivery(delivery), datetime.now(UTC))
@@ -88,7 +92,7 @@ def validate_delivery(
     return delivery
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Verifier:
     """How the deliveries of one webhook are verified and parsed."""
 
@@ -101,17 +105,16 @@ class Verifier:
     @classmethod
     def of(cls, secrets: Sensitive[Any], *, mode: Any, event_type: Any, max_age: Any, clock_skew: Any) -> Verifier:
         """Validate the options. The secrets are wrapped, because a traceback may show this frame."""
-        if mode not in get_args(Mode):
+        if mode not in _MODES:
             raise InvalidArgumentError("mode must be 'signed' or 'unsigned'")
         if event_type is not None and (not isinstance(event_type, str) or not event_type):
             raise InvalidArgumentError("event_type must be a non-empty string, or None")
-        for name, value in (("max_age", max_age), ("clock_skew", clock_skew)):
-            if not isinstance(value, timedelta) or value < timedelta(0):
-                raise InvalidArgumentError(f"{name} must be a timedelta >= 0")
+        _validate_span("max_age", max_age)
+        _validate_span("clock_skew", clock_skew)
         keys = _encode_secrets(secrets.value)
         if isinstance(keys, str):
             raise InvalidArgumentError(f"secrets must be a string or a sequence of strings: {keys}")
-        return cls(keys=keys, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
+        return _new_verifier(keys=keys, mode=mode, event_type=event_type, max_age=max_age, clock_skew=clock_skew)
 
     def verify(self, delivery: Sensitive[tuple[bytes, Headers]], now: datetime) -> Event | WebhookError:
         """Return the event of a delivery, or the error to raise; its traceback then shows none of these frames."""
@@ -136,6 +139,14 @@ class Verifier:
         return None
 
 
+_new_verifier = fast_constructor(Verifier)  # verify_and_parse makes one for each delivery
+
+
+def _validate_span(name: str, value: object) -> None:
+    if not isinstance(value, timedelta) or value < _NO_TIME:
+        raise InvalidArgumentError(f"{name} must be a timedelta >= 0")
+
+
 def is_verification_request(delivery: Sensitive[tuple[bytes, Headers]]) -> bool:
     """Whether a delivery that is not authentic is a test of the endpoint, which has no effect and can be acknowledged.
 
@@ -154,11 +165,12 @@ def _encode_secrets(value: object) -> tuple[bytes, ...] | str:
     """Return the secrets as bytes, or the reason why they are invalid."""
     if value is None:
         return "not None; is the environment variable of the secret set?"
-    sequence = [value] if isinstance(value, str) else value
-    if not isinstance(sequence, Sequence) or isinstance(sequence, (bytes, bytearray)):
+    if isinstance(value, str):
+        value = (value,)
+    elif not isinstance(value, Sequence) or isinstance(value, (bytes, bytearray)):
         return f"not {type(value).__name__}"
     keys: list[bytes] = []
-    for secret in cast("Sequence[object]", sequence):
+    for secret in cast("Sequence[object]", value):
         if not isinstance(secret, str):
             return f"one has the type {type(secret).__name__}"
         if not secret:
