@@ -86,7 +86,7 @@ def _requests_about(context: EmulatorContext, id: str, causes: set[int | None]) 
     searched = {request.number for request in newest}
     for number in causes - searched - {None}:
         with suppress(KeyError):  # not stored any more
-            yield context.requests.numbered(cast("int", number))
+            yield context.requests.get(cast("int", number))
     for request in newest:
         if request.number in causes or (
             request.sales_channel in {None, context.number}
