@@ -78,6 +78,7 @@ class TestDoctor:
         file.write_text("mine")
         assert truemed(*line, "--force").code == 0
         assert file.read_text() != "mine"
+        assert truemed("doctor", "--json", "--force").code == 0
 
     def test_emulator_needs_no_key(self, truemed):
         done = truemed("--env", "emulator", "--sessions", "3", "doctor", "--json")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import http.client
 import io
 import json
+import os
 import signal
 import socket
 import sys
@@ -251,6 +253,19 @@ class TestReading:
         assert ("verified" in done.out) is (verification == "post")
 
 
+class Full(io.StringIO):
+    """Standard output on a disk without space."""
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_output_that_cannot_be_written_ends_the_command_and_removes_the_webhook(truemed, emulator):
+    done = truemed(*LISTEN, err=Acting((2, lambda: [approve(emulator), approve(emulator)])), out=Full())
+    assert (done.code, done.err.splitlines()[-1]) == (1, "error: No space left on device")
+    assert emulator.webhooks.endpoints == ()
+
+
 class TestRegistration:
     @pytest.fixture(autouse=True)
     def impatience(self, monkeypatch):
@@ -271,9 +286,11 @@ class TestRegistration:
 
         def come_back():
             emulator.__enter__()
-            threading.Timer(0.3, approve, (emulator,)).start()
+            approve(emulator)
 
-        done = truemed(*LISTEN, err=Acting((2, stop), (3, come_back)), out=Watching(1))
+        timer = threading.Timer(0.5, come_back)  # several checks later
+        done = truemed(*LISTEN, err=Acting((2, stop), (3, timer.start)), out=Watching(1))
+        timer.join(10)
         assert done.err.splitlines()[2:] == ["the emulator does not respond; waiting for it", "interrupted"]
         assert (done.code, len(done.rows)) == (130, 1)
 
@@ -281,6 +298,7 @@ class TestRegistration:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         left = emulator.webhooks.register(f"http://127.0.0.1:{port}/")
+        other = emulator.webhooks.register("http://127.0.0.1:9/of-the-user")
         seen = []
 
         def look():
@@ -288,9 +306,9 @@ class TestRegistration:
             signal.raise_signal(signal.SIGTERM)
 
         assert truemed(*LISTEN, "--port", str(port), err=Acting((2, look))).code == 0
-        (endpoint,) = seen
+        kept, endpoint = seen
         assert (endpoint.url, endpoint.id == left.id) == (left.url, False)
-        assert emulator.webhooks.endpoints == ()
+        assert (kept, emulator.webhooks.endpoints) == (other, (other,))
 
     def test_emulator_that_is_not_there_is_an_error(self, truemed, monkeypatch):
         monkeypatch.setenv("TRUEMED_API_KEY", "some-api-key")
@@ -301,7 +319,8 @@ class TestRegistration:
     def test_signal_while_the_emulator_does_not_answer_ends_the_command(self, truemed, emulator, monkeypatch):
         asked = []
 
-        async def hang(control):
+        async def hang(control, *, retry):
+            assert retry
             asked.append(control)
             signal.raise_signal(signal.SIGINT)
             await asyncio.Event().wait()
@@ -362,6 +381,8 @@ class TestServer:
         def respond(method, headers, body):
             if body == b"fail":
                 raise ValueError("of a test")
+            if body == b"odd!":
+                return Answer("no number")
             return Answer(200, "text/plain", f"{method} {len(body)}".encode())
 
         with Listener(0, respond, failures.append) as server:
@@ -398,7 +419,8 @@ class TestServer:
         assert self.ask(server, "POST / HTTP/1.1\nContent-Length: 5", b"ab") == b""
         assert failures == []
 
-    def test_error_of_the_answer_ends_the_command(self, server, failures):
-        assert self.ask(server, "POST / HTTP/1.1\nContent-Length: 4", b"fail") == b""
+    @pytest.mark.parametrize(("body", "error"), [(b"fail", ValueError), (b"odd!", TypeError)])
+    def test_error_of_the_answer_ends_the_command(self, server, failures, body, error):
+        assert self.ask(server, "POST / HTTP/1.1\nContent-Length: 4", body) == b""
         wait_until(lambda: failures)
-        assert [str(error) for error in failures] == ["of a test"]
+        assert [type(each) for each in failures] == [error]

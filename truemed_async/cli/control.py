@@ -97,10 +97,12 @@ class EmulatorControl:
         id: str = registered["id"]
         return id
 
-    async def list_webhooks(self) -> list[Mapping[str, Any]]:
-        """Return the webhooks that are registered."""
-        listed: list[Mapping[str, Any]] = (await self._call("GET", "list_webhooks", "/_emulator/webhooks"))["webhooks"]
-        return listed
+    async def list_webhooks(self, *, retry: bool = True) -> list[Mapping[str, Any]]:
+        """Return the webhooks that are registered; without ``retry`` the first failure is raised."""
+        options = None if retry else truemed_async.RequestOptions(retry=truemed_async.RetryPolicy(max_attempts=1))
+        listed = await self._call("GET", "list_webhooks", "/_emulator/webhooks", options=options)
+        webhooks: list[Mapping[str, Any]] = listed["webhooks"]
+        return webhooks
 
     async def unregister_webhook(self, id: str) -> None:
         """Remove a webhook. It is gone as well if the emulator has ended, or was reset."""

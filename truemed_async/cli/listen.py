@@ -134,27 +134,25 @@ async def run_until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> Non
 async def serve(context: Context, port: int, forwarder: Forwarder, events: Sequence[str] | None) -> None:
     """Be registered with the emulator and respond to its deliveries, until this is canceled."""
     loop = asyncio.get_running_loop()
-    failure: asyncio.Future[None] = loop.create_future()
+    failures: asyncio.Queue[BaseException] = asyncio.Queue()
 
     def fail(error: BaseException) -> None:
-        if not failure.done():
-            failure.set_exception(error)
-
-    def fail_from_thread(error: BaseException) -> None:
-        loop.call_soon_threadsafe(fail, error)
+        loop.call_soon_threadsafe(failures.put_nowait, error)
 
     async with context.target.connect() as client:
         control = EmulatorControl(client=client, target=context.target)
-        with Listener(port, forwarder.respond, fail_from_thread) as listener:
+        with Listener(port, forwarder.respond, fail) as listener:
             registration = Registration(control, context, listener.url, forwarder, events)
             try:
                 await registration.renew()
                 _print_banner(context, listener.url, forwarder)
                 while True:
-                    await asyncio.wait((failure,), timeout=CHECK_SECONDS)
-                    if failure.done():
-                        failure.result()
-                    await registration.renew()
+                    try:
+                        error = await asyncio.wait_for(failures.get(), CHECK_SECONDS)
+                    except TimeoutError:
+                        await registration.renew()
+                    else:
+                        raise error
             finally:
                 await registration.end()
 
@@ -184,7 +182,7 @@ class Registration:
     async def renew(self) -> None:
         """Register the webhook, unless the emulator knows it; one that was started again does not."""
         try:
-            listed = await self.control.list_webhooks()
+            listed = await self.control.list_webhooks(retry=self._id is None)
         except TransportError:
             if self._id is None:
                 raise
