@@ -88,11 +88,11 @@ def shop(request):
 
 
 @contextmanager
-def emulating(payment_sessions):
-    """An emulator with something of everything in it; its address."""
+def emulating(payment_sessions, *more):
+    """An emulator with something of everything in it, and further options; its address."""
     counts = {"sessions": 40, "payment-sessions": payment_sessions, "payment-tokens": 10, "catalog-items": 10}
     seeded = [part for name, count in counts.items() for part in (f"--{name}", str(count))]
-    options = ("--port", "0", "--webhook", "http://127.0.0.1:9/", "--quiet", *seeded)
+    options = ("--port", "0", "--webhook", "http://127.0.0.1:9/", "--quiet", *seeded, *more)
     with running("-m", "truemed_async", "emulator", *options) as process:
         yield process.stdout.readline().split()[1]
 
@@ -108,6 +108,13 @@ def emulator():
 def own_emulator():
     """The address of an emulator of one test, which may reset it."""
     with emulating(40) as address:
+        yield address
+
+
+@pytest.fixture
+def two_channels():
+    """The address of an emulator with a second sales channel, which is empty."""
+    with emulating(40, "--sales-channel", "key-of-the-second") as address:
         yield address
 
 

@@ -292,3 +292,15 @@ def test_two_thousand_rows_are_paged(page, many, examine):
     examine("inspector-payments-many")
     page.get_by_role("link", name="80", exact=True).click()
     expect(page.locator("#total")).to_have_text("1,976–2,000 of 2,000 payment sessions")
+
+
+def test_sales_channel_is_chosen_and_stays(page, two_channels, examine):
+    page.goto(f"{two_channels}/_emulator/inspector/payments")
+    expect(page.locator("#total")).to_have_text("1–25 of 40 payment sessions")
+    examine("inspector-channels")
+    page.get_by_label("Sales channel").select_option("2")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#total")).to_have_text("No payment sessions yet.")
+    page.get_by_role("link", name="Catalog items").click()
+    expect(page.locator("#total")).to_have_text("No catalog items yet.")
+    expect(page.get_by_label("Sales channel")).to_have_value("2")

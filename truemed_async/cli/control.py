@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
@@ -13,11 +13,11 @@ from truemed_async.cli.failures import describe_server
 from truemed_async.errors import CallError, ConfigurationError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from yarl import URL
 
-    from truemed_async import AsyncTruemed, Endpoint
+    from truemed_async import AsyncTruemed, Endpoint, Response
     from truemed_async._sensitive import Sensitive
     from truemed_async.cli.connection import Target
 
@@ -88,19 +88,17 @@ class EmulatorControl:
         self, url: str, secret: Sensitive[str], *, mode: str, events: Sequence[str] | None
     ) -> str:
         """Register a webhook, and return its id."""
-        body: dict[str, Any] = {"url": url, "mode": mode}
-        if events is not None:
-            body["events"] = list(events)
-        registered = await self._call(
-            "POST", "register_webhook", "/_emulator/webhooks", body={**body, "secret": secret.value}
-        )
+        endpoint = _endpoint("POST", "register_webhook", "/_emulator/webhooks")
+        body: dict[str, Any] = {"url": url, "mode": mode} | ({} if events is None else {"events": [*events]})
+        registered = await self._value_of(self.client.send(endpoint, body={**body, "secret": secret.value}))
         id: str = registered["id"]
         return id
 
     async def list_webhooks(self, *, retry: bool = True) -> list[Mapping[str, Any]]:
         """Return the webhooks that are registered; without ``retry`` the first failure is raised."""
         options = None if retry else truemed_async.RequestOptions(retry=truemed_async.RetryPolicy(max_attempts=1))
-        listed = await self._call("GET", "list_webhooks", "/_emulator/webhooks", options=options)
+        endpoint = _endpoint("GET", "list_webhooks", "/_emulator/webhooks")
+        listed = await self._value_of(self.client.send(endpoint, options=options))
         webhooks: list[Mapping[str, Any]] = listed["webhooks"]
         return webhooks
 
@@ -120,22 +118,25 @@ class EmulatorControl:
 
         Without ``after`` they are the newest. The position is smaller than ``after`` if the emulator began anew.
         """
-        listed = await self._call("GET", "list_requests", "/_emulator/requests", query={"after": after, "limit": limit})
+        endpoint = _endpoint("GET", "list_requests", "/_emulator/requests")
+        listed = await self._value_of(self.client.send(endpoint, query={"after": after, "limit": limit}))
         return listed["requests"], listed["last"]
 
     async def find_link(self, resource: str, id: str) -> str | None:
         """Return the page that the customer of an object opens, or ``None`` if none waits for one."""
-        link: str | None = (
-            await self._call(
-                "GET", "get_link", "/_emulator/links/{resource}/{id}", path={"resource": resource, "id": id}
-            )
-        )["url"]
+        endpoint = _endpoint("GET", "get_link", "/_emulator/links/{resource}/{id}")
+        found = await self._value_of(self.client.send(endpoint, path={"resource": resource, "id": id}))
+        link: str | None = found["url"]
         return link
 
-    async def _call(self, method: Any, name: str, path: str, /, **call: Any) -> dict[str, Any]:
-        endpoint: Endpoint[dict[str, Any]] = truemed_async.Endpoint(f"emulator.{name}", method, path, dict)
+    async def _value_of(self, response: Awaitable[Response[dict[str, Any]]]) -> dict[str, Any]:
+        """Return the JSON of a response. The request is no argument: its body may have a secret."""
         try:
-            return (await self.client.send(endpoint, **call)).value
+            return (await response).value
         except NotFoundError:
             pass  # raised outside of the block: the response would only confuse
         raise ConfigurationError(f"{describe_server(self.target)} is no emulator, or one of an older version")
+
+
+def _endpoint(method: Literal["GET", "POST"], name: str, path: str) -> Endpoint[dict[str, Any]]:
+    return truemed_async.Endpoint(f"emulator.{name}", method, path, dict)

@@ -238,7 +238,7 @@ def _request_to_dict(request: LoggedRequest) -> dict[str, Any]:
         "path": "/".join(segments),
         "route": request.route,
         "status": request.status,
-        "seconds": request.seconds,
+        "seconds": None if request.seconds is None else round(request.seconds, 6),
         "authenticated": request.authenticated,
         "sales_channel": request.sales_channel,
     }
