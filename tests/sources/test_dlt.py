@@ -100,7 +100,8 @@ def expected(rows, model, *, without=()):
     """Return models as rows of the table, without personal data."""
     row_type = ROW_TYPES[model]
     names = [name for name in row_type.types if name not in row_type.pii and name not in without]
-    return {row_type.id_of(row): {name: getattr(row, name) for name in names} for row in rows}
+    values = [{name: getattr(row, name) for name in names} for row in rows]
+    return dict(zip(row_type.ids_of(rows), values, strict=True))
 
 
 def assert_equal(pipeline, emulator):

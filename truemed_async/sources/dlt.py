@@ -248,8 +248,7 @@ def _read_changes(
         for rows in batches:
             watermark = latest_creation(row_type, rows, watermark)
             listed += len(rows)
-            for row in rows:
-                id = row_type.id_of(row)
+            for id, row in zip(row_type.ids_of(rows), rows, strict=True):
                 stale.discard(id)
                 (unfinished.discard if _is_final(row) else unfinished.add)(id)
             yield rows
@@ -259,9 +258,7 @@ def _read_changes(
     )
     for outcomes in _batches(get_many(sorted(stale))):
         again = Reread[M].of(outcomes)
-        for row in again.rows:
-            if _is_final(row):
-                unfinished.discard(row_type.id_of(row))
+        unfinished.difference_update(row_type.ids_of(row for row in again.rows if _is_final(row)))
         unfinished.difference_update(again.gone)
         rows = [complete(row) for row in again.rows]
         for table in tables:
