@@ -9,9 +9,10 @@ from unittest.mock import patch
 
 from cyclopts import App
 
-from truemed_async.cli.app import COMMANDS, make_app
+from truemed_async.cli.app import make_app
+from truemed_async.cli.front_page import COMMANDS
 from truemed_async.cli.output import Streams
-from truemed_async.cli.options import GLOBAL_OPTIONS
+from truemed_async.cli.options import GLOBAL_GROUP
 
 # Options, environment variables and JSON objects within sentences.
 _CODE = re.compile(r"(?<![\w#-])(--[a-z][a-z-]*|TRUEMED_[A-Z_]+|\{\".*?\})")
@@ -25,7 +26,7 @@ def markdown() -> str:
         text: str = app.generate_docs(output_format="markdown", heading_level=1)
     program, *commands = re.split(r"^(?=##+ truemed )", _CONTENTS.sub("", text.partition("\n")[2]), flags=re.MULTILINE)
     # The global options are the same for each command that has them: they are listed once.
-    name = f"**{GLOBAL_OPTIONS.name}**:\n\n"
+    name = f"**{GLOBAL_GROUP.name}**:\n\n"
     common = f"{name}{program.partition(name)[2].rstrip()}\n"
     sections = [f"{section.replace(common, '').rstrip()}\n\n{_format_examples(section, app)}" for section in commands]
     root = f"## truemed\n\n{program.rstrip()}\n\n{_format_examples('# truemed', app)}"

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from rich.console import Console
 from rich.text import Text
 
-from truemed_async.cli.app import run
+from truemed_async.cli.start import run
 from truemed_async.cli.output import Streams
 from truemed_async.emulator import Emulator
 

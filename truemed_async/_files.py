@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import io
 import os
-import selectors
 import stat
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from truemed_async._sensitive import Sensitive
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_LINKS = 40  # as Linux
 
@@ -140,6 +141,8 @@ def flush_all(stream: Any) -> None:
 
 
 def _wait_until_writable(stream: Any) -> None:
+    import selectors  # noqa: PLC0415  # rarely needed
+
     with selectors.DefaultSelector() as selector:
         selector.register(stream.fileno(), selectors.EVENT_WRITE)
         selector.select()

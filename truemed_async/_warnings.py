@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
-from pathlib import Path
 
-_PACKAGE = str(Path(__file__).parent) + os.sep
+_PACKAGE = __file__.removesuffix("_warnings.py")
 
 
 class TruemedWarning(RuntimeWarning):

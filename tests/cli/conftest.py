@@ -14,8 +14,8 @@ import attrs
 import pytest
 
 from tests.support.paths import ROOT
-from truemed_async.cli.app import run
 from truemed_async.cli.output import Streams
+from truemed_async.cli.start import run
 from truemed_async.emulator import Emulator
 
 if TYPE_CHECKING:

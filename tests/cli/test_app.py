@@ -18,8 +18,10 @@ import truemed_async
 from truemed_async import __version__
 from truemed_async.__main__ import main
 from truemed_async.cli import options
-from truemed_async.cli.app import COMMANDS, format_usage_error, run
+from truemed_async.cli.app import format_usage_error
+from truemed_async.cli.front_page import COMMANDS
 from truemed_async.cli.output import Streams
+from truemed_async.cli.start import run
 
 LIST = ("sessions", "list")
 EMULATOR = ("--env", "emulator")
@@ -211,11 +213,12 @@ class TestMain:
         assert ended.value.code == 0
         assert capsys.readouterr().out == f"{__version__}\n"
 
+    @pytest.mark.parametrize("argv", [["--help"], ["sessions", "--help"]])
     @pytest.mark.parametrize("missing", ["cyclopts", "rich"])
-    def test_missing_extra_names_install_command(self, capsys, monkeypatch, missing):
+    def test_missing_extra_names_install_command(self, capsys, monkeypatch, missing, argv):
         without(missing, monkeypatch)
 
-        assert main(["--help"]) == 2
+        assert main(argv) == 2
         out, err = capsys.readouterr()
         assert out == ""
         assert err.count("\n") == 1
@@ -225,7 +228,7 @@ class TestMain:
         without("attrs", monkeypatch)
 
         with pytest.raises(ModuleNotFoundError, match="attrs"):
-            main(["--help"])
+            main(["whoami"])
 
 
 def without(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,6 +243,7 @@ def without(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(truemed_async, "cli", truemed_async.cli)  # so that it is put back too
     for name in [name for name in sys.modules if name.startswith("truemed_async.cli")]:
         monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
     monkeypatch.setattr(builtins, "__import__", importing)
 
 

@@ -12,10 +12,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from truemed_async.cli.app import run
-from truemed_async.cli.charts import BarChart, make_timeline, render_charts
+from truemed_async.cli.charts import BarChart, make_timeline
 from truemed_async.cli.output import Streams
 from truemed_async.cli.pictures import BACKGROUND, GREEN, draw_png, draw_svg
+from truemed_async.cli.start import run
+from truemed_async.cli.terminal_charts import render_charts
 
 SVG = "{http://www.w3.org/2000/svg}"
 FIRST = date(2026, 1, 1)

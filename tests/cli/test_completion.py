@@ -13,7 +13,7 @@ from cyclopts.completion import ShellDetectionError
 
 from tests.cli.conftest import DEADLINE
 from tests.support.paths import ROOT
-from truemed_async.cli.app import COMMANDS
+from truemed_async.cli.front_page import COMMANDS
 
 BASH = shutil.which("bash")
 needs_bash = pytest.mark.skipif(BASH is None or sys.platform == "win32", reason="there is no bash")

@@ -14,8 +14,8 @@ import pytest
 
 from tests.support.undocumented_field import UndocumentedField
 from truemed_async import QualificationSession
-from truemed_async.cli.app import run
 from truemed_async.cli.output import Streams
+from truemed_async.cli.start import run
 from truemed_async.emulator import Fault
 
 EMULATOR = ("--env", "emulator")

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from truemed_async.cli.app import run
 from truemed_async.cli.output import Streams
+from truemed_async.cli.start import run
 
 ITEM = '{"name": "Mat", "price": "19.99", "quantity": 1, "sku": "MAT"}'
 CREATE = ("payments", "create", "--amount", "19.99", "--item", ITEM, "--success-url", "https://shop.example/thanks")

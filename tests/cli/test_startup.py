@@ -8,10 +8,11 @@ import sys
 
 import pytest
 
-from truemed_async.cli.app import COMMANDS, load_command, make_app
+from truemed_async.cli.app import load_command, make_app
+from truemed_async.cli.front_page import COMMANDS
 from truemed_async.cli.output import Streams
 
-HEAVY = ("aiohttp", "asyncio", "rich.progress", "truemed_async.models._base", "truemed_async.cli.resources")
+HEAVY = ("aiohttp", "asyncio", "attr", "cyclopts", "inspect", "pathlib", "rich", "truemed_async.models._base")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -41,3 +42,14 @@ def test_only_the_named_command_is_imported(words, loaded):
     if not loaded:
         assert not modules.intersection(HEAVY)
     assert "aiohttp" not in modules
+
+
+def test_command_in_a_pipe_loads_nothing_that_draws(emulator):
+    emulator.state.qualification_sessions.add(qualification_session_id="qs_1")
+    code = (
+        "import sys; from truemed_async.__main__ import main; main(['sessions', 'get', 'qs_1']);"
+        "print(*sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert '"qs_1"' in done.stdout
+    assert not {name for name in done.stderr.split() if name.partition(".")[0] == "rich"}

@@ -10,7 +10,8 @@ import pytest
 
 import truemed_async
 from tests.support.paths import ROOT
-from truemed_async.cli.app import COMMANDS, make_app
+from truemed_async.cli.app import make_app
+from truemed_async.cli.front_page import COMMANDS
 from truemed_async.cli.output import Streams
 from truemed_async.emulator import FAULTS, Emulator
 from truemed_async.emulator.webhooks.faults import WebhookFaults

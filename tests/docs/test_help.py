@@ -11,9 +11,11 @@ import sys
 import pytest
 
 from tests.support.paths import ROOT
-from truemed_async.cli.app import COMMANDS, make_app, run
-from truemed_async.cli.examples import EXAMPLES, PENDING_PAYMENT
+from truemed_async.cli.app import make_app
+from truemed_async.cli.examples import EXAMPLES
+from truemed_async.cli.front_page import COMMANDS
 from truemed_async.cli.output import Streams
+from truemed_async.cli.start import run
 from truemed_async.webhooks import sign
 
 RECEIVER = """

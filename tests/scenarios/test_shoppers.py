@@ -11,8 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from truemed_async import AsyncTruemed, AttachStatus, OrderItem, Truemed, UserMatch
-from truemed_async.cli.app import run
 from truemed_async.cli.output import Streams
+from truemed_async.cli.start import run
 from truemed_async.webhooks import (
     AsyncReceiver,
     DeliveryStatus,

@@ -38,8 +38,8 @@ from truemed_async._core.response import RawResponse, read_response
 from truemed_async._core.transport import ConnectionOptions
 from truemed_async._sensitive import Sensitive
 from truemed_async._validation.configuration import resolve_api_key
-from truemed_async.cli.app import run as run_cli
 from truemed_async.cli.output import Streams
+from truemed_async.cli.start import run as run_cli
 from truemed_async.emulator import Emulator
 from truemed_async.endpoints import GET_QUALIFICATION_SESSION, UPDATE_QUALIFICATION_SESSION
 

@@ -1,15 +1,12 @@
-"""Reads the command line, runs the command, and turns errors into a message and an exit code."""
+"""Reads the command line, runs the command, and turns its errors into a message and an exit code."""
 
 import difflib
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from importlib import import_module
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
-import attrs
 from cyclopts import (
     App,
     CoercionError,
@@ -23,24 +20,18 @@ from cyclopts import (
 from cyclopts.exceptions import UnknownCommandError
 
 from truemed_async import __version__
-from truemed_async._warnings import TruemedWarning
 from truemed_async.cli.connection import Context, Target
+from truemed_async.cli.examples import format_examples
 from truemed_async.cli.failures import report_error
-from truemed_async.cli.files import Overwriting
-from truemed_async.cli.help import describe_command, format_examples
+from truemed_async.cli.files import FileOutput
+from truemed_async.cli.front_page import COMMANDS, HELP
+from truemed_async.cli.help import describe_command
 from truemed_async.cli.options import GlobalOptions
-from truemed_async.cli.output import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
+from truemed_async.cli.output import EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
 from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
-HELP = """\
-The Truemed merchant API from the command line.
-
-The API key is read from the environment variable TRUEMED_API_KEY, or from where a profile of the configuration file says. \
-There is intentionally no option for it: the list of processes would show it to everybody on the machine. \
-TRUEMED_PROFILE, TRUEMED_ENVIRONMENT and TRUEMED_BASE_URL are the defaults of --profile, --env and --base-url.
-
-Exit codes: 0 success, 1 a call failed, 2 usage or configuration, 130 Ctrl-C.
-"""
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LAUNCH_HELP = """Run one command.
 
@@ -49,24 +40,6 @@ Args:
 """
 
 NO_OPTIONS = GlobalOptions()
-
-COMMANDS: Mapping[str, str] = {
-    "sessions": "Qualification sessions: whether shoppers have a Letter of Medical Necessity.",
-    "payments": "Payment sessions: checkouts, charges of stored payment methods, refunds.",
-    "tokens": "Payment tokens: stored payment methods, for subscriptions.",
-    "catalog": "The product catalog: which items may be paid for with HSA/FSA money.",
-    "reconciliations": "Reconciliations: what was paid out, and for which transactions.",
-    "invoices": "Truemed's weekly invoices for Letters, added up from qualification sessions.",
-    "webhooks": "Webhooks: receive those of an emulator, send a test delivery, explain a refused one, catch up.",
-    "logs": "Logs: the requests that reach an emulator, as they come.",
-    "open": "Open a page of the server in the browser: the emulator's inspector, or Truemed's dashboard.",
-    "whoami": "Show which profile, API key and server a command uses, and whether the key works.",
-    "doctor": "Examine the server: connection, key, lists, fields, errors and headers.",
-    "emulator": "Serve the Truemed API with generated data on this machine, until Ctrl-C.",
-    "config": "The configuration file: its path and its profiles. It never holds a key.",
-    "completion": "Print the script that completes commands, options and choices in a shell, or install it.",
-}
-"""The commands, each a module of this package, and what the help says of them."""
 
 # What is shown of a mistyped word: an API key or a personal value does not look like this.
 _WORD = re.compile(r"[a-z]+(-[a-z]+)*\Z")
@@ -86,40 +59,6 @@ RENAMED_ARGUMENTS: Mapping[str, str] = {
     "order_items": "--item",
     "total_amount": "--amount",
 }
-
-
-def run(argv: Sequence[str], streams: Streams | None = None) -> int:
-    """Run one command line and return its exit code."""
-    streams = streams or Streams.standard()
-    code = 0
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", TruemedWarning)
-            # The page size is this program's choice, so users cannot act on the server's reaction to it.
-            warnings.filterwarnings(
-                "ignore", "listing: the server gives [0-9]+ rows a page instead of [0-9]+: more requests are needed$"
-            )
-            warnings.showwarning = print_warnings(streams)
-            code = run_with_exit_code(argv, streams)
-        streams.out.flush()
-        streams.err.flush()  # of Python's own messages as well: its exit would end with another code
-    except BrokenPipeError:  # the reader has gone, as in `truemed sessions list | head -1`
-        streams.discard()
-    except OSError as error:  # of files and standard output; those of the client are TruemedErrors
-        with suppress(OSError):  # it may be standard error that cannot be written
-            streams.print_message(f"error: {error.strerror or error}")
-        streams.discard()
-        return EXIT_FAILURE
-    return code
-
-
-def print_warnings(streams: Streams) -> Callable[..., None]:
-    """Return a function that shows a warning as a note, without the line of source."""
-
-    def print_note(message: object, *_: object, **__: object) -> None:
-        streams.print_message(f"note: {message}")
-
-    return print_note
 
 
 def run_with_exit_code(argv: Sequence[str], streams: Streams) -> int:
@@ -171,7 +110,7 @@ def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
         help_format="plaintext",
         version=__version__,
         version_flags=("--version", "-V"),
-        console=streams.help_console(),
+        console=cast("Console", _HelpConsole(streams)),
         exit_on_error=False,
         print_error=False,
         result_action="return_value",
@@ -191,10 +130,22 @@ def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
     return app
 
 
+class _HelpConsole:
+    """The console of help texts, which is made when it is first used: most commands draw nothing."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    def __getattr__(self, name: str) -> Any:
+        from truemed_async.cli.consoles import make_help_console  # noqa: PLC0415  # loads rich: only to draw
+
+        return getattr(self.__dict__.setdefault("_console", make_help_console(self._streams.out)), name)
+
+
 def launch_command(app: App, streams: Streams, tokens: Sequence[str], options: GlobalOptions) -> int | None:
     """Run the command of the tokens; an error of a call, which has a target, becomes a message and an exit code."""
     command, bound, ignored = app.parse_args(tokens)
-    streams = attrs.evolve(streams, has_details=options.verbose or options.show_server_messages)
+    streams = streams.show_details(options.verbose or options.show_server_messages)
     target = Target(options=options, streams=streams)
     if "streams" in ignored and (names := options.names()):
         raise ConfigurationError(_refuse_options(names, app, tokens))

@@ -7,11 +7,11 @@ from typing import Annotated, Literal, cast
 import attrs
 from cyclopts import Parameter
 
-from truemed_async.cli.charts import MAX_WIDTH, BarChart, Theme, render_charts
+from truemed_async.cli.charts import BarChart, Theme
 from truemed_async.cli.fields import RowLayout
 from truemed_async.cli.files import FileOutput, open_output
 from truemed_async.cli.options import LITERAL
-from truemed_async.cli.output import Streams, render_text
+from truemed_async.cli.output import Streams
 from truemed_async.cli.rows import FieldOptions, Row, RowFormat, RowTarget
 from truemed_async.errors import InvalidArgumentError
 
@@ -86,6 +86,9 @@ class ChartTarget:
             file.write(data)
 
     def _print(self, charts: Sequence[BarChart]) -> None:
+        from truemed_async.cli.consoles import render_text  # noqa: PLC0415  # loads rich: only to draw
+        from truemed_async.cli.terminal_charts import MAX_WIDTH, render_charts  # noqa: PLC0415  # loads rich: only to draw
+
         if self.output.is_stdout:
             console = self.streams.console()
             has_colors = console.color_system is not None and not console.no_color

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import App
 from cyclopts.completion import ShellDetectionError, detect_shell
 
+from truemed_async.cli.front_page import COMMANDS
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag
 from truemed_async.cli.output import Streams
 from truemed_async.errors import InvalidArgumentError
@@ -37,7 +38,7 @@ def completion(
         install: Write the script to where the shell finds it, and load it in the shell's start-up file.
         output: With --install, the file to write instead; no start-up file is changed.
     """
-    from truemed_async.cli.app import COMMANDS, make_app  # noqa: PLC0415  # it loads this module
+    from truemed_async.cli.app import make_app  # noqa: PLC0415  # it loads this module
 
     if output is not None and not install:
         raise InvalidArgumentError("--output requires --install")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+_INDENT: Final = " " * 8
+
 PAYMENT: Final = "5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11"
 PENDING_PAYMENT: Final = "2f9c8d10-4b7e-4c53-a1de-9b0c6d7e8f12"
 HELD_PAYMENT: Final = "7c1e4b60-2d95-4a3b-8b1c-5e6f70819203"
@@ -224,3 +226,9 @@ EXAMPLES: Mapping[str, str] = {
     """,
 }
 """By the words of the command; without words, of the program."""
+
+
+def format_examples(words: str) -> str:
+    """Return the end of a command's help; the command is given by its words without ``truemed``."""
+    lines = EXAMPLES.get(words, "").strip().splitlines()
+    return "\n".join(["Examples:", *(f"  {line.removeprefix(_INDENT)}" for line in lines)]) if lines else ""

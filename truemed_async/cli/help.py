@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 
-from truemed_async.cli.examples import EXAMPLES
-
 _ARGUMENTS = re.compile(r"^Args:\n.*", re.MULTILINE | re.DOTALL)
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 
@@ -15,9 +13,3 @@ def describe_command(docstring: str) -> str:
     """Return the description in a docstring, with each paragraph on one line, so that a terminal can wrap it."""
     text = _ARGUMENTS.sub("", f"{inspect.cleandoc(docstring)}\n").strip()
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in _PARAGRAPHS.split(text))
-
-
-def format_examples(words: str) -> str:
-    """Return the end of a command's help; the command is given by its words without ``truemed``."""
-    lines = inspect.cleandoc(EXAMPLES.get(words, "")).splitlines()
-    return "\n".join(["Examples:", *(f"  {line}" for line in lines)]) if lines else ""

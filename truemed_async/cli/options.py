@@ -14,6 +14,7 @@ from cyclopts import Group, Parameter, Token, convert
 from cyclopts.validators import Number
 
 import truemed_async
+from truemed_async.cli.front_page import GLOBAL_OPTIONS, GLOBAL_OPTIONS_TITLE
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -204,8 +205,11 @@ def _parse_item(text: str) -> OrderItem:
 # --- the options of every command that calls the API --------------------------------------------------------------
 
 EnvironmentName = Literal["production", "sandbox", "emulator"]
-GLOBAL_OPTIONS = Group("Global options", sort_key=100)
+GLOBAL_GROUP = Group(GLOBAL_OPTIONS_TITLE, sort_key=100)
 """The last group of a command's help."""
+GLOBAL_OPTIONS_DOC = "The options of every command that calls the API.\n\nAttributes:\n" + "".join(
+    f"    {name}: {text}\n" for name, text in GLOBAL_OPTIONS.items()
+)
 
 
 def _complete_profile(_: object) -> list[str]:
@@ -215,21 +219,10 @@ def _complete_profile(_: object) -> list[str]:
     return [*read_profiles()]
 
 
-@Parameter(name="*", group=GLOBAL_OPTIONS)
+@Parameter(name="*", group=GLOBAL_GROUP)
 @attrs.frozen(kw_only=True)
-class GlobalOptions:
-    """The options of every command that calls the API.
-
-    Attributes:
-        profile: The profile of the configuration file. Default: the one named default, if there is one.
-        env: The server: production, sandbox, or emulator: a server with generated data inside this command.
-        base_url: Another server: https, or http on this machine.
-        timeout: How long a call may take, in seconds, with its retries. Default: 60.
-        sessions: The number of sessions in the emulator. Default: 1000.
-        seed: The seed of the generated data in the emulator. Default: 0.
-        verbose: Show each request on standard error, and the server's messages in errors.
-        show_server_messages: Show the server's messages in errors, which may quote personal data. Default: on a terminal.
-    """
+class GlobalOptions:  # noqa: D101  # it is put together
+    __doc__ = GLOBAL_OPTIONS_DOC
 
     profile: Annotated[str | None, LITERAL, Parameter(completer=_complete_profile)] = None
     env: Annotated[EnvironmentName | None, LITERAL] = None

@@ -6,25 +6,21 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
-from typing import BinaryIO, TextIO, cast
-
-import attrs
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from truemed_async._files import flush_all, write_all
 from truemed_async._sensitive import Sensitive
 from truemed_async.errors import APIError, ConfigurationError, InvalidArgumentError, TruemedError
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-
-MIN_HELP_WIDTH = 40
-PIPE_WIDTH = 10_000  # of a table that no terminal limits
 
 
 def exit_code_of(error: TruemedError) -> int:
@@ -35,9 +31,10 @@ def exit_code_of(error: TruemedError) -> int:
 # --- streams ------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
 class Streams:
     """Standard output for data, standard error for messages, standard input for confirmations.
+
+    No attrs and no rich are loaded for it, which would take longer than the help of the program needs in all.
 
     Attributes:
         out: Standard output.
@@ -47,18 +44,27 @@ class Streams:
         has_details: Whether errors include the server's messages, which may quote personal data, without a terminal.
     """
 
-    out: TextIO
-    err: TextIO
-    source: TextIO | None = attrs.field(factory=lambda: sys.stdin)
-    bars: list[Console] = attrs.field(factory=list[Console], eq=False, repr=False)
-    has_details: bool = False
+    __slots__ = ("bars", "err", "has_details", "out", "source")
+
+    def __init__(self, out: TextIO, err: TextIO, source: TextIO | None = None, *, has_details: bool = False) -> None:
+        self.out = out
+        self.err = err
+        self.source = source
+        self.bars: list[Console] = []
+        self.has_details = has_details
 
     @classmethod
     def standard(cls) -> Streams:
         """Return the streams of the process."""
         out, err = (_complete_output(stream) for stream in (sys.stdout, sys.stderr))
         out = out or cast("TextIO", _ClosedOutput("standard output is closed"))
-        return cls(out, err or cast("TextIO", _ClosedOutput(None)))
+        return cls(out, err or cast("TextIO", _ClosedOutput(None)), sys.stdin)
+
+    def show_details(self, has_details: bool) -> Streams:  # a value, which has one meaning
+        """Return the same streams; ``has_details`` is whether errors include the server's messages."""
+        streams = Streams(self.out, self.err, self.source, has_details=has_details)
+        streams.bars = self.bars
+        return streams
 
     @property
     def is_terminal(self) -> bool:
@@ -67,14 +73,9 @@ class Streams:
 
     def console(self) -> Console:
         """Return the console that draws tables; in a pipe they are as wide as their content."""
-        return _PipeConsole(
-            file=self.out, width=None if self.is_terminal else PIPE_WIDTH, markup=False, highlight=False
-        )
+        from truemed_async.cli.consoles import make_console  # noqa: PLC0415  # loads rich: only to draw
 
-    def help_console(self) -> Console:
-        """Return the console that shows help texts, which cannot be wrapped to less than ``MIN_HELP_WIDTH``."""
-        console = _PipeConsole(file=self.out)
-        return _PipeConsole(file=self.out, width=max(console.width, MIN_HELP_WIDTH))
+        return make_console(self.out)
 
     def print_data(self, text: str) -> None:
         """Write a line of data."""
@@ -87,7 +88,7 @@ class Streams:
     def print_message(self, text: str, end: str = "\n") -> None:
         """Write a line for people to standard error."""
         if self.bars:
-            self.bars[-1].print(Text(printable(text)), end=end, soft_wrap=True)
+            self.bars[-1].print(printable(text), end=end, markup=False, emoji=False, highlight=False, soft_wrap=True)
             return
         self.err.write(f"{printable(text)}{end}")
         self.err.flush()
@@ -106,13 +107,6 @@ class Streams:
                 null = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(null, stream.fileno())
                 os.close(null)
-
-
-class _PipeConsole(Console):
-    """A console that leaves a pipe without a reader to :func:`truemed_async.cli.app.run`, as other output does."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class _CompleteOutput:
@@ -176,13 +170,6 @@ def _complete_output(stream: TextIO | None) -> TextIO | None:
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     return cast("TextIO", _CompleteOutput(cast("io.TextIOWrapper", stream)))
-
-
-def render_text(render: Callable[[Console], object], width: int) -> bytes:
-    """Return what ``render`` prints, for a file."""
-    text = io.StringIO()
-    render(Console(file=text, width=width, markup=False, highlight=False))
-    return text.getvalue().encode()
 
 
 # --- words --------------------------------------------------------------------------------------------------------

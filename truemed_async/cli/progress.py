@@ -6,10 +6,6 @@ from collections.abc import AsyncIterable, Callable, Generator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
 from truemed_async.cli.output import Streams
 
 T = TypeVar("T")
@@ -20,7 +16,11 @@ ShowProgress = Callable[[int], object]
 
 def can_show_progress(streams: Streams) -> bool:
     """Whether a progress bar can be drawn: on a terminal that can return to the start of a line."""
-    return streams.err.isatty() and not Console(file=streams.err).is_dumb_terminal
+    if not streams.err.isatty():
+        return False
+    from rich.console import Console  # noqa: PLC0415  # loads rich: only for a terminal
+
+    return not Console(file=streams.err).is_dumb_terminal
 
 
 @contextmanager
@@ -32,18 +32,9 @@ def progress_bar(streams: Streams, total: int | None = None) -> Generator[ShowPr
     if not can_show_progress(streams):
         yield lambda _: None
         return
-    bar = Progress(
-        SpinnerColumn(),
-        BarColumn(),
-        _CountColumn(),
-        _RateColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=Console(file=streams.err, markup=False, highlight=False),
-        transient=True,
-        redirect_stdout=False,  # the data may be going there
-        redirect_stderr=False,
-    )
+    from truemed_async.cli.bars import make_bar  # noqa: PLC0415  # loads rich: only for a terminal
+
+    bar = make_bar(streams.err)
     streams.bars.append(bar.console)
     try:
         with bar:
@@ -59,17 +50,3 @@ async def collect_rows(streams: Streams, stream: AsyncIterable[T], rows: list[T]
         async for row in stream:
             rows.append(row)
             show(len(rows))
-
-
-class _CountColumn(ProgressColumn):
-    """Rows done, and the total."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.completed:,.0f}/{'?' if task.total is None else f'{task.total:,.0f}'}")
-
-
-class _RateColumn(ProgressColumn):
-    """Rows per second."""
-
-    def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")

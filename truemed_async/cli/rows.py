@@ -12,8 +12,7 @@ from cyclopts import Parameter
 from truemed_async.cli.fields import Path, RowLayout, parse_fields, select_fields, value_at
 from truemed_async.cli.files import FileOutput, open_output
 from truemed_async.cli.options import LITERAL, Text
-from truemed_async.cli.output import PIPE_WIDTH, Streams, render_text
-from truemed_async.cli.tables import make_table, print_object
+from truemed_async.cli.output import Streams
 from truemed_async.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -167,6 +166,8 @@ class RowWriter:
         match self.target.format:
             case "table" if self.target.paths is None:
                 dollars = self.target.layout.dollars
+                from truemed_async.cli.tables import print_object  # noqa: PLC0415  # loads rich: only to draw
+
                 self._print(lambda console: print_object(console, row, dollars))
             case "json":
                 self._write(_dump(self._select(row), orjson.OPT_INDENT_2))
@@ -181,6 +182,8 @@ class RowWriter:
             case "csv":
                 self._write_csv([])
             case "table" if self._pending:
+                from truemed_async.cli.tables import make_table  # noqa: PLC0415  # loads rich: only to draw
+
                 layout, paths = self.target.layout, self._paths(self.target.layout.columns)
                 rows = [[_value_at(row, self._resolve(path)) for path in paths] for row in self._pending]
                 names = [".".join(path) for path in paths]
@@ -219,6 +222,8 @@ class RowWriter:
         if self.target.output.is_stdout:
             render(self.target.streams.console())
             return
+        from truemed_async.cli.consoles import PIPE_WIDTH, render_text  # noqa: PLC0415  # loads rich: only to draw
+
         self._write(render_text(render, PIPE_WIDTH))
 
     def _write(self, data: bytes) -> None:
