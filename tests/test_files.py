@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -114,9 +115,9 @@ class TestLinks:
     def test_relative_path_becomes_absolute(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
 
-        assert _files.resolve_links(_files.Path("x")) == tmp_path / "x"
+        assert _files.resolve_links(Path("x")) == tmp_path / "x"
 
-    @pytest.mark.skipif(not _files.Path("/dev/fd").exists(), reason="needs /dev/fd")
+    @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
     def test_descriptor_path_resolves_to_descriptor(self, tmp_path):
         (tmp_path / "out").symlink_to("/dev/fd/7")
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.paths import ROOT
 from truemed_async.cli.app import make_app
-from truemed_async.cli.examples import EXAMPLES
+from truemed_async.cli.examples import EXAMPLES, PENDING_PAYMENT
 from truemed_async.cli.front_page import COMMANDS
 from truemed_async.cli.output import Streams
 from truemed_async.cli.start import run

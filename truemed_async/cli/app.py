@@ -4,9 +4,11 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
+import attrs
 from cyclopts import (
     App,
     CoercionError,
@@ -23,7 +25,7 @@ from truemed_async import __version__
 from truemed_async.cli.connection import Context, Target
 from truemed_async.cli.examples import format_examples
 from truemed_async.cli.failures import report_error
-from truemed_async.cli.files import FileOutput
+from truemed_async.cli.files import Overwriting
 from truemed_async.cli.front_page import COMMANDS, HELP
 from truemed_async.cli.help import describe_command
 from truemed_async.cli.options import GlobalOptions
@@ -136,10 +138,14 @@ class _HelpConsole:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    def __getattr__(self, name: str) -> Any:
+    @cached_property
+    def _console(self) -> "Console":
         from truemed_async.cli.consoles import make_help_console  # noqa: PLC0415  # loads rich: only to draw
 
-        return getattr(self.__dict__.setdefault("_console", make_help_console(self._streams.out)), name)
+        return make_help_console(self._streams.out)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._console, name)
 
 
 def launch_command(app: App, streams: Streams, tokens: Sequence[str], options: GlobalOptions) -> int | None:
