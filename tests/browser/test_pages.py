@@ -12,7 +12,7 @@ def test_qualification_link_opens_the_survey(page, emulator, examine):
     page.goto(f"{emulator}/qualify/tm_qual_1?source=email&user_id=42&skus=a,b")
     examine("qualify", full_page=True)
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    expect(page.get_by_role("heading", name="You qualify")).to_be_visible()
     examine("qualify-done")
 
 

@@ -22,16 +22,21 @@ def submit(shopper, link, **answers):
 
 
 @pytest.mark.parametrize(
-    ("review", "becomes"), [("approve", "approved"), ("reject", "rejected"), ("later", "processing")]
+    ("review", "becomes", "heading"),
+    [
+        ("approve", "approved", "You qualify"),
+        ("reject", "rejected", "You do not qualify"),
+        ("later", "processing", "Your survey is under review"),
+    ],
 )
-def test_submitted_survey_decides_about_the_session(api, shopper, review, becomes):
+def test_submitted_survey_decides_about_the_session_and_shows_it(api, shopper, review, becomes, heading):
     link = f"{LINK}?source=email_receipt&user_id=42&skus=a%2Cb"
     survey = shopper.get(link).onward
     assert shopper.get(survey).page.heading == "Health survey"
     (opened,) = sessions(api)
     assert (opened["status"], opened["email"]) == ("pending", None)
     done = shopper.submit(survey, review=review, email="sam@example.com")
-    assert (done.status, done.page.heading) == (200, "Thank you")
+    assert (done.status, shopper.get(done.onward).page.heading) == (303, heading)
     (session,) = sessions(api)
     assert session["status"] == becomes
     found = {name: session[name] for name in ("source", "user_id", "skus_param", "email")}
@@ -40,7 +45,7 @@ def test_submitted_survey_decides_about_the_session(api, shopper, review, become
 
 def test_link_with_a_brand_leads_to_the_same_survey(api, shopper):
     """Truemed API, section 7: N18."""
-    assert submit(shopper, f"/acme{LINK}?source=email", review="approve").status == 200
+    assert submit(shopper, f"/acme{LINK}?source=email", review="approve").status == 303
     assert sessions(api)[0]["source"] == "email"
 
 

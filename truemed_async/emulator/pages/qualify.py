@@ -13,7 +13,6 @@ from truemed_async.emulator.pages.page import Redirect, Render, message_page, sa
 from truemed_async.emulator.request import hosted_url
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.pages.page import Tone
     from truemed_async.emulator.request import Request
     from truemed_async.emulator.resources.qualification_sessions import EmulatedQualificationSession
     from truemed_async.emulator.resources.state import State
@@ -49,11 +48,11 @@ def survey(state: State, request: Request) -> Render | Redirect:
     sessions.start_review(session.id)
     if request.body.get("condition", "") == NO_TREATMENT:
         sessions.reject(session.id)
+        there = safe_redirect_url(session.failure_url)
         explanation = "General health only does not qualify for HSA or FSA funds."
-        return _return_to_shop(session.failure_url, "You do not qualify", explanation, "bad")
+        return Redirect(there) if there else message_page("You do not qualify", explanation, tone="bad")
     apply_review(request, session.id, approve=sessions.approve, reject=sessions.reject)
-    explanation = "A clinician will review your survey. You can close this page."
-    return _return_to_shop(session.success_url, "Thank you", explanation, "good")
+    return Redirect(safe_redirect_url(session.success_url) or action)  # without a shop's page, to the result
 
 
 def review(state: State, request: Request) -> Redirect:
@@ -79,11 +78,6 @@ def _closed_page(session: EmulatedQualificationSession) -> Render:
                 review=f"{hosted_url('', 'qualification_sessions', session.id)}/review",
                 waits_in=session.status,
             )
-
-
-def _return_to_shop(url: str | None, heading: str, explanation: str, tone: Tone) -> Render | Redirect:
-    there = safe_redirect_url(url)
-    return Redirect(there) if there else message_page(heading, explanation, tone=tone)
 
 
 def _validate_email(request: Request) -> Problem | None:
