@@ -248,7 +248,7 @@ def _read_changes(
         for rows in batches:
             watermark = latest_creation(row_type, rows, watermark)
             listed += len(rows)
-            for row, id in zip(rows, row_type.ids_of(rows), strict=True):
+            for id, row in zip(row_type.ids_of(rows), rows, strict=True):
                 stale.discard(id)
                 (unfinished.discard if _is_final(row) else unfinished.add)(id)
             yield rows
