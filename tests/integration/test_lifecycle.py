@@ -14,6 +14,7 @@ import trustme
 
 from tests.support.recording_server import KEY, RecordingServer, answering
 from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, errors
+from truemed_async._core import transport
 from truemed_async._core.transport import _close_socket
 from truemed_async.emulator import Emulator
 
@@ -128,6 +129,34 @@ async def test_middlewares_of_a_borrowed_session_still_run(serve):
     async with aiohttp.ClientSession(middlewares=(theirs,)) as session:
         await AsyncTruemed(KEY, base_url=server.url, session=session).qualification_sessions.get("qs_1")
     assert seen == ["GET"]
+
+
+@pytest.mark.parametrize("own", ["own", "own, of another aiohttp", "borrowed"])
+async def test_get_on_a_connection_that_breaks_is_not_repeated_by_aiohttp(serve, monkeypatch, own):
+    if own == "own, of another aiohttp":
+        monkeypatch.setattr(transport, "_REPEATS", "_missing")
+
+    async def script(exchange):
+        if exchange.number == 1:
+            await exchange.answer(body=SESSION)
+        else:
+            exchange.close()
+
+    server = await serve(script)
+    async with aiohttp.ClientSession() as borrowed:
+        options = {"session": borrowed} if own == "borrowed" else {}
+        async with AsyncTruemed(KEY, base_url=server.url, retry=RetryPolicy(max_attempts=1), **options) as client:
+            await client.qualification_sessions.get("qs_1")
+            with pytest.raises(errors.DisconnectedError) as caught:
+                await client.qualification_sessions.get("qs_1")
+    assert caught.value.outcome == "unknown"
+    assert len(server.requests) == 2
+
+
+async def test_session_of_aiohttp_has_the_attribute_by_which_it_repeats():
+    """Without it each request of an own session costs a middleware more."""
+    async with aiohttp.ClientSession() as session:
+        assert getattr(session, transport._REPEATS) is True
 
 
 async def test_closed_borrowed_session_is_a_clear_error(serve):

@@ -145,9 +145,12 @@ class _Call:
         failure: AttemptFailure | None = None
         while True:
             # Without a limit the first attempt of a call, which is mostly the only one, may start at once.
-            if (self.attempts or self.limiter.may_delay) and not await self._wait_for_rate_limit():
-                return self._error(failure or _DEADLINE_IN_QUEUE)  # an earlier failure says more than the wait
-            attempt_start, generation = clock.monotonic(), self.limiter.generation
+            attempt_start = start
+            if self.attempts or self.limiter.may_delay:
+                if not await self._wait_for_rate_limit():
+                    return self._error(failure or _DEADLINE_IN_QUEUE)  # an earlier failure says more than the wait
+                attempt_start = clock.monotonic()
+            generation = self.limiter.generation
             self.attempts += 1
             seconds = min(self.settings.timeouts.attempt, self.deadline - attempt_start)
             raw: RawResponse | AttemptFailure | None = None

@@ -16,6 +16,7 @@ import sys
 import traceback
 import weakref
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -55,6 +56,8 @@ MAX_HEADER_SIZE = 8190
 """Bytes of a header that are accepted, as by default in aiohttp."""
 READ_BUFFER = 64 * 1024
 """Bytes of a body that are buffered before the connection stops reading, as by default in aiohttp."""
+_REPEATS = "_retry_connection"
+"""The attribute of aiohttp's session by which it repeats a GET itself; aiohttp's own test client switches it off, too."""
 READ_CHUNK = 64 * 1024
 """Bytes to read at once. The standard library allocates a buffer of 256 KiB for each read; a quarter of it is faster."""
 
@@ -87,30 +90,38 @@ class _ConnectionBroken(aiohttp.ClientError):
     """A connection that broke during a request, as an exception after which aiohttp does not repeat the request."""
 
 
-@attrs.define
 class _SendAttempt:
-    """The outermost middleware of one attempt: it knows how far the attempt got, and keeps aiohttp from repeating it.
+    """One attempt: it knows how far it got.
 
-    A repetition by aiohttp would ignore the attempts, the deadline and the retry budget.
-
-    Attributes:
-        was_sent: Whether the request may have been sent. Before that there is at most a connection, or one to a proxy.
+    As the outermost middleware of a borrowed session it also keeps aiohttp from repeating the request, as
+    ``_REPEATS`` does for an own session. A repetition would ignore the attempts, the deadline and the retry budget.
     """
 
-    was_sent: bool = True
+    __slots__ = ("request",)
+
+    def __init__(self) -> None:
+        self.request: aiohttp.ClientRequest | None = None  # aiohttp's
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the request may have been sent. Before that there is at most a connection, or one to a proxy."""
+        return self.request is None or self.request.response is not None
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
+        self.request = request
         try:
             return await handler(request)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
             broken = _ConnectionBroken(type(error).__name__)
-        finally:
-            self.was_sent = request.response is not None
         raise broken
+
+
+_attempt: ContextVar[_SendAttempt] = ContextVar("_attempt")
+"""The attempt of the running task, by which the connector of an own session finds it without a middleware."""
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -120,6 +131,11 @@ class _Connector(aiohttp.TCPConnector):
         super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]  # aiohttp's own annotation
         self._pid = os.getpid()
         self._protocols: weakref.WeakSet[Any] = weakref.WeakSet()  # not all transports can be referenced weakly
+
+    def connect(self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Any:
+        """Note the request of the attempt, and connect."""
+        _attempt.get().request = req
+        return super().connect(req, traces, timeout)
 
     async def _create_connection(
         self,
@@ -177,8 +193,14 @@ class AiohttpTransport:
     def __init__(self, *, api_key: Secret, options: ConnectionOptions, max_concurrency: int) -> None:
         self._options = options
         self._max_concurrency = max_concurrency
-        self._headers = _base_headers(api_key)
-        self._headers_with_body = CIMultiDict({**self._headers, hdrs.CONTENT_TYPE: "application/json"})
+        headers = _base_headers(api_key)
+        self._session_headers: CIMultiDict[str] | None = None
+        if (
+            options.session is None and options.proxy is None
+        ):  # aiohttp would send those of a session to a proxy as well
+            self._session_headers, headers = headers, CIMultiDict[str]()
+        self._headers: CIMultiDict[str] = headers
+        self._headers_with_body = CIMultiDict({**headers, hdrs.CONTENT_TYPE: "application/json"})
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
@@ -188,6 +210,7 @@ class AiohttpTransport:
         self._time_limiter: TimeLimiter | None = None
         self._is_borrowed = options.session is not None
         self._borrowed_middlewares = _middlewares_of(options.session)
+        self._needs_middleware = True
         self._timeout = _connect_timeout(0)
 
     @property
@@ -220,6 +243,7 @@ class AiohttpTransport:
         """Make one attempt of at most ``seconds``, including the connection and the complete body."""
         handled = sys.exception()  # the caller may be handling one
         attempt = _SendAttempt()
+        token = _attempt.set(attempt)
         try:
             with self._time_limiter.limit(seconds):  # type: ignore[union-attr]  # set by _bind_to_loop
                 return await self._exchange(request, connect, attempt)
@@ -253,6 +277,7 @@ class AiohttpTransport:
             if attempt.was_sent:
                 failure = _failure(DisconnectedError, "the connection broke before the response")
         finally:
+            _attempt.reset(token)
             _clear_tracebacks(sys.exception(), handled)
         if self._closed:
             raise ClientClosedError("the client was closed during the call")
@@ -260,7 +285,8 @@ class AiohttpTransport:
 
     async def _exchange(self, request: Request, connect: float, attempt: _SendAttempt) -> RawResponse | AttemptFailure:
         # Everything that a borrowed session may have set differently is stated here.
-        response = await self._open().request(
+        session = self._open()
+        response = await session.request(
             request.endpoint.method,
             request.url,
             headers=self._headers_of(request),
@@ -271,13 +297,20 @@ class AiohttpTransport:
             read_bufsize=READ_BUFFER,
             max_line_size=MAX_HEADER_SIZE,
             max_field_size=MAX_HEADER_SIZE,
-            middlewares=(attempt, *self._borrowed_middlewares),
+            middlewares=(attempt, *self._borrowed_middlewares) if self._needs_middleware else (),
             proxy=self._options.proxy,
             ssl=self._options.ssl_context or True,
             timeout=self._timeout_of(connect),
         )
         try:
-            return await _read(response, is_decoded=self._is_borrowed)
+            # A middleware may have read the body; there is no public way to know. Mostly all of it has come at once.
+            body: bytes | None = getattr(response, "_body", None)
+            if body is None:
+                content = response.content
+                body = content.read_nowait() if content.is_eof() else await _read_stream(content, _limit(response))
+                if not body and content.total_bytes and _limit(response) == BODY_LIMIT:
+                    return _failure(DecodeError, "a middleware of the session consumed the body", max_retries=0)
+            return _decode(response, body, is_decoded=self._is_borrowed)
         finally:
             response.release()  # at once what ``async with`` does in three coroutines
 
@@ -289,7 +322,11 @@ class AiohttpTransport:
                 connector=self._connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
+                headers=self._session_headers,
             )
+            self._needs_middleware = not hasattr(self._session, _REPEATS)
+            if not self._needs_middleware:
+                setattr(self._session, _REPEATS, False)
         elif self._session.closed:
             raise ClientClosedError("the session of this client is closed")
         elif getattr(self._session, "_loop", self._loop) is not self._loop:
@@ -297,7 +334,7 @@ class AiohttpTransport:
         return self._session
 
     def _headers_of(self, request: Request) -> Mapping[str, str]:
-        """Return the request's headers. They are not set on the session: aiohttp would send those to a proxy as well."""
+        """Return the headers of the request that are not those of the session."""
         if request.headers is None:
             return self._headers if request.body is None else self._headers_with_body
         return CIMultiDict({**(self._headers if request.body is None else self._headers_with_body), **request.headers})
@@ -409,20 +446,20 @@ def _read_response_error(error: aiohttp.ClientResponseError) -> RawResponse | At
     return _failure(DecodeError, "a middleware of the session rejected the response", max_retries=0)
 
 
-async def _read(response: aiohttp.ClientResponse, *, is_decoded: bool) -> RawResponse | AttemptFailure:
-    """Read the body up to the limit, also when decoded: a few hundred compressed bytes can expand to a gigabyte.
+def _limit(response: aiohttp.ClientResponse) -> int:
+    return BODY_LIMIT if 200 <= response.status < 300 else ERROR_BODY_LIMIT
+
+
+def _decode(response: aiohttp.ClientResponse, body: bytes, *, is_decoded: bool) -> RawResponse | AttemptFailure:
+    """Decode a body up to the limit: a few hundred compressed bytes can expand to a gigabyte.
 
     Args:
-        response: Its body may have been read by a middleware.
+        response: Where the body comes from.
+        body: The body, or slightly more than the limit of it.
         is_decoded: Whether aiohttp has decoded the body, if it knows its encoding.
     """
-    success = 200 <= response.status < 300
-    limit = BODY_LIMIT if success else ERROR_BODY_LIMIT
-    body: bytes | None = getattr(response, "_body", None)  # a middleware may have read it; there is no public way
-    if body is None:
-        body = await _read_stream(response.content, limit)
-        if not body and response.content.total_bytes and success:
-            return _failure(DecodeError, "a middleware of the session consumed the body", max_retries=0)
+    limit = _limit(response)
+    success = limit == BODY_LIMIT
     encoding = response.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
     if encoding and (not is_decoded or encoding == "x-gzip") and (len(body) <= limit or not success):
         try:
