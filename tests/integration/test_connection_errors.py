@@ -3,6 +3,7 @@
 import asyncio
 import socket
 
+import aiohttp
 import pytest
 
 from tests.support.recording_server import KEY
@@ -53,6 +54,13 @@ async def test_failed_connect_of_a_proxy_is_not_sent(serve, response, message):
     assert error.outcome == "not_sent"
     assert message in str(error)
     assert [request.verb for request in server.requests] == ["CONNECT"]
+
+
+async def test_refused_connection_of_a_borrowed_session_is_not_sent():
+    async with aiohttp.ClientSession() as session:
+        error = await failure(base_url=f"http://127.0.0.1:{unused_port()}", session=session)
+    assert isinstance(error, errors.ConnectError)
+    assert error.outcome == "not_sent"
 
 
 async def test_missing_proxy_credentials_are_not_retried(serve):
