@@ -173,14 +173,14 @@ EXAMPLES: Mapping[str, str] = {
         truemed invoices check EXAMPLE-2026-10-22 --total 285.00
     """,
     "webhooks listen": """
-        truemed webhooks listen --forward-to http://127.0.0.1:8000/webhooks
+        truemed webhooks listen --forward-to http://127.0.0.1:8000/webhooks/truemed
         truemed webhooks listen --events payment_session_complete --json object_id,status
     """,
     "webhooks explain": """
         truemed webhooks explain --body body.json --headers headers.txt
     """,
     "webhooks trigger": """
-        truemed webhooks trigger payment_session_complete --to http://127.0.0.1:8000/webhooks status=rejected --dry-run
+        truemed webhooks trigger payment_session_complete --to http://127.0.0.1:8000/webhooks/truemed status=rejected --dry-run
     """,
     "webhooks schema": """
         truemed webhooks schema postgres
@@ -207,7 +207,7 @@ EXAMPLES: Mapping[str, str] = {
     """,
     "emulator": """
         truemed emulator
-        truemed emulator --state shop.json --webhook http://127.0.0.1:8000/webhooks
+        truemed emulator --state shop.json --webhook http://127.0.0.1:8000/webhooks/truemed
         truemed emulator --merchant-name "Example Wellness"
         truemed emulator --print-env
     """,

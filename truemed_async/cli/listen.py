@@ -83,7 +83,7 @@ async def listen(
     the object.
 
     Args:
-        forward_to: The URL of your endpoint, such as http://127.0.0.1:8000/webhooks.
+        forward_to: The URL of your endpoint, such as http://127.0.0.1:8000/webhooks/truemed.
         events: Only these events, separated by commas: payment_session_complete, payment_token_updated, \
 qualification_session_complete, product_catalog_item_eligibility_updated. Default: all.
         mode: Whether deliveries are signed, or carry the secret itself: signed or unsigned.
