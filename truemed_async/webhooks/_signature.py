@@ -27,7 +27,8 @@ SIGNATURE_HEADER = "x-truemed-signature"
 SECRET_HEADER = "x-truemed-api-key"  # noqa: S105  # the name of a header
 
 _SPELLINGS: Mapping[str, tuple[str, str]] = {
-    name: (name, f"http_{name.replace('-', '_')}") for name in (SIGNATURE_HEADER, SECRET_HEADER)
+    name: (name, f"http_{name.replace('-', '_')}")
+    for name in (SIGNATURE_HEADER, SECRET_HEADER, "traceparent", "tracestate")
 }
 """Each header's name in a request, and in a WSGI environ."""
 
