@@ -198,7 +198,7 @@ class TestPii:
         assert "fifteen" not in str(caught.value)
 
     async def test_unknown_suffix_without_format_is_rejected(self, client, tmp_path):
-        with pytest.raises(InvalidArgumentError, match=r"must end in \.csv, \.jsonl or \.parquet"):
+        with pytest.raises(InvalidArgumentError, match=r"ends in \.csv, \.jsonl or \.parquet"):
             await export_sessions(client, tmp_path / "x.txt")
 
     async def test_traceback_of_failed_write_holds_no_personal_data(self, emulator, client, tmp_path, monkeypatch):
