@@ -186,12 +186,12 @@ def _create_event(type: EventType, data: Mapping[str, Any], common: Mapping[str,
     if spec.event is CatalogItemEligibilityUpdated:
         extra = dict(common["extra"])
         members |= {"timestamp": _parse_event_time(extra.pop("timestamp", None)), "extra": extra}
-    return _constructor(spec.event)(data=_parse_payload(spec.payload, data), **members)
+    return _constructor(type)(data=_parse_payload(spec.payload, data), **members)
 
 
 @cache
-def _constructor(event: type[Event]) -> Callable[..., Event]:
-    return complete_constructor(event)
+def _constructor(type: EventType) -> Callable[..., Event]:
+    return complete_constructor(_SPECS[type].event)
 
 
 def _open_envelopes(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
