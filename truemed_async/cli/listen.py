@@ -72,7 +72,7 @@ async def listen(
     output: LineOutput = LINE_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> None:
-    """Receive the webhooks of `truemed emulator`, show each delivery, and forward it to your endpoint, until Ctrl-C.
+    """Receive the webhooks of an emulator, show each delivery, and forward it to your endpoint, until Ctrl-C.
 
     The command registers itself with the emulator, and removes itself at its end. Your endpoint receives the same bytes
     and headers, the signature included, and the emulator its response: any but 204 is followed by redeliveries. Without

@@ -44,7 +44,7 @@ async def tail_requests(
     output: LineOutput = LINE_OUTPUT,
     context: Annotated[Context, CONTEXT],
 ) -> None:
-    """Show the last requests that `truemed emulator` answered, and then each further one, until Ctrl-C.
+    """Show the last requests that an emulator answered, and then each further one, until Ctrl-C.
 
     Neither queries nor bodies are shown, which may hold personal data: the inspector has them, on the page of the
     request with the same number.
