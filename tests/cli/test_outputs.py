@@ -342,7 +342,7 @@ def test_state_that_is_no_regular_file_is_refused(truemed, tmp_path):
     os.mkfifo(tmp_path / "pipe")
 
     for state, why in ((tmp_path / "pipe", "read"), ("/dev/fd/987654", "written")):
-        done = truemed("emulator", "--state", str(state))
+        done = truemed("emulator", "--port", "0", "--state", str(state))
 
         assert done.code == 2
         assert done.err == f"error: --state cannot be {why}: it is not a regular file\n"
