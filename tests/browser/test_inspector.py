@@ -127,6 +127,8 @@ def test_payment_session_is_processed_to_its_end(page, visit, find):
     expect(page.locator(".summary")).to_contain_text("Partially Refunded")
     page.get_by_role("link", name="Refund…").click()
     page.get_by_role("link", name="Cancel").click()
+    expect(page.get_by_role("link", name="Lose dispute…")).to_have_count(0)
+    page.get_by_role("button", name="Open dispute").click()
     page.get_by_role("link", name="Lose dispute…").click()
     page.get_by_role("button", name="Lose dispute").click()
     expect(page.locator(".summary")).to_contain_text("Disputed")
