@@ -47,11 +47,11 @@ class Streams:
     __slots__ = ("bars", "err", "has_details", "out", "source")
 
     def __init__(self, out: TextIO, err: TextIO, source: TextIO | None = None, *, has_details: bool = False) -> None:
-        self.out = out
-        self.err = err
-        self.source = source
+        self.out: TextIO = out
+        self.err: TextIO = err
+        self.source: TextIO | None = source
         self.bars: list[Console] = []
-        self.has_details = has_details
+        self.has_details: bool = has_details
 
     @classmethod
     def standard(cls) -> Streams:
