@@ -204,7 +204,8 @@ class TestPng:
     def test_png_goes_to_a_file_or_a_pipe_but_not_to_a_terminal(self, truemed, emulator, terminal, tmp_path):
         pytest.importorskip("PIL.Image", reason="the extra png is not installed")
         raw = io.BytesIO()
-        piped = run(("sessions", "summary", "--format", "png"), Streams(io.TextIOWrapper(raw, "utf-8"), io.StringIO()))
+        pipe = io.TextIOWrapper(raw, "utf-8")  # closes what it wraps when it is freed
+        piped = run(("sessions", "summary", "--format", "png"), Streams(pipe, io.StringIO()))
         shown = truemed("sessions", "summary", "--format", "png", out=terminal())
         written = truemed("sessions", "summary", "--theme", "dark", "-o", str(tmp_path / "x.png"))
 
