@@ -443,6 +443,7 @@ async def test_client_that_was_not_closed_shows_nothing(serve):
         del client
         gc.collect()
         await asyncio.sleep(0)
+    assert {each.category for each in warned} == {ResourceWarning}  # it was freed: no connection keeps its request
     assert leaks(" ".join(f"{each.message} {each.source!r}" for each in warned)) == []
     assert leaks(log.text()) == []
 

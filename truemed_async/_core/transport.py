@@ -278,6 +278,7 @@ class AiohttpTransport:
                 failure = _failure(DisconnectedError, "the connection broke before the response")
         finally:
             _attempt.reset(token)
+            attempt.request = None  # a connection that stays open keeps a copy of this context
             _clear_tracebacks(sys.exception(), handled)
         if self._closed:
             raise ClientClosedError("the client was closed during the call")
