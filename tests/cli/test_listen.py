@@ -405,6 +405,23 @@ class TestServer:
             assert connection.getresponse().read() == b"POST 2"
         connection.close()
 
+    def test_error_after_the_end_is_not_reported(self, failures):
+        began, ended = threading.Event(), threading.Event()
+
+        def respond(method, headers, body):
+            began.set()
+            ended.wait(10)
+            raise ValueError("of a test")
+
+        with Listener(0, respond, failures.append) as server:
+            line = socket.create_connection(server.server_address[:2], timeout=10)
+            line.sendall(b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\na")
+            assert began.wait(10)
+        ended.set()
+        with line:
+            assert line.recv(1) == b""
+        assert failures == []
+
     def test_head_has_no_body(self, server):
         assert self.ask(server, "HEAD / HTTP/1.1\nConnection: close").endswith(b"Content-Length: 6\r\n\r\n")
 

@@ -315,7 +315,8 @@ class Listener(ThreadingTCPServer):
             ConfigurationError: It cannot be bound.
         """
         self.respond = respond
-        self.fail = fail
+        self._report: Callable[[BaseException], None] | None = fail
+        self._reporting = threading.Lock()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="truemed-listen", daemon=True)
         try:
             super().__init__((HOST, port), _Handler)
@@ -337,9 +338,17 @@ class Listener(ThreadingTCPServer):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop, without waiting for requests in flight."""
+        with self._reporting:
+            self._report = None
         self.shutdown()
         self.server_close()
         self._thread.join()
+
+    def fail(self, error: BaseException) -> None:
+        """Report the error of a thread, but none after the end, when the event loop of the command may be closed."""
+        with self._reporting:
+            if self._report is not None:
+                self._report(error)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Report the error of a thread, unless the client has gone: then it will ask again."""
