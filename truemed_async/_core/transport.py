@@ -195,9 +195,8 @@ class AiohttpTransport:
         self._max_concurrency = max_concurrency
         headers = _base_headers(api_key)
         self._session_headers: CIMultiDict[str] | None = None
-        if (
-            options.session is None and options.proxy is None
-        ):  # aiohttp would send those of a session to a proxy as well
+        # With a proxy they are not those of the session, which aiohttp would send to the proxy as well.
+        if options.session is None and options.proxy is None:
             self._session_headers, headers = headers, CIMultiDict[str]()
         self._headers: CIMultiDict[str] = headers
         self._headers_with_body = CIMultiDict({**headers, hdrs.CONTENT_TYPE: "application/json"})

@@ -194,7 +194,8 @@ class Registration:
         if any(webhook["id"] == self._id for webhook in listed):
             return
         for webhook in listed:
-            if webhook["url"] == self.url:  # of a command that was killed: nobody else can have this port
+            # A command that was killed has left its webhook: no other program can listen on this port now.
+            if webhook["url"] == self.url:
                 await self.control.unregister_webhook(webhook["id"])
         is_new = self._id is None
         self._id = await self.control.register_webhook(

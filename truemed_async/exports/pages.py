@@ -1,4 +1,4 @@
-"""Reads and encodes whole pages of models. One of the clever files, for speed.
+"""Reads and encodes whole pages of models. Its functions are generated, for speed.
 
 ``ColumnSelection.to_row`` looks up each field by its name and makes a dictionary for each row, which takes several times
 as long as to write it. Here a generated function reads all columns of a row at once, and times become text a page at a
@@ -67,9 +67,8 @@ def make_line_encoder(columns: ColumnSelection[Any]) -> PageEncoder:
     )
 
     def encode(models: Sequence[Model]) -> Sensitive[bytes]:
-        row: Sensitive[Row] = Sensitive(
-            {}
-        )  # one for all: to make a dictionary of so many members takes as long as to write it
+        # One for all rows: to make a dictionary of so many members takes as long as to write it.
+        row: Sensitive[Row] = Sensitive({})
         return Sensitive(b"".join([orjson.dumps(fill(row.value, model), unstructure, _LINE) for model in models]))
 
     return encode
