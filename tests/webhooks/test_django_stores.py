@@ -156,7 +156,7 @@ def test_closed_connections_are_replaced(connection, request):
             cursor.execute(f"KILL {connection.connection.thread_id()}")
     else:
         with contextlib.closing(request.getfixturevalue("postgres_server").connect()) as other:
-            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [connection.settings_dict["NAME"]])  # fmt: skip
+            other.execute("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s", [connection.settings_dict["NAME"]])  # fmt: skip
     body = captured(2)
     statuses = [deliver(add_effect, body).status for _ in range(2)]
     assert statuses == [DeliveryStatus.FAILED, DeliveryStatus.HANDLED], "delivered again, the event is handled"

@@ -134,7 +134,7 @@ def test_failed_transaction_leaves_nothing_and_event_is_handled_again(deliverer,
 
 def test_cut_connection_leaves_nothing_and_event_is_handled_again(deliverer, database):
     deliverer.after = lambda connection: (
-        database.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid]) and None
+        database.execute("SELECT pg_terminate_backend(%s, 60000)", [connection.info.backend_pid]) and None
     )
     assert deliverer.deliver().status is DeliveryStatus.FAILED
     deliverer.after = lambda connection: None
@@ -145,7 +145,7 @@ def test_cut_connection_leaves_nothing_and_event_is_handled_again(deliverer, dat
 
 def test_idle_connections_that_the_server_closed_are_replaced(deliverer, database):
     assert deliverer.deliver(1).status is DeliveryStatus.HANDLED
-    database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
+    database.execute("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
     assert deliverer.deliver(2).status is DeliveryStatus.HANDLED
 
 
