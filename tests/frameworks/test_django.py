@@ -6,6 +6,7 @@ import signal
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,6 +19,11 @@ GUNICORN = ("-m", "gunicorn", "--bind", "127.0.0.1:0", *ACCESS)
 
 def expected(emulator, session_id):
     return 200, {"status": emulator.state.qualification_sessions.get(session_id).status}
+
+
+def paid_orders(folder):
+    with closing(sqlite3.connect(folder / "shop.db")) as database:
+        return [number for (number,) in database.execute("SELECT number FROM shop_order WHERE paid ORDER BY number")]
 
 
 def workers(server):
@@ -79,8 +85,28 @@ def test_deployed_project_marks_orders_as_paid(start, deliver, purchase, ids, tm
     assert ask(address, [f"/status/{ids[0]}"])[0][0] == 200
     assert server.end() == 0
     assert server.complaints() == []
-    with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
-        assert database.execute("SELECT number FROM shop_order WHERE paid").fetchall() == [("order-7",), ("order-8",)]
+    assert paid_orders(tmp_path) == ["order-7", "order-8"]
+
+
+def test_commands_of_the_project_count_and_catch_up(start, emulator, tmp_path):
+    def manage(*arguments):
+        run = start(EXAMPLES / "django" / "manage.py", *arguments, example="django")
+        assert run.wait() == 0, run.output
+        return run.output
+
+    manage("migrate")
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
+        database.execute("INSERT INTO shop_order (number, paid) VALUES ('order-9', false)")
+    now = datetime.now(UTC)
+    emulator.state.payment_sessions.add(
+        total_amount=1999, status="captured", metadata="order-9", created_at=now, captured_on=now
+    )
+    caught = manage(
+        "truemed_catch_up", "shop.webhooks.receiver", "--since", f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    )
+    assert re.search(r"^handled +1$", caught, re.MULTILINE), caught
+    assert paid_orders(tmp_path) == ["order-9"]
+    assert re.search(r"^handled +1$", manage("truemed_deliveries"), re.MULTILINE)
 
 
 def test_projects_own_tests_pass(start):

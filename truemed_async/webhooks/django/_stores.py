@@ -36,6 +36,12 @@ def _from_now(duration: timedelta) -> Combinable:
     return ExpressionWrapper(Now() + Value(duration), output_field=DateTimeField())
 
 
+def remove_expired(deliveries: "QuerySet[Delivery]") -> int:
+    """Remove expired rows, up to ``CLEANUP_LIMIT``; return how many."""
+    ids = list(deliveries.filter(expires_at__lte=Now()).values_list("id", flat=True)[:CLEANUP_LIMIT])
+    return deliveries.filter(id__in=ids, expires_at__lte=Now()).delete()[0]
+
+
 class _Base:
     def __init__(self, webhook: str, using: str, lease: timedelta, retention: timedelta) -> None:
         validate_duration("lease", lease)
@@ -88,9 +94,7 @@ class _Base:
 
     def _forget_expired(self) -> None:
         if next(self._calls) % CLEANUP_INTERVAL == 0:
-            deliveries = self._deliveries()
-            ids = list(deliveries.filter(expires_at__lte=Now()).values_list("id", flat=True)[:CLEANUP_LIMIT])
-            deliveries.filter(id__in=ids, expires_at__lte=Now()).delete()
+            remove_expired(self._deliveries())
 
 
 class DjangoDedupStore(_Base):

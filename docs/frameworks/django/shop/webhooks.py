@@ -10,4 +10,5 @@ def handle(event: Event) -> None:  # in a transaction with the record that the e
         Order.objects.filter(number=event.data.metadata).update(paid=True)
 
 
-truemed_webhooks = webhook_endpoint(Receiver(handle, secrets=settings.TRUEMED_WEBHOOK_SECRET, store=DjangoInbox()))
+receiver = Receiver(handle, secrets=settings.TRUEMED_WEBHOOK_SECRET, store=DjangoInbox())
+truemed_webhooks = webhook_endpoint(receiver)
