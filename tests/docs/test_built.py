@@ -105,7 +105,7 @@ def test_every_fault_and_its_parameters_are_in_the_catalog(built, catalog):
     for fault in catalog.values():
         start = page.index(f"<h3>{fault.name}<")
         section = html.unescape(re.sub(r"<[^>]+>", "", page[start : page.index("</section>", start)]))
-        for word in fault.description.replace("``", "").split(" "):
+        for word in fault.description.replace("``", "").split():
             assert word.strip("\"'") in section.replace("’", "'"), fault.name
         for name, parameter in fault.parameters.items():
             row = re.search(rf"^{name}\n(.+)\n(.+)$", section, re.MULTILINE)

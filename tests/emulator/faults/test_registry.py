@@ -1,6 +1,7 @@
 """Activating, scoping, counting and removing faults."""
 
 import ast
+import re
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.support.raw_http import Raw
 from tests.support.waiting import wait_until
 from truemed_async.emulator import FAULTS, Emulator, Fault, RequestScope
 from truemed_async.emulator.faults.responses import body_of, require_response
+from truemed_async.emulator.webhooks.faults import WebhookFaults
 
 LIST = "qualification_sessions.list"
 TESTS = {
@@ -54,14 +56,14 @@ def test_every_fault_is_tested_at_the_socket(name):
     assert f"test_{name}" in TESTS
 
 
-@pytest.mark.parametrize("name", sorted(FAULTS))
-def test_every_fault_has_a_description(name):
-    text = FAULTS[name].description
-    assert text
-    assert "\n" not in text
-    assert text.endswith((".", "`"))
-    for parameter in FAULTS[name].parameters:
-        assert f"``{parameter}``" in text or parameter in DESCRIBED_ELSEWHERE.get(name, ())
+@pytest.mark.parametrize("fault", [*FAULTS.values(), *WebhookFaults.catalog.values()], ids=lambda fault: fault.name)
+def test_description_says_what_the_client_sees_and_when_it_happens(fault):
+    seen, blank, *reasons = fault.description.split("\n")
+    assert seen.endswith(".")
+    assert blank == ""
+    assert re.search(r"(^|\. )(Happens|Truemed documents) ", " ".join(reasons))
+    for parameter in fault.parameters:
+        assert f"``{parameter}``" in fault.description or parameter in DESCRIBED_ELSEWHERE.get(fault.name, ())
 
 
 DESCRIBED_ELSEWHERE = {

@@ -19,7 +19,10 @@ _SERVER_ERROR = ("ServerError", "something went wrong on our side")
 @fault("connect", name="refuse_connection")
 @attrs.define(eq=False, kw_only=True)
 class RefuseConnection(ConnectionFault):
-    """Connections are refused for ``duration`` seconds or until removed; idle ones are closed. It has no hits."""
+    """Connections are refused for ``duration`` seconds or until removed; idle ones are closed. It has no hits.
+
+    Happens while a server restarts, or when nothing listens on its port.
+    """
 
     refuses = True
 
@@ -46,7 +49,10 @@ class RefuseConnection(ConnectionFault):
 @fault("connect", name="accept_then_close")
 @attrs.define(eq=False, kw_only=True)
 class AcceptThenClose(ConnectionFault):
-    """A new connection is closed at once: with FIN, or with RST if ``reset`` is true."""
+    """A new connection is closed before a byte of a response: with FIN, or with RST if ``reset`` is true.
+
+    Happens when a load balancer has no healthy server behind it, or a server is at its limit of connections.
+    """
 
     reset: bool = False
 
@@ -72,7 +78,11 @@ def _load_context(certificate: ssl.SSLContext | str) -> ssl.SSLContext:
 @fault("connect", name="tls_bad_certificate")
 @attrs.define(eq=False, kw_only=True)
 class TlsBadCertificate(ConnectionFault):
-    """TLS with this ``certificate``: a context or the path of a PEM file; works without TLS too, but not in uvloop."""
+    """The TLS handshake shows this ``certificate``: a context, or the path of a PEM file.
+
+    An emulator without TLS shows it, too, but not in uvloop. Happens when a certificate has expired or is for another
+    name, or a proxy decrypts the traffic.
+    """
 
     certificate: ssl.SSLContext | str
     _context: ssl.SSLContext = attrs.field(
@@ -87,26 +97,38 @@ class TlsBadCertificate(ConnectionFault):
 
 @fault("connect", name="tls_handshake_stall")
 class TlsHandshakeStall(ConnectionFault):
-    """A new connection is accepted and never read from: a TLS handshake hangs."""
+    """A new connection is accepted and never read from: a TLS handshake hangs.
+
+    Happens when a server is overloaded, or a firewall drops the packets of an open connection.
+    """
 
     stalls = True
 
 
 @fault("before")
 def empty_response() -> RawResponse:
-    """The connection is closed without a byte of a response; no effect."""
+    """The connection is closed without a byte of a response, and the request has no effect.
+
+    Happens when a server process is killed before it handles the request.
+    """
     return RawResponse()
 
 
 @fault("before")
 def reset_peer() -> RawResponse:
-    """The connection is reset (RST) without a byte of a response; no effect."""
+    """The connection is reset (RST) without a byte of a response, and the request has no effect.
+
+    Happens when a server or load balancer drops its connections, as in a deployment.
+    """
     return RawResponse(end="reset")
 
 
 @fault("before")
 async def hang(exchange: Exchange) -> None:
-    """No response is ever sent; no effect. It ends when the client disconnects."""
+    """No response ever arrives, and the request has no effect. It ends when the client disconnects.
+
+    Happens when a server waits for what never comes, such as a locked row.
+    """
     await exchange.gone.wait()
     raise AbortConnection
 
@@ -114,7 +136,10 @@ async def hang(exchange: Exchange) -> None:
 @fault("before", name="stale_keepalive")
 @attrs.define(eq=False, kw_only=True)
 class StaleKeepalive(Fault):
-    """The connection is closed if it was idle for ``after`` seconds; no effect. A first request passes."""
+    """A connection that was idle for ``after`` seconds is closed by its next request, which has no effect.
+
+    A first request passes. Happens when the server's keep-alive timeout ends just as the client reuses the connection.
+    """
 
     _after: NonNegative = 0
 
@@ -130,24 +155,36 @@ class StaleKeepalive(Fault):
 
 @fault("after")
 def applied_then_reset() -> RawResponse:
-    """The effect is applied, then the connection is reset (RST): the client cannot know the outcome."""
+    """The effect is applied, then the connection is reset (RST): the client cannot know the outcome.
+
+    Happens when a server or proxy fails between the commit and the response.
+    """
     return RawResponse(end="reset")
 
 
 @fault("after")
 async def applied_then_hang(exchange: Exchange) -> None:
-    """The effect is applied, then no response is ever sent. It ends when the client disconnects."""
+    """The effect is applied, but no response ever arrives. It ends when the client disconnects.
+
+    Happens when a server hangs after its commit, or the network loses the response.
+    """
     await exchange.gone.wait()
     raise AbortConnection
 
 
 @fault("after")
 def applied_then_500() -> web.Response:
-    """The effect is applied, and the response is a 500."""
+    """The effect is applied, although the response is a 500.
+
+    Happens when an error follows the commit, such as one in the code that writes the response.
+    """
     return error_response(ApiError(500, *_SERVER_ERROR))
 
 
 @fault("after")
 def applied_then_400_server_error() -> web.Response:
-    """The effect is applied, and the response is a 400 with the error ``ServerError``."""
+    """The effect is applied, although the response is a 400 with the error ``ServerError``.
+
+    Truemed documents this error for captures and voids, which may be sent again with the same key.
+    """
     return error_response(ApiError(400, *_SERVER_ERROR))

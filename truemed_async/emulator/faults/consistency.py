@@ -28,19 +28,28 @@ def _is_list(exchange: Exchange) -> bool:
 
 @fault("before", applies_to=_is_write)
 def key_reuse_mismatch() -> web.Response:
-    """A write is refused with 400: its idempotency key was used with another payload."""
+    """A write is refused with 400: its idempotency key was used with another payload.
+
+    Happens when a program takes one key for two different requests.
+    """
     return error_response(validation_error(KEY_REUSE))
 
 
 @fault("before", applies_to=_is_write)
 def conflict_409(*, error: str = "user_id_already_set") -> web.Response:
-    """A write is refused with 409 and this ``error``."""
+    """A write is refused with 409 and this ``error``.
+
+    Happens when two processes change the same object, such as by attaching a user to a session twice.
+    """
     return error_response(ApiError(409, error, "the request conflicts with the current state"))
 
 
 @fault("before", applies_to=_is_write)
 def declined_422(*, redirect_url: str = "https://app.truemed.example/payment-method") -> web.Response:
-    """A write is refused with 422: the stored payment method was declined, and the customer must go to ``redirect_url``."""
+    """A write is refused with 422: the stored payment method was declined.
+
+    The customer must go to ``redirect_url``. Happens when a stored card has expired, or its account is empty.
+    """
     # Truemed documents the redirect_url; the values beside it are our choice.
     body = {"error": "payment_method_declined", "message": "the payment method was declined"}
     return json_response(422, {**body, "redirect_url": redirect_url})
@@ -49,7 +58,10 @@ def declined_422(*, redirect_url: str = "https://app.truemed.example/payment-met
 @fault("before", name="replica_lag")
 @attrs.define(eq=False, kw_only=True)
 class ReplicaLag(Fault):
-    """A list is as it was ``n`` writes ago."""
+    """A list is as it was ``n`` writes ago: it lacks what was just written.
+
+    Happens when lists are read from a copy of the database that lags behind.
+    """
 
     n: Count = 1
     _replica: State = attrs.field(init=False, repr=False)
@@ -70,7 +82,10 @@ class ReplicaLag(Fault):
 
 @fault("before", applies_to=_is_list)
 def unstable_ties(exchange: Exchange, random: Random) -> None:
-    """Rows with the same ``created_at`` are in another order in each response."""
+    """Rows with the same ``created_at`` are in another order in each response, so that pages repeat and omit rows.
+
+    Happens when a server sorts by time alone, and several rows have the same.
+    """
 
     def shuffle(rows: Sequence[Row]) -> list[Row]:
         # Sorting is stable: equal rows stay in their shuffled order.
@@ -83,7 +98,10 @@ def unstable_ties(exchange: Exchange, random: Random) -> None:
 
 @fault("before", applies_to=_is_list)
 def clamp_page_size(exchange: Exchange, *, n: Count = 10) -> None:
-    """A page never holds more than ``n`` rows, whatever ``page_size`` asks for."""
+    """A page never holds more than ``n`` rows, whatever ``page_size`` asks for.
+
+    Happens when a server has a limit that its documentation does not state.
+    """
     exchange.state = exchange.state.view(max_page_size=n)
 
 
@@ -105,7 +123,11 @@ def _change_listed(
 
 @fault("after", applies_to=_is_list)
 def delete_between_pages(exchange: Exchange, response: web.Response, state: State, *, n: Count = 1) -> web.Response:
-    """After each page of a list its first ``n`` rows are deleted: rows move from the next page to this one."""
+    """After each page of a list its first ``n`` rows are deleted: rows move from the next page to this one.
+
+    A client that counts pages misses them. Happens when objects are removed, or leave the filter, while the list is
+    read.
+    """
 
     def delete(store: Store[Any], ids: list[str]) -> None:
         for id in ids:
@@ -118,7 +140,10 @@ def delete_between_pages(exchange: Exchange, response: web.Response, state: Stat
 def insert_between_pages(
     exchange: Exchange, response: web.Response, state: State, random: Random, *, n: Count = 1
 ) -> web.Response:
-    """After each page of a list ``n`` copies of its first row are created: rows of this page move to the next one."""
+    """After each page of a list ``n`` copies of its first row are created: rows of this page move to the next one.
+
+    A client that counts pages gets them twice. Happens when objects are created while the list is read.
+    """
 
     def insert(store: Store[Any], ids: list[str]) -> None:
         for _ in range(n if ids else 0):

@@ -93,7 +93,10 @@ def encode(pieces: Pieces, encoding: str) -> Pieces:
 
 @fault("after")
 def bomb(*, encoding: Encoding = "gzip", size: Size = 2**30) -> RawResponse:
-    """A small response, its effect applied, that is JSON of ``size`` bytes once the ``encoding`` is decoded."""
+    """A small response, its effect applied, is JSON of ``size`` bytes once the ``encoding`` is decoded.
+
+    Happens with hostile servers: a client without a limit runs out of memory.
+    """
     fields = [] if encoding == "identity" else [f"Content-Encoding: {encoding}"]
     return _stream(200, encode(pad(b'{"x_text":"', size, b'"}'), encoding), *fields)
 
@@ -102,7 +105,10 @@ def bomb(*, encoding: Encoding = "gzip", size: Size = 2**30) -> RawResponse:
 def oversize_error_body(
     *, size: Size = 2**26, code: Annotated[int, Bound(">=", 400), Bound("<", 600)] = 500
 ) -> RawResponse:
-    """An error with status ``code`` whose ``message`` makes its body ``size`` bytes; no effect."""
+    """An error with status ``code`` has a ``message`` that makes its body ``size`` bytes; the request has no effect.
+
+    Happens when an error repeats the data that caused it, or a server is hostile.
+    """
     return _stream(code, pad(b'{"error":"ServerError","message":"', size, b'"}'))
 
 

@@ -87,7 +87,10 @@ def _set_null(node: Any, key: Any) -> None:
 
 @fault("after")
 def missing_field(response: web.Response, *, path: Path) -> web.Response:
-    """The member at ``path`` is absent."""
+    """The JSON has no member at ``path``.
+
+    Happens when an API changes, or an old record has no value.
+    """
 
     def delete(node: Any, key: Any) -> None:
         del node[key]
@@ -97,19 +100,28 @@ def missing_field(response: web.Response, *, path: Path) -> web.Response:
 
 @fault("after")
 def null_field(response: web.Response, *, path: Path) -> web.Response:
-    """The member at ``path`` is null."""
+    """The member at ``path`` is null.
+
+    Happens when a value is not known yet, although the documentation promises it.
+    """
     return _edit_at("null_field", response, path, _set_null)
 
 
 @fault("after")
 def null_pagination(response: web.Response) -> web.Response:
-    """The ``pagination`` of a list is null."""
+    """The ``pagination`` of a list is null, so that the client does not learn how many pages there are.
+
+    Happens when a server omits what is expensive to count.
+    """
     return _edit_at("null_pagination", response, "pagination", _set_null)
 
 
 @fault("after")
 def wrong_type(response: web.Response, *, path: Path, value: Any = None) -> web.Response:
-    """The member at ``path`` is ``value``, or has another type than documented if no value is given."""
+    """The member at ``path`` is ``value``, or has another type than documented if no value is given.
+
+    Happens when an API changes, or passes on what another system has stored.
+    """
 
     def replace(node: Any, key: Any) -> None:
         other = 12345 if isinstance(node[key], str) else "text"
@@ -120,7 +132,10 @@ def wrong_type(response: web.Response, *, path: Path, value: Any = None) -> web.
 
 @fault("after")
 def unknown_enum(response: web.Response, *, path: Path = "**.status", value: str = "brand_new") -> web.Response:
-    """The member at ``path``, by default every status, is an undocumented ``value``."""
+    """The member at ``path``, by default every status, is an undocumented ``value``.
+
+    Happens when an API has a new status, and the client is older.
+    """
 
     def replace(node: Any, key: Any) -> None:
         node[key] = value
@@ -130,7 +145,10 @@ def unknown_enum(response: web.Response, *, path: Path = "**.status", value: str
 
 @fault("after")
 def unknown_fields(response: web.Response) -> web.Response:
-    """Every object has more members, which are undocumented."""
+    """Every object has more members, which are undocumented.
+
+    Happens when an API has new fields, and the client is older.
+    """
 
     def add(document: Any) -> bool:
         values: list[Any] = [document, *(node[key] for node, key in _find(document, ["**", "*"]))]
@@ -161,7 +179,10 @@ def huge_number(
     path: Path | None = None,
     digits: Annotated[int, Bound(">=", 1), Bound("<=", 10_000_000)] = 5000,
 ) -> web.Response:
-    """The member at ``path``, or a new one, is an integer of ``digits`` digits."""
+    """The member at ``path``, or a new one, is an integer of ``digits`` digits, which takes some parsers very long.
+
+    Happens with errors of a calculation, and with hostile servers.
+    """
     return _set_number("huge_number", response, path, "9" * digits)
 
 
@@ -169,5 +190,8 @@ def huge_number(
 def nan(
     response: web.Response, *, path: Path | None = None, value: Literal["NaN", "Infinity", "-Infinity"] = "NaN"
 ) -> web.Response:
-    """The member at ``path``, or a new one, is a ``value`` that is neither a number nor JSON."""
+    """The member at ``path``, or a new one, is a ``value`` that is neither a number nor JSON.
+
+    Happens when a server divides by zero, and its JSON library writes the result.
+    """
     return _set_number("nan", response, path, value)

@@ -20,7 +20,10 @@ async def latency(
     seconds: NonNegative = 0.1,
     spread: NonNegative = 0,
 ) -> None:
-    """The request waits for ``seconds``, plus or minus ``spread`` (uniform), or as median with sigma ``spread`` (lognormal)."""
+    """A response waits ``seconds``, plus or minus ``spread`` (uniform), or as median with sigma ``spread`` (lognormal).
+
+    Happens under load, over long distances, and while caches are cold.
+    """
     await asyncio.sleep(draw_seconds(random, distribution, seconds, spread))
 
 
@@ -41,13 +44,20 @@ def _in_pieces(response: web.Response, size: int, delay: float) -> RawResponse:
 
 @fault("after")
 def dribble(response: web.Response, *, bytes: Count = 1, delay: NonNegative = 0.05) -> RawResponse:
-    """The response is sent in pieces of ``bytes``, with ``delay`` seconds after each."""
+    """The response arrives in pieces of ``bytes``, with ``delay`` seconds after each.
+
+    No single read takes long, but all of them do. Happens on congested networks, and with servers that send while they
+    compute.
+    """
     return _in_pieces(response, bytes, delay)
 
 
 @fault("after")
 def bandwidth(response: web.Response, *, kbps: Positive = 64) -> RawResponse:
-    """The response is sent at ``kbps`` kilobits (125 bytes) per second."""
+    """The response arrives at ``kbps`` kilobits (125 bytes) per second.
+
+    Happens on slow or throttled connections.
+    """
     rate = kbps * 125
     size = max(1, int(rate * _INTERVAL))
     return _in_pieces(response, size, size / rate)
@@ -55,6 +65,9 @@ def bandwidth(response: web.Response, *, kbps: Positive = 64) -> RawResponse:
 
 @fault("after")
 def slow_close(response: web.Response, *, delay: NonNegative = 1) -> RawResponse:
-    """The body ends with the connection, which is closed only ``delay`` seconds after the last byte."""
+    """The body ends with the connection, which is closed only ``delay`` seconds after the last byte.
+
+    Happens with HTTP/1.0 servers and simple proxies.
+    """
     content = encode_head(response, "Connection: close") + body_of(response)
     return RawResponse([content], status=response.status, delay=delay)

@@ -1,9 +1,10 @@
 """What HTTP and webhook faults have in common: definitions, parameters, scopes, and the registry of active faults.
 
 A module of faults defines each of them as a function or class with the decorator ``fault``; ``collect`` puts the
-definitions of several modules into one catalog. Parameters are the keyword-only arguments. Their annotations are
-checked when a fault is added: ``Annotated[int, Bound(">=", 1)]`` restricts a number, and any function that raises
-ValueError can restrict a value.
+definitions of several modules into one catalog. Its docstring describes a fault for the documentation and the inspector:
+what the client sees, a blank line, and when a real server does this. Parameters are the keyword-only arguments. Their
+annotations are checked when a fault is added: ``Annotated[int, Bound(">=", 1)]`` restricts a number, and any function
+that raises ValueError can restrict a value.
 """
 
 import inspect
@@ -109,7 +110,7 @@ class FaultDefinition:
 
     @property
     def description(self) -> str:
-        """What the fault does, in a sentence."""
+        """What the client sees, in the first paragraph; details, and when a real server does this, in the second."""
         return inspect.getdoc(self.implementation) or ""
 
     @property

@@ -45,7 +45,11 @@ def status(
     http_date: bool = False,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """The status ``code`` and an error; ``retry_after`` is seconds (with ``http_date``: sent as a date) or any text."""
+    """The response has the status ``code`` and an error; the request has no effect.
+
+    ``retry_after`` is seconds, sent as a date with ``http_date``, or any text. Happens with each error that a server
+    reports: choose the one to test.
+    """
     fields = dict(headers or {})
     if retry_after is not None:
         as_date = http_date and not isinstance(retry_after, str)
@@ -56,19 +60,28 @@ def status(
 
 @fault("before")
 def should_retry(*, value: bool | str, code: StatusCode = 503) -> web.Response:
-    """The status ``code`` with a header ``x-should-retry`` of this ``value``."""
+    """The status is ``code``, with a header ``x-should-retry`` of this ``value``; the request has no effect.
+
+    Happens with APIs that tell clients whether to try again; Truemed documents no such header.
+    """
     return _error(code, {"x-should-retry": value if isinstance(value, str) else str(value).lower()})
 
 
 @fault("before")
 def redirect(*, target: str, status: Annotated[int, Bound(">=", 300), Bound("<", 400)] = 302) -> web.Response:
-    """A redirect with this ``status`` to ``target``."""
+    """The response is a redirect with this ``status`` to ``target``; the request has no effect.
+
+    Happens when an API moves, or http leads to https. A client that follows it may send its key to another server.
+    """
     return web.Response(status=status, headers={"Location": target})
 
 
 @fault("before")
 def maintenance_page(*, retry_after: NonNegative | None = None) -> web.Response:
-    """A 503 with an HTML page, and with Retry-After if ``retry_after`` seconds are given."""
+    """A 503 with an HTML page, and with Retry-After if ``retry_after`` seconds are given; the request has no effect.
+
+    Happens during an update of a server, when its proxy answers.
+    """
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return web.Response(status=503, headers=headers, body=HTML, content_type="text/html")
 
@@ -76,7 +89,11 @@ def maintenance_page(*, retry_after: NonNegative | None = None) -> web.Response:
 @fault("before", name="rate_limit")
 @attrs.define(eq=False, kw_only=True)
 class RateLimit(Fault):
-    """A 429 past ``n`` requests ``per`` seconds, ``burst`` (or ``n``) at once, with Retry-After in whole or exact seconds."""
+    """Past ``n`` requests ``per`` seconds, ``burst`` (or ``n``) at once, the response is a 429 without an effect.
+
+    Its Retry-After is in whole or exact seconds, or is missing. Happens when all processes that share a key send more
+    than the server grants it.
+    """
 
     n: Positive
     per: Positive = 1
@@ -127,7 +144,10 @@ class _ErrorFault(Fault):
 @fault("before", name="outage")
 @attrs.define(eq=False, kw_only=True)
 class Outage(_ErrorFault):
-    """The status ``code`` for ``duration`` seconds, starting ``after`` seconds from now."""
+    """For ``duration`` seconds, starting ``after`` seconds from now, each response has the status ``code``.
+
+    The requests have no effect. Happens when a deployment or a database fails, and recovers.
+    """
 
     _after: NonNegative = 0
     duration: Positive = 1
@@ -152,7 +172,10 @@ class Outage(_ErrorFault):
 @fault("before", name="fail_first")
 @attrs.define(eq=False, kw_only=True)
 class FailFirst(_ErrorFault):
-    """The status ``code`` for the first ``n`` requests."""
+    """The first ``n`` responses have the status ``code``; the requests have no effect.
+
+    Happens when a server has just started, or an error passes quickly.
+    """
 
     n: Count = 1
     _left: int = attrs.field(init=False, default=attrs.Factory(lambda self: self.n, takes_self=True))
@@ -172,7 +195,10 @@ class FailFirst(_ErrorFault):
 @fault("before", name="flaky")
 @attrs.define(eq=False, kw_only=True)
 class Flaky(_ErrorFault):
-    """The status ``code`` with probability ``p``."""
+    """A response has the status ``code`` with probability ``p``; the request has no effect then.
+
+    Happens when one of several servers behind a load balancer is broken.
+    """
 
     p: Probability = 0.5
     _random: random.Random = attrs.field(init=False, factory=random.Random)

@@ -52,55 +52,82 @@ class OutgoingRequest:
 
 @fault("enqueue")
 def duplicate_delivery(new: NewDelivery, *, n: Copies = 1) -> None:
-    """The delivery is sent ``n`` more times although it was acknowledged."""
+    """The endpoint receives the delivery ``n`` more times although it was acknowledged.
+
+    Happens when the endpoint's response is lost on the way.
+    """
     new.delivery.copies = n
 
 
 @fault("enqueue")
 def reorder(new: NewDelivery) -> None:
-    """The delivery is sent after the next one."""
+    """The delivery arrives after the next one.
+
+    Happens when a sender works in parallel, or tries the earlier one again.
+    """
     new.reorder = True
 
 
 @fault("enqueue")
 def delay(new: NewDelivery, *, seconds: Seconds = 60) -> None:
-    """The delivery is sent ``seconds`` later, by the emulator's clock."""
+    """The delivery arrives ``seconds`` later, by the emulator's clock.
+
+    Happens when the sender's queue is long, as after an outage.
+    """
     new.delivery.due += timedelta(seconds=seconds)
 
 
 @fault("enqueue")
 def drop_until_retry(new: NewDelivery, *, n: Copies = 1) -> None:
-    """The first ``n`` attempts are lost."""
+    """The first ``n`` attempts are lost, and the delivery arrives with a later one.
+
+    Happens when the network, the name server or the proxy before the endpoint fails.
+    """
     new.delivery.attempts_to_drop = n
 
 
 @fault("enqueue")
 def rotate_secret(new: NewDelivery) -> None:
-    """From this delivery on, everything is signed with a new secret only."""
+    """From this delivery on, everything is signed with a new secret only, which the endpoint does not know.
+
+    Happens when the secret is replaced before the endpoint accepts both.
+    """
     new.rotate_secret = True
 
 
 @fault("send")
 def bad_signature(request: OutgoingRequest) -> None:
-    """The request is signed with another secret."""
+    """The request is signed with another secret, and the endpoint must refuse it.
+
+    Happens when somebody forges a delivery, or the endpoint has the secret of another environment.
+    """
     request.forged = True
 
 
 @fault("send")
 def double_header(request: OutgoingRequest) -> None:
-    """A second, wrong header precedes the right one."""
+    """A second, wrong header precedes the right one.
+
+    Happens when somebody tries to make the receiver and a proxy before it read different signatures.
+    """
     request.doubled = True
 
 
 @fault("send")
 def stale_timestamp(request: OutgoingRequest, *, seconds: Seconds = 8 * 24 * 3600) -> None:
-    """The request is signed as if it were sent ``seconds`` ago."""
+    """The request is signed as if it were sent ``seconds`` ago.
+
+    Happens when somebody sends a recorded delivery again, or a clock is wrong.
+    """
     request.signed_at -= timedelta(seconds=seconds)
 
 
 @fault("send")
 def oversize_body(request: OutgoingRequest, *, size: Size = 2 * 1024 * 1024) -> None:
-    """The body has ``size`` more bytes, of white space."""
+    """The body has ``size`` more bytes, of white space.
+
+    Happens when somebody tries to fill the endpoint's memory.
+    """
     request.body += b" " * size
 
 
@@ -145,13 +172,7 @@ class WebhookFaults(FaultRegistry[WebhookFault]):
         probability: float | None = None,
         **parameters: float,
     ) -> ActiveFault[WebhookFault]:
-        """Add a fault.
-
-        ``duplicate_delivery(n=1)`` sends the delivery n more times although it was acknowledged, ``reorder`` sends it
-        after the next one, ``delay(seconds=60)`` sends it later by the emulator's clock, ``drop_until_retry(n=1)``
-        loses the first n attempts, ``rotate_secret`` signs with a new secret from here on, ``bad_signature`` signs
-        with another secret, ``stale_timestamp(seconds=691200)`` signs as if sent that long ago, ``double_header`` puts
-        a wrong header before the right one, ``oversize_body(size=2097152)`` appends that many bytes of white space.
+        """Add a fault: one of ``catalog``, which describes them.
 
         Args:
             name: The name of the fault.
