@@ -159,6 +159,7 @@ def build(session: nox.Session) -> None:
     )
     session.run("twine", "check", "--strict", *map(str, out.iterdir()))
     (wheel,) = out.glob("*.whl")
+    session.run("python", "-m", "tests.wheel.check_contents", str(wheel))
     session.install("--force-reinstall", f"{wheel}[cli]", "pytest", "pytest-asyncio")
     check = Path("tests", "wheel", "check_wheel.py").resolve()
     with session.chdir(session.create_tmp()):

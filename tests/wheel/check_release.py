@@ -9,36 +9,15 @@ import hashlib
 import re
 import sys
 import tarfile
-import zipfile
-from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
 
+from tests.wheel.check_contents import check_contents
+
 ROOT = Path(__file__).parents[2]
-SUFFIXES = {".py", ".typed", ".html", ".css", ".svg", ".toml", ".json"}  # of the wheel; pictures belong to the docs
 
 
 def digests(folder: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
-
-
-def check_wheel(wheel: Path) -> str:
-    """Check the files and the metadata of the wheel, and return its version."""
-    with zipfile.ZipFile(wheel) as archive:
-        names = [PurePosixPath(name) for name in archive.namelist()]
-        (metadata,) = [name for name in names if name.name == "METADATA"]
-        fields = BytesParser().parsebytes(archive.read(str(metadata)))
-    code = [name for name in names if name.parts[0] == "truemed_async"]
-    others = {name.parts[0] for name in names} - {"truemed_async", metadata.parts[0]}
-    assert not others, f"the wheel installs {others}"
-    assert "_codegen.py" not in {name.name for name in code}, "the generator is not for users"
-    assert {name.suffix for name in code} <= SUFFIXES, sorted({name.suffix for name in code} - SUFFIXES)
-    assert not [name for name in code if name.name.startswith("test_") or "tests" in name.parts]
-    assert any(name.name == "LICENSE" for name in names)
-    pythons = re.findall(r'"(3\.\d+)"', (ROOT / "noxfile.py").read_text("utf-8").split("PYTHONS = ")[1].split("]")[0])
-    declared = [each.rpartition(" ")[2] for each in fields.get_all("Classifier") if " :: 3." in each]
-    assert declared == pythons, f"the classifiers declare {declared}, and the tests run on {pythons}"
-    assert all(re.search(r"[<>=]", each) for each in fields.get_all("Requires-Dist")), "a dependency has no lower bound"
-    return fields["Version"]
 
 
 def check_source(archive: Path) -> None:
@@ -64,7 +43,7 @@ def main(first: str, second: str, output: str, tag: str | None = None) -> None:
     assert one == two, f"two builds of one commit differ: {one} and {two}"
     (wheel,) = Path(first).glob("*.whl")
     (source,) = Path(first).glob("*.tar.gz")
-    version = check_wheel(wheel)
+    version = check_contents(wheel)
     check_source(source)
     Path(output).write_text(read_notes(version, tag), "utf-8")
     for name, digest in one.items():

@@ -1,8 +1,7 @@
-"""Check the installed wheel, without the repository: its contents, and that it works."""
+"""Check that the installed wheel works without the repository."""
 
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import truemed_async
@@ -10,11 +9,6 @@ from truemed_async import Truemed
 from truemed_async.emulator import Emulator
 
 wheel = Path(sys.argv[1])
-names = zipfile.ZipFile(wheel).namelist()
-assert "truemed_async/py.typed" in names
-assert "truemed_async/sync/_generated.py" in names
-assert not [name for name in names if "_codegen" in name], "the generator is not for users"
-assert not [name for name in names if name.startswith(("tests", "docs"))], names
 assert "site-packages" in truemed_async.__file__, truemed_async.__file__
 assert truemed_async.__version__ in wheel.name
 
@@ -33,4 +27,4 @@ test.write_text(
     encoding="utf-8",
 )
 subprocess.run([sys.executable, "-m", "pytest", "-q", str(test)], check=True, timeout=60)
-print(f"{wheel.name}: {len(names)} files, works")
+print(f"{wheel.name}: works")
