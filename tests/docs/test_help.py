@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -73,6 +74,24 @@ def test_help_begins_with_own_options_and_ends_with_examples(words, monkeypatch)
     assert lines_of(shown) == lines_of(EXAMPLES[words])
     titles = [line.strip("╭─╮ ") for line in description.splitlines() if line.startswith("╭")]
     assert "Global options" not in titles[:-1]
+
+
+@pytest.mark.parametrize("words", [words for words in EXAMPLES if words])
+def test_arguments_are_described_in_one_paragraph_with_their_choices(words, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    out = io.StringIO()
+    assert run([*words.split(), "--help"], Streams(out, io.StringIO())) == 0
+    command = PROGRAM
+    for word in words.split():
+        command = command[word]
+    for argument in command.assemble_argument_collection(parse_docstring=True):
+        text = argument.parameter.help or ""
+        assert "\n" not in text, argument.name
+        assert text in out.getvalue()
+        if choices := argument.get_choices():
+            names_each = all(re.search(rf"(?<!\w){choice}\b", text) for choice in choices)
+            listed = f"{text} [choices: {', '.join(choices)}]"
+            assert names_each is not (listed in out.getvalue()), argument.name
 
 
 @pytest.fixture

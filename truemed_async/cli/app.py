@@ -110,6 +110,8 @@ def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
         help=HELP,
         help_epilogue=format_examples(""),
         help_format="plaintext",
+        # A description names the choices, with what they mean; of many, it has SHOW_CHOICES list them.
+        default_parameter=Parameter(show_choices=False),
         version=__version__,
         version_flags=("--version", "-V"),
         console=cast("Console", _HelpConsole(streams)),

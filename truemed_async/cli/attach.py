@@ -36,8 +36,8 @@ class AttachOutput(RowOutput):
     """How the counts are written, and where the report is.
 
     Attributes:
-        report: A .csv or .jsonl file for a row of each session and each address without one. It holds e-mail
-            addresses and user ids, which are shown nowhere else, and only its owner can read it.
+        report: A .csv or .jsonl file for a row of each session and each address without one. It holds e-mail \
+addresses and user ids, which are shown nowhere else, and only its owner can read it.
         force: Overwrite the files if they exist.
     """
 

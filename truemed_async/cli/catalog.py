@@ -18,6 +18,7 @@ from truemed_async.cli.options import (
     LITERAL,
     MANY,
     NO_VALUES,
+    SHOW_CHOICES,
     Eligibility,
     Flag,
     Ids,
@@ -41,11 +42,10 @@ class ItemFilters(Filters):
     """Filters of items.
 
     Attributes:
-        eligibility: Only items of this eligibility: eligible, eligible_with_lmn or ineligible. The filter is
-            undocumented: check the rows before you rely on it.
+        eligibility: Only items of this eligibility. The filter is undocumented: check the rows before you rely on it.
     """
 
-    eligibility: Annotated[Eligibility | None, LITERAL] = None
+    eligibility: Annotated[Eligibility | None, LITERAL, SHOW_CHOICES] = None
 
 
 @Parameter(name="*")
@@ -165,8 +165,8 @@ def sync_catalog(
     exit code is 1 if an item failed.
 
     Args:
-        file: A CSV file as catalog export writes it: sku and name, and any of description, image_urls, url, gtin,
-            metadata, product_id. An empty cell leaves the field as it is.
+        file: A CSV file as catalog export writes it: sku and name, and any of description, image_urls, url, gtin, \
+metadata, product_id. An empty cell leaves the field as it is.
         dry_run: Show the plan, and change nothing.
         yes: Do not ask for confirmation. Required if standard input is not a terminal.
     """

@@ -32,9 +32,9 @@ class ChartableOutput(FieldOptions):
     """How rows are written that can also be drawn as a chart.
 
     Attributes:
-        format: table, csv, json (indented), jsonl (one object a line), chart (bars on the terminal), or a picture: svg
-            or png. Default: by the suffix of --output, else table on a terminal and jsonl in a pipe. Amounts are dollars
-            in tables and charts, and cents elsewhere.
+        format: table, csv, json (indented), jsonl (one object a line), chart (bars on the terminal), or a picture: svg \
+or png. Default: by the suffix of --output, else table on a terminal and jsonl in a pipe. Amounts are dollars \
+in tables and charts, and cents elsewhere.
         json: Write these fields as JSON: their names, separated by commas.
         columns: The columns of a table or of CSV: names as for --json, in this order.
         theme: The colors of a picture: light or dark. Default: an SVG follows its reader's settings, a PNG is light.

@@ -60,7 +60,6 @@ _VALUES: Mapping[str, str] = {
     "sessions": "INT",
     "seed": "INT",
 }
-_CHOICES: Mapping[str, str] = {"env": "production, sandbox, emulator"}
 _FLAGS: Mapping[str, str] = {
     "--help (-h)": "Display this message and exit.",
     "--version (-V)": "Display application version.",
@@ -95,10 +94,7 @@ def draw_front_page(width: int, *, is_colored: bool) -> str:
     """Return the help of the program, in lines of at most ``width`` columns."""
     usage = f"{_BOLD}Usage:{_RESET}" if is_colored else "Usage:"
     options = {
-        f"--{name.replace('_', '-')} {_VALUES.get(name, '')}".rstrip(): (
-            f"{text} [choices: {_CHOICES[name]}]" if name in _CHOICES else text
-        )
-        for name, text in GLOBAL_OPTIONS.items()
+        f"--{name.replace('_', '-')} {_VALUES.get(name, '')}".rstrip(): text for name, text in GLOBAL_OPTIONS.items()
     }
     commands = {**dict(sorted(COMMANDS.items())), **_FLAGS}
     return "\n".join(

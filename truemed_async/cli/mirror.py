@@ -29,8 +29,8 @@ others are only seen with --sweep. The exit code is 1 if sessions could not be r
     Args:
         file: The SQLite file. It is created if it does not exist.
         sweep: Read everything.
-        pii: What happens to e-mail addresses, names and user ids: keep, hash (HMAC-SHA256 with the secret in
-            TRUEMED_EXPORT_SECRET or --secret-file) or drop.
+        pii: What happens to e-mail addresses, names and user ids: keep, hash (HMAC-SHA256 with the secret in \
+TRUEMED_EXPORT_SECRET or --secret-file) or drop.
         secret_file: A file that holds the secret of the hashes, 16 bytes or more.
     """
     from truemed_async.exports import mirror  # noqa: PLC0415  # loads the models: not for --help

@@ -31,6 +31,7 @@ def _convert_literally(kind: Any, words: Sequence[Token]) -> Any:
 LITERAL = Parameter(converter=_convert_literally)
 FLAG = Parameter(negative="", show_default=False)
 MANY = Parameter(negative="", show_default=False)
+SHOW_CHOICES = Parameter(show_choices=True)
 NON_NEGATIVE = Parameter(validator=Number(gte=0))
 PORT = Parameter(validator=Number(gte=0, lte=65535))
 CONTEXT = Parameter(parse=False)
@@ -102,8 +103,8 @@ class Period:
     """When rows were created.
 
     Attributes:
-        since: Only rows created at this time or later: YYYY-MM-DD, or a time such as 2026-11-01T09:30+01:00; UTC if it
-            has no time zone.
+        since: Only rows created at this time or later: YYYY-MM-DD, or a time such as 2026-11-01T09:30+01:00; UTC if it \
+has no time zone.
         until: Only rows created before this time, in the same forms; YYYY-MM-DD includes that day.
         month: Only rows created in this month in UTC, YYYY-MM.
     """

@@ -26,6 +26,7 @@ from truemed_async.cli.options import (
     CONTEXT,
     LITERAL,
     NO_VALUES,
+    SHOW_CHOICES,
     Flag,
     Items,
     PaymentKind,
@@ -73,8 +74,8 @@ class PaymentFilters(Filters):
 
     Attributes:
         search: Text to find; that Truemed searches id, e-mail and name is an assumption.
-        status: Only payments of this status, such as captured or authorized. Truemed's own filter is not public, so
-            this command reads every payment and selects.
+        status: Only payments of this status, such as captured or authorized. Truemed's own filter is not public, so \
+this command reads every payment and selects.
         include_order_items: Include the items of each order.
         summarize_refunds: Include the sum of the refunds of each payment.
     """
@@ -82,7 +83,7 @@ class PaymentFilters(Filters):
     local: ClassVar[frozenset[str]] = frozenset({"status"})
 
     search: Text = None
-    status: Annotated[PaymentStatus | None, LITERAL] = None
+    status: Annotated[PaymentStatus | None, LITERAL, SHOW_CHOICES] = None
     include_order_items: Flag = False
     summarize_refunds: Flag = False
 
@@ -120,10 +121,10 @@ class Order:
 
     Attributes:
         amount: What the customer pays, in dollars with both digits of the cents: 19.99 or 20.00.
-        item: An item of the order, a JSON object; may be repeated. Its price, of one, is dollars in quotes:
-            {"name": "Mat", "price": "19.99", "quantity": 1, "sku": "MAT"}.
-        charges: The sum of shipping, tax and other charges, in dollars. With it or --discounts, --amount has to be the
-            sum of all parts.
+        item: An item of the order, a JSON object; may be repeated. Its price, of one, is dollars in quotes: \
+{"name": "Mat", "price": "19.99", "quantity": 1, "sku": "MAT"}.
+        charges: The sum of shipping, tax and other charges, in dollars. With it or --discounts, --amount has to be the \
+sum of all parts.
         discounts: The sum of all discounts, in dollars; it is sent as a positive amount.
         next_bill_amount: For a free trial (--amount 0.00 --tokenize): the next bill's amount, in dollars.
         next_bill_date: The next bill's date, YYYY-MM-DD.
@@ -329,8 +330,8 @@ def refund_payment(
         id: The id of the payment session.
         amount: The amount, in dollars with both digits of the cents: 19.99 or 20.00; at most what is not yet refunded.
         reason: customer_request, fraudulent or duplicate_payment.
-        idempotency_key: Repeating the refund with the same key applies it once; each refund needs its own. Default: a
-            new key, which is shown.
+        idempotency_key: Repeating the refund with the same key applies it once; each refund needs its own. Default: a \
+new key, which is shown.
     """
     total = parse_dollars("--amount", amount)
 

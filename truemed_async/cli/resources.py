@@ -335,8 +335,8 @@ class Output(FileOutput):
         output: The file; - is standard output.
         format: csv, jsonl or parquet. Default: by the suffix of the file, and jsonl for standard output.
         columns: The fields to write, separated by commas, in this order. Default: all.
-        pii: What happens to e-mail addresses, names, user ids and undocumented fields: keep, hash (HMAC-SHA256 with the
-            secret in TRUEMED_EXPORT_SECRET or --secret-file) or drop.
+        pii: What happens to e-mail addresses, names, user ids and undocumented fields: keep, hash (HMAC-SHA256 with the \
+secret in TRUEMED_EXPORT_SECRET or --secret-file) or drop.
         secret_file: A file that holds the secret of the hashes, 16 bytes or more.
         resume: Continue an unfinished export with the same options.
         force: Overwrite the file if it exists, and discard an unfinished one, unless --resume is given.

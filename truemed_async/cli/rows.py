@@ -71,11 +71,11 @@ class RowOutput(FieldOptions):
     """How rows or an object are written.
 
     Attributes:
-        format: table, csv, json (indented), or jsonl: one object a line. Default: by the suffix of --output (.txt,
-            .csv, .json, .jsonl), else table on a terminal and jsonl in a pipe. Amounts are dollars in tables, and cents
-            elsewhere.
-        json: Write these fields as JSON: their names, separated by commas; a field of a nested object with a dot, such
-            as order_items.sku.
+        format: table, csv, json (indented), or jsonl: one object a line. Default: by the suffix of --output (.txt, \
+.csv, .json, .jsonl), else table on a terminal and jsonl in a pipe. Amounts are dollars in tables, and cents \
+elsewhere.
+        json: Write these fields as JSON: their names, separated by commas; a field of a nested object with a dot, such \
+as order_items.sku.
         columns: The columns of a table or of CSV: names as for --json, in this order.
         output: The file to write; - is standard output.
         force: Overwrite the file if it exists.

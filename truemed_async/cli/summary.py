@@ -37,8 +37,8 @@ class SummaryOutput(FileOutput):
     """How a summary is written.
 
     Attributes:
-        format: chart (bars on the terminal), json, csv, or a picture: svg or png. Default: by the suffix of --output (.txt,
-            .json, .csv, .svg, .png), else chart on a terminal and json in a pipe.
+        format: chart (bars on the terminal), json, csv, or a picture: svg or png. Default: by the suffix of --output (.txt, \
+.json, .csv, .svg, .png), else chart on a terminal and json in a pipe.
         theme: The colors of a picture: light or dark. Default: an SVG follows its reader's settings, a PNG is light.
         output: The file to write; - is standard output.
         force: Overwrite the file if it exists.

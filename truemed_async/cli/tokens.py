@@ -31,8 +31,8 @@ class TokenFilters(Filters):
         email: Only tokens of customers whose e-mail address contains this text.
         name: Only tokens of customers whose name contains this text.
         card_expires_before: Only tokens with a card that expires in this month or earlier, YYYY-MM.
-        lmn_expires_before: Only tokens with a Letter of Medical Necessity that expires on this day in UTC or earlier,
-            YYYY-MM-DD.
+        lmn_expires_before: Only tokens with a Letter of Medical Necessity that expires on this day in UTC or earlier, \
+YYYY-MM-DD.
     """
 
     email: Text = None
@@ -73,8 +73,8 @@ async def create_token(
     """Request to store a payment method, and show the link for the customer; the token is created afterwards.
 
     Args:
-        items: An item of the subscription, a JSON object; may be repeated. Its price is dollars in quotes:
-            {"name": "Box", "price": "29.99", "quantity": 1, "sku": "BOX"}.
+        items: An item of the subscription, a JSON object; may be repeated. Its price is dollars in quotes: \
+{"name": "Box", "price": "29.99", "quantity": 1, "sku": "BOX"}.
         success_url: Where the customer returns; https, or http on localhost.
         deep_links: Accept a link into an app, such as myapp://done, in --success-url.
         metadata: Your own text, which is returned with the request.

@@ -21,6 +21,7 @@ from truemed_async.cli.options import (
     LITERAL,
     MANY,
     NO_VALUES,
+    SHOW_CHOICES,
     Flag,
     RequiredText,
     Text,
@@ -76,7 +77,7 @@ def explain(
 
 
 def trigger(
-    event: WebhookEvent,
+    event: Annotated[WebhookEvent, SHOW_CHOICES],
     /,
     *member: Annotated[str, LITERAL],
     to: RequiredText,
