@@ -151,5 +151,5 @@ class TestCatchUp:
 
     @pytest.mark.parametrize("since", ["soon", "2026-13-01"])
     def test_invalid_time_is_refused_by_name(self, app, emulator, shop, since):
-        with pytest.raises(CommandError, match="--since"):
+        with pytest.raises(CommandError, match="--since: not YYYY-MM-DD or a time"):
             run("truemed_catch_up", "shop_of_a_test.receiver", "--since", since)

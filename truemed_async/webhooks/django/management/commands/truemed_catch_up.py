@@ -1,6 +1,7 @@
 """``manage.py truemed_catch_up``: hand the changes whose webhooks were missed to the project's receiver."""
 
 import asyncio
+from argparse import ArgumentTypeError
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--since",
             required=True,
-            type=_time,
+            type=_parse_time,
             help="When the first delivery can have been missed: YYYY-MM-DD, or a time such as "
             "2026-11-01T09:30+01:00; UTC if it has no time zone.",
         )
@@ -69,8 +70,11 @@ class Command(BaseCommand):
             raise CommandError("not every change is handled: run the command again")
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _parse_time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"not YYYY-MM-DD or a time: {text!r}") from error
 
 
 def _catch_up(receiver: AsyncReceiver | Receiver, **options: Any) -> CatchUpResult:
