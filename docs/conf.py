@@ -186,9 +186,18 @@ def keep_sentences(app: Sphinx, what: str, name: str, obj: object, options: obje
         lines[:0] = ["..", ""]  # an empty comment, so that the first line holds no colon
 
 
+def hide_internal_bases(app: Sphinx, doctree: nodes.document) -> None:
+    """Leave out the line of bases that names nothing public: ``object``, or what some classes share internally."""
+    for line in list(doctree.findall(nodes.paragraph)):
+        start, _, bases = line.astext().partition("Bases: ")
+        if not start and bases and all(base == "object" or base.startswith("_") for base in bases.split(", ")):
+            line.parent.remove(line)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-signature", hide_constructors)
     app.connect("autodoc-process-docstring", keep_sentences, priority=400)  # napoleon has 500
+    app.connect("doctree-read", hide_internal_bases)
     app.add_directive("cli", CommandReference)
     app.add_directive("emulator", EmulatorReference)
     app.add_directive("endpoints", EndpointTable)
