@@ -27,7 +27,8 @@ setInterval(async () => {
 # Truemed posts a message with the next URL at the end of a checkout in an iframe.
 FOLLOW = """<script>addEventListener("message", (event) => {
     const frame = document.querySelector("iframe");
-    const next = event.source === frame.contentWindow && event.data.redirect_url;
+    const isOfTruemed = event.source === frame.contentWindow && event.origin === new URL(frame.src).origin;
+    const next = isOfTruemed && event.data?.redirect_url;
     if (next && new URL(next).origin === location.origin) location.href = next;
 });</script>"""
 
