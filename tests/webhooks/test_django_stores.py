@@ -9,8 +9,10 @@ from datetime import timedelta
 
 import pytest
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import DatabaseError, connections, transaction
+from django.test import override_settings
 
 from tests.support.django_databases import DATABASES, django_database, empty_database, mysql_cursor
 from tests.support.waiting import wait_until
@@ -117,6 +119,15 @@ def test_second_delivery_waits_for_the_first(connection):
     second.join(60)
     assert results == [DeliveryStatus.DUPLICATE]
     assert effects(connection) == ["whd_1"]
+
+
+@pytest.mark.parametrize("store", [DjangoInbox, DjangoDedupStore])
+def test_project_without_the_app_is_told_what_to_add(store, connection):
+    with override_settings(INSTALLED_APPS=[]):
+        result = Receiver(add_effect, secrets=SECRET, store=store(using="events")).receive(BODY, signed(BODY))
+    assert result.status is DeliveryStatus.FAILED
+    assert isinstance(result.error, ImproperlyConfigured)
+    assert 'add "truemed_async.webhooks.django" to INSTALLED_APPS' in str(result.error)
 
 
 def test_claim_of_a_dedup_store_is_respected_until_it_expires(connection):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, QuerySet, Value
 from django.db.models.expressions import Combinable
@@ -69,7 +70,12 @@ class _Base:
         if not connection.in_atomic_block:
             # Outside of a view, nothing else replaces a connection that the server has closed.
             connection.close_if_unusable_or_obsolete()
-        model: Any = apps.get_model("truemed_webhooks", "Delivery")  # exists only after Django is set up
+        try:
+            model: Any = apps.get_model("truemed_webhooks", "Delivery")  # exists only after Django is set up
+        except LookupError as error:
+            raise ImproperlyConfigured(
+                'add "truemed_async.webhooks.django" to INSTALLED_APPS, and run "python manage.py migrate"'
+            ) from error
         deliveries: QuerySet[Delivery] = model.objects.using(self._using)
         return deliveries
 
