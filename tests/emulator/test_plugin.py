@@ -131,7 +131,7 @@ def test_fixture_serves_asynchronous_tests(inner):
 def test_process_that_does_not_stop_its_emulator_exits():
     """A notebook or a script that forgets to leave the `with` block ends quietly all the same."""
     code = "from truemed_async.emulator import Emulator; Emulator(sessions=0).__enter__()"
-    done = python("-X", "dev", "-c", code, cwd=ROOT)
+    done = python("-W", "default", "-c", code, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -92,6 +92,7 @@ PARAMETERS = {
     "fail_first": {"n": 1},
     "missing_field": {"path": "status"},
     "null_field": {"path": "status"},
+    "outage": {"duration": 600},
     "rate_limit": {"n": 1, "per": 60},
     "redirect": {"target": "http://127.0.0.1:9/"},
     "should_retry": {"value": "true"},
