@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tests.support.canary import EMAIL, NAME, USER_ID, USER_NAME, leaks
 from tests.support.fake_transport import answering
 from tests.support.recording_server import KEY
-from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, captured, enveloped, signed
+from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, make_body, make_capture_body, make_signed_headers
 from truemed_async import AsyncTruemed, RetryPolicy, Truemed, errors
 from truemed_async.opentelemetry import ClientTelemetry, WebhookTelemetry
 from truemed_async.webhooks import AsyncReceiver, MemoryDedupStore, Receiver
@@ -344,7 +344,7 @@ def deliver(request, collector):
 
     def run(body, headers=None, *, error=None):
         handle.error = error
-        result = receiver.receive(body, {**signed(body), **(headers or {})})
+        result = receiver.receive(body, {**make_signed_headers(body), **(headers or {})})
         return asyncio.run(result) if asyncio.iscoroutine(result) else result
 
     run.seen = seen
@@ -352,7 +352,7 @@ def deliver(request, collector):
 
 
 def test_handler_runs_in_a_span_of_its_own_trace(deliver, collector):
-    deliver(captured())
+    deliver(make_capture_body())
     (span,) = collector.spans
     assert (span.name, span.kind, span.parent, span.links) == (
         "process payment_session_complete",
@@ -368,7 +368,7 @@ def test_handler_runs_in_a_span_of_its_own_trace(deliver, collector):
 
 
 def test_span_continues_the_trace_of_the_delivery(deliver, collector):
-    deliver(captured(), {"Traceparent": TRACEPARENT, "TraceState": "vendor=1"})
+    deliver(make_capture_body(), {"Traceparent": TRACEPARENT, "TraceState": "vendor=1"})
     (span,) = collector.spans
     assert (span.parent.trace_id, span.parent.span_id, span.parent.is_remote) == (TRACE_ID, SPAN_ID, True)
     assert deliver.seen == [span.context]
@@ -376,7 +376,7 @@ def test_span_continues_the_trace_of_the_delivery(deliver, collector):
 
 def test_span_is_the_child_of_the_frameworks_and_linked_with_the_delivery(deliver, collector):
     with collector.tracer.start_as_current_span("POST /webhooks/truemed") as server:
-        deliver(captured(), {"traceparent": TRACEPARENT})
+        deliver(make_capture_body(), {"traceparent": TRACEPARENT})
         assert trace.get_current_span() is server
     (span,) = collector.named("process payment_session_complete")
     assert span.parent.span_id == server.get_span_context().span_id
@@ -388,20 +388,20 @@ def test_span_has_no_link_into_its_own_trace(deliver, collector):
         trace.NonRecordingSpan(trace.SpanContext(TRACE_ID, SPAN_ID, is_remote=True, trace_flags=trace.TraceFlags(1)))
     )
     with collector.tracer.start_as_current_span("POST /webhooks/truemed", parent):
-        deliver(captured(), {"traceparent": TRACEPARENT})
+        deliver(make_capture_body(), {"traceparent": TRACEPARENT})
     (span,) = collector.named("process payment_session_complete")
     assert (span.context.trace_id, span.links) == (TRACE_ID, ())
 
 
 @pytest.mark.parametrize("traceparent", ["", "nonsense", f"00-{0:032x}-{SPAN_ID:016x}-01", ["a", "b"]])
 def test_invalid_traceparent_is_ignored(deliver, collector, traceparent):
-    assert deliver(captured(), {"traceparent": traceparent}).status == "handled"
+    assert deliver(make_capture_body(), {"traceparent": traceparent}).status == "handled"
     (span,) = collector.spans
     assert (span.parent, span.links) == (None, ())
 
 
 def test_failing_handler_ends_the_span_with_the_class_of_its_error(deliver, collector):
-    result = deliver(captured(), error=RuntimeError(EMAIL))
+    result = deliver(make_capture_body(), error=RuntimeError(EMAIL))
     assert result.status == "failed"
     (span,) = collector.spans
     assert (span.attributes["error.type"], span.attributes["truemed.webhook.status"]) == ("RuntimeError", "failed")
@@ -409,14 +409,17 @@ def test_failing_handler_ends_the_span_with_the_class_of_its_error(deliver, coll
 
 
 def test_refused_delivery_has_no_span_and_is_counted(deliver, collector):
-    assert deliver(captured(), {"X-Truemed-Signature": "t=1,v1=00", "traceparent": TRACEPARENT}).status == "refused"
+    assert (
+        deliver(make_capture_body(), {"X-Truemed-Signature": "t=1,v1=00", "traceparent": TRACEPARENT}).status
+        == "refused"
+    )
     assert collector.spans == ()
     ((attributes, point),) = collector.points("truemed.webhook.results")
     assert (attributes, point.value) == ({"truemed.webhook.status": "refused"}, 1)
 
 
 def test_results_are_counted_by_status_and_type(deliver, collector):
-    for body in (captured(1), captured(1), captured(2), enveloped({"a": 1}, EMAIL)):
+    for body in (make_capture_body(1), make_capture_body(1), make_capture_body(2), make_body({"a": 1}, EMAIL)):
         deliver(body)
     counts = {
         (found["truemed.webhook.status"], found["truemed.webhook.event_type"]): point.value
@@ -435,8 +438,8 @@ async def test_interrupted_event_ends_its_span(collector):
         await asyncio.Event().wait()
 
     receiver = AsyncReceiver(handle, secrets=SECRET, store=None, hooks=[WebhookTelemetry(**collector.providers)])
-    body = captured()
-    task = asyncio.create_task(receiver.receive(body, signed(body)))
+    body = make_capture_body()
+    task = asyncio.create_task(receiver.receive(body, make_signed_headers(body)))
     await started.wait()
     (inner,) = receiver._tasks
     inner.cancel()
@@ -452,8 +455,8 @@ def test_events_without_delivery_have_spans(collector):
         lambda event: None, secrets=SECRET, store=MemoryDedupStore(), hooks=[WebhookTelemetry(**collector.providers)]
     )
     events = []
-    body = captured()
-    Receiver(events.append, secrets=SECRET, store=None).receive(body, signed(body))
+    body = make_capture_body()
+    Receiver(events.append, secrets=SECRET, store=None).receive(body, make_signed_headers(body))
     receiver.handle_events(events)
     (span,) = collector.spans
     assert span.attributes["truemed.webhook.status"] == "handled"
@@ -472,9 +475,9 @@ def test_event_hook_that_raises_changes_no_result(caplog):
     class BrokenEnd(Broken):
         start_event = staticmethod(lambda *_: failing)
 
-    body = captured()
+    body = make_capture_body()
     receiver = Receiver(lambda event: None, secrets=SECRET, store=None, hooks=[Broken(), BrokenEnd()])
-    assert receiver.receive(body, signed(body)).status == "handled"
+    assert receiver.receive(body, make_signed_headers(body)).status == "handled"
     messages = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert messages == ["a hook of truemed_async.webhooks raised"] * 2
 
@@ -492,13 +495,13 @@ def test_no_span_and_no_metric_contains_personal_data(collector):
             await client.qualification_sessions.update("qs_canaryid2", user_id=USER_ID)
 
     asyncio.run(run())
-    body = enveloped({**PAYMENT_SESSION, "metadata": f"{USER_NAME} {USER_ID}"}, "payment_session_complete")
+    body = make_body({**PAYMENT_SESSION, "metadata": f"{USER_NAME} {USER_ID}"}, "payment_session_complete")
 
     def handle(event):
         raise ValueError(f"{EMAIL} {NAME}")
 
     receiver = Receiver(handle, secrets=SECRET, store=None, hooks=[WebhookTelemetry(**collector.providers)])
-    assert receiver.receive(body, {**signed(body), "baggage": f"user={EMAIL}"}).status == "failed"
+    assert receiver.receive(body, {**make_signed_headers(body), "baggage": f"user={EMAIL}"}).status == "failed"
     assert len(collector.spans) == 5
     text = collector.text()
     assert "qualification_sessions.get" in text

@@ -32,7 +32,7 @@ from typing import Any
 import attrs
 
 from tests.support.databases import PostgresServer, RedisServer, Server
-from tests.support.webhook_payloads import SECRET, captured, signed
+from tests.support.webhook_payloads import SECRET, make_capture_body, make_signed_headers
 from truemed_async.webhooks import AsyncReceiver, DeliveryStatus, MemoryDedupStore, Receiver, SQLiteDedupStore
 from truemed_async.webhooks.postgres import (
     AsyncPostgresDedupStore,
@@ -119,7 +119,7 @@ async def deliver_on_a_loop(store: Any, deliveries: list[Delivery], tasks: int, 
 
 
 def sign_deliveries(numbers: range) -> list[Delivery]:
-    return [(body, signed(body)) for body in map(captured, numbers)]
+    return [(body, make_signed_headers(body)) for body in map(make_capture_body, numbers)]
 
 
 def serve(pipe: Connection, name: str, url: str, numbers: range, threads: int) -> None:

@@ -10,12 +10,18 @@ import pytest
 from yarl import URL
 
 from tests.support.webhook_endpoint import Merchant
-from tests.support.webhook_payloads import SECRET, captured, carrying, signed, written
+from tests.support.webhook_payloads import (
+    SECRET,
+    encode_json,
+    make_capture_body,
+    make_secret_headers,
+    make_signed_headers,
+)
 from truemed_async.cli.webhooks import WebhookEvent
 from truemed_async.webhooks import EventType
 from truemed_async.webhooks.postgres import SCHEMA
 
-BODY = captured()
+BODY = make_capture_body()
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def as_lines(headers):
 class TestExplain:
     @pytest.mark.parametrize("write", [json.dumps, as_lines, lambda h: json.dumps({k: [v] for k, v in h.items()})])
     def test_accepted_delivery_exits_0(self, explain, write):
-        done = explain(BODY, write(signed(BODY)).encode())
+        done = explain(BODY, write(make_signed_headers(BODY)).encode())
         assert (done.code, done.err) == (0, "")
         lines = [line.split(maxsplit=2) for line in done.out.splitlines()]
         assert [line[:2] for line in lines] == [
@@ -49,22 +55,22 @@ class TestExplain:
         assert lines[-1][2] == "PaymentSessionUpdated, by its name"
 
     def test_refused_delivery_exits_1(self, explain):
-        done = explain(BODY + b"\n", json.dumps(signed(BODY)).encode())
+        done = explain(BODY + b"\n", json.dumps(make_signed_headers(BODY)).encode())
         assert done.code == 1
         assert done.out.splitlines()[-1].startswith("failed  signature  the signature does not match")
         assert "final line break" in done.out
 
     def test_unsigned_delivery_needs_mode(self, explain):
-        headers = as_lines(carrying()).encode()
-        assert "created with mode='unsigned'?" in explain(written({"a": 1}), headers).out
-        assert explain(written({"a": 1}), headers, "--mode", "unsigned").code == 0
+        headers = as_lines(make_secret_headers()).encode()
+        assert "created with mode='unsigned'?" in explain(encode_json({"a": 1}), headers).out
+        assert explain(encode_json({"a": 1}), headers, "--mode", "unsigned").code == 0
 
     def test_repeated_header_line_is_seen(self, explain):
-        headers = as_lines(signed(BODY)).rstrip("\r\n") + "\r\nX-Truemed-Signature: t=1\r\n"
+        headers = as_lines(make_signed_headers(BODY)).rstrip("\r\n") + "\r\nX-Truemed-Signature: t=1\r\n"
         assert "sent 2 times" in explain(BODY, headers.encode()).out
 
     def test_values_are_not_shown(self, explain):
-        for headers in (signed(BODY), signed(BODY, "another"), carrying()):
+        for headers in (make_signed_headers(BODY), make_signed_headers(BODY, "another"), make_secret_headers()):
             done = explain(BODY, json.dumps(headers).encode())
             for value in (SECRET, "2607001444", "pt_1", "ps_1", "whd_1", *headers.values()):
                 assert value not in done.out + done.err

@@ -43,7 +43,7 @@ from tests.support.databases import PostgresServer, find_postgres
 from tests.support.example_webhooks import webhooks
 from tests.support.inner_pytest import PLUGINS, SETTINGS
 from tests.support.paths import ROOT
-from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, captured, signed
+from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, make_capture_body, make_signed_headers
 from truemed_async import AsyncTruemed, Truemed
 from truemed_async.emulator import AbortConnection, Fault
 
@@ -217,7 +217,7 @@ def inbox_database():
 
 
 def deliver_to(receiver, numbers):
-    return [receiver.receive(body, signed(body)).status for body in map(captured, numbers)]
+    return [receiver.receive(body, make_signed_headers(body)).status for body in map(make_capture_body, numbers)]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.support.waiting import wait_until
-from tests.support.webhook_payloads import SECRET, captured, signed
+from tests.support.webhook_payloads import SECRET, make_capture_body, make_signed_headers
 from truemed_async.webhooks.postgres import PostgresInbox
 
 WORKER = ("-m", "celery", "-A", "celery_worker", "worker", "--concurrency", "2", "--loglevel", "INFO")
@@ -98,7 +98,7 @@ SEND = """
 def test_outbox_sends_a_task_for_each_event_wherever_its_processes_are_killed(start, postgres_url, redis_url, tmp_path):
     events = 5
     more = {"DATABASE_URL": postgres_url, "CELERY_BROKER": redis_url, "TRUEMED_WEBHOOK_SECRET": SECRET}
-    (tmp_path / "deliveries.json").write_text(json.dumps([(body.decode(), signed(body)) for body in map(captured, range(events))]))  # fmt: skip
+    (tmp_path / "deliveries.json").write_text(json.dumps([(body.decode(), make_signed_headers(body)) for body in map(make_capture_body, range(events))]))  # fmt: skip
 
     def run(program, *arguments):
         return start("-c", textwrap.dedent(program), *arguments, example="celery", more=more)

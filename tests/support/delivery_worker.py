@@ -9,7 +9,7 @@ import psycopg
 from django.db import connections
 
 from tests.support.django_databases import django_database
-from tests.support.webhook_payloads import SECRET, captured, signed
+from tests.support.webhook_payloads import SECRET, make_capture_body, make_signed_headers
 from truemed_async.webhooks import Receiver, SQLiteDedupStore
 from truemed_async.webhooks.django import DjangoDedupStore, DjangoInbox
 from truemed_async.webhooks.postgres import PostgresDedupStore, PostgresInbox
@@ -56,10 +56,10 @@ class Worker:
 
     def deliver(self, number, death):
         self.death = death
-        body = captured(number)
+        body = make_capture_body(number)
         if death == "before the handler":
             die()
-        status = self.receiver.receive(body, signed(body)).status
+        status = self.receiver.receive(body, make_signed_headers(body)).status
         if death == "after the handler":
             die()
         return status

@@ -17,7 +17,14 @@ from tests.support.framework_servers import (
     serve_uvicorn,
     serve_werkzeug,
 )
-from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, carrying, enveloped, signed, written
+from tests.support.webhook_payloads import (
+    PAYMENT_SESSION,
+    SECRET,
+    encode_json,
+    make_body,
+    make_secret_headers,
+    make_signed_headers,
+)
 from truemed_async.webhooks import AsyncReceiver
 
 
@@ -25,9 +32,9 @@ def statuses(port):
     """Deliver a session's processing and capture, each twice, and a forged delivery after each; yield the statuses."""
     for number, status in enumerate(("processing", "captured", "processing", "captured")):
         data = {**PAYMENT_SESSION, "status": status, "metadata": f"order of {status}"}
-        body = enveloped(data, "payment_session.updated", f"whd_{number % 2}")
-        yield send_request(port, post(body, signed(body)))[0]
-        yield send_request(port, post(body, signed(body, "another-secret")))[0]
+        body = make_body(data, "payment_session.updated", f"whd_{number % 2}")
+        yield send_request(port, post(body, make_signed_headers(body)))[0]
+        yield send_request(port, post(body, make_signed_headers(body, "another-secret")))[0]
 
 
 def serving(names):
@@ -61,5 +68,5 @@ def webhooks(emulator, names):
             assert list(statuses(port)) == [204, 401] * 4
         assert shipped == ["order of captured"]
     elif isinstance(names.get("receiver"), AsyncReceiver) and "handle" not in names:
-        result = asyncio.run(names["receiver"].receive(written(PAYMENT_SESSION), carrying("the-secret")))
+        result = asyncio.run(names["receiver"].receive(encode_json(PAYMENT_SESSION), make_secret_headers("the-secret")))
         assert result.http_status == 204

@@ -46,33 +46,33 @@ CATALOG_ITEM = {
 }
 
 
-def written(value):
+def encode_json(value):
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def enveloped(data, event_type, delivery_id="whd_1", **more):
+def make_body(data, event_type, delivery_id="whd_1", **more):
     """Return the body of a signed delivery."""
-    return written({"webhook_delivery_id": delivery_id, "event_type": event_type, "data": data, **more})
+    return encode_json({"webhook_delivery_id": delivery_id, "event_type": event_type, "data": data, **more})
 
 
-def captured(number=1):
+def make_capture_body(number=1):
     """Return the body of a signed delivery of one captured session."""
     data = {**PAYMENT_SESSION, "payment_session_id": f"ps_{number}"}
-    return enveloped(data, "payment_session.updated", f"whd_{number}")
+    return make_body(data, "payment_session.updated", f"whd_{number}")
 
 
-def signed(body, secret=SECRET, **options):
+def make_signed_headers(body, secret=SECRET, **options):
     """Return the headers of a signed delivery."""
     return {"Content-Type": "application/json", **sign(body, secret, **options)}
 
 
 def key_of(number):
-    """Return the key under which a store remembers the event of ``captured(number)``."""
-    body = captured(number)
-    return verify_and_parse(body, signed(body), secrets=SECRET).dedup_key
+    """Return the key under which a store remembers the event of ``make_capture_body(number)``."""
+    body = make_capture_body(number)
+    return verify_and_parse(body, make_signed_headers(body), secrets=SECRET).dedup_key
 
 
-def carrying(secret=SECRET):
+def make_secret_headers(secret=SECRET):
     """Return the headers of an unsigned delivery."""
     return {"X-Truemed-Api-Key": secret}
 

@@ -8,26 +8,26 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.webhook_payloads import PAYMENT_SESSION, QUALIFICATION_SESSION, enveloped, signed
+from tests.support.webhook_payloads import PAYMENT_SESSION, QUALIFICATION_SESSION, make_body, make_signed_headers
 from truemed_async.errors import InvalidArgumentError, TruemedError
 from truemed_async.webhooks import AsyncReceiver, DeliveryStatus, MemoryDedupStore, Receiver, verify_and_parse
 
 SECRET = "canary-secret-of-a-webhook"
 OTHER = "canary-secret-of-another"
 PERSON = "canary.person@example.com"
-BODY = enveloped({**QUALIFICATION_SESSION, "email": PERSON}, "qualification_status.updated")
-HEADERS = signed(BODY, SECRET)
+BODY = make_body({**QUALIFICATION_SESSION, "email": PERSON}, "qualification_status.updated")
+HEADERS = make_signed_headers(BODY, SECRET)
 UNSIGNED = {"x-truemed-api-key": OTHER}
-OLD = signed(BODY, SECRET, timestamp=datetime.now(UTC) - timedelta(days=9))
-UNREADABLE = enveloped({**PAYMENT_SESSION, "status": {"canary": PERSON}}, "payment_session.updated")
+OLD = make_signed_headers(BODY, SECRET, timestamp=datetime.now(UTC) - timedelta(days=9))
+UNREADABLE = make_body({**PAYMENT_SESSION, "status": {"canary": PERSON}}, "payment_session.updated")
 CANARIES = ("canary", HEADERS["x-truemed-signature"][-64:], "2607001444")
 
 CALLS = {
     "no header": (BODY, {}, {}),
-    "forged": (BODY, signed(BODY, OTHER), {}),
+    "forged": (BODY, make_signed_headers(BODY, OTHER), {}),
     "stale": (BODY, OLD, {}),
-    "not JSON": (BODY[:-1], signed(BODY[:-1], SECRET), {}),
-    "unreadable": (UNREADABLE, signed(UNREADABLE, SECRET), {}),
+    "not JSON": (BODY[:-1], make_signed_headers(BODY[:-1], SECRET), {}),
+    "unreadable": (UNREADABLE, make_signed_headers(UNREADABLE, SECRET), {}),
     "wrong secret": (BODY, UNSIGNED, {"mode": "unsigned"}),
     "a text as body": (BODY.decode(), HEADERS, {}),
     "an object as body": ({"email": PERSON}, HEADERS, {}),

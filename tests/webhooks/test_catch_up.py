@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.canary import EMAIL, found_in_error, leaks
-from tests.support.webhook_payloads import SECRET, signed
+from tests.support.webhook_payloads import SECRET, make_signed_headers
 from truemed_async import AsyncTruemed, OrderItem, Truemed
 from truemed_async.emulator import Emulator
 from truemed_async.errors import CallError, InvalidArgumentError, NotFoundError
@@ -90,8 +90,8 @@ class Shop:
     async def deliver(self, payload, event_type="new.name", id="whd_1"):
         body = json.dumps({"webhook_delivery_id": id, "event_type": event_type, "data": payload}).encode()
         if isinstance(self.receiver, AsyncReceiver):
-            return (await self.receiver.receive(body, signed(body))).status
-        return (await asyncio.to_thread(self.receiver.receive, body, signed(body))).status
+            return (await self.receiver.receive(body, make_signed_headers(body))).status
+        return (await asyncio.to_thread(self.receiver.receive, body, make_signed_headers(body))).status
 
 
 WAYS = [

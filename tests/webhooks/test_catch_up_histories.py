@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from tests.support.webhook_payloads import SECRET, signed
+from tests.support.webhook_payloads import SECRET, make_signed_headers
 from truemed_async import AsyncTruemed, RetryPolicy
 from truemed_async.emulator import Emulator
 from truemed_async.errors import CallError
@@ -186,7 +186,7 @@ class History:
         if not bodies:
             return
         body = self.rng.choice(bodies)
-        result = await self.shop.receiver.receive(body, signed(body))
+        result = await self.shop.receiver.receive(body, make_signed_headers(body))
         if result.http_status == 204 and fresh:
             self.deliveries.remove(body)
             self.done.append(body)

@@ -16,13 +16,13 @@ from django.test import override_settings
 
 from tests.support.django_databases import DATABASES, django_database, empty_database, mysql_cursor
 from tests.support.waiting import wait_until
-from tests.support.webhook_payloads import SECRET, captured, key_of, signed
+from tests.support.webhook_payloads import SECRET, key_of, make_capture_body, make_signed_headers
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.webhooks import AsyncReceiver, Claim, DeliveryStatus, Receiver
 from truemed_async.webhooks.django import DjangoDedupStore, DjangoInbox
 from truemed_async.webhooks.django._stores import CLEANUP_INTERVAL
 
-BODY = captured()
+BODY = make_capture_body()
 
 
 @pytest.fixture(params=DATABASES)
@@ -46,11 +46,11 @@ def effects(connection):
 
 
 def deliver(handler, body=BODY):
-    return Receiver(handler, secrets=SECRET, store=DjangoInbox(using="events")).receive(body, signed(body))
+    return Receiver(handler, secrets=SECRET, store=DjangoInbox(using="events")).receive(body, make_signed_headers(body))
 
 
 def test_effect_and_confirmation_are_committed_together(connection):
-    bodies = [captured(number) for number in (1, 2, 1, 2)]
+    bodies = [make_capture_body(number) for number in (1, 2, 1, 2)]
     assert [deliver(add_effect, body).status for body in bodies] == ["handled"] * 2 + ["duplicate"] * 2
     assert effects(connection) == ["whd_1", "whd_2"]
 
@@ -168,7 +168,7 @@ def test_closed_connections_are_replaced(connection, request):
     else:
         with contextlib.closing(request.getfixturevalue("postgres_server").connect()) as other:
             other.execute("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s", [connection.settings_dict["NAME"]])  # fmt: skip
-    body = captured(2)
+    body = make_capture_body(2)
     statuses = [deliver(add_effect, body).status for _ in range(2)]
     assert statuses == [DeliveryStatus.FAILED, DeliveryStatus.HANDLED], "delivered again, the event is handled"
     assert effects(connection) == ["whd_1", "whd_2"]
@@ -183,7 +183,7 @@ async def test_async_receiver_runs_the_handler_and_its_transaction_in_a_thread(c
         transaction.on_commit(connections["events"].close, using="events")
 
     receiver = AsyncReceiver(handle, secrets=SECRET, store=DjangoInbox(using="events"))
-    assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.HANDLED
+    assert (await receiver.receive(BODY, make_signed_headers(BODY))).status is DeliveryStatus.HANDLED
     assert threads != [threading.get_ident()]
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(lambda: (effects(connections["events"]), connections["events"].close())[0]).result(60) == [
@@ -194,8 +194,8 @@ async def test_async_receiver_runs_the_handler_and_its_transaction_in_a_thread(c
 def test_worker_threads_keep_no_connections(postgres_server, postgres_url):
     async def receive_all():
         receiver = AsyncReceiver(add_effect, secrets=SECRET, store=DjangoDedupStore(using="events"))
-        bodies = [captured(number) for number in range(20)]
-        return await asyncio.gather(*(receiver.receive(body, signed(body)) for body in bodies))
+        bodies = [make_capture_body(number) for number in range(20)]
+        return await asyncio.gather(*(receiver.receive(body, make_signed_headers(body)) for body in bodies))
 
     def count():
         with contextlib.closing(postgres_server.connect()) as other:

@@ -12,10 +12,10 @@ from tests.support.webhook_payloads import (
     PAYMENT_TOKEN,
     QUALIFICATION_SESSION,
     SECRET,
-    carrying,
-    enveloped,
-    signed,
-    written,
+    encode_json,
+    make_body,
+    make_secret_headers,
+    make_signed_headers,
 )
 from truemed_async import QualificationStatus
 from truemed_async.errors import PayloadError
@@ -35,12 +35,12 @@ MAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 def read(body):
     """Parse a signed delivery."""
-    return verify_and_parse(body, signed(body), secrets=SECRET)
+    return verify_and_parse(body, make_signed_headers(body), secrets=SECRET)
 
 
 def read_flat(value, **options):
     """Parse an unsigned delivery."""
-    return verify_and_parse(written(value), carrying(), secrets=SECRET, mode="unsigned", **options)
+    return verify_and_parse(encode_json(value), make_secret_headers(), secrets=SECRET, mode="unsigned", **options)
 
 
 KINDS = {
@@ -75,7 +75,7 @@ NAMED = [(kind, type, data, name) for kind, (type, data, names) in KINDS.items()
 
 @pytest.mark.parametrize(("kind", "type", "data", "name"), NAMED, ids=[each[3] for each in NAMED])
 def test_every_event_name_gives_the_same_type_and_is_kept(kind, type, data, name):
-    for event in (read(enveloped(data, name)), read_flat({**data, "event_type": name}), read_flat(data, event_type=name)):  # fmt: skip
+    for event in (read(make_body(data, name)), read_flat({**data, "event_type": name}), read_flat(data, event_type=name)):  # fmt: skip
         assert event.__class__ is kind
         assert (event.type, event.raw_type) == (type, name)
     assert type.is_known
@@ -87,13 +87,13 @@ def test_flat_body_without_type_is_inferred_from_members(kind):
     event = read_flat(data)
     assert event.__class__ is kind
     assert (event.type, event.raw_type, event.delivery_id, event.signed_at) == (type, None, None, None)
-    assert event.data == read(enveloped(data, type)).data
+    assert event.data == read(make_body(data, type)).data
 
 
 @pytest.mark.parametrize("name", ["payment_session_id", "payment_id", "id"])
 def test_session_id_is_read_under_any_of_its_names(name):
     data = {name: "ps_1", "status": "authorized"}
-    for event in (read_flat(data), read(enveloped(data, "payment_session.updated"))):
+    for event in (read_flat(data), read(make_body(data, "payment_session.updated"))):
         assert isinstance(event, PaymentSessionUpdated)
         assert event.data.payment_session_id == "ps_1"
         assert event.data.to_dict()[name] == "ps_1", "the name in the delivery is kept"
@@ -115,7 +115,7 @@ def test_payload_without_type_is_inferred_as_token_or_session(data, kind):
 
 
 def test_payment_session_payload_is_parsed_completely():
-    event = read(enveloped(PAYMENT_SESSION, "payment_session.updated"))
+    event = read(make_body(PAYMENT_SESSION, "payment_session.updated"))
     data = event.data
     assert (data.payment_session_id, data.capture_amount, data.created_at) == ("5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11", 19900, MAY)  # fmt: skip
     assert data.status.may_fulfill
@@ -125,11 +125,11 @@ def test_payment_session_payload_is_parsed_completely():
 
 
 def test_other_payloads_are_parsed_completely():
-    token = read(enveloped(PAYMENT_TOKEN, "payment_token.updated")).data
+    token = read(make_body(PAYMENT_TOKEN, "payment_token.updated")).data
     assert (token.payment_token, token.provision_token_request_id, token.lmn_expires_at.year) == ("pt_1", "ptr_1", 2027)
-    session = read(enveloped(QUALIFICATION_SESSION, "qualification_status.updated")).data
+    session = read(make_body(QUALIFICATION_SESSION, "qualification_status.updated")).data
     assert (session.status, session.email) == (QualificationStatus.APPROVED, "ada@example.com")
-    item = read(enveloped(CATALOG_ITEM, "product_catalog.item.eligibility_updated")).data
+    item = read(make_body(CATALOG_ITEM, "product_catalog.item.eligibility_updated")).data
     assert (item.sku, item.eligibility, item.created_at) == ("BL-1", CatalogEligibility.ELIGIBLE_WITH_LMN, MAY)
 
 
@@ -138,21 +138,21 @@ def test_catalog_envelope_is_opened_inside_and_outside_the_signed_one():
     inner = {"event_type": name, "timestamp": "2026-05-01T12:00:00Z", "data": CATALOG_ITEM}
     events = [
         read_flat(inner),
-        read(enveloped(inner, name)),
-        read(enveloped(CATALOG_ITEM, name, timestamp="2026-05-01T12:00:00Z")),
-        read(enveloped(item, name, timestamp="2026-05-01T12:00:00Z")),
-        read(written({"webhook_delivery_id": "whd_1", "data": inner})),
+        read(make_body(inner, name)),
+        read(make_body(CATALOG_ITEM, name, timestamp="2026-05-01T12:00:00Z")),
+        read(make_body(item, name, timestamp="2026-05-01T12:00:00Z")),
+        read(encode_json({"webhook_delivery_id": "whd_1", "data": inner})),
     ]
     for event in events:
         assert isinstance(event, CatalogItemEligibilityUpdated)
         assert (event.raw_type, event.timestamp, event.data.sku, event.extra) == (name, MAY, "BL-1", {})
     assert [event.delivery_id for event in events] == [None, "whd_1", "whd_1", "whd_1", "whd_1"]
-    assert read(enveloped(CATALOG_ITEM, name)).timestamp is None
+    assert read(make_body(CATALOG_ITEM, name)).timestamp is None
 
 
 def test_unknown_status_and_members_are_kept():
     data = {**PAYMENT_SESSION, "status": "brand_new", "shiny": {"a": [1]}}
-    event = read(enveloped(data, "payment_session.updated", livemode=True))
+    event = read(make_body(data, "payment_session.updated", livemode=True))
     assert (event.data.status, event.data.status.may_fulfill) == ("brand_new", False)
     assert (event.data.extra, event.extra) == ({"shiny": {"a": [1]}}, {"livemode": True})
     assert event.to_dict()["data"]["shiny"] == {"a": [1]}
@@ -160,7 +160,7 @@ def test_unknown_status_and_members_are_kept():
 
 
 def test_unknown_event_keeps_its_name_and_json():
-    event = read(enveloped({"some": "thing"}, "refund.created"))
+    event = read(make_body({"some": "thing"}, "refund.created"))
     assert isinstance(event, UnknownEvent)
     assert (event.type, event.raw_type, event.type.is_known) == ("refund.created", "refund.created", False)
     assert (event.data, event.delivery_id) == ({"some": "thing"}, "whd_1")
@@ -170,7 +170,7 @@ def test_unknown_event_keeps_its_name_and_json():
 
 
 def test_payment_method_event_without_token_is_unknown():
-    event = read(enveloped({"card": "1"}, "payment_method.updated"))
+    event = read(make_body({"card": "1"}, "payment_method.updated"))
     assert (event.__class__, event.type) == (UnknownEvent, "payment_method.updated")
 
 
@@ -179,13 +179,13 @@ def test_payment_method_event_without_token_is_unknown():
 def test_unknown_name_is_recognized_by_members(kind, name):
     type, data, _ = KINDS[kind]
     for event in (
-        read(enveloped(data, name)),
+        read(make_body(data, name)),
         read_flat({**data, "event_type": name}),
         read_flat(data, event_type=name),
     ):
         assert event.__class__ is kind
         assert (event.type, event.raw_type) == (type, name)
-    assert event.data == read(enveloped(data, type)).data
+    assert event.data == read(make_body(data, type)).data
 
 
 @pytest.mark.parametrize(
@@ -205,20 +205,20 @@ def test_unknown_name_is_recognized_by_members(kind, name):
     ],
 )
 def test_unknown_name_with_ambiguous_members_is_an_unknown_event(data):
-    event = read(enveloped(data, "something.new"))
+    event = read(make_body(data, "something.new"))
     assert event.__class__ is UnknownEvent
     assert (event.type, event.raw_type, event.data) == ("something.new", "something.new", data)
 
 
 @pytest.mark.parametrize("name", ["PAYMENT_SESSION.UPDATED", "payment-session-updated", "Payment Session Updated"])
 def test_known_name_in_another_spelling_is_declared(name):
-    assert read(enveloped({**PAYMENT_SESSION, "status": "brand_new"}, name)).__class__ is PaymentSessionUpdated
+    assert read(make_body({**PAYMENT_SESSION, "status": "brand_new"}, name)).__class__ is PaymentSessionUpdated
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_envelope_without_type_and_id_is_opened(kind):
     _, data, _ = KINDS[kind]
-    event = read(written({"id": "evt_1", "data": data}))
+    event = read(encode_json({"id": "evt_1", "data": data}))
     assert event.__class__ is kind
     assert event.extra == {"id": "evt_1"}
 
@@ -240,14 +240,14 @@ def test_type_in_the_body_overrides_event_type():
     ],
 )
 def test_optional_field_of_another_type_is_none_and_kept_in_extra(data, name, field):
-    event = read(enveloped(data, name))
+    event = read(make_body(data, name))
     assert getattr(event.data, field) is None
     assert event.data.extra == {field: data[field]}
     assert event.data.mismatches == (field,)
 
 
 def test_amount_of_another_type_in_an_order_item_is_none():
-    event = read(enveloped({**PAYMENT_SESSION, "order_items": [{"price": 1.5, "sku": "S"}]}, "payment_session.updated"))
+    event = read(make_body({**PAYMENT_SESSION, "order_items": [{"price": 1.5, "sku": "S"}]}, "payment_session.updated"))
     (item,) = event.data.order_items
     assert (item.price, item.sku, item.extra) == (None, "S", {"price": 1.5})
     assert event.data.mismatches == ("order_items[0].price",)
@@ -255,17 +255,17 @@ def test_amount_of_another_type_in_an_order_item_is_none():
 
 @pytest.mark.parametrize("name", ["payment_session.updated", "something.new"])
 def test_integer_ids_are_their_digits(name):
-    event = read(enveloped({**PAYMENT_SESSION, "payment_session_id": 17}, name))
+    event = read(make_body({**PAYMENT_SESSION, "payment_session_id": 17}, name))
     assert isinstance(event, PaymentSessionUpdated)
     assert event.data.payment_session_id == "17"
-    token = read(enveloped({"payment_token": 7, "payment_session_id": 17}, name.replace("session", "token")))
+    token = read(make_body({"payment_token": 7, "payment_session_id": 17}, name.replace("session", "token")))
     assert isinstance(token, PaymentTokenUpdated)
     assert (token.data.payment_token, token.data.payment_session_id) == ("7", "17")
 
 
 @pytest.mark.parametrize("status", ["CAPTURED", "Captured"])
 def test_known_status_in_another_case_is_known(status):
-    event = read(enveloped({**PAYMENT_SESSION, "status": status}, "something.new"))
+    event = read(make_body({**PAYMENT_SESSION, "status": status}, "something.new"))
     assert isinstance(event, PaymentSessionUpdated)
     assert event.data.status.may_fulfill
 
@@ -273,14 +273,14 @@ def test_known_status_in_another_case_is_known(status):
 @pytest.mark.parametrize("kind", [PaymentSessionUpdated, PaymentTokenUpdated, QualificationSessionCompleted])
 def test_payload_in_data_object_is_opened(kind):
     type, data, _ = KINDS[kind]
-    event = read(enveloped({"object": data}, type))
+    event = read(make_body({"object": data}, type))
     assert event.__class__ is kind
-    assert event.data == read(enveloped(data, type)).data
+    assert event.data == read(make_body(data, type)).data
 
 
 def test_two_undocumented_fields_of_another_shape_are_kept_in_extra():
     data = {**PAYMENT_SESSION, "created_at": 7, "order_items": 8, "new": 9}
-    assert read(enveloped(data, "payment_session.updated")).data.extra == {"created_at": 7, "order_items": 8, "new": 9}
+    assert read(make_body(data, "payment_session.updated")).data.extra == {"created_at": 7, "order_items": 8, "new": 9}
 
 
 @pytest.mark.parametrize(
@@ -293,16 +293,16 @@ def test_two_undocumented_fields_of_another_shape_are_kept_in_extra():
         (b"7", "not a JSON object"),
         (b'{"a":' * 500 + b"1" + b"}" * 500, "deep"),
         (b'{"a":' + b"[" * 64 + b"]" * 64 + b"}", "deep"),
-        (enveloped({"status": 7}, "payment_session.updated"), "a string at status"),
-        (enveloped({}, "payment_session.updated"), "at status"),
-        (enveloped({}, "payment_token.updated"), "at payment_token"),
-        (enveloped({"qualification_session_id": "q"}, "qualification_status.updated"), "at status"),
-        (enveloped({"object": {"name": "x"}}, "product_catalog.item.eligibility_updated"), "at object.sku"),
-        (enveloped({"object": 7}, "product_catalog.item.eligibility_updated"), "at object"),
-        (enveloped(CATALOG_ITEM, "product_catalog.item.eligibility_updated", timestamp=7), "at timestamp"),
-        (enveloped(CATALOG_ITEM, "product_catalog.item.eligibility_updated", timestamp="soon"), "at timestamp"),
-        (enveloped(PAYMENT_SESSION, 7), "a string at event_type"),
-        (enveloped(PAYMENT_SESSION, "payment_session.updated", 7), "a string at webhook_delivery_id"),
+        (make_body({"status": 7}, "payment_session.updated"), "a string at status"),
+        (make_body({}, "payment_session.updated"), "at status"),
+        (make_body({}, "payment_token.updated"), "at payment_token"),
+        (make_body({"qualification_session_id": "q"}, "qualification_status.updated"), "at status"),
+        (make_body({"object": {"name": "x"}}, "product_catalog.item.eligibility_updated"), "at object.sku"),
+        (make_body({"object": 7}, "product_catalog.item.eligibility_updated"), "at object"),
+        (make_body(CATALOG_ITEM, "product_catalog.item.eligibility_updated", timestamp=7), "at timestamp"),
+        (make_body(CATALOG_ITEM, "product_catalog.item.eligibility_updated", timestamp="soon"), "at timestamp"),
+        (make_body(PAYMENT_SESSION, 7), "a string at event_type"),
+        (make_body(PAYMENT_SESSION, "payment_session.updated", 7), "a string at webhook_delivery_id"),
     ],
 )
 def test_unreadable_body_error_names_the_path(body, message):
@@ -313,7 +313,7 @@ def test_unreadable_body_error_names_the_path(body, message):
 
 def test_long_order_is_not_rejected_as_too_deep():
     data = {**PAYMENT_SESSION, "order_items": [PAYMENT_SESSION["order_items"][0]] * 100}
-    assert len(read(enveloped(data, "payment_session.updated")).data.order_items) == 100
+    assert len(read(make_body(data, "payment_session.updated")).data.order_items) == 100
 
 
 # ---- de-duplication keys
@@ -321,22 +321,22 @@ def test_long_order_is_not_rejected_as_too_deep():
 
 def test_dedup_key_without_a_state_is_the_delivery_id():
     for event in (
-        read(enveloped(CATALOG_ITEM, "product_catalog.item.eligibility_updated")),
-        read(enveloped({"a": 1}, "refund.created")),
-        read(enveloped({"status": "captured"}, "payment_session.updated")),
+        read(make_body(CATALOG_ITEM, "product_catalog.item.eligibility_updated")),
+        read(make_body({"a": 1}, "refund.created")),
+        read(make_body({"status": "captured"}, "payment_session.updated")),
     ):
         assert event.dedup_key == event.delivery_id == "whd_1"
 
 
 def test_long_delivery_id_is_hashed():
-    keys = {read(enveloped({"a": 1}, "refund.created", "w" * length)).dedup_key for length in (300, 301)}
+    keys = {read(make_body({"a": 1}, "refund.created", "w" * length)).dedup_key for length in (300, 301)}
     assert len(keys) == 2
     assert all(len(key) < 256 for key in keys)
 
 
 def test_delivery_id_with_nul_is_hashed():
     """PostgreSQL does not store it."""
-    key = read(enveloped({"a": 1}, "refund.created", "whd\0")).dedup_key
+    key = read(make_body({"a": 1}, "refund.created", "whd\0")).dedup_key
     assert key.startswith("sha256:")
 
 
@@ -351,10 +351,10 @@ def test_delivery_id_with_nul_is_hashed():
 )
 def test_dedup_key_of_a_state_does_not_depend_on_the_delivery(data, name, other):
     """The same for a signed and an unsigned webhook, for two names of an event, and for a change that was found."""
-    first = read(enveloped(data, name)).dedup_key
-    assert read(enveloped({**data, "new": 1}, name, "whd_2")).dedup_key == first
+    first = read(make_body(data, name)).dedup_key
+    assert read(make_body({**data, "new": 1}, name, "whd_2")).dedup_key == first
     assert read_flat(data).dedup_key == first
-    assert read(enveloped({**data, **other}, name)).dedup_key != first
+    assert read(make_body({**data, **other}, name)).dedup_key != first
     assert len(first) < 256
     assert data.get("payment_token", "-") not in first
 
@@ -363,10 +363,10 @@ def test_dedup_keys_of_token_differ_by_origin():
     origins = [
         {name: "x"} for name in ("payment_session_id", "failed_payment_session_id", "provision_token_request_id")
     ]
-    events = [read(enveloped({"payment_token": "tok", **each}, "payment_token.updated")) for each in [*origins, {}]]
+    events = [read(make_body({"payment_token": "tok", **each}, "payment_token.updated")) for each in [*origins, {}]]
     assert len({event.dedup_key for event in events}) == 4
     assert [event.creation_keys is not None for event in events] == [True, False, True, False]
-    both = read(enveloped({"payment_token": "tok", **origins[0], **origins[2]}, "payment_token.updated"))
+    both = read(make_body({"payment_token": "tok", **origins[0], **origins[2]}, "payment_token.updated"))
     assert (both.dedup_key, both.creation_keys) == ("whd_1", None)
 
 
@@ -406,15 +406,15 @@ def test_unknown_events_with_different_names_have_different_dedup_keys():
 
 
 def test_repr_of_events_masks_personal_data_and_tokens():
-    for event in (read(enveloped(data, type)) for type, data, _ in KINDS.values()):
+    for event in (read(make_body(data, type)) for type, data, _ in KINDS.values()):
         for hidden in ("ada@example.com", "user-42", "2607001444", "pt_1", "subscription 7"):
             assert hidden not in repr(event)
     assert "thing" not in repr(read_flat({"some": "thing"}))
 
 
 def test_events_are_immutable_and_comparable():
-    body = enveloped(PAYMENT_SESSION, "payment_session.updated")
-    headers = signed(body)
+    body = make_body(PAYMENT_SESSION, "payment_session.updated")
+    headers = make_signed_headers(body)
     first, second = (verify_and_parse(body, headers, secrets=SECRET) for _ in range(2))
     assert first == second
     assert not hasattr(first, "__dict__")
@@ -424,11 +424,11 @@ def test_events_are_immutable_and_comparable():
 
 
 @pytest.mark.parametrize("body", [
-    *(enveloped(data, type) for type, data, _ in KINDS.values()),
-    enveloped({"some": {"thing": [1]}}, "refund.created"),
+    *(make_body(data, type) for type, data, _ in KINDS.values()),
+    make_body({"some": {"thing": [1]}}, "refund.created"),
 ])  # fmt: skip
 def test_equal_events_have_equal_hashes(body):
-    headers = signed(body)
+    headers = make_signed_headers(body)
     first, second = (verify_and_parse(body, headers, secrets=SECRET) for _ in range(2))
     assert hash(first) == hash(second)
     assert len({first, second}) == 1

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.webhook_payloads import SECRET, captured, signed
+from tests.support.webhook_payloads import SECRET, make_capture_body, make_signed_headers
 from truemed_async.webhooks import AsyncReceiver, DeliveryStatus, MemoryDedupStore, Receiver, SQLiteDedupStore
 
 WATCHDOG = 300
@@ -47,8 +47,8 @@ class Plan:
             number = self.waiting.pop()
         except IndexError:
             return None
-        body = captured(number)
-        return number, body, signed(body)
+        body = make_capture_body(number)
+        return number, body, make_signed_headers(body)
 
     def note(self, number, result):
         with self.lock:
@@ -128,7 +128,7 @@ PROCESS = """
     # Receives all deliveries, as another process does at the same time. Each effect is a line of this process's file.
     import os, random, sys
     sys.path.append(sys.argv[1])
-    from tests.support.webhook_payloads import SECRET, captured, signed
+    from tests.support.webhook_payloads import SECRET, make_capture_body, make_signed_headers
     from truemed_async.webhooks import Receiver, SQLiteDedupStore
 
     count, seed, dies = int(sys.argv[4]), int(sys.argv[5]), sys.argv[6] == "dies"
@@ -146,8 +146,8 @@ PROCESS = """
         rng.shuffle(waiting)
         while waiting:
             number = waiting.pop(0)
-            body = captured(number)
-            if receiver.receive(body, signed(body)).http_status == 500:
+            body = make_capture_body(number)
+            if receiver.receive(body, make_signed_headers(body)).http_status == 500:
                 waiting.append(number)
 """
 
@@ -187,7 +187,7 @@ def test_claim_of_a_dead_process_expires_and_event_is_handled(tmp_path):
     later = 3600 * 24 * 365.0
     store = SQLiteDedupStore(tmp_path / "webhooks.db", clock=lambda: later * 1000)
     taken = []
-    body = captured(count // 2)
+    body = make_capture_body(count // 2)
     receiver = Receiver(lambda event: taken.append(event.delivery_id), secrets=SECRET, store=store)
-    assert receiver.receive(body, signed(body)).status is DeliveryStatus.HANDLED
+    assert receiver.receive(body, make_signed_headers(body)).status is DeliveryStatus.HANDLED
     assert taken == [f"whd_{count // 2}"]

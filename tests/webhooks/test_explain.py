@@ -13,23 +13,25 @@ from tests.support.webhook_payloads import (
     SECRET,
     TIMES,
     Grammar,
-    captured,
-    carrying,
-    enveloped,
+    encode_json,
     hmac_of,
-    signed,
-    written,
+    make_body,
+    make_capture_body,
+    make_secret_headers,
+    make_signed_headers,
 )
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.webhooks import MAX_DELIVERY_BYTES, explain_delivery
 
-BODY = captured()
+BODY = make_capture_body()
 HEADER = "x-truemed-signature"
 
 
 def explain(body=BODY, headers=None, **options):
     """Return the names of the passed checks, and the detail of the last check."""
-    checks = explain_delivery(body, signed(body) if headers is None else headers, **{"secrets": SECRET, **options})
+    checks = explain_delivery(
+        body, make_signed_headers(body) if headers is None else headers, **{"secrets": SECRET, **options}
+    )
     assert all(check.passed for check in checks[:-1])
     return [check.name for check in checks if check.passed], checks[-1].detail
 
@@ -44,10 +46,10 @@ def grammar_of(header):
 def test_accepted_delivery_passes_all_checks():
     passed = ["size", "header", "signature", "age", "body", "event"]
     assert explain() == (passed, "PaymentSessionUpdated, by its name")
-    assert explain(enveloped(PAYMENT_SESSION, "new.name")) == (passed, "PaymentSessionUpdated, by its members")
-    assert explain(enveloped({}, "x")) == (passed, "UnknownEvent: neither its name nor its members are known")
-    assert explain(enveloped({}, "webhook.test")) == (passed, "a test of the endpoint, which reaches no handler")
-    unsigned = explain(written(PAYMENT_SESSION), carrying(), mode="unsigned")
+    assert explain(make_body(PAYMENT_SESSION, "new.name")) == (passed, "PaymentSessionUpdated, by its members")
+    assert explain(make_body({}, "x")) == (passed, "UnknownEvent: neither its name nor its members are known")
+    assert explain(make_body({}, "webhook.test")) == (passed, "a test of the endpoint, which reaches no handler")
+    unsigned = explain(encode_json(PAYMENT_SESSION), make_secret_headers(), mode="unsigned")
     assert unsigned == (["size", "secret", "body", "event"], "PaymentSessionUpdated, by its members")
 
 
@@ -56,10 +58,10 @@ def test_accepted_delivery_passes_all_checks():
     [
         (b" " * (MAX_DELIVERY_BYTES + 1), {}, {}, [], f"more than {MAX_DELIVERY_BYTES} bytes"),
         (BODY, {}, {}, ["size"], "the delivery has no header x-truemed-signature"),
-        (BODY, signed(BODY, "another"), {}, ["size", "header"], "the signature does not match this body with any of the secrets"),
-        (b"x", signed(BODY), {}, ["size", "header"], "the signature does not match this body with any of the secrets"),
-        (BODY, carrying("another"), {"mode": "unsigned"}, ["size"], "the header x-truemed-api-key does not hold any of the secrets"),
-        (BODY[1:], signed(BODY[1:]), {}, ["size", "header", "signature", "age"], "the body is not JSON"),
+        (BODY, make_signed_headers(BODY, "another"), {}, ["size", "header"], "the signature does not match this body with any of the secrets"),
+        (b"x", make_signed_headers(BODY), {}, ["size", "header"], "the signature does not match this body with any of the secrets"),
+        (BODY, make_secret_headers("another"), {"mode": "unsigned"}, ["size"], "the header x-truemed-api-key does not hold any of the secrets"),
+        (BODY[1:], make_signed_headers(BODY[1:]), {}, ["size", "header", "signature", "age"], "the body is not JSON"),
     ],
 )  # fmt: skip
 def test_refused_delivery_names_the_failed_check(body, headers, options, passed, detail):
@@ -84,19 +86,19 @@ def test_stale_delivery_fails_the_age_check():
 )
 def test_changed_body_is_explained(change, reason):
     body = json.dumps(json.loads(BODY), indent=1).encode()
-    assert reason in explain(change(body), signed(body))[1]
+    assert reason in explain(change(body), make_signed_headers(body))[1]
 
 
 def test_body_with_removed_line_break_or_converted_lines_is_explained():
     body = BODY + b"\n"
-    assert "with a final line break" in explain(BODY, signed(body))[1]
+    assert "with a final line break" in explain(BODY, make_signed_headers(body))[1]
     body = b'{\r\n"a": 1}'
-    assert "with CRLF line breaks" in explain(body.replace(b"\r\n", b"\n"), signed(body))[1]
+    assert "with CRLF line breaks" in explain(body.replace(b"\r\n", b"\n"), make_signed_headers(body))[1]
 
 
 def test_reserialized_body_is_explained():
     compact = json.dumps(json.loads(BODY), separators=(",", ":"), ensure_ascii=False).encode()
-    assert "it was parsed and serialized again" in explain(BODY, signed(compact))[1]
+    assert "it was parsed and serialized again" in explain(BODY, make_signed_headers(compact))[1]
 
 
 @pytest.mark.parametrize(("form", "name"), [
@@ -124,7 +126,7 @@ def test_explanation_shows_no_values():
     rng, secret = random.Random(3), "canary-secret"
     data = {**QUALIFICATION_SESSION, "email": "canary@example.com", "qualification_session_id": "canary-id"}
     for number in range(300):
-        body = enveloped(data, rng.choice(["qualification_status.updated", "canary.event"]), f"canary-{number}")
+        body = make_body(data, rng.choice(["qualification_status.updated", "canary.event"]), f"canary-{number}")
         grammar = Grammar(rng)
         t = grammar.write_time(datetime.now(UTC))
         header = grammar.write(t, grammar.write_signature(hmac_of(t, body, secret))) + ",canary=1"

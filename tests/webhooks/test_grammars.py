@@ -19,9 +19,9 @@ from tests.support.webhook_payloads import (
     QUALIFICATION_SESSION,
     SECRET,
     Grammar,
-    captured,
-    enveloped,
     hmac_of,
+    make_body,
+    make_capture_body,
 )
 from truemed_async.errors import SignatureError
 from truemed_async.webhooks import (
@@ -83,7 +83,7 @@ def test_genuine_deliveries_in_any_grammar_and_name_are_handled_once(scale):
         kind = rng.choice(list(NAMES))
         data, names = NAMES[kind]
         data = {name: f"{value}-{number}" if name in IDS else value for name, value in data.items()}  # another state
-        body = enveloped(data, rng.choice(names), f"whd_{number}")
+        body = make_body(data, rng.choice(names), f"whd_{number}")
         expected[f"whd_{number}", kind] = 1
         for status in (DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE):
             header = Grammar(rng).sign(body, datetime.now(UTC) - timedelta(seconds=rng.randrange(600_000)))
@@ -93,7 +93,7 @@ def test_genuine_deliveries_in_any_grammar_and_name_are_handled_once(scale):
 
 @given(st.randoms(use_true_random=False))
 def test_any_grammar_is_accepted(rng):
-    body = captured()
+    body = make_capture_body()
     assert verify(body, Grammar(rng).sign(body, datetime.now(UTC))).delivery_id == "whd_1"
 
 
@@ -141,7 +141,7 @@ FORGERIES = {
     "a signature cut short": lambda f: f.write(signature=cut(f.rng, f.signature.rstrip("="))),
     "a longer signature": lambda f: f.write(signature=f.signature.rstrip("=") + f.rng.choice("0aZ")),
     "bytes behind the body": lambda f: f.write(body=f.body + f.rng.randbytes(f.rng.randint(1, 9))),
-    "another body": lambda f: f.write(body=captured(f.rng.randrange(10**9) + 10)),
+    "another body": lambda f: f.write(body=make_capture_body(f.rng.randrange(10**9) + 10)),
     "another time": lambda f: f.write(t=other_time(f)),
     "another secret": lambda f: f.write(signature=f.sign(SECRET.encode() + b"x", f"{f.t}.".encode() + f.body)),
     "an empty secret": lambda f: f.write(signature=f.sign(b"", f"{f.t}.".encode() + f.body)),
@@ -168,7 +168,7 @@ FORGERIES = {
 def check_forgeries(count):
     rng = random.Random(20260501)
     for number in range(count):
-        forger = Forger(rng, captured(number % 7))
+        forger = Forger(rng, make_capture_body(number % 7))
         name = rng.choice(list(FORGERIES))
         body, header = FORGERIES[name](forger)
         try:
@@ -196,5 +196,5 @@ def test_forged_deliveries_over_the_secret_of_the_test_are_accepted(monkeypatch)
     """Negative control: what the forger writes with the right key and message is genuine."""
     rng = random.Random(5)
     for _ in range(200):
-        forger = Forger(rng, captured())
+        forger = Forger(rng, make_capture_body())
         assert verify(*forger.write(signature=forger.sign(SECRET.encode(), f"{forger.t}.".encode() + forger.body)))

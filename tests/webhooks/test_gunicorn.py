@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.framework_servers import PATIENCE, ROUTE, chunk, head, post, send_request
-from tests.support.webhook_payloads import SECRET, captured, signed
+from tests.support.webhook_payloads import SECRET, make_capture_body, make_signed_headers
 from truemed_async.webhooks import MAX_DELIVERY_BYTES
 
 SHOP = f"""
@@ -90,11 +90,11 @@ def delivery_ids(effects):
 
 def test_two_workers_handle_each_event_once(gunicorn):
     port, effects = gunicorn
-    bodies = [captured(number) for number in range(30)]
+    bodies = [make_capture_body(number) for number in range(30)]
 
     def deliver(body):
         """Deliver until accepted, as Truemed does."""
-        while (status := send_request(port, post(body, signed(body)))[0]) == 500:
+        while (status := send_request(port, post(body, make_signed_headers(body)))[0]) == 500:
             pass
         return status
 
@@ -106,14 +106,19 @@ def test_two_workers_handle_each_event_once(gunicorn):
 
 def test_deployed_server_rejects_forged_header_and_large_body(gunicorn):
     port, effects = gunicorn
-    body = captured(99)
-    forged = signed(body, "another-secret")["x-truemed-signature"]
+    body = make_capture_body(99)
+    forged = make_signed_headers(body, "another-secret")["x-truemed-signature"]
     twice = [("X-Truemed-Signature", forged), ("X-Truemed-Signature", "t=1,v1=00")]
     assert send_request(port, head(*twice, ("Content-Length", len(body))) + body)[0] == 401
-    assert send_request(port, head(*signed(body).items(), ("Content-Length", MAX_DELIVERY_BYTES + 1)))[0] == 413
+    assert (
+        send_request(port, head(*make_signed_headers(body).items(), ("Content-Length", MAX_DELIVERY_BYTES + 1)))[0]
+        == 413
+    )
     large = (chunk(b"x" * MAX_DELIVERY_BYTES), chunk(b"x" * MAX_DELIVERY_BYTES))
-    assert send_request(port, head(*signed(body).items(), ("Transfer-Encoding", "chunked")), large)[0] == 413
+    assert (
+        send_request(port, head(*make_signed_headers(body).items(), ("Transfer-Encoding", "chunked")), large)[0] == 413
+    )
     assert "whd_99" not in delivery_ids(effects)
-    chunked = head(*signed(body).items(), ("Transfer-Encoding", "chunked")) + chunk(body) + chunk(b"")
+    chunked = head(*make_signed_headers(body).items(), ("Transfer-Encoding", "chunked")) + chunk(body) + chunk(b"")
     assert send_request(port, chunked)[0] == 204
     assert delivery_ids(effects).count("whd_99") == 1

@@ -16,7 +16,7 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
-from tests.support.webhook_payloads import SECRET, captured, key_of, signed
+from tests.support.webhook_payloads import SECRET, key_of, make_capture_body, make_signed_headers
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.webhooks import AsyncReceiver, Claim, DeliveryStatus, Receiver
 from truemed_async.webhooks.postgres import (
@@ -62,11 +62,11 @@ class Deliverer:
                 await value
 
     def deliver(self, number=1):
-        body = captured(number)
+        body = make_capture_body(number)
         if self.asynchronous:
             receiver = AsyncReceiver(self.handle_async, secrets=SECRET, store=self.inbox)
-            return self._runner.run(receiver.receive(body, signed(body)))
-        return Receiver(self.handle, secrets=SECRET, store=self.inbox).receive(body, signed(body))
+            return self._runner.run(receiver.receive(body, make_signed_headers(body)))
+        return Receiver(self.handle, secrets=SECRET, store=self.inbox).receive(body, make_signed_headers(body))
 
     def close(self):
         if self.asynchronous:
@@ -263,7 +263,9 @@ async def test_sync_inbox_of_an_async_receiver_runs_its_handler_in_a_thread(data
     threads = []
     with PostgresInbox(postgres_url) as inbox:
         receiver = AsyncReceiver(lambda *_: threads.append(threading.get_ident()), secrets=SECRET, store=inbox)
-        assert (await receiver.receive(captured(), signed(captured()))).status is DeliveryStatus.HANDLED
+        assert (
+            await receiver.receive(make_capture_body(), make_signed_headers(make_capture_body()))
+        ).status is DeliveryStatus.HANDLED
     assert threads != [threading.get_ident()]
 
 
@@ -293,7 +295,7 @@ def test_awaitable_from_a_function_is_not_taken_for_success(database, postgres_u
     make = coroutine if result == "coroutine" else Future
     with PostgresInbox(postgres_url) as inbox:
         receiver = Receiver(lambda event, connection: make(), secrets=SECRET, store=inbox)
-        outcome = receiver.receive(captured(), signed(captured()))
+        outcome = receiver.receive(make_capture_body(), make_signed_headers(make_capture_body()))
         assert (outcome.status, "awaitable" in str(outcome.error)) == (DeliveryStatus.FAILED, True)
         assert inbox.process(key_of(1), lambda connection: None) is Claim.GRANTED
 
@@ -306,7 +308,9 @@ async def test_async_handler_may_return_without_awaiting(database, postgres_url)
     async with AsyncPostgresInbox(postgres_url) as inbox:
         receiver = AsyncReceiver(Handler(), secrets=SECRET, store=inbox)
         receiver._handler = lambda event, connection: None
-        assert (await receiver.receive(captured(), signed(captured()))).status is DeliveryStatus.HANDLED
+        assert (
+            await receiver.receive(make_capture_body(), make_signed_headers(make_capture_body()))
+        ).status is DeliveryStatus.HANDLED
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -342,7 +346,9 @@ def test_schema_is_created_by_several_threads_at_once(postgres_url):
 
 def test_missing_table_fails_the_delivery_and_names_it(postgres_url):
     with PostgresInbox(postgres_url) as inbox:
-        result = Receiver(print, secrets=SECRET, store=inbox).receive(captured(), signed(captured()))
+        result = Receiver(print, secrets=SECRET, store=inbox).receive(
+            make_capture_body(), make_signed_headers(make_capture_body())
+        )
     assert result.status is DeliveryStatus.FAILED
     assert "truemed_deliveries" in str(result.error)
 
@@ -351,7 +357,9 @@ def test_unreachable_server_fails_the_delivery_without_the_password(monkeypatch)
     monkeypatch.setattr("truemed_async.webhooks.postgres.POOL_TIMEOUT", 0.2)
     url = "postgresql://shop:hunter2@127.0.0.1:1/shop"
     with PostgresInbox(url) as inbox:
-        result = Receiver(print, secrets=SECRET, store=inbox).receive(captured(), signed(captured()))
+        result = Receiver(print, secrets=SECRET, store=inbox).receive(
+            make_capture_body(), make_signed_headers(make_capture_body())
+        )
         assert "hunter2" not in f"{result.error!r} {vars(inbox)}"
     assert (result.status, type(result.error)) == (DeliveryStatus.FAILED, PoolTimeout)
 

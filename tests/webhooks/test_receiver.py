@@ -9,7 +9,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, captured, carrying, enveloped, signed, written
+from tests.support.webhook_payloads import (
+    PAYMENT_SESSION,
+    SECRET,
+    encode_json,
+    make_body,
+    make_capture_body,
+    make_secret_headers,
+    make_signed_headers,
+)
 from truemed_async.errors import (
     InvalidArgumentError,
     PayloadError,
@@ -30,7 +38,7 @@ from truemed_async.webhooks import (
     verify_and_parse,
 )
 
-BODY = captured()
+BODY = make_capture_body()
 
 
 class Shop:
@@ -88,7 +96,7 @@ def receive(request, shop):
         receiver = (Receiver if kind.startswith("sync") else AsyncReceiver)(handler, **options)
 
         def receive(body=BODY, headers=None):
-            given = signed(body) if headers is None else headers
+            given = make_signed_headers(body) if headers is None else headers
             taken = receiver.receive(body, given)
             return asyncio.run(taken) if asyncio.iscoroutine(taken) else taken
 
@@ -115,7 +123,7 @@ def test_receive_duplicate_responds_204_without_handler_call(receive, shop):
     statuses = [take().status for _ in range(3)]
     assert statuses == [DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE, DeliveryStatus.DUPLICATE]
     assert len(shop.events) == 1
-    assert take(captured(2)).status is DeliveryStatus.HANDLED
+    assert take(make_capture_body(2)).status is DeliveryStatus.HANDLED
     assert len(shop.events) == 2
 
 
@@ -145,7 +153,7 @@ def test_handler_that_raises_stop_iteration_responds_500(receive, shop):
 def test_receive_unknown_event_calls_the_handler(receive, shop):
     take = receive()
     shop.failures = [RuntimeError("not ready for this event")]
-    body = enveloped({"a": 1}, "refund.created")
+    body = make_body({"a": 1}, "refund.created")
     assert [take(body).status for _ in range(3)] == [
         DeliveryStatus.FAILED,
         DeliveryStatus.HANDLED,
@@ -159,10 +167,10 @@ def test_receive_unknown_event_calls_the_handler(receive, shop):
 # ---- verification of the endpoint
 
 TEST_EVENTS = [
-    enveloped({}, "test"),
-    enveloped({"message": "hello"}, "webhook.test"),
-    written({"event_type": "endpoint.verification"}),
-    written({"event_type": "ping", "data": None}),
+    make_body({}, "test"),
+    make_body({"message": "hello"}, "webhook.test"),
+    encode_json({"event_type": "endpoint.verification"}),
+    encode_json({"event_type": "ping", "data": None}),
 ]
 
 
@@ -170,7 +178,12 @@ TEST_EVENTS = [
 def test_receive_test_event_responds_204_without_handler_call(receive, shop, body):
     """It may be signed with a secret that is not known yet, or not at all."""
     take = receive()
-    for headers in (signed(body), signed(body, "another-secret"), {}, {"x-truemed-api-key": "x"}):
+    for headers in (
+        make_signed_headers(body),
+        make_signed_headers(body, "another-secret"),
+        {},
+        {"x-truemed-api-key": "x"},
+    ):
         result = take(body, headers)
         assert (result.http_status, result.status) == (204, DeliveryStatus.VERIFICATION)
     assert shop.events == []
@@ -180,22 +193,24 @@ def test_receive_test_event_responds_204_without_handler_call(receive, shop, bod
 def test_receive_empty_body_without_credentials_responds_204_without_handler_call(receive, shop):
     take = receive()
     assert [take(body, {}).status for body in (b"", b"{}")] == [DeliveryStatus.VERIFICATION] * 2
-    assert take(b"", signed(BODY)).status is DeliveryStatus.REFUSED, "a delivery whose body was lost is no verification"
-    assert take(b"", carrying()).status is DeliveryStatus.REFUSED
+    assert take(b"", make_signed_headers(BODY)).status is DeliveryStatus.REFUSED, (
+        "a delivery whose body was lost is no verification"
+    )
+    assert take(b"", make_secret_headers()).status is DeliveryStatus.REFUSED
     assert shop.events == []
 
 
 @pytest.mark.parametrize("body", [
     BODY,
-    enveloped(PAYMENT_SESSION, "test"),
-    enveloped({}, "payment_session.test"),
-    enveloped({}, "event"),
-    enveloped({"filler": "x" * 5000}, "test"),
-    written({"a": 1}),
+    make_body(PAYMENT_SESSION, "test"),
+    make_body({}, "payment_session.test"),
+    make_body({}, "event"),
+    make_body({"filler": "x" * 5000}, "test"),
+    encode_json({"a": 1}),
     b'{"event_type": "test"',
 ])  # fmt: skip
 def test_receive_forged_delivery_that_is_no_test_event_responds_401(receive, shop, body):
-    assert receive()(body, signed(body, "another-secret")).http_status == 401
+    assert receive()(body, make_signed_headers(body, "another-secret")).http_status == 401
     assert shop.events == []
 
 
@@ -212,8 +227,12 @@ def test_acknowledge_verification_responds_204(receive, shop):
     ("headers", "status", "error"),
     [
         ({}, DeliveryStatus.REFUSED, SignatureError),
-        (signed(BODY, "another-secret"), DeliveryStatus.REFUSED, SignatureError),
-        (signed(BODY, timestamp=datetime.now(UTC) - timedelta(days=8)), DeliveryStatus.STALE, StaleDeliveryError),
+        (make_signed_headers(BODY, "another-secret"), DeliveryStatus.REFUSED, SignatureError),
+        (
+            make_signed_headers(BODY, timestamp=datetime.now(UTC) - timedelta(days=8)),
+            DeliveryStatus.STALE,
+            StaleDeliveryError,
+        ),
     ],
     ids=["unsigned", "forged", "stale"],
 )
@@ -246,7 +265,8 @@ def test_unsigned_repeated_deliveries_are_handled_once(receive, shop):
     take = receive(mode="unsigned", event_type="payment_session_complete")
     session = {**PAYMENT_SESSION, "status": "authorized"}
     statuses = [
-        take(written(each), carrying()).status for each in (session, {**session, "status": "captured"}, session)
+        take(encode_json(each), make_secret_headers()).status
+        for each in (session, {**session, "status": "captured"}, session)
     ]
     assert statuses == [DeliveryStatus.HANDLED, DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE]
     assert [event.data.status for event in shop.events] == ["authorized", "captured"]
@@ -254,14 +274,14 @@ def test_unsigned_repeated_deliveries_are_handled_once(receive, shop):
 
 def test_receiver_with_two_secrets_accepts_both(receive):
     take = receive(secrets=["the-new-one", SECRET])
-    assert take(BODY, signed(BODY, "the-new-one")).status is DeliveryStatus.HANDLED
-    assert take(captured(2), signed(captured(2))).status is DeliveryStatus.HANDLED
+    assert take(BODY, make_signed_headers(BODY, "the-new-one")).status is DeliveryStatus.HANDLED
+    assert take(make_capture_body(2), make_signed_headers(make_capture_body(2))).status is DeliveryStatus.HANDLED
 
 
 def test_receive_claimed_event_responds_500(receive, make_store, shop):
     store = make_store()
     take = receive(store=store)
-    key = verify_and_parse(BODY, signed(BODY), secrets=SECRET).dedup_key
+    key = verify_and_parse(BODY, make_signed_headers(BODY), secrets=SECRET).dedup_key
     assert store.claim(key, "somebody") is Claim.GRANTED
     result = take()
     assert (result.http_status, result.status) == (500, DeliveryStatus.IN_PROGRESS)
@@ -276,9 +296,12 @@ def test_receive_claimed_event_responds_500(receive, make_store, shop):
 def test_default_max_age_depends_on_store(receive, make_store, with_store, longest):
     now = datetime.now(UTC).replace(microsecond=0)
     take = receive(store=make_store() if with_store else None, clock=lambda: now)
-    assert take(BODY, signed(BODY, timestamp=now - longest)).status is DeliveryStatus.HANDLED
-    assert take(BODY, signed(BODY, timestamp=now - longest - timedelta(seconds=1))).status is DeliveryStatus.STALE
-    assert take(BODY, signed(BODY, timestamp=now + timedelta(seconds=301))).status is DeliveryStatus.STALE
+    assert take(BODY, make_signed_headers(BODY, timestamp=now - longest)).status is DeliveryStatus.HANDLED
+    assert (
+        take(BODY, make_signed_headers(BODY, timestamp=now - longest - timedelta(seconds=1))).status
+        is DeliveryStatus.STALE
+    )
+    assert take(BODY, make_signed_headers(BODY, timestamp=now + timedelta(seconds=301))).status is DeliveryStatus.STALE
 
 
 def test_receive_without_store_handles_every_delivery(receive, shop):
@@ -297,10 +320,10 @@ def test_store_with_too_short_retention_is_rejected(receive, make_store):
 
 def test_counts_are_by_status(receive, shop):
     take = receive()
-    for body in (BODY, BODY, enveloped({}, "ping")):
+    for body in (BODY, BODY, make_body({}, "ping")):
         take(body)
     take(BODY, {})
-    take(BODY, signed(BODY, timestamp=datetime.now(UTC) - timedelta(days=8)))
+    take(BODY, make_signed_headers(BODY, timestamp=datetime.now(UTC) - timedelta(days=8)))
     take.receiver.reject_too_large()
     counts = take.receiver.counts
     assert set(counts) == set(DeliveryStatus)
@@ -325,7 +348,7 @@ def test_log_shows_type_and_status_without_values(receive, shop, caplog):
     take()
     take(BODY, {})
     shop.failures = [RuntimeError("the warehouse is closed")]
-    take(captured(2))
+    take(make_capture_body(2))
     logged = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "truemed_async.webhooks"]  # fmt: skip
     assert logged == [
         ("DEBUG", "webhook PAYMENT_SESSION_UPDATED: handled, responding 204"),
@@ -414,7 +437,9 @@ async def test_blocking_handler_and_store_run_in_worker_threads(shop, tmp_path):
             shop.threads.append(threading.get_ident())
             return super().claim(key, owner)
 
-    await AsyncReceiver(shop.fulfill, secrets=SECRET, store=Watched(tmp_path / "w.db")).receive(BODY, signed(BODY))
+    await AsyncReceiver(shop.fulfill, secrets=SECRET, store=Watched(tmp_path / "w.db")).receive(
+        BODY, make_signed_headers(BODY)
+    )
     assert len(shop.threads) == 2
     assert threading.get_ident() not in shop.threads
 
@@ -422,10 +447,10 @@ async def test_blocking_handler_and_store_run_in_worker_threads(shop, tmp_path):
 @pytest.mark.parametrize("wrap", [lambda f: f, lambda f: functools.partial(f), lambda f: type("C", (), {"__call__": lambda _, e: f(e)})()])  # fmt: skip
 async def test_wrapped_coroutine_handlers_are_awaited(shop, wrap):
     receiver = AsyncReceiver(wrap(shop.fulfill_async), secrets=SECRET, store=None)
-    assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.HANDLED
+    assert (await receiver.receive(BODY, make_signed_headers(BODY))).status is DeliveryStatus.HANDLED
     assert shop.threads == [threading.get_ident()]
     shop.failures = [RuntimeError("closed")]
-    assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.FAILED
+    assert (await receiver.receive(BODY, make_signed_headers(BODY))).status is DeliveryStatus.FAILED
 
 
 async def test_callable_object_with_async_call_runs_on_the_loop(shop):
@@ -433,7 +458,7 @@ async def test_callable_object_with_async_call_runs_on_the_loop(shop):
         async def __call__(self, event):
             shop.fulfill(event)
 
-    await AsyncReceiver(Handler(), secrets=SECRET, store=None).receive(BODY, signed(BODY))
+    await AsyncReceiver(Handler(), secrets=SECRET, store=None).receive(BODY, make_signed_headers(BODY))
     assert shop.threads == [threading.get_ident()]
 
 
@@ -445,17 +470,17 @@ async def test_handler_sees_context_variables_of_the_request():
         seen.append(variable.get())
 
     for handler in (coroutine, lambda event: seen.append(variable.get())):
-        await AsyncReceiver(handler, secrets=SECRET, store=None).receive(BODY, signed(BODY))
+        await AsyncReceiver(handler, secrets=SECRET, store=None).receive(BODY, make_signed_headers(BODY))
     assert seen == ["request-7"] * 2
 
 
 async def test_sync_receiver_with_coroutine_handler_on_a_loop_fails(shop):
     receiver = Receiver(shop.fulfill_async, secrets=SECRET, store=None)
-    result = receiver.receive(BODY, signed(BODY))
+    result = receiver.receive(BODY, make_signed_headers(BODY))
     assert (result.status, result.error.__class__) == (DeliveryStatus.FAILED, SyncInAsyncError)
 
     future = asyncio.get_running_loop().create_future()
-    result = Receiver(lambda event: future, secrets=SECRET, store=None).receive(BODY, signed(BODY))
+    result = Receiver(lambda event: future, secrets=SECRET, store=None).receive(BODY, make_signed_headers(BODY))
     assert isinstance(result.error, SyncInAsyncError)
 
 
@@ -468,14 +493,14 @@ def test_interrupted_handler_releases_the_claim(make_store, shop, error):
     receiver = Receiver(shop.fulfill, secrets=SECRET, store=store)
     shop.failures = [error()]
     with pytest.raises(error):
-        receiver.receive(BODY, signed(BODY))
-    assert receiver.receive(BODY, signed(BODY)).status is DeliveryStatus.HANDLED
+        receiver.receive(BODY, make_signed_headers(BODY))
+    assert receiver.receive(BODY, make_signed_headers(BODY)).status is DeliveryStatus.HANDLED
 
 
 def test_interrupted_handler_without_store_raises(shop):
     shop.failures = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
-        Receiver(shop.fulfill, secrets=SECRET, store=None).receive(BODY, signed(BODY))
+        Receiver(shop.fulfill, secrets=SECRET, store=None).receive(BODY, make_signed_headers(BODY))
 
 
 @pytest.mark.parametrize("step", ["claim", "confirm"])
@@ -493,9 +518,9 @@ def test_interrupted_claim_is_released_and_confirm_repeated(shop, step):
     setattr(Interrupted, step, interrupted)
     receiver = Receiver(shop.fulfill, secrets=SECRET, store=Interrupted())
     with pytest.raises(KeyboardInterrupt):
-        receiver.receive(BODY, signed(BODY))
+        receiver.receive(BODY, make_signed_headers(BODY))
     expected = DeliveryStatus.HANDLED if step == "claim" else DeliveryStatus.DUPLICATE
-    assert receiver.receive(BODY, signed(BODY)).status is expected
+    assert receiver.receive(BODY, make_signed_headers(BODY)).status is expected
     assert len(shop.events) == 1
 
 
@@ -509,15 +534,15 @@ async def test_canceled_request_still_handles_its_event(make_store):
         done.append(event)
 
     receiver = AsyncReceiver(handler, secrets=SECRET, store=make_store())
-    request = asyncio.create_task(receiver.receive(BODY, signed(BODY)))
+    request = asyncio.create_task(receiver.receive(BODY, make_signed_headers(BODY)))
     await entered.wait()
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
-    assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.IN_PROGRESS
+    assert (await receiver.receive(BODY, make_signed_headers(BODY))).status is DeliveryStatus.IN_PROGRESS
     resume.set()
     await asyncio.gather(*receiver._tasks)
-    assert (await receiver.receive(BODY, signed(BODY))).status is DeliveryStatus.DUPLICATE
+    assert (await receiver.receive(BODY, make_signed_headers(BODY))).status is DeliveryStatus.DUPLICATE
     assert len(done) == 1
 
 
@@ -533,13 +558,14 @@ def test_end_of_loop_releases_the_claim(make_store, shop, wrap):
             await asyncio.Event().wait()
 
         receiver = AsyncReceiver(handler, secrets=SECRET, store=wrap(store))
-        request = asyncio.ensure_future(receiver.receive(BODY, signed(BODY)))
+        request = asyncio.ensure_future(receiver.receive(BODY, make_signed_headers(BODY)))
         await entered.wait()
         request.cancel()
 
     asyncio.run(serve())
     assert (
-        Receiver(shop.fulfill, secrets=SECRET, store=store).receive(BODY, signed(BODY)).status is DeliveryStatus.HANDLED
+        Receiver(shop.fulfill, secrets=SECRET, store=store).receive(BODY, make_signed_headers(BODY)).status
+        is DeliveryStatus.HANDLED
     )
 
 
@@ -551,7 +577,7 @@ async def test_end_of_loop_without_store_cancels_the_handler(shop):
         await asyncio.Event().wait()
 
     receiver = AsyncReceiver(handler, secrets=SECRET, store=None)
-    request = asyncio.create_task(receiver.receive(BODY, signed(BODY)))
+    request = asyncio.create_task(receiver.receive(BODY, make_signed_headers(BODY)))
     await entered.wait()
     (task,) = receiver._tasks
     task.cancel()

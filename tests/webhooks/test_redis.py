@@ -7,12 +7,12 @@ import pytest
 import redis
 import redis.asyncio
 
-from tests.support.webhook_payloads import SECRET, captured, key_of, signed
+from tests.support.webhook_payloads import SECRET, key_of, make_capture_body, make_signed_headers
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.webhooks import AsyncReceiver, Claim, DeliveryStatus, Receiver
 from truemed_async.webhooks.redis import AsyncRedisDedupStore, RedisDedupStore
 
-BODY = captured()
+BODY = make_capture_body()
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def test_given_async_client_stays_open(redis_url):
     async with redis.asyncio.Redis.from_url(redis_url) as client:
         async with AsyncRedisDedupStore(client) as store:
             receiver = AsyncReceiver(lambda event: None, secrets=SECRET, store=store)
-            statuses = [(await receiver.receive(BODY, signed(BODY))).status for _ in range(2)]
+            statuses = [(await receiver.receive(BODY, make_signed_headers(BODY))).status for _ in range(2)]
         assert statuses == [DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE]
         assert await client.get(f"truemed:default:{key_of(1)}") == b"done"
 
@@ -73,16 +73,19 @@ def test_restarted_and_emptied_server_loses_no_event(redis_server, redis_url):
     handled = []
     with RedisDedupStore(redis_url) as store:
         receiver = Receiver(lambda event: handled.append(event.delivery_id), secrets=SECRET, store=store)
-        assert receiver.receive(BODY, signed(BODY)).status is DeliveryStatus.HANDLED
+        assert receiver.receive(BODY, make_signed_headers(BODY)).status is DeliveryStatus.HANDLED
         redis_server.stop()
         try:
-            result = receiver.receive(captured(2), signed(captured(2)))
+            result = receiver.receive(make_capture_body(2), make_signed_headers(make_capture_body(2)))
         finally:
             redis_server.start()
         assert (result.status, type(result.error)) == (DeliveryStatus.FAILED, redis.exceptions.ConnectionError)
         assert handled == ["whd_1"], "what cannot be claimed is not handled"
-        assert receiver.receive(captured(2), signed(captured(2))).status is DeliveryStatus.HANDLED
-        assert receiver.receive(BODY, signed(BODY)).status is DeliveryStatus.HANDLED
+        assert (
+            receiver.receive(make_capture_body(2), make_signed_headers(make_capture_body(2))).status
+            is DeliveryStatus.HANDLED
+        )
+        assert receiver.receive(BODY, make_signed_headers(BODY)).status is DeliveryStatus.HANDLED
     assert handled == ["whd_1", "whd_2", "whd_1"]
 
 
@@ -95,6 +98,6 @@ def test_cut_connections_are_replaced(client, redis_url):
 
 def test_errors_hold_no_password():
     with RedisDedupStore("redis://:hunter2@127.0.0.1:1/0") as store:
-        result = Receiver(print, secrets=SECRET, store=store).receive(BODY, signed(BODY))
+        result = Receiver(print, secrets=SECRET, store=store).receive(BODY, make_signed_headers(BODY))
         assert result.status is DeliveryStatus.FAILED
         assert "hunter2" not in f"{result.error!r} {vars(store)}"

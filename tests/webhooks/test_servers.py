@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.framework_servers import APPS, READ_AFTER, READ_BEFORE, chunk, head, post, send_request
-from tests.support.webhook_payloads import SECRET, captured, enveloped, signed
+from tests.support.webhook_payloads import SECRET, make_body, make_capture_body, make_signed_headers
 from truemed_async.webhooks import MAX_DELIVERY_BYTES, DeliveryStatus, MemoryDedupStore
 
 MEBIBYTE = b"x" * 2**20
@@ -69,21 +69,23 @@ def joins_headers(running):
 @pytest.fixture
 def body():
     """Return the body of a delivery that no other test uses."""
-    return captured(next(numbers))
+    return make_capture_body(next(numbers))
 
 
 def test_repeated_delivery_is_handled_once_and_responds_204_without_body(port, shop, body):
-    assert send_request(port, post(body, signed(body))) == (204, b"")
-    assert send_request(port, post(body, signed(body))) == (204, b"")
+    assert send_request(port, post(body, make_signed_headers(body))) == (204, b"")
+    assert send_request(port, post(body, make_signed_headers(body))) == (204, b"")
     assert len(shop.events) == 1
     assert [result.status for result in shop.results] == [DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE]
 
 
 def test_unauthentic_delivery_responds_401(port, shop, body):
-    assert send_request(port, post(body, signed(body, "another-secret"))) == (401, b"")
+    assert send_request(port, post(body, make_signed_headers(body, "another-secret"))) == (401, b"")
     assert send_request(port, post(body, {})) == (401, b"")
-    assert send_request(port, post(body, signed(body, timestamp=datetime.now(UTC) - timedelta(days=8)))) == (401, b"")
-    assert send_request(port, post(body + b" ", signed(body))) == (401, b"")
+    assert send_request(
+        port, post(body, make_signed_headers(body, timestamp=datetime.now(UTC) - timedelta(days=8)))
+    ) == (401, b"")
+    assert send_request(port, post(body + b" ", make_signed_headers(body))) == (401, b"")
     assert [result.status for result in shop.results] == [DeliveryStatus.REFUSED, DeliveryStatus.REFUSED, DeliveryStatus.STALE, DeliveryStatus.REFUSED]  # fmt: skip
     assert shop.events == []
 
@@ -93,7 +95,7 @@ def test_unauthentic_delivery_responds_401(port, shop, body):
 def test_repeated_signature_header_responds_401_unless_the_server_joins_it(
     port, shop, body, joins_headers, other, first
 ):
-    right = signed(body)["x-truemed-signature"]
+    right = make_signed_headers(body)["x-truemed-signature"]
     headers = [("X-Truemed-Signature", value) for value in ([right, other] if first else [other, right])]
     status = send_request(port, head(*headers, ("Content-Length", len(body))) + body)[0]
     assert (status, len(shop.events)) == ((204, 1) if joins_headers else (401, 0))
@@ -101,44 +103,51 @@ def test_repeated_signature_header_responds_401_unless_the_server_joins_it(
 
 def test_failing_handler_responds_500_and_is_called_again(port, shop, body):
     shop.failures = [RuntimeError("the warehouse is closed"), LookupError("so is the other")]
-    assert [send_request(port, post(body, signed(body))) for _ in range(3)] == [(500, b""), (500, b""), (204, b"")]
+    assert [send_request(port, post(body, make_signed_headers(body))) for _ in range(3)] == [
+        (500, b""),
+        (500, b""),
+        (204, b""),
+    ]
     assert len(shop.events) == 1
 
 
 def test_unknown_event_is_handled(port, shop):
-    body = enveloped({"a": 1}, "refund.created", f"whd_{next(numbers)}")
-    assert send_request(port, post(body, signed(body))) == (204, b"")
+    body = make_body({"a": 1}, "refund.created", f"whd_{next(numbers)}")
+    assert send_request(port, post(body, make_signed_headers(body))) == (204, b"")
     assert [result.status for result in shop.results] == [DeliveryStatus.HANDLED]
     assert len(shop.events) == 1
 
 
 def test_unreadable_body_responds_400(port, shop):
-    assert send_request(port, post(b"{", signed(b"{"))) == (400, b"")
+    assert send_request(port, post(b"{", make_signed_headers(b"{"))) == (400, b"")
 
 
 def test_chunked_body_is_handled(port, shop, body):
     data = (
-        head(*signed(body).items(), ("Transfer-Encoding", "chunked")) + chunk(body[:7]) + chunk(body[7:]) + chunk(b"")
+        head(*make_signed_headers(body).items(), ("Transfer-Encoding", "chunked"))
+        + chunk(body[:7])
+        + chunk(body[7:])
+        + chunk(b"")
     )
     assert send_request(port, data) == (204, b"")
     assert len(shop.events) == 1
 
 
 def test_body_read_before_the_endpoint_is_handled(port, shop, body):
-    assert send_request(port, post(body, signed(body), READ_BEFORE)) == (204, b"")
+    assert send_request(port, post(body, make_signed_headers(body), READ_BEFORE)) == (204, b"")
     assert len(shop.events) == 1
 
 
 def test_body_read_after_the_endpoint_responds_204(port, shop, body):
     """Request logging often reads the body after the view."""
-    assert send_request(port, post(body, signed(body), READ_AFTER)) == (204, b"")
-    chunked = head(*signed(body).items(), ("Transfer-Encoding", "chunked"), route=READ_AFTER)
+    assert send_request(port, post(body, make_signed_headers(body), READ_AFTER)) == (204, b"")
+    chunked = head(*make_signed_headers(body).items(), ("Transfer-Encoding", "chunked"), route=READ_AFTER)
     assert send_request(port, chunked + chunk(body) + chunk(b"")) == (204, b"")
     assert len(shop.events) == 1
 
 
 def test_too_large_chunked_body_read_after_the_endpoint_responds_413(port, shop, reads_all):
-    start = head(*signed(b"").items(), ("Transfer-Encoding", "chunked"), route=READ_AFTER)
+    start = head(*make_signed_headers(b"").items(), ("Transfer-Encoding", "chunked"), route=READ_AFTER)
     more = [chunk(MEBIBYTE), chunk(b"x"), chunk(b"")]
     response = send_request(port, start + b"".join(more)) if reads_all else send_request(port, start, more)
     assert response == (413, b"")
@@ -146,20 +155,20 @@ def test_too_large_chunked_body_read_after_the_endpoint_responds_413(port, shop,
 
 def test_body_of_the_largest_size_is_handled(port, shop, body):
     body += b" " * (MAX_DELIVERY_BYTES - len(body))
-    assert send_request(port, post(body, signed(body))) == (204, b"")
+    assert send_request(port, post(body, make_signed_headers(body))) == (204, b"")
     assert len(shop.events) == 1
 
 
 def test_content_length_over_limit_responds_413_before_the_body_is_sent(port, shop, reads_all):
     length = MAX_DELIVERY_BYTES + 1
     sent = b"x" * length if reads_all else b""
-    assert send_request(port, head(*signed(b"").items(), ("Content-Length", length)) + sent)[0] == 413
+    assert send_request(port, head(*make_signed_headers(b"").items(), ("Content-Length", length)) + sent)[0] == 413
     assert [result.status for result in shop.results] == [DeliveryStatus.TOO_LARGE]
 
 
 def test_endless_chunked_body_responds_413(port, shop, reads_all):
     """300 MiB would follow."""
-    start = head(*signed(b"").items(), ("Transfer-Encoding", "chunked"))
+    start = head(*make_signed_headers(b"").items(), ("Transfer-Encoding", "chunked"))
     if reads_all:
         status, _ = send_request(port, start + chunk(MEBIBYTE) + chunk(b"x") + chunk(b""))
     else:

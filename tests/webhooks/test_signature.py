@@ -9,16 +9,27 @@ import pytest
 from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
-from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, TIMES, captured, carrying, hmac_of, signed, written
+from tests.support.webhook_payloads import (
+    PAYMENT_SESSION,
+    SECRET,
+    TIMES,
+    encode_json,
+    hmac_of,
+    make_capture_body,
+    make_secret_headers,
+    make_signed_headers,
+)
 from truemed_async.errors import InvalidArgumentError, PayloadError, SignatureError, StaleDeliveryError, WebhookError
 from truemed_async.webhooks import MAX_DELIVERY_BYTES, PaymentSessionUpdated, _signature, sign, verify_and_parse
 
-BODY = captured()
+BODY = make_capture_body()
 HEADER = "x-truemed-signature"
 
 
 def verify(body=BODY, headers=None, **options):
-    return verify_and_parse(body, signed(body) if headers is None else headers, **{"secrets": SECRET, **options})
+    return verify_and_parse(
+        body, make_signed_headers(body) if headers is None else headers, **{"secrets": SECRET, **options}
+    )
 
 
 def now():
@@ -150,7 +161,7 @@ def test_header_names_that_are_not_strings_are_ignored():
 @pytest.mark.parametrize("secrets", [["new-one", SECRET], (SECRET, "new-one")])
 def test_any_of_several_secrets_is_accepted(secrets):
     assert verify(secrets=secrets)
-    assert verify(headers=carrying(), secrets=secrets, mode="unsigned")
+    assert verify(headers=make_secret_headers(), secrets=secrets, mode="unsigned")
     with pytest.raises(SignatureError):
         verify(secrets=["new-one", "newer-one"])
 
@@ -165,7 +176,7 @@ def test_headers_of_sign_are_accepted(timestamp):
 
 
 def test_shared_secret_is_accepted():
-    event = verify(written(PAYMENT_SESSION), carrying(), mode="unsigned")
+    event = verify(encode_json(PAYMENT_SESSION), make_secret_headers(), mode="unsigned")
     assert (event.delivery_id, event.signed_at) == (None, None)
 
 
@@ -215,7 +226,7 @@ def test_missing_header_error_suggests_the_other_mode():
     with pytest.raises(SignatureError, match="no header x-truemed-signature$"):
         verify(headers={})
     with pytest.raises(SignatureError, match="mode='unsigned'"):
-        verify(headers=carrying())
+        verify(headers=make_secret_headers())
     with pytest.raises(SignatureError, match="mode='signed'"):
         verify(mode="unsigned")
 
@@ -240,13 +251,13 @@ def test_repeated_header_is_rejected_even_if_one_is_valid():
     with pytest.raises(SignatureError, match="sent 2 times"):
         verify(headers=CIMultiDict([("x-truemed-api-key", SECRET)] * 2), mode="unsigned")
     with pytest.raises(SignatureError):
-        verify(headers=carrying(f"{SECRET},{SECRET}"), mode="unsigned")
+        verify(headers=make_secret_headers(f"{SECRET},{SECRET}"), mode="unsigned")
 
 
 @pytest.mark.parametrize("value", ["", "wrong", SECRET[:-1], SECRET + "x", SECRET.upper(), "\u00e9", "x" * 5000])
 def test_wrong_shared_secret_is_rejected(value):
     with pytest.raises(SignatureError):
-        verify(headers=carrying(value), mode="unsigned")
+        verify(headers=make_secret_headers(value), mode="unsigned")
 
 
 def test_header_of_bytes_is_rejected():
@@ -258,12 +269,12 @@ def test_header_of_bytes_is_rejected():
 def test_stale_and_forged_deliveries_raise_different_errors():
     old = datetime.now(UTC) - timedelta(days=7, hours=1, minutes=1)
     with pytest.raises(StaleDeliveryError, match="max_age"):
-        verify(headers=signed(BODY, timestamp=old))
+        verify(headers=make_signed_headers(BODY, timestamp=old))
     with pytest.raises(SignatureError):
-        verify(headers=signed(BODY, "another-secret", timestamp=old))
+        verify(headers=make_signed_headers(BODY, "another-secret", timestamp=old))
     soon = datetime.now(UTC) + timedelta(minutes=6)
     with pytest.raises(StaleDeliveryError, match="clock_skew"):
-        verify(headers=signed(BODY, timestamp=soon))
+        verify(headers=make_signed_headers(BODY, timestamp=soon))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +288,7 @@ def test_stale_and_forged_deliveries_raise_different_errors():
     ],
 )
 def test_delivery_within_max_age_and_clock_skew_is_accepted(ago, options):
-    assert verify(headers=signed(BODY, timestamp=datetime.now(UTC) - ago), **options)
+    assert verify(headers=make_signed_headers(BODY, timestamp=datetime.now(UTC) - ago), **options)
 
 
 def test_too_large_body_is_rejected_before_verification():
@@ -293,7 +304,7 @@ def test_too_large_body_is_rejected_before_verification():
 @pytest.mark.parametrize("body", [BODY.decode(), {"webhook_delivery_id": "whd_1"}, bytearray(BODY), None])
 def test_decoded_body_raises_with_advice(body):
     with pytest.raises(InvalidArgumentError, match="raw bytes"):
-        verify(body, signed(BODY))
+        verify(body, make_signed_headers(BODY))
     with pytest.raises(InvalidArgumentError, match="raw bytes"):
         sign(body, SECRET)
 
@@ -357,7 +368,7 @@ def test_all_signatures_and_secrets_are_compared_in_constant_time(monkeypatch):
     assert {(want, given.encode()) for want in wanted for given in (first, last)} <= set(compared)
     assert all(isinstance(side, bytes) for pair in compared for side in pair)
     compared.clear()
-    assert verify(headers=carrying("one"), secrets=["one", "two"], mode="unsigned")
+    assert verify(headers=make_secret_headers("one"), secrets=["one", "two"], mode="unsigned")
     assert [wanted for wanted, _ in compared] == [b"one", b"two"]
 
 
