@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.support.canary import EMAIL, NAME, USER_ID, USER_NAME, leaks
-from tests.support.fake_transport import answering
+from tests.support.fake_transport import make_client
 from tests.support.recording_server import KEY
 from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, make_body, make_capture_body, make_signed_headers
 from truemed_async import AsyncTruemed, RetryPolicy, Truemed, errors
@@ -256,7 +256,7 @@ async def test_attempt_ends_with_its_span_when_the_client_is_closed(session_id, 
 
 
 async def test_rate_limit_wait_is_measured(collector):
-    client, _ = answering((429, {}), {"qualification_session_id": "qs_1", "status": "approved"})
+    client, _ = make_client((429, {}), {"qualification_session_id": "qs_1", "status": "approved"})
     client = client.with_options(hooks=[ClientTelemetry(**collector.providers)])
     await client.qualification_sessions.get("qs_1")
     await client.qualification_sessions.get("qs_1")
@@ -488,7 +488,7 @@ def test_event_hook_that_raises_changes_no_result(caplog):
 def test_no_span_and_no_metric_contains_personal_data(collector):
     async def run():
         session = {"qualification_session_id": "qs_1", "status": "approved", "email": EMAIL, "user_name": NAME}
-        client, _ = answering(session, (400, {"error": "ValidationError", "message": f"{NAME} {EMAIL} {KEY}"}))
+        client, _ = make_client(session, (400, {"error": "ValidationError", "message": f"{NAME} {EMAIL} {KEY}"}))
         client = client.with_options(hooks=[ClientTelemetry(**collector.providers)])
         await client.qualification_sessions.get("qs_canaryid1")
         with pytest.raises(errors.CallError):

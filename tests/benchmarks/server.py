@@ -72,11 +72,11 @@ class Answers(asyncio.Protocol):
             self.buffer = self.buffer[end + 4 :]
             delay = self.options.latency + random.uniform(-1, 1) * self.options.jitter
             if delay > 0:
-                asyncio.get_running_loop().call_later(delay, self.answer, path)
+                asyncio.get_running_loop().call_later(delay, self.respond, path)
             else:
-                self.answer(path)
+                self.respond(path)
 
-    def answer(self, path: bytes) -> None:
+    def respond(self, path: bytes) -> None:
         if b"qualification_sessions" in path:
             number, size = PAGE.search(path), SIZE.search(path)
             body = page(int(number[1]) if number else 1, int(size[1]) if size else 30, self.options.rows)

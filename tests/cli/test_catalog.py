@@ -125,7 +125,7 @@ class TestSync:
         again = truemed("catalog", "sync", file, err=terminal(), source=terminal(""))
         assert (again.code, [row["action"] for row in again.rows]) == (0, ["gone"])
 
-    def test_lost_answers_are_settled(self, truemed, emulator, file):
+    def test_lost_responses_are_settled(self, truemed, emulator, file):
         with emulator.faults.add("applied_then_reset", route="catalog_items.create"):
             done = truemed("catalog", "sync", file, "--yes")
         assert (done.code, [row["applied"] for row in done.rows]) == (0, [True, True, False])

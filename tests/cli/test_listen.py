@@ -243,7 +243,7 @@ class TestReading:
         assert [row["event"] for row in rows] == ["payment_session.updated"]
 
     @pytest.mark.parametrize("verification", ["get", "head", "post"])
-    def test_verification_of_the_endpoint_is_answered(self, truemed, emulator, verification):
+    def test_verification_of_the_endpoint_gets_its_response(self, truemed, emulator, verification):
         emulator.dialect = Dialect(endpoint_verification=verification)
         done = truemed(*LISTEN, out=Screen(1))
         (result,) = emulator.webhooks.verifications.values()
@@ -316,7 +316,7 @@ class TestRegistration:
         assert done.code == 1
         assert "host: 127.0.0.1:1 (--base-url)" in done.err
 
-    def test_signal_while_the_emulator_does_not_answer_ends_the_command(self, truemed, emulator, monkeypatch):
+    def test_signal_while_the_emulator_does_not_respond_ends_the_command(self, truemed, emulator, monkeypatch):
         asked = []
 
         async def hang(control, *, retry):
@@ -394,7 +394,7 @@ class TestServer:
             line.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: line.recv(4096), b""))
 
-    def test_body_of_the_answer_has_its_type(self, server):
+    def test_body_of_the_response_has_its_type(self, server):
         with urllib.request.urlopen(server.url, b"abc", timeout=10) as response:
             assert (response.read(), response.headers["Content-Type"]) == (b"POST 3", "text/plain")
 
@@ -437,7 +437,7 @@ class TestServer:
         assert failures == []
 
     @pytest.mark.parametrize(("body", "error"), [(b"fail", ValueError), (b"odd!", TypeError)])
-    def test_error_of_the_answer_ends_the_command(self, server, failures, body, error):
+    def test_error_of_the_response_ends_the_command(self, server, failures, body, error):
         assert self.ask(server, "POST / HTTP/1.1\nContent-Length: 4", body) == b""
         wait_until(lambda: failures)
         assert [type(each) for each in failures] == [error]

@@ -79,7 +79,7 @@ class TestTail:
         out = Watching((1, lambda: [api.get(f"qs_{number}") for number in range(1, 8)]), (8, interrupt))
         assert [row["path"][-1] for row in truemed(*TAIL, out=out).rows] == list("01234567")
 
-    def test_slow_request_is_shown_when_it_is_answered_and_no_other_is_left_out(self, truemed, emulator, api):
+    def test_slow_request_is_shown_with_its_response_and_no_other_is_left_out(self, truemed, emulator, api):
         emulator.faults.add("latency", seconds=1, route="qualification_sessions.get", times=1)
         thread = threading.Thread(target=api.get, args=("qs_slow",))
         thread.start()

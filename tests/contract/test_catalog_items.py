@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_transport import answering
+from tests.support.fake_transport import make_client
 
 ITEM: dict[str, Any] = {
     "sku": "A-1",
@@ -30,7 +30,7 @@ ITEM: dict[str, Any] = {
 
 
 async def get_item(**fields: Any) -> Any:
-    client, _ = answering({**ITEM, **fields})
+    client, _ = make_client({**ITEM, **fields})
     return await client.catalog_items.get("A-1")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.support.fake_transport import answering
+from tests.support.fake_transport import make_client
 from tests.support.paths import FIXTURES
 from truemed_async import AmountDetails, Idempotency, NextBillInfo, OrderItem, RequestOptions
 from truemed_async.endpoints import ENDPOINTS
@@ -179,7 +179,7 @@ def test_every_endpoint_has_a_row():
 
 @EACH
 async def test_call_sends_every_argument(row):
-    client, wire = answering(row.success)
+    client, wire = make_client(row.success)
     await row.call(client, options=RequestOptions(headers={"X-Trace": "t-1"}))
     assert (wire.line, wire.query) == (row.line, row.query)
     assert (None if wire.only.body is None else wire.body) == row.body
@@ -197,7 +197,7 @@ def test_endpoint_is_repeated_as_its_page_allows(row):
 
 @EACH_LIST
 async def test_list_sends_no_filter_that_is_not_set(row):
-    client, wire = answering({ENDPOINT[row.name].items: [], "pagination": None})
+    client, wire = make_client({ENDPOINT[row.name].items: [], "pagination": None})
     required = DAYS if row.name.startswith("reconciliations.") else {}
     resource, method = row.name.split(".")
     page = await getattr(getattr(client, resource), method)(**required)
@@ -209,7 +209,7 @@ async def test_list_sends_no_filter_that_is_not_set(row):
 async def test_list_has_rows_and_four_numbers(row):
     pagination = {"count": 61, "current_page": 2, "last_page": 3, "page_size": 30}
     _, sample = row.success
-    client, _ = answering({**sample, "pagination": pagination})
+    client, _ = make_client({**sample, "pagination": pagination})
     page = await row.call(client)
     assert len(page) == len(sample[ENDPOINT[row.name].items]) > 0
     assert page.pagination is not None
@@ -230,7 +230,7 @@ async def test_list_has_rows_and_four_numbers(row):
 @EACH
 async def test_error_response_is_an_error_of_its_class(row, status, code, kind, outcome):
     """The pages of all endpoints: "Errors: 400, 404, 405, 500, 501", with ``error`` and ``message``."""
-    client, wire = answering((status, {"error": code, "message": "canary"}))
+    client, wire = make_client((status, {"error": code, "message": "canary"}))
     with pytest.raises(kind) as caught:
         await row.call(client)
     error = caught.value
@@ -246,7 +246,7 @@ async def test_error_response_is_an_error_of_its_class(row, status, code, kind, 
 @pytest.mark.parametrize("response", [(500, {}), (503, {}), (400, {"error": "ServerError", "message": "x"})])
 @EACH_UNKEYED
 async def test_unkeyed_write_is_not_repeated_once_it_may_have_been_applied(row, response):
-    client, wire = answering(response)
+    client, wire = make_client(response)
     with pytest.raises(ServerError) as caught:
         await row.call(client)
     assert (caught.value.outcome, caught.value.idempotency_key, len(wire.requests)) == ("unknown", None, 1)
@@ -254,7 +254,7 @@ async def test_unkeyed_write_is_not_repeated_once_it_may_have_been_applied(row, 
 
 @EACH_UNKEYED
 async def test_unkeyed_write_is_repeated_if_it_was_certainly_not_applied(row):
-    client, wire = answering((429, {}), row.success)
+    client, wire = make_client((429, {}), row.success)
     await row.call(client)
     assert len(wire.requests) == 2
 
@@ -262,7 +262,7 @@ async def test_unkeyed_write_is_repeated_if_it_was_certainly_not_applied(row):
 @pytest.mark.parametrize("response", [(503, {}), (400, {"error": "ServerError", "message": "x"})])
 @pytest.mark.parametrize("row", [row for row in ROWS if row.idempotency is not UNKEYED], ids=lambda row: row.name)
 async def test_reads_and_keyed_writes_are_repeated_with_the_same_bytes(row, response):
-    client, wire = answering(response, row.success)
+    client, wire = make_client(response, row.success)
     await row.call(client)
     first, second = wire.requests
     assert (first.body and first.body.value) == (second.body and second.body.value)

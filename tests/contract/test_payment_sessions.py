@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_transport import answering
+from tests.support.fake_transport import make_client
 from truemed_async import (
     PAYMENT_SESSION_ID,
     AmountDetails,
@@ -43,18 +43,18 @@ TRIAL: dict[str, Any] = {
 
 async def create_body(**changes: Any) -> dict[str, Any]:
     """The body that creates a session."""
-    client, wire = answering(MADE)
+    client, wire = make_client(MADE)
     await client.payment_sessions.create(**{**CART, **changes})
     return wire.body
 
 
 async def get_session(**fields: Any) -> Any:
-    client, _ = answering({"status": "captured", **fields})
+    client, _ = make_client({"status": "captured", **fields})
     return await client.payment_sessions.get(ID)
 
 
 async def row(**fields: Any) -> Any:
-    client, _ = answering({"payment_sessions": [{"id": ID, "status": "captured", **fields}], "pagination": None})
+    client, _ = make_client({"payment_sessions": [{"id": ID, "status": "captured", **fields}], "pagination": None})
     return (await client.payment_sessions.list()).items[0]
 
 
@@ -152,7 +152,7 @@ async def test_placeholder_that_is_not_exact_is_not_sent(typo):
 
 async def test_success_url_is_required():
     """CREATE: success_url and total_amount are required."""
-    client, _ = answering(MADE)
+    client, _ = make_client(MADE)
     for missing in ("success_url", "total_amount"):
         with pytest.raises(TypeError, match=missing):
             await client.payment_sessions.create(**{name: CART[name] for name in CART if name != missing})
@@ -214,7 +214,7 @@ async def test_row_sums_up_its_refunds():
 
 async def test_server_error_that_stays_is_one():
     """CAPTURE, VOID: a 400 with ServerError is a failure of the server, not of the request."""
-    client, wire = answering((400, {"error": "ServerError", "message": "x"}))
+    client, wire = make_client((400, {"error": "ServerError", "message": "x"}))
     with pytest.raises(ServerError) as caught:
         await client.payment_sessions.void(ID)
     assert (caught.value.status, caught.value.outcome, len(wire.requests)) == (400, "unknown", 3)
@@ -235,7 +235,7 @@ def test_reasons_of_a_refund_are_three():
 @pytest.mark.parametrize("missing", ["amount", "reason"])
 async def test_refund_needs_an_amount_and_a_reason(missing):
     """REFUND: both are required, as are payment_id and the key, which the library makes."""
-    client, _ = answering({"refund_id": "re_1"})
+    client, _ = make_client({"refund_id": "re_1"})
     with pytest.raises(TypeError, match=missing):
         await client.payment_sessions.refund(
             ID, **{name: value for name, value in ARGUMENTS["refund"].items() if name != missing}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_transport import answering
+from tests.support.fake_transport import make_client
 
 TOKEN: dict[str, Any] = {
     "payment_token": "ptok_1",
@@ -26,7 +26,7 @@ TOKEN: dict[str, Any] = {
 
 
 async def get_token(**fields: Any) -> Any:
-    client, _ = answering({**TOKEN, **fields})
+    client, _ = make_client({**TOKEN, **fields})
     return await client.payment_tokens.get("ptok_1")
 
 
@@ -70,7 +70,7 @@ async def test_token_lists_its_cards_or_null(methods, number):
 @pytest.mark.parametrize("nothing", [None, "None"])
 async def test_update_may_be_done_at_once(nothing):
     """UPDATE: next_action may be null, which the page writes as None; redirect_url is null then."""
-    client, _ = answering({"next_action": nothing, "redirect_url": None, "provision_token_request_id": "ptr_1"})
+    client, _ = make_client({"next_action": nothing, "redirect_url": None, "provision_token_request_id": "ptr_1"})
     assert not (await client.payment_tokens.update("ptok_1", update_card_info=True)).needs_customer
 
 
@@ -78,7 +78,7 @@ async def test_update_may_be_done_at_once(nothing):
 @pytest.mark.parametrize("metadata", [None, "customer 17"])
 async def test_request_has_a_token_or_null_and_no_status(token, metadata):
     """REQUEST: payment_token, null until it is provisioned, and metadata, string or null."""
-    client, wire = answering({"payment_token": token, "metadata": metadata})
+    client, wire = make_client({"payment_token": token, "metadata": metadata})
     found = await client.payment_tokens.get_provision_request("ptr_1")
     assert (found.payment_token, found.metadata, found.is_provisioned) == (token, metadata, token is not None)
     assert not hasattr(found, "status")

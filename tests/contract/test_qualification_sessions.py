@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_transport import answering
+from tests.support.fake_transport import make_client
 
 SESSION: dict[str, Any] = {"qualification_session_id": "qs_abc123", "status": "approved"}
 
 
 async def get_session(**fields: Any) -> Any:
-    client, _ = answering({**SESSION, **fields})
+    client, _ = make_client({**SESSION, **fields})
     return await client.qualification_sessions.get("qs_abc123")
 
 
@@ -42,7 +42,7 @@ async def test_list_is_sorted_by_creation():
     rows = [{**SESSION, "qualification_session_id": f"qs_{n}", "created_at": f"2024-01-0{n}T00:00:00Z"} for n in (1, 2)]
     for order in (rows, rows[::-1]):
         said = {"count": 2, "current_page": 1, "last_page": 1, "page_size": 100}
-        client, _ = answering({"qualification_sessions": order, "pagination": said})
+        client, _ = make_client({"qualification_sessions": order, "pagination": said})
         found = [each.qualification_session_id async for each in client.qualification_sessions.iter()]
         assert found == [row["qualification_session_id"] for row in order]
 
@@ -51,7 +51,7 @@ async def test_list_is_sorted_by_creation():
 
 
 async def update(**changes: Any) -> Any:
-    client, wire = answering(SESSION)
+    client, wire = make_client(SESSION)
     await client.qualification_sessions.update("qs_abc123", **changes)
     return wire
 
@@ -63,6 +63,6 @@ async def test_each_change_has_a_fresh_key():
 
 async def test_status_cannot_be_changed():
     """UPDATE: "Status is never mutable here"."""
-    client, _ = answering(SESSION)
+    client, _ = make_client(SESSION)
     with pytest.raises(TypeError):
         await client.qualification_sessions.update("qs_abc123", status="approved")

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.support.fake_transport import answering
+from tests.support.fake_transport import make_client
 from truemed_async import endpoints
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import Payout, Transaction
@@ -23,7 +23,7 @@ NO_PAYOUTS = {"payouts": [], "pagination": None}
 
 
 async def list_transactions(*rows: dict[str, Any]) -> Any:
-    client, _ = answering({"transactions": [*rows], "pagination": None})
+    client, _ = make_client({"transactions": [*rows], "pagination": None})
     return (await client.reconciliations.list_transactions(**DAYS)).items
 
 
@@ -33,7 +33,7 @@ async def list_transactions(*rows: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
 async def test_day_is_required(name):
     """TRANSACTIONS: start_date and end_date are Required."""
-    client, wire = answering(NONE)
+    client, wire = make_client(NONE)
     with pytest.raises(TypeError, match=name):
         await client.reconciliations.list_transactions(**{key: day for key, day in DAYS.items() if key != name})
     assert wire.requests == []
@@ -41,7 +41,7 @@ async def test_day_is_required(name):
 
 async def test_days_are_inclusive():
     """TRANSACTIONS: both inclusive, so one day is a range and a day before the first is none."""
-    client, wire = answering(NONE)
+    client, wire = make_client(NONE)
     await client.reconciliations.list_transactions(start_date="2026-10-01", end_date="2026-10-01")
     assert wire.query == {"start_date": "2026-10-01", "end_date": "2026-10-01"}
     with pytest.raises(InvalidArgumentError, match="must not be before"):
@@ -77,7 +77,7 @@ async def test_no_field_of_a_transaction_is_invented():
 
 async def test_payout_has_an_id_in_the_style_of_stripe():
     """GUIDE: payout_id, "po_…"."""
-    client, _ = answering({"payouts": [{"payout_id": "po_1NabcDEF"}], "pagination": None})
+    client, _ = make_client({"payouts": [{"payout_id": "po_1NabcDEF"}], "pagination": None})
     assert [each.payout_id for each in await client.reconciliations.list_payouts(**DAYS)] == ["po_1NabcDEF"]
 
 

@@ -17,10 +17,10 @@ from tests.support.fake_transport import (
     SAFE,
     UNKEYED,
     FakeTransport,
-    disconnected,
-    raw,
-    refused,
-    timed_out,
+    make_disconnection,
+    make_refusal,
+    make_response,
+    make_timeout,
 )
 from tests.support.waiting import let_run_until
 from truemed_async._core.endpoint import Endpoint
@@ -44,7 +44,7 @@ from truemed_async.options import Attempt, RetryPolicy, Timeouts
 
 pytestmark = pytest.mark.kills("truemed_async._core.retry", "truemed_async._core.attempt_log")
 
-OK = raw(200, {"a": 1}, x_request_id="r-ok")
+OK = make_response(200, {"a": 1}, x_request_id="r-ok")
 
 
 class World:
@@ -84,7 +84,7 @@ async def test_response_has_value_status_and_headers():
 
 
 async def test_retry_is_counted_and_its_pause_is_part_of_the_time():
-    world = World(refused(), disconnected(), OK, took=1.0)
+    world = World(make_refusal(), make_disconnection(), OK, took=1.0)
     response = await world.send()
     assert response.attempts == 3
     assert world.clock.slept == [0.375, 0.75]
@@ -95,7 +95,7 @@ async def test_retry_is_counted_and_its_pause_is_part_of_the_time():
 
 
 async def test_every_attempt_carries_the_same_key_and_the_same_bytes():
-    world = World(disconnected())
+    world = World(make_disconnection())
     error = await world.fail(KEYED, body={"user_id": "u", "n": 1.5}, retry=RetryPolicy(max_attempts=10), timeouts=Timeouts(total=1000))  # fmt: skip
     assert len(world.transport.sent) == 10
     assert len({(sent.key, sent.body) for sent in world.transport.sent}) == 1
@@ -112,7 +112,7 @@ async def test_two_calls_have_two_keys():
 
 async def test_idempotency_key_of_caller_is_on_result_and_error():
     assert (await World(OK).send(KEYED, key="mine")).idempotency_key == "mine"
-    assert (await World(disconnected()).fail(KEYED, key="mine")).idempotency_key == "mine"
+    assert (await World(make_disconnection()).fail(KEYED, key="mine")).idempotency_key == "mine"
 
 
 # --- failure ------------------------------------------------------------------------------------------------------
@@ -121,21 +121,21 @@ async def test_idempotency_key_of_caller_is_on_result_and_error():
 @pytest.mark.parametrize(
     ("step", "endpoint", "error", "attempts", "outcome"),
     [
-        (refused(), SAFE, ConnectError, 3, "not_sent"),
-        (refused(), UNKEYED, ConnectError, 3, "not_sent"),
-        (disconnected(), SAFE, DisconnectedError, 3, "unknown"),
-        (disconnected(), KEYED, DisconnectedError, 3, "unknown"),
-        (disconnected(), UNKEYED, DisconnectedError, 1, "unknown"),
-        (timed_out(), KEYED, AttemptTimeoutError, 3, "unknown"),
-        (raw(200, b'{"a'), KEYED, TruncatedResponseError, 3, "unknown"),
-        (raw(200, b"<html>"), KEYED, DecodeError, 1, "unknown"),
-        (raw(404), KEYED, NotFoundError, 1, "rejected"),
-        (raw(500), KEYED, ServerError, 3, "unknown"),
-        (raw(500), UNKEYED, ServerError, 1, "unknown"),
-        (raw(501), KEYED, ServerError, 1, "rejected"),
-        (raw(429), UNKEYED, RateLimitedError, 3, "rejected"),
-        (raw(400, {"error": "ServerError"}), KEYED, ServerError, 3, "unknown"),
-        (raw(400, {"error": "ServerError"}), UNKEYED, ServerError, 1, "unknown"),
+        (make_refusal(), SAFE, ConnectError, 3, "not_sent"),
+        (make_refusal(), UNKEYED, ConnectError, 3, "not_sent"),
+        (make_disconnection(), SAFE, DisconnectedError, 3, "unknown"),
+        (make_disconnection(), KEYED, DisconnectedError, 3, "unknown"),
+        (make_disconnection(), UNKEYED, DisconnectedError, 1, "unknown"),
+        (make_timeout(), KEYED, AttemptTimeoutError, 3, "unknown"),
+        (make_response(200, b'{"a'), KEYED, TruncatedResponseError, 3, "unknown"),
+        (make_response(200, b"<html>"), KEYED, DecodeError, 1, "unknown"),
+        (make_response(404), KEYED, NotFoundError, 1, "rejected"),
+        (make_response(500), KEYED, ServerError, 3, "unknown"),
+        (make_response(500), UNKEYED, ServerError, 1, "unknown"),
+        (make_response(501), KEYED, ServerError, 1, "rejected"),
+        (make_response(429), UNKEYED, RateLimitedError, 3, "rejected"),
+        (make_response(400, {"error": "ServerError"}), KEYED, ServerError, 3, "unknown"),
+        (make_response(400, {"error": "ServerError"}), UNKEYED, ServerError, 1, "unknown"),
     ],
 )
 async def test_error_has_attempts_and_outcome(step, endpoint, error, attempts, outcome):
@@ -149,22 +149,22 @@ async def test_error_has_attempts_and_outcome(step, endpoint, error, attempts, o
 
 
 async def test_one_unknown_attempt_leaves_the_call_unknown_whatever_comes_after():
-    world = World(disconnected(), refused())
+    world = World(make_disconnection(), make_refusal())
     error = await world.fail(KEYED)
     assert type(error) is ConnectError
     assert (error.attempts, error.outcome) == (3, "unknown")
-    assert (await World(disconnected(), raw(404)).fail(KEYED)).outcome == "unknown"
-    assert (await World(raw(429), refused()).fail(KEYED)).outcome == "not_sent"
+    assert (await World(make_disconnection(), make_response(404)).fail(KEYED)).outcome == "unknown"
+    assert (await World(make_response(429), make_refusal()).fail(KEYED)).outcome == "not_sent"
 
 
 async def test_request_id_is_that_of_the_last_response():
-    error = await World(raw(500, x_request_id="r-1"), raw(404, x_request_id="r-2")).fail()
+    error = await World(make_response(500, x_request_id="r-1"), make_response(404, x_request_id="r-2")).fail()
     assert error.request_id == "r-2"
 
 
 async def test_error_holds_no_other_error_and_no_body_in_any_frame():
     body = {"error": "Teapot", "message": "canary", "email": "canary"}
-    error = await World(raw(400, body)).fail(KEYED, body={"user_id": "canary"})
+    error = await World(make_response(400, body)).fail(KEYED, body={"user_id": "canary"})
     assert error.__cause__ is None
     assert error.__context__ is None
     for frame, _ in traceback.walk_tb(error.__traceback__):
@@ -176,7 +176,7 @@ async def test_error_holds_no_other_error_and_no_body_in_any_frame():
 
 
 async def test_attempt_timeout_is_limited_by_the_deadline():
-    world = World(timed_out(), took=100.0)
+    world = World(make_timeout(), took=100.0)
     error = await world.fail(timeouts=Timeouts(connect=3, attempt=20, total=50))
     assert [sent.seconds for sent in world.transport.sent] == pytest.approx([20, 20, 50 - 40 - 0.375 - 0.75])
     assert {sent.connect for sent in world.transport.sent} == {3}
@@ -187,14 +187,14 @@ async def test_attempt_timeout_is_limited_by_the_deadline():
 
 async def test_timer_that_ends_an_attempt_just_before_the_deadline_is_the_deadline():
     """As with uvloop, whose timers have milliseconds."""
-    world = World(timed_out(), took=0.9995)
+    world = World(make_timeout(), took=0.9995)
     error = await world.fail(timeouts=Timeouts(total=1))
     assert world.clock.now < 1001
     assert type(error) is DeadlineExceededError
 
 
 async def test_attempt_timeout_is_not_the_deadline():
-    world = World(timed_out(), took=100.0)
+    world = World(make_timeout(), took=100.0)
     error = await world.fail(timeouts=Timeouts(attempt=1, total=60))
     assert type(error) is AttemptTimeoutError
 
@@ -202,7 +202,7 @@ async def test_attempt_timeout_is_not_the_deadline():
 @pytest.mark.parametrize("took", [0.0, 0.5, 3.0, 7.7, 100.0])
 @pytest.mark.parametrize("total", [0.1, 1.0, 5.0, 60.0])
 async def test_no_call_takes_longer_than_its_deadline(took, total):
-    world = World(disconnected(), took=took)
+    world = World(make_disconnection(), took=took)
     error = await world.fail(timeouts=Timeouts(total=total), retry=RetryPolicy(max_attempts=10))
     assert world.clock.now - 1000 <= total + 1e-9
     assert all(sent.seconds > 0 for sent in world.transport.sent)
@@ -210,7 +210,7 @@ async def test_no_call_takes_longer_than_its_deadline(took, total):
 
 
 async def test_backoff_beyond_the_deadline_is_not_started():
-    world = World(refused(), took=0.9)
+    world = World(make_refusal(), took=0.9)
     error = await world.fail(timeouts=Timeouts(total=1))
     assert type(error) is ConnectError
     assert world.clock.slept == []
@@ -218,7 +218,7 @@ async def test_backoff_beyond_the_deadline_is_not_started():
 
 
 async def test_no_attempt_starts_after_the_deadline():
-    world = World(refused(), took=0.1)
+    world = World(make_refusal(), took=0.1)
     world.clock.late = 1.0
     error = await world.fail(UNKEYED, timeouts=Timeouts(total=1))
     assert all(sent.seconds > 0 for sent in world.transport.sent)
@@ -229,7 +229,7 @@ async def test_no_attempt_starts_after_the_deadline():
 
 
 async def test_retry_after_is_waited_for():
-    world = World(raw(429, retry_after="7"), OK)
+    world = World(make_response(429, retry_after="7"), OK)
     response = await world.send()
     assert response.attempts == 2
     assert world.transport.sent[1].at >= 1007
@@ -237,7 +237,7 @@ async def test_retry_after_is_waited_for():
 
 
 async def test_retry_after_of_more_than_a_minute_is_the_callers_to_decide():
-    world = World(raw(429, retry_after="61"))
+    world = World(make_response(429, retry_after="61"))
     error = await world.fail(timeouts=Timeouts(total=1000))
     assert isinstance(error, RateLimitedError)
     assert (error.attempts, error.retry_after) == (1, 61.0)
@@ -245,13 +245,13 @@ async def test_retry_after_of_more_than_a_minute_is_the_callers_to_decide():
 
 
 async def test_date_in_retry_after_is_read_with_the_calls_clock():
-    world = World(raw(429, retry_after="Thu, 01 Jan 1970 00:00:00 GMT"), OK)
+    world = World(make_response(429, retry_after="Thu, 01 Jan 1970 00:00:00 GMT"), OK)
     assert (await world.send()).attempts == 2
     assert world.clock.slept[0] == pytest.approx(0.75)  # long past, so only the pause of a throttled call
 
 
 async def test_after_a_refusal_the_whole_client_waits_for_the_gate():
-    world = World(raw(429, retry_after="7"), OK)
+    world = World(make_response(429, retry_after="7"), OK)
     first, second = asyncio.ensure_future(world.send()), None
     await let_run_until(lambda: world.transport.sent)
     second = asyncio.ensure_future(world.send())
@@ -261,7 +261,7 @@ async def test_after_a_refusal_the_whole_client_waits_for_the_gate():
 
 
 async def test_call_queued_beyond_its_deadline_fails_without_sending():
-    world = World(raw(429, retry_after="50"))
+    world = World(make_response(429, retry_after="50"))
     await world.fail(retry=RetryPolicy(max_attempts=1))
     error = await world.fail(KEYED, key="mine", timeouts=Timeouts(total=10))
     assert type(error) is DeadlineExceededError
@@ -271,7 +271,7 @@ async def test_call_queued_beyond_its_deadline_fails_without_sending():
 
 
 async def test_calls_that_fail_for_want_of_time_do_not_use_up_the_turns_of_others():
-    world = World(raw(429), OK)
+    world = World(make_response(429), OK)
     await world.fail(retry=RetryPolicy(max_attempts=1))
     for _ in range(100):  # at ten requests a second the next turn is a tenth of a second away
         await world.fail(timeouts=Timeouts(total=0.05))
@@ -279,7 +279,7 @@ async def test_calls_that_fail_for_want_of_time_do_not_use_up_the_turns_of_other
 
 
 async def test_rate_limited_call_keeps_its_attempts():
-    world = World(raw(429), OK)
+    world = World(make_response(429), OK)
     await world.fail(retry=RetryPolicy(max_attempts=1))
     await world.send()
     world.transport.script = [OK]
@@ -290,7 +290,7 @@ async def test_rate_limited_call_keeps_its_attempts():
 
 
 async def test_slot_assigned_before_a_rate_cut_is_reassigned():
-    world = World(raw(429), OK)
+    world = World(make_response(429), OK)
     await world.fail(retry=RetryPolicy(max_attempts=1))
     limiter, sleep = world.pipeline._limiter, world.clock.sleep
 
@@ -309,7 +309,7 @@ async def test_slot_assigned_before_a_rate_cut_is_reassigned():
 
 
 async def test_in_an_outage_the_budget_stops_the_retries_and_success_brings_them_back():
-    world = World(refused())
+    world = World(make_refusal())
     errors = [await world.fail(timeouts=Timeouts(total=1e6)) for _ in range(100)]
     assert [error.retries_suppressed for error in errors] == [False] * 17 + [True] * 83
     assert sum(error.attempts for error in errors) == 100 + 35
@@ -317,12 +317,12 @@ async def test_in_an_outage_the_budget_stops_the_retries_and_success_brings_them
     world.transport.script = [OK]
     for _ in range(14):
         await world.send()
-    world.transport.script = [refused()]
+    world.transport.script = [make_refusal()]
     assert (await world.fail()).attempts == 2
 
 
 async def test_successful_retry_refunds_its_cost():
-    world = World(refused(), OK)
+    world = World(make_refusal(), OK)
     for _ in range(100):
         world.transport.sent.clear()
         assert (await world.send()).attempts == 2
@@ -332,7 +332,7 @@ async def test_successful_retry_refunds_its_cost():
 
 
 async def test_hooks_see_each_attempt():
-    world = World(raw(500, {"error": "canary"}, x_request_id="r-1"), refused(), OK, took=0.25)
+    world = World(make_response(500, {"error": "canary"}, x_request_id="r-1"), make_refusal(), OK, took=0.25)
     await world.send(KEYED, key="canary", body={"user_id": "canary"})
     wall = FakeClock().wall()
     common = {
@@ -362,7 +362,7 @@ async def test_hooks_see_each_attempt():
 
 
 async def test_last_attempt_of_a_failed_call_is_not_retried():
-    world = World(refused())
+    world = World(make_refusal())
     await world.fail()
     assert [attempt.retry_in is None for attempt in world.attempts] == [False, False, True]
 
@@ -384,7 +384,7 @@ async def test_hook_that_raises_is_reported_and_does_not_turn_an_applied_write_i
 
 async def test_log_contains_only_allowed_fields(caplog):
     caplog.set_level(logging.DEBUG)
-    world = World(raw(500, {"error": "canary", "message": "canary"}, x_request_id="r-1", canary="canary"), OK)
+    world = World(make_response(500, {"error": "canary", "message": "canary"}, x_request_id="r-1", canary="canary"), OK)
     await world.send(Endpoint("things.get", "GET", "/things", dict))
     assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
         (
@@ -395,7 +395,7 @@ async def test_log_contains_only_allowed_fields(caplog):
         ("truemed_async", "DEBUG", "GET things.get: 200, request r-ok, attempt 2, 0 ms"),
     ]
     caplog.clear()
-    await World(raw(404)).fail(KEYED, key="canary", body={"user_id": "canary"})
+    await World(make_response(404)).fail(KEYED, key="canary", body={"user_id": "canary"})
     (record,) = caplog.records
     assert record.getMessage() == "POST things.change: NotFoundError (404), request None, attempt 1, 0 ms, giving up"
     assert "canary" not in repr(vars(record))
@@ -404,14 +404,14 @@ async def test_log_contains_only_allowed_fields(caplog):
 async def test_disabled_logging_without_hooks_builds_no_attempt(caplog, monkeypatch):
     caplog.set_level(logging.WARNING)
     monkeypatch.setattr("truemed_async._core.attempt_log.log_attempt", None)
-    assert (await World(refused(), OK).send(hooks=())).attempts == 2
+    assert (await World(make_refusal(), OK).send(hooks=())).attempts == 2
 
 
 # --- the slots ----------------------------------------------------------------------------------------------------
 
 
 async def test_calls_in_flight_are_limited_and_failures_free_their_slot():
-    world = World(raw(404), slots=1)
+    world = World(make_response(404), slots=1)
     for _ in range(3):
         await world.fail()
     assert not world.transport.slots.locked()
@@ -424,7 +424,7 @@ async def test_canceled_call_frees_its_slot_and_is_not_swallowed():
     async def sleep(seconds: float) -> None:
         await never.wait()
 
-    world.transport.script = [refused(), OK]
+    world.transport.script = [make_refusal(), OK]
     world.clock.sleep = sleep  # type: ignore[method-assign]  # the fake clock of this test alone
     call = asyncio.ensure_future(world.send())
     await let_run_until(lambda: world.transport.sent)

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings, strategies as st
 from multidict import CIMultiDict
 
 from tests.support.clock import NOW
-from tests.support.fake_transport import KEYED, SAFE, UNKEYED, ends_within, fixtures, raw
+from tests.support.fake_transport import KEYED, SAFE, UNKEYED, ends_within, fixtures, make_response
 from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.failure import AttemptFailure
@@ -70,44 +70,44 @@ def error_of(found: AttemptFailure) -> CallError:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 299])
 def test_any_2xx_with_json_is_the_value(status):
-    assert read_response(raw(status, b' \n{"a": 1}'), SAFE, NOW) == {"a": 1}
+    assert read_response(make_response(status, b' \n{"a": 1}'), SAFE, NOW) == {"a": 1}
 
 
 def test_response_may_be_a_list():
-    assert read_response(raw(body=b"[1, 2]"), Endpoint("x.y", "GET", "/x", list), NOW) == [1, 2]
+    assert read_response(make_response(body=b"[1, 2]"), Endpoint("x.y", "GET", "/x", list), NOW) == [1, 2]
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"anything"])
 def test_endpoint_without_a_result_reads_nothing(body):
-    assert read_response(raw(204, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
+    assert read_response(make_response(204, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b' {"a": 1}'])
 def test_endpoint_without_result_accepts_any_json(body):
-    assert read_response(raw(200, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
+    assert read_response(make_response(200, body), Endpoint("x.y", "POST", "/x", NoneType), NOW) is None
 
 
 def test_foreign_page_is_a_decode_error_without_result_type():
-    found = failure(raw(200, b"<html>sign in to the network"), Endpoint("x.y", "POST", "/x", NoneType))
+    found = failure(make_response(200, b"<html>sign in to the network"), Endpoint("x.y", "POST", "/x", NoneType))
     assert (found.error, found.reason) == (DecodeError, "the response is not JSON")
 
 
 @pytest.mark.parametrize(("status", "has_length"), [(200, True), (204, False), (205, False)])
 def test_empty_body_is_accepted_without_required_fields(status, has_length):
     found = read_response(
-        raw(status, b"", has_length=has_length), Endpoint("x.y", "POST", "/x", PaymentCancellation), NOW
+        make_response(status, b"", has_length=has_length), Endpoint("x.y", "POST", "/x", PaymentCancellation), NOW
     )
     assert found == PaymentCancellation()
 
 
 @pytest.mark.parametrize("result", [QualificationSession, dict, list])
 def test_empty_body_with_required_fields_fails(result):
-    found = failure(raw(200, b"", has_length=True), Endpoint("x.y", "POST", "/x", result))
+    found = failure(make_response(200, b"", has_length=True), Endpoint("x.y", "POST", "/x", result))
     assert (found.error, found.reason) == (DecodeError, "the response is not JSON")
 
 
 def test_possibly_truncated_body_is_not_an_empty_response():
-    found = failure(raw(200, b"", has_length=False), Endpoint("x.y", "POST", "/x", PaymentCancellation))
+    found = failure(make_response(200, b"", has_length=False), Endpoint("x.y", "POST", "/x", PaymentCancellation))
     assert found.error is TruncatedResponseError
 
 
@@ -115,33 +115,33 @@ def test_possibly_truncated_body_is_not_an_empty_response():
 @pytest.mark.parametrize("has_length", [True, False])
 def test_unexpected_204_is_a_decode_error(status, has_length):
     """Such an answer has no body and no Content-Length by definition, so it cannot have been cut short."""
-    found = failure(raw(status, b"", has_length=has_length))
+    found = failure(make_response(status, b"", has_length=has_length))
     assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
 
 
 @pytest.mark.parametrize("body", [b"<!doctype html><p>canary", b"canary", b'"canary"', b"1", b"null", b"   ", b"\xff\xfe{"])  # fmt: skip
 def test_body_that_is_not_json_is_a_decode_error_at_once(body):
-    found = failure(raw(body=body, has_length=False))
+    found = failure(make_response(body=body, has_length=False))
     assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
     assert found.reason == "the response is not JSON"
     assert "canary" not in repr(found)
 
 
 def test_empty_body_of_a_stated_length_is_whole_and_one_of_no_length_may_be_cut():
-    assert failure(raw(body=b"", has_length=True)).error is DecodeError
-    assert failure(raw(body=b"", has_length=False)).error is TruncatedResponseError
+    assert failure(make_response(body=b"", has_length=True)).error is DecodeError
+    assert failure(make_response(body=b"", has_length=False)).error is TruncatedResponseError
 
 
 @pytest.mark.parametrize("body", [b'{"a": NaN}', b'{"a": Infinity}', b"[1,]", b"{'a': 1}", b'{"a": 1}}', b'{"a": 1}canary', b'{"a":}', b"[1 2]", b'{"a": "\xff\xfe"}', b'["\\ud800"]', b'["\x01"]', b"[1e400]", b"{}{}", b"[" * 2000 + b"]" * 2000])  # fmt: skip
 def test_malformed_but_complete_json_is_a_decode_error_at_once(body):
-    found = failure(raw(body=body))
+    found = failure(make_response(body=body))
     assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
     assert found.reason == "the response is malformed JSON"
 
 
 def test_decode_error_has_path_and_expectation_but_no_value():
     body = {"qualification_sessions": [{"qualification_session_id": "qs_1", "status": "x", "email": ["canary"]}]}
-    found = failure(raw(body=body), LIST_QUALIFICATION_SESSIONS)
+    found = failure(make_response(body=body), LIST_QUALIFICATION_SESSIONS)
     assert (found.error, found.outcome, found.max_retries) == (DecodeError, "unknown", NEVER)
     assert found.path == "qualification_sessions[0].email"
     assert found.reason == "expected a string at qualification_sessions[0].email"
@@ -152,7 +152,7 @@ def test_decode_error_has_path_and_expectation_but_no_value():
 
 
 def test_decode_error_of_the_whole_body_has_no_path():
-    found = failure(raw(body=b"[]"), GET_QUALIFICATION_SESSION)
+    found = failure(make_response(body=b"[]"), GET_QUALIFICATION_SESSION)
     assert (found.path, found.reason) == ("", "expected an object at the top")
 
 
@@ -161,7 +161,7 @@ def test_documented_samples_are_read(endpoint, sample):
     """Each sample names its page."""
     (found,) = [each for each in ENDPOINTS if each.name == endpoint]
     answer = sample["response"]
-    value = read_response(raw(answer["status"], answer["body"]), found, NOW)
+    value = read_response(make_response(answer["status"], answer["body"]), found, NOW)
     assert isinstance(value, AttemptFailure) == (not 200 <= answer["status"] < 300)
 
 
@@ -185,9 +185,11 @@ DOCUMENTS = [
 @pytest.mark.parametrize("document", DOCUMENTS, ids=range(len(DOCUMENTS)))
 def test_every_strict_prefix_of_json_is_recognised_as_cut_short(document):
     start = len(document) - len(document.lstrip())
-    assert not isinstance(read_response(raw(body=document), Endpoint("x.y", "GET", "/x", Any), NOW), AttemptFailure)
+    assert not isinstance(
+        read_response(make_response(body=document), Endpoint("x.y", "GET", "/x", Any), NOW), AttemptFailure
+    )
     for length in range(start + 1, len(document)):
-        found = failure(raw(body=document[:length]))
+        found = failure(make_response(body=document[:length]))
         assert (found.error, found.outcome, found.max_retries) == (TruncatedResponseError, "unknown", RETRIED), length
 
 
@@ -220,7 +222,7 @@ def test_truncation_check_of_largest_body_is_linear(start, repeated):
     body = start + repeated * ((BODY_LIMIT - len(start)) // len(repeated))
     with ends_within(20):
         looks_truncated(body)
-        read_response(raw(body=body), SAFE, NOW)
+        read_response(make_response(body=body), SAFE, NOW)
 
 
 # --- redirects and what is not an answer --------------------------------------------------------------------------
@@ -228,7 +230,7 @@ def test_truncation_check_of_largest_body_is_linear(start, repeated):
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
 def test_redirect_is_rejected_without_showing_where_it_leads(status):
-    found = failure(raw(status, b"", location="https://canary.example/", x_request_id="r-1"), KEYED)
+    found = failure(make_response(status, b"", location="https://canary.example/", x_request_id="r-1"), KEYED)
     assert (found.error, found.outcome, found.max_retries) == (UnexpectedRedirectError, "rejected", NEVER)
     assert str(status) in found.reason
     assert found.request_id == "r-1"
@@ -238,7 +240,7 @@ def test_redirect_is_rejected_without_showing_where_it_leads(status):
 @pytest.mark.parametrize("status", [101, 102, 199])
 def test_interim_status_is_a_failure(status):
     """RFC 9110, 15.2: a final response has a status of 200 or more; the outcome is unknown."""
-    found = failure(raw(status, b""), KEYED)
+    found = failure(make_response(status, b""), KEYED)
     assert found.error in (ProtocolError, DecodeError)
     assert (found.outcome, found.max_retries) == ("unknown", NEVER)
 
@@ -286,7 +288,7 @@ def test_interim_status_is_a_failure(status):
 )  # fmt: skip
 def test_status_decides_whatever_the_body_is(status, error, outcome, retries, endpoint, body):
     """Each page's table of errors (400, 404, 405, 500, 501), and RFC 9110 for the others."""
-    found = failure(raw(status, body), endpoint)
+    found = failure(make_response(status, body), endpoint)
     assert (found.error, found.outcome, found.max_retries) == (error, outcome, retries)
     assert found.status == status
     assert str(status) in found.reason
@@ -300,7 +302,7 @@ def test_status_decides_whatever_the_body_is(status, error, outcome, retries, en
 def test_error_message_and_body_are_attributes_but_not_text():
     """Truemed developer documentation, errors: {"error": ..., "message": ...}."""
     body = {"error": "ValidationError", "message": "canary@example.com is unknown", "more": [1]}
-    found = failure(raw(400, body, x_request_id="r-1"))
+    found = failure(make_response(400, body, x_request_id="r-1"))
     error = error_of(found)
     assert isinstance(error, BadRequestError)
     assert (error.status, error.code, error.message, error.body) == (400, "ValidationError", body["message"], body)
@@ -326,7 +328,7 @@ def test_error_message_and_body_are_attributes_but_not_text():
     ],
 )
 def test_reason_names_what_to_check_and_no_code_that_repeats_the_status(status, code, expected):
-    assert failure(raw(status, {"error": code})).reason == expected
+    assert failure(make_response(status, {"error": code})).reason == expected
 
 
 @pytest.mark.parametrize(
@@ -340,7 +342,7 @@ def test_reason_names_what_to_check_and_no_code_that_repeats_the_status(status, 
     ],
 )
 def test_body_of_an_error_is_parsed_or_text_or_nothing(body, kept):
-    error = error_of(failure(raw(400, body)))
+    error = error_of(failure(make_response(400, body)))
     assert isinstance(error, APIError)
     assert error.body == kept
     assert error.message is None
@@ -349,7 +351,7 @@ def test_body_of_an_error_is_parsed_or_text_or_nothing(body, kept):
 
 @pytest.mark.parametrize("code", ["canary@example.com", "canary canary", "a" * 65, "1st", "", "canary\nx", "ä"])
 def test_code_that_does_not_look_like_one_is_in_the_body_only(code):
-    error = error_of(failure(raw(400, {"error": code})))
+    error = error_of(failure(make_response(400, {"error": code})))
     assert isinstance(error, APIError)
     assert error.code is None
     assert error.body == {"error": code}
@@ -357,13 +359,13 @@ def test_code_that_does_not_look_like_one_is_in_the_body_only(code):
 
 
 def test_empty_status_has_a_repr():
-    assert failure(raw(599)).reason == "599 unknown status"
+    assert failure(make_response(599)).reason == "599 unknown status"
 
 
 @pytest.mark.parametrize(("endpoint", "outcome"), [(SAFE, "unknown"), (KEYED, "unknown"), (UNKEYED, "unknown")])
 def test_documented_400_server_error_is_a_server_error_and_retried(endpoint, outcome):
     """Truemed, capture and void: `ServerError` may be retried with the same idempotency_key."""
-    found = failure(raw(400, {"error": "ServerError", "message": "try again"}), endpoint)
+    found = failure(make_response(400, {"error": "ServerError", "message": "try again"}), endpoint)
     assert (found.error, found.outcome, found.max_retries) == (ServerError, outcome, RETRIED)
 
 
@@ -372,18 +374,18 @@ def test_documented_400_server_error_is_a_server_error_and_retried(endpoint, out
     [(404, "ServerError"), (409, "ServerError"), (422, "ServerError"), (400, "servererror"), (400, "Server Error")],
 )
 def test_400_with_another_code_is_no_server_error(status, code):
-    found = failure(raw(status, {"error": code}), KEYED)
+    found = failure(make_response(status, {"error": code}), KEYED)
     assert found.error is not ServerError
     assert found.max_retries == NEVER
 
 
 def test_user_id_already_set_has_its_own_error():
     """Truemed guide, "Update a Qualification Session": user_id_already_set with a 409; contact Truemed support."""
-    found = failure(raw(409, {"error": "user_id_already_set", "message": "canary"}), KEYED)
+    found = failure(make_response(409, {"error": "user_id_already_set", "message": "canary"}), KEYED)
     assert (found.error, found.outcome, found.max_retries) == (UserIdAlreadySetError, "rejected", NEVER)
     assert "support" in str(error_of(found))
-    assert failure(raw(409, {"error": "duplicate_sku"}), KEYED).error is ConflictError
-    assert failure(raw(400, {"error": "user_id_already_set"}), KEYED).error is BadRequestError
+    assert failure(make_response(409, {"error": "duplicate_sku"}), KEYED).error is ConflictError
+    assert failure(make_response(400, {"error": "user_id_already_set"}), KEYED).error is BadRequestError
 
 
 @pytest.mark.parametrize(
@@ -396,25 +398,27 @@ def test_user_id_already_set_has_its_own_error():
 )
 def test_reused_key_has_its_own_error(body):
     """Truemed guide, "Update a Qualification Session": "returns a 400 validation error"."""
-    found = failure(raw(400, body), KEYED)
+    found = failure(make_response(400, body), KEYED)
     assert (found.error, found.outcome, found.max_retries) == (IdempotencyMismatchError, "rejected", NEVER)
-    assert failure(raw(400, body), SAFE).error is BadRequestError
-    assert failure(raw(404, body), KEYED).error is NotFoundError
+    assert failure(make_response(400, body), SAFE).error is BadRequestError
+    assert failure(make_response(404, body), KEYED).error is NotFoundError
 
 
 def test_another_validation_error_is_a_bad_request():
-    assert failure(raw(400, {"error": "ValidationError", "message": "metadata"}), KEYED).error is BadRequestError
+    assert (
+        failure(make_response(400, {"error": "ValidationError", "message": "metadata"}), KEYED).error is BadRequestError
+    )
 
 
 def test_declined_payment_method_has_a_hidden_redirect_url():
     """Truemed, create payment session: a 422 carries redirect_url when a stored token cannot be charged."""
-    found = failure(raw(422, {"error": "CardDeclined", "redirect_url": "https://canary.example/"}), KEYED)
+    found = failure(make_response(422, {"error": "CardDeclined", "redirect_url": "https://canary.example/"}), KEYED)
     assert (found.error, found.outcome, found.max_retries) == (PaymentMethodError, "rejected", NEVER)
     error = error_of(found)
     assert isinstance(error, PaymentMethodError)
     assert error.redirect_url == "https://canary.example/"
     assert "canary" not in f"{found!r} {error} {error!r} {vars(error)}"
-    assert failure(raw(422, {"redirect_url": None}), KEYED).error is UnprocessableError
+    assert failure(make_response(422, {"redirect_url": None}), KEYED).error is UnprocessableError
 
 
 # --- the server's own word ----------------------------------------------------------------------------------------
@@ -438,11 +442,11 @@ def test_declined_payment_method_has_a_hidden_redirect_url():
 )
 def test_x_should_retry_beats_the_status_but_not_the_body(status, body, word, retries):
     """The body's code goes first, then the header, then the status; other values of the header mean nothing."""
-    assert failure(raw(status, body, x_should_retry=word), KEYED).max_retries == retries
+    assert failure(make_response(status, body, x_should_retry=word), KEYED).max_retries == retries
 
 
 def test_server_error_that_must_not_be_retried_may_still_have_been_applied():
-    assert failure(raw(500, x_should_retry="false"), UNKEYED).outcome == "unknown"
+    assert failure(make_response(500, x_should_retry="false"), UNKEYED).outcome == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -459,7 +463,7 @@ def test_server_error_that_must_not_be_retried_may_still_have_been_applied():
 )
 def test_rate_limited_and_unavailable_responses_lower_the_rate(status, header, throttled, wait):
     headers = {} if header is None else {"retry_after": header}
-    found = failure(raw(status, **headers))
+    found = failure(make_response(status, **headers))
     assert (found.throttled, found.retry_after) == (throttled, wait)
     if status == 429:
         error = error_of(found)
@@ -549,7 +553,7 @@ def test_unsafe_request_id_is_not_shown(headers, found):
 def test_repr_of_a_response_shows_no_values():
     answer = RawResponse(200, CIMultiDict({"set-cookie": "canary"}), b'{"email": "canary"}')
     assert "canary" not in repr(answer)
-    session = read_response(raw(body={"qualification_session_id": "qs_1", "status": "x", "email": "canary"}), GET_QUALIFICATION_SESSION, NOW)  # fmt: skip
+    session = read_response(make_response(body={"qualification_session_id": "qs_1", "status": "x", "email": "canary"}), GET_QUALIFICATION_SESSION, NOW)  # fmt: skip
     assert isinstance(session, QualificationSession)
     response = Response(
         value=session, status=200, headers=answer.headers, request_id=None, attempts=1, elapsed=0.1, idempotency_key=None
@@ -584,7 +588,7 @@ def test_eight_mebibytes_of_a_response_are_read_and_64_kibibytes_of_an_error():
     ],
 )
 def test_every_problem_has_its_reason_the_status_and_the_request_id(status, body, error, reason):
-    found = failure(raw(status, body, x_request_id="r-1"))
+    found = failure(make_response(status, body, x_request_id="r-1"))
     assert (found.error, found.reason, found.status, found.request_id) == (error, reason, status, "r-1")
     assert found.path == ""
 
@@ -598,7 +602,7 @@ def test_response_without_length_has_no_declared_length():
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b'{"message": null, "redirect_url": null}'])
 @pytest.mark.parametrize("status", [404, 422, 500])
 def test_absent_parts_of_an_error_are_none(status, body):
-    found = failure(raw(status, body))
+    found = failure(make_response(status, body))
     assert (found.message, found.redirect_url) == (None, None)
     assert (found.body is None) == (body in (b"", b"null"))
 
@@ -606,14 +610,14 @@ def test_absent_parts_of_an_error_are_none(status, body):
 @pytest.mark.parametrize("endpoint", [SAFE, KEYED, UNKEYED])
 def test_response_408_may_have_been_applied_even_where_the_server_wants_no_repeat(endpoint):
     """It stands with 500, 502, 503 and 504: a complete answer to a request whose effect is not known."""
-    found = failure(raw(408, x_should_retry="false"), endpoint)
+    found = failure(make_response(408, x_should_retry="false"), endpoint)
     assert (found.outcome, found.max_retries) == ("unknown", 0)
-    assert failure(raw(407), endpoint).outcome == "rejected"
+    assert failure(make_response(407), endpoint).outcome == "rejected"
 
 
 def test_date_in_retry_after_counts_from_the_time_of_the_response():
     """Without a `Date` of its own, an answer's time is the time it is read at, which is 09:30:00 here."""
-    found = failure(raw(429, retry_after="Sat, 21 Nov 2026 09:30:30 GMT"))
+    found = failure(make_response(429, retry_after="Sat, 21 Nov 2026 09:30:30 GMT"))
     assert found.retry_after == 30.0
 
 
@@ -629,13 +633,13 @@ def test_date_in_retry_after_counts_from_the_time_of_the_response():
 def test_escaped_backslash_and_an_escaped_quote_are_distinguished(body, early):
     """None of these is JSON; only prefixes of JSON count as truncated."""
     assert looks_truncated(body) is early
-    assert failure(raw(body=body)).error is (TruncatedResponseError if early else DecodeError)
+    assert failure(make_response(body=body)).error is (TruncatedResponseError if early else DecodeError)
 
 
 BOM = b"\xef\xbb\xbf"
 
 
 def test_byte_order_mark_before_json_is_ignored():
-    assert read_response(raw(body=BOM + b'{"a": 1}'), SAFE, NOW) == {"a": 1}
-    assert failure(raw(409, BOM + b'{"error": "user_id_already_set"}'), KEYED).error is UserIdAlreadySetError
-    assert failure(raw(body=BOM + b'{"a": ')).error is TruncatedResponseError
+    assert read_response(make_response(body=BOM + b'{"a": 1}'), SAFE, NOW) == {"a": 1}
+    assert failure(make_response(409, BOM + b'{"error": "user_id_already_set"}'), KEYED).error is UserIdAlreadySetError
+    assert failure(make_response(body=BOM + b'{"a": ')).error is TruncatedResponseError

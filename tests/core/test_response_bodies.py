@@ -11,7 +11,7 @@ import orjson
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.support.clock import NOW
-from tests.support.fake_transport import fixtures, raw
+from tests.support.fake_transport import fixtures, make_response
 from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.failure import AttemptFailure
@@ -94,7 +94,9 @@ def test_any_body_is_a_value_or_a_failure_without_quotes():
     def check(which: int, edits: list[tuple[str, int, int]], percent: int | None) -> None:
         endpoint: Endpoint[Any] = VALID[which][0]
         body = edited(VALID[which][1], edits)
-        found = read_response(raw(body=body if percent is None else body[: len(body) * percent // 100]), endpoint, NOW)
+        found = read_response(
+            make_response(body=body if percent is None else body[: len(body) * percent // 100]), endpoint, NOW
+        )
         if isinstance(found, AttemptFailure):
             seen[found.error.__name__] += 1
             assert found.error in (DecodeError, TruncatedResponseError)
@@ -108,7 +110,9 @@ def test_any_body_is_a_value_or_a_failure_without_quotes():
             assert orjson.loads(orjson.dumps(found.to_dict())) == found.to_dict()
             assert (
                 read_response(
-                    raw(body=orjson.dumps(found.to_dict())), Endpoint("x.y", "GET", "/x", endpoint.result), NOW
+                    make_response(body=orjson.dumps(found.to_dict())),
+                    Endpoint("x.y", "GET", "/x", endpoint.result),
+                    NOW,
                 )
                 == found
             )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tests.support.clock import NOW
-from tests.support.fake_transport import SAFE, disconnected, failure, raw, refused
+from tests.support.fake_transport import SAFE, failure, make_disconnection, make_refusal, make_response
 from tests.support.scale import scale
 from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.failure import AttemptFailure
@@ -32,7 +32,7 @@ def decision(
 def failure_of_response(
     status: int, body: Any = b"{}", endpoint: Endpoint[Any] = SAFE, **headers: str
 ) -> AttemptFailure:
-    found = read_response(raw(status, body, **headers), endpoint, NOW)
+    found = read_response(make_response(status, body, **headers), endpoint, NOW)
     assert isinstance(found, AttemptFailure)
     return found
 
@@ -40,10 +40,10 @@ def failure_of_response(
 SERVER_ERROR = {"error": "ServerError", "message": ""}
 CASES = [
     # what happened, GET, POST with a key, POST without
-    ("no connection", refused(), True, True, True),
+    ("no connection", make_refusal(), True, True, True),
     ("TLS handshake", failure(error=TLSError), True, True, True),
     ("certificate", failure(error=TLSError, max_retries=0), False, False, False),
-    ("disconnected", disconnected(), True, True, False),
+    ("disconnected", make_disconnection(), True, True, False),
     ("not HTTP", failure("unknown", error=ProtocolError, max_retries=1), True, True, False),
     ("too large", failure("unknown", error=ResponseTooLargeError, max_retries=0), False, False, False),
     ("cut short", failure_of_response(200, b'{"a'), True, True, False),
@@ -76,7 +76,7 @@ def test_protocol_error_is_repeated_once():
 def test_there_are_as_many_attempts_as_the_policy_allows(attempts):
     policy = RetryPolicy(max_attempts=attempts)
     made = 1
-    while decision(refused(), policy=policy, attempt=made, remaining=1e9).delay is not None:
+    while decision(make_refusal(), policy=policy, attempt=made, remaining=1e9).delay is not None:
         made += 1
     assert made == attempts
 
@@ -125,7 +125,7 @@ def test_retry_after_over_a_minute_stops_retries():
 
 @pytest.mark.parametrize(("remaining", "waits"), [(0.375, False), (0.3751, True), (0.0, False), (-1.0, False)])
 def test_backoff_that_would_pass_the_deadline_is_not_started(remaining, waits):
-    assert (decision(refused(), remaining=remaining).delay is not None) is waits
+    assert (decision(make_refusal(), remaining=remaining).delay is not None) is waits
 
 
 OUTCOMES = st.sampled_from(["not_sent", "unknown", "rejected"])
@@ -181,23 +181,23 @@ def spendable(budget: RetryBudget) -> int:
 
 
 def test_retry_costs_14_and_throttled_retry_costs_5():
-    assert decision(refused()).cost == 14
+    assert decision(make_refusal()).cost == 14
     assert decision(failure("rejected", throttled=True)).cost == 5
     budget = RetryBudget()
-    assert sum(1 for _ in range(1000) if budget.acquire(refused())) == 35  # 500 // 14
+    assert sum(1 for _ in range(1000) if budget.acquire(make_refusal())) == 35  # 500 // 14
     assert spendable(RetryBudget()) == 500
 
 
 def test_success_gives_back_the_last_cost_or_one_and_never_more_than_there_was():
     budget = RetryBudget()
     for _ in range(35):
-        budget.acquire(refused())
-    assert budget.acquire(refused()) == 0  # ten are remaining
+        budget.acquire(make_refusal())
+    assert budget.acquire(make_refusal()) == 0  # ten are remaining
     budget.refund(14)
-    assert budget.acquire(refused()) == 14
+    assert budget.acquire(make_refusal()) == 14
     for _ in range(4):
         budget.refund(0)
-    assert budget.acquire(refused()) == 14  # within 14 successes a retry is possible again
+    assert budget.acquire(make_refusal()) == 14  # within 14 successes a retry is possible again
     budget.refund(10_000)
     assert spendable(budget) == 500
 
@@ -205,7 +205,7 @@ def test_success_gives_back_the_last_cost_or_one_and_never_more_than_there_was()
 def test_exhausted_budget_marks_retries_suppressed():
     budget = RetryBudget()
     spendable(budget)
-    assert decision(refused(), budget=budget) == Decision(suppressed=True)
+    assert decision(make_refusal(), budget=budget) == Decision(suppressed=True)
     assert decision(failure(max_retries=0), budget=budget) == Decision()  # none was due
 
 
@@ -214,7 +214,7 @@ def test_ten_thousand_failing_calls_are_not_met_with_three_times_the_load():
     requests = 0
     for _ in range(10_000):
         attempt = 1
-        while decision(refused(), attempt=attempt, budget=budget).delay is not None:
+        while decision(make_refusal(), attempt=attempt, budget=budget).delay is not None:
             attempt += 1
         requests += attempt
     assert requests <= 10_100
@@ -230,7 +230,7 @@ THROTTLED = failure("rejected", throttled=True)
 def test_budget_holds_500_and_not_one_more():
     """30 x 14 + 16 x 5 empties it; four successes are then one short of the next payment, five are not."""
     budget = RetryBudget()
-    assert [budget.acquire(refused()) for _ in range(30)] == [14] * 30
+    assert [budget.acquire(make_refusal()) for _ in range(30)] == [14] * 30
     assert [budget.acquire(THROTTLED) for _ in range(16)] == [5] * 16
     for _ in range(4):
         budget.refund(0)

@@ -9,7 +9,7 @@ import pytest
 from yarl import URL
 
 from tests.support.clock import FakeClock
-from tests.support.fake_transport import SAFE, FakeTransport, raw
+from tests.support.fake_transport import SAFE, FakeTransport, make_response
 from tests.support.recording_server import KEY
 from tests.support.waiting import let_run_until
 from truemed_async import AsyncTruemed, TruemedWarning
@@ -20,8 +20,8 @@ from truemed_async._sensitive import Secret
 from truemed_async.errors import DeadlineExceededError, InvalidArgumentError
 from truemed_async.options import Reservation, RetryPolicy, Timeouts
 
-OK = raw(200, {"a": 1})
-TOO_FAST = raw(429, retry_after="3")
+OK = make_response(200, {"a": 1})
+TOO_FAST = make_response(429, retry_after="3")
 
 
 class Shared:
@@ -126,7 +126,7 @@ async def test_calls_go_on_with_one_warning_when_the_shared_limit_fails():
 
 
 async def test_local_limit_holds_while_the_shared_one_fails():
-    world = World(Shared(OSError()), raw(429), OK)
+    world = World(Shared(OSError()), make_response(429), OK)
     with pytest.warns(TruemedWarning):
         await world.send()
     await world.send()
@@ -156,7 +156,7 @@ async def test_failed_report_is_a_warning_and_no_error():
         assert (await world.send()).value == {"a": 1}
 
 
-async def test_shared_limit_that_does_not_answer_is_given_up(monkeypatch):
+async def test_shared_limit_that_does_not_respond_is_given_up(monkeypatch):
     monkeypatch.setattr("truemed_async._core.shared_limiter.MAX_SECONDS", 0.01)
     world = World(Shared("hang"), OK)
     with pytest.warns(TruemedWarning, match="TimeoutError"):

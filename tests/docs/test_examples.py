@@ -40,7 +40,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.support.databases import PostgresServer, find_postgres
-from tests.support.example_webhooks import webhooks
+from tests.support.example_webhooks import deliver_to_example
 from tests.support.inner_pytest import PLUGINS, SETTINGS
 from tests.support.paths import ROOT
 from tests.support.webhook_payloads import PAYMENT_SESSION, SECRET, make_capture_body, make_signed_headers
@@ -329,7 +329,7 @@ FIXTURES = {
     "quiet": quiet,
     "served": served,
     "tracer": tracer,
-    "webhooks": webhooks,
+    "webhooks": deliver_to_example,
 }
 # Handled by the runner: `client` is an open client, asynchronous if the example awaits.
 BUILT_IN = frozenset({"client", "pytest", "server"})

@@ -306,7 +306,7 @@ class TestRequests:
             ("?after=99", [], 5),
         ],
     )
-    def test_position_leads_from_one_answer_to_the_next(self, api, query, numbers, last):
+    def test_position_leads_from_one_response_to_the_next(self, api, query, numbers, last):
         for _ in range(5):
             api.list()
         answer = api.read(f"{self.REQUESTS}{query}").json

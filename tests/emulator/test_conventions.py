@@ -146,7 +146,7 @@ def test_server_rejects_a_body_that_cannot_be_decoded(emulator, api):
     assert (answer.status, answer.json["error"]) == (400, "ValidationError")
 
 
-def test_expect_100_continue_is_answered_before_the_body(emulator):
+def test_expect_100_continue_gets_a_response_before_the_body(emulator):
     """HTTP: a client that sends Expect: 100-continue waits before it sends its body."""
     id = emulator.state.qualification_sessions.add()
     body = b'{"idempotency_key":"k","user_id":"u"}'

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.processes import EXAMPLES, ask
+from tests.support.processes import EXAMPLES, get_all
 from tests.support.waiting import wait_until
 
 ACCESS = ("--access-logfile", "-", "--access-logformat", "served by %(p)s: %(s)s", "--no-control-socket")
@@ -44,12 +44,12 @@ def test_two_workers_response_every_request(start, emulator, ids, scale, applica
     server = start(*GUNICORN, *how, application, example="django")
     address = server.address()
     first = f"/status/{ids[0]}"
-    wait_until(lambda: ask(address, [first] * 8) and len(workers(server)) == 2, lambda: server.output)
+    wait_until(lambda: get_all(address, [first] * 8) and len(workers(server)) == 2, lambda: server.output)
 
     wanted = [ids[number % len(ids)] for number in range(scale(200, 2000))]
-    answers = ask(address, [f"/status/{session_id}" for session_id in wanted])
+    answers = get_all(address, [f"/status/{session_id}" for session_id in wanted])
     assert [(status, json.loads(body)) for status, body in answers] == [expected(emulator, each) for each in wanted]
-    assert ask(address, ["/status/qs_nobody", "/status/-"])[0][0] == 404
+    assert get_all(address, ["/status/qs_nobody", "/status/-"])[0][0] == 404
 
     assert server.end() == 0
     assert sum(workers(server).values()) >= len(wanted) + 8
@@ -61,9 +61,9 @@ def test_both_kinds_of_view_under_asgi(start, emulator, ids):
     address = server.address()
     wanted = [*ids, *ids]
     paths = [*(f"/status/{each}" for each in ids), *(f"/async/status/{each}" for each in ids)]
-    answers = ask(address, paths)
+    answers = get_all(address, paths)
     assert [(status, json.loads(body)) for status, body in answers] == [expected(emulator, each) for each in wanted]
-    assert [status for status, _ in ask(address, ["/status/qs_nobody", "/async/status/qs_nobody"])] == [404, 404]
+    assert [status for status, _ in get_all(address, ["/status/qs_nobody", "/async/status/qs_nobody"])] == [404, 404]
 
     assert server.end(signal.SIGINT) == 0  # after SIGTERM uvicorn ends without finalisers, which would complain
     server.says("Application shutdown complete")
@@ -82,7 +82,7 @@ def test_deployed_project_marks_orders_as_paid(start, deliver, purchase, ids, tm
     address = server.address()
     assert deliver(address) == [204] * 4 + [401]
     purchase(address, "order-8")
-    assert ask(address, [f"/status/{ids[0]}"])[0][0] == 200
+    assert get_all(address, [f"/status/{ids[0]}"])[0][0] == 200
     assert server.end() == 0
     assert server.complaints() == []
     assert paid_orders(tmp_path) == ["order-7", "order-8"]

@@ -4,7 +4,7 @@ import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.support.processes import ask
+from tests.support.processes import get_all
 from tests.support.waiting import wait_until
 
 UVICORN = ("-m", "uvicorn", "shop:app", "--port", "0")
@@ -15,11 +15,11 @@ def test_client_of_each_worker_serves_every_request(start, emulator, ids, scale)
     address = server.address()
     wait_until(lambda: server.output.count("Application startup complete") == 2, lambda: server.output)
     wanted = [ids[number % len(ids)] for number in range(scale(200, 2000))]
-    answers = ask(address, [f"/status/{session_id}" for session_id in wanted], clients=16)
+    answers = get_all(address, [f"/status/{session_id}" for session_id in wanted], clients=16)
     assert [(status, json.loads(body)) for status, body in answers] == [
         (200, {"status": emulator.state.qualification_sessions.get(session_id).status}) for session_id in wanted
     ]
-    assert ask(address, ["/status/qs_nobody"])[0][0] == 404
+    assert get_all(address, ["/status/qs_nobody"])[0][0] == 404
 
     server.end()
     assert server.output.count("Application shutdown complete") == 2
@@ -31,7 +31,7 @@ def test_request_in_flight_gets_a_response_before_the_client_is_closed(start, em
     address = server.address()
     emulator.faults.add("latency", seconds=1.0)
     with ThreadPoolExecutor() as pool:
-        asked = pool.submit(ask, address, [f"/status/{ids[2]}"])
+        asked = pool.submit(get_all, address, [f"/status/{ids[2]}"])
         wait_until(lambda: emulator.requests.in_flight, lambda: server.output)
         assert server.end(signal.SIGINT) == 0  # after SIGTERM uvicorn ends without finalisers, which would complain
         ((status, body),) = asked.result()
@@ -46,7 +46,7 @@ def test_deployed_application_fulfills_an_order_once(start, deliver, purchase, i
     address = server.address()
     assert deliver(address) == [204] * 4 + [401]
     purchase(address, "order-8")
-    assert ask(address, [f"/status/{ids[0]}"])[0][0] == 200
+    assert get_all(address, [f"/status/{ids[0]}"])[0][0] == 200
     server.end()
     assert [server.output.count(f"{order} is paid") for order in ("order-7", "order-8")] == [1, 1]
     assert server.complaints() == []

@@ -7,7 +7,7 @@ import threading
 import aiohttp
 import pytest
 
-from tests.support.recording_server import answering
+from tests.support.recording_server import respond_with
 from truemed_async import RetryPolicy, errors
 
 SESSION = b'{"qualification_session_id": "qs_1", "status": "approved"}'
@@ -56,7 +56,7 @@ async def breaks(request, handler):
 @pytest.mark.parametrize("headers", [[], ["Content-Encoding: gzip"]], ids=["plain", "gzip"])
 async def test_body_that_a_middleware_has_read_is_used(serve, client_for, middleware, headers):
     body = gzip.compress(SESSION) if headers else SESSION
-    server = await serve(answering(body, headers=headers))
+    server = await serve(respond_with(body, headers=headers))
     async with aiohttp.ClientSession(middlewares=(middleware,)) as session:
         client = await client_for(server, session=session, retry=ONCE)
         assert (await client.qualification_sessions.get("qs_1")).qualification_session_id == "qs_1"
@@ -65,7 +65,7 @@ async def test_body_that_a_middleware_has_read_is_used(serve, client_for, middle
 
 
 async def test_error_code_survives_a_middleware_that_reads_the_body(serve, client_for):
-    server = await serve(answering(CONFLICT, status=409))
+    server = await serve(respond_with(CONFLICT, status=409))
     async with aiohttp.ClientSession(middlewares=(reads_body,)) as session:
         client = await client_for(server, session=session)
         with pytest.raises(errors.UserIdAlreadySetError) as caught:
@@ -74,7 +74,7 @@ async def test_error_code_survives_a_middleware_that_reads_the_body(serve, clien
 
 
 async def test_large_body_that_a_middleware_has_read_is_still_too_large(serve, client_for):
-    server = await serve(answering(b"[" + b"1," * 5_000_000 + b"1]"))
+    server = await serve(respond_with(b"[" + b"1," * 5_000_000 + b"1]"))
     async with aiohttp.ClientSession(middlewares=(reads_body,)) as session:
         client = await client_for(server, session=session)
         with pytest.raises(errors.ResponseTooLargeError):
@@ -82,7 +82,7 @@ async def test_large_body_that_a_middleware_has_read_is_still_too_large(serve, c
 
 
 async def test_body_that_a_middleware_has_consumed_is_named(serve, client_for):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     async with aiohttp.ClientSession(middlewares=(consumes_stream,)) as session:
         client = await client_for(server, session=session)
         with pytest.raises(errors.DecodeError, match="a middleware of the session consumed the body"):
@@ -92,7 +92,7 @@ async def test_body_that_a_middleware_has_consumed_is_named(serve, client_for):
 
 @pytest.mark.parametrize(("status", "error"), [(409, errors.ConflictError), (503, errors.ServerError)])
 async def test_status_survives_a_middleware_that_raises_for_it(serve, client_for, status, error):
-    server = await serve(answering(b"{}", status=status))
+    server = await serve(respond_with(b"{}", status=status))
     async with aiohttp.ClientSession(middlewares=(raises_for_status,)) as session:
         client = await client_for(server, session=session, retry=ONCE)
         with pytest.raises(error) as caught:
@@ -102,7 +102,7 @@ async def test_status_survives_a_middleware_that_raises_for_it(serve, client_for
 
 async def test_middleware_that_cannot_decode_a_page_is_named(serve, client_for):
     async def script(exchange):
-        await exchange.answer(200, b"<html>", content_type="text/html")
+        await exchange.respond(200, b"<html>", content_type="text/html")
 
     server = await serve(script)
     async with aiohttp.ClientSession(middlewares=(decodes_json,)) as session:
@@ -112,7 +112,7 @@ async def test_middleware_that_cannot_decode_a_page_is_named(serve, client_for):
 
 
 async def test_middleware_that_fails_before_the_request_leaves_nothing_sent(serve, client_for):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     async with aiohttp.ClientSession(middlewares=(breaks,)) as session:
         client = await client_for(server, session=session, retry=ONCE)
         with pytest.raises(errors.ConnectError) as caught:
@@ -141,7 +141,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize("name", OPTIONS)
 async def test_options_of_a_borrowed_session_do_not_change_the_result(serve, client_for, name):
-    server = await serve(answering(gzip.compress(UPDATED), headers=["Content-Encoding: gzip"]))
+    server = await serve(respond_with(gzip.compress(UPDATED), headers=["Content-Encoding: gzip"]))
     async with aiohttp.ClientSession(**OPTIONS[name]) as session:
         client = await client_for(server, session=session, retry=ONCE)
         updated = await client.qualification_sessions.update("qs_1", user_id="u", idempotency_key="k-1")
@@ -160,7 +160,7 @@ class QuietResponse(aiohttp.ClientResponse):
 
 
 async def test_response_class_cookie_jar_and_connector_may_be_the_applications(serve, client_for):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     connector = aiohttp.TCPConnector(force_close=True, limit=1)
     async with aiohttp.ClientSession(
         response_class=QuietResponse, cookie_jar=aiohttp.CookieJar(unsafe=True), connector=connector
@@ -175,7 +175,7 @@ async def test_waiting_for_a_connection_of_a_borrowed_pool_is_not_sent(serve, cl
 
     async def script(exchange):
         await release.wait()
-        await exchange.answer(200, SESSION)
+        await exchange.respond(200, SESSION)
 
     server = await serve(script)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
@@ -193,7 +193,7 @@ async def test_waiting_for_a_connection_of_a_borrowed_pool_is_not_sent(serve, cl
 
 
 async def test_session_of_another_event_loop_is_refused(serve, client_for):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     sessions: list[aiohttp.ClientSession] = []
 
     async def make() -> None:

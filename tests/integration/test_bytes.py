@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 import truemed_async
-from tests.support.recording_server import KEY, answering
+from tests.support.recording_server import KEY, respond_with
 from truemed_async import QualificationStatus, RequestOptions, RetryPolicy, errors
 
 SESSION = b'{"qualification_session_id": "qs_abc123", "status": "approved"}'
@@ -37,7 +37,7 @@ def expected(server, verb, target, body=None):
 
 async def test_get_is_byte_exact(serve, client_for):
     """Truemed, "Get Qualification Session Details": the id is in the path; docs/truemed-api.md 1.2: the key is in a header."""
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     client = await client_for(server)
     session = await client.qualification_sessions.get("qs_abc123")
     assert session.qualification_session_id == "qs_abc123"
@@ -46,7 +46,7 @@ async def test_get_is_byte_exact(serve, client_for):
 
 async def test_update_is_byte_exact(serve, client_for):
     """Truemed, "Update a Qualification Session": POST, JSON, the key of the caller in the body."""
-    server = await serve(answering(UPDATED))
+    server = await serve(respond_with(UPDATED))
     client = await client_for(server)
     result = await client.qualification_sessions.update(
         "qs_abc123",
@@ -97,7 +97,7 @@ async def test_update_is_byte_exact(serve, client_for):
 )
 async def test_list_is_byte_exact(serve, client_for, arguments, query):
     """Truemed, "List Qualification Sessions": names of the query parameters; expires_at is YYYY-MM-DD."""
-    server = await serve(answering(PAGE))
+    server = await serve(respond_with(PAGE))
     client = await client_for(server)
     page = await client.qualification_sessions.list(**arguments)
     assert page.items == ()
@@ -105,7 +105,7 @@ async def test_list_is_byte_exact(serve, client_for, arguments, query):
 
 
 async def test_headers_of_one_call_are_sent_and_those_of_the_client_stay(serve, client_for):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     client = await client_for(server)
     options = RequestOptions(headers={"X-Trace": "abc"})
     await client.qualification_sessions.get("qs_1", options=options)
@@ -117,7 +117,7 @@ async def test_headers_of_one_call_are_sent_and_those_of_the_client_stay(serve, 
 
 
 async def test_one_connection_serves_call_after_call(serve, client_for):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     client = await client_for(server)
     for _ in range(5):
         await client.qualification_sessions.get("qs_1")
@@ -125,7 +125,7 @@ async def test_one_connection_serves_call_after_call(serve, client_for):
 
 
 async def test_cookies_are_not_kept(serve, client_for):
-    server = await serve(answering(SESSION, headers=("Set-Cookie: session=1; Path=/",)))
+    server = await serve(respond_with(SESSION, headers=("Set-Cookie: session=1; Path=/",)))
     client = await client_for(server)
     await client.qualification_sessions.get("qs_1")
     await client.qualification_sessions.get("qs_1")
@@ -134,7 +134,7 @@ async def test_cookies_are_not_kept(serve, client_for):
 
 @pytest.mark.parametrize("is_borrowed", [False, True])
 async def test_x_gzip_is_decoded_like_gzip(serve, client_for, is_borrowed):
-    server = await serve(answering(gzip.compress(SESSION), headers=["Content-Encoding: x-gzip"]))
+    server = await serve(respond_with(gzip.compress(SESSION), headers=["Content-Encoding: x-gzip"]))
     async with aiohttp.ClientSession() as session:
         client = await client_for(server, session=session if is_borrowed else None)
         assert (await client.qualification_sessions.get("qs_1")).status == "approved"
@@ -143,14 +143,14 @@ async def test_x_gzip_is_decoded_like_gzip(serve, client_for, is_borrowed):
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP ", "x-gzip", "deflate"])
 async def test_compressed_body_with_zeros_after_it_is_read(serve, client_for, encoding):
     encode = zlib.compress if encoding == "deflate" else gzip.compress
-    server = await serve(answering(encode(SESSION) + bytes(512), headers=[f"Content-Encoding: {encoding}"]))
+    server = await serve(respond_with(encode(SESSION) + bytes(512), headers=[f"Content-Encoding: {encoding}"]))
     client = await client_for(server)
     assert (await client.qualification_sessions.get("qs_1")).status == "approved"
 
 
 async def test_error_with_zeros_after_its_compressed_body_keeps_its_code(serve, client_for):
     body = gzip.compress(b'{"error": "user_id_already_set", "message": "no"}') + bytes(512)
-    server = await serve(answering(body, status=409, headers=["Content-Encoding: gzip"]))
+    server = await serve(respond_with(body, status=409, headers=["Content-Encoding: gzip"]))
     client = await client_for(server)
     with pytest.raises(errors.UserIdAlreadySetError):
         await client.qualification_sessions.update("qs_1", user_id="u")
@@ -159,7 +159,7 @@ async def test_error_with_zeros_after_its_compressed_body_keeps_its_code(serve, 
 @pytest.mark.parametrize("is_borrowed", [False, True])
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
 async def test_broken_compression_is_a_protocol_error(serve, client_for, encoding, is_borrowed):
-    server = await serve(answering(b"\x1f\x8bjunk", headers=[f"Content-Encoding: {encoding}"]))
+    server = await serve(respond_with(b"\x1f\x8bjunk", headers=[f"Content-Encoding: {encoding}"]))
     async with aiohttp.ClientSession() as session:
         client = await client_for(server, session=session if is_borrowed else None, retry=RetryPolicy(max_attempts=1))
         with pytest.raises(errors.ProtocolError, match="compression is broken"):
@@ -167,7 +167,7 @@ async def test_broken_compression_is_a_protocol_error(serve, client_for, encodin
 
 
 async def test_x_gzip_bomb_is_too_large(serve, client_for):
-    server = await serve(answering(gzip.compress(bytes(50_000_000)), headers=["Content-Encoding: x-gzip"]))
+    server = await serve(respond_with(gzip.compress(bytes(50_000_000)), headers=["Content-Encoding: x-gzip"]))
     client = await client_for(server)
     with pytest.raises(errors.ResponseTooLargeError):
         await client.qualification_sessions.get("qs_1")

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from tests.support.fault_matrix import ROWS
-from tests.support.recording_server import KEY, RecordingServer, answering
+from tests.support.recording_server import KEY, RecordingServer, respond_with
 from tests.support.timeouts import time_for
 from truemed_async import (
     AsyncTruemed,
@@ -80,7 +80,7 @@ async def test_refused_connection_is_tried_again_and_was_never_sent(kind):
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 async def test_call_recovers_when_the_fault_passes(serve, client_for, row, kind):
     """After one fault the server is well: what may be repeated succeeds with the same bytes, the rest fails once."""
-    healthy = answering(b'{"qualification_session_id": "qs_1", "status": "approved"}')
+    healthy = respond_with(b'{"qualification_session_id": "qs_1", "status": "approved"}')
 
     async def script(exchange):
         await (row.script if exchange.number == 1 else healthy)(exchange)

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 import trustme
 
-from tests.support.recording_server import KEY, RecordingServer, answering
+from tests.support.recording_server import KEY, RecordingServer, respond_with
 from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, errors
 from truemed_async._core import transport
 from truemed_async._core.transport import _close_socket
@@ -55,14 +55,14 @@ def certificates():
 
 
 async def test_no_connection_before_the_first_call(serve):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     async with AsyncTruemed(KEY, base_url=server.url):
         pass
     assert server.connections == 0
 
 
 async def test_closing_closes_the_connections_and_may_be_repeated(serve):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     client = AsyncTruemed(KEY, base_url=server.url)
     await client.qualification_sessions.get("qs_1")
     assert server.open_connections == 1
@@ -78,7 +78,7 @@ async def test_closing_before_any_call_is_fine():
 
 
 async def test_copy_shares_the_connection_and_closes_with_the_original(serve, client_for):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     client = await client_for(server)
     copy = client.with_options(timeout=5)
     await client.qualification_sessions.get("qs_1")
@@ -106,7 +106,7 @@ async def test_closing_during_a_call_ends_the_call(serve):
 
 
 async def test_borrowed_session_is_used_and_never_closed(serve):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     async with aiohttp.ClientSession(headers={"X-Theirs": "yes"}) as session:
         async with AsyncTruemed(KEY, base_url=server.url, session=session) as client:
             await client.qualification_sessions.get("qs_1")
@@ -125,7 +125,7 @@ async def test_middlewares_of_a_borrowed_session_still_run(serve):
         seen.append(request.method)
         return await handler(request)
 
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     async with aiohttp.ClientSession(middlewares=(theirs,)) as session:
         await AsyncTruemed(KEY, base_url=server.url, session=session).qualification_sessions.get("qs_1")
     assert seen == ["GET"]
@@ -138,7 +138,7 @@ async def test_get_on_a_connection_that_breaks_is_not_repeated_by_aiohttp(serve,
 
     async def script(exchange):
         if exchange.number == 1:
-            await exchange.answer(body=SESSION)
+            await exchange.respond(body=SESSION)
         else:
             exchange.close()
 
@@ -160,7 +160,7 @@ async def test_session_of_aiohttp_has_the_attribute_by_which_it_repeats():
 
 
 async def test_closed_borrowed_session_is_a_clear_error(serve):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     session = aiohttp.ClientSession()
     await session.close()
     client = AsyncTruemed(KEY, base_url=server.url, session=session)
@@ -198,7 +198,7 @@ def tls_server(certificates):
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    server = RecordingServer(answering(SESSION))
+    server = RecordingServer(respond_with(SESSION))
     asyncio.run_coroutine_threadsafe(server.start(certificates[0]), loop).result(10)
     yield server
     asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
@@ -266,7 +266,7 @@ def test_client_closed_on_another_loop_than_its_own_frees_its_sockets(emulator):
 
 async def test_untrusted_certificate_is_rejected(serve, certificates):
     server_context, client_context = certificates
-    server = await serve(answering(SESSION), ssl=server_context)
+    server = await serve(respond_with(SESSION), ssl=server_context)
     async with AsyncTruemed(KEY, base_url=server.url) as client:
         with pytest.raises(errors.TLSError) as caught:
             await client.qualification_sessions.get("qs_1")
@@ -289,7 +289,7 @@ async def test_server_without_tls_fails_the_handshake():
 
 
 async def test_handshake_that_stalls_is_a_connection_that_was_never_made(serve, client_for):
-    server = await serve(answering(SESSION))  # waits for a request in the clear, which never comes
+    server = await serve(respond_with(SESSION))  # waits for a request in the clear, which never comes
     server.url = server.url.replace("http:", "https:")
     client = await client_for(server, timeout=Timeouts(connect=0.1, attempt=5, total=5))
     with pytest.raises(errors.ConnectError, match="no connection in time") as caught:
@@ -304,8 +304,8 @@ async def test_options_of_another_type_are_rejected(emulator):
 
 
 async def test_proxy_is_used_only_when_given(serve, client_for, monkeypatch):
-    server = await serve(answering(SESSION))
-    proxy = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
+    proxy = await serve(respond_with(SESSION))
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.setenv("http_proxy", proxy.url)
     client = await client_for(server)

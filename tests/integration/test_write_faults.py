@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.both_clients import error_of
 from tests.support.fault_matrix import ROWS
-from tests.support.recording_server import answering
+from tests.support.recording_server import respond_with
 from tests.support.scale import LONG
 from tests.support.timeouts import time_for
 from truemed_async import OrderItem, errors
@@ -83,7 +83,7 @@ async def test_fault(serve, client_for, row, name, sync):
 async def test_lost_response_is_retried_unless_the_write_has_no_key(serve, client_for, name, sync):
     """The first attempt may have been applied. A read, or a write with a key, is the same request again."""
     kind, call = CALLS[name]
-    done = answering(DONE)
+    done = respond_with(DONE)
 
     async def script(exchange):
         if exchange.number == 1:
@@ -106,7 +106,7 @@ async def test_lost_response_is_retried_unless_the_write_has_no_key(serve, clien
 @pytest.mark.parametrize("name", ["payment_sessions.cancel", "payment_tokens.delete"])
 async def test_post_without_body_sends_content_length_zero(serve, client_for, name, sync):
     """Truemed, "Delete Payment Token": the body must be empty."""
-    server = await serve(answering(b"", status=204))
+    server = await serve(respond_with(b"", status=204))
     assert await error_of(client_for, server, CALLS[name][1], 90.0, sync=sync) is None
     (request,) = server.requests
     assert (request.verb, request.body) == ("POST", b"")

@@ -64,7 +64,7 @@ class Server:
         for verb in ("GET", "POST"):
             mocked.add(re.compile(".*"), method=verb, callback=self._callback_for(verb), repeat=True)
 
-    def answer(self, body: Any, status: int = 200, **headers: str) -> Server:
+    def respond(self, body: Any, status: int = 200, **headers: str) -> Server:
         """Add an answer, or a function from the request to it; the first one replaces the empty default."""
         if self.answers == [(200, {}, {})]:
             self.answers.clear()

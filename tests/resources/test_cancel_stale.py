@@ -130,7 +130,7 @@ WORLDS = st.builds(
 
 @settings(max_examples=scale(200, 5000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(WORLDS)
-async def test_every_race_and_lost_answer_is_reported_as_it_ended(truemed):
+async def test_every_race_and_lost_response_is_reported_as_it_ended(truemed):
     await check(truemed, cancel_stale)
 
 
@@ -192,6 +192,6 @@ async def test_sessions_of_unknown_age_are_left_alone(client, server, clock):
         for number, age in enumerate(ages)
     ]
     pagination = {"count": 3, "current_page": 1, "last_page": 1, "page_size": 100}
-    server.answer({"payment_sessions": [rows[1], rows[2], rows[0]], "pagination": pagination})
+    server.respond({"payment_sessions": [rows[1], rows[2], rows[0]], "pagination": pagination})
     outcomes = client.payment_sessions.cancel_stale(older_than=timedelta(days=7), dry_run=True)
     assert [(each.id, each.result) async for each in outcomes] == [("p2", CancellationResult.PLANNED)]

@@ -41,7 +41,7 @@ ON_THE_WIRE = {
 
 
 async def test_create_sends_urls_as_text_and_returns_the_item(client, server):
-    server.answer({"object": ITEM, "note": 1}, 201)
+    server.respond({"object": ITEM, "note": 1}, 201)
     made = await client.catalog_items.create("A-1", **FULL)
     assert isinstance(made, CatalogItemCreation)
     assert made.item is not None
@@ -115,7 +115,7 @@ async def test_bad_sku_is_rejected_before_anything_is_sent(client, server, sku):
 
 @pytest.mark.parametrize("sku", ["A/1", "a b", "é-1", "..", "x" * 500])
 async def test_sku_is_any_text_for_it_stands_in_no_path(client, server, sku):
-    server.answer({**ITEM, "sku": sku})
+    server.respond({**ITEM, "sku": sku})
     assert (await client.catalog_items.get(sku)).sku == sku
     assert server.only.body == {"sku": sku}
 
@@ -128,7 +128,7 @@ async def test_update_without_fields_raises(client, server):
 
 async def test_sku_that_is_there_already_is_a_conflict_and_is_not_tried_again(client, server):
     """Truemed guide, "Managing Your Catalog": a duplicate SKU is answered with 409."""
-    server.answer({"error": "WhateverItIsCalled", "message": "canary"}, 409)
+    server.respond({"error": "WhateverItIsCalled", "message": "canary"}, 409)
     with pytest.raises(ConflictError) as caught:
         await client.catalog_items.create("A-1", name="Sauna")
     assert type(caught.value) is ConflictError
@@ -138,7 +138,7 @@ async def test_sku_that_is_there_already_is_a_conflict_and_is_not_tried_again(cl
 
 
 async def test_truncated_create_response_has_unknown_outcome(client, server):
-    server.answer(b'{"object": {"sku": "A-')
+    server.respond(b'{"object": {"sku": "A-')
     with pytest.raises(TruncatedResponseError) as caught:
         await client.catalog_items.create("A-1", name="Sauna")
     assert (caught.value.outcome, caught.value.attempts) == ("unknown", 1)
@@ -147,13 +147,13 @@ async def test_truncated_create_response_has_unknown_outcome(client, server):
 @pytest.mark.parametrize("body", [{}, {"sku": 7}])
 async def test_update_gets_a_response_with_an_object(client, server, body):
     """Truemed API reference, "Update Catalog Item": an empty one."""
-    server.answer(body, 200)
+    server.respond(body, 200)
     assert (await client.catalog_items.update("A-1", name="Sauna")).extra == body
 
 
 @pytest.mark.parametrize("body", [[], b"<html>", b"ok"])
 async def test_html_response_to_an_update_raises(client, server, body):
-    server.answer(body, 200)
+    server.respond(body, 200)
     with pytest.raises(DecodeError) as caught:
         await client.catalog_items.update("A-1", name="Sauna")
     assert (caught.value.attempts, caught.value.outcome) == (1, "unknown")
@@ -164,14 +164,14 @@ async def test_html_response_to_an_update_raises(client, server, body):
 
 @pytest.mark.parametrize("body", [ITEM, {"object": ITEM}])
 async def test_get_reads_an_item_by_itself_or_in_an_envelope(client, server, body):
-    server.answer(body)
+    server.respond(body)
     found = await client.catalog_items.get("A-1")
     assert found == CatalogItem(sku="A-1", name="Sauna", eligibility=CatalogEligibility.ELIGIBLE_WITH_LMN)
     assert found.extra == {"brand_new": 7}
 
 
 async def test_response_without_an_item_has_its_path(client, server):
-    server.answer({"object": {"name": "canary"}})
+    server.respond({"object": {"name": "canary"}})
     with pytest.raises(DecodeError) as caught:
         await client.catalog_items.get("A-1")
     assert caught.value.path == "object.sku"
@@ -188,7 +188,7 @@ async def test_get_many_gives_an_outcome_for_each_sku(client, server):
     def answer(asked: Any) -> Any:
         return {"sku": asked.body["sku"]}
 
-    server.answer(answer)
+    server.respond(answer)
     outcomes = [each async for each in client.catalog_items.get_many(["A/1", "", "B"], ordered=True)]
     assert [each.id for each in outcomes] == ["A/1", "", "B"]
     assert [each.ok for each in outcomes] == [True, False, True]
@@ -230,7 +230,7 @@ def pages_of(rows: list[dict[str, Any]], key: str) -> Any:
 async def test_iter_gives_every_item_once_and_without_a_word_about_missing_keys(client, server):
     """Warnings are errors here."""
     rows = [{"sku": f"S{number}"} for number in range(70)]
-    server.answer(pages_of(rows, "data"))
+    server.respond(pages_of(rows, "data"))
     found = [each.sku async for each in client.catalog_items.iter(eligibility="eligible", page_size=20)]
     assert found == [row["sku"] for row in rows]
     assert {asked.query["eligibility"] for asked in server.asked} == {"eligible"}
@@ -238,7 +238,7 @@ async def test_iter_gives_every_item_once_and_without_a_word_about_missing_keys(
 
 async def test_get_many_and_iter_pass_their_options(client, server):
     options = RequestOptions(headers={"X-Trace": "t-1"})
-    server.answer(ITEM).answer({"data": [], "pagination": None})
+    server.respond(ITEM).respond({"data": [], "pagination": None})
     assert [each.ok async for each in client.catalog_items.get_many(["A"], options=options)] == [True]
     assert [each async for each in client.catalog_items.iter(options=options)] == []
     assert [asked.headers["x-trace"] for asked in server.asked] == ["t-1"] * 2

@@ -193,7 +193,7 @@ CATALOG = [
 
 
 async def test_dry_run_yields_the_plan_and_writes_nothing(client, server):
-    server.answer(FOUND)
+    server.respond(FOUND)
     plan = [change async for change in client.catalog_items.sync(CATALOG, dry_run=True)]
     assert [(change.id, change.action, change.fields) for change in plan] == [
         ("D", "create", ("image_urls", "name")),
@@ -207,7 +207,7 @@ async def test_dry_run_yields_the_plan_and_writes_nothing(client, server):
 
 async def test_update_sends_the_whole_item_with_the_values_of_truemed(client, server):
     """Truemed API reference, "Update Catalog Item": the whole item is required."""
-    server.answer(FOUND).answer({})
+    server.respond(FOUND).respond({})
     changes = [change async for change in client.catalog_items.sync(CATALOG, concurrency=1)]
     assert [change.applied for change in changes] == [True, True, False, False]
     created, updated = (asked.body for asked in server.asked if asked.verb == "POST")
@@ -216,7 +216,7 @@ async def test_update_sends_the_whole_item_with_the_values_of_truemed(client, se
 
 
 async def test_nothing_is_written_if_the_catalog_cannot_be_read(client, server):
-    server.answer({"error": "ValidationError"}, 400)
+    server.respond({"error": "ValidationError"}, 400)
     with pytest.raises(BadRequestError):
         [change async for change in client.catalog_items.sync(CATALOG)]
     assert {asked.verb for asked in server.asked} == {"GET"}

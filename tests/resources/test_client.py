@@ -36,7 +36,7 @@ class Thing(Model):
 
 
 async def test_send_returns_value_status_and_headers(client, server):
-    server.answer(b"", 502).answer(SESSION, x_request_id="r-1")
+    server.respond(b"", 502).respond(SESSION, x_request_id="r-1")
     response = await client.send(GET_QUALIFICATION_SESSION, path={"qualification_session_id": "qs_1"})
     assert response.value.qualification_session_id == "qs_1"
     assert (response.status, response.request_id, response.attempts) == (200, "r-1", 2)
@@ -46,7 +46,7 @@ async def test_send_returns_value_status_and_headers(client, server):
 
 async def test_endpoint_defined_by_the_user_is_called_with_the_same_key_retries_and_errors(client, server):
     endpoint = Endpoint("things.get", "GET", "/api/v1/things/{thing_id}", Thing)
-    server.answer(b"", 503).answer({"name": "x", "new": 1})
+    server.respond(b"", 503).respond({"name": "x", "new": 1})
     response = await client.send(endpoint, path={"thing_id": "t-1"}, query={"deep": True, "page": 2, "none": None})
     assert response.value == Thing(name="x")
     assert response.value.extra == {"new": 1}
@@ -57,13 +57,13 @@ async def test_endpoint_defined_by_the_user_is_called_with_the_same_key_retries_
 
 
 async def test_json_as_it_is_may_be_the_result(client, server):
-    server.answer({"canary": [1]})
+    server.respond({"canary": [1]})
     response = await client.send(Endpoint("things.all", "GET", "/things", dict[str, Any]))
     assert response.value == {"canary": [1]}
 
 
 async def test_endpoint_may_have_an_empty_response(client, server):
-    server.answer(b"", 204)
+    server.respond(b"", 204)
     response = await client.send(Endpoint("things.delete", "POST", "/things/delete", NoneType), body={})
     assert response.value is None
     assert response.status == 204
@@ -84,7 +84,7 @@ async def test_arguments_that_do_not_fit_the_endpoint_raise_before_sending(clien
 
 
 async def test_redirect_is_not_followed(client, server):
-    server.answer(b"", 307, location="https://evil.example/")
+    server.respond(b"", 307, location="https://evil.example/")
     with pytest.raises(UnexpectedRedirectError) as caught:
         await client.qualification_sessions.update("qs_1", user_id="u")
     assert caught.value.outcome == "rejected"
@@ -96,7 +96,7 @@ async def test_redirect_is_not_followed(client, server):
 
 async def test_copy_has_other_defaults_and_the_same_connections(client, server):
     seen: list[Any] = []
-    server.answer(b"", 503)
+    server.respond(b"", 503)
     copy = client.with_options(retry=RetryPolicy(max_attempts=1), timeout=7, hooks=[seen.append])
     assert type(copy) is AsyncTruemed
     with pytest.raises(ServerError) as caught:
@@ -112,7 +112,7 @@ async def test_copy_has_other_defaults_and_the_same_connections(client, server):
 
 async def test_copy_of_a_copy_keeps_what_is_not_changed(client, server):
     seen: list[Any] = []
-    server.answer(b"", 503)
+    server.respond(b"", 503)
     copy = client.with_options(retry=RetryPolicy(max_attempts=2), hooks=[seen.append]).with_options(
         timeout=Timeouts(total=30)
     )
@@ -122,7 +122,7 @@ async def test_copy_of_a_copy_keeps_what_is_not_changed(client, server):
 
 
 async def test_copy_shares_the_retry_budget(client, server):
-    server.answer(b"", 500)
+    server.respond(b"", 500)
     for _ in range(40):
         with pytest.raises(ServerError) as caught:
             await client.with_options(timeout=1e6).qualification_sessions.get("qs_1")
@@ -136,7 +136,7 @@ async def test_with_options_validates_like_the_client(client, given):
 
 
 async def test_deadline_of_a_call_beats_the_clients(client, server, clock):
-    server.answer(b"", 429, retry_after="20")
+    server.respond(b"", 429, retry_after="20")
     with pytest.raises(truemed_async.errors.RateLimitedError) as caught:
         await client.qualification_sessions.get("qs_1", options=RequestOptions(timeout=10))
     assert caught.value.attempts == 1
@@ -182,7 +182,7 @@ def test_client_cannot_be_pickled():
 
 async def test_closed_client_rejects_calls_and_can_be_closed_again(client, server):
     copy = client.with_options(timeout=5)
-    server.answer(SESSION)
+    server.respond(SESSION)
     await client.qualification_sessions.get("qs_1")
     await client.aclose()
     await client.aclose()
@@ -193,7 +193,7 @@ async def test_closed_client_rejects_calls_and_can_be_closed_again(client, serve
 
 
 async def test_async_with_gives_the_client_and_closes_it(server):
-    server.answer(SESSION)
+    server.respond(SESSION)
     async with AsyncTruemed(KEY) as client:
         await client.qualification_sessions.get("qs_1")
     with pytest.raises(ClientClosedError):
@@ -225,11 +225,11 @@ def as_page(*rows):
 async def test_lenient_client_warns_once_per_endpoint_and_field_without_the_value(client, server, recwarn):
     lenient = client.with_options(validation="lenient")
     for _ in range(2):
-        server.answer(SPOILED)
+        server.respond(SPOILED)
         session = await lenient.qualification_sessions.get("qs_1")
         assert (session.fee, session.email, session.mismatches) == (None, None, ("email", "fee"))
     copy = lenient.with_options(timeout=5)  # it shares what was reported
-    server.answer({**SPOILED, "source": 1.5}).answer(as_page(SPOILED, SPOILED))
+    server.respond({**SPOILED, "source": 1.5}).respond(as_page(SPOILED, SPOILED))
     assert (await copy.qualification_sessions.get("qs_1")).source is None
     assert len(await copy.qualification_sessions.list()) == 2
     messages = [str(warning.message) for warning in recwarn]
@@ -247,16 +247,16 @@ async def test_lenient_client_warns_once_per_endpoint_and_field_without_the_valu
 @pytest.mark.parametrize("options", [None, RequestOptions(timeout=5)])
 async def test_lenient_client_is_lenient_with_options_of_a_call(client, server, options):
     lenient = client.with_options(validation="lenient")
-    server.answer({**SESSION, "fee": []})
+    server.respond({**SESSION, "fee": []})
     with pytest.warns(truemed_async.TruemedWarning):
         assert (await lenient.qualification_sessions.get("qs_1", options=options)).fee is None
-    server.answer({**SESSION, "fee": []})
+    server.respond({**SESSION, "fee": []})
     with pytest.raises(DecodeError):
         await lenient.with_options(validation="strict").qualification_sessions.get("qs_1", options=options)
 
 
 async def test_client_is_strict_by_default(client, server):
-    server.answer(SPOILED)
+    server.respond(SPOILED)
     with pytest.raises(DecodeError) as caught:
         await client.qualification_sessions.get("qs_1")
     assert caught.value.path == "email"
@@ -265,7 +265,7 @@ async def test_client_is_strict_by_default(client, server):
 
 async def test_lenient_client_reads_responses_that_are_no_models(client, server):
     lenient = client.with_options(validation="lenient")
-    server.answer({"a": 1})
+    server.respond({"a": 1})
     assert (await lenient.send(Endpoint("x", "GET", "/x", dict))).value == {"a": 1}
 
 

@@ -48,7 +48,7 @@ CART_ON_THE_WIRE = {
 
 
 async def test_create_sends_the_arguments_and_a_generated_key(client, server):
-    server.answer(MADE)
+    server.respond(MADE)
     made = await client.payment_sessions.create(**CART)
     key = server.only.body.pop("idempotency_key")
     assert uuid.UUID(key).version == 4
@@ -57,7 +57,7 @@ async def test_create_sends_the_arguments_and_a_generated_key(client, server):
 
 
 async def test_create_sends_urls_mappings_enums_and_undocumented_fields_as_json(client, server):
-    server.answer(MADE)
+    server.respond(MADE)
     await client.payment_sessions.create(
         total_amount=12000,
         order_items=(SAUNA,),
@@ -81,7 +81,7 @@ async def test_create_sends_urls_mappings_enums_and_undocumented_fields_as_json(
 
 @pytest.mark.parametrize("metadata", ["", "order 17", '{"order": 1}'])
 async def test_metadata_is_free_text(client, server, metadata):
-    server.answer(MADE)
+    server.respond(MADE)
     await client.payment_sessions.create(**CART, metadata=metadata, kind=UNSET)
     assert server.only.body["metadata"] == metadata
     assert "kind" not in server.only.body
@@ -132,7 +132,7 @@ async def test_create_with_invalid_arguments_raises_before_sending(client, serve
 
 async def test_failed_token_charge_has_a_redirect_url(client, server):
     fields = {"error": "CardDeclined", "message": "declined", "redirect_url": "https://app.truemed.com/fix/1"}
-    server.answer(fields, 422)
+    server.respond(fields, 422)
     with pytest.raises(PaymentMethodError) as caught:
         await client.payment_sessions.create(**CART, payment_token="ptok_1")
     error = caught.value
@@ -144,14 +144,14 @@ async def test_failed_token_charge_has_a_redirect_url(client, server):
 
 @pytest.mark.parametrize("status", [400, 404, 422])
 async def test_deleted_token_is_not_found_whatever_the_status_is(client, server, status):
-    server.answer({"error": "NotFound", "message": "gone"}, status)
+    server.respond({"error": "NotFound", "message": "gone"}, status)
     with pytest.raises(NotFoundError) as caught:
         await client.payment_sessions.create(**CART, payment_token="ptok_1")
     assert caught.value.status == status
 
 
 async def test_charge_is_made_once_with_one_key_however_often_it_is_sent(client, server, clock):
-    server.answer({"error": "ServerError", "message": "x"}, 400).answer({}, 503).answer(MADE)
+    server.respond({"error": "ServerError", "message": "x"}, 400).respond({}, 503).respond(MADE)
     made = await client.payment_sessions.create(**CART)
     assert len({str(asked.body) for asked in server.asked}) == 1
     assert len(server.asked) == 3
@@ -160,7 +160,7 @@ async def test_charge_is_made_once_with_one_key_however_often_it_is_sent(client,
 
 async def test_key_is_for_one_cart(client, server):
     """A changed cart needs a new key: the old one would give the old session."""
-    server.answer(MADE)
+    server.respond(MADE)
     await client.payment_sessions.create(**CART, idempotency_key="cart-1")
     await client.payment_sessions.create(**CART, idempotency_key="cart-1")
     with pytest.raises(InvalidArgumentError, match="used with other values"):
@@ -169,7 +169,7 @@ async def test_key_is_for_one_cart(client, server):
 
 
 async def test_response_without_redirect_url_is_accepted(client, server):
-    server.answer({"id": ID, "status": "processing"})
+    server.respond({"id": ID, "status": "processing"})
     made = await client.payment_sessions.create(**CART, payment_token="ptok_1")
     assert (made.id, made.redirect_url, made.extra) == (ID, None, {"status": "processing"})
 
@@ -178,7 +178,7 @@ async def test_response_without_redirect_url_is_accepted(client, server):
 
 
 async def test_get_returns_the_session(client, server):
-    server.answer({"id": ID, "status": "captured", "captured_on": "2024-06-13T16:03:07.473Z", "capture_amount": 12000})
+    server.respond({"id": ID, "status": "captured", "captured_on": "2024-06-13T16:03:07.473Z", "capture_amount": 12000})
     found = await client.payment_sessions.get(ID)
     assert found == PaymentSession(
         id=ID,
@@ -190,7 +190,7 @@ async def test_get_returns_the_session(client, server):
 
 
 async def test_get_fills_in_the_id_of_the_request(client, server):
-    server.answer({"status": "pending", "business_id": "b"})
+    server.respond({"status": "pending", "business_id": "b"})
     assert (await client.payment_sessions.get(ID)).id == ID
 
 
@@ -203,7 +203,7 @@ async def test_id_that_would_leave_its_route_is_rejected(client, server, call, w
 
 
 async def test_get_many_gives_an_outcome_for_each_id(client, server):
-    server.answer(
+    server.respond(
         lambda asked: {"status": "captured"} if asked.path.endswith("a") else {"error": "ServerError", "message": "x"}
     )
     outcomes = [each async for each in client.payment_sessions.get_many(["a", "../b"], ordered=True)]
@@ -216,7 +216,7 @@ async def test_get_many_gives_an_outcome_for_each_id(client, server):
 
 async def test_list_sends_undocumented_filters(client, server):
     row = {"id": ID, "status": "captured", "refund_amount": 500, "order_items": [{"total_refundable": 11500}]}
-    server.answer({"payment_sessions": [row], "pagination": None})
+    server.respond({"payment_sessions": [row], "pagination": None})
     page = await client.payment_sessions.list(search="jane", extra={"status": "captured", "tokenized": True})
     assert [(each.id, each.refund_amount) for each in page] == [(ID, 500)]
     assert page.items[0].order_items is not None
@@ -251,8 +251,8 @@ def day(number: int) -> dict[str, Any]:
 
 
 async def test_iter_reads_the_list_with_its_filters(client, server):
-    server.answer({"payment_sessions": [day(3), day(2), day(1)], "pagination": None})
-    server.answer({"payment_sessions": [], "pagination": None})
+    server.respond({"payment_sessions": [day(3), day(2), day(1)], "pagination": None})
+    server.respond({"payment_sessions": [], "pagination": None})
     found = [each.id async for each in client.payment_sessions.iter(search="x", prefetch=1, extra={"kind": "k"})]
     assert found == ["s3", "s2", "s1"]
     assert {(asked.query["search"], asked.query["kind"], asked.query["page_size"]) for asked in server.asked} == {
@@ -262,7 +262,7 @@ async def test_iter_reads_the_list_with_its_filters(client, server):
 
 async def test_iter_reads_down_to_a_moment(client, server):
     rows = [day(number) for number in range(9, 0, -1)]
-    server.answer({"payment_sessions": rows, "pagination": None})
+    server.respond({"payment_sessions": rows, "pagination": None})
     since = datetime(2024, 6, 5, tzinfo=UTC)
     found = [each.id async for each in client.payment_sessions.iter(since=since, prefetch=1)]
     assert found == ["s9", "s8", "s7", "s6", "s5"]
@@ -271,7 +271,7 @@ async def test_iter_reads_down_to_a_moment(client, server):
 
 async def test_iter_does_not_take_sessions_without_an_id_for_one_and_the_same(client, server):
     rows = [{"status": "pending", "created_at": "2024-06-01T00:00:00Z"}] * 2
-    server.answer({"payment_sessions": rows, "pagination": None})
+    server.respond({"payment_sessions": rows, "pagination": None})
     with pytest.raises(PaginationDriftError, match="has no id"):
         _ = [each async for each in client.payment_sessions.iter(prefetch=1)]
 
@@ -280,21 +280,21 @@ async def test_iter_does_not_take_sessions_without_an_id_for_one_and_the_same(cl
 
 
 async def test_capture_takes_cents(client, server):
-    server.answer({"id": "cap_1"})
+    server.respond({"id": "cap_1"})
     done = await client.payment_sessions.capture(ID, total_amount=12000, idempotency_key="k", extra={"items": []})
     assert done == PaymentCapture(id="cap_1", idempotency_key="k")
     assert server.only.body == {"idempotency_key": "k", "total_amount": 12000, "items": []}
 
 
 async def test_void_sends_a_key_alone(client, server):
-    server.answer({"id": "void_1"})
+    server.respond({"id": "void_1"})
     done = await client.payment_sessions.void(ID)
     assert done == PaymentVoid(id="void_1", idempotency_key=server.only.body["idempotency_key"])
     assert list(server.only.body) == ["idempotency_key"]
 
 
 async def test_cancel_returns_the_status(client, server):
-    server.answer({"id": ID, "status": "canceled"})
+    server.respond({"id": ID, "status": "canceled"})
     done = await client.payment_sessions.cancel(ID)
     assert done == PaymentCancellation(id=ID, status=PaymentSessionStatus.CANCELED)
 
@@ -306,13 +306,13 @@ async def test_cancel_sends_undocumented_fields(client, server):
 
 @pytest.mark.parametrize("status", [200, 204])
 async def test_cancel_takes_a_response_without_fields(client, server, status):
-    server.answer(b"", status, Content_Length="0")
+    server.respond(b"", status, Content_Length="0")
     assert await client.payment_sessions.cancel(ID) == PaymentCancellation()
 
 
 @pytest.mark.parametrize(("details", "sent"), [(UNSET, {}), (None, {"item_details": None}), ([], {"item_details": []}), ([{"a": 1}], {"item_details": [{"a": 1}]})])  # fmt: skip
 async def test_refund_names_the_session_as_truemed_does(client, server, details, sent):
-    server.answer({"refund_id": "re_1"})
+    server.respond({"refund_id": "re_1"})
     done = await client.payment_sessions.refund(
         ID, amount=500, reason=RefundReason.DUPLICATE_PAYMENT, item_details=details, idempotency_key="r1"
     )
@@ -327,7 +327,7 @@ async def test_refund_names_the_session_as_truemed_does(client, server, details,
 
 
 async def test_each_refund_has_a_key_of_its_own(client, server):
-    server.answer({"refund_id": "re_1"}).answer({"refund_id": "re_2"})
+    server.respond({"refund_id": "re_1"}).respond({"refund_id": "re_2"})
     one = await client.payment_sessions.refund(ID, amount=500, reason="customer_request")
     two = await client.payment_sessions.refund(ID, amount=500, reason="customer_request")
     assert one.idempotency_key != two.idempotency_key
@@ -338,7 +338,7 @@ async def test_each_refund_has_a_key_of_its_own(client, server):
 
 
 async def test_key_of_a_capture_is_scoped_to_its_session(client, server):
-    server.answer({"id": "cap_1"})
+    server.respond({"id": "cap_1"})
     await client.payment_sessions.capture("a", total_amount=1, idempotency_key="k")
     await client.payment_sessions.capture("b", total_amount=2, idempotency_key="k")
     with pytest.raises(InvalidArgumentError, match="used with other values"):
@@ -387,7 +387,7 @@ CODES = {
 
 @pytest.mark.parametrize(("call", "code"), [(call, code) for call, codes in CODES.items() for code in codes.split()])
 async def test_documented_code_has_a_class_of_its_name(client, server, call, code):
-    server.answer({"error": code, "message": "no idempotency_key"}, 400)
+    server.respond({"error": code, "message": "no idempotency_key"}, 400)
     with pytest.raises(getattr(errors, f"{code}Error")) as caught:
         await WRITES[call](client.payment_sessions)
     assert type(caught.value).__name__ == f"{code}Error"
@@ -397,7 +397,7 @@ async def test_documented_code_has_a_class_of_its_name(client, server, call, cod
 
 @pytest.mark.parametrize("call", WRITES)
 async def test_unknown_outcome_is_settled_with_the_key_of_the_error(client, server, call):
-    server.answer({}, 500).answer({}, 500).answer({}, 500).answer({"id": "x", "refund_id": "x"})
+    server.respond({}, 500).respond({}, 500).respond({}, 500).respond({"id": "x", "refund_id": "x"})
     with pytest.raises(errors.ServerError) as caught:
         await WRITES[call](client.payment_sessions)
     assert (caught.value.outcome, caught.value.attempts) == ("unknown", 3)
@@ -412,7 +412,7 @@ async def test_unknown_outcome_is_settled_with_the_key_of_the_error(client, serv
 
 
 async def test_policy_of_one_attempt_is_kept(client, server):
-    server.answer({"error": "ServerError", "message": "x"}, 400)
+    server.respond({"error": "ServerError", "message": "x"}, 400)
     once = client.with_options(retry=RetryPolicy(max_attempts=1))
     with pytest.raises(errors.ServerError):
         await once.payment_sessions.void(ID)
@@ -425,14 +425,14 @@ async def test_policy_of_one_attempt_is_kept(client, server):
 @pytest.mark.parametrize("final", ["captured", "rejected", "canceled", "authorized", "authorization_voided"])
 async def test_waiting_ends_when_only_the_merchant_can_change_the_status(client, server, clock, final):
     for status in ("pending", "processing", "brand_new", final):
-        server.answer({"id": ID, "status": status})
+        server.respond({"id": ID, "status": status})
     found = await client.payment_sessions.wait_until_final(ID)
     assert (found.status, clock.slept) == (final, [1, 2, 4])
     assert {asked.path for asked in server.asked} == {ONE}
 
 
 async def test_waiting_for_a_payment_ends_with_one_last_look(client, server, clock):
-    server.answer({"id": ID, "status": "processing"})
+    server.respond({"id": ID, "status": "processing"})
     with pytest.raises(errors.DeadlineExceededError, match="neither final nor authorized after 2 seconds") as caught:
         await client.payment_sessions.wait_until_final(ID, timeout=2)
     assert (clock.slept, caught.value.endpoint, caught.value.attempts) == ([1, 1], "payment_sessions.get", 3)
@@ -475,14 +475,14 @@ PERIOD = rows(
     ],
 )
 async def test_iter_selects_by_period_and_status(client, server, period, ids):
-    server.answer(PERIOD)
+    server.respond(PERIOD)
     found = [session.id async for session in client.payment_sessions.iter(**period)]
     assert "".join(found) == ids
     assert {name for asked in server.asked for name in asked.query} <= {"page", "page_size"}, "the client selects"
 
 
 async def test_iter_of_a_month_leaves_out_what_is_before_and_after(client, server):
-    server.answer(rows(*[(row["status"], row["created_at"]) for row in PERIOD["payment_sessions"][:-1]]))
+    server.respond(rows(*[(row["status"], row["created_at"]) for row in PERIOD["payment_sessions"][:-1]]))
     month = {"since": date(2026, 10, 1), "until": date(2026, 10, 31), "look_back": timedelta(0)}
     found = [session.id async for session in client.payment_sessions.iter(**month)]
     assert found == ["1", "2", "3"]

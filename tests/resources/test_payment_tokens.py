@@ -22,7 +22,7 @@ BOX_ON_THE_WIRE = {"name": "Box", "price": 2999, "quantity": 1}
 
 
 async def test_create_returns_a_request_and_no_token(client, server):
-    server.answer({"provision_token_request_id": "ptr_1", "redirect_url": "https://app.truemed.com/p/1"})
+    server.respond({"provision_token_request_id": "ptr_1", "redirect_url": "https://app.truemed.com/p/1"})
     made = await client.payment_tokens.create(
         order_items=[BOX],
         success_url="https://shop.example/account",
@@ -39,13 +39,13 @@ async def test_create_returns_a_request_and_no_token(client, server):
 
 
 async def test_create_sends_an_object_even_when_it_has_no_fields(client, server):
-    server.answer({"provision_token_request_id": "ptr_1"})
+    server.respond({"provision_token_request_id": "ptr_1"})
     assert (await client.payment_tokens.create()).redirect_url is None
     assert server.only.body == {}
 
 
 async def test_get_many_gives_an_outcome_for_each_token(client, server):
-    server.answer(lambda asked: {**TOKEN, "payment_token": asked.path.rsplit("/")[-1]})
+    server.respond(lambda asked: {**TOKEN, "payment_token": asked.path.rsplit("/")[-1]})
     outcomes = [each async for each in client.payment_tokens.get_many(["a", "b", ".."], ordered=True)]
     assert [each.ok for each in outcomes] == [True, True, False]
     assert outcomes[1].unwrap().payment_token == "b"
@@ -68,7 +68,7 @@ async def test_get_many_gives_an_outcome_for_each_token(client, server):
     ],
 )
 async def test_list_requests_one_page(client, server, given, sent):
-    server.answer({"payment_tokens": [TOKEN], "pagination": None})
+    server.respond({"payment_tokens": [TOKEN], "pagination": None})
     page = await client.payment_tokens.list(**given)
     assert [each.payment_token for each in page] == ["ptok_1"]
     assert server.only.query == sent
@@ -100,14 +100,14 @@ async def test_iter_reads_the_list_with_its_filters_down_to_a_moment(client, ser
     def row(number: int) -> dict[str, Any]:
         return {"payment_token": f"t{number}", "created_at": f"2024-01-{number:02}T00:00:00Z"}
 
-    server.answer({"payment_tokens": [row(3), row(2), row(1)], "pagination": None})
+    server.respond({"payment_tokens": [row(3), row(2), row(1)], "pagination": None})
     found = client.payment_tokens.iter(name="Jane", since=date(2024, 1, 2), look_back=timedelta(0), prefetch=1)
     assert [each.payment_token async for each in found] == ["t3", "t2"]
     assert {asked.query["name"] for asked in server.asked} == {"Jane"}
 
 
 async def test_update_returns_the_next_action(client, server):
-    server.answer(
+    server.respond(
         {
             "next_action": "HealthSurvey",
             "redirect_url": "https://app.truemed.com/p/2",
@@ -125,7 +125,7 @@ async def test_update_returns_the_next_action(client, server):
 
 
 async def test_update_without_next_action_is_done(client, server):
-    server.answer({"next_action": None, "redirect_url": None, "provision_token_request_id": "r"})
+    server.respond({"next_action": None, "redirect_url": None, "provision_token_request_id": "r"})
     assert not (await client.payment_tokens.update("ptok_1", update_card_info=True)).needs_customer
     assert server.only.body == {"update_card_info": True}
 
@@ -156,7 +156,7 @@ async def test_invalid_arguments_raise_before_sending(client, server, call, mess
 
 
 async def test_delete_returns_nothing(client, server):
-    server.answer(b"", 204)
+    server.respond(b"", 204)
     assert await client.payment_tokens.delete("ptok_1") is None
 
 
@@ -165,14 +165,14 @@ async def test_delete_returns_nothing(client, server):
 
 async def test_waiting_polls_the_request_until_the_token_exists(client, server, clock):
     for token in (None, None, None, "ptok_1"):
-        server.answer({"payment_token": token, "metadata": "m"})
+        server.respond({"payment_token": token, "metadata": "m"})
     found = await client.payment_tokens.wait_until_provisioned("ptr_1")
     assert (found.payment_token, found.metadata, clock.slept) == ("ptok_1", "m", [1, 2, 4])
     assert {asked.path for asked in server.asked} == {f"{ROUTE}/provision_request/ptr_1"}
 
 
 async def test_waiting_for_a_token_ends_with_one_last_look(client, server, clock):
-    server.answer({"payment_token": None})
+    server.respond({"payment_token": None})
     with pytest.raises(DeadlineExceededError, match="the token is not provisioned after 2.5 seconds") as caught:
         await client.payment_tokens.wait_until_provisioned("ptr_1", timeout=2.5)
     assert clock.slept == [1, 1.5]

@@ -48,7 +48,7 @@ async def test_documented_samples_are_sent_and_parsed(client, server, endpoint, 
     """Each sample names its page."""
     (found,) = [each for each in ENDPOINTS if each.name == endpoint]
     asked, answered = sample["request"], sample["response"]
-    server.answer(answered["body"], answered["status"])
+    server.respond(answered["body"], answered["status"])
     body = dict(asked["body"] or {})
     arguments: dict[str, Any] = {"query": asked["query"]} if asked["query"] else {}
     arguments["path"] = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", found.path), asked["path"]).groupdict()
@@ -74,7 +74,7 @@ async def test_documented_samples_are_sent_and_parsed(client, server, endpoint, 
 
 async def test_get_requests_one_session_and_returns_it(client, server):
     """Truemed API reference, "Get Qualification Session Details"."""
-    server.answer(session("approved", email="jane@example.com", created_at="2024-01-15T09:30:00Z"))
+    server.respond(session("approved", email="jane@example.com", created_at="2024-01-15T09:30:00Z"))
     found = await client.qualification_sessions.get("qs_abc123")
     assert found == QualificationSession(
         qualification_session_id="qs_abc123",
@@ -87,7 +87,7 @@ async def test_get_requests_one_session_and_returns_it(client, server):
 
 async def test_every_request_carries_the_key_and_requests_json(client, server):
     """Truemed guide, "Update a Qualification Session": x-truemed-api-key, Content-Type and Accept of the example."""
-    server.answer(session()).answer(UPDATED)
+    server.respond(session()).respond(UPDATED)
     await client.qualification_sessions.get("qs_abc123")
     await client.qualification_sessions.update("qs_abc123", user_id="u")
     get, update = (asked.headers for asked in server.asked)
@@ -101,7 +101,7 @@ async def test_every_request_carries_the_key_and_requests_json(client, server):
 
 
 async def test_no_request_follows_redirects_or_uses_a_proxy_of_the_environment(client, server):
-    server.answer(session())
+    server.respond(session())
     await client.qualification_sessions.get("qs_abc123")
     assert server.only.options["allow_redirects"] is False
     assert server.only.options["proxy"] is None
@@ -121,7 +121,7 @@ async def test_bad_id_is_rejected_before_anything_is_sent(client, server, id):
 
 
 async def test_unknown_session_is_not_found(client, server):
-    server.answer({"error": "NotFound", "message": "canary"}, 404, x_request_id="r-1")
+    server.respond({"error": "NotFound", "message": "canary"}, 404, x_request_id="r-1")
     with pytest.raises(NotFoundError) as caught:
         await client.qualification_sessions.get("qs_abc123")
     error = caught.value
@@ -132,7 +132,7 @@ async def test_unknown_session_is_not_found(client, server):
 
 
 async def test_wrong_response_shape_has_its_path(client, server):
-    server.answer(session(email=["canary"]))
+    server.respond(session(email=["canary"]))
     with pytest.raises(DecodeError) as caught:
         await client.qualification_sessions.get("qs_abc123")
     assert caught.value.path == "email"
@@ -164,7 +164,7 @@ async def test_wrong_response_shape_has_its_path(client, server):
 )  # fmt: skip
 async def test_every_parameter_of_list_arrives_as_the_page_names_it(client, server, arguments, query):
     """Truemed API reference, "List Qualification Sessions", query parameters."""
-    server.answer(EMPTY)
+    server.respond(EMPTY)
     await client.qualification_sessions.list(**arguments)
     assert server.only.query == query
 
@@ -199,7 +199,7 @@ def page_of_rows(asked: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("prefetch", [1, 4])
 async def test_iter_goes_through_every_page_with_the_same_filters(client, server, prefetch):
     """Truemed API reference, "List Qualification Sessions"."""
-    server.answer(page_of_rows)
+    server.respond(page_of_rows)
     filters = {"status": "approved", "user_id": "u", "expires_at": "2025-01-15", "search": "s"}
     stream = client.qualification_sessions.iter(**filters, extra={"brand": "acme"}, page_size=10, prefetch=prefetch)
     filters["brand"] = "acme"
@@ -212,7 +212,7 @@ async def test_iter_goes_through_every_page_with_the_same_filters(client, server
 
 
 async def test_iter_requests_100_rows_by_default(client, server):
-    server.answer(EMPTY)
+    server.respond(EMPTY)
     assert [each async for each in client.qualification_sessions.iter()] == []
     assert server.only.query == {"page": "1", "page_size": "100"}
 
@@ -225,7 +225,7 @@ async def test_iter_rejects_a_bad_argument_at_once_and_not_while_iterating(clien
 
 
 async def test_error_of_a_page_is_raised_while_iterating_after_the_rows_before_it(client, server):
-    server.answer(page_of_rows).answer({"error": "x"}, 404)
+    server.respond(page_of_rows).respond({"error": "x"}, 404)
     found = []
     with pytest.raises(NotFoundError):
         async for each in client.qualification_sessions.iter(page_size=10, prefetch=1):
@@ -238,7 +238,7 @@ async def test_error_of_a_page_is_raised_while_iterating_after_the_rows_before_i
 
 async def test_update_sends_only_the_key_and_the_arguments(client, server):
     """Truemed guide, "Update a Qualification Session": the curl example."""
-    server.answer(UPDATED)
+    server.respond(UPDATED)
     found = await client.qualification_sessions.update(
         "qs_abc123", user_id="your-internal-user-id", idempotency_key="your-unique-key-123"
     )
@@ -268,7 +268,7 @@ async def test_update_sends_only_the_key_and_the_arguments(client, server):
 )  # fmt: skip
 async def test_every_parameter_of_update_arrives_as_the_page_names_it(client, server, arguments, body):
     """Truemed guide, "Update a Qualification Session": omitted fields are left untouched; metadata is JSON text."""
-    server.answer(UPDATED)
+    server.respond(UPDATED)
     found = await client.qualification_sessions.update("qs_abc123", **arguments)
     key = server.only.body.pop("idempotency_key")
     assert uuid.UUID(key).version == 4
@@ -305,14 +305,14 @@ async def test_bad_idempotency_key_is_rejected(client, server, key):
 
 async def test_retried_update_is_sent_with_the_same_key(client, server):
     """Truemed guide, "Update a Qualification Session": a duplicate POST with the same key is deduplicated."""
-    server.answer(b"", 503).answer(b"", 503).answer(UPDATED)
+    server.respond(b"", 503).respond(b"", 503).respond(UPDATED)
     found = await client.qualification_sessions.update("qs_abc123", user_id="u")
     assert [asked.body for asked in server.asked] == [{"idempotency_key": found.idempotency_key, "user_id": "u"}] * 3
 
 
 async def test_user_id_that_is_set_cannot_be_changed(client, server):
     """Truemed guide, "Update a Qualification Session": user_id_already_set with a 409 status."""
-    server.answer({"error": "user_id_already_set", "message": "x"}, 409)
+    server.respond({"error": "user_id_already_set", "message": "x"}, 409)
     with pytest.raises(UserIdAlreadySetError) as caught:
         await client.qualification_sessions.update("qs_abc123", user_id="u", idempotency_key="k-1")
     assert (caught.value.idempotency_key, caught.value.outcome, caught.value.attempts) == ("k-1", "rejected", 1)
@@ -321,14 +321,14 @@ async def test_user_id_that_is_set_cannot_be_changed(client, server):
 
 async def test_key_that_the_server_knows_with_other_values_is_a_mismatch(client, server):
     """Truemed guide, "Update a Qualification Session": another payload returns a 400 validation error."""
-    server.answer({"error": "ValidationError", "message": "idempotency_key reused with another payload"}, 400)
+    server.respond({"error": "ValidationError", "message": "idempotency_key reused with another payload"}, 400)
     with pytest.raises(IdempotencyMismatchError):
         await client.qualification_sessions.update("qs_abc123", user_id="u", idempotency_key="k-1")
 
 
 async def test_key_is_not_sent_again_with_other_values(client, server):
     """Truemed guide, "Update a Qualification Session": it would be refused, so it is refused here at once."""
-    server.answer(UPDATED)
+    server.respond(UPDATED)
     await client.qualification_sessions.update("qs_abc123", user_id="u", idempotency_key="k-1")
     await client.qualification_sessions.update("qs_abc123", user_id="u", idempotency_key="k-1")
     await client.qualification_sessions.update("qs_other", user_id="v", idempotency_key="k-1")  # another scope
@@ -341,7 +341,7 @@ async def test_key_is_not_sent_again_with_other_values(client, server):
 
 
 async def test_get_many_gives_each_id_its_outcome(client, server):
-    server.answer(session("approved", id="a"))
+    server.respond(session("approved", id="a"))
     found = [each async for each in client.qualification_sessions.get_many(["a", "a", "b/d", "a"], ordered=True)]
     assert [(each.id, each.ok) for each in found] == [("a", True), ("a", True), ("b/d", False), ("a", True)]
     assert isinstance(found[2].error, InvalidArgumentError)
@@ -350,7 +350,7 @@ async def test_get_many_gives_each_id_its_outcome(client, server):
 
 
 async def test_one_that_fails_does_not_touch_the_others(client, server):
-    server.answer(session()).answer({"error": "NotFound", "message": "x"}, 404).answer(session())
+    server.respond(session()).respond({"error": "NotFound", "message": "x"}, 404).respond(session())
 
     async def ids():
         for id in ("a", "b", "c"):
@@ -376,7 +376,7 @@ async def test_get_many_rejects_a_bad_argument_at_once(client, server, ids, give
 async def test_waiting_polls_with_growing_pauses_until_the_status_is_final(client, server, clock, final):
     """Truemed guide, "Update a Qualification Session": approved and rejected are terminal."""
     for status in ("pending", "processing", "brand_new", "processing", "processing", "processing", "processing", final):
-        server.answer(session(status))
+        server.respond(session(status))
     found = await client.qualification_sessions.wait_until_final("qs_abc123")
     assert found.status == final
     assert clock.slept == [1, 2, 4, 8, 16, 30, 30]
@@ -384,7 +384,7 @@ async def test_waiting_polls_with_growing_pauses_until_the_status_is_final(clien
 
 
 async def test_waiting_ends_with_one_last_look_when_the_time_is_up(client, server, clock):
-    server.answer(session("processing"))
+    server.respond(session("processing"))
     with pytest.raises(DeadlineExceededError) as caught:
         await client.qualification_sessions.wait_until_final("qs_abc123", timeout=10)
     assert clock.slept == [1, 2, 4, 3]
@@ -393,7 +393,7 @@ async def test_waiting_ends_with_one_last_look_when_the_time_is_up(client, serve
 
 
 async def test_waiting_ends_with_the_first_error(client, server):
-    server.answer(session("processing")).answer({"error": "NotFound"}, 404)
+    server.respond(session("processing")).respond({"error": "NotFound"}, 404)
     with pytest.raises(NotFoundError):
         await client.qualification_sessions.wait_until_final("qs_abc123")
 
@@ -411,7 +411,7 @@ async def test_waiting_for_ever_is_rejected(client, server, seconds):
 async def test_iter_get_many_and_wait_until_final_pass_their_options(client, server):
     options = RequestOptions(headers={"X-Trace": "t-1"})
     sessions = client.qualification_sessions
-    server.answer(EMPTY).answer(session("approved")).answer(session("approved"))
+    server.respond(EMPTY).respond(session("approved")).respond(session("approved"))
     assert [each async for each in sessions.iter(options=options)] == []
     await sessions.wait_until_final("qs_abc123", options=options)
     assert [each.ok async for each in sessions.get_many(["qs_abc123"], options=options)] == [True]
@@ -420,7 +420,7 @@ async def test_iter_get_many_and_wait_until_final_pass_their_options(client, ser
 
 
 async def test_user_header_may_replace_unreserved_headers(client, server):
-    server.answer(session())
+    server.respond(session())
     await client.qualification_sessions.get("qs_1", options=RequestOptions(headers={"USER-AGENT": "shop/1"}))
     assert server.only.headers["user-agent"] == "shop/1"
 
@@ -433,7 +433,7 @@ async def test_bad_header_is_rejected_before_anything_is_sent(client, server, he
 
 
 async def test_call_may_have_a_retry_policy_of_its_own(client, server):
-    server.answer(b"", 503).answer(session())
+    server.respond(b"", 503).respond(session())
     with pytest.raises(APIError) as caught:
         await client.qualification_sessions.get("qs_1", options=RequestOptions(retry=RetryPolicy(max_attempts=1)))
     assert caught.value.attempts == 1

@@ -69,7 +69,7 @@ PACIFIC = timezone(timedelta(hours=-8))
     ],
 )
 async def test_day_is_a_day_in_utc(client, server, given, sent):
-    server.answer({"payouts": [], "pagination": None})
+    server.respond({"payouts": [], "pagination": None})
     await client.reconciliations.list_payouts(start_date=given, end_date=given)
     assert server.only.query == {"start_date": sent, "end_date": sent}
 
@@ -116,7 +116,7 @@ async def test_missing_end_date_is_rejected(client, name):
 
 async def test_response_under_another_name_is_not_an_empty_list(client, server):
     """The key ``payouts`` is assumed: a wrong one must not read as an empty month."""
-    server.answer({"payout_rows": [], "pagination": None})
+    server.respond({"payout_rows": [], "pagination": None})
     with pytest.raises(DecodeError) as caught:
         await client.reconciliations.list_payouts(**OCTOBER)
     assert caught.value.path == "payouts"
@@ -127,7 +127,7 @@ async def test_response_under_another_name_is_not_an_empty_list(client, server):
 
 async def test_iter_payouts_gives_every_payout_once(client, server):
     books = Books([(f"2026-10-{day:02}", f"po_{day}", day) for day in range(1, 32)], [])
-    server.answer(books)
+    server.respond(books)
     found = [each async for each in client.reconciliations.iter_payouts(**OCTOBER, page_size=10)]
     assert found == [Payout(payout_id=row["payout_id"], extra={k: row[k] for k in ("arrival_date", "amount")}) for row in books.payouts]  # fmt: skip
     assert all(asked.query.items() >= OCTOBER.items() for asked in server.asked)
@@ -135,7 +135,7 @@ async def test_iter_payouts_gives_every_payout_once(client, server):
 
 async def test_iter_transactions_gives_every_transaction_once(client, server):
     books = Books([], [("2026-10-07", "po_1", number) for number in range(95)])
-    server.answer(books)
+    server.respond(books)
     stream = client.reconciliations.iter_transactions(
         **OCTOBER, payout_ids={"po_1"}, include_pending_payouts=False, page_size=20, prefetch=2
     )
@@ -151,7 +151,7 @@ def without_ids(amounts: list[int]) -> Any:
 
 @pytest.mark.parametrize("rows", [0, 1, 9, 10, 35])
 async def test_rows_without_id_are_identified_by_all_values(client, server, rows):
-    server.answer(without_ids(list(range(rows))))
+    server.respond(without_ids(list(range(rows))))
     found = [each.amount async for each in client.reconciliations.iter_transactions(**OCTOBER, page_size=10)]
     assert found == list(range(rows))
 
@@ -159,14 +159,14 @@ async def test_rows_without_id_are_identified_by_all_values(client, server, rows
 @pytest.mark.parametrize("amounts", [[7, 7], [*range(9), 0], [*range(30), 0], [0, *range(40)]])
 async def test_rows_without_an_id_that_are_alike_are_an_error_and_not_a_loss(client, server, amounts):
     """Two charge rows of one checkout are both real money."""
-    server.answer(without_ids(amounts))
+    server.respond(without_ids(amounts))
     told = f"the server counts {len(amounts)}: some may be equal|change places between responses: some may be missing"
     with pytest.raises(PaginationDriftError, match=told):
         [each async for each in client.reconciliations.iter_transactions(**OCTOBER, page_size=10)]
 
 
 async def test_rows_without_an_id_need_a_total_to_be_held_to(client, server):
-    server.answer(
+    server.respond(
         lambda asked: {"transactions": [{"type": "charge"}] * (asked.query["page"] == "1"), "pagination": None}
     )
     with pytest.raises(PaginationDriftError, match="the server does not count them"):
@@ -175,7 +175,7 @@ async def test_rows_without_an_id_need_a_total_to_be_held_to(client, server):
 
 async def test_iterations_and_reconcile_pass_their_options(client, server):
     options = RequestOptions(headers={"X-Trace": "t-1"})
-    server.answer(Books([], []))
+    server.respond(Books([], []))
     days = {"start_date": "2026-10-01", "end_date": "2026-10-01"}
     for name in ("iter_payouts", "iter_transactions", "reconcile"):
         assert [each async for each in getattr(client.reconciliations, name)(**days, options=options)] == []
@@ -187,7 +187,7 @@ async def test_iterations_and_reconcile_pass_their_options(client, server):
 
 
 async def test_reconcile_joins_every_transaction_with_its_payout(client, server):
-    server.answer(
+    server.respond(
         Books(
             [("2026-10-02", "po_1", 300), ("2026-10-03", "po_2", 50)],
             [
@@ -217,7 +217,7 @@ async def test_reconcile_joins_every_transaction_with_its_payout(client, server)
 
 
 async def test_reconcile_requests_each_day_once(client, server):
-    server.answer(Books([("2026-10-02", "po_1", 1)], [("2026-10-01", "po_1", 1)]))
+    server.respond(Books([("2026-10-02", "po_1", 1)], [("2026-10-01", "po_1", 1)]))
     stream = client.reconciliations.reconcile(
         start_date="2026-10-01", end_date="2026-10-03", look_back=timedelta(days=2, hours=5)
     )
@@ -235,14 +235,14 @@ async def test_reconcile_requests_each_day_once(client, server):
 
 
 async def test_reconcile_without_payouts_does_not_look_back(client, server):
-    server.answer(Books([], [("2026-10-01", None, 5)]))
+    server.respond(Books([], [("2026-10-01", None, 5)]))
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-01")
     assert [each.amount_cents async for each in stream] == [5]
     assert len(server.asked) == 2
 
 
 async def test_reconcile_requests_payouts_in_batches(client, server):
-    server.answer(Books([("2026-10-01", f"po_{number}", 0) for number in range(120)], []))
+    server.respond(Books([("2026-10-01", f"po_{number}", 0) for number in range(120)], []))
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-01", look_back=timedelta(1))
     assert len([each async for each in stream]) == 120
     portions = [each.query["payout_ids"].split(",") for each in server.asked if "payout_ids" in each.query]
@@ -257,7 +257,7 @@ async def test_reconcile_gives_a_row_that_two_days_list_once(client, server):
     def answer(asked: Any) -> Any:
         return page_of(asked, [] if asked.path.endswith("/payouts") else [row], asked.path.rpartition("/")[2])
 
-    server.answer(answer)
+    server.respond(answer)
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-03")
     assert [(each.transaction_id, each.listed_on) async for each in stream] == [("txn_1", date(2026, 10, 1))]
 
@@ -269,7 +269,7 @@ async def test_reconcile_keeps_rows_without_an_id_that_two_days_list(client, ser
         rows = [] if asked.path.endswith("/payouts") else [{"type": "charge", "amount": 5}]
         return page_of(asked, rows, asked.path.rpartition("/")[2])
 
-    server.answer(answer)
+    server.respond(answer)
     rows = [row async for row in client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-02")]
     assert [(row.listed_on, row.amount_cents) for row in rows] == [(date(2026, 10, 1), 5), (date(2026, 10, 2), 5)]
     assert rows[0].key != rows[1].key
@@ -278,7 +278,7 @@ async def test_reconcile_keeps_rows_without_an_id_that_two_days_list(client, ser
 @pytest.mark.parametrize("concurrency", [1, 3, 50])
 async def test_reconcile_gives_the_same_however_many_days_are_read_at_once(client, server, concurrency):
     days = [f"2026-10-{day:02}" for day in range(1, 32)]
-    server.answer(Books([(day, f"po_{day[-2:]}", 30) for day in days], [(day, f"po_{day[-2:]}", each) for day in days for each in (10, 20)]))  # fmt: skip
+    server.respond(Books([(day, f"po_{day[-2:]}", 30) for day in days], [(day, f"po_{day[-2:]}", each) for day in days for each in (10, 20)]))  # fmt: skip
     stream = client.reconciliations.reconcile(**OCTOBER, look_back=timedelta(0), concurrency=concurrency)
     rows = [each async for each in stream]
     assert [row.listed_on.isoformat() for row in rows if row.listed_on] == [day for day in days for _ in "ab"]
@@ -289,7 +289,7 @@ async def test_reconcile_gives_the_same_however_many_days_are_read_at_once(clien
 async def test_unfinished_day_is_warned(client, server, clock, end, warned):
     """By the client's clock it is 2026-11-21, in UTC."""
     assert datetime.fromtimestamp(clock.wall(), UTC).date() == date(2026, 11, 21)
-    server.answer(Books([], []))
+    server.respond(Books([], []))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert [each async for each in client.reconciliations.reconcile(start_date=end, end_date=end)] == []
@@ -300,7 +300,7 @@ async def test_unfinished_day_is_warned(client, server, clock, end, warned):
 
 
 async def test_calendar_has_a_first_day(client, server):
-    server.answer(Books([("0001-01-02", "po_1", 1)], []))
+    server.respond(Books([("0001-01-02", "po_1", 1)], []))
     stream = client.reconciliations.reconcile(start_date="0001-01-02", end_date="0001-01-02")
     assert len([each async for each in stream]) == 1
     assert Counter(each.query["start_date"] for each in server.asked) == {"0001-01-02": 2, "0001-01-01": 1}
@@ -312,13 +312,13 @@ async def test_error_of_one_day_ends_the_reconciliation(client, server):
     def answer(asked: Any) -> Any:
         return Books([], [])(asked) if asked.query["start_date"] < "2026-10-03" else b"not JSON"
 
-    server.answer(answer)
+    server.respond(answer)
     with pytest.raises(DecodeError):
         [each async for each in client.reconciliations.reconcile(**OCTOBER)]
 
 
 async def test_temporary_fault_is_retried_successfully(client, server):
-    server.answer(b"", 503).answer(Books([], [("2026-10-01", None, 5)]))
+    server.respond(b"", 503).respond(Books([], [("2026-10-01", None, 5)]))
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-01")
     assert [each.amount_cents async for each in stream] == [5]
     server.answers[:] = [(500, b"", {})]

@@ -154,7 +154,7 @@ async def test_find_valid_that_fails_shows_no_address(serve, client_for):
             return error
         return None
 
-    client = await client_for(await serve(lambda exchange: exchange.answer(404)))
+    client = await client_for(await serve(lambda exchange: exchange.respond(404)))
     for arguments in ({"email": EMAIL}, {"user_id": USER_ID}):
         assert found_in_error(await failure_of(**arguments)) == []
 
@@ -197,7 +197,7 @@ async def test_iter_expiring_yields_a_session_once_that_moves_while_days_are_rea
     at = datetime(2027, 3, 1, 23, 59, 59, tzinfo=UTC)
     row = {"qualification_session_id": "qs_1", "status": "approved", "expires_at": at.isoformat()}
     body = json.dumps({"qualification_sessions": [row], "pagination": PAGINATION}).encode()
-    server = await serve(lambda exchange: exchange.answer(body=body))
+    server = await serve(lambda exchange: exchange.respond(body=body))
     client = await client_for(server)
     found = [each async for each in client.qualification_sessions.iter_expiring(at, at + timedelta(seconds=2))]
     assert [each.qualification_session_id for each in found] == ["qs_1"]

@@ -106,7 +106,7 @@ async def test_catalog_is_synchronized_and_then_unchanged(shop, emulator):
     assert {each.action for each in await shop.catalog.sync(catalog)} == {"unchanged", "gone"}
 
 
-async def test_lost_answers_of_a_synchronization_create_nothing_twice(shop, emulator):
+async def test_lost_responses_of_a_synchronization_create_nothing_twice(shop, emulator):
     catalog = [CatalogItemParams(f"SKU-{number}", name="Mat", **WHOLE) for number in range(8)]
     with emulator.faults.add("applied_then_reset", route="catalog_items.create"):
         changes = await shop.catalog.sync(catalog)

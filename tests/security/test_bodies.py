@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.bombs import BLOCK, BOMBS, CLIENT
 from tests.support.canary import EMAIL, NAME, OF_SERVER, leaks
-from tests.support.recording_server import answering
+from tests.support.recording_server import respond_with
 from tests.support.scale import LONG
 from truemed_async import Endpoint, Model, RetryPolicy, errors
 from truemed_async._core.failure import AttemptFailure
@@ -46,7 +46,7 @@ def flooding(sent):
         name = name_of(exchange)
         ok, failed = "HTTP/1.1 200 OK\r\n", "HTTP/1.1 500 Oops\r\n"
         if name == "normal":
-            await exchange.answer(200, b'{"qualification_session_id": "qs_1", "status": "approved"}')
+            await exchange.respond(200, b'{"qualification_session_id": "qs_1", "status": "approved"}')
         elif name == "has_length":
             await flood(exchange, f"{ok}Content-Length: {10 * 2**30}\r\n\r\n", forever(BLOCK))
         elif name == "until_close":
@@ -150,14 +150,14 @@ async def test_no_endless_body_is_read_on(serve):
 @pytest.mark.parametrize("size", [BODY_LIMIT - 100, BODY_LIMIT])
 async def test_response_just_within_the_limit_is_read(serve, client_for, size):
     start = b'{"qualification_session_id": "qs_1", "status": "approved", "filler": "'
-    server = await serve(answering(start + b"x" * (size - len(start) - 2) + b'"}'))
+    server = await serve(respond_with(start + b"x" * (size - len(start) - 2) + b'"}'))
     client = await client_for(server)
     assert (await client.qualification_sessions.get("qs_1")).status == "approved"
 
 
 async def test_response_just_over_the_limit_is_not(serve, client_for):
     start = b'{"qualification_session_id": "qs_1", "status": "approved", "filler": "'
-    server = await serve(answering(start + b"x" * (BODY_LIMIT + 1 - len(start) - 2) + b'"}'))
+    server = await serve(respond_with(start + b"x" * (BODY_LIMIT + 1 - len(start) - 2) + b'"}'))
     client = await client_for(server)
     with pytest.raises(errors.ResponseTooLargeError) as caught:
         await client.qualification_sessions.get("qs_1")
@@ -168,7 +168,7 @@ async def test_response_just_over_the_limit_is_not(serve, client_for):
     "size", [0, 1, ERROR_BODY_LIMIT - 1, ERROR_BODY_LIMIT, ERROR_BODY_LIMIT + 1, 10 * ERROR_BODY_LIMIT]
 )
 async def test_body_of_an_error_is_cut_and_the_error_stays_what_it_is(serve, client_for, size):
-    server = await serve(answering(b"x" * size, status=404))
+    server = await serve(respond_with(b"x" * size, status=404))
     client = await client_for(server)
     with pytest.raises(errors.NotFoundError) as caught:
         await client.qualification_sessions.get("qs_1")

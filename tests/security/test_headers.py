@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.recording_server import KEY, answering
+from tests.support.recording_server import KEY, respond_with
 from truemed_async import AsyncTruemed, RequestOptions, RetryPolicy, Truemed, errors
 
 SESSION = b'{"qualification_session_id": "qs_1", "status": "approved"}'
@@ -15,7 +15,7 @@ OWN = [
 
 async def refused(serve, headers):
     """Return what was said; nothing may have been opened."""
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     async with AsyncTruemed(KEY, base_url=server.url) as client:
         options = RequestOptions(headers=headers)
         for call in (
@@ -78,7 +78,7 @@ def test_sync_facade_rejects_invalid_argument():
 
 async def test_every_printable_character_arrives_as_it_is(serve, client_for):
     value = "".join(map(chr, range(33, 127))) + " x"
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     client = await client_for(server)
     await client.qualification_sessions.get("qs_1", options=RequestOptions(headers={"X-Trace": value}))
     assert server.requests[0].header("x-trace") == [value]
@@ -91,7 +91,7 @@ async def test_headers_changed_after_the_check_do_not_count(serve, client_for):
 
     async def script(exchange):
         headers["X-Trace"] = "second\r\nX-Evil: 1"
-        await exchange.answer(200 if exchange.number == 2 else 500, SESSION)
+        await exchange.respond(200 if exchange.number == 2 else 500, SESSION)
 
     server = await serve(script)
     client = await client_for(server, retry=RetryPolicy(base=0.001, cap=0.001))
@@ -100,7 +100,7 @@ async def test_headers_changed_after_the_check_do_not_count(serve, client_for):
 
 
 async def test_key_header_is_sent_once_to_one_server(serve, client_for):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     client = await client_for(server)
     await client.qualification_sessions.update("qs_1", user_id="u")
     (request,) = server.requests

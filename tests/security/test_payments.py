@@ -20,8 +20,8 @@ from tests.support.canary import (
     found_in_error,
     leaks,
 )
-from tests.support.fault_matrix import ROWS, json_answer
-from tests.support.recording_server import KEY, answering
+from tests.support.fault_matrix import ROWS, send_json
+from tests.support.recording_server import KEY, respond_with
 from tests.support.timeouts import HURRIED, PATIENT
 from truemed_async import AmountDetails, NextBillInfo, OrderItem, Outcome, RetryPolicy, errors
 
@@ -136,7 +136,7 @@ PAGE = {"payment_sessions": [WHOLE], "payment_tokens": [WHOLE], "pagination": No
 
 @pytest.mark.parametrize("call", [*WRITES, *READS])
 async def test_result_surfaces_show_no_canary(serve, client_for, call):
-    server = await serve(answering(json.dumps(PAGE if call.endswith("list") else WHOLE).encode()))
+    server = await serve(respond_with(json.dumps(PAGE if call.endswith("list") else WHOLE).encode()))
     client = await client_for(server, timeout=PATIENT)
     value = await {**WRITES, **READS}[call](client)
     assert found_in(VALUE_SURFACES, value) == []
@@ -151,7 +151,7 @@ async def test_result_surfaces_show_no_canary(serve, client_for, call):
 async def test_decode_error_shows_only_the_path(serve, client_for, read, field):
     if (read, field) == ("tokens.get", "metadata") or (read, field) == ("tokens.get", "order_items"):
         field = "payment_methods"  # what a session has and a token has not
-    server = await serve(json_answer(json.dumps({**WHOLE, field: [EMAIL, {NAME: EMAIL}]}).encode()))
+    server = await serve(send_json(json.dumps({**WHOLE, field: [EMAIL, {NAME: EMAIL}]}).encode()))
     client = await client_for(server, retry=ONCE_MORE, timeout=PATIENT)
     error = await error_of_call(client, READS[read])
     assert type(error) is errors.DecodeError
@@ -182,7 +182,7 @@ async def test_decode_error_shows_only_the_path(serve, client_for, read, field):
     ids=lambda changes: next(iter(changes)),
 )
 async def test_rejection_does_not_show_the_value(serve, client_for, changes):
-    server = await serve(answering(b"{}"))
+    server = await serve(respond_with(b"{}"))
     client = await client_for(server)
     cart = {"total_amount": 1, "order_items": [], "success_url": "https://shop.example"}
     with pytest.raises(errors.InvalidArgumentError) as caught:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.canary import EMAIL, NAME, OF_SERVER, found_in_error, leaks
-from tests.support.recording_server import KEY, answering
+from tests.support.recording_server import KEY, respond_with
 from truemed_async import AsyncTruemed, Endpoint, Idempotency, QualificationSession, errors
 
 KINDS = {
@@ -19,7 +19,7 @@ SECRET_PATH = f"/{EMAIL}/x?name={NAME.replace(' ', '+')}"
 
 def pointing(status, location):
     async def script(exchange):
-        await exchange.answer(status, b"", (f"Location: {location}",))
+        await exchange.respond(status, b"", (f"Location: {location}",))
 
     return script
 
@@ -42,7 +42,7 @@ def tells_nothing_of(error, *locations):
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("target", ["other host", "other port", "no scheme", "http downgrade"])
 async def test_not_a_byte_reaches_another_origin(serve, authority, status, kind, target):
-    second = await serve(answering(SESSION))
+    second = await serve(respond_with(SESSION))
     location = {
         "other host": f"http://localhost:{second.port}{SECRET_PATH}",
         "other port": f"{second.url}{SECRET_PATH}",
@@ -62,7 +62,7 @@ async def test_not_a_byte_reaches_another_origin(serve, authority, status, kind,
 @pytest.mark.parametrize("location", ["/elsewhere", "elsewhere", "?again=1", "{url}/elsewhere", ""])
 async def test_not_even_to_the_same_origin(serve, client_for, status, kind, location):
     async def script(exchange):
-        await exchange.answer(status, b"", (f"Location: {location.replace('{url}', server.url)}",))
+        await exchange.respond(status, b"", (f"Location: {location.replace('{url}', server.url)}",))
 
     server = await serve(script)
     error = await refused(await client_for(server), kind)
@@ -73,7 +73,7 @@ async def test_not_even_to_the_same_origin(serve, client_for, status, kind, loca
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("status", [300, 304, 305, 306, 399])
 async def test_neither_are_the_other_statuses_of_that_class(serve, client_for, status, kind):
-    second = await serve(answering(SESSION))
+    second = await serve(respond_with(SESSION))
     server = await serve(pointing(status, second.url))
     await refused(await client_for(server), kind)
     assert (second.connections, len(server.requests)) == (0, 1)
@@ -83,17 +83,17 @@ async def test_neither_are_the_other_statuses_of_that_class(serve, client_for, s
     "header", ["Location: {url}", "Refresh: 0; url={url}", "Content-Location: {url}", "Link: <{url}>"]
 )
 async def test_no_response_header_causes_a_second_request(serve, client_for, header):
-    second = await serve(answering(SESSION))
-    server = await serve(answering(SESSION, headers=(header.replace("{url}", second.url),)))
+    second = await serve(respond_with(SESSION))
+    server = await serve(respond_with(SESSION, headers=(header.replace("{url}", second.url),)))
     client = await client_for(server)
     await client.qualification_sessions.get("qs_1")
     assert (second.connections, len(server.requests)) == (0, 1)
 
 
 async def test_redirect_url_of_a_refusal_is_not_visited(serve, client_for):
-    second = await serve(answering(SESSION))
+    second = await serve(respond_with(SESSION))
     body = b'{"error": "Declined", "redirect_url": "%s/pay"}' % second.url.encode()
-    server = await serve(answering(body, status=422))
+    server = await serve(respond_with(body, status=422))
     client = await client_for(server)
     with pytest.raises(errors.PaymentMethodError) as caught:
         await client.send(KINDS["POST with key"], path={"id": "x"})

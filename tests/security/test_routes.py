@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 from yarl import URL
 
-from tests.support.recording_server import KEY, answering
+from tests.support.recording_server import KEY, respond_with
 from tests.support.scale import scale
 from truemed_async import AsyncTruemed, Endpoint, QualificationSession, Truemed, errors
 from truemed_async._core.request import build_request
@@ -108,7 +108,7 @@ def short_repr(value):
 
 @pytest.mark.parametrize("bad", BAD_IDS, ids=short_repr)
 async def test_bad_id_is_rejected_before_anything_is_opened(serve, bad):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     async with AsyncTruemed(KEY, base_url=server.url) as client:
         sessions = client.qualification_sessions
         for call in (
@@ -242,7 +242,7 @@ def test_bad_base_url_is_rejected(bad, where, monkeypatch):
 
 async def test_host_is_the_base_urls_whatever_is_sent(serve, client_for):
     """One header names the host, and it is the one that was connected to."""
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     client = await client_for(server)
     await client.qualification_sessions.get("qs_1")
     assert server.requests[0].header("host") == [f"127.0.0.1:{server.port}"]

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 import trustme
 
-from tests.support.recording_server import KEY, answering
+from tests.support.recording_server import KEY, respond_with
 from truemed_async import AsyncTruemed, RetryPolicy, Truemed, errors
 
 SESSION = b'{"qualification_session_id": "qs_1", "status": "approved"}'
@@ -41,7 +41,7 @@ def test_there_is_no_other_switch(client, name):
 
 
 async def test_certificate_defined_by_the_user_authority_is_accepted(serve, authority):
-    server = await serve(answering(SESSION), ssl=authority.server())
+    server = await serve(respond_with(SESSION), ssl=authority.server())
     async with AsyncTruemed(KEY, base_url=server.url, ssl_context=authority.client()) as client:
         assert (await client.qualification_sessions.get("qs_1")).status == "approved"
     assert server.requests[0].header("x-truemed-api-key") == [KEY]
@@ -49,7 +49,7 @@ async def test_certificate_defined_by_the_user_authority_is_accepted(serve, auth
 
 async def test_sync_facade_accepts_valid_argument(serve, authority):
     """On its own event loop, which is uvloop's where that is installed."""
-    server = await serve(answering(SESSION), ssl=authority.server())
+    server = await serve(respond_with(SESSION), ssl=authority.server())
 
     def call():
         with Truemed(KEY, base_url=server.url, ssl_context=authority.client(), retry=ONCE) as client:
@@ -60,7 +60,7 @@ async def test_sync_facade_accepts_valid_argument(serve, authority):
 
 
 async def test_certificate_of_an_unknown_authority_is_rejected(serve, authority):
-    server = await serve(answering(SESSION), ssl=authority.server())
+    server = await serve(respond_with(SESSION), ssl=authority.server())
     error = await refused(server)
     assert "certificate" in str(error)
 
@@ -68,17 +68,17 @@ async def test_certificate_of_an_unknown_authority_is_rejected(serve, authority)
 async def test_certificate_that_signs_itself_is_rejected(serve, authority):
     itself = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(itself)
-    server = await serve(answering(SESSION), ssl=itself)
+    server = await serve(respond_with(SESSION), ssl=itself)
     assert "certificate" in str(await refused(server, ssl_context=authority.client()))
 
 
 async def test_certificate_for_another_host_is_rejected(serve, authority):
-    server = await serve(answering(SESSION), ssl=authority.server("elsewhere.example", "127.0.0.2"))
+    server = await serve(respond_with(SESSION), ssl=authority.server("elsewhere.example", "127.0.0.2"))
     assert "certificate" in str(await refused(server, ssl_context=authority.client()))
 
 
 async def test_sync_facade_rejects_bad_argument(serve, authority):
-    server = await serve(answering(SESSION), ssl=authority.server())
+    server = await serve(respond_with(SESSION), ssl=authority.server())
 
     def call():
         with Truemed(KEY, base_url=server.url, retry=ONCE) as client:
@@ -101,7 +101,7 @@ def old(context):
 
 
 async def test_server_that_speaks_only_tls_1_1_is_rejected(serve, authority):
-    server = await serve(answering(SESSION), ssl=old(authority.server()))
+    server = await serve(respond_with(SESSION), ssl=old(authority.server()))
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=old(authority.client()))
     except (ssl.SSLError, ConnectionError):
@@ -119,7 +119,7 @@ async def test_server_that_speaks_only_tls_1_1_is_rejected(serve, authority):
 
 async def test_host_name_is_checked_and_not_its_address(serve, authority):
     """The host of the URL is what the certificate is held against, whatever a Host header might say."""
-    server = await serve(answering(SESSION), ssl=authority.server("127.0.0.1"))
+    server = await serve(respond_with(SESSION), ssl=authority.server("127.0.0.1"))
     server.url = server.url.replace("127.0.0.1", "localhost")
     await refused(server, ssl_context=authority.client())
 
@@ -131,8 +131,8 @@ VARIABLES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROX
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 async def test_proxies_in_the_environment_are_ignored(serve, authority, monkeypatch, tmp_path, tls):
-    proxy = await serve(answering(SESSION))
-    server = await serve(answering(SESSION), ssl=authority.server() if tls else None)
+    proxy = await serve(respond_with(SESSION))
+    server = await serve(respond_with(SESSION), ssl=authority.server() if tls else None)
     for name in VARIABLES:
         monkeypatch.setenv(name, proxy.url)
     monkeypatch.setenv("NO_PROXY", "")
@@ -158,7 +158,7 @@ async def test_proxies_in_the_environment_are_ignored(serve, authority, monkeypa
 
 async def test_proxies_in_the_environment_would_work(serve, monkeypatch):
     """A negative control: aiohttp, asked to trust the environment, goes through the proxy and takes the key along."""
-    proxy = await serve(answering(SESSION))
+    proxy = await serve(respond_with(SESSION))
     for name in VARIABLES:
         monkeypatch.setenv(name, proxy.url)
     async with (
@@ -173,7 +173,7 @@ class Tunnel:
     """A proxy that knows CONNECT and nothing else: it keeps every byte that it can read, and passes on the rest."""
 
     def __init__(self, answer=b"HTTP/1.1 200 Connection established\r\n\r\n", leads_to=None):
-        self.answer = answer
+        self.response = answer
         self.leads_to = leads_to
         self.heads = []
         self.passed = b""
@@ -196,8 +196,8 @@ class Tunnel:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
             self.heads.append(head)
-            writer.write(self.answer)
-            if b" 200 " in self.answer:
+            writer.write(self.response)
+            if b" 200 " in self.response:
                 host, port = head.split(b" ")[1].decode().rsplit(":", 1)
                 inner_reader, inner_writer = await asyncio.open_connection(*(self.leads_to or (host, int(port))))
                 self._writers.append(inner_writer)
@@ -214,7 +214,7 @@ class Tunnel:
 
 
 async def test_key_is_not_in_what_a_proxy_can_read(serve, authority):
-    server = await serve(answering(SESSION), ssl=authority.server())
+    server = await serve(respond_with(SESSION), ssl=authority.server())
     async with Tunnel() as proxy:
         options = {"ssl_context": authority.client(), "proxy": f"http://eve:pw%21@{proxy.address}"}
         async with AsyncTruemed(KEY, base_url=server.url, **options) as client:
@@ -232,7 +232,7 @@ async def test_key_is_not_in_what_a_proxy_can_read(serve, authority):
 
 @pytest.mark.parametrize("status", [301, 302, 307, 403, 407, 500, 502])
 async def test_proxy_that_rejects_gets_no_more(serve, authority, status):
-    server = await serve(answering(SESSION), ssl=authority.server())
+    server = await serve(respond_with(SESSION), ssl=authority.server())
     answer = f"HTTP/1.1 {status} No\r\nLocation: https://evil.example/{KEY}\r\nContent-Length: 0\r\n\r\n".encode()
     async with Tunnel(answer) as proxy:
         options = {"ssl_context": authority.client(), "proxy": f"http://{proxy.address}"}
@@ -248,7 +248,7 @@ async def test_proxy_that_plays_the_server_is_rejected(serve, authority):
     """It answers the handshake itself, with an untrusted certificate."""
     impostor_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("api.truemed.com").configure_cert(impostor_context)
-    impostor = await serve(answering(SESSION), ssl=impostor_context)
+    impostor = await serve(respond_with(SESSION), ssl=impostor_context)
     async with Tunnel(leads_to=("127.0.0.1", impostor.port)) as proxy:
         options = {"ssl_context": authority.client(), "proxy": f"http://{proxy.address}"}
         async with AsyncTruemed(KEY, base_url="https://api.truemed.com", retry=ONCE, **options) as client:
@@ -282,7 +282,7 @@ def test_invalid_proxy_raises_without_showing_it(proxy):
 
 
 async def test_borrowed_session_does_not_learn_the_key(serve):
-    server = await serve(answering(SESSION))
+    server = await serve(respond_with(SESSION))
     async with aiohttp.ClientSession() as session:
         client = AsyncTruemed(KEY, base_url=server.url, session=session)
         await client.qualification_sessions.get("qs_1")
@@ -293,8 +293,8 @@ async def test_borrowed_session_does_not_learn_the_key(serve):
 
 
 async def test_borrowed_session_does_not_make_redirects_followed(serve):
-    second = await serve(answering(SESSION))
-    server = await serve(answering(b"", status=307, headers=(f"Location: {second.url}/",)))
+    second = await serve(respond_with(SESSION))
+    server = await serve(respond_with(b"", status=307, headers=(f"Location: {second.url}/",)))
     async with aiohttp.ClientSession(headers={"x-truemed-api-key": "theirs"}) as session:
         client = AsyncTruemed(KEY, base_url=server.url, session=session)
         with pytest.raises(errors.UnexpectedRedirectError):
@@ -304,7 +304,7 @@ async def test_borrowed_session_does_not_make_redirects_followed(serve):
 
 async def test_borrowed_session_that_raises_for_statuses_does_not_change_the_error(serve):
     """aiohttp would raise its own, with the key among the request's headers, in the place of the typed one."""
-    server = await serve(answering(b'{"error": "NotFound"}', status=404))
+    server = await serve(respond_with(b'{"error": "NotFound"}', status=404))
     async with aiohttp.ClientSession(raise_for_status=True) as session:
         client = AsyncTruemed(KEY, base_url=server.url, session=session)
         with pytest.raises(errors.NotFoundError):

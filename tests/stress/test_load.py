@@ -31,7 +31,7 @@ async def test_outage_is_not_met_with_three_times_the_load(scale):
     async def down(exchange):
         server.requests.clear()
         counted.append(1)
-        await exchange.answer(503)
+        await exchange.respond(503)
 
     counted = []
     suppressed = 0
@@ -54,7 +54,7 @@ async def test_after_an_outage_retries_come_back():
     broken = True
 
     async def script(exchange):
-        await exchange.answer(503 if broken else 200, b'{"qualification_session_id":"q","status":"pending"}')
+        await exchange.respond(503 if broken else 200, b'{"qualification_session_id":"q","status":"pending"}')
 
     async with serving(script) as server, AsyncTruemed(KEY, base_url=server.url, retry=QUICK) as client:
         for _ in range(60):

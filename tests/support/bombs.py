@@ -9,7 +9,7 @@ MIB = 1024 * 1024
 BLOCK = bytes(MIB)
 
 
-def deflated(mib, wbits):
+def compress_deflate(mib, wbits):
     """A flush makes the compressor forget, so that the second block can be repeated as it is."""
     packer = zlib.compressobj(9, zlib.DEFLATED, wbits)
     yield packer.compress(BLOCK) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -18,44 +18,44 @@ def deflated(mib, wbits):
         yield again
 
 
-def gzipped(mib):
-    return deflated(mib, 31)
+def compress_gzip(mib):
+    return compress_deflate(mib, 31)
 
 
-def with_zlib_header(mib):
-    return deflated(mib, 15)
+def compress_zlib(mib):
+    return compress_deflate(mib, 15)
 
 
-def raw_deflate(mib):
-    return deflated(mib, -15)
+def compress_raw_deflate(mib):
+    return compress_deflate(mib, -15)
 
 
-def brotlied(mib):
+def compress_brotli(mib):
     packer = brotli.Compressor(quality=1)
     for _ in range(mib):
         yield packer.process(BLOCK) + packer.flush()
 
 
-def nested(mib):
+def compress_twice(mib):
     """Compressed twice: what is unpacked once is still small."""
     outer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    for piece in gzipped(mib):
+    for piece in compress_gzip(mib):
         yield outer.compress(piece)
     yield outer.flush()
 
 
-def members(mib):
+def repeat_gzip_member(mib):
     """As many complete gzip streams one after another; each is valid by itself."""
     yield from [gzip.compress(BLOCK)] * mib
 
 
-def empty_members(mib):
+def repeat_empty_gzip_members(mib):
     """Streams of nothing: no limit on bytes stops them."""
     nothing = gzip.compress(b"") * 1000
     yield from [nothing] * mib
 
 
-def zstandard(mib):
+def compress_zstandard(mib):
     """Written by hand, because a compressor may be missing: blocks that repeat one byte 128 Ki times."""
     repeated = (((128 * 1024) << 3) | (1 << 1)).to_bytes(3, "little") + b"\0"
     yield b"\x28\xb5\x2f\xfd\x00\x58"  # magic, no content size, a window of 2 MiB
@@ -63,15 +63,15 @@ def zstandard(mib):
 
 
 BOMBS = {
-    "gzip": ("gzip", gzipped),
-    "x-gzip": ("x-gzip", gzipped),
-    "deflate": ("deflate", with_zlib_header),
-    "raw deflate": ("deflate", raw_deflate),
-    "br": ("br", brotlied),
-    "gzip in gzip": ("gzip, gzip", nested),
-    "many gzip members": ("gzip", members),
-    "empty gzip members": ("gzip", empty_members),
-    "zstd": ("zstd", zstandard),
+    "gzip": ("gzip", compress_gzip),
+    "x-gzip": ("x-gzip", compress_gzip),
+    "deflate": ("deflate", compress_zlib),
+    "raw deflate": ("deflate", compress_raw_deflate),
+    "br": ("br", compress_brotli),
+    "gzip in gzip": ("gzip, gzip", compress_twice),
+    "many gzip members": ("gzip", repeat_gzip_member),
+    "empty gzip members": ("gzip", repeat_empty_gzip_members),
+    "zstd": ("zstd", compress_zstandard),
     "none": ("identity", lambda mib: (BLOCK for _ in range(mib))),
 }
 

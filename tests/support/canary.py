@@ -22,7 +22,7 @@ from rich.pretty import pretty_repr
 from rich.traceback import Traceback
 
 import truemed_async
-from tests.support.fault_matrix import BODY, HEAD, json_answer, raw
+from tests.support.fault_matrix import BODY, HEAD, send_json, send_raw
 from tests.support.paths import ROOT
 from tests.support.recording_server import KEY
 from truemed_async._sensitive import Sensitive
@@ -68,9 +68,9 @@ async def error_of_call(client, call):
 # ---- what a hostile or careless server sends
 
 
-def answer(status, body=b"", *headers, reason="X"):
+def send_response(status, body=b"", *headers, reason="X"):
     lines = [f"HTTP/1.1 {status} {reason}", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
-    return raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body, close=False)
+    return send_raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body, close=False)
 
 
 def error_body(code="ValidationError", **fields):
@@ -98,52 +98,52 @@ PAGE = json.dumps(
 
 
 def changed_session(**fields):
-    return json_answer(json.dumps({**SESSION, **fields}).encode())
+    return send_json(json.dumps({**SESSION, **fields}).encode())
 
 
 HOSTILE = {
     "200_wrong_date": changed_session(created_at=f"{EMAIL} {NAME}"),
     "200_wrong_type": changed_session(email={EMAIL: NAME}),
     "200_wrong_status": changed_session(status=[EMAIL, NAME]),
-    "200_missing": json_answer(json.dumps({EMAIL: NAME, "user_name": NAME}).encode()),
-    "200_list": json_answer(json.dumps([SESSION]).encode()),
-    "200_cut": raw(HEAD + b"Content-Length: 900\r\n\r\n" + WHOLE),
-    "200_cut_cleanly": json_answer(WHOLE[:-10]),
-    "200_malformed": json_answer(WHOLE[:-1] + b",}"),
-    "200_text": json_answer(f"{NAME} {EMAIL} {KEY}".encode()),
-    "200_html": json_answer(f"<p>{NAME} {EMAIL} {KEY}</p>".encode(), b"text/html"),
-    "200_latin1": json_answer(f'{{"user_name": "{NAME} \xe9"}}'.encode("latin-1")),
-    "200_broken_gzip": raw(
+    "200_missing": send_json(json.dumps({EMAIL: NAME, "user_name": NAME}).encode()),
+    "200_list": send_json(json.dumps([SESSION]).encode()),
+    "200_cut": send_raw(HEAD + b"Content-Length: 900\r\n\r\n" + WHOLE),
+    "200_cut_cleanly": send_json(WHOLE[:-10]),
+    "200_malformed": send_json(WHOLE[:-1] + b",}"),
+    "200_text": send_json(f"{NAME} {EMAIL} {KEY}".encode()),
+    "200_html": send_json(f"<p>{NAME} {EMAIL} {KEY}</p>".encode(), b"text/html"),
+    "200_latin1": send_json(f'{{"user_name": "{NAME} \xe9"}}'.encode("latin-1")),
+    "200_broken_gzip": send_raw(
         HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(EMAIL) + EMAIL.encode()
     ),
-    "200_unknown_encoding": raw(
+    "200_unknown_encoding": send_raw(
         HEAD + f"Content-Encoding: {EMAIL}\r\nContent-Length: {len(BODY)}\r\n\r\n".encode() + BODY[:-1] + b"x"
     ),
-    "400_told": answer(400, error_body()),
-    "400_server_error": answer(400, error_body("ServerError")),
-    "400_idempotency": answer(400, error_body(message=f"idempotency key reused by {EMAIL}, {NAME}, {KEY}")),
-    "401_told": answer(401, error_body("Unauthorized"), f'WWW-Authenticate: Key realm="{KEY} {EMAIL} {NAME}"'),
-    "403_told": answer(403, error_body("Forbidden")),
-    "404_told": answer(404, error_body("NotFound")),
-    "409_told": answer(409, error_body("user_id_already_set", user_id=EMAIL)),
-    "422_told": answer(422, error_body("Declined", redirect_url=f"https://app.example/{EMAIL}?name={quote(NAME)}&k={KEY}")),
-    "429_told": answer(429, error_body("TooMany"), "Retry-After: 100"),
-    "500_told": answer(500, error_body("ServerError")),
-    "500_text": answer(500, f"{NAME} {EMAIL} {KEY}".encode()),
-    "400_list": answer(400, json.dumps([EMAIL, NAME]).encode()),
-    "400_text": answer(400, json.dumps(f"{EMAIL} {NAME}").encode()),
-    "400_code_is_email": answer(400, error_body(EMAIL)),
-    "400_code_is_name": answer(400, error_body(NAME)),
-    "400_code_is_key": answer(400, error_body(KEY)),
-    "400_code_is_object": answer(400, error_body({EMAIL: NAME})),
-    "404_request_id_is_email": answer(404, error_body(), f"X-Request-Id: {EMAIL}"),
-    "404_request_id_is_name": answer(404, error_body(), f"Request-Id: {NAME}"),
-    "404_request_id_is_both": answer(404, error_body(), f"X-Request-Id: {'x' * 150} {NAME} {EMAIL}"),
-    "404_reason": answer(404, error_body(), reason=f"{NAME} {EMAIL} {KEY}"),
-    "500_reason": answer(500, error_body(), reason=f"{NAME} {EMAIL} {KEY}"),
-    "429_retry_after": answer(429, error_body(), f"Retry-After: {EMAIL} {NAME}", f"Date: {EMAIL}"),
-    "404_should_retry": answer(404, error_body(), f"X-Should-Retry: {EMAIL} {NAME}"),
-    "404_cookies": answer(
+    "400_told": send_response(400, error_body()),
+    "400_server_error": send_response(400, error_body("ServerError")),
+    "400_idempotency": send_response(400, error_body(message=f"idempotency key reused by {EMAIL}, {NAME}, {KEY}")),
+    "401_told": send_response(401, error_body("Unauthorized"), f'WWW-Authenticate: Key realm="{KEY} {EMAIL} {NAME}"'),
+    "403_told": send_response(403, error_body("Forbidden")),
+    "404_told": send_response(404, error_body("NotFound")),
+    "409_told": send_response(409, error_body("user_id_already_set", user_id=EMAIL)),
+    "422_told": send_response(422, error_body("Declined", redirect_url=f"https://app.example/{EMAIL}?name={quote(NAME)}&k={KEY}")),
+    "429_told": send_response(429, error_body("TooMany"), "Retry-After: 100"),
+    "500_told": send_response(500, error_body("ServerError")),
+    "500_text": send_response(500, f"{NAME} {EMAIL} {KEY}".encode()),
+    "400_list": send_response(400, json.dumps([EMAIL, NAME]).encode()),
+    "400_text": send_response(400, json.dumps(f"{EMAIL} {NAME}").encode()),
+    "400_code_is_email": send_response(400, error_body(EMAIL)),
+    "400_code_is_name": send_response(400, error_body(NAME)),
+    "400_code_is_key": send_response(400, error_body(KEY)),
+    "400_code_is_object": send_response(400, error_body({EMAIL: NAME})),
+    "404_request_id_is_email": send_response(404, error_body(), f"X-Request-Id: {EMAIL}"),
+    "404_request_id_is_name": send_response(404, error_body(), f"Request-Id: {NAME}"),
+    "404_request_id_is_both": send_response(404, error_body(), f"X-Request-Id: {'x' * 150} {NAME} {EMAIL}"),
+    "404_reason": send_response(404, error_body(), reason=f"{NAME} {EMAIL} {KEY}"),
+    "500_reason": send_response(500, error_body(), reason=f"{NAME} {EMAIL} {KEY}"),
+    "429_retry_after": send_response(429, error_body(), f"Retry-After: {EMAIL} {NAME}", f"Date: {EMAIL}"),
+    "404_should_retry": send_response(404, error_body(), f"X-Should-Retry: {EMAIL} {NAME}"),
+    "404_cookies": send_response(
         404,
         error_body(),
         f"Set-Cookie: who={EMAIL}; Path=/",
@@ -151,22 +151,22 @@ HOSTILE = {
         f"Set-Cookie: {EMAIL}={NAME}",
         f"Set-Cookie: {NAME}={EMAIL}",
     ),
-    "302_location": answer(302, error_body(), f"Location: https://{EMAIL}/{quote(NAME)}?key={KEY}"),
-    "307_location": answer(307, error_body(), f"Location: /{EMAIL}/{KEY}"),
-    "301_location_malformed": answer(301, error_body(), f"Location: https://[{EMAIL}"),
-    "header_without_colon": raw(HEAD + f"{EMAIL} {NAME} {KEY}\r\n\r\n".encode()),
-    "header_with_bad_name": raw(HEAD + f"{EMAIL} {NAME}: {KEY}\r\n\r\n".encode()),
-    "header_too_long": raw(HEAD + f"X-Who: {EMAIL} {NAME} {KEY}".encode() + b"x" * 20_000 + b"\r\n\r\n"),
-    "headers_cut": raw(HEAD + f"X-Who: {EMAIL} {NAME} {KEY}".encode()),
-    "status_line_cut": raw(f"HTTP/1.1 200 {EMAIL} {NAME} {KEY}".encode()),
-    "status_line_garbage": raw(f"{EMAIL} {NAME} {KEY}\r\n\r\n".encode()),
-    "status_no_number": raw(f"HTTP/1.1 {EMAIL} {NAME}\r\n\r\n".encode()),
-    "length_no_number": raw(HEAD + f"Content-Length: {EMAIL}\r\n\r\n".encode()),
-    "chunk_no_number": raw(HEAD + f"Transfer-Encoding: chunked\r\n\r\n{EMAIL} {NAME}\r\n{KEY}\r\n".encode()),
-    "chunk_extension": raw(
+    "302_location": send_response(302, error_body(), f"Location: https://{EMAIL}/{quote(NAME)}?key={KEY}"),
+    "307_location": send_response(307, error_body(), f"Location: /{EMAIL}/{KEY}"),
+    "301_location_malformed": send_response(301, error_body(), f"Location: https://[{EMAIL}"),
+    "header_without_colon": send_raw(HEAD + f"{EMAIL} {NAME} {KEY}\r\n\r\n".encode()),
+    "header_with_bad_name": send_raw(HEAD + f"{EMAIL} {NAME}: {KEY}\r\n\r\n".encode()),
+    "header_too_long": send_raw(HEAD + f"X-Who: {EMAIL} {NAME} {KEY}".encode() + b"x" * 20_000 + b"\r\n\r\n"),
+    "headers_cut": send_raw(HEAD + f"X-Who: {EMAIL} {NAME} {KEY}".encode()),
+    "status_line_cut": send_raw(f"HTTP/1.1 200 {EMAIL} {NAME} {KEY}".encode()),
+    "status_line_garbage": send_raw(f"{EMAIL} {NAME} {KEY}\r\n\r\n".encode()),
+    "status_no_number": send_raw(f"HTTP/1.1 {EMAIL} {NAME}\r\n\r\n".encode()),
+    "length_no_number": send_raw(HEAD + f"Content-Length: {EMAIL}\r\n\r\n".encode()),
+    "chunk_no_number": send_raw(HEAD + f"Transfer-Encoding: chunked\r\n\r\n{EMAIL} {NAME}\r\n{KEY}\r\n".encode()),
+    "chunk_extension": send_raw(
         HEAD + f'Transfer-Encoding: chunked\r\n\r\n5;who="{EMAIL}";name="{NAME}"\r\n{{"a":\r\n0\r\n\r\n'.encode()
     ),
-    "informational": raw(
+    "informational": send_raw(
         f"HTTP/1.1 103 {NAME}\r\nLink: <{EMAIL}>\r\n\r\nHTTP/1.1 404 {NAME}\r\nContent-Length: 0\r\n\r\n".encode()
     ),
 }  # fmt: skip

@@ -89,11 +89,11 @@ class Server:
         try:
             for _ in range(self.delays[number % len(self.delays)]):
                 await asyncio.sleep(0)
-            return self.answer(page, page_size)
+            return self.respond(page, page_size)
         finally:
             self.in_flight -= 1
 
-    def answer(self, page: int, page_size: int) -> Page[Row]:
+    def respond(self, page: int, page_size: int) -> Page[Row]:
         if not self._states:
             self._states.append(list(self._sorted))
         for change in self.changes.get(self.answered, ()):

@@ -73,7 +73,7 @@ class Server:
                 **self._user,
             )
         deadline = time.monotonic() + TIMEOUT
-        while not self.answers():
+        while not self.is_ready():
             assert self._process.poll() is None, (self.directory / "log").read_text()
             assert time.monotonic() < deadline, (self.directory / "log").read_text()
             time.sleep(0.02)
@@ -144,7 +144,7 @@ class PostgresServer(Server):
     def connect(self, database="postgres"):
         return psycopg.connect(self.url(database), autocommit=True)
 
-    def answers(self):
+    def is_ready(self):
         try:
             self.connect().close()
         except psycopg.OperationalError:
@@ -171,7 +171,7 @@ class RedisServer(Server):
     def url(self):
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def answers(self):
+    def is_ready(self):
         with contextlib.closing(redis.Redis.from_url(self.url, retry=None)) as client:
             try:
                 return client.ping()

@@ -28,7 +28,7 @@ from tests.support.webhook_payloads import (
 from truemed_async.webhooks import AsyncReceiver
 
 
-def statuses(port):
+def deliver_events(port):
     """Deliver a session's processing and capture, each twice, and a forged delivery after each; yield the statuses."""
     for number, status in enumerate(("processing", "captured", "processing", "captured")):
         data = {**PAYMENT_SESSION, "status": status, "metadata": f"order of {status}"}
@@ -37,7 +37,7 @@ def statuses(port):
         yield send_request(port, post(body, make_signed_headers(body, "another-secret")))[0]
 
 
-def serving(names):
+def serve_example(names):
     app = names.get("app")
     if "urlpatterns" in names:
         return serve_django(names["urlpatterns"], serve_werkzeug, get_wsgi_application)
@@ -47,7 +47,7 @@ def serving(names):
 
 
 @contextmanager
-def webhooks(emulator, names):
+def deliver_to_example(emulator, names):
     """Provide the functions that the example leaves to its reader, and deliver events to its application."""
     shipped, lock = [], threading.Lock()
 
@@ -64,8 +64,8 @@ def webhooks(emulator, names):
         patch.setenv("TRUEMED_WEBHOOK_SECRET", SECRET)
         yield
     if "app" in names:
-        with serving(names) as port:
-            assert list(statuses(port)) == [204, 401] * 4
+        with serve_example(names) as port:
+            assert list(deliver_events(port)) == [204, 401] * 4
         assert shipped == ["order of captured"]
     elif isinstance(names.get("receiver"), AsyncReceiver) and "handle" not in names:
         result = asyncio.run(names["receiver"].receive(encode_json(PAYMENT_SESSION), make_secret_headers("the-secret")))

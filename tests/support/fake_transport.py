@@ -39,22 +39,22 @@ def fixtures() -> Iterator[tuple[str, dict[str, Any]]]:
             yield content["endpoint"], sample
 
 
-def raw(status: int = 200, body: Any = b"{}", *, has_length: bool = True, **headers: str) -> RawResponse:
+def make_response(status: int = 200, body: Any = b"{}", *, has_length: bool = True, **headers: str) -> RawResponse:
     """Return a response; header names are written with underscores, and a body that is not bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
     return RawResponse(status, named, content, has_length)
 
 
-def refused() -> AttemptFailure:
+def make_refusal() -> AttemptFailure:
     return AttemptFailure(error=ConnectError, reason="no connection", outcome="not_sent", max_retries=None)
 
 
-def disconnected() -> AttemptFailure:
+def make_disconnection() -> AttemptFailure:
     return AttemptFailure(error=DisconnectedError, reason="the connection broke", outcome="unknown", max_retries=None)
 
 
-def timed_out() -> AttemptFailure:
+def make_timeout() -> AttemptFailure:
     return AttemptFailure(
         error=AttemptTimeoutError, reason="no complete response in time", outcome="unknown", max_retries=None
     )
@@ -104,7 +104,7 @@ class FakeTransport:
         step = self.script[min(len(self.sent), len(self.script)) - 1]
         self.clock.now += min(self.took, seconds)
         if self.took > seconds:
-            return timed_out()
+            return make_timeout()
         return step() if callable(step) else step
 
     @property
@@ -133,10 +133,10 @@ class FakeTransport:
         return f"{self.only.endpoint.method} {self.only.url.path}"
 
 
-def answering(*answers: Any) -> tuple[AsyncTruemed, FakeTransport]:
+def make_client(*answers: Any) -> tuple[AsyncTruemed, FakeTransport]:
     """Return a client and its transport, which responds with these bodies and 200, or with ``(status, body)``."""
     clock = FakeClock()
-    script = [raw(*each) if isinstance(each, tuple) else raw(200, each) for each in answers]
+    script = [make_response(*each) if isinstance(each, tuple) else make_response(200, each) for each in answers]
     client, wire = AsyncTruemed(KEY), FakeTransport(clock, *script)
     client._state = attrs.evolve(client._state, pipeline=Pipeline(wire, clock))
     return client, wire

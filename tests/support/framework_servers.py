@@ -79,12 +79,12 @@ def read_response(connection):
 # ---- servers: each a context manager that yields a port
 
 
-def listening():
+def open_listener():
     return socket.create_server(("127.0.0.1", 0))
 
 
 @contextlib.contextmanager
-def in_thread(run, stop):
+def run_in_thread(run, stop):
     thread = threading.Thread(target=run)
     thread.start()
     try:
@@ -97,7 +97,7 @@ def in_thread(run, stop):
 
 @contextlib.contextmanager
 def serve_aiohttp(app):
-    sock, started = listening(), queue.Queue()
+    sock, started = open_listener(), queue.Queue()
 
     async def serve():
         stopped = asyncio.Event()
@@ -112,22 +112,22 @@ def serve_aiohttp(app):
         loop, stopped = started.get(timeout=PATIENCE)
         loop.call_soon_threadsafe(stopped.set)
 
-    with in_thread(lambda: asyncio.run(serve()), stop):
+    with run_in_thread(lambda: asyncio.run(serve()), stop):
         yield sock.getsockname()[1]
 
 
 @contextlib.contextmanager
 def serve_uvicorn(app):
     config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=5)
-    server, sock = uvicorn.Server(config), listening()
-    with sock, in_thread(lambda: server.run(sockets=[sock]), lambda: setattr(server, "should_exit", True)):
+    server, sock = uvicorn.Server(config), open_listener()
+    with sock, run_in_thread(lambda: server.run(sockets=[sock]), lambda: setattr(server, "should_exit", True)):
         yield sock.getsockname()[1]
 
 
 @contextlib.contextmanager
 def serve_werkzeug(app):
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    with in_thread(server.serve_forever, server.shutdown):
+    with run_in_thread(server.serve_forever, server.shutdown):
         yield server.server_port
     server.server_close()
 

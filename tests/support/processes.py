@@ -68,7 +68,7 @@ class Program:
     def address(self):
         """Wait until a server has said where it listens, and listens there."""
         address = self.says(r"http://(127\.0\.0\.1:\d+)")[1]
-        wait_until(lambda: answers(address), lambda: self.output)
+        wait_until(lambda: accepts_connections(address), lambda: self.output)
         return address
 
     def end(self, number=signal.SIGTERM):
@@ -89,7 +89,7 @@ class Program:
         return [line for line in self.output.splitlines() if words.search(line) and not own.search(line)]
 
 
-def answers(address):
+def accepts_connections(address):
     """Whether a server accepts connections; nothing is asked of it."""
     host, port = address.split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT)
@@ -101,7 +101,7 @@ def answers(address):
     return True
 
 
-def ask(address, paths, *, clients=8):
+def get_all(address, paths, *, clients=8):
     """Ask for every path, by a number of clients at once; return statuses and bodies in the order of the paths."""
     parts = [paths[start::clients] for start in range(clients)]
     with ThreadPoolExecutor(clients) as pool:

@@ -35,7 +35,7 @@ class Exchange:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, status=200, body=b"{}", headers=(), content_type="application/json"):
+    async def respond(self, status=200, body=b"{}", headers=(), content_type="application/json"):
         lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", f"Content-Type: {content_type}", *headers]
         await self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
@@ -102,10 +102,10 @@ class RecordingServer:
         return Request(verb, target, headers, body, head + body)
 
 
-def answering(*bodies, status=200, headers=()):
+def respond_with(*bodies, status=200, headers=()):
     """Return a script that gives these bodies in turn, the last one again and again."""
 
     async def script(exchange):
-        await exchange.answer(status, bodies[min(exchange.number, len(bodies)) - 1], headers)
+        await exchange.respond(status, bodies[min(exchange.number, len(bodies)) - 1], headers)
 
     return script

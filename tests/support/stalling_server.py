@@ -59,7 +59,7 @@ class Server:
             asked = dict(pair.split("=") for pair in query.split("&"))
             await self._page(exchange, int(asked["page"]), int(asked["page_size"]))
         elif name == "qs_pause":
-            await exchange.answer(503)
+            await exchange.respond(503)
             self.reached.set()
         elif name == "qs_silent":
             await self._stall()
@@ -67,18 +67,18 @@ class Server:
             await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
             await self._stall()
         else:
-            await exchange.answer(200, json.dumps(_row(name)).encode())
+            await exchange.respond(200, json.dumps(_row(name)).encode())
 
     async def _page(self, exchange, page, page_size):
         if page >= self.failing_from:
-            await exchange.answer(400, b'{"error": "ValidationError"}')
+            await exchange.respond(400, b'{"error": "ValidationError"}')
             return
         if page >= self.stall_from:
             await self._stall()
         begin = (page - 1) * page_size
         rows = [_row(f"qs_{number}", number) for number in range(begin, min(begin + page_size, ROWS))]
         told = {"count": ROWS, "current_page": page, "last_page": -(-ROWS // page_size), "page_size": page_size}
-        await exchange.answer(200, json.dumps({"qualification_sessions": rows, "pagination": told}).encode())
+        await exchange.respond(200, json.dumps({"qualification_sessions": rows, "pagination": told}).encode())
 
     async def _stall(self):
         self.reached.set()

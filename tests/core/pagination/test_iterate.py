@@ -164,9 +164,9 @@ async def test_ignored_page_size_still_reads_every_row(pagination):
 
 async def test_server_that_repeats_its_last_page_ends_the_listing():
     class Kind(Server):
-        def answer(self, page: int, page_size: int) -> Page[Row]:
+        def respond(self, page: int, page_size: int) -> Page[Row]:
             last = max(1, -(-len(self.rows) // page_size))
-            return super().answer(min(page, last), page_size)
+            return super().respond(min(page, last), page_size)
 
     server = Kind().fill(range(200))
     at_first = server.ids
@@ -196,8 +196,8 @@ async def test_growing_list_is_not_a_smaller_page_size():
 async def test_short_page_before_the_reported_end_continues():
     """A page whose rows are cut between the count and the answer: it is read again, from its last row."""
     server = Server().fill(range(45))
-    whole = server.answer
-    server.answer = lambda page, size: (
+    whole = server.respond
+    server.respond = lambda page, size: (
         Page(items=(found := whole(page, size)).items[:-3], pagination=found.pagination)
         if len(server.asked) == 2
         else whole(page, size)
@@ -318,16 +318,16 @@ async def test_page_that_is_not_sorted_is_an_error(pages):
 
 async def test_endless_pages_without_new_rows_raise():
     server = Server().fill(range(100))
-    whole = server.answer
-    server.answer = lambda page, size: Page(items=whole(1, size).items, pagination=server.says(page, size, 100))
+    whole = server.respond
+    server.respond = lambda page, size: Page(items=whole(1, size).items, pagination=server.says(page, size, 100))
     with pytest.raises(PaginationDriftError, match="contained no new row"):
         await read(server, 10)
 
 
 async def test_pages_that_never_overlap_are_an_error():
     server = Server().fill(range(1000))
-    whole = server.answer
-    server.answer = lambda page, size: whole(page if page == 1 else page + 2, size)
+    whole = server.respond
+    server.respond = lambda page, size: whole(page if page == 1 else page + 2, size)
     with pytest.raises(PaginationDriftError, match="contained no new row"):
         await read(server, 10, 4)
 
@@ -348,8 +348,8 @@ async def test_direction_is_learnt_when_keys_differ():
 class Turning(Server):
     """Equal keys come in the other order for windows of odd sizes, as a query planner may have it."""
 
-    def answer(self, page: int, page_size: int) -> Page[Row]:
-        found = super().answer(1, 10_000)
+    def respond(self, page: int, page_size: int) -> Page[Row]:
+        found = super().respond(1, 10_000)
         rows = sorted(found.items, key=lambda row: (-row[0], row[1] if page_size % 2 else row[1][::-1]))
         shown = tuple(rows[(page - 1) * page_size : page * page_size])
         return Page(items=shown, pagination=self.says(page, page_size, len(rows)))

@@ -246,11 +246,11 @@ async def test_attachment_that_fails_shows_no_person(serve, client_for, status):
 
     async def script(exchange):
         if "/qualification_sessions?" in exchange.request.target:
-            await exchange.answer(body=page)
+            await exchange.respond(body=page)
         elif exchange.request.verb == "POST":
-            await exchange.answer(status, b'{"error": "user_id_already_set", "message": "%s"}' % USER_ID.encode())
+            await exchange.respond(status, b'{"error": "user_id_already_set", "message": "%s"}' % USER_ID.encode())
         else:
-            await exchange.answer(404)
+            await exchange.respond(404)
 
     async def outcome_of():
         (outcome,) = await attach(client, [UserMatch(EMAIL, USER_ID)])
@@ -270,7 +270,7 @@ async def test_attachment_whose_listing_fails_shows_no_person(serve, client_for)
             return error
         return None
 
-    client = await client_for(await serve(lambda exchange: exchange.answer(403)))
+    client = await client_for(await serve(lambda exchange: exchange.respond(403)))
     assert found_in_error(await failure_of()) == []
 
 
