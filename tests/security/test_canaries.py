@@ -261,7 +261,7 @@ async def test_response_surfaces_show_no_canary(serve, client_for, call):
     loop.set_debug(True)
     loop.slow_callback_duration = 0
     headers = (f"X-Who: {EMAIL} {NAME} {KEY}", f"Set-Cookie: who={EMAIL}")
-    server = await serve(canary.respond(200, canary.PAGE if call == "list" else canary.WHOLE, *headers))
+    server = await serve(canary.send_response(200, canary.PAGE if call == "list" else canary.WHOLE, *headers))
     attempts = []
     client = await client_for(server, hooks=[attempts.append])
     with Log() as log:
@@ -275,7 +275,7 @@ async def test_response_surfaces_show_no_canary(serve, client_for, call):
 
 async def test_response_metadata_shows_no_canary(serve, client_for):
     headers = (f"X-Who: {EMAIL} {NAME} {KEY}",)
-    server = await serve(canary.respond(200, canary.WHOLE, *headers))
+    server = await serve(canary.send_response(200, canary.WHOLE, *headers))
     client = await client_for(server)
     response = await client.send(GET_QUALIFICATION_SESSION, path={"qualification_session_id": "qs_1"})
     assert response.value.email == EMAIL
@@ -325,7 +325,7 @@ def parts_of(client):
 
 
 async def test_client_objects_show_nothing(serve, client_for):
-    server = await serve(canary.respond(200, canary.WHOLE))
+    server = await serve(canary.send_response(200, canary.WHOLE))
     client = await client_for(server)
     await client.qualification_sessions.get("qs_1")
     for part in parts_of(client):
@@ -341,7 +341,7 @@ async def test_client_objects_show_nothing(serve, client_for):
 
 
 async def test_proxys_password_shows_nowhere(serve, client_for):
-    server = await serve(canary.respond(200, canary.WHOLE))
+    server = await serve(canary.send_response(200, canary.WHOLE))
     client = await client_for(server, proxy=f"http://{quote_user(USER_ID)}:{KEY}@127.0.0.1:{server.port}")
     await client.qualification_sessions.get("qs_1")
     assert server.requests[0].header("proxy-authorization")
@@ -434,7 +434,7 @@ async def test_broken_hook_is_reported_without_anything(serve, client_for):
 
 async def test_client_that_was_not_closed_shows_nothing(serve):
     asyncio.get_running_loop().set_debug(True)
-    server = await serve(canary.respond(200, canary.WHOLE))
+    server = await serve(canary.send_response(200, canary.WHOLE))
     proxy = f"http://{quote_user(USER_ID)}:{KEY}@127.0.0.1:{server.port}"
     with Log() as log, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
