@@ -10,7 +10,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
 
 import pytest
@@ -350,11 +349,9 @@ def stopped(finish):
 
 
 @pytest.fixture
-def nowhere():
-    """Return a local port without a listener."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{free.getsockname()[1]}/webhooks"
+def nowhere(free_port):
+    """Return the URL of a webhook at which nothing listens."""
+    return f"http://127.0.0.1:{free_port}/webhooks"
 
 
 class TestState:
@@ -508,8 +505,7 @@ class TestRequestLog:
                 accepted.close()
                 assert server.webhooks.wait_until_idle(10)
                 (delivery,) = server.webhooks.deliveries
-                while not delivery.attempts:
-                    time.sleep(0.005)
+                wait_until(lambda: delivery.attempts)
             with server.state.lock:
                 cut, removed = err.getvalue().splitlines()
         assert cut.endswith(" GET /api/v1/qualification_sessions cut off")

@@ -100,18 +100,15 @@ def test_wrong_key_of_the_client_is_a_failed_check(emulator, status):
     assert not leaks(json.dumps(report.to_dict()))
 
 
-def test_server_that_does_not_listen_is_a_failed_check():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
+def test_server_that_does_not_listen_is_a_failed_check(free_port):
     async def run():
-        async with AsyncTruemed(KEY, base_url=f"http://127.0.0.1:{port}") as client:
+        async with AsyncTruemed(KEY, base_url=f"http://127.0.0.1:{free_port}") as client:
             return await examine_server(client)
 
     report = asyncio.run(run())
     assert (
         checks_of(report)["response"].detail
-        == f"no connection to 127.0.0.1:{port} (Connection refused): is the emulator running?"
+        == f"no connection to 127.0.0.1:{free_port} (Connection refused): is the emulator running?"
     )
     assert (report.passed, report.dialect, report.fields) == (False, {}, ())
 

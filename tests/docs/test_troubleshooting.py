@@ -1,6 +1,7 @@
 """The page of troubleshooting quotes messages: each is produced here, by the program, and compared with the quotation."""
 
 import asyncio
+import contextlib
 import inspect
 import json
 import re
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.ports import reserve_port
 from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, Truemed, TruemedWarning
 from truemed_async.emulator import Emulator
 from truemed_async.errors import TruemedError
@@ -39,11 +41,11 @@ def connect(emulator, key=None, **options):
     return Truemed(key or emulator.api_key, **{"base_url": emulator.url, **options})
 
 
-def closed_port():
-    """Return a port on which nothing listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+@contextlib.contextmanager
+def closed_url():
+    """Yield a URL at which nothing listens."""
+    with reserve_port() as reservation:
+        yield f"http://127.0.0.1:{reservation.getsockname()[1]}"
 
 
 def no_key(emulator):
@@ -75,12 +77,12 @@ async def unknown_host(emulator, monkeypatch):
 
 
 def refused_connection(emulator):
-    with connect(emulator, base_url=f"http://127.0.0.1:{closed_port()}", retry=ONCE) as client:
+    with closed_url() as url, connect(emulator, base_url=url, retry=ONCE) as client:
         client.qualification_sessions.list()
 
 
 def closed_proxy(emulator):
-    with connect(emulator, proxy=f"http://127.0.0.1:{closed_port()}", retry=ONCE) as client:
+    with closed_url() as url, connect(emulator, proxy=url, retry=ONCE) as client:
         client.qualification_sessions.list()
 
 

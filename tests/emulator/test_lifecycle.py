@@ -100,13 +100,10 @@ def test_two_emulators_share_nothing():
         assert (one.requests.count(), two.requests.count()) == (0, 2)
 
 
-def test_given_port_is_used():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with Emulator(sessions=0, port=port) as emulator:
-        assert emulator.url == f"http://127.0.0.1:{port}"
-        with pytest.raises(OSError), Emulator(sessions=0, port=port):
+def test_given_port_is_used(free_port):
+    with Emulator(sessions=0, port=free_port) as emulator:
+        assert emulator.url == f"http://127.0.0.1:{free_port}"
+        with pytest.raises(OSError), Emulator(sessions=0, port=free_port):
             pytest.fail("the port is taken")
 
 

@@ -19,12 +19,6 @@ async def failure(**options):
     return caught.value
 
 
-def unused_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 async def proxy(serve, response):
     """Start a proxy that sends ``response`` to each CONNECT, or closes the connection at once."""
 
@@ -56,9 +50,9 @@ async def test_failed_connect_of_a_proxy_is_not_sent(serve, response, message):
     assert [request.verb for request in server.requests] == ["CONNECT"]
 
 
-async def test_refused_connection_of_a_borrowed_session_is_not_sent():
+async def test_refused_connection_of_a_borrowed_session_is_not_sent(free_port):
     async with aiohttp.ClientSession() as session:
-        error = await failure(base_url=f"http://127.0.0.1:{unused_port()}", session=session)
+        error = await failure(base_url=f"http://127.0.0.1:{free_port}", session=session)
     assert isinstance(error, errors.ConnectError)
     assert error.outcome == "not_sent"
 
@@ -80,17 +74,15 @@ async def test_proxy_that_does_not_respond_is_not_sent(serve):
     assert "no connection in time" in str(error)
 
 
-async def test_unreachable_proxy_is_named():
-    port = unused_port()
-    error = await failure(base_url="https://api.example", proxy=f"http://user:canary@127.0.0.1:{port}")
-    assert f"no connection to the proxy 127.0.0.1:{port} (Connection refused)" in str(error)
+async def test_unreachable_proxy_is_named(free_port):
+    error = await failure(base_url="https://api.example", proxy=f"http://user:canary@127.0.0.1:{free_port}")
+    assert f"no connection to the proxy 127.0.0.1:{free_port} (Connection refused)" in str(error)
     assert "canary" not in str(error)
 
 
-async def test_refused_connection_names_the_host():
-    port = unused_port()
-    error = await failure(base_url=f"http://127.0.0.1:{port}")
-    assert f"no connection to 127.0.0.1:{port} (Connection refused): is the emulator running?" in str(error)
+async def test_refused_connection_names_the_host(free_port):
+    error = await failure(base_url=f"http://127.0.0.1:{free_port}")
+    assert f"no connection to 127.0.0.1:{free_port} (Connection refused): is the emulator running?" in str(error)
     assert error.outcome == "not_sent"
 
 

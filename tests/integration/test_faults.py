@@ -1,7 +1,6 @@
 """Every row of the fault matrix, for a read, a write with a key, and a write without one; async and sync."""
 
 import asyncio
-import socket
 
 import pytest
 
@@ -66,11 +65,8 @@ async def test_fault_through_the_sync_facade(serve, row, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_refused_connection_is_tried_again_and_was_never_sent(kind):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    async with AsyncTruemed(KEY, base_url=f"http://127.0.0.1:{port}", retry=QUICK) as client:
+async def test_refused_connection_is_tried_again_and_was_never_sent(free_port, kind):
+    async with AsyncTruemed(KEY, base_url=f"http://127.0.0.1:{free_port}", retry=QUICK) as client:
         with pytest.raises(errors.ConnectError) as caught:
             await client.send(KINDS[kind], path={"id": "x"})
     assert (caught.value.attempts, caught.value.outcome) == (3, "not_sent")

@@ -14,6 +14,7 @@ from tests.support.databases import RedisServer, redis_server  # noqa: F401  # a
 from tests.support.paths import ROOT
 from tests.support.rate_limited_server import RateLimitedServer
 from tests.support.recording_server import KEY
+from tests.support.waiting import wait_until
 from truemed_async import AsyncTruemed, RetryPolicy, Truemed, TruemedWarning
 from truemed_async.errors import RateLimitedError
 from truemed_async.rate_limits import FileRateLimit
@@ -96,8 +97,7 @@ def test_killed_processes_leave_no_lock(tmp_path):
         for _ in range(3):
             process = start(server, tmp_path / "limit", processes=3, calls=100_000)
             children = json.loads(process.stdout.readline())
-            while server.count(200) < 50:
-                pass
+            wait_until(lambda: server.count(200) >= 50)
             for child in children:
                 os.kill(child, signal.SIGKILL)
             assert finish(process) == [None] * 3

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 import redis
 
+from tests.support.ports import reserve_port
 from tests.support.waiting import TIMEOUT
 
 MAX_LIFETIME = 3_600
@@ -34,16 +34,12 @@ def find_redis():
     return shutil.which("redis-server") or shutil.which("valkey-server")
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 class Server:
     """A process with a watchdog that can be stopped and started again on the same port."""
 
     def __init__(self, user=None):
-        self.port = free_port()
+        self._reservation = reserve_port()
+        self.port = self._reservation.getsockname()[1]
         self._user = {} if user is None else {"user": user, "extra_groups": []}
         self.directory = Path(tempfile.mkdtemp(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None))
         if user is not None:
@@ -94,6 +90,7 @@ class Server:
 
     def close(self):
         self.stop(signal.SIGQUIT)
+        self._reservation.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 from tests.support import scale as scales
+from tests.support.ports import reserve_port
 from tests.support.recording_server import KEY, RecordingServer
 from truemed_async import AsyncTruemed
 
@@ -13,6 +14,13 @@ from truemed_async import AsyncTruemed
 def scale():
     """Choose between the sample and the whole: ``scale(100, 10_000)``."""
     return scales.scale
+
+
+@pytest.fixture
+def free_port():
+    """Return a port of loopback on which nothing listens, unless the test does."""
+    with reserve_port() as reservation:
+        yield reservation.getsockname()[1]
 
 
 @pytest.fixture

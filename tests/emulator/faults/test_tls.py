@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw_http import Line, Raw
-from tests.support.waiting import wait_until
+from tests.support.waiting import let_run_until, wait_until
 from truemed_async.emulator import Emulator
 
 RIGHT = Path(__file__).with_name("certificate_right.pem")
@@ -49,7 +49,7 @@ def test_tls_handshake_stall_ends_when_emulator_stops():
         emulator.faults.add("tls_handshake_stall")
         line = socket.create_connection(("127.0.0.1", emulator.port), timeout=5)
         line.sendall(b"\x16\x03\x01")
-        time.sleep(0.05)
+        wait_until(lambda: emulator._listener.handshakes)
     with line, contextlib.suppress(ConnectionResetError):  # what it never read makes it a reset
         assert line.recv(10) == b""
 
@@ -137,14 +137,13 @@ class TestWithTls:
             _, writer = await asyncio.open_connection("127.0.0.1", emulator.port)
             await asyncio.wait_for(gone.wait(), 5)
             writer.close()
-            await asyncio.sleep(0.01)
-            assert not emulator._listener.handshakes
+            await let_run_until(lambda: not emulator._listener.handshakes)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     def test_stop_during_handshake_is_immediate(self, emulator, raw):
         line = raw.connect()
         line.sock.sendall(b"\x16\x03\x01")
-        time.sleep(0.05)
+        wait_until(lambda: emulator._listener.handshakes)
         begin = time.monotonic()
         emulator.__exit__(None, None, None)
         assert time.monotonic() - begin < 10

@@ -122,10 +122,8 @@ class TestAcknowledgment:
         pass_time(emulator, 5)
         assert emulator.webhooks.deliveries[0].state == "delivered"
 
-    def test_refused_connection_does_not_acknowledge(self, emulator):
-        with socket.create_server(("127.0.0.1", 0)) as gone:
-            port = gone.getsockname()[1]
-        emulator.webhooks.register(f"http://localhost:{port}")
+    def test_refused_connection_does_not_acknowledge(self, emulator, free_port):
+        emulator.webhooks.register(f"http://localhost:{free_port}")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert emulator.webhooks.wait_until_idle(10)
         assert outcomes(emulator.webhooks.deliveries[0]) == ["ClientConnectorError"]
