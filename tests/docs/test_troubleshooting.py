@@ -141,12 +141,12 @@ def unstable_order(emulator):
 
 async def deadline(emulator):
     with emulator.faults.add("hang"):
-        async with AsyncTruemed(emulator.api_key, base_url=emulator.url, timeout=Timeouts(total=0.3)) as client:
+        async with AsyncTruemed(emulator.api_key, base_url=emulator.url, timeout=Timeouts(total=1)) as client:
             await client.qualification_sessions.list()
 
 
 def attempt_timeout(emulator):
-    timeout = Timeouts(attempt=0.3, total=60)
+    timeout = Timeouts(attempt=1, total=60)
     with emulator.faults.add("hang"), connect(emulator, timeout=timeout, retry=ONCE) as client:
         client.qualification_sessions.list()
 

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from tests.support.raw_http import Raw
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 from tests.support.webhook_endpoint import Merchant
 from truemed_async.emulator import Emulator
 
@@ -39,7 +39,7 @@ class Api:
     emulator: Emulator
 
     def send(self, method: str, target: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.emulator.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.emulator.port, timeout=TIMEOUT)
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         try:
             connection.request(

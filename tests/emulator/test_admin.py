@@ -290,7 +290,7 @@ class TestRequests:
     def test_request_that_is_not_http_has_its_status(self, api, raw):
         line = raw.connect()
         line.sock.sendall(b"nonsense\r\n\r\n")
-        line.receive(timeout=2)
+        line.receive()
         (seen,) = api.read(self.REQUESTS).json["requests"]
         assert (seen["method"], seen["path"], seen["status"]) == ("", "", 400)
 

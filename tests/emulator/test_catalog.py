@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.factories import assert_refused
+from tests.support.waiting import TIMEOUT
 
 CATALOG = "/api/v1/product_catalog"
 T0 = datetime(2026, 5, 1, tzinfo=UTC)
@@ -103,7 +104,7 @@ def test_list_accepts_an_empty_json_body(emulator):
     """docs/truemed-api.md 1.3: the generated sample sends one on this GET."""
     import http.client
 
-    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=TIMEOUT)
     headers = {"x-truemed-api-key": emulator.api_key, "Content-Type": "application/json"}
     connection.request("GET", f"{CATALOG}/items/list", b"{}", headers)
     assert connection.getresponse().status == 200

@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.waiting import TIMEOUT
 from truemed_async.emulator import ROUTES, Emulator, Route, api as emulator_api
 
 LIST = "/api/v1/qualification_sessions"
@@ -44,7 +45,7 @@ def test_route_without_a_handler_responds_501(monkeypatch):
     unfinished = Route(name="things.list", method="GET", path="/api/v1/things")
     monkeypatch.setattr(emulator_api, "ROUTES", (*ROUTES, unfinished))
     with Emulator(sessions=0) as emulator:
-        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=TIMEOUT)
         connection.request("GET", "/api/v1/things", headers={"x-truemed-api-key": emulator.api_key})
         response = connection.getresponse()
         body = json.loads(response.read())
@@ -130,7 +131,7 @@ def test_server_listens_on_127_0_0_1_only(emulator):
     """Other addresses of this machine are refused."""
     for address in ("127.0.0.2", "::1"):
         with pytest.raises(OSError):
-            socket.create_connection((address, emulator.port), timeout=2).close()
+            socket.create_connection((address, emulator.port), timeout=TIMEOUT).close()
 
 
 def test_server_rejects_a_body_past_a_mebibyte(api):
@@ -154,7 +155,7 @@ def test_expect_100_continue_gets_a_response_before_the_body(emulator):
         f"POST /api/v1/qualification_session/{id}/update HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n"
         f"x-truemed-api-key: {emulator.api_key}\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=TIMEOUT) as connection:
         connection.sendall(head.encode())
         assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body)
@@ -164,7 +165,7 @@ def test_expect_100_continue_gets_a_response_before_the_body(emulator):
 
 def test_server_keeps_a_connection_alive(emulator):
     """Many requests, one connection: what pools rely on."""
-    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=TIMEOUT)
     for _ in range(3):
         connection.request("GET", LIST, headers={"x-truemed-api-key": emulator.api_key})
         before = connection.sock

@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.factories import CREATE, make_authorized, make_captured, order, session_path
+from tests.support.waiting import TIMEOUT
 from truemed_async.emulator import Dialect, Emulator, Fault
 
 QUALIFICATIONS = "/api/v1/qualification_sessions"
@@ -588,7 +589,7 @@ class TestEndpointVerification:
     def test_new_endpoint_gets_request(self, emulator, speak, verified, method):
         speak(endpoint_verification=method)
         endpoint = emulator.webhooks.register(f"http://127.0.0.1:{verified.server_port}/hook")
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         ((command, headers, body),) = verified.received
         assert command == method.upper()
         assert emulator.webhooks.verifications == {endpoint.id: 204}
@@ -603,7 +604,7 @@ class TestEndpointVerification:
         speak(endpoint_verification="post")
         merchant.plan = ["close"]
         endpoint = emulator.webhooks.register(merchant.url)
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         assert emulator.webhooks.verifications == {endpoint.id: "ServerDisconnectedError"}
         assert emulator.webhooks.endpoints == (endpoint,)
 
@@ -618,7 +619,7 @@ class TestEndpointVerification:
 
     def test_none_by_default(self, emulator, merchant):
         emulator.webhooks.register(merchant.url)
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         assert (merchant.requests, emulator.webhooks.verifications) == ([], {})
 
 

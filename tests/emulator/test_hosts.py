@@ -7,13 +7,14 @@ import socket
 
 import pytest
 
+from tests.support.waiting import TIMEOUT
 from truemed_async.emulator import Emulator
 
 LIST = "/api/v1/qualification_sessions"
 
 
 def status_for(emulator, host, *, address="127.0.0.1"):
-    connection = http.client.HTTPConnection(address, emulator.port, timeout=10)
+    connection = http.client.HTTPConnection(address, emulator.port, timeout=TIMEOUT)
     try:
         connection.request("GET", LIST, headers={"Host": host, "x-truemed-api-key": emulator.api_key})
         return connection.getresponse().status

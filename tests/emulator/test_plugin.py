@@ -17,10 +17,11 @@ PLUGIN = "truemed_async.emulator.pytest_plugin"
 TESTS = """
 import http.client
 import pytest
+from tests.support.waiting import TIMEOUT
 from truemed_async.emulator import Dialect
 
 def count(emulator):
-    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=TIMEOUT)
     connection.request("GET", "/api/v1/qualification_sessions", headers={"x-truemed-api-key": emulator.api_key})
     assert connection.getresponse().status == 200
     connection.close()

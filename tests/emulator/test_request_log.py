@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 from truemed_async.emulator import Emulator, LoggedRequest, RequestLog
 
 LIST = "/api/v1/qualification_sessions"
@@ -48,7 +48,7 @@ def test_log_records_request_as_sent(emulator, api):
 
 
 def test_log_keeps_repeated_headers(emulator):
-    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=TIMEOUT)
     connection.putrequest("GET", LIST)
     connection.putheader("X-Twice", "1")
     connection.putheader("x-twice", "2")
@@ -82,7 +82,7 @@ def test_log_includes_refused_requests(emulator, api, path, headers, status):
 
 def test_log_includes_invalid_http(emulator):
     """The server answers it before any handler: it counts all the same."""
-    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=TIMEOUT) as connection:
         connection.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         assert connection.recv(1000).startswith(b"HTTP/1.0 400 ")
     (seen,) = emulator.requests
@@ -91,7 +91,7 @@ def test_log_includes_invalid_http(emulator):
 
 
 def test_log_includes_request_aborted_in_body(emulator):
-    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=TIMEOUT) as connection:
         head = f"POST {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b"only this")
         wait_until(lambda: emulator.requests.in_flight)
@@ -101,7 +101,7 @@ def test_log_includes_request_aborted_in_body(emulator):
 
 def test_status_is_none_if_client_is_gone():
     with Emulator(sessions=0, latency=0.1) as emulator:
-        with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", emulator.port), timeout=TIMEOUT) as connection:
             connection.sendall(f"GET {LIST} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
             wait_until(lambda: emulator.requests.in_flight)
         wait_until(lambda: not emulator.requests.in_flight and emulator.requests[0].status is None)

@@ -40,7 +40,7 @@ def workers(server):
     ],
     ids=["made before the fork", "used before the fork", "made in each worker, with threads"],
 )
-def test_two_workers_response_every_request(start, emulator, ids, scale, application, how):
+def test_two_workers_respond_to_every_request(start, emulator, ids, scale, application, how):
     server = start(*GUNICORN, *how, application, example="django")
     address = server.address()
     first = f"/status/{ids[0]}"

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import ssl
 import threading
-import time
 import warnings
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 import trustme
 
 from tests.support.recording_server import KEY, RecordingServer, respond_with
+from tests.support.waiting import wait_until
 from truemed_async import AsyncTruemed, RetryPolicy, Timeouts, errors
 from truemed_async._core import transport
 from truemed_async._core.transport import _close_socket
@@ -29,14 +29,6 @@ def emulator():
 
 def open_files():
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def settles(condition):
-    """Whether ``condition`` comes true; the server closes its end in a thread of its own."""
-    until = time.monotonic() + 5
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.005)
-    return condition()
 
 
 def first_id(emulator):
@@ -215,7 +207,7 @@ def test_client_moves_on_over_tls_too(tls_server, certificates):
     for _ in range(3):
         asyncio.run(client.qualification_sessions.get("qs_1"))
     gc.collect()
-    assert settles(lambda: open_files() <= before)
+    wait_until(lambda: open_files() <= before)  # the server closes its end in a thread of its own
     asyncio.run(client.aclose())
     gc.collect()
     assert tls_server.connections == 4
@@ -261,7 +253,7 @@ def test_client_closed_on_another_loop_than_its_own_frees_its_sockets(emulator):
     asyncio.run(client.qualification_sessions.get(first_id(emulator)))
     asyncio.run(client.aclose())
     gc.collect()
-    assert settles(lambda: open_files() <= before)
+    wait_until(lambda: open_files() <= before)  # the server closes its end in a thread of its own
 
 
 async def test_untrusted_certificate_is_rejected(serve, certificates):

@@ -95,7 +95,7 @@ async def test_deadline_and_attempt_timeout_are_distinguished():
         await asyncio.sleep(30)
 
     async with serving(slow) as server:
-        timeout = Timeouts(connect=10, attempt=10, total=0.1)
+        timeout = Timeouts(connect=10, attempt=10, total=0.5)
         async with AsyncTruemed(KEY, base_url=server.url, timeout=timeout) as client:
             with pytest.raises(DeadlineExceededError) as caught:
                 await client.qualification_sessions.get("qs_1")

@@ -4,11 +4,11 @@ import asyncio
 import contextvars
 import gc
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
 
+from tests.support.waiting import wait_until
 from truemed_async import Stream, SyncStream, Truemed, errors
 from truemed_async.sync import _stream
 from truemed_async.sync._runner import runner
@@ -24,13 +24,6 @@ def plain(server):
 def impatient(monkeypatch):
     """Abandoned iterations are noticed at once."""
     monkeypatch.setattr(_stream, "ABANDON_POLL_SECONDS", 0.005)
-
-
-def settles(condition):
-    until = time.monotonic() + 20
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.002)
-    return condition()
 
 
 class Source:
@@ -81,7 +74,7 @@ def test_one_batch_ahead_and_no_more():
     runner.run(asyncio.sleep, 0.02)
     assert source.made == 1
     next(source.stream)
-    assert settles(lambda: source.made == 3)
+    wait_until(lambda: source.made == 3)
     runner.run(asyncio.sleep, 0.02)
     assert source.made == 3
     assert list(source.stream) == list(range(4, 30))
@@ -92,7 +85,7 @@ def test_prefetched_page_is_ready_when_needed(plain, server):
     """While the caller works on a page, the next arrives, with one request in flight as well."""
     iteration = plain.qualification_sessions.iter(page_size=100, prefetch=1)
     [next(iteration) for _ in range(101)]
-    assert settles(lambda: server.pages == 3)
+    wait_until(lambda: server.pages == 3)
     server.stall_from = 1
     assert [next(iteration).qualification_session_id for _ in range(150)][-1] == "qs_250"
 
@@ -111,7 +104,7 @@ def test_error_comes_after_the_items_before_it_and_ends_the_iteration():
 def test_error_that_was_read_ahead_and_never_wanted_is_not_reported(caplog):
     source = Source(fail_at=2)
     [next(source.stream) for _ in range(4)]
-    assert settles(source.closed.is_set)
+    wait_until(source.closed.is_set)
     source.stream.close()
     del source
     gc.collect()
@@ -154,7 +147,7 @@ def test_iteration_that_was_left_is_closed_soon(leave):
     leave(source)
     del source.stream
     gc.collect()
-    assert settles(source.closed.is_set)
+    wait_until(source.closed.is_set)
     assert source.made <= 3
 
 
@@ -203,7 +196,7 @@ def test_batch_lost_by_an_interruption_ends_the_iteration(monkeypatch):
                 taken.append(each)
     assert taken == [1, 2]
     assert list(source.stream) == []
-    assert settles(source.closed.is_set)
+    wait_until(source.closed.is_set)
 
 
 def test_callers_context_is_seen_by_every_page():

@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 
+from tests.support.waiting import wait_until
 from truemed_async.sync import _loop, _submission
 from truemed_async.sync._runner import Runner
 
@@ -33,7 +33,7 @@ def starting(monkeypatch):
             monkeypatch.setattr(threading.Thread, "start", original)
             if begun:
                 original(thread)
-                assert wait_until(claim.locked)
+                wait_until(claim.locked)
             raise error
 
         monkeypatch.setattr(threading.Thread, "start", start)
@@ -42,13 +42,6 @@ def starting(monkeypatch):
     original = threading.Thread.start
     threads = []
     return interrupt
-
-
-def wait_until(condition):
-    until = time.monotonic() + 20
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.001)
-    return condition()
 
 
 def test_interruption_that_comes_as_the_call_ends_changes_nothing(fresh):

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 from truemed_async.emulator import Fault
 
 ADMIN = "/_emulator/faults"
@@ -120,7 +120,7 @@ def test_refuse_connection_ends_after_duration(emulator, api):
 
 
 def test_client_disconnect_during_body_is_not_an_error(emulator, api, caplog):
-    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=TIMEOUT) as connection:
         head = f"POST {ADMIN} HTTP/1.1\r\nHost: localhost:{emulator.port}\r\nContent-Length: 100\r\n\r\n"
         connection.sendall(head.encode() + b"only this")
         wait_until(lambda: emulator._listener._server.connections)

@@ -8,7 +8,7 @@ import socket
 import pytest
 from aiohttp import web
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 from truemed_async.emulator import AbortConnection, Fault, Faults, State
 
 
@@ -124,7 +124,7 @@ def test_abort_after_handler_keeps_effect(emulator, api):
 
 def test_bytes_written_by_fault_are_sent(emulator):
     emulator.faults.add(HalfAnswer())
-    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=TIMEOUT) as connection:
         connection.sendall(f"GET /nowhere HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
         received = b"".join(iter(lambda: connection.recv(1000), b""))
     assert received == b"HTTP/1.1 200 OK\r\nContent-Len"
@@ -157,7 +157,7 @@ def test_exception_in_fault_is_logged_as_500(emulator, api, caplog):
 
 def test_waiting_fault_ends_when_emulator_stops(emulator):
     emulator.faults.add(Waits())
-    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=TIMEOUT)
     connection.request("GET", "/nowhere")
     wait_until(lambda: emulator.requests.in_flight)
     emulator.__exit__(None, None, None)

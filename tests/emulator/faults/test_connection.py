@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 from truemed_async.emulator import ConnectionFault, Emulator
 
 
@@ -17,7 +17,7 @@ def id(emulator):
 
 def is_refused(emulator):
     with socket.socket() as probe:
-        probe.settimeout(5)
+        probe.settimeout(TIMEOUT)
         return probe.connect_ex(("127.0.0.1", emulator.port)) != 0
 
 

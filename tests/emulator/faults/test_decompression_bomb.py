@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 from truemed_async.emulator import Emulator
 from truemed_async.emulator.faults import decompression_bomb
 
@@ -95,7 +95,7 @@ def test_bomb_waits_for_slow_reader(emulator, raw, id):
 def test_emulator_stops_without_a_reader():
     with Emulator(sessions=0) as emulator:
         emulator.faults.add("bomb", encoding="identity", size=2**32)
-        line = socket.create_connection(("127.0.0.1", emulator.port), timeout=5)
+        line = socket.create_connection(("127.0.0.1", emulator.port), timeout=TIMEOUT)
         line.sendall(f"GET /nowhere HTTP/1.1\r\nHost: localhost:{emulator.port}\r\n\r\n".encode())
         assert line.recv(100)
     with line:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.support.raw_http import Raw, Received
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 from truemed_async.emulator import Emulator
 from truemed_async.emulator.faults.latency import draw_seconds
 
@@ -117,9 +117,9 @@ def test_slow_response_ends_when_emulator_stops():
 
     with Emulator(sessions=0) as emulator:
         emulator.faults.add("dribble", delay=60)
-        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=TIMEOUT)
         connection.request("GET", "/nowhere")
         assert connection.sock.recv(10) == b"H"
         begin = time.monotonic()
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < TIMEOUT
     connection.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw_http import Line, Raw
-from tests.support.waiting import let_run_until, wait_until
+from tests.support.waiting import TIMEOUT, let_run_until, wait_until
 from truemed_async.emulator import Emulator
 
 RIGHT = Path(__file__).with_name("certificate_right.pem")
@@ -28,7 +28,7 @@ def trusting(certificate=RIGHT):
     return ssl.create_default_context(cafile=certificate)
 
 
-def greet(emulator, client, timeout=5):
+def greet(emulator, client, timeout=TIMEOUT):
     """Do a TLS handshake as a client of 127.0.0.1."""
     with socket.create_connection(("127.0.0.1", emulator.port), timeout=timeout) as plain:
         client.wrap_socket(plain, server_hostname="127.0.0.1").close()
@@ -47,7 +47,7 @@ def test_tls_handshake_stall(emulator, raw):
 def test_tls_handshake_stall_ends_when_emulator_stops():
     with Emulator(sessions=0) as emulator:
         emulator.faults.add("tls_handshake_stall")
-        line = socket.create_connection(("127.0.0.1", emulator.port), timeout=5)
+        line = socket.create_connection(("127.0.0.1", emulator.port), timeout=TIMEOUT)
         line.sendall(b"\x16\x03\x01")
         wait_until(lambda: emulator._listener.handshakes)
     with line, contextlib.suppress(ConnectionResetError):  # what it never read makes it a reset
@@ -135,7 +135,7 @@ class TestWithTls:
         async with Emulator(sessions=0, tls=context(RIGHT)) as emulator:
             monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", start_tls)
             _, writer = await asyncio.open_connection("127.0.0.1", emulator.port)
-            await asyncio.wait_for(gone.wait(), 5)
+            await asyncio.wait_for(gone.wait(), TIMEOUT)
             writer.close()
             await let_run_until(lambda: not emulator._listener.handshakes)
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -146,7 +146,7 @@ class TestWithTls:
         wait_until(lambda: emulator._listener.handshakes)
         begin = time.monotonic()
         emulator.__exit__(None, None, None)
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < TIMEOUT
         assert line.receive().content == b""
 
     def test_stop_does_not_wait_for_close_notify(self, emulator, line):
@@ -154,7 +154,7 @@ class TestWithTls:
         assert line.sock.recv(10)
         begin = time.monotonic()
         emulator.__exit__(None, None, None)
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < TIMEOUT
 
     async def test_tls_in_foreign_loop_raises(self, monkeypatch):
         monkeypatch.setattr(asyncio, "BaseEventLoop", type(None))

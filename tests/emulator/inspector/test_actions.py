@@ -6,6 +6,7 @@ import pytest
 
 from tests.emulator.inspector.conftest import INSPECTOR, NOWHERE
 from tests.support.factories import CREATE, make_authorized, make_captured, order
+from tests.support.waiting import TIMEOUT
 from truemed_async.emulator import Dialect
 
 HOUR = 3600
@@ -139,10 +140,10 @@ class TestWebhooks:
     def test_resend_button_sends_delivery_again(self, emulator, press):
         emulator.webhooks.register(NOWHERE)
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         (delivery,) = emulator.webhooks.deliveries
         press("resend", id=delivery.id)
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         assert len(delivery.attempts) == 2
 
     @pytest.mark.parametrize("action", ["unregister", "rotate", "resend"])

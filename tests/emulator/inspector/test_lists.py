@@ -8,6 +8,7 @@ import pytest
 from tests.emulator.inspector.conftest import HOSTILE, INSPECTOR, NOWHERE, ids
 from tests.support.browser import Shopper
 from tests.support.factories import CREATE, make_authorized, make_captured, order
+from tests.support.waiting import TIMEOUT
 from truemed_async.emulator import Emulator
 from truemed_async.emulator.inspector.kinds import KINDS
 from truemed_async.emulator.inspector.listing import ListQuery, paginate
@@ -293,7 +294,7 @@ class TestHostileContent:
         emulator.webhooks.register(f"{NOWHERE}?{HOSTILE}", secret=HOSTILE)
         make_captured(emulator, metadata=HOSTILE)
         api.send("POST", f"{CREATE}?{HOSTILE}", order(customer_name=HOSTILE), {"X-Other": HOSTILE})
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
 
     @pytest.mark.parametrize("slug", PAGES)
     def test_values_of_lists_are_escaped(self, hostile, look, slug):

@@ -4,6 +4,7 @@ import pytest
 
 from tests.emulator.inspector.conftest import INSPECTOR, NOWHERE, words
 from tests.support.factories import CREATE, REFUND, make_authorized, make_captured, order, session_path
+from tests.support.waiting import TIMEOUT
 from truemed_async.emulator import history
 from truemed_async.emulator.inspector import timeline
 from truemed_async.emulator.inspector.kinds import DESTRUCTIVE, KINDS
@@ -158,7 +159,7 @@ class TestTimeline:
         emulator.state.payment_sessions.submit(id)
         emulator.clock.advance(60)
         emulator.state.payment_sessions.approve(id)
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         emulator.clock.advance(60)
         api.post(REFUND, {"payment_id": id, "amount": 100, "idempotency_key": "r", "reason": "customer_request"})
         found = read(id)
@@ -183,7 +184,7 @@ class TestTimeline:
         emulator.webhooks.register(merchant.url)
         id = api.post(CREATE, order()).json["id"]
         emulator.state.payment_sessions.submit(id)
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         (delivery,) = emulator.webhooks.deliveries
         hrefs = {entry.kind: entry.href for entry in read(id).entries}
         assert hrefs["request"] == f"{INSPECTOR}/requests/1"

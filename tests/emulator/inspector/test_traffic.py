@@ -6,6 +6,7 @@ import pytest
 
 from tests.emulator.inspector.conftest import INSPECTOR, NOWHERE, words
 from tests.support.factories import CREATE, make_captured, order
+from tests.support.waiting import TIMEOUT
 from truemed_async.emulator import Dialect
 from truemed_async.emulator.webhooks.model import DeliveryAttempt
 
@@ -102,7 +103,7 @@ class TestRequests:
     def test_request_that_is_not_http_is_listed(self, look, raw):
         line = raw.connect()
         line.sock.sendall(b"nonsense\r\n\r\n")
-        assert b"400 Bad Request" in line.receive(timeout=2).content
+        assert b"400 Bad Request" in line.receive().content
         assert "400" in look("requests").text
         assert look("requests/1").text
 
@@ -126,7 +127,7 @@ class TestDeliveries:
         def approve():
             id = emulator.state.qualification_sessions.add(status="processing")
             emulator.state.qualification_sessions.approve(id)
-            assert emulator.webhooks.wait_until_idle(10)
+            assert emulator.webhooks.wait_until_idle(TIMEOUT)
             return id, emulator.webhooks.deliveries[0].id
 
         return approve

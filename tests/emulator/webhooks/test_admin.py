@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.factories import assert_invalid, make_captured
+from tests.support.waiting import TIMEOUT
 
 ADMIN = "/_emulator"
 WEBHOOKS, DELIVERIES, FAULTS = f"{ADMIN}/webhooks", f"{ADMIN}/deliveries", f"{ADMIN}/webhook_faults"
@@ -10,7 +11,7 @@ WEBHOOKS, DELIVERIES, FAULTS = f"{ADMIN}/webhooks", f"{ADMIN}/deliveries", f"{AD
 
 def happen(emulator):
     emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-    assert emulator.webhooks.wait_until_idle(10)
+    assert emulator.webhooks.wait_until_idle(TIMEOUT)
 
 
 class TestWebhooks:
@@ -91,7 +92,7 @@ class TestDeliveries:
         endpoint = emulator.webhooks.register(merchant.url, mode="unsigned", secret="s3cret")
         merchant.plan = [500]
         id = make_captured(emulator)
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         listed = api.read(DELIVERIES).json
         assert (listed["count"], listed["waiting"]) == (2, 0)
         newest, oldest = listed["deliveries"]

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.factories import make_captured
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 from tests.support.webhook_endpoint import Merchant
 from truemed_async.emulator import Emulator
 
@@ -28,7 +28,7 @@ def happen(emulator, endpoint):
 
     def happen():
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         return emulator.webhooks.deliveries[0]
 
     return happen
@@ -36,7 +36,7 @@ def happen(emulator, endpoint):
 
 def pass_time(emulator, seconds):
     emulator.clock.advance(seconds)
-    assert emulator.webhooks.wait_until_idle(10)
+    assert emulator.webhooks.wait_until_idle(TIMEOUT)
 
 
 def outcomes(delivery):
@@ -125,7 +125,7 @@ class TestAcknowledgment:
     def test_refused_connection_does_not_acknowledge(self, emulator, free_port):
         emulator.webhooks.register(f"http://localhost:{free_port}")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         assert outcomes(emulator.webhooks.deliveries[0]) == ["ClientConnectorError"]
 
     def test_each_attempt_uses_a_new_connection(self, emulator, merchant, happen):
@@ -210,7 +210,7 @@ class TestConcurrency:
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         assert not emulator.webhooks.wait_until_idle(0.05)
         merchant.open.set()
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
 
     def test_transitions_of_many_threads_are_delivered(self, emulator, merchant, endpoint):
         def run():
@@ -221,8 +221,8 @@ class TestConcurrency:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
-        assert emulator.webhooks.wait_until_idle(20)
+            thread.join(TIMEOUT)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         assert len(merchant.requests) == 100
         assert {delivery.state for delivery in emulator.webhooks.deliveries} == {"delivered"}
 
@@ -232,7 +232,7 @@ class TestResend:
         delivery = happen()
         merchant.plan = [500]
         emulator.webhooks.resend(delivery.id)
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         # Taken once: nothing is repeated for a failure after that.
         assert (delivery.state, outcomes(delivery)) == ("delivered", [204, 500])
         assert merchant.requests[0].body == merchant.requests[1].body
@@ -251,7 +251,7 @@ class TestResend:
         merchant.plan = [500]
         wait_until(lambda: delivery.state == "abandoned")
         emulator.webhooks.resend(delivery.id)
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         assert (delivery.state, len(delivery.attempts)) == ("delivered", 3)
 
     def test_resend_in_flight_delivery_sends_one_more(self, emulator, merchant, endpoint):
@@ -261,7 +261,7 @@ class TestResend:
         (delivery,) = emulator.webhooks.deliveries
         emulator.webhooks.resend(delivery.id)
         merchant.open.set()
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         pass_time(emulator, 5)
         assert outcomes(delivery) == ["ServerDisconnectedError", 204, 204]
 
@@ -283,13 +283,13 @@ class TestStop:
             emulator.webhooks.register(merchant.url)
             first = emulator.state.qualification_sessions.add(status="processing")
             emulator.state.qualification_sessions.approve(first)
-            assert emulator.webhooks.wait_until_idle(10)
+            assert emulator.webhooks.wait_until_idle(TIMEOUT)
         second = emulator.state.qualification_sessions.add(status="processing")
         emulator.state.qualification_sessions.approve(second)  # the sender is stopped
         assert emulator.webhooks.waiting == 1
         assert len(merchant.requests) == 1
         with emulator:
-            assert emulator.webhooks.wait_until_idle(10)
+            assert emulator.webhooks.wait_until_idle(TIMEOUT)
             pass_time(emulator, 5)
         told = [request.data["qualification_session_id"] for request in merchant.requests]
         assert told == [first, second, first]
@@ -319,7 +319,7 @@ class TestStop:
             (sending,) = emulator.webhooks.take_due()
             assert emulator.webhooks.waiting == 1
         async with emulator:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(TIMEOUT):
                 while sending.delivery.state == "waiting":
                     await asyncio.sleep(0.001)
         assert outcomes(sending.delivery) == [204]
@@ -340,7 +340,7 @@ class TestStop:
                 emulator.state.qualification_sessions.approve(
                     emulator.state.qualification_sessions.add(status="processing")
                 )
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(TIMEOUT):
                 while emulator.webhooks.waiting:
                     await asyncio.sleep(0.001)
         assert {delivery.state for delivery in emulator.webhooks.deliveries} == {"delivered"}
@@ -366,7 +366,7 @@ class TestRecords:
     def test_recorded_headers_mask_the_secret(self, emulator, merchant):
         emulator.webhooks.register(merchant.url, mode="unsigned", secret="s3cret")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         (delivery,) = emulator.webhooks.deliveries
         assert ("x-truemed-api-key", "***") in delivery.attempts[0].headers
         assert "s3cret" not in repr((delivery, delivery.attempts, emulator.webhooks, emulator.webhooks.endpoints))

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tests.support.factories import make_captured
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 from tests.support.webhook_endpoint import Merchant
 from truemed_async.emulator import Emulator
 
@@ -26,7 +26,7 @@ def everything(emulator):
 
 
 def wait(emulator):
-    assert emulator.webhooks.wait_until_idle(10)
+    assert emulator.webhooks.wait_until_idle(TIMEOUT)
 
 
 def events(requests):
@@ -124,7 +124,7 @@ class TestRegister:
                 emulator.state.qualification_sessions.add(status="processing")
             )
         for thread in threads:
-            thread.join(10)
+            thread.join(TIMEOUT)
         wait(emulator)
         assert (len(merchant.requests), len(emulator.webhooks.endpoints)) == (30, 41)
 

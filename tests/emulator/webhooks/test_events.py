@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.factories import CREATE, make_authorized, make_captured, order, session_path
+from tests.support.waiting import TIMEOUT
 from truemed_async.emulator import Emulator
 
 TOKENS = "/api/v1/payment_tokens"
@@ -20,7 +21,7 @@ def take_events(emulator, merchant):
     emulator.webhooks.register(merchant.url)
 
     def take_events():
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         requests, merchant.requests = merchant.requests, []
         for request in requests:
             assert set(request.json) == {"webhook_delivery_id", "event_type", "data"}
@@ -35,7 +36,7 @@ def take_unsigned_bodies(emulator, merchant):
     emulator.webhooks.register(merchant.url, mode="unsigned")
 
     def take_unsigned_bodies():
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         return [request.json for request in merchant.requests]
 
     return take_unsigned_bodies
@@ -287,11 +288,11 @@ def test_delivery_id_depends_on_event_and_endpoint(emulator, merchant):
     for _ in range(2):
         emulator.webhooks.register(merchant.url)
     make_captured(emulator)
-    assert emulator.webhooks.wait_until_idle(10)
+    assert emulator.webhooks.wait_until_idle(TIMEOUT)
     merchant.plan = [500]
     for delivery in emulator.webhooks.deliveries:
         emulator.webhooks.resend(delivery.id)
-    assert emulator.webhooks.wait_until_idle(10)
+    assert emulator.webhooks.wait_until_idle(TIMEOUT)
     ids = [request.json["webhook_delivery_id"] for request in merchant.requests]
     assert len(ids) == 8
     assert sorted(ids[:4]) == sorted(ids[4:])
@@ -309,6 +310,6 @@ def test_delivery_id_differs_between_runs(emulator, merchant):
             other.webhooks.load(saved)
             other.state.load(state)
             other.state.payment_sessions.submit(id)
-            assert other.webhooks.wait_until_idle(10)
+            assert other.webhooks.wait_until_idle(TIMEOUT)
     first, second = (request.json["webhook_delivery_id"] for request in merchant.requests)
     assert first != second

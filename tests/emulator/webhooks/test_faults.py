@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.waiting import TIMEOUT
 from tests.support.webhook_endpoint import Merchant
 from truemed_async.emulator import Emulator
 
@@ -34,7 +35,7 @@ def happen(emulator, endpoint):
             emulator.state.qualification_sessions.approve(
                 emulator.state.qualification_sessions.add(status="processing")
             )
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         return emulator.webhooks.deliveries[: len(emulator.webhooks.deliveries) - before][::-1]
 
     return happen
@@ -42,7 +43,7 @@ def happen(emulator, endpoint):
 
 def pass_time(emulator, seconds):
     emulator.clock.advance(seconds)
-    assert emulator.webhooks.wait_until_idle(10)
+    assert emulator.webhooks.wait_until_idle(TIMEOUT)
 
 
 def ids(merchant):
@@ -214,7 +215,7 @@ class TestScope:
         happen()
         assert (len(merchant.requests), fault.hits) == (1, 0)
         emulator.state.catalog_items.review(emulator.state.catalog_items.add(), "eligible")
-        assert emulator.webhooks.wait_until_idle(10)
+        assert emulator.webhooks.wait_until_idle(TIMEOUT)
         assert (len(merchant.requests), fault.hits) == (3, 1)
 
     def test_event_restricts_requests(self, emulator, merchant, endpoint, happen):
@@ -235,7 +236,7 @@ class TestScope:
                         emulator.state.qualification_sessions.approve(
                             emulator.state.qualification_sessions.add(status="processing")
                         )
-                    assert emulator.webhooks.wait_until_idle(20)
+                    assert emulator.webhooks.wait_until_idle(TIMEOUT)
                     assert len(merchant.requests) == 40 + fault.hits
                     return [ids(merchant).count(delivery.id) for delivery in emulator.webhooks.deliveries]
             finally:
