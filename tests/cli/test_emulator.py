@@ -287,15 +287,22 @@ def test_merchant_name_is_on_the_pages_for_shoppers(serve, ask, stopped):
     stopped(process)
 
 
-def test_occupied_port_exits_2(truemed):
+def test_occupied_port_exits_2_and_names_a_port_that_print_env_accepts(truemed):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
         done = truemed("emulator", "--port", str(port))
 
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"error: cannot serve on port {port} of 127.0.0.1: ")
-    assert done.err.endswith("; --port 0 takes a free one\n")
+        assert (done.code, done.out) == (2, "")
+        problem, _, advice = done.err.partition("; ")
+        assert problem.startswith(f"error: cannot serve on port {port} of 127.0.0.1: ")
+        assert advice.startswith("pass another one here and to --print-env, such as --port ")
+        other = advice.split()[-1]
+        assert int(other) != port
+
+    printed = truemed("emulator", "--print-env", "--port", other)
+    assert printed.code == 0
+    assert f"export TRUEMED_BASE_URL=http://127.0.0.1:{other}\n" in printed.out
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from errno import EADDRINUSE
 from ipaddress import ip_address
@@ -121,7 +122,9 @@ async def emulator(
         try:
             await server.start()
         except OSError as error:
-            hint = "; --port 0 takes a free one" if error.errno == EADDRINUSE else ""
+            hint = ""
+            if error.errno == EADDRINUSE:
+                hint = f"; pass another one here and to --print-env, such as --port {await _find_free_port(host)}"
             raise ConfigurationError(f"cannot serve on port {port} of {host}: {error.strerror}{hint}") from error
         try:
             if state is not None:
@@ -138,6 +141,14 @@ async def emulator(
             finally:
                 if state is not None:
                     _save_state(state, server)
+
+
+async def _find_free_port(host: str) -> int:
+    """Return a port that is free now. ``--print-env``, which runs elsewhere, could not know the one of ``--port 0``."""
+    server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, 0)
+    async with server:
+        port: int = server.sockets[0].getsockname()[1]
+    return port
 
 
 def _save_state(path: Path, server: Emulator) -> None:
