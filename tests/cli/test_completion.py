@@ -8,12 +8,14 @@ import stat
 import subprocess
 import sys
 
+import docstring_parser
 import pytest
 from cyclopts.completion import ShellDetectionError
 
 from tests.cli.conftest import DEADLINE
 from tests.support.paths import ROOT
 from truemed_async.cli.front_page import COMMANDS
+from truemed_async.cli.options import GlobalOptions
 
 BASH = shutil.which("bash")
 needs_bash = pytest.mark.skipif(BASH is None or sys.platform == "win32", reason="there is no bash")
@@ -136,6 +138,21 @@ def test_script_has_every_command(truemed, shell, start):
     assert all(
         name in done.out for name in (*COMMANDS, "find-valid", "cancel-stale", "no-follow", "show-server-messages")
     )
+
+
+def test_each_docstring_is_parsed_once(truemed, monkeypatch):
+    parsed = []
+    parse = docstring_parser.parse_from_object
+
+    def count(thing):
+        parsed.append(thing)
+        return parse(thing)
+
+    monkeypatch.setattr(docstring_parser, "parse_from_object", count)
+    assert truemed("completion", "bash").code == 0
+    assert GlobalOptions in parsed
+    assert len(parsed) == len(set(parsed))
+    assert docstring_parser.parse_from_object is count
 
 
 def test_shell_is_that_of_the_user(truemed, monkeypatch):
