@@ -2,10 +2,12 @@
 
 import time
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 
 import pytest
 
-from tests.support.waiting import wait_until
+from tests.support.clock import FakeClock
+from truemed_async.emulator.faults import status
 
 
 @pytest.fixture
@@ -105,12 +107,16 @@ def test_rate_limit_below_one_request_per_period_allows_one(emulator, raw):
     assert statuses(raw, 2) == [200, 429]
 
 
-def test_outage(emulator, raw):
-    fault = emulator.faults.add("outage", after=0.5, duration=0.5, code=502)
-    assert raw.list().status == 200
-    wait_until(lambda: raw.list().status == 502)
-    wait_until(lambda: raw.list().status == 200)
-    assert fault.hits >= 1
+def test_outage(emulator, raw, monkeypatch):
+    clock = FakeClock()
+    monkeypatch.setattr(status, "time", SimpleNamespace(monotonic=clock))
+    fault = emulator.faults.add("outage", after=10, duration=5, code=502)
+    seen = []
+    for _ in range(4):
+        seen.append(raw.list().status)
+        clock.now += 5
+    assert seen == [200, 200, 502, 200]
+    assert fault.hits == 1
     assert len(emulator.faults) == 0
 
 
