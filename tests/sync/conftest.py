@@ -1,5 +1,6 @@
 """Servers, a synchronous client, and programs in processes of their own."""
 
+import contextlib
 import os
 import signal
 import ssl
@@ -104,16 +105,18 @@ def run_program(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # a group of its own, with its children
         )
         if interrupt:
             threading.Thread(target=_interrupt, args=(process, of.reached), daemon=True).start()
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGABRT)  # it says where it hangs
+            os.killpg(process.pid, signal.SIGABRT)  # each process says where it hangs
             out, err = process.communicate(timeout=10)
         finally:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
         assert process.returncode == expect, out + err
         return out, err

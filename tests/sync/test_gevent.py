@@ -46,6 +46,7 @@ def test_forked_child_of_greenlets_makes_calls(run_program, server):
         BEGIN.format(exceptions="")
         + """
 import os
+gevent.get_hub().loop.install_sigchld()  # its first fork is watched later, and a child that ends before is not seen
 assert get("qs_1")
 child = os.fork()
 if child == 0:
