@@ -124,7 +124,9 @@ def test_second_delivery_waits_for_the_first(connection):
 @pytest.mark.parametrize("store", [DjangoInbox, DjangoDedupStore])
 def test_project_without_the_app_is_told_what_to_add(store, connection):
     with override_settings(INSTALLED_APPS=[]):
-        result = Receiver(add_effect, secrets=SECRET, store=store(using="events")).receive(BODY, signed(BODY))
+        result = Receiver(add_effect, secrets=SECRET, store=store(using="events")).receive(
+            BODY, make_signed_headers(BODY)
+        )
     assert result.status is DeliveryStatus.FAILED
     assert isinstance(result.error, ImproperlyConfigured)
     assert 'add "truemed_async.webhooks.django" to INSTALLED_APPS' in str(result.error)
