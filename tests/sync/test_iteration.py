@@ -1,4 +1,4 @@
-"""Iterators for synchronous callers: one thread switch per page, one page of prefetch, and no abandoned work."""
+"""Iterators for synchronous callers: at most one thread switch per page, one page of prefetch, and no abandoned work."""
 
 import asyncio
 import contextvars
@@ -29,15 +29,17 @@ def impatient(monkeypatch):
 class Source:
     """A stream whose batches can be watched."""
 
-    def __init__(self, *, batches=10, size=3, fail_at=None):
+    def __init__(self, *, batches=10, size=3, fail_at=None, waits=True):
         self.made = 0
+        self.waits = waits
         self.closed = threading.Event()
         self.stream = SyncStream(Stream(self._batches(batches, size, fail_at)))
 
     async def _batches(self, batches, size, fail_at):
         try:
             for number in range(batches):
-                await asyncio.sleep(0)
+                if self.waits:
+                    await asyncio.sleep(0)
                 if number == fail_at:
                     raise LookupError(number)
                 self.made += 1
@@ -61,9 +63,48 @@ def crossings(monkeypatch):
     return made
 
 
-def test_prefetch_creates_one_task_per_page(plain, server, crossings):
-    assert len(list(plain.qualification_sessions.iter(page_size=100))) == 500
+def test_caller_switches_threads_once_per_page(plain, server, crossings):
+    assert len(list(plain.qualification_sessions.iter(page_size=100, prefetch=1))) == 500
     assert len(crossings) == server.pages + 1, "one for each page, and one that finds the end"
+
+
+def test_batches_that_are_ready_are_taken_together(crossings):
+    source = Source(waits=False)
+    next(source.stream)
+    assert source.made == 1, "the first page is requested alone"
+    assert list(source.stream) == list(range(1, 30))
+    assert len(crossings) == 1 + 3 + 1, "the first, four at a time of nine, and one that finds the end"
+
+
+def test_error_comes_after_the_batches_that_were_ready_before_it():
+    source = Source(waits=False, fail_at=3)
+    assert [next(source.stream) for _ in range(9)] == list(range(9))
+    with pytest.raises(LookupError):
+        next(source.stream)
+    assert list(source.stream) == []
+    assert source.closed.is_set()
+
+
+def test_closing_drops_batches_that_are_ready():
+    source = Source(waits=False)
+    assert [next(source.stream) for _ in range(4)] == list(range(4))
+    source.stream.close()
+    assert list(source.stream) == []
+
+
+def test_error_in_the_caller_drops_batches_that_are_ready(monkeypatch):
+    source = Source(waits=False)
+    assert [next(source.stream) for _ in range(6)] == list(range(6))
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(source.stream._reader, "check", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            next(source.stream)
+    assert list(source.stream) == []
+    assert settles(source.closed.is_set)
 
 
 def test_one_batch_ahead_and_no_more():

@@ -18,17 +18,20 @@ T = TypeVar("T")
 
 ABANDON_POLL_SECONDS = 0.25
 """How often the loop thread checks whether an iteration was abandoned."""
+MAX_READY_BATCHES = 4
+"""The most batches to take from the loop thread at once: each switch between threads costs as much as several rows."""
 
 
 class SyncStream(Iterator[T], Generic[T]):
     """The result of ``iter`` and ``get_many`` of the synchronous client: ``for item in stream``.
 
-    Work starts with the first item. From the second page on, the next page is read while you work on the one before.
+    Work starts with the first item. From the second page on, the next page is read while you work on the one before, and
+    pages that have arrived are taken together.
     Leaving the loop early stops the work and frees everything soon after; ``with`` or :meth:`close` does so at once.
     An error, Ctrl-C included, ends the iteration.
     """
 
-    __slots__ = ("__weakref__", "_batch", "_bridge", "_reader", "source")
+    __slots__ = ("__weakref__", "_batch", "_bridge", "_reader", "_ready", "source")
 
     source: StreamSource | None
     """The listing that it reads; ``None`` for rows that come from elsewhere."""
@@ -37,6 +40,7 @@ class SyncStream(Iterator[T], Generic[T]):
         self._reader = _BatchReader(stream, bridge, ahead=ahead)
         self._bridge = bridge
         self._batch: Iterator[T] = iter(())
+        self._ready: deque[Sequence[T]] = deque()  # the batches that follow it
         self.source = stream.source
         self._reader.consumer = weakref.ref(self)
 
@@ -71,9 +75,11 @@ class SyncStream(Iterator[T], Generic[T]):
         try:
             while batch is not None and not batch:  # a page may hold nothing new
                 self._reader.check()
-                if self._bridge is not None:
-                    self._bridge.fill()
-                batch = runner.run(self._reader.take)
+                if not self._ready:
+                    if self._bridge is not None:
+                        self._bridge.fill()
+                    self._ready.extend(runner.run(self._reader.take))
+                batch = self._ready.popleft() if self._ready else None
             if batch and self._bridge is not None:
                 self._bridge.release(len(batch))
             if self._reader.report is not None:
@@ -81,11 +87,13 @@ class SyncStream(Iterator[T], Generic[T]):
             self._batch = iter(batch or ())
         except BaseException:
             self._reader.abandoned = True  # the current batch is lost, and nothing may follow it
+            self._ready.clear()
             raise
 
     def close(self) -> None:
         """Stop, and free connections. Idempotent."""
         self._batch = iter(())
+        self._ready.clear()
         if not self._reader.abandoned:
             self._reader.check()
             runner.run(self._reader.close)
@@ -122,10 +130,10 @@ class _BatchReader(Generic[T]):
         if self._loop is not None and self._loop is not runner.loop and not self.abandoned:
             raise ClientClosedError("this iteration was begun before the process forked: begin another")
 
-    async def take(self) -> Sequence[T] | None:
-        """Return the next batch, or ``None`` at the end."""
+    async def take(self) -> list[Sequence[T]]:
+        """Return the next batch, and those after it that are ready; nothing at the end."""
         if self.abandoned:
-            return None
+            return []
         if self._bridge is not None:
             self._bridge.filled.set()
         first, self._loop = self._loop is None, asyncio.get_running_loop()
@@ -135,10 +143,17 @@ class _BatchReader(Generic[T]):
         batch = await task
         if batch is None:
             await self.close()
-        elif self._ahead and not first:  # leaving the loop in the first page costs only one request
+            return []
+        batches = [batch]
+        while self._ahead and not first:  # leaving the loop in the first page costs only one request
             self._next = asyncio.create_task(self._advance())
             self._next.add_done_callback(_mark_retrieved)
-        return batch
+            await asyncio.sleep(0)  # for its first step, which ends it if the batch has arrived
+            batch = _ready_batch(self._next)
+            if batch is None or len(batches) == MAX_READY_BATCHES:
+                break
+            batches.append(batch)
+        return batches
 
     async def _advance(self) -> Sequence[T] | None:
         return await anext(self._batches, None)
@@ -160,6 +175,13 @@ class _BatchReader(Generic[T]):
             self._next.cancel()
             await asyncio.wait([self._next])
         await self._batches.aclose()
+
+
+def _ready_batch(task: asyncio.Task[Sequence[T] | None]) -> Sequence[T] | None:
+    """Return the batch of a task that has one, and nothing if it is still waiting, has failed, or is at the end."""
+    if not task.done() or task.cancelled() or task.exception() is not None:
+        return None
+    return task.result()
 
 
 def _mark_retrieved(task: asyncio.Task[Any]) -> None:
