@@ -81,7 +81,8 @@ async def test_copy_shares_the_connection_and_closes_with_the_original(serve, cl
         await copy.qualification_sessions.get("qs_1")
 
 
-async def test_closing_during_a_call_ends_the_call(serve):
+async def call_until_closed(serve, calls):
+    """Return what calls of a client with one slot raise that is closed while the first waits for its response."""
     asked = asyncio.Event()
 
     async def script(exchange):
@@ -89,12 +90,25 @@ async def test_closing_during_a_call_ends_the_call(serve):
         await asyncio.sleep(30)
 
     server = await serve(script)
-    client = AsyncTruemed(KEY, base_url=server.url)
-    call = asyncio.create_task(client.qualification_sessions.get("qs_1"))
+    client = AsyncTruemed(KEY, base_url=server.url, max_concurrency=1)
+    tasks = [asyncio.create_task(client.qualification_sessions.get("qs_1")) for _ in range(calls)]
     await asked.wait()
     await client.aclose()
-    with pytest.raises(errors.ClientClosedError, match="during the call"):
-        await call
+    raised = await asyncio.gather(*tasks, return_exceptions=True)
+    assert server.connections == 1
+    return raised
+
+
+async def test_closing_during_a_call_ends_the_call(serve):
+    (error,) = await call_until_closed(serve, 1)
+    assert type(error) is errors.ClientClosedError
+    assert "during the call" in str(error)
+
+
+async def test_closing_ends_a_call_that_waits_for_a_slot(serve):
+    _, error = await call_until_closed(serve, 2)
+    assert type(error) is errors.ClientClosedError
+    assert "the client is closed" in str(error)
 
 
 async def test_borrowed_session_is_used_and_never_closed(serve):

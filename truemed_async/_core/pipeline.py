@@ -11,7 +11,7 @@ import random
 import re
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 import attrs
@@ -30,7 +30,6 @@ from truemed_async.errors import AttemptTimeoutError, CallError, CallOutcome, De
 from truemed_async.models import Model
 from truemed_async.options import Attempt, Hook, RetryPolicy, Timeouts, Validation
 
-_NO_SCOPE = nullcontext()
 _INDEX = re.compile(r"\[[0-9]+\]")
 
 
@@ -66,7 +65,7 @@ class Clock:
         await asyncio.sleep(seconds)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class CallSettings:
     """The timeouts, retry policy, hooks and validation of a call."""
 
@@ -87,24 +86,30 @@ class Pipeline:
         self._keys = IdempotencyKeyCache()
         self._reported_mismatches: set[str] = set()
 
-    async def send(self, request: Request, settings: CallSettings) -> Response[Any]:
-        """Return the response, or raise the error of the call."""
+    def send(self, request: Request, settings: CallSettings) -> Coroutine[Any, Any, Response[Any]]:
+        """Return a coroutine that returns the response, or raises the error of the call."""
         self._keys.check(request)
-        with attempt_log.CallScope(request, settings.hooks) if settings.hooks else _NO_SCOPE:
-            slots = self._transport.bind()
-            await slots.acquire()
-            try:
-                result = await _Call(request, settings, self._transport, self.clock, self._limiter, self._budget).run()
-            finally:
-                slots.release()
-            if not isinstance(result, CallError):
-                if settings.validation == "lenient":
-                    self._warn_of_mismatches(request.endpoint.name, result.value)
-                return result
-            try:
-                raise result
-            finally:
-                del result  # otherwise the error's traceback refers to this frame, and the frame to the error
+        return self._send_with_hooks(request, settings) if settings.hooks else self._send(request, settings)
+
+    async def _send_with_hooks(self, request: Request, settings: CallSettings) -> Response[Any]:
+        with attempt_log.CallScope(request, settings.hooks):
+            return await self._send(request, settings)
+
+    async def _send(self, request: Request, settings: CallSettings) -> Response[Any]:
+        slots = self._transport.bind()
+        await slots.acquire()
+        try:
+            result = await _Call(request, settings, self._transport, self.clock, self._limiter, self._budget).run()
+        finally:
+            slots.release()
+        if not isinstance(result, CallError):
+            if settings.validation == "lenient":
+                self._warn_of_mismatches(request.endpoint.name, result.value)
+            return result
+        try:
+            raise result
+        finally:
+            del result  # otherwise the error's traceback refers to this frame, and the frame to the error
 
     async def close(self) -> None:
         """Close the connections of a shared rate limit."""
@@ -121,7 +126,7 @@ class Pipeline:
                 warn(f"{name} has another type than Truemed publishes: see `mismatches` and `extra`")
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Call:
     """One logical call: the state that its attempts share."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 import attrs
@@ -77,12 +77,16 @@ def build_request(
     """Validate the parts of a request and combine them."""
     if not isinstance(endpoint, Endpoint):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
         raise InvalidArgumentError(f"endpoint must be an Endpoint, not {type(endpoint).__name__}")
-    for name, part in (("path", path), ("query", query), ("body", body)):
-        if part is not None:
-            _validate_mapping(name, part)
-    if idempotency_key is not None and endpoint.idempotency is not Idempotency.KEYED:
-        raise InvalidArgumentError(f"{endpoint.name} takes no idempotency key")
-    if endpoint.idempotency is Idempotency.KEYED:
+    if path is not None:
+        _validate_mapping("path", path)
+    if query is not None:
+        _validate_mapping("query", query)
+    if body is not None:
+        _validate_mapping("body", body)
+    if endpoint.idempotency is not Idempotency.KEYED:
+        if idempotency_key is not None:
+            raise InvalidArgumentError(f"{endpoint.name} takes no idempotency key")
+    else:
         idempotency_key = resolve_idempotency_key(idempotency_key)
         if body is not None and "idempotency_key" in body:
             raise InvalidArgumentError("pass the idempotency key as idempotency_key=…, not inside the body")
@@ -98,9 +102,9 @@ def build_request(
     )
 
 
-def _validate_mapping(name: str, value: object) -> None:
-    if isinstance(value, (dict, Mapping)):  # the check for a dict is several times faster
-        for key in cast("Mapping[object, object]", value):
+def _validate_mapping(name: str, value: Mapping[Any, Any]) -> None:
+    if isinstance(value, (dict, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance]  # a dict is found much faster
+        for key in value:
             if not isinstance(key, str):
                 break
         else:
@@ -111,11 +115,17 @@ def _validate_mapping(name: str, value: object) -> None:
 def _expand_path(endpoint: Endpoint[Any], values: Mapping[str, str]) -> str:
     """Put ids into the path. They pass an allow-list, so nothing has to be escaped."""
     names, path = endpoint.placeholders, endpoint.path
-    if len(values) != len(names) or not all(map(values.__contains__, names)):
-        raise InvalidArgumentError(f"the path needs exactly: {', '.join(names) or 'nothing'}")
+    if len(values) != len(names):
+        raise _placeholders_error(names)
     for name in names:
+        if name not in values:
+            raise _placeholders_error(names)
         path = path.replace(f"{{{name}}}", validate_id(name, values[name]))
     return path
+
+
+def _placeholders_error(names: Sequence[str]) -> InvalidArgumentError:
+    return InvalidArgumentError(f"the path needs exactly: {', '.join(names) or 'nothing'}")
 
 
 def _build_url(base_url: URL, path: str, query: Query | None) -> URL:

@@ -62,7 +62,7 @@ READ_CHUNK = 64 * 1024
 """Bytes to read at once. The standard library allocates a buffer of 256 KiB for each read; a quarter of it is faster."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class ConnectionOptions:
     """How connections are made.
 
@@ -316,6 +316,8 @@ class AiohttpTransport:
 
     def _open(self) -> aiohttp.ClientSession:
         """Return the session. It is created on first use because it must be created inside its loop."""
+        if self._closed:
+            raise ClientClosedError("the client is closed")
         if self._session is None:
             self._connector = _Connector(limit=0, keepalive_timeout=IDLE_SECONDS)
             self._session = aiohttp.ClientSession(
@@ -327,11 +329,15 @@ class AiohttpTransport:
             self._needs_middleware = not hasattr(self._session, _REPEATS)
             if not self._needs_middleware:
                 setattr(self._session, _REPEATS, False)
-        elif self._session.closed:
-            raise ClientClosedError("the session of this client is closed")
-        elif getattr(self._session, "_loop", self._loop) is not self._loop:
-            raise ClientClosedError("the session belongs to another event loop: create it inside the loop that uses it")
+        elif self._is_borrowed:
+            self._check_borrowed(self._session)
         return self._session
+
+    def _check_borrowed(self, session: aiohttp.ClientSession) -> None:
+        if session.closed:
+            raise ClientClosedError("the session of this client is closed")
+        if getattr(session, "_loop", self._loop) is not self._loop:
+            raise ClientClosedError("the session belongs to another event loop: create it inside the loop that uses it")
 
     def _headers_of(self, request: Request) -> Mapping[str, str]:
         """Return the headers of the request that are not those of the session."""

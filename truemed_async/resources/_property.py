@@ -34,13 +34,13 @@ class ResourceProperty(property):
         """Ignore the docstring of the getter, which ``property`` sets."""
 
     def _get(self, client: Any) -> Any:
-        resources: dict[str, Any] = client._resources  # noqa: SLF001
-        found = resources.get(self._name)
         # Threads that come first at the same time get the same object.
-        return resources.setdefault(self._name, self.kind(client)) if found is None else found
+        return client._resources.setdefault(self._name, self.kind(client))  # noqa: SLF001
 
     def __get__(self, client: Any, owner: type | None = None) -> Any:
-        return self.kind if client is None else self._get(client)
+        if client is None:
+            return self.kind
+        return client._resources.get(self._name) or self._get(client)  # noqa: SLF001
 
 
 def add_resource_properties(client: C) -> C:
