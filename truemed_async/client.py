@@ -44,7 +44,7 @@ from truemed_async.resources._property import add_resource_properties
 T = TypeVar("T")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class ClientState:
     """Everything that a client holds. Its copies share all of it but the defaults."""
 

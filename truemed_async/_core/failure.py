@@ -10,7 +10,7 @@ from truemed_async._sensitive import Sensitive
 from truemed_async.errors import APIError, CallError, CallOutcome, DecodeError, PaymentMethodError, RateLimitedError
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class AttemptFailure:
     """One failed attempt.
 

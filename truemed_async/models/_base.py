@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from html import escape
 from importlib import import_module
 from typing import Any, Generic, SupportsIndex, TypeVar, cast, overload
 
@@ -162,6 +161,8 @@ def _format_field(model: Model, name: str) -> str:
 
 
 def _html_table(head: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
+    from html import escape  # noqa: PLC0415  # only a notebook needs it, and it loads a table of all entities
+
     cells = [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows]
     if head is not None:
         cells.insert(0, f"<tr>{''.join(f'<th>{escape(name)}</th>' for name in head)}</tr>")

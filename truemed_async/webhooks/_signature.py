@@ -87,17 +87,19 @@ def verify_signature(body: bytes, headers: Headers, keys: Sequence[bytes]) -> da
     if len(timestamps) > _MAX_CANDIDATES or len(signatures) > _MAX_CANDIDATES:
         return SignatureError(f"the header {SIGNATURE_HEADER} holds more than {_MAX_CANDIDATES} candidates")
     has_base64 = min(map(len, signatures)) < _HEX_LENGTH
-    matching = dict.fromkeys(timestamps, False)
-    for key in keys:  # no early exit: the time taken must not depend on what matches
-        for text in timestamps:
+    moments: list[datetime] = []
+    for text, moment in timestamps.items():
+        matches = False
+        for key in keys:  # no early exit: the time taken must not depend on what matches
             mac = _hmac(key, text, body)
             forms = [mac.hex().encode()]
             if has_base64:
                 forms += [b64encode(mac).rstrip(b"="), urlsafe_b64encode(mac).rstrip(b"=")]
             for expected in forms:
                 for signature in signatures:
-                    matching[text] |= hmac.compare_digest(expected, signature)
-    moments = [timestamps[text] for text, matches in matching.items() if matches]
+                    matches |= hmac.compare_digest(expected, signature)
+        if matches:
+            moments.append(moment)
     if not moments:
         return SignatureError("the signature does not match this body with any of the secrets")
     return max(moments)
