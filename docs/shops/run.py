@@ -12,6 +12,8 @@ HERE = Path(__file__).parent
 
 
 def main(kind: str = "fastapi") -> None:
+    if kind not in ("fastapi", "django"):
+        sys.exit(f"there is no shop {kind!r}: python run.py fastapi, or python run.py django")
     listener = socket.create_server(("127.0.0.1", int(os.environ.get("SHOP_PORT", "0"))))
     shop = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with tempfile.TemporaryDirectory() as folder, Emulator(sessions=0, merchant_name="Example Wellness") as emulator:

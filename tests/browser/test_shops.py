@@ -1,13 +1,27 @@
 """Purchases through the example shops, in a browser; only webhooks change the state of an order."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.paths import ROOT
+
 PAY = "Pay with HSA or FSA"
 PAY_IN_SHOP = "Pay without leaving the shop"
 SUBSCRIBE = "Pay, and save the card for next month"
+
+
+def test_unknown_shop_is_refused_with_the_known_ones():
+    command = [sys.executable, str(ROOT / "docs" / "shops" / "run.py"), "flask"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "python run.py fastapi, or python run.py django" in done.stderr
 
 
 @pytest.fixture
