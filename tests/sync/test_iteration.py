@@ -104,7 +104,7 @@ def test_error_in_the_caller_drops_batches_that_are_ready(monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             next(source.stream)
     assert list(source.stream) == []
-    assert settles(source.closed.is_set)
+    wait_until(source.closed.is_set)
 
 
 def test_one_batch_ahead_and_no_more():
