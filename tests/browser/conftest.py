@@ -99,8 +99,8 @@ def emulating(payment_sessions, *more):
 
 @pytest.fixture(scope="session")
 def emulator():
-    """The address of an emulator that the tests share."""
-    with emulating(40) as address:
+    """The address of an emulator that the tests share: each action finds an object, whichever test was before."""
+    with emulating(80) as address:
         yield address
 
 
