@@ -577,7 +577,7 @@ class Verified(BaseHTTPRequestHandler):
 def verified():
     with HTTPServer(("127.0.0.1", 0), Verified) as server:
         server.received = []
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
         server.shutdown()

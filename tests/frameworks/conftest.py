@@ -35,7 +35,6 @@ def environment(emulator, tmp_path):
     return {
         **kept,
         "HOME": str(tmp_path),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "TRUEMED_API_KEY": emulator.api_key,
         "TRUEMED_BASE_URL": emulator.url,

@@ -127,7 +127,7 @@ def serve_uvicorn(app):
 @contextlib.contextmanager
 def serve_werkzeug(app):
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    with run_in_thread(server.serve_forever, server.shutdown):
+    with run_in_thread(lambda: server.serve_forever(0.01), server.shutdown):
         yield server.server_port
     server.server_close()
 
