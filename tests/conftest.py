@@ -121,7 +121,11 @@ NEWEST, BETWEEN = 2, 8
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what runs a sample by default, for `nox -s long`, and what does not run on every Python."""
+    """Mark what runs a sample by default, for `nox -s long`, and what does not run on every Python.
+
+    Tests with a time limit of their own take longest. They run first: at the end, the other workers would wait for one.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
     for item in items:
         module = vars(item.module)
         name = item.nodeid.removeprefix("tests/")

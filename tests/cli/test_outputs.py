@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import subprocess
@@ -14,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import environment_without_coverage
 from tests.support.scale import LONG
 from truemed_async.cli.output import Streams, printable
+from truemed_async.emulator import Emulator
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="descriptors and terminals of POSIX")
 
@@ -32,36 +35,45 @@ COMMANDS = {
 
 def command_of(format, output="-"):
     words = [output if word == "-" else word for word in COMMANDS[format]]
-    return [
-        *(sys.executable, "-m", "truemed_async", "--env", "emulator", "--sessions", str(SESSIONS)),
-        *("sessions", *words),
-    ]
+    return [sys.executable, "-m", "truemed_async", "sessions", *words]
 
 
 def environment_of(buffering, **more):
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     unbuffered = {"PYTHONUNBUFFERED": "1"} if buffering == "unbuffered" else {}
-    return {**inherited, "PYTHONPATH": str(ROOT), **unbuffered, **more}
-
-
-def run_command(format, buffering, stdout, output="-", **options):
-    done = subprocess.run(
-        command_of(format, output), env=environment_of(buffering), stdin=subprocess.DEVNULL, stdout=stdout,
-        stderr=subprocess.PIPE, text=True, timeout=60, check=False, **options,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stderr
+    return {**environment_without_coverage(), "PYTHONPATH": str(ROOT), **unbuffered, **more}
 
 
 @pytest.fixture(scope="module")
-def expected():
-    """The complete output of each command."""
-    return {
-        format: subprocess.run(
-            command_of(format), env=environment_of("buffered"), capture_output=True, timeout=60, check=True
+def served():
+    """Return the variables that lead commands to one emulator: most of the time of ``--env emulator`` is its start."""
+    with Emulator(sessions=SESSIONS) as emulator:
+        yield {"TRUEMED_BASE_URL": emulator.url, "TRUEMED_API_KEY": emulator.api_key}
+
+
+@pytest.fixture(scope="module")
+def run_command(served):
+    def run_command(format, buffering, stdout, output="-", **options):
+        done = subprocess.run(
+            command_of(format, output), env=environment_of(buffering, **served), stdin=subprocess.DEVNULL,
+            stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, check=False, **options,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stderr
+
+    return run_command
+
+
+@pytest.fixture(scope="module")
+def expected(served):
+    """Return the complete output of a format."""
+
+    @functools.cache
+    def expected(format):
+        return subprocess.run(
+            command_of(format), env=environment_of("buffered", **served), capture_output=True, timeout=60, check=True
         ).stdout
-        for format in COMMANDS
-    }
+
+    return expected
 
 
 ALL = [(format, buffering) for format in COMMANDS for buffering in ("buffered", "unbuffered")]
@@ -70,14 +82,14 @@ SAMPLE = [("csv", "unbuffered"), ("table", "unbuffered"), ("parquet", "buffered"
 
 @pytest.mark.parametrize(("format", "buffering"), ALL if LONG else SAMPLE)
 class TestMatrix:
-    def test_file_receives_all_bytes(self, expected, tmp_path, format, buffering):
+    def test_file_receives_all_bytes(self, run_command, expected, tmp_path, format, buffering):
         with (tmp_path / "out").open("wb") as out:
             code, _ = run_command(format, buffering, out)
 
-        assert (code, (tmp_path / "out").read_bytes()) == (0, expected[format])
+        assert (code, (tmp_path / "out").read_bytes()) == (0, expected(format))
 
     @pytest.mark.parametrize("is_blocking", [True, False])
-    def test_pipe_with_slow_reader_receives_all_bytes(self, expected, format, buffering, is_blocking):
+    def test_pipe_with_slow_reader_receives_all_bytes(self, run_command, expected, format, buffering, is_blocking):
         read, write = os.pipe()
         os.set_blocking(write, is_blocking)
         received = []
@@ -96,16 +108,16 @@ class TestMatrix:
             os.close(write)
             thread.join(30)
 
-        assert (code, b"".join(received)) == (0, expected[format])
+        assert (code, b"".join(received)) == (0, expected(format))
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-    def test_full_disk_exits_1(self, format, buffering):
+    def test_full_disk_exits_1(self, run_command, format, buffering):
         with Path("/dev/full").open("wb") as out:
             code, err = run_command(format, buffering, out)
 
         assert (code, err) == (1, "error: No space left on device\n")
 
-    def test_file_size_limit_exits_1(self, tmp_path, format, buffering):
+    def test_file_size_limit_exits_1(self, run_command, tmp_path, format, buffering):
         import resource
 
         with (tmp_path / "out").open("wb") as out:
@@ -115,19 +127,19 @@ class TestMatrix:
 
         assert (code, err) == (1, "error: File too large\n")
 
-    def test_closed_standard_output_exits_1(self, format, buffering):
+    def test_closed_standard_output_exits_1(self, run_command, format, buffering):
         code, err = run_command(format, buffering, None, preexec_fn=lambda: os.close(1))
 
         assert (code, err) == (1, "error: standard output is closed\n")
 
     @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
-    def test_dev_stdout_receives_all_bytes(self, expected, tmp_path, format, buffering):
+    def test_dev_stdout_receives_all_bytes(self, run_command, expected, tmp_path, format, buffering):
         with (tmp_path / "out").open("wb") as out:
             code, _ = run_command(format, buffering, out, output="/dev/stdout")
 
-        assert (code, (tmp_path / "out").read_bytes()) == (0, expected[format])
+        assert (code, (tmp_path / "out").read_bytes()) == (0, expected(format))
 
-    def test_link_remains_and_file_receives_all_bytes(self, expected, tmp_path, format, buffering):
+    def test_link_remains_and_file_receives_all_bytes(self, run_command, expected, tmp_path, format, buffering):
         if format == "table":
             pytest.skip("a table has no --output")
         real, link = tmp_path / "real", tmp_path / "link"
@@ -137,14 +149,14 @@ class TestMatrix:
         code, _ = run_command(format, buffering, subprocess.DEVNULL, output=str(link))
 
         assert link.is_symlink()
-        assert (code, real.read_bytes()) == (0, expected[format])
+        assert (code, real.read_bytes()) == (0, expected(format))
 
 
 class TestClosedStreams:
     @pytest.mark.parametrize("closed", [(0, 2), (0, 1, 2)])
-    def test_closed_streams_cause_no_traceback(self, tmp_path, closed):
+    def test_closed_streams_cause_no_traceback(self, served, tmp_path, closed):
         done = subprocess.run(
-            [*command_of("csv", str(tmp_path / "x.csv"))], env=environment_of("buffered"), timeout=60, check=False,
+            command_of("csv", str(tmp_path / "x.csv")), env=environment_of("buffered", **served), timeout=60, check=False,
             preexec_fn=lambda: [os.close(number) for number in closed], capture_output=True,
         )  # fmt: skip
 
@@ -280,7 +292,7 @@ def test_printable_escapes_as_json(text, shown):
     assert printable("a\nb", keep="\n") == "a\nb"
 
 
-def test_file_name_that_is_not_utf_8_is_written_and_shown(tmp_path):
+def test_file_name_that_is_not_utf_8_is_written_and_shown(run_command, tmp_path):
     name = os.fsencode(tmp_path) + b"/\xff.csv"
 
     code, err = run_command("csv", "buffered", subprocess.DEVNULL, output=name)
@@ -350,7 +362,6 @@ def test_state_that_is_no_regular_file_is_refused(truemed, tmp_path):
 
 def test_state_link_remains(tmp_path):
     from truemed_async.cli.emulator import EmulatorSnapshot, write_snapshot
-    from truemed_async.emulator import Emulator
 
     real, link = tmp_path / "real.json", tmp_path / "state.json"
     real.write_text("old")

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.support.factories import assert_refused
+from tests.support.processes import environment_without_coverage
 from tests.support.scale import LONG
 from truemed_async.emulator import ROUTES, Emulator
 
@@ -95,7 +96,13 @@ def test_schemathesis_finds_no_difference(api, tmp_path):
             *("--header", f"x-truemed-api-key: {seeded.api_key}", "--exclude-checks", EXCLUDED, *draws),
         ]
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=1800 if LONG else 240, cwd=tmp_path, check=False
+            command,
+            env=environment_without_coverage(),
+            capture_output=True,
+            text=True,
+            timeout=1800 if LONG else 240,
+            cwd=tmp_path,
+            check=False,
         )
         answered = {seen.route for seen in seeded.requests}
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.processes import environment_without_coverage
 from tests.support.scale import scale
 from truemed_async import Model, Stream, Truemed, export
 from truemed_async.errors import InvalidArgumentError, PermissionDeniedError
@@ -173,6 +174,7 @@ def measure(work, rows):
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(PROGRAM), work, str(rows)],
         cwd=ROOT,
+        env=environment_without_coverage(),
         capture_output=True,
         text=True,
         timeout=170,

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.processes import environment_without_coverage
 from tests.support.scale import LONG
 from truemed_async import AsyncTruemed, export
 from truemed_async.emulator import Emulator
@@ -35,9 +35,7 @@ class Exports:
         self.path = path
         self.partial = path.with_name(f"{path.name}.partial")
         settings = {"TRUEMED_BASE_URL": emulator.url, "TRUEMED_API_KEY": emulator.api_key, "PYTHONPATH": str(ROOT)}
-        # Without coverage: a killed process cannot write it, nor one that may not write.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-        self._environment = inherited | settings
+        self._environment = environment_without_coverage() | settings
         self._options = options
 
     def start(self, *more):

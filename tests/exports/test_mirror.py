@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -21,6 +20,7 @@ import pytest
 
 from tests.support.both_clients import QUICK
 from tests.support.paths import ROOT
+from tests.support.processes import environment_without_coverage
 from tests.support.scale import scale
 from truemed_async import AsyncTruemed, Truemed
 from truemed_async.emulator import Emulator
@@ -354,7 +354,7 @@ def test_killed_process_leaves_a_table_that_the_next_run_completes(tmp_path):
     path = tmp_path / "x.db"
     with Emulator(sessions=300, max_page_size=20, latency=0.03) as emulator:
         settings = {"TRUEMED_BASE_URL": emulator.url, "TRUEMED_API_KEY": emulator.api_key, "PYTHONPATH": str(ROOT)}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")} | settings
+        environment = environment_without_coverage() | settings
         argv = [sys.executable, "-m", "truemed_async", "sessions", "mirror", str(path)]
         for pages in range(1, scale(3, 12)):
             process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -56,20 +56,21 @@ def limit(request, tmp_path):
     return tmp_path / "limit" if request.param == "file" else request.getfixturevalue("redis_server").url
 
 
-def test_configured_rate_avoids_nearly_every_429(limit, processes):
+def test_configured_rate_avoids_nearly_every_429(limit, processes, scale):
+    calls = scale(40, 80)  # at once, half of them and more would be refused
     with RateLimitedServer(allowed=ALLOWED, window=WINDOW) as server:
         results = finish(
-            start(server, limit, processes=processes, calls=80 // processes, max_rate=0.7 * ALLOWED / WINDOW)
+            start(server, limit, processes=processes, calls=calls // processes, max_rate=0.7 * ALLOWED / WINDOW)
         )
-        assert server.count(200) == 80
+        assert server.count(200) == calls
         assert server.count(429) <= 3
     assert [result["failed"] for result in results] == [0] * processes
 
 
-def test_without_a_shared_limit_each_process_learns_the_same_429(processes):
+def test_without_a_shared_limit_each_process_learns_the_same_429(processes, scale):
     """The negative control, so slow that any machine runs into the limit."""
     with RateLimitedServer(allowed=8, window=2) as server:
-        results = finish(start(server, "", processes=processes, calls=48 // processes))
+        results = finish(start(server, "", processes=processes, calls=scale(24, 48) // processes))
         assert server.count(429) >= processes
     assert [result["failed"] for result in results] == [0] * processes
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.processes import environment_without_coverage
 
 PROGRAM = """
 import gc, json, os, sys
@@ -29,7 +30,12 @@ def test_hundred_thousand_sessions_fit_in_memory(scale):
     """Half of each kind: about 190 MiB, payouts and transactions included; 500 are allowed, and as much a session."""
     each = scale(5_000, 50_000)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(each)], cwd=ROOT, capture_output=True, check=True, timeout=300
+        [sys.executable, "-c", PROGRAM, str(each)],
+        cwd=ROOT,
+        env=environment_without_coverage(),
+        capture_output=True,
+        check=True,
+        timeout=300,
     )
     before, after, *counts = json.loads(done.stdout)
     assert counts == [each, each]

@@ -18,6 +18,14 @@ SECONDS = 120
 """The watchdog: no process of a test lives longer."""
 
 
+def environment_without_coverage():
+    """Return the variables of this process for one that coverage would slow down, and whose lines others cover.
+
+    It is measured, or killed before it can write its data, or does not run the package.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 class Program:
     """A process and all that it starts, as a group of their own; its output goes to a file."""
 

@@ -3,7 +3,6 @@
 The sample is a tenth of what is promised; ``TRUEMED_LONG=1`` runs the whole: 200,000 sessions, 1,000,000 ids.
 """
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -11,6 +10,7 @@ import textwrap
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.processes import environment_without_coverage
 
 SERVER = ROOT / "tests" / "benchmarks" / "server.py"
 WATCHDOG = 300
@@ -78,6 +78,7 @@ def served():
     def start(rows):
         process = subprocess.Popen(
             [sys.executable, str(SERVER), "--rows", str(rows)],
+            env=environment_without_coverage(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -97,10 +98,9 @@ def growth(tmp_path):
     def run(program, *arguments, url="http://127.0.0.1:9"):
         script = tmp_path / "program.py"
         script.write_text(textwrap.dedent(MEASURE) + textwrap.dedent(program), encoding="utf-8")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
         done = subprocess.run(
             [sys.executable, str(script), *map(str, arguments)],
-            env={**environment, "TRUEMED_BASE_URL": url},
+            env={**environment_without_coverage(), "TRUEMED_BASE_URL": url},
             capture_output=True,
             text=True,
             timeout=WATCHDOG,
