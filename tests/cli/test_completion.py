@@ -14,6 +14,7 @@ from cyclopts.completion import ShellDetectionError
 
 from tests.cli.conftest import DEADLINE
 from tests.support.paths import ROOT
+from tests.support.processes import environment_without_coverage
 from truemed_async.cli.front_page import COMMANDS
 from truemed_async.cli.options import GlobalOptions
 
@@ -43,7 +44,7 @@ def home(tmp_path_factory):
 
 def environment_of(home):
     paths = {"PATH": f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "HOME": str(home)}
-    return {**os.environ, **paths, "XDG_CONFIG_HOME": str(home / "config")}
+    return {**environment_without_coverage(), **paths, "XDG_CONFIG_HOME": str(home / "config")}
 
 
 def run_truemed(home, *argv):
