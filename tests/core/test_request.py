@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 import orjson
 import pytest
@@ -166,6 +166,10 @@ def test_every_query_reads_back_as_it_was_given(query):
     assert parse_qsl(url.raw_query_string, keep_blank_values=True, strict_parsing=bool(query)) == list(query.items())
     assert url.raw_path == "/api/v1/qualification_sessions"
     assert url.raw_fragment == ""
+    quoted = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query.items())
+    parsed = URL(f"{BASE.origin()}/api/v1/qualification_sessions{'?' * bool(query)}{quoted}", encoded=True)
+    assert url == parsed
+    assert (url.host, url.port, url.raw_path_qs) == (parsed.host, parsed.port, parsed.raw_path_qs)
 
 
 def test_lone_surrogate_in_a_query_is_rejected_by_name():
