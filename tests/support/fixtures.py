@@ -7,6 +7,7 @@ import pytest
 from tests.support import scale as scales
 from tests.support.ports import reserve_port
 from tests.support.recording_server import KEY, RecordingServer
+from tests.support.timeouts import PATIENT
 from truemed_async import AsyncTruemed
 
 
@@ -44,6 +45,7 @@ async def client_for():
     async with contextlib.AsyncExitStack() as stack:
 
         async def make(server, **options):
+            options = {"timeout": PATIENT, **options}
             return await stack.enter_async_context(AsyncTruemed(KEY, base_url=server.url, **options))
 
         yield make

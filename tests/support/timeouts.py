@@ -2,7 +2,7 @@
 
 from truemed_async import Timeouts
 
-PATIENT = Timeouts(connect=10, attempt=20, total=90)
+PATIENT = Timeouts(connect=30, attempt=30, total=90)
 HURRIED = Timeouts(connect=0.5, attempt=0.5, total=20)
 
 
