@@ -88,10 +88,15 @@ for missing in sorted({*PYTHONS} - {*INSTALLED}):
 
 @nox.session(python=INSTALLED)
 def tests(session: nox.Session) -> None:
-    """The whole suite in random order, with branch coverage, on one Python; on others, what can differ there."""
+    """The suite in random order, with branch coverage, on one Python; on others, what can differ there.
+
+    Without arguments, all but `tests/docs`, which the `docs` session runs.
+    """
     extras, wheels = (SOURCES, find_spark(session)) if session.python == INSTALLED[0] else ("", [])
     session.install(*wheels, "-e", f".[cli,arrow,otel,png{extras}]", *group("tests"))
     arguments: list[str] = ["-n", WORKERS, "--dist", "worksteal"]
+    if not session.posargs:
+        arguments.append("--ignore=tests/docs")
     if session.python == INSTALLED[-1] != INSTALLED[0]:
         arguments += ["-m", "not one_python"]
     elif session.python != INSTALLED[0]:
