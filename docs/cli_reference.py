@@ -21,7 +21,7 @@ _CONTENTS = re.compile(r"^#+ Table of Contents\n.*?(?=^\*\*)", re.MULTILINE | re
 
 def markdown() -> str:
     """Return all commands as MyST Markdown: sections of the program and each group, with its commands below."""
-    app = make_app(Streams(io.StringIO(), io.StringIO(), io.StringIO()), COMMANDS)
+    app = make_app(Streams(io.StringIO(), io.StringIO(), io.StringIO()))
     with patch.object(sys, "argv", ["truemed"]):  # cyclopts takes the name in a usage line from the running program
         text: str = app.generate_docs(output_format="markdown", heading_level=1)
     program, *commands = re.split(r"^(?=##+ truemed )", _CONTENTS.sub("", text.partition("\n")[2]), flags=re.MULTILINE)

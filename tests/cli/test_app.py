@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import errno
+import gc
 import io
 import os
 import runpy
@@ -59,6 +60,13 @@ class TestSettings:
 
     def test_global_options_after_command_are_accepted(self, truemed):
         assert truemed(*LIST, *EMULATOR, "--sessions", "1").code == 0
+
+    @pytest.mark.parametrize("place", range(4))
+    def test_global_options_are_accepted_everywhere(self, truemed, place):
+        words = ["sessions", "get", "qs_abc123"]
+        done = truemed(*words[:place], "--env", "emulator", *words[place:])
+        assert (done.code, done.err) == (0, "")
+        assert done.rows[0]["qualification_session_id"] == "qs_abc123"
 
 
 class TestExitCodes:
@@ -185,6 +193,23 @@ class TestHelp:
         assert (done.code, done.err) == (0, "")
         assert done.out.startswith("Usage: truemed")
 
+    @pytest.mark.parametrize(
+        ("argv", "usage"),
+        [
+            (("--env", "sandbox"), "truemed COMMAND"),
+            (("--env", "sandbox", "--help"), "truemed COMMAND"),
+            (("--env", "sandbox", "sessions"), "truemed sessions COMMAND"),
+            (("--env", "sandbox", "sessions", "get", "--help"), "truemed sessions get"),
+            (("sessions", "--env", "sandbox", "get", "--help"), "truemed sessions get"),
+            (("sessions", "get", "--env", "sandbox", "--help"), "truemed sessions get"),
+            (("--verbose", "emulator", "--help"), "truemed emulator"),
+        ],
+    )
+    def test_help_after_global_options_is_that_of_the_command(self, truemed, argv, usage):
+        done = truemed(*argv)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(f"Usage: {usage}")
+
     def test_help_names_key_variable(self, truemed):
         assert "TRUEMED_API_KEY" in truemed("--help").out
 
@@ -206,6 +231,8 @@ class TestMain:
 
     def test_module_runs_process_arguments(self, capsys, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["truemed", "--version"])
+        monkeypatch.setattr(gc, "set_threshold", lambda *_: None)  # this process stays
+        monkeypatch.setattr(gc, "freeze", lambda: None)
 
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(str(main.__globals__["__file__"]), run_name="__main__")
@@ -296,6 +323,8 @@ class TestUsageErrors:
             ((*LIST, "--month", "2026-10"), "unknown option --month; see --help"),
             ((*LIST, "--format", "cvs"), '--format: unknown choice "cvs"; did you mean "csv"?'),
             ((*LIST, "--format", "xml"), '--format: unknown choice "xml"; choose from table, csv, json, jsonl'),
+            (("sessions", "--nonsense", "list"), "unknown option --nonsense; see --help"),
+            (("config", "path", "--env", "sandbox"), "--env: `truemed config path` has no such option"),
             (("--env", "prodction", *LIST), '--env: unknown choice "prodction"; did you mean "production"?'),
             ((*LIST, "--page", "x"), "--page must be a whole number"),
             ((*LIST, "--page"), "--page requires a value"),

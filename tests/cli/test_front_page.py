@@ -18,7 +18,7 @@ from truemed_async.cli.output import Streams
 def draw_by_cyclopts(width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
     out = io.StringIO()
-    make_app(Streams(out, io.StringIO()), ()).meta(["--help"])
+    make_app(Streams(out, io.StringIO()), ()).help_print([])
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 

@@ -350,6 +350,24 @@ def test_every_listing_has_export_and_summary(truemed, terminal, name):
     assert ("Letters" in chart) is (name == "tokens")
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+class TestDescriptors:
+    LIST = ("--env", "emulator", "sessions", "list", "--page-size", "1", "--format", "jsonl", "--output")
+
+    def test_descriptor_receives_the_rows(self, truemed, tmp_path):
+        with (tmp_path / "rows").open("wb") as file:
+            done = truemed(*self.LIST, f"/dev/fd/{file.fileno()}")
+
+        assert (done.code, done.out, done.err) == (0, "", "")
+        assert (tmp_path / "rows").read_text().startswith('{"qualification_session_id"')
+
+    def test_descriptor_that_is_not_open_is_refused(self, truemed):
+        done = truemed(*self.LIST, "/dev/fd/987654")
+
+        assert (done.code, done.out) == (2, "")
+        assert done.err == "error: /dev/fd/987654 cannot be written: No such file or directory\n"
+
+
 def test_state_that_is_no_regular_file_is_refused(truemed, tmp_path):
     os.mkfifo(tmp_path / "pipe")
 

@@ -11,7 +11,6 @@ import pytest
 import truemed_async
 from tests.support.paths import ROOT
 from truemed_async.cli.app import make_app
-from truemed_async.cli.front_page import COMMANDS
 from truemed_async.cli.output import Streams
 from truemed_async.emulator import FAULTS, Emulator
 from truemed_async.emulator.webhooks.faults import WebhookFaults
@@ -80,9 +79,9 @@ def commands_of(app, path=("truemed",)):
 def test_every_command_and_its_options_are_in_the_reference(built):
     page = (built / "reference" / "cli.html").read_text(encoding="utf-8")
     sections = dict(re.findall(r'<section id="([\w-]+)">(.*?)(?=<section|</section>)', page, re.DOTALL))
-    app = make_app(Streams.standard(), COMMANDS)
+    app = make_app(Streams.standard())
     commands = dict(commands_of(app))
-    of_every_command = {argument.name for argument in app.meta.assemble_argument_collection()}
+    of_every_command = {argument.name for argument in app.assemble_argument_collection()}
     assert len(commands) > 30
     for command, each in commands.items():
         text = html.unescape(re.sub(r"<[^>]+>", "", sections[command.replace(" ", "-")])).replace("’", "'")

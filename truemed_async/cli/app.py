@@ -1,6 +1,5 @@
 """Reads the command line, runs the command, and turns its errors into a message and an exit code."""
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -28,18 +27,14 @@ from truemed_async.cli.failures import report_error
 from truemed_async.cli.files import Overwriting
 from truemed_async.cli.front_page import COMMANDS, HELP
 from truemed_async.cli.help import describe_command
-from truemed_async.cli.options import GlobalOptions
-from truemed_async.cli.output import EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of
+from truemed_async.cli.options import HIDE_CHOICES, GlobalOptions
+from truemed_async.cli.output import EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of, find_similar
 from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-LAUNCH_HELP = """Run one command.
-
-Args:
-    tokens: The command and its options.
-"""
+    from truemed_async.cli.resources import ResourceCommands
 
 NO_OPTIONS = GlobalOptions()
 
@@ -66,7 +61,7 @@ RENAMED_ARGUMENTS: Mapping[str, str] = {
 def run_with_exit_code(argv: Sequence[str], streams: Streams) -> int:
     """Run one command line; expected errors become a message and an exit code."""
     try:
-        code: int | None = make_app(streams, argv).meta(argv)
+        code = run_app(make_app(streams, argv), streams, argv)
     except KeyboardInterrupt:
         streams.print_message("interrupted")
         return EXIT_INTERRUPTED
@@ -79,31 +74,63 @@ def run_with_exit_code(argv: Sequence[str], streams: Streams) -> int:
     return code or 0
 
 
-def load_command(name: str) -> App:
-    """Import the module of a command and return its app."""
-    app: App = import_module(f"truemed_async.cli.{name}").make_app()
-    prepare_command(app, name)
+def run_app(app: App, streams: Streams, argv: Sequence[str]) -> int | None:
+    """Run one command line; its errors are raised.
+
+    If an option precedes the command, all global options are read first. What else follows, such as --help, is read with
+    the command.
+    """
+    _, apps, rest = app.parse_commands(argv)
+    has_command = len(apps) > 1 and apps[-1].default_command is not None
+    if has_command or not rest or not rest[0].startswith("-"):
+        return launch_command(app, streams, argv)
+    reader = App(help_flags=(), version_flags=(), exit_on_error=False, print_error=False)
+    reader.default(app.default_command)
+    launch, bound, _ = reader.parse_args(argv)
+    code: int | None = launch(*bound.args, **bound.kwargs)
+    return code
+
+
+def load_command(name: str, words: Collection[str] = ()) -> App:
+    """Import the module of a command and return its app.
+
+    Of the commands below it, those that ``words`` do not name are not imported; they have a name alone.
+    """
+    module = import_module(f"truemed_async.cli.{name}")
+    app: App = module.make_app()
+    resource: ResourceCommands | None = getattr(module, "RESOURCE", None)
+    if resource is not None:
+        for command in select_named(app, words).intersection(resource.names):
+            resource.define(app[command], command)
+    prepare_command(app, name, words)
     return app
 
 
-def prepare_command(app: App, words: str) -> None:
+def select_named(app: App, words: Collection[str]) -> set[str]:
+    """Return the names of the commands that the words of a command line name; all if they name none, as for help."""
+    commands = {name for name in app if not name.startswith("-")}
+    return commands.intersection(words) or commands
+
+
+def prepare_command(app: App, path: str, words: Collection[str]) -> None:
     """Set what a command, and those below it, show at the end of their help, and whether they take global options.
 
-    Only commands that call the API take them: those that receive a ``context``.
+    Only commands that call the API take them: those that receive a ``context``. It is read as the options, and made of
+    them when the command runs.
     """
-    command = app.default_command
-    takes_context = command is not None and "context" in inspect.signature(command).parameters
-    app.parse_mode = "fallthrough" if takes_context else "strict"
-    app.help, app.help_epilogue = describe_command(app.help), format_examples(words)
-    for name in app:
-        if not name.startswith("-"):
-            prepare_command(app[name], f"{words} {name}")
+    command: Any = app.default_command
+    if command is not None and "context" in command.__annotations__:
+        command.__annotations__["context"] = GlobalOptions
+        command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), "context": NO_OPTIONS}
+    app.help, app.help_epilogue = describe_command(app.help), format_examples(path)
+    for name in select_named(app, words):
+        prepare_command(app[name], f"{path} {name}", words)
 
 
-def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
-    """Return the command line. Commands that are not among ``words`` only have a name and a line of help.
+def make_app(streams: Streams, words: Collection[str] | None = None) -> App:
+    """Return the command line: all of it, or with ``words`` the commands that these name.
 
-    Importing every command would take longer than most of them run.
+    Importing every command would take longer than most of them run. The others only have a name and a line of help.
     """
     app = App(
         name="truemed",
@@ -111,7 +138,7 @@ def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
         help_epilogue=format_examples(""),
         help_format="plaintext",
         # A description names the choices, with what they mean; of many, it has SHOW_CHOICES list them.
-        default_parameter=Parameter(show_choices=False),
+        default_parameter=HIDE_CHOICES,
         version=__version__,
         version_flags=("--version", "-V"),
         console=cast("Console", _HelpConsole(streams)),
@@ -119,18 +146,22 @@ def make_app(streams: Streams, words: Collection[str] = COMMANDS) -> App:
         print_error=False,
         result_action="return_value",
     )
-    app.meta.suppress_keyboard_interrupt = False
     for name, summary in COMMANDS.items():
-        app.command(load_command(name) if name in words else App(name=name, help=summary))
+        is_named = words is None or name in words
+        app.command(load_command(name, words or ()) if is_named else App(name=name, help=summary))
 
     def launch(
         *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
         options: GlobalOptions = NO_OPTIONS,
     ) -> int | None:
+        if not tokens:
+            app.help_print([])
+            return None
+        if tokens[0] not in app:
+            raise UnknownCommandError(unused_tokens=[*tokens], app=app)
         return launch_command(app, streams, tokens, options)
 
-    launch.__doc__ = LAUNCH_HELP
-    app.meta.default(launch)
+    app.default(launch)
     return app
 
 
@@ -150,21 +181,32 @@ class _HelpConsole:
         return getattr(self._console, name)
 
 
-def launch_command(app: App, streams: Streams, tokens: Sequence[str], options: GlobalOptions) -> int | None:
-    """Run the command of the tokens; an error of a call, which has a target, becomes a message and an exit code."""
+def launch_command(
+    app: App, streams: Streams, tokens: Sequence[str], leading: GlobalOptions = NO_OPTIONS
+) -> int | None:
+    """Run the command of the tokens; an error of a call, which has a target, becomes a message and an exit code.
+
+    Args:
+        app: The command line.
+        streams: The standard streams.
+        tokens: The command and its options.
+        leading: The global options, if one precedes the command: they are not among the tokens then.
+    """
     command, bound, ignored = app.parse_args(tokens)
+    options = leading
+    if "context" in bound.signature.parameters:
+        options = bound.arguments.get("context", leading)
+    elif "streams" in ignored and (names := leading.names()):
+        raise ConfigurationError(_refuse_options(names, app, tokens))
     streams = streams.show_details(options.verbose or options.show_server_messages)
     target = Target(options=options, streams=streams)
-    if "streams" in ignored and (names := options.names()):
-        raise ConfigurationError(_refuse_options(names, app, tokens))
     internal: dict[str, Any] = {"context": Context(target, streams), "streams": streams}
     try:
         for option in bound.arguments.values():
             if isinstance(option, Overwriting):
                 option.claim(streams)
-        return run_command(
-            command, *bound.args, **bound.kwargs, **{name: internal[name] for name in internal if name in ignored}
-        )
+        given = {name: value for name, value in internal.items() if name in bound.signature.parameters}
+        return run_command(command, *bound.args, **bound.kwargs | given)
     except InvalidArgumentError as error:
         message = name_options(str(error), app, tokens)
     except CallError as error:
@@ -230,6 +272,8 @@ def format_usage_error(error: CycloptsError, argv: Sequence[str]) -> str:
             return f"unknown command{_quote_mistyped(token, commands)}"
         case UnknownOptionError():
             name = (error.token.keyword or error.token.value).partition("=")[0]
+            if name in _PROGRAM_OPTIONS:
+                return f"{name}: `truemed {' '.join(error.command_chain or ())}` has no such option"
             options = [name for argument in error.argument_collection if argument.parse for name in argument.names]
             return f"unknown option{_quote_option(name, options)}"
         case CoercionError(token=token) if token is not None and get_origin(error.target_type) is Literal:
@@ -253,13 +297,13 @@ def _argument_name(error: CycloptsError) -> str:
 
 def _quote_mistyped(token: str, names: Sequence[str]) -> str:
     """Return the token if it is a mistyped name or a plain word, and what it could be."""
-    close = difflib.get_close_matches(token, names, n=1)
+    close = find_similar(token, names)
     quoted = f' "{token}"' if close or (_WORD.match(token) and len(token) <= MAX_SHOWN_WORD) else ""
-    return f'{quoted}; did you mean "{close[0]}"?' if close else f"{quoted}; choose from {', '.join(names)}"
+    return f'{quoted}; did you mean "{close}"?' if close else f"{quoted}; choose from {', '.join(names)}"
 
 
 def _quote_option(name: str, names: Sequence[str]) -> str:
     shown = f" {name}" if _WORD.match(name.removeprefix("--")) and len(name) <= MAX_SHOWN_WORD else ""
     words = {option.lstrip("-"): option for option in names}  # dashes alone make no option like another
-    close = difflib.get_close_matches(name.lstrip("-"), words, n=1)
-    return f"{shown}; did you mean {words[close[0]]}?" if close else f"{shown}; see --help"
+    close = find_similar(name.lstrip("-"), words)
+    return f"{shown}; did you mean {words[close]}?" if close else f"{shown}; see --help"

@@ -81,19 +81,22 @@ CHANGES = RowLayout(columns=("sku", "action", "fields", "applied", "error"))
 WRITTEN = ("create", "update")
 
 
+RESOURCE = ResourceCommands(
+    resource="catalog_items",
+    model="CatalogItem",
+    noun="item",
+    id="sku",
+    ids="SKUs",
+    columns=("sku", "eligibility", "name", "reviewed_at", "created_at", "url"),
+    filters=ItemFilters,
+    has_since=False,
+)
+
+
 def make_app() -> App:
     """Return ``truemed catalog``."""
     app = App(name="catalog", help="The product catalog: which items may be paid for with HSA/FSA money.")
-    ResourceCommands(
-        resource="catalog_items",
-        model="CatalogItem",
-        noun="item",
-        id="sku",
-        ids="SKUs",
-        columns=("sku", "eligibility", "name", "reviewed_at", "created_at", "url"),
-        filters=ItemFilters,
-        has_since=False,
-    ).add_to(app)
+    RESOURCE.add_to(app)
     app.command(create_item, name="create")
     app.command(update_item, name="update")
     app.command(sync_catalog, name="sync")

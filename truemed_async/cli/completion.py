@@ -10,7 +10,6 @@ import docstring_parser
 from cyclopts import App
 from cyclopts.completion import ShellDetectionError, detect_shell
 
-from truemed_async.cli.front_page import COMMANDS
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag
 from truemed_async.cli.output import Streams
 from truemed_async.errors import InvalidArgumentError
@@ -46,7 +45,7 @@ def completion(
 
     if output is not None and not install:
         raise InvalidArgumentError("--output requires --install")
-    app = make_app(streams, COMMANDS)
+    app = make_app(streams)
     shell = shell or _detect_shell()
     with _parse_each_docstring_once():
         if not install:

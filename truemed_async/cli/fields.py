@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast, get_args
@@ -10,6 +9,7 @@ from typing import Any, TypeAlias, cast, get_args
 import attrs
 
 import truemed_async
+from truemed_async.cli.output import find_similar
 from truemed_async.errors import InvalidArgumentError
 
 Path = tuple[str, ...]
@@ -66,8 +66,8 @@ def _validate_path(option: str, path: Path, known: FieldTree) -> None:
     within = ""
     for at, name in enumerate(path):
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f'; did you mean "{close[0]}"?' if close else "."
+            close = find_similar(name, known)
+            hint = f'; did you mean "{close}"?' if close else "."
             raise InvalidArgumentError(f"{option} has an unknown field{hint} Fields{within}: {', '.join(known)}")
         nested = known[name]
         if nested is _ANY:

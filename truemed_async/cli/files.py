@@ -104,22 +104,21 @@ def open_output(streams: Streams, output: FileOutput, *, is_text: bool = True) -
         output: The user's options.
         is_text: Whether the data is text, of which a terminal shows some characters as escapes.
     """
+    if output.output is None or output.is_stdout:
+        yield text_output(streams) if is_text else streams.out.buffer
+        return
     from truemed_async.exports.files import is_stream, resolve_target  # noqa: PLC0415  # loads the models
 
-    target = STDOUT_DESCRIPTOR if output.is_stdout else resolve_target(str(output.output))
+    target = resolve_target(output.output)
     try:
-        if isinstance(target, int):
-            yield text_output(streams) if is_text else streams.out.buffer
-        elif is_stream(target):
-            with target.open("wb") as opened:
+        if isinstance(target, int) or is_stream(target):
+            with Path(output.output).open("wb") as opened:
                 yield opened
         else:
             with _replace_file(target) as opened:
                 yield opened
             streams.print_message(f"wrote {output.output}")
     except OSError as error:
-        if isinstance(target, int):
-            raise
         raise InvalidArgumentError(f"{output.output} cannot be written: {error.strerror or error}") from error
 
 

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from truemed_async.cli.connection import Context
+from truemed_async.cli.export import read_secret
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag, Text
 from truemed_async.cli.output import format_minute, pluralize
 from truemed_async.cli.progress import progress_bar
-from truemed_async.cli.resources import read_secret
 
 if TYPE_CHECKING:
     from truemed_async.exports import ExportProgress, MirrorResult

@@ -32,6 +32,7 @@ LITERAL = Parameter(converter=_convert_literally)
 FLAG = Parameter(negative="", show_default=False)
 MANY = Parameter(negative="", show_default=False)
 SHOW_CHOICES = Parameter(show_choices=True)
+HIDE_CHOICES = Parameter(show_choices=False)
 NON_NEGATIVE = Parameter(validator=Number(gte=0))
 PORT = Parameter(validator=Number(gte=0, lte=65535))
 CONTEXT = Parameter(parse=False)
@@ -226,7 +227,7 @@ class GlobalOptions:  # noqa: D101  # it is put together
     __doc__ = GLOBAL_OPTIONS_DOC
 
     profile: Annotated[str | None, LITERAL, Parameter(completer=_complete_profile)] = None
-    env: Annotated[EnvironmentName | None, LITERAL] = None
+    env: Annotated[EnvironmentName | None, LITERAL, HIDE_CHOICES] = None
     base_url: Text = None
     timeout: Annotated[float | None, LITERAL, Parameter(validator=Number(gt=0))] = None
     sessions: Count = None

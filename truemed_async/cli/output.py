@@ -14,6 +14,7 @@ from truemed_async._sensitive import Sensitive
 from truemed_async.errors import APIError, ConfigurationError, InvalidArgumentError, TruemedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from rich.console import Console
@@ -195,3 +196,10 @@ def _escape(letter: str) -> str:
 def pluralize(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def find_similar(word: str, names: Iterable[str]) -> str | None:
+    """Return the name that a mistyped word probably means."""
+    import difflib  # noqa: PLC0415  # only for errors
+
+    return next(iter(difflib.get_close_matches(word, [*names], n=1)), None)

@@ -13,7 +13,6 @@ from truemed_async.cli.chart_output import CHARTABLE_OUTPUT, ChartableOutput, wr
 from truemed_async.cli.charts import BarChart, make_timeline
 from truemed_async.cli.connection import Context
 from truemed_async.cli.fields import RowLayout
-from truemed_async.cli.link import link_payments
 from truemed_async.cli.mutations import (
     DEFAULT_SAFETY,
     CommandResult,
@@ -88,25 +87,28 @@ this command reads every payment and selects.
     summarize_refunds: Flag = False
 
 
+RESOURCE = ResourceCommands(
+    resource="payment_sessions",
+    model="PaymentSession",
+    noun="payment",
+    id="id",
+    ids="Ids of payment sessions",
+    columns=("id", "status", "status_summary", "total_amount", "capture_amount", "created_at", "customer_email"),
+    filters=PaymentFilters,
+    note="Amounts are dollars in tables, cents elsewhere.",
+)
+
+
 def make_app() -> App:
     """Return ``truemed payments``."""
     app = App(name="payments", help="Payment sessions: checkouts, charges of stored payment methods, refunds.")
-    ResourceCommands(
-        resource="payment_sessions",
-        model="PaymentSession",
-        noun="payment",
-        id="id",
-        ids="Ids of payment sessions",
-        columns=("id", "status", "status_summary", "total_amount", "capture_amount", "created_at", "customer_email"),
-        filters=PaymentFilters,
-        note="Amounts are dollars in tables, cents elsewhere.",
-    ).add_to(app)
+    RESOURCE.add_to(app)
     app.command(create_payment, name="create")
     app.command(capture_payment, name="capture")
     app.command(void_payment, name="void")
     app.command(cancel_payment, name="cancel")
     app.command(refund_payment, name="refund")
-    app.command(link_payments, name="link")
+    app.command("truemed_async.cli.link:link_payments", name="link")
     app.command(wait_for_payment, name="wait")
     app.command(show_refundable, name="refundable")
     app.command(list_holds, name="holds")

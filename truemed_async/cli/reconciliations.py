@@ -10,11 +10,11 @@ from cyclopts.validators import Number
 
 import truemed_async
 from truemed_async.cli.connection import Context
+from truemed_async.cli.export import Output, run_export
 from truemed_async.cli.fields import RowLayout
 from truemed_async.cli.listing import FIRST_PAGE, Listing, Paging
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag, Text, parse_days
 from truemed_async.cli.output import EXIT_FAILURE
-from truemed_async.cli.resources import Output, run_export
 from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
 
 if TYPE_CHECKING:

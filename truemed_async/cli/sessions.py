@@ -5,12 +5,7 @@ from typing import Annotated
 import attrs
 from cyclopts import App, Parameter
 
-from truemed_async.cli.attach import attach_accounts
 from truemed_async.cli.connection import Context
-from truemed_async.cli.letters import find_valid, list_expiring
-from truemed_async.cli.link import link_sessions
-from truemed_async.cli.mirror import mirror_sessions
-from truemed_async.cli.mutations import prepare_response
 from truemed_async.cli.options import CONTEXT, LITERAL, Flag, SessionStatus, Text, or_unset, parse_return_url
 from truemed_async.cli.resources import Filters, ResourceCommands
 from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
@@ -34,25 +29,28 @@ class SessionFilters(Filters):
     expires_at: Text = None
 
 
+RESOURCE = ResourceCommands(
+    resource="qualification_sessions",
+    model="QualificationSession",
+    has_letters=True,
+    noun="session",
+    id="qualification_session_id",
+    ids="Ids of qualification sessions",
+    columns=("id", "status", "created_at", "expires_at", "user_id", "email"),
+    filters=SessionFilters,
+)
+
+
 def make_app() -> App:
     """Return ``truemed sessions``."""
     app = App(name="sessions", help="Qualification sessions: whether shoppers have a Letter of Medical Necessity.")
-    ResourceCommands(
-        resource="qualification_sessions",
-        model="QualificationSession",
-        has_letters=True,
-        noun="session",
-        id="qualification_session_id",
-        ids="Ids of qualification sessions",
-        columns=("id", "status", "created_at", "expires_at", "user_id", "email"),
-        filters=SessionFilters,
-    ).add_to(app)
-    app.command(link_sessions, name="link")
+    RESOURCE.add_to(app)
+    app.command("truemed_async.cli.link:link_sessions", name="link")
     app.command(update_session, name="update")
-    app.command(find_valid, name="find-valid")
-    app.command(list_expiring, name="expiring")
-    app.command(mirror_sessions, name="mirror")
-    app.command(attach_accounts, name="attach")
+    app.command("truemed_async.cli.letters:find_valid", name="find-valid")
+    app.command("truemed_async.cli.letters:list_expiring", name="expiring")
+    app.command("truemed_async.cli.mirror:mirror_sessions", name="mirror")
+    app.command("truemed_async.cli.attach:attach_accounts", name="attach")
     return app
 
 
@@ -82,6 +80,8 @@ async def update_session(
         if_unset: Succeed if the session has this --user-id already, which is then the only option; another one is an error.
         idempotency_key: Repeating the same update with the same key applies it once. Default: a new key, which is shown.
     """
+    from truemed_async.cli.mutations import prepare_response  # noqa: PLC0415  # not for the other commands
+
     target = prepare_response(context, output, "QualificationSessionUpdate")
     async with context.target.connect() as client:
         update = await client.qualification_sessions.update(

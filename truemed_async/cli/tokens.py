@@ -41,19 +41,22 @@ YYYY-MM-DD.
     lmn_expires_before: Text = None
 
 
+RESOURCE = ResourceCommands(
+    resource="payment_tokens",
+    model="PaymentToken",
+    has_letters=True,
+    noun="token",
+    id="payment_token",
+    ids="Payment tokens",
+    columns=("payment_token", "created_at", "lmn_expires_at", "customer_name", "customer_email"),
+    filters=TokenFilters,
+)
+
+
 def make_app() -> App:
     """Return ``truemed tokens``."""
     app = App(name="tokens", help="Payment tokens: stored payment methods, for subscriptions.")
-    ResourceCommands(
-        resource="payment_tokens",
-        model="PaymentToken",
-        has_letters=True,
-        noun="token",
-        id="payment_token",
-        ids="Payment tokens",
-        columns=("payment_token", "created_at", "lmn_expires_at", "customer_name", "customer_email"),
-        filters=TokenFilters,
-    ).add_to(app)
+    RESOURCE.add_to(app)
     app.command(create_token, name="create")
     app.command(update_token, name="update")
     app.command(delete_token, name="delete")

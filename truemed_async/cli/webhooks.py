@@ -31,7 +31,6 @@ from truemed_async.cli.options import (
 )
 from truemed_async.cli.output import EXIT_FAILURE, Streams
 from truemed_async.errors import ConfigurationError, InvalidArgumentError
-from truemed_async.testing import make_delivery
 
 
 def make_app() -> App:
@@ -97,6 +96,8 @@ such as status=rejected. Amounts are cents.
         delivery_id: The id of the delivery; by default the same event has the same id, as for a delivery that is repeated.
         dry_run: Show the body that would be sent, and send nothing.
     """
+    from truemed_async.testing import make_delivery  # noqa: PLC0415  # loads the models: not for --help
+
     url = parse_endpoint("--to", to)
     secret = os.environ.get(SECRET_VARIABLE, "" if not dry_run else "dry run")
     if not secret:
