@@ -29,6 +29,7 @@ from truemed_async.exports.consumer import SyncBatches, consume, resolve_row_typ
 from truemed_async.exports.pages import make_reader
 from truemed_async.exports.pii import Pii, validate_pii
 from truemed_async.models import Model
+from truemed_async.models._columns import Column
 from truemed_async.models._converter import converter
 
 __all__ = ["record_batches", "to_arrow"]
@@ -50,9 +51,7 @@ class ArrowEncoder(Generic[M]):
     def __init__(self, columns: ColumnSelection[M]) -> None:
         self._types = {name: _arrow_type(kind) for name, kind in columns.types.items()}
         self.schema: pa.Schema = pa.schema([pa.field(name, type) for name, type in self._types.items()])
-        self._read = make_reader(
-            columns, {"json": _encode_json}, time="{0}", other="json({0})", plain=(str, int, float, bool)
-        )
+        self._read = make_reader(columns, time=lambda values: values, other=lambda values: [*map(_encode_json, values)])
 
     def encode(self, models: Sequence[M]) -> pa.RecordBatch:
         """Return a record batch.
@@ -60,15 +59,14 @@ class ArrowEncoder(Generic[M]):
         Raises:
             InvalidArgumentError: Arrow cannot hold a value, such as an integer of more than 64 bits.
         """
-        values = Sensitive([*zip(*map(self._read, models), strict=True)] or [()] * len(self._types))
         columns = [
-            _encode_column(name, type, Sensitive(column))
-            for (name, type), column in zip(self._types.items(), values.value, strict=True)
+            _encode_column(name, type, Sensitive(values))
+            for (name, type), values in zip(self._types.items(), self._read(models).value, strict=True)
         ]
         return pa.record_batch(columns, schema=self.schema)
 
 
-def _encode_column(name: str, type: pa.DataType, values: Sensitive[tuple[Any, ...]]) -> pa.Array[Any]:
+def _encode_column(name: str, type: pa.DataType, values: Sensitive[Column]) -> pa.Array[Any]:
     try:
         return cast("pa.Array[Any]", pa.array(values.value, type))
     except (OverflowError, pa.ArrowInvalid):

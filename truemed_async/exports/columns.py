@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
 from types import UnionType
 from typing import Any, Generic, TypeVar, cast
 
@@ -25,6 +24,7 @@ from truemed_async.models import (
     ReconciliationRow,
     Transaction,
 )
+from truemed_async.models._columns import values_of
 from truemed_async.resources.reconciliations import TRANSACTION_ORDER
 
 M = TypeVar("M", bound=Model)
@@ -74,7 +74,7 @@ class RowType(Generic[M]):
 
     def ids_of(self, rows: Iterable[M]) -> list[str]:
         """Return what identifies each row."""
-        return [*map(str, map(attrgetter(self.id) if isinstance(self.id, str) else self.id, rows))]
+        return [*map(str, values_of(rows, self.id))]
 
 
 ROW_TYPES: Mapping[type[Model], RowType[Any]] = {

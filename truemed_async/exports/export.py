@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar, cast, overload
 
@@ -27,11 +26,12 @@ from truemed_async.exports.files import (
     resolve_target,
 )
 from truemed_async.exports.formats import Format, make_encoding, resolve_format
-from truemed_async.exports.journal import ROW_DIGEST_BYTES, Manifest
+from truemed_async.exports.journal import Manifest, digest_rows
 from truemed_async.exports.pii import Pii, validate_pii
 from truemed_async.exports.rejected import RejectedRows
 from truemed_async.models import Model
-from truemed_async.models._reading import UnreadableRow
+from truemed_async.models._columns import select
+from truemed_async.models._reading import UnreadableRow, has_unreadable
 
 M = TypeVar("M", bound=Model)
 
@@ -257,13 +257,13 @@ class RowWriter(Generic[M]):
         """Write the rows that are not written yet, and report the progress."""
         destination = self._destination
         self._read += len(rows)
-        if UnreadableRow in {*map(type, cast("Sequence[object]", rows))}:
+        if has_unreadable(rows):
             rows = self._reject_unreadable(rows)
-        digests = [blake2b(id.encode(), digest_size=ROW_DIGEST_BYTES).digest() for id in self._row_type.ids_of(rows)]
+        digests: Sequence[bytes] = digest_rows(self._row_type.ids_of(rows))
         if destination.written:
-            new = [each for each in zip(rows, digests, strict=True) if each[1] not in destination.written]
+            new = [digest not in destination.written for digest in digests]
             destination.written.difference_update(digests)  # a listing yields each row once
-            rows, digests = [row for row, _ in new], [digest for _, digest in new]
+            rows, digests = select(rows, new), select(digests, new)
         if rows:
             destination.counts.add(self._row_type, rows)
             destination.add(self._encoding.encode(rows), digests)

@@ -22,6 +22,7 @@ from truemed_async.errors import ConfigurationError, InvalidArgumentError
 from truemed_async.exports.columns import ColumnSelection, Row
 from truemed_async.exports.pages import PageEncoder, encode_cells, make_csv_encoder, make_line_encoder, to_cell
 from truemed_async.models import Model
+from truemed_async.models._columns import types_of
 
 Format = Literal["csv", "jsonl", "parquet"]
 """The formats of exports."""
@@ -83,7 +84,7 @@ def _for_pages(columns: ColumnSelection[Any], encode_page: PageEncoder, encode_r
     """Encode a page at once where all of its rows are of the class of the columns, and not of one derived from it."""
 
     def encode(models: Sequence[Model]) -> Sensitive[bytes]:
-        return (encode_page if {*map(type, models)} == {columns.model} else encode_rows)(models)
+        return (encode_page if columns.types and types_of(models) == {columns.model} else encode_rows)(models)
 
     return encode
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -25,6 +24,7 @@ from truemed_async._sensitive import Sensitive
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.exports.columns import RowType
 from truemed_async.models import Model
+from truemed_async.models._columns import values_of
 
 M = TypeVar("M", bound=Model)
 
@@ -102,6 +102,17 @@ def _fingerprint(value: Sensitive[bytes] | None, salt: str) -> str | None:
     return hashlib.scrypt(value.value, salt=salt.encode(), n=2**14, r=8, p=1, dklen=16).hex()
 
 
+def digest_rows(ids: Iterable[str]) -> list[bytes]:
+    """Return what the journal says of each row: a hash of its id."""
+    digests: list[bytes] = []
+    empty = hashlib.blake2b(digest_size=ROW_DIGEST_BYTES)
+    for id in ids:
+        digest = empty.copy()  # takes two thirds of the time of making one
+        digest.update(id.encode())
+        digests.append(digest.digest())
+    return digests
+
+
 @attrs.define
 class RowCounts:
     """The number of rows, of rows of each status, and the first and last time of creation."""
@@ -115,10 +126,10 @@ class RowCounts:
         """Count rows."""
         self.rows += len(rows)
         if row_type.status is not None:
-            self.statuses.update(map(str, map(attrgetter(row_type.status), rows)))
+            self.statuses.update(map(str, values_of(rows, row_type.status)))
         created: list[datetime | None] = []
         if row_type.created_at is not None:
-            created = [self.earliest, self.latest, *map(attrgetter(row_type.created_at), rows)]
+            created = [self.earliest, self.latest, *values_of(rows, row_type.created_at)]
         if times := [moment for moment in created if moment is not None]:
             self.earliest, self.latest = min(times), max(times)
 

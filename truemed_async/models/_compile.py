@@ -106,7 +106,7 @@ def standard_type(kind: Any) -> Any:
 
 # Not the classes themselves: these names are not replaced.
 parse_date = standard_type(date).fromisoformat
-_datetime_from = standard_type(datetime).fromisoformat
+datetime_from = standard_type(datetime).fromisoformat
 
 EXPECTED: Mapping[Any, str] = {
     str: "a string",
@@ -120,7 +120,7 @@ EXPECTED: Mapping[Any, str] = {
 
 def parse_datetime(value: str) -> datetime:
     """Parse ISO 8601, also with ``t`` and ``z`` as RFC 3339 allows; without a zone it is read as UTC."""
-    moment: datetime = _datetime_from(value.upper())
+    moment: datetime = datetime_from(value.upper())
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
@@ -175,7 +175,7 @@ def expected(kind: Any) -> str:
 def compile_structure(cls: Any, converter: cattrs.Converter, strictness: Strictness = "strict") -> Structure:
     """Return ``(data, _) -> instance`` for the attrs class ``cls``, which may be a parametrized generic."""
     origin: type[Any] = typing.get_origin(cls) or cls
-    hints = _field_types(cls, origin)
+    hints = field_types(cls, origin)
     fields = attrs.fields_dict(origin)
     names = [name for name in fields if name != "extra"]
     variables = [f"v{number}" for number in range(len(names))]
@@ -188,7 +188,7 @@ def compile_structure(cls: Any, converter: cattrs.Converter, strictness: Strictn
         "MismatchedExtra": MismatchedExtra,
         "UTC": UTC,
         "date_from": parse_date,
-        "datetime_from": _datetime_from,
+        "datetime_from": datetime_from,
         "parse_datetime": parse_datetime,
         "new": object.__new__,
         "cls": origin,
@@ -234,7 +234,7 @@ def _tolerate(lines: list[str], hint: Any, name: str, variable: str, default: An
     digits.
     """
     digits: list[str] = []
-    if _omit_none(hint)[0] is str:
+    if omit_none(hint)[0] is str:
         digits = [f"if {variable}.__class__ is int: mismatched[{name!r}], {variable} = {variable}, str({variable})"]
     if default is attrs.NOTHING:
         return digits + lines
@@ -271,7 +271,7 @@ def _emit_defaults(required: list[str], defaults: Mapping[str, Any]) -> Callable
 
 
 def _check_lines(hint: Any, name: str, variable: str, scope: dict[str, Any], converter: cattrs.Converter) -> list[str]:
-    kind, nullable = _omit_none(hint)
+    kind, nullable = omit_none(hint)
     scope[f"type_{variable}"] = kind
     if is_open_enum(kind):
         scope[f"members_{variable}"] = kind._value2member_map_
@@ -286,7 +286,7 @@ def _check_lines(hint: Any, name: str, variable: str, scope: dict[str, Any], con
     return [f"if {variable} is not None:", *(f"    {line}" for line in lines)] if nullable else lines
 
 
-def _field_types(cls: Any, origin: type[Any]) -> dict[str, Any]:
+def field_types(cls: Any, origin: type[Any]) -> dict[str, Any]:
     """Return each field's type, with the type variables of a generic filled in."""
     filled = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(cls), strict=False))
     hints = typing.get_type_hints(origin)
@@ -296,7 +296,7 @@ def _field_types(cls: Any, origin: type[Any]) -> dict[str, Any]:
 @cache
 def open_enum_fields(cls: type[Any]) -> Mapping[str, type[OpenEnum]]:
     """Return the fields of a model whose type is an :class:`OpenEnum`, or that or ``None``."""
-    kinds = {name: _omit_none(hint)[0] for name, hint in _field_types(cls, cls).items()}
+    kinds = {name: omit_none(hint)[0] for name, hint in field_types(cls, cls).items()}
     return {name: kind for name, kind in kinds.items() if is_open_enum(kind)}
 
 
@@ -307,7 +307,7 @@ def _fill(hint: Any, filled: Mapping[Any, Any]) -> Any:
     return hint[tuple(filled.get(parameter, Any) for parameter in parameters)] if parameters else hint
 
 
-def _omit_none(hint: Any) -> tuple[Any, bool]:
+def omit_none(hint: Any) -> tuple[Any, bool]:
     """Return the type without ``None``, and whether ``None`` was allowed."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -13,6 +13,7 @@ import attrs
 
 from truemed_async._sensitive import Sensitive
 from truemed_async.models._base import Model, Page, Pagination
+from truemed_async.models._columns import ColumnarRows, make_column_reader
 from truemed_async.models._compile import MismatchedExtra, Structure, StructureError
 from truemed_async.models._converter import converter, tolerant_converter
 
@@ -73,6 +74,17 @@ class TolerantPage(Page[T], Generic[T]):
     __slots__ = ()
 
 
+class ColumnarPage(TolerantPage[T], Generic[T]):
+    """The same page; its items are :class:`~truemed_async.models._columns.ColumnarRows` if it is regular."""
+
+    __slots__ = ()
+
+
+def has_unreadable(rows: Iterable[Any]) -> bool:
+    """Whether one of the rows cannot be read."""
+    return not isinstance(rows, ColumnarRows) and UnreadableRow in {*map(type, rows)}
+
+
 @cache
 def structurer(kind: Any, items: str | None = None) -> Callable[[Any], Any]:
     """Return the function that builds ``kind`` from parsed JSON, or raises :class:`StructureError`.
@@ -118,12 +130,14 @@ def _page_reader(cls: type[Page[Any]], row: Any, items: str, *, lenient: bool) -
     read_row = _hook(row, lenient=lenient)
     if issubclass(cls, TolerantPage):
         read_row = _accept_unreadable(read_row)
+    read_columns = make_column_reader(row) if issubclass(cls, ColumnarPage) else None
 
     def read(data: Any) -> Page[Any]:
         if data.__class__ is not dict:
             raise StructureError("an object")
         name = items if items in data else _find_rows(data, items)
-        rows = _read_rows(data[name], row, read_row, name)
+        columns = None if read_columns is None else read_columns(data[name])
+        rows: Any = _read_rows(data[name], row, read_row, name) if columns is None else columns
         sent = data.get("pagination")
         pagination = None if sent is None else _read_pagination(sent, len(rows))
         extra = {key: value for key, value in data.items() if key not in (name, "pagination")}

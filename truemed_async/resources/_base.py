@@ -159,14 +159,21 @@ class Resource:
         source = self._source(model, {**filters, **(local_filters or {}), "since": earliest, "until": latest}, counter)
         source.invalid.handling = validate_on_invalid(on_invalid)
 
+        selecting = {*(local_filters or ()), *(() if latest is None else ("created_at",))}
+        endpoints = {
+            "raise": endpoint,
+            "skip": tolerate_rows(endpoint),
+            "yield": tolerate_rows(endpoint, columnar=order.has_fields and not selecting),
+        }
+
         def matches(row: T) -> bool:
-            if latest is not None and ((key := order.key(row)) is None or not key < latest):
+            if latest is not None and ((key := order.key_of(row)) is None or not key < latest):
                 return False
             return all(getattr(row, name) == value for name, value in (local_filters or {}).items())
 
         async def fetch(page: int, size: int) -> Page[T]:
             response = await self._client.send(
-                endpoint if source.invalid.handling == "raise" else tolerate_rows(endpoint),
+                endpoints[source.invalid.handling],
                 query={**query.value, "page": page, "page_size": size},
                 options=options,
             )
@@ -180,8 +187,7 @@ class Resource:
         async def read_selected() -> Batches[T]:
             accepted = RefusalHandler(fetch).fetch
             batches = read(accepted) if verify is None else verify(accepted, read)
-            fields = {*(local_filters or ()), *(() if latest is None else ("created_at",))}
-            async with aclosing(select_rows(batches, matches, fields, source.invalid)) as selected:
+            async with aclosing(select_rows(batches, matches, selecting, source.invalid)) as selected:
                 async for batch in selected:
                     yield batch
 

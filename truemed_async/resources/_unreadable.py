@@ -14,15 +14,18 @@ from truemed_async._core.endpoint import Endpoint
 from truemed_async._core.pagination import Comparable, SortOrder
 from truemed_async._core.stream import InvalidRows
 from truemed_async.models import Page
-from truemed_async.models._reading import TolerantPage, UnreadableRow
+from truemed_async.models._reading import ColumnarPage, TolerantPage, UnreadableRow, has_unreadable
 
 T = TypeVar("T")
 
 
-def tolerate_rows(endpoint: Endpoint[Page[T]]) -> Endpoint[Page[T]]:
-    """Return the endpoint of a list whose pages hold an :class:`UnreadableRow` for each row that cannot be read."""
-    tolerant: Any = TolerantPage
-    return attrs.evolve(endpoint, result=tolerant[get_args(endpoint.result)])
+def tolerate_rows(endpoint: Endpoint[Page[T]], *, columnar: bool = False) -> Endpoint[Page[T]]:
+    """Return the endpoint of a list whose pages hold an :class:`UnreadableRow` for each row that cannot be read.
+
+    Regular pages are read by column if ``columnar`` is true.
+    """
+    page: Any = ColumnarPage if columnar else TolerantPage
+    return attrs.evolve(endpoint, result=page[get_args(endpoint.result)])
 
 
 @attrs.frozen(kw_only=True)
@@ -40,31 +43,27 @@ class TolerantOrder(SortOrder[Any]):
         """Return the same order for such rows: their id is a hash, since the row's own may be unreadable."""
 
         def id(row: Any) -> str:
-            return _row_digest(row) if isinstance(row, UnreadableRow) else order.id(row)
+            return _row_digest(row) if isinstance(row, UnreadableRow) else order.id_of(row)
 
         def key(row: Any) -> Comparable | None:
-            return row.created_at if isinstance(row, UnreadableRow) else order.key(row)
+            return row.created_at if isinstance(row, UnreadableRow) else order.key_of(row)
 
         return cls(id=id, key=key if order.is_known else order.key, readable=order)
 
     def ids_of(self, rows: Sequence[Any]) -> list[str]:
         """Return the ids of rows."""
-        return super().ids_of(rows) if _has_unreadable(rows) else self.readable.ids_of(rows)
+        return super().ids_of(rows) if has_unreadable(rows) else self.readable.ids_of(rows)
 
     def keys_of(self, rows: Sequence[Any]) -> list[Comparable | None]:
         """Return the sort keys of rows."""
-        return super().keys_of(rows) if _has_unreadable(rows) else self.readable.keys_of(rows)
+        return super().keys_of(rows) if has_unreadable(rows) else self.readable.keys_of(rows)
 
-    def rows_from(self, minimum: Comparable | None, rows: list[Any]) -> list[Any]:
+    def rows_from(self, minimum: Comparable | None, rows: Sequence[Any]) -> Sequence[Any]:
         """Return the rows whose key is at least ``minimum``, and those whose key cannot be read."""
-        if not _has_unreadable(rows):
+        if not has_unreadable(rows):
             return self.readable.rows_from(minimum, rows)
         kept = {id(row) for row in super().rows_from(minimum, rows)}
         return [row for row in rows if id(row) in kept or (isinstance(row, UnreadableRow) and row.created_at is None)]
-
-
-def _has_unreadable(rows: Sequence[Any]) -> bool:
-    return UnreadableRow in {*map(type, rows)}
 
 
 def _row_digest(row: UnreadableRow) -> str:

@@ -31,7 +31,7 @@ from truemed_async.resources._catalog_sync import CatalogChange, CatalogItemPara
 from truemed_async.resources._fields import ITEM_FIELDS, ITEM_FILTERS, build_body, build_query, build_update
 
 # Truemed does not document how this list is sorted.
-SORT_ORDER = SortOrder[CatalogItem](id=lambda item: item.sku, key=unordered)
+SORT_ORDER = SortOrder[CatalogItem](id="sku", key=unordered)
 
 
 class CatalogItems(GettableResource[CatalogItem]):

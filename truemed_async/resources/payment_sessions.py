@@ -59,7 +59,7 @@ def _id(session: PaymentSession) -> str:
     return session.id
 
 
-SORT_ORDER = SortOrder[PaymentSession](id=_id, key=lambda session: session.created_at)
+SORT_ORDER = SortOrder[PaymentSession](id=_id, key="created_at")
 
 
 class PaymentSessions(GettableResource[PaymentSession]):

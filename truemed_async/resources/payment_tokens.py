@@ -37,7 +37,7 @@ from truemed_async.resources._fields import (
     build_update,
 )
 
-SORT_ORDER = SortOrder[PaymentToken](id=lambda token: token.payment_token, key=lambda token: token.created_at)
+SORT_ORDER = SortOrder[PaymentToken](id="payment_token", key="created_at")
 
 
 class PaymentTokens(GettableResource[PaymentToken]):

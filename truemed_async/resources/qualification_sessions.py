@@ -44,9 +44,7 @@ from truemed_async.resources._fields import (
 
 MAX_EXPIRY_DAYS = 1100  # three years: a Letter is valid for one, and each day takes a request
 
-SORT_ORDER = SortOrder[QualificationSession](
-    id=lambda session: session.qualification_session_id, key=lambda session: session.created_at
-)
+SORT_ORDER = SortOrder[QualificationSession](id="qualification_session_id", key="created_at")
 
 
 class QualificationSessions(GettableResource[QualificationSession]):

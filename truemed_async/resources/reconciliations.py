@@ -29,7 +29,7 @@ def _row_digest(transaction: Transaction) -> str:
     return hashlib.sha256(orjson.dumps(transaction.to_dict(), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-PAYOUT_ORDER = SortOrder[Payout](id=lambda payout: payout.payout_id, key=unordered)
+PAYOUT_ORDER = SortOrder[Payout](id="payout_id", key=unordered)
 TRANSACTION_ORDER = SortOrder[Transaction](
     id=lambda transaction: transaction.transaction_id or _row_digest(transaction), key=unordered
 )

@@ -31,7 +31,7 @@ class SyncStream(Iterator[T], Generic[T]):
     An error, Ctrl-C included, ends the iteration.
     """
 
-    __slots__ = ("__weakref__", "_batch", "_bridge", "_reader", "_ready", "source")
+    __slots__ = ("__weakref__", "_batch", "_bridge", "_reader", "_ready", "_rows", "source")
 
     source: StreamSource | None
     """The listing that it reads; ``None`` for rows that come from elsewhere."""
@@ -39,7 +39,8 @@ class SyncStream(Iterator[T], Generic[T]):
     def __init__(self, stream: Stream[T], bridge: IterableBridge | None = None, *, ahead: bool = True) -> None:
         self._reader = _BatchReader(stream, bridge, ahead=ahead)
         self._bridge = bridge
-        self._batch: Iterator[T] = iter(())
+        self._rows: Sequence[T] = ()
+        self._batch: Iterator[T] = iter(self._rows)
         self._ready: deque[Sequence[T]] = deque()  # the batches that follow it
         self.source = stream.source
         self._reader.consumer = weakref.ref(self)
@@ -64,10 +65,10 @@ class SyncStream(Iterator[T], Generic[T]):
         """Return the same items in batches, as they arrive. Use either this or the stream itself."""
         while True:
             self._fetch()
-            batch = tuple(self._batch)
-            if not batch:
+            self._batch = iter(())
+            if not self._rows:
                 return
-            yield batch
+            yield self._rows
 
     def _fetch(self) -> None:
         """Get the next batch that is not empty, or nothing at the end."""
@@ -84,7 +85,8 @@ class SyncStream(Iterator[T], Generic[T]):
                 self._bridge.release(len(batch))
             if self._reader.report is not None:
                 self._reader.report(batch or ())
-            self._batch = iter(batch or ())
+            self._rows = batch or ()
+            self._batch = iter(self._rows)
         except BaseException:
             self._reader.abandoned = True  # the current batch is lost, and nothing may follow it
             self._ready.clear()

@@ -98,7 +98,7 @@ class _Paginator(Generic[T]):
         self._warn_about_server(last)
         return False
 
-    async def next_rows(self) -> list[T]:
+    async def next_rows(self) -> Sequence[T]:
         """Return the new rows of the next page that preserves the invariant."""
         while True:
             reread, self._reread = self._reread, None
@@ -193,7 +193,7 @@ class _Paginator(Generic[T]):
         self._reread = Window(window.page - 1, window.size)
         return False
 
-    def _accept(self, page: FetchedPage[T]) -> list[T]:
+    def _accept(self, page: FetchedPage[T]) -> Sequence[T]:
         before = self.watermark.page
         new = self.watermark.accept(page)
         if new or not self._beyond or not _boundary_unchanged(before, page, self._beyond):

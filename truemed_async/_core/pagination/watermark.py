@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import attrs
 
 from truemed_async.errors import PaginationDriftError
+from truemed_async.models._columns import select, values_of
 
 T = TypeVar("T")
 
@@ -37,26 +38,40 @@ class SortOrder(Generic[T]):
     """How a list is sorted and how its rows are identified. The direction is learned from the data.
 
     Attributes:
-        id: The row's id; no two rows have the same.
-        key: What the server sorts by. It must not change while a row exists. ``None`` for a row without one.
+        id: The row's id, as the name of a field or a function; no two rows have the same.
+        key: What the server sorts by, also as one of them. It must not change while a row exists. ``None`` for a row
+            without one.
     """
 
-    id: Callable[[T], str]
-    key: Callable[[T], Comparable | None]
+    id: str | Callable[[T], str]
+    key: str | Callable[[T], Comparable | None]
 
     def ids_of(self, rows: Sequence[T]) -> list[str]:
         """Return the ids of rows."""
-        return [*map(self.id, rows)]
+        return values_of(rows, self.id)
 
     def keys_of(self, rows: Sequence[T]) -> list[Comparable | None]:
         """Return the sort keys of rows."""
-        return [*map(self.key, rows)]
+        return values_of(rows, self.key)
 
-    def rows_from(self, minimum: Comparable | None, rows: list[T]) -> list[T]:
+    def id_of(self, row: T) -> str:
+        """Return the id of a row."""
+        return self.ids_of([row])[0]
+
+    def key_of(self, row: T) -> Comparable | None:
+        """Return the sort key of a row."""
+        return self.keys_of([row])[0]
+
+    def rows_from(self, minimum: Comparable | None, rows: Sequence[T]) -> Sequence[T]:
         """Return the rows whose key is at least ``minimum``; all of them if it is ``None``."""
         if minimum is None:
             return rows
-        return [row for row in rows if (key := self.key(row)) is not None and not key < minimum]
+        return select(rows, [key is not None and not key < minimum for key in self.keys_of(rows)])
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether ids and keys are fields of the rows, so that no model is needed to know them."""
+        return isinstance(self.id, str) and (isinstance(self.key, str) or not self.is_known)
 
     @property
     def is_known(self) -> bool:
@@ -162,11 +177,11 @@ class Watermark(Generic[T]):
         keys, start = self.page.keys, self.page.start
         return next((start + at for at in reversed(range(len(keys))) if self._is_behind(keys[at])), None)
 
-    def accept(self, page: FetchedPage[T]) -> list[T]:
+    def accept(self, page: FetchedPage[T]) -> Sequence[T]:
         """Move the watermark to the end of the page and return its new rows."""
         new = self._accept_end(page)
         if new is None:
-            new = [item for item, id, key in zip(page.items, page.ids, page.keys, strict=True) if self._is_new(id, key)]
+            new = select(page.items, [self._is_new(id, key) for id, key in zip(page.ids, page.keys, strict=True)])
         limit = MAX_TIED_IDS if self._order_is_known else MAX_UNORDERED_IDS
         if self.id_count > limit:
             raise PaginationDriftError(
@@ -175,7 +190,7 @@ class Watermark(Generic[T]):
         self.page = page
         return new
 
-    def _accept_end(self, page: FetchedPage[T]) -> list[T] | None:
+    def _accept_end(self, page: FetchedPage[T]) -> Sequence[T] | None:
         """Accept a page of which all rows from the first new one on are new; ``None`` if it may be another.
 
         Nearly all pages are so, and to ask this of the page takes a fraction of the time of asking it of each row.
@@ -194,7 +209,7 @@ class Watermark(Generic[T]):
             while at >= start and keys[at] == keys[-1]:
                 self._tied[ids[at]] = keys[at]
                 at -= 1
-        return [*page.items[start:]]
+        return page.items[start:]
 
     def _is_new(self, id: str, key: Comparable | None) -> bool:
         if id in self._tied or id in self._without_key or self._is_behind(key):
