@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
@@ -285,6 +286,20 @@ def test_merchant_name_is_on_the_pages_for_shoppers(serve, ask, stopped):
     assert "Sam&#39;s Shop" in page
     assert "Example Shop" not in page
     stopped(process)
+
+
+def test_other_problem_of_a_port_names_no_other_one(truemed, monkeypatch):
+    import truemed_async.emulator
+
+    class Refused(truemed_async.emulator.Emulator):
+        async def start(self):
+            raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(truemed_async.emulator, "Emulator", Refused, raising=False)
+
+    done = truemed("emulator", "--port", "80")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: cannot serve on port 80 of 127.0.0.1: Permission denied\n"
 
 
 def test_occupied_port_exits_2_and_names_a_port_that_print_env_accepts(truemed):
