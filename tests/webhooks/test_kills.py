@@ -31,11 +31,12 @@ class Truemed:
         self.events = round(count * 0.7)
         self.waiting = collections.deque([*range(self.events), *rng.sample(range(self.events), count - self.events)])
         rng.shuffle(self.waiting)
-        # Half of the processes die at a chosen point, the others at any.
-        self.deaths = dict.fromkeys(rng.sample(range(1, count), kills), "anywhere")
+        # Half of the processes die at a chosen point, the others at any; early, while most deliveries reach the handler.
+        self.deaths = dict.fromkeys(rng.sample(range(1, count // 2), kills), "anywhere")
         for number, death in zip(list(self.deaths)[::2], DEATHS * kills, strict=False):
             self.deaths[number] = death
         self.results, self.kills, self.killed = collections.Counter(), collections.Counter(), set()
+        self.missed = []  # deaths in the handler, of deliveries that did not reach it
         self.slow = []  # took longer than a claim lasts: another process may have handled the event, too
         self.sent = self.under_way = 0
         self.lock = threading.Lock()
@@ -51,6 +52,8 @@ class Truemed:
                     self.under_way += 1
                     act = self.milestones.pop(self.sent, None)
                     number, death = self.waiting.popleft(), self.deaths.get(self.sent)
+                    if death is None and self.missed:
+                        death = self.missed.pop()
                     break
                 if not self.under_way:
                     return None
@@ -71,6 +74,8 @@ class Truemed:
             if status is None:
                 self.kills[death] += 1
                 self.killed.add(number)
+            elif death in DEATHS:
+                self.missed.append(death)
             if status not in (DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE):
                 self.waiting.append(number)
         if status not in (DeliveryStatus.HANDLED, DeliveryStatus.DUPLICATE):
