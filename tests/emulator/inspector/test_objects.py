@@ -206,15 +206,20 @@ class TestTimeline:
         shopper.post(f"{INSPECTOR}/do/apply", {"resource": "payment_sessions", "id": id, "transition": "submit"})
         assert (read(id).entries[-1].text, read(id).entries[-1].href) == ("submit", "")
 
-    def test_only_requests_about_the_object_are_listed(self, emulator, api, read):
+    def test_only_requests_about_the_object_are_listed(self, emulator, api, read, monkeypatch):
+        now = emulator.clock.now()
+        monkeypatch.setattr(type(emulator.clock), "now", lambda clock: now)  # all in one millisecond
         id = api.post(CREATE, order()).json["id"]
         other = api.post(CREATE, order(idempotency_key="order-2")).json["id"]
         api.read(session_path(other))
         api.read("/payments/v1/payment_sessions")
         api.read(f"/payments/v1/payment_sessions?search={id}&page=1")
         api.post(CREATE, order())  # repeats the first response
-        texts = [entry.text for entry in read(id).entries if entry.kind == "request"]
-        assert texts == [f"POST {CREATE}", "GET /payments/v1/payment_sessions", f"POST {CREATE}"]
+        entries = [entry for entry in read(id).entries if entry.kind == "request"]
+        assert [entry.text for entry in entries] == [
+            f"POST {CREATE}", "GET /payments/v1/payment_sessions", f"POST {CREATE}",
+        ]  # fmt: skip
+        assert [entry.href for entry in entries] == [f"{INSPECTOR}/requests/{number}" for number in (1, 5, 6)]
 
     def test_request_that_changed_the_object_is_found_however_long_ago(self, emulator, api, read, look, monkeypatch):
         monkeypatch.setattr(timeline, "MAX_SEARCHED_REQUESTS", 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
 import attrs
@@ -79,15 +79,16 @@ def read_timeline(context: EmulatorContext, kind: Kind, row: Row) -> Timeline:
 def _requests_about(context: EmulatorContext, id: str, causes: set[int | None]) -> Iterator[LoggedRequest]:
     """Yield the requests that caused a transition, that name the object, or whose write was answered with its id.
 
-    The first are known by their numbers. The others are searched for, among the newest ones.
+    The first are known by their numbers. The others are searched for, among the newest ones. The oldest come first:
+    those of the same millisecond stay in this order.
     """
     quoted, member = quote(id, safe=""), orjson.dumps(id)
     newest = context.requests.newest(MAX_SEARCHED_REQUESTS)
     searched = {request.number for request in newest}
-    for number in causes - searched - {None}:
+    for number in sorted(number for number in causes if number is not None and number not in searched):
         with suppress(KeyError):  # not stored any more
-            yield context.requests.get(cast("int", number))
-    for request in newest:
+            yield context.requests.get(number)
+    for request in reversed(newest):
         if request.number in causes or (
             request.sales_channel in {None, context.number}
             and (
