@@ -100,7 +100,9 @@ def _parse(data: bytes, path: Path) -> Mapping[str, Any]:
     if unknown := content.keys() - {"profiles"}:
         if "api_key" in unknown:
             raise _refuse_key(path, "api_key")
-        raise ConfigurationError(f"{path}: the file may only have tables [profiles.NAME]")
+        raise ConfigurationError(
+            f"{path}: the file may only have tables [profiles.NAME]; [profiles.default] is used if no other is named"
+        )
     profiles = content.get("profiles", {})
     if not isinstance(profiles, dict):
         raise ConfigurationError(f"{path}: profiles must be tables, such as [profiles.sandbox]")
