@@ -73,7 +73,7 @@ BODIES: Mapping[str, Sequence[str]] = {
         "self._resources = wrap_resources(self)",
     ],
     "build_request": ["return self._async.build_request({arguments})"],
-    "catch_up": ["return hand_over(self._async, {arguments})"],
+    "catch_up": ["return run_catch_up(self._async, {arguments})"],
     "with_options": [
         "copy = object.__new__(type(self))",
         "copy._async = self._async.with_options({arguments})",
@@ -206,7 +206,7 @@ class Writer:
             ("truemed_async.sync._base", "wrap_resources"),
             ("truemed_async.sync._base", "bridge_stream"),
             ("truemed_async.sync._base", "format_repr"),
-            ("truemed_async.sync._base", "hand_over"),
+            ("truemed_async.sync._base", "run_catch_up"),
             ("truemed_async.sync._base", "reject_session"),
             ("truemed_async.sync._base", "wrap_secret"),
             ("truemed_async.sync._runner", "runner"),

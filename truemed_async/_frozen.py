@@ -23,18 +23,18 @@ def fast_constructor(cls: Callable[P, T]) -> Callable[P, T]:
     Raises:
         TypeError: The class has a slot for weak references, or its constructor does more than to set fields.
     """
-    made: Any = get_origin(cls) or cls
-    fields = attrs.fields(made)
+    model: Any = get_origin(cls) or cls
+    fields = attrs.fields(model)
     if (
-        hasattr(made, "__attrs_post_init__")
-        or "__weakref__" in vars(made)["__slots__"]
+        hasattr(model, "__attrs_post_init__")
+        or "__weakref__" in vars(model)["__slots__"]
         or any(
             field.validator or field.converter or isinstance(field.default, cast("Any", attrs.Factory))
             for field in fields
         )
     ):
-        raise TypeError(f"{made.__name__} does more than to set plain fields")
-    return cast("Callable[P, T]", _compile_constructor(made, with_defaults=True))
+        raise TypeError(f"{model.__name__} does more than to set plain fields")
+    return cast("Callable[P, T]", _compile_constructor(model, with_defaults=True))
 
 
 def complete_constructor(cls: Callable[..., T]) -> Callable[..., T]:
@@ -45,9 +45,9 @@ def complete_constructor(cls: Callable[..., T]) -> Callable[..., T]:
     return cast("Callable[..., T]", _compile_constructor(cls, with_defaults=False))
 
 
-def _compile_constructor(made: Any, *, with_defaults: bool) -> Any:
-    fields = attrs.fields(made)
-    scope: dict[str, Any] = {"new": object.__new__, "cls": made, "mutable": mutable_subclass(made)}
+def _compile_constructor(model: Any, *, with_defaults: bool) -> Any:
+    fields = attrs.fields(model)
+    scope: dict[str, Any] = {"new": object.__new__, "cls": model, "mutable": mutable_subclass(model)}
     parameters: list[str] = []
     for field in fields:
         if field.kw_only and "*" not in parameters:
@@ -64,7 +64,7 @@ def _compile_constructor(made: Any, *, with_defaults: bool) -> Any:
         "    self.__class__ = cls",
         "    return self",
     ]
-    exec(compile("\n".join(lines), f"<construct {made.__qualname__}>", "exec"), scope)  # noqa: S102  # generated from this package's classes only
+    exec(compile("\n".join(lines), f"<construct {model.__qualname__}>", "exec"), scope)  # noqa: S102  # generated from this package's classes only
     return scope["construct"]
 
 

@@ -224,14 +224,16 @@ class SharedRateLimit(Protocol):
     implement it. If a method raises, or takes longer than three seconds, the process limits itself for a while.
     """
 
-    async def reserve(self, channel: str, *, within: float, successes: int, held: int | None) -> Reservation | None:
+    async def reserve(
+        self, channel: str, *, within: float, successes: int, generation: int | None
+    ) -> Reservation | None:
         """Reserve the next slot.
 
         Args:
             channel: Stands for the API key and the server; the key cannot be computed from it.
             within: The seconds in which the request has to start. ``None`` is returned if it cannot, and nothing reserved.
             successes: How many requests succeeded since the last call.
-            held: The generation of a reservation whose time has come. If it is still the current one, the wait is 0.
+            generation: The generation of a reservation whose time has come. If it is still the current one, the wait is 0.
         """
         ...
 

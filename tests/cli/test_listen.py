@@ -22,7 +22,7 @@ from tests.support.webhook_endpoint import Merchant
 from truemed_async.cli import control, listen
 from truemed_async.cli.control import EmulatorControl
 from truemed_async.cli.emulator import DEFAULT_WEBHOOK_SECRET
-from truemed_async.cli.listen import Answer, Listener
+from truemed_async.cli.listen import DeliveryServer, ForwardedResponse
 from truemed_async.emulator import Dialect
 from truemed_async.errors import ConfigurationError
 
@@ -371,7 +371,7 @@ class TestUsage:
     def test_port_that_cannot_be_bound_is_an_error(self, monkeypatch):
         monkeypatch.setattr(listen, "HOST", "192.0.2.1")
         with pytest.raises(ConfigurationError, match=r"cannot listen on port 0: [^;]*\Z"):
-            Listener(0, lambda *_: Answer(204), lambda _: None)
+            DeliveryServer(0, lambda *_: ForwardedResponse(204), lambda _: None)
 
 
 class TestServer:
@@ -387,10 +387,10 @@ class TestServer:
             if body == b"fail":
                 raise ValueError("of a test")
             if body == b"odd!":
-                return Answer("no number")
-            return Answer(200, "text/plain", f"{method} {len(body)}".encode())
+                return ForwardedResponse("no number")
+            return ForwardedResponse(200, "text/plain", f"{method} {len(body)}".encode())
 
-        with Listener(0, respond, failures.append) as server:
+        with DeliveryServer(0, respond, failures.append) as server:
             yield server
 
     def ask(self, server, head, body=b""):
@@ -418,7 +418,7 @@ class TestServer:
             ended.wait(10)
             raise ValueError("of a test")
 
-        with Listener(0, respond, failures.append) as server:
+        with DeliveryServer(0, respond, failures.append) as server:
             line = socket.create_connection(server.server_address[:2], timeout=10)
             line.sendall(b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\na")
             assert began.wait(10)

@@ -32,8 +32,10 @@ class Shared:
         self.calls: list[tuple[Any, ...]] = []
         self.closed = 0
 
-    async def reserve(self, channel: str, *, within: float, successes: int, held: int | None) -> Reservation | None:
-        self.calls.append(("reserve", round(within, 3), successes, held))
+    async def reserve(
+        self, channel: str, *, within: float, successes: int, generation: int | None
+    ) -> Reservation | None:
+        self.calls.append(("reserve", round(within, 3), successes, generation))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer

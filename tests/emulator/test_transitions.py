@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.factories import CREATE, make_authorized, make_captured, order, session_path
 from truemed_async.emulator import Emulator, InvalidTransitionError, Transition
-from truemed_async.emulator.clock import Clock
+from truemed_async.emulator.clock import EmulatorClock
 
 MOVES = {
     "submit": {"pending": "processing"},
@@ -202,29 +202,29 @@ def test_store_shows_no_content_in_its_repr(emulator, name):
 
 
 def test_clock_follows_the_clock_of_the_machine():
-    clock = Clock()
+    clock = EmulatorClock()
     earlier = clock.now()
-    assert timedelta(0) <= Clock().now() - earlier < timedelta(minutes=1)
+    assert timedelta(0) <= EmulatorClock().now() - earlier < timedelta(minutes=1)
     assert clock.now().microsecond % 1000 == 0
-    assert repr(clock) == "<Clock 0 s ahead>"
+    assert repr(clock) == "<EmulatorClock 0 s ahead>"
 
 
 def test_clock_may_go_ahead():
-    clock = Clock(ahead=60)
+    clock = EmulatorClock(ahead=60)
     clock.advance(0.5)
     assert clock.ahead == 60.5
-    before, now, after = Clock().now(), clock.now(), Clock().now()
+    before, now, after = EmulatorClock().now(), clock.now(), EmulatorClock().now()
     assert before <= now - timedelta(seconds=60.5) <= after
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan")])
 def test_clock_does_not_go_back(seconds):
     with pytest.raises(ValueError, match="negative duration"):
-        Clock().advance(seconds)
+        EmulatorClock().advance(seconds)
 
 
 def test_no_two_stamps_are_the_same():
-    clock = Clock()
+    clock = EmulatorClock()
     stamps = [clock.stamp() for _ in range(100)]
     assert stamps == sorted(set(stamps))
 

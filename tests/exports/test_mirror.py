@@ -27,7 +27,7 @@ from truemed_async.emulator import Emulator
 from truemed_async.emulator.store import InvalidTransitionError
 from truemed_async.errors import CallError, InvalidArgumentError
 from truemed_async.exports import mirror
-from truemed_async.exports.mirror import _Table
+from truemed_async.exports.mirror import _SessionTable
 
 SECRET = "sixteen bytes or more"
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -342,7 +342,7 @@ async def test_mirror_of_random_histories_differs_only_by_what_it_cannot_see(tmp
 
 async def test_mirror_that_gets_nothing_again_is_found_out(tmp_path, monkeypatch):
     """The control: without the second half of a run the comparison above fails."""
-    monkeypatch.setattr(_Table, "stale_ids", lambda *_, **__: [])
+    monkeypatch.setattr(_SessionTable, "stale_ids", lambda *_, **__: [])
 
     histories = [await play(seed, tmp_path / f"{seed}.db") for seed in range(8)]
 

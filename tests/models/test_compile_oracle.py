@@ -14,14 +14,14 @@ import pytest
 from tests.support.paths import FIXTURES
 from truemed_async.endpoints import ENDPOINTS
 from truemed_async.models import CatalogItem, OpenEnum
-from truemed_async.models._compile import parse_datetime
+from truemed_async.models._compile import decode_datetime
 from truemed_async.models._reading import structurer
 
 
 def make_oracle() -> cattrs.Converter:
     """Return a converter without any generated code, which ignores unknown fields."""
     oracle = cattrs.Converter(unstruct_strat=cattrs.UnstructureStrategy.AS_DICT, detailed_validation=False)
-    oracle.register_structure_hook(datetime, lambda value, _: parse_datetime(value))
+    oracle.register_structure_hook(datetime, lambda value, _: decode_datetime(value))
     oracle.register_structure_hook(date, lambda value, _: date.fromisoformat(value))
     oracle.register_structure_hook(OpenEnum, lambda value, kind: kind(value))
     oracle.register_structure_hook_func(lambda kind: typing.get_origin(kind) is dict, lambda value, _: value)

@@ -39,8 +39,8 @@ def make(request, tmp_path, clock):
     return lambda **options: RedisRateLimit(server.url, **options)
 
 
-async def reserve(limit, *, within=1e6, successes=0, held=None, channel="one"):
-    return await limit.reserve(channel, within=within, successes=successes, held=held)
+async def reserve(limit, *, within=1e6, successes=0, generation=None, channel="one"):
+    return await limit.reserve(channel, within=within, successes=successes, generation=generation)
 
 
 async def test_there_is_no_limit_before_the_first_429(make):
@@ -57,7 +57,7 @@ async def test_retry_after_that_one_has_seen_holds_for_all_of_the_same_channel(m
     assert await reserve(other, within=5) is None
     assert await reserve(other, channel="two") == Reservation(0.0, 0)
     clock[0] += found.wait
-    assert await reserve(other, held=1) == Reservation(0.0, 1)
+    assert await reserve(other, generation=1) == Reservation(0.0, 1)
     await one.aclose()
     await other.aclose()
 
@@ -67,7 +67,7 @@ async def test_void_reservation_waits_again(make):
     await limit.on_rate_limited("one", generation=0, retry_after=None)
     assert (await reserve(limit)).generation == 1
     await limit.on_rate_limited("one", generation=1, retry_after=20)
-    assert (await reserve(limit, held=1)).wait == pytest.approx(20)
+    assert (await reserve(limit, generation=1)).wait == pytest.approx(20)
     await limit.aclose()
 
 
@@ -135,11 +135,11 @@ async def test_any_history_gives_what_the_local_limiter_computes(make, clock, ma
             model.on_rate_limited(clock[0], generation=generation, retry_after=retry_after)
             continue
         successes, within = chance.choice([0, 1, 7]), chance.choice([0.01, 1, 100])
-        held = model.generation if chance.random() < 0.2 else None
-        found = await reserve(limit, within=within, successes=successes, held=held)
+        generation = model.generation if chance.random() < 0.2 else None
+        found = await reserve(limit, within=within, successes=successes, generation=generation)
         for _ in range(successes):
             model.on_success(clock[0])
-        wait = 0.0 if held is not None else model.reserve(clock[0], until=clock[0] + within)
+        wait = 0.0 if generation is not None else model.reserve(clock[0], until=clock[0] + within)
         assert (found and found.wait) == (None if wait is None else pytest.approx(wait, abs=1e-5))
         assert found is None or found.generation == model.generation
     await limit.aclose()

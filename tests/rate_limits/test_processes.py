@@ -115,7 +115,7 @@ def test_lock_of_a_process_that_is_killed_is_free(tmp_path):
         holder.stdout.readline()
 
         async def scenario():
-            waiting = asyncio.create_task(FileRateLimit(path).reserve("one", within=60, successes=0, held=None))
+            waiting = asyncio.create_task(FileRateLimit(path).reserve("one", within=60, successes=0, generation=None))
             done, _ = await asyncio.wait([waiting], timeout=0.05)
             assert not done
             holder.kill()

@@ -218,15 +218,15 @@ class _Call:
 
     async def _wait_for_shared_limit(self, limiter: SharedLimiter) -> bool:
         """Do the same with the limit that other processes share."""
-        held: int | None = None
+        generation: int | None = None
         while True:
             start = self.clock.monotonic()
             if start >= self.deadline:
                 return False
-            reservation = await limiter.reserve_shared(start, until=self.deadline, held=held)
+            reservation = await limiter.reserve_shared(start, until=self.deadline, generation=generation)
             if reservation is None:
                 return False
-            held = self.shared_generation = reservation.generation
+            generation = self.shared_generation = reservation.generation
             if reservation.wait <= 0:
                 return self.clock.monotonic() < self.deadline
             await self.clock.sleep(reservation.wait)

@@ -142,12 +142,12 @@ def _is_number(value: object) -> bool:
 
 
 def reserve_after(
-    limiter: AdaptiveRateLimiter, now: float, *, within: float, successes: int, held: int | None
+    limiter: AdaptiveRateLimiter, now: float, *, within: float, successes: int, generation: int | None
 ) -> Reservation | None:
     """Do what :meth:`~truemed_async.options.SharedRateLimit.reserve` does."""
     for _ in range(min(successes, MAX_SUCCESSES)):
         limiter.on_success(now)
-    if held == limiter.generation:
+    if generation == limiter.generation:
         return Reservation(0.0, limiter.generation)
     wait = limiter.reserve(now, until=now + within)
     return None if wait is None else Reservation(wait, limiter.generation)

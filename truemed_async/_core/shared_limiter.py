@@ -44,7 +44,7 @@ class SharedLimiter(AdaptiveRateLimiter):
         super().on_success(now)
         self._unreported += 1
 
-    async def reserve_shared(self, now: float, *, until: float, held: int | None) -> Reservation | None:
+    async def reserve_shared(self, now: float, *, until: float, generation: int | None) -> Reservation | None:
         """Reserve the next slot of the shared limit; ``None`` if it is not before ``until``.
 
         Raises:
@@ -55,7 +55,7 @@ class SharedLimiter(AdaptiveRateLimiter):
         try:
             async with asyncio.timeout(min(MAX_SECONDS, until - now)):
                 reservation = await self._shared.reserve(
-                    self._channel, within=until - now, successes=successes, held=held
+                    self._channel, within=until - now, successes=successes, generation=generation
                 )
         except Exception as error:  # noqa: BLE001  # whatever a store raises, calls must go on
             self._on_failure(now, error)

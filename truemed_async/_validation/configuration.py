@@ -24,11 +24,11 @@ HOSTS: Mapping[str, str] = {
 
 def resolve_base_url(environment: str | None, base_url: str | URL | None, *, allow_http: bool = False) -> URL:
     """Return the server's URL from the arguments or the environment variables; an argument takes precedence."""
-    chosen = environment if environment is not None else os.environ.get("TRUEMED_ENVIRONMENT") or "production"
-    if chosen not in HOSTS:
+    name = environment if environment is not None else os.environ.get("TRUEMED_ENVIRONMENT") or "production"
+    if name not in HOSTS:
         names = " or ".join(repr(name) for name in HOSTS)
         raise ConfigurationError(f"environment must be {names}; for another server, such as an emulator, set base_url")
-    url = base_url if base_url is not None else os.environ.get("TRUEMED_BASE_URL") or HOSTS[chosen]
+    url = base_url if base_url is not None else os.environ.get("TRUEMED_BASE_URL") or HOSTS[name]
     return validate_base_url(url, allow_http=allow_http)
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from truemed_async._validation import scalars
 from truemed_async.errors import InvalidArgumentError
-from truemed_async.models.order import AmountDetails, OrderItem, checked_extra
+from truemed_async.models.order import AmountDetails, OrderItem, validate_extra
 
 
 def validate_note(name: str, value: object) -> str:
@@ -37,7 +37,7 @@ def resolve_filters(
     filters: Mapping[str, str | int | bool | None], extra: object
 ) -> dict[str, str | int | bool | None]:
     """Return the filters of a list, followed by the undocumented ones in ``extra``."""
-    further = {} if extra is None else checked_extra(extra, [*filters, "page", "page_size"])
+    further = {} if extra is None else validate_extra(extra, [*filters, "page", "page_size"])
     if not all(isinstance(value, (str, int)) for value in further.values()):  # True and False are integers, too
         raise InvalidArgumentError("extra must contain strings, whole numbers, True and False: it goes into the query")
     return {**filters, **further}
@@ -69,12 +69,12 @@ def validate_total(total_amount: int, order_items: Sequence[OrderItem], amount_d
     due = sum(value for *_, value in lines)
     if due == total_amount:
         return
-    shown = [f"{name}: {parts.removeprefix(' + ')} = {value}" for name, parts, value in lines[:_MAX_LINES_SHOWN]]
+    terms = [f"{name}: {parts.removeprefix(' + ')} = {value}" for name, parts, value in lines[:_MAX_LINES_SHOWN]]
     if len(lines) > _MAX_LINES_SHOWN:
         rest = lines[_MAX_LINES_SHOWN:]
-        shown.append(f"{len(rest)} more: {sum(value for *_, value in rest)}")
+        terms.append(f"{len(rest)} more: {sum(value for *_, value in rest)}")
     raise InvalidArgumentError(
-        f"total_amount is {total_amount}, but the parts add up to {due} cents ({'; '.join(shown)})"
+        f"total_amount is {total_amount}, but the parts add up to {due} cents ({'; '.join(terms)})"
     )
 
 

@@ -205,8 +205,8 @@ def launch_command(
         for option in bound.arguments.values():
             if isinstance(option, Overwriting):
                 option.claim(streams)
-        given = {name: value for name, value in internal.items() if name in bound.signature.parameters}
-        return run_command(command, *bound.args, **bound.kwargs | given)
+        injected = {name: value for name, value in internal.items() if name in bound.signature.parameters}
+        return run_command(command, *bound.args, **bound.kwargs | injected)
     except InvalidArgumentError as error:
         message = name_options(str(error), app, tokens)
     except CallError as error:
@@ -303,7 +303,7 @@ def _quote_mistyped(token: str, names: Sequence[str]) -> str:
 
 
 def _quote_option(name: str, names: Sequence[str]) -> str:
-    shown = f" {name}" if _WORD.match(name.removeprefix("--")) and len(name) <= MAX_SHOWN_WORD else ""
+    quoted = f" {name}" if _WORD.match(name.removeprefix("--")) and len(name) <= MAX_SHOWN_WORD else ""
     words = {option.lstrip("-"): option for option in names}  # dashes alone make no option like another
     close = find_similar(name.lstrip("-"), words)
-    return f"{shown}; did you mean {words[close]}?" if close else f"{shown}; see --help"
+    return f"{quoted}; did you mean {words[close]}?" if close else f"{quoted}; see --help"

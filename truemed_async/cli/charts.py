@@ -66,15 +66,15 @@ def make_timeline(title: str, days: Mapping[date, Parts], value_axis: str, max_b
     counts: dict[date, Counter[str]] = {start: Counter() for start in starts}
     for day, parts in days.items():
         counts[_START[unit](day)].update(parts)
-    shown = starts[-max_bars:]
+    recent = starts[-max_bars:]
     form = "%Y-%m" if unit == "month" else "%Y-%m-%d"
     return BarChart(
         title=f"{title}, by {unit}",
         label_axis={"day": "Day, UTC", "week": "Week from its Monday, UTC", "month": "Month, UTC"}[unit],
         value_axis=value_axis,
-        bars=[(f"{start:{form}}", counts[start]) for start in shown],
+        bars=[(f"{start:{form}}", counts[start]) for start in recent],
         is_timeline=True,
-        note="" if len(shown) == len(starts) else f"The last {len(shown)} of {len(starts)} months.",
+        note="" if len(recent) == len(starts) else f"The last {len(recent)} of {len(starts)} months.",
     )
 
 

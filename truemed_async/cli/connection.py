@@ -76,8 +76,8 @@ class Target:
             async with self.make_client() as client:
                 yield client
             return
-        given = {"sessions": self.options.sessions, "seed": self.options.seed}
-        data = {**DEFAULT_DATA, **{name: number for name, number in given.items() if number is not None}}
+        overrides = {"sessions": self.options.sessions, "seed": self.options.seed}
+        data = {**DEFAULT_DATA, **{name: number for name, number in overrides.items() if number is not None}}
         async with (
             make_emulator(**data) as emulator,
             self._make_client(emulator.api_key, emulator.url, _emulator_client(data)) as client,

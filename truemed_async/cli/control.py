@@ -98,8 +98,8 @@ class EmulatorControl:
         """Return the webhooks that are registered; without ``retry`` the first failure is raised."""
         options = None if retry else truemed_async.RequestOptions(retry=truemed_async.RetryPolicy(max_attempts=1))
         endpoint = _endpoint("GET", "list_webhooks", "/_emulator/webhooks")
-        listed = await self._value_of(self.client.send(endpoint, options=options))
-        webhooks: list[Mapping[str, Any]] = listed["webhooks"]
+        response = await self._value_of(self.client.send(endpoint, options=options))
+        webhooks: list[Mapping[str, Any]] = response["webhooks"]
         return webhooks
 
     async def unregister_webhook(self, id: str) -> None:
@@ -119,8 +119,8 @@ class EmulatorControl:
         Without ``after`` they are the newest. The position is smaller than ``after`` if the emulator began anew.
         """
         endpoint = _endpoint("GET", "list_requests", "/_emulator/requests")
-        listed = await self._value_of(self.client.send(endpoint, query={"after": after, "limit": limit}))
-        return listed["requests"], listed["last"]
+        response = await self._value_of(self.client.send(endpoint, query={"after": after, "limit": limit}))
+        return response["requests"], response["last"]
 
     async def find_link(self, resource: str, id: str) -> str | None:
         """Return the page that the customer of an object opens, or ``None`` if none waits for one."""

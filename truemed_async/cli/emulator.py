@@ -26,7 +26,7 @@ from truemed_async.errors import ConfigurationError, InvalidArgumentError
 if TYPE_CHECKING:
     from truemed_async.emulator import Dialect, Emulator
     from truemed_async.emulator.request_log import LoggedRequest
-    from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
+    from truemed_async.emulator.webhooks.model import EmulatedDelivery, WebhookEndpoint
 
 
 # The same at each start: what was exported once stays valid. They protect nothing; the emulator is a test double.
@@ -222,7 +222,7 @@ def _log_requests(server: Emulator, streams: Streams) -> None:
     def on_request(request: LoggedRequest) -> None:
         show(f"{server.clock.now():%H:%M:%S} {request.method} {request.path} {request.status or 'cut off'}")
 
-    def on_delivery(endpoint: WebhookEndpoint | None, delivery: Delivery) -> None:
+    def on_delivery(endpoint: WebhookEndpoint | None, delivery: EmulatedDelivery) -> None:
         last = delivery.attempts[-1]
         where = "removed" if endpoint is None else endpoint.url
         show(f"{last.at:%H:%M:%S} webhook {delivery.event} to {where}: {last.status or last.failure}")

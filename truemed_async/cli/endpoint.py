@@ -12,11 +12,11 @@ from truemed_async.errors import InvalidArgumentError, TruemedError
 
 SECRET_VARIABLE = "TRUEMED_WEBHOOK_SECRET"  # noqa: S105  # the name of a variable
 SEND_TIMEOUT = 30.0  # seconds that an endpoint may take
-MAX_ANSWER_BYTES = 64 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024
 
 
 @attrs.frozen
-class Answer:
+class ForwardedResponse:
     """The response of an endpoint, with the beginning of its body."""
 
     status: int
@@ -35,7 +35,9 @@ def parse_endpoint(option: str, text: str) -> URL:
     return url
 
 
-def send_delivery(url: URL, headers: Iterable[tuple[str, str]], body: bytes, *, method: str = "POST") -> Answer:
+def send_delivery(
+    url: URL, headers: Iterable[tuple[str, str]], body: bytes, *, method: str = "POST"
+) -> ForwardedResponse:
     """Send these headers, in their order and as often as they are there, with this body; return the response.
 
     Raises:
@@ -49,7 +51,7 @@ def send_delivery(url: URL, headers: Iterable[tuple[str, str]], body: bytes, *, 
             connection.putheader(name, value)
         connection.endheaders(body)
         response = connection.getresponse()
-        return Answer(response.status, response.getheader("Content-Type"), response.read(MAX_ANSWER_BYTES))
+        return ForwardedResponse(response.status, response.getheader("Content-Type"), response.read(MAX_RESPONSE_BYTES))
     except TimeoutError:
         problem = f"did not respond within {SEND_TIMEOUT} seconds"
     except (OSError, HTTPException):

@@ -112,11 +112,11 @@ def open_output(streams: Streams, output: FileOutput, *, is_text: bool = True) -
     target = resolve_target(output.output)
     try:
         if isinstance(target, int) or is_stream(target):
-            with Path(output.output).open("wb") as opened:
-                yield opened
+            with Path(output.output).open("wb") as file:
+                yield file
         else:
-            with _replace_file(target) as opened:
-                yield opened
+            with _replace_file(target) as file:
+                yield file
             streams.print_message(f"wrote {output.output}")
     except OSError as error:
         raise InvalidArgumentError(f"{output.output} cannot be written: {error.strerror or error}") from error
@@ -126,8 +126,8 @@ def open_output(streams: Streams, output: FileOutput, *, is_text: bool = True) -
 def _replace_file(target: Path) -> Generator[BinaryIO]:
     temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with create_owner_only(temporary) as raw, io.BufferedWriter(raw) as opened:
-            yield opened
+        with create_owner_only(temporary) as raw, io.BufferedWriter(raw) as file:
+            yield file
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

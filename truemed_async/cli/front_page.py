@@ -112,17 +112,17 @@ def draw_front_page(width: int, *, is_colored: bool) -> str:
 
 
 def _draw_panel(title: str, rows: Mapping[str, str], width: int, *, is_colored: bool) -> Iterator[str]:
-    longest = int(-(-width * _NAMES_SHARE // 1))
-    names = [_wrap_name(name, longest) for name in rows]
-    left = max(len(line) for lines in names for line in lines)
-    room = width - _BORDERS - left - _GAP
+    max_name_width = int(-(-width * _NAMES_SHARE // 1))
+    names = [_wrap_name(name, max_name_width) for name in rows]
+    name_width = max(len(line) for lines in names for line in lines)
+    room = width - _BORDERS - name_width - _GAP
     yield f"╭─ {title} {'─' * (width - len(title) - 5)}╮"
     for lines, text in zip(names, rows.values(), strict=True):
         described = _wrap(text, room)
         for number in range(max(len(lines), len(described))):
             name, line = (part[number] if number < len(part) else "" for part in (lines, described))
-            shown = f"{_CYAN}{name:{left}}{_RESET}" if is_colored and name else f"{name:{left}}"
-            yield f"│ {shown}{'':{_GAP}}{line:{room}} │"
+            padded_name = f"{_CYAN}{name:{name_width}}{_RESET}" if is_colored and name else f"{name:{name_width}}"
+            yield f"│ {padded_name}{'':{_GAP}}{line:{room}} │"
     yield f"╰{'─' * (width - 2)}╯"
 
 

@@ -7,7 +7,7 @@ from cyclopts import App
 
 from truemed_async.cli.connection import Context
 from truemed_async.cli.fields import RowLayout
-from truemed_async.cli.options import CONTEXT, RequiredText, Text, parse_month_days
+from truemed_async.cli.options import CONTEXT, RequiredText, Text, parse_month_option
 from truemed_async.cli.output import EXIT_FAILURE, pluralize
 from truemed_async.cli.rows import ROW_OUTPUT, RowOutput
 from truemed_async.cli.tables import format_decimal_dollars
@@ -49,7 +49,7 @@ async def list_invoices(
     """
     target = output.prepare(context.streams, INVOICES)
     if month is not None:
-        parse_month_days(month)
+        parse_month_option(month)
     async with context.target.connect() as client:
         report = await client.qualification_sessions.letter_invoices(month=month)
     rows = [

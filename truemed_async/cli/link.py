@@ -47,7 +47,7 @@ async def link_payments(
         from_stdin: Read ids from standard input, one a line. A line may also be a JSON object as list and export write it.
     """
     refuse_embedded_emulator(context.target)
-    chosen = choose_ids(context.streams, ids, "id", from_stdin=from_stdin)
+    selection = choose_ids(context.streams, ids, "id", from_stdin=from_stdin)
 
     async def find(client: AsyncTruemed, session: PaymentSession) -> str:
         if session.status != "pending":
@@ -62,7 +62,7 @@ async def link_payments(
             )
         return await _ask_emulator(client, context.target, "payment_sessions", session.id)
 
-    return await print_links(context, "payment_sessions", chosen, find)
+    return await print_links(context, "payment_sessions", selection, find)
 
 
 async def link_sessions(
@@ -88,7 +88,7 @@ async def link_sessions(
         qualification_id: The id of your survey, tm_qual_…, from Truemed.
         source: The source of the link, which Truemed returns on the new session.
     """
-    chosen = choose_ids(context.streams, ids, "qualification_session_id", from_stdin=from_stdin)
+    selection = choose_ids(context.streams, ids, "qualification_session_id", from_stdin=from_stdin)
     if qualification_id is not None:
         truemed_async.qualification_link(qualification_id, source=source)  # refuses them before any request
     else:
@@ -107,15 +107,15 @@ async def link_sessions(
             )
         return await _ask_emulator(client, context.target, "qualification_sessions", session.qualification_session_id)
 
-    return await print_links(context, "qualification_sessions", chosen, find)
+    return await print_links(context, "qualification_sessions", selection, find)
 
 
-async def print_links(context: Context, resource: str, chosen: ChosenIds, find: FindLink) -> int:
+async def print_links(context: Context, resource: str, selection: ChosenIds, find: FindLink) -> int:
     """Print the link of each object, or its error; return the exit code."""
     errors: list[TruemedError] = []
     async with context.target.connect() as client:
-        labels = iter(chosen.labels)
-        async with getattr(client, resource).get_many(chosen.ids, ordered=True) as outcomes:
+        labels = iter(selection.labels)
+        async with getattr(client, resource).get_many(selection.ids, ordered=True) as outcomes:
             async for outcome in outcomes:
                 label = next(labels)
                 try:
@@ -124,7 +124,7 @@ async def print_links(context: Context, resource: str, chosen: ChosenIds, find: 
                     errors.append(error)
                     report_failed_id(context.streams, outcome.id, label, error)
     explain_errors(context.streams, context.target, errors)
-    return max(chosen.exit_code, min(map(exit_code_of, errors), default=0))
+    return max(selection.exit_code, min(map(exit_code_of, errors), default=0))
 
 
 def survey_link(target: Target, session: QualificationSession, qualification_id: str, source: str) -> str:

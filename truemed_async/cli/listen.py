@@ -23,7 +23,7 @@ from truemed_async._sensitive import Sensitive
 from truemed_async.cli.connection import Context
 from truemed_async.cli.control import DASHBOARD_WEBHOOKS, EmulatorControl, require_emulator, server_url
 from truemed_async.cli.emulator import DEFAULT_WEBHOOK_SECRET
-from truemed_async.cli.endpoint import SECRET_VARIABLE, Answer, parse_endpoint, send_delivery
+from truemed_async.cli.endpoint import SECRET_VARIABLE, ForwardedResponse, parse_endpoint, send_delivery
 from truemed_async.cli.failures import describe_server
 from truemed_async.cli.fields import RowLayout
 from truemed_async.cli.lines import LINE_OUTPUT, LineOutput, LineTarget
@@ -57,7 +57,7 @@ MAX_BODY_BYTES: Final = (
     16 * 1024**2
 )  # more than any endpoint should accept, so that what is too large for it is forwarded
 CHECK_SECONDS: Final = 2.0  # how often to see whether the emulator was started again, and no longer knows the webhook
-_ACKNOWLEDGED: Final = Answer(HTTPStatus.NO_CONTENT)  # the only success that Truemed documents
+_ACKNOWLEDGED: Final = ForwardedResponse(HTTPStatus.NO_CONTENT)  # the only success that Truemed documents
 _IDLE_SECONDS: Final = 60.0  # how long a connection may send nothing
 _HOP_HEADERS: Final = frozenset({"host", "connection"})
 _OBJECT_IDS: Final = ("payment_session_id", "payment_token", "qualification_session_id", "sku")
@@ -141,7 +141,7 @@ async def serve(context: Context, port: int, forwarder: Forwarder, events: Seque
 
     async with context.target.connect() as client:
         control = EmulatorControl(client=client, target=context.target)
-        with Listener(port, forwarder.respond, fail) as listener:
+        with DeliveryServer(port, forwarder.respond, fail) as listener:
             registration = Registration(control, context, listener.url, forwarder, events)
             try:
                 await registration.renew()
@@ -182,7 +182,7 @@ class Registration:
     async def renew(self) -> None:
         """Register the webhook, unless the emulator knows it; one that was started again does not."""
         try:
-            listed = await self.control.list_webhooks(retry=self._id is None)
+            webhooks = await self.control.list_webhooks(retry=self._id is None)
         except TransportError:
             if self._id is None:
                 raise
@@ -191,9 +191,9 @@ class Registration:
             self._is_lost = True
             return
         self._is_lost = False
-        if any(webhook["id"] == self._id for webhook in listed):
+        if any(webhook["id"] == self._id for webhook in webhooks):
             return
-        for webhook in listed:
+        for webhook in webhooks:
             # A command that was killed has left its webhook: no other program can listen on this port now.
             if webhook["url"] == self.url:
                 await self.control.unregister_webhook(webhook["id"])
@@ -225,31 +225,31 @@ class Forwarder:
     target: LineTarget
     _lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
 
-    def respond(self, method: str, headers: Headers, body: bytes) -> Answer:
+    def respond(self, method: str, headers: Headers, body: bytes) -> ForwardedResponse:
         """Return the response to a request of the emulator."""
         at, start = datetime.now(UTC), time.monotonic()
         reading = self._read(headers, body) if method == "POST" else _Reading()
-        answer, failure = _ACKNOWLEDGED, None
+        response, failure = _ACKNOWLEDGED, None
         if self.url is not None:
-            kept = [(name, value) for name, value in headers if name.lower() not in _HOP_HEADERS]
+            forwarded_headers = [(name, value) for name, value in headers if name.lower() not in _HOP_HEADERS]
             try:
-                answer = send_delivery(self.url, kept, body, method=method)
+                response = send_delivery(self.url, forwarded_headers, body, method=method)
             except TruemedError as error:
                 failure = str(error)
-                answer = Answer(HTTPStatus.BAD_GATEWAY, "text/plain", failure.encode())
+                response = ForwardedResponse(HTTPStatus.BAD_GATEWAY, "text/plain", failure.encode())
         row = {
             "at": f"{at:%Y-%m-%dT%H:%M:%S.%fZ}",
             "event": reading.event and str(reading.event.raw_type or reading.event.type),
             "delivery_id": reading.event and reading.event.delivery_id,
             "object_id": reading.event and _object_id(reading.event),
             "verified": reading.verified,
-            "status": None if failure else int(answer.status),
+            "status": None if failure else int(response.status),
             "seconds": round(time.monotonic() - start, 4),
             "error": failure or reading.error,
         }
         with self._lock:
             self.target.write(row, _describe(row, at, method))
-        return answer
+        return response
 
     def _read(self, headers: Headers, body: bytes) -> _Reading:
         """Verify and parse a delivery; one that cannot be verified is shown, too."""
@@ -300,10 +300,10 @@ def _describe(row: Mapping[str, Any], at: datetime, method: str) -> StyledText:
 
 # --- the server -------------------------------------------------------------------------------------------------------
 
-Respond: TypeAlias = "Callable[[str, Headers, bytes], Answer]"
+Respond: TypeAlias = "Callable[[str, Headers, bytes], ForwardedResponse]"
 
 
-class Listener(ThreadingTCPServer):
+class DeliveryServer(ThreadingTCPServer):
     """An HTTP server on loopback that hands each request to a function, in a thread of its own."""
 
     allow_reuse_address = True
@@ -366,36 +366,36 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _IDLE_SECONDS
 
     def receive(self) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not length.isdecimal() or int(length) > MAX_BODY_BYTES:
             self.close_connection = True
-            self._send(Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
+            self._send(ForwardedResponse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
             return
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionAbortedError("the client has gone")
-        server = cast("Listener", self.server)
+        server = cast("DeliveryServer", self.server)
         try:
-            answer = server.respond(self.command, self.headers.items(), body)
+            response = server.respond(self.command, self.headers.items(), body)
         except Exception as error:  # noqa: BLE001  # the command raises it, a closed standard output included
             self.close_connection = True
             server.fail(error)
         else:
-            self._send(answer)
+            self._send(response)
 
     do_GET = do_HEAD = do_POST = receive  # noqa: N815  # the names that the library looks for
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing: the line of the delivery is shown."""
 
-    def _send(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        if answer.content_type is not None:
-            self.send_header("Content-Type", answer.content_type)
-        has_body = answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+    def _send(self, response: ForwardedResponse) -> None:
+        self.send_response(response.status)
+        if response.content_type is not None:
+            self.send_header("Content-Type", response.content_type)
+        has_body = response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
         if has_body:
-            self.send_header("Content-Length", str(len(answer.body)))
+            self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         if has_body and self.command != "HEAD":
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)

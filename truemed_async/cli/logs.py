@@ -59,19 +59,19 @@ async def tail_requests(
     require_emulator(context.target, "its requests are in the dashboard, {dashboard}, below Developers, Logs")
     async with context.target.connect() as client:
         control = EmulatorControl(client=client, target=context.target)
-        listed, position = await control.list_requests(after=None, limit=MAX_LISTED)
-        last = [request for request in listed if is_selected(request["status"])]
+        requests, position = await control.list_requests(after=None, limit=MAX_LISTED)
+        last = [request for request in requests if is_selected(request["status"])]
         for request in last[max(0, len(last) - limit) :]:
-            target.write(request, describe_request(request))
+            target.write(request, format_request(request))
         while follow:
             await asyncio.sleep(POLL_SECONDS)
-            listed, reached = await control.list_requests(after=position, limit=MAX_LISTED)
+            requests, reached = await control.list_requests(after=position, limit=MAX_LISTED)
             if reached < position:
                 context.streams.print_message("note: the emulator was started again")
             position = reached if reached >= position else 0
-            for request in listed:
+            for request in requests:
                 if is_selected(request["status"]):
-                    target.write(request, describe_request(request))
+                    target.write(request, format_request(request))
 
 
 def parse_statuses(text: str | None) -> Callable[[int | None], bool]:
@@ -84,7 +84,7 @@ def parse_statuses(text: str | None) -> Callable[[int | None], bool]:
     return lambda status: NO_RESPONSE in words if status is None else bool(words & {str(status), f"{status // 100}xx"})
 
 
-def describe_request(request: Mapping[str, Any]) -> StyledText:
+def format_request(request: Mapping[str, Any]) -> StyledText:
     """Return the line of a request."""
     status, seconds = request["status"], request["seconds"]
     at = datetime.fromisoformat(request["at"]).astimezone()

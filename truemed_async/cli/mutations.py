@@ -70,7 +70,7 @@ def confirm_and_run(
         hint: For a call without a key: how to find out whether it was applied.
     """
     streams = context.streams
-    request = asyncio.run(build_request(context.target, lambda client: call(client, key)))
+    request = asyncio.run(record_request(context.target, lambda client: call(client, key)))
     if safety.dry_run:
         _show_request(streams, request)
         return None
@@ -149,7 +149,7 @@ class _RecordingClient:
         raise _RequestBuilt
 
 
-async def build_request(target: Target, call: Callable[[AsyncTruemed], Awaitable[object]]) -> Request:
+async def record_request(target: Target, call: Callable[[AsyncTruemed], Awaitable[object]]) -> Request:
     """Return the request that a call sends first; an invalid configuration or argument is raised."""
     recorder = _RecordingClient(target.make_client())
     with suppress(_RequestBuilt):

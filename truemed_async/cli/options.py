@@ -121,7 +121,7 @@ has no time zone.
         if self.month is not None:
             if since is not None or until is not None:
                 raise InvalidArgumentError("pass either --month, or --since and --until")
-            since, until = parse_month_days(self.month)
+            since, until = parse_month_option(self.month)
         options: dict[str, Any] = {} if since is None else {"since": since, "look_back": timedelta(0)}
         return options if until is None else {**options, "until": until}
 
@@ -136,7 +136,7 @@ def parse_time(option: str, text: str) -> date:
     raise InvalidArgumentError(f"{option} must be YYYY-MM-DD, or a time such as 2026-11-01T09:30")
 
 
-def parse_month_days(text: str) -> tuple[date, date]:
+def parse_month_option(text: str) -> tuple[date, date]:
     """Return the first and the last day of ``--month``."""
     from truemed_async._validation import scalars  # noqa: PLC0415  # not for --help
 
@@ -146,7 +146,7 @@ def parse_month_days(text: str) -> tuple[date, date]:
 def parse_days(month: str | None, first: str | None, last: str | None) -> tuple[date, date]:
     """Return the days of ``--month``, or of ``--from`` and ``--to``."""
     if month is not None and first is None and last is None:
-        return parse_month_days(month)
+        return parse_month_option(month)
     if month is not None or first is None or last is None:
         raise InvalidArgumentError("pass either --month, or --from and --to")
     start, end = (_parse_day(option, text) for option, text in (("--from", first), ("--to", last)))

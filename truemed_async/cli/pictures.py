@@ -241,8 +241,8 @@ def _length(text: str) -> float:
 
 
 def _shorten(text: str) -> str:
-    shown = printable(text)
-    return shown if len(shown) <= MAX_LABEL else f"{shown[: MAX_LABEL - 1]}…"
+    label = printable(text)
+    return label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…"
 
 
 # --- SVG ----------------------------------------------------------------------------------------------------------

@@ -173,10 +173,10 @@ class ResourceCommands:
             context: Annotated[Context, CONTEXT],
         ) -> int:
             target = output.prepare(context.streams, self.layout)
-            chosen = choose_ids(context.streams, ids, self.id, from_stdin=from_stdin)
+            selection = choose_ids(context.streams, ids, self.id, from_stdin=from_stdin)
             async with context.target.connect() as client:
-                outcomes = getattr(client, self.resource).get_many(chosen.ids, ordered=True)
-                return max(chosen.exit_code, await show_outcomes(target, outcomes, chosen, context.target))
+                outcomes = getattr(client, self.resource).get_many(selection.ids, ordered=True)
+                return max(selection.exit_code, await show_outcomes(target, outcomes, selection, context.target))
 
         return get_rows
 
@@ -290,12 +290,14 @@ def _parse_id(line: str, id_field: str) -> str | None:
     return text if isinstance(text, str) else None
 
 
-async def show_outcomes(target: RowTarget, outcomes: "Stream[Outcome[Any]]", chosen: ChosenIds, server: Target) -> int:
+async def show_outcomes(
+    target: RowTarget, outcomes: "Stream[Outcome[Any]]", selection: ChosenIds, server: Target
+) -> int:
     """Show the object of each id, or its error; return the exit code."""
     errors: list[TruemedError] = []
     bar: AbstractContextManager[ShowProgress] = nullcontext(lambda _: None)
-    if len(chosen.ids) > 1 and not target.is_shown:
-        bar = progress_bar(target.streams, len(chosen.ids))
+    if len(selection.ids) > 1 and not target.is_shown:
+        bar = progress_bar(target.streams, len(selection.ids))
     with target.open() as writer, bar as show:
         async with outcomes:
             number = 0
@@ -305,7 +307,7 @@ async def show_outcomes(target: RowTarget, outcomes: "Stream[Outcome[Any]]", cho
                     writer.add_object(outcome.unwrap())
                 else:
                     errors.append(outcome.error)
-                    report_failed_id(target.streams, outcome.id, chosen.labels[number - 1], outcome.error)
+                    report_failed_id(target.streams, outcome.id, selection.labels[number - 1], outcome.error)
                 show(number)
     explain_errors(target.streams, server, errors)
     return min(map(exit_code_of, errors), default=0)

@@ -115,10 +115,10 @@ class RowTarget:
         return self.output.is_stdout and self.streams.is_terminal
 
     @contextmanager
-    def open(self) -> "Generator[RowWriter]":
+    def open(self) -> "Generator[RowPrinter]":
         """Open a writer; a file appears when the block ends without an error."""
         with open_output(self.streams, self.output) as file:
-            writer = RowWriter(self, file)
+            writer = RowPrinter(self, file)
             yield writer
             writer.finish()
 
@@ -141,7 +141,7 @@ class RowTarget:
 
 
 @attrs.define
-class RowWriter:
+class RowPrinter:
     """Writes rows in the order in which they come: JSON lines and CSV at once, tables and JSON arrays at the end."""
 
     target: RowTarget

@@ -118,9 +118,9 @@ def resolve_settings(options: GlobalOptions, environ: Mapping[str, str] = os.env
     Raises:
         ConfigurationError: A setting is wrong, or two exclude each other.
     """
-    chosen = _choose((options.profile, "--profile"), (environ.get(PROFILE_VARIABLE), PROFILE_VARIABLE), (None, ""))
-    is_embedded = options.env == "emulator" and chosen.rank == 3
-    profile = None if is_embedded else _find_profile(chosen)
+    selection = _choose((options.profile, "--profile"), (environ.get(PROFILE_VARIABLE), PROFILE_VARIABLE), (None, ""))
+    is_embedded = options.env == "emulator" and selection.rank == 3
+    profile = None if is_embedded else _find_profile(selection)
     found = Profile(name="") if profile is None else profile
     environment: Setting[str | None] = _choose(
         (options.env, "--env"),
@@ -134,14 +134,14 @@ def resolve_settings(options: GlobalOptions, environ: Mapping[str, str] = os.env
         raise ConfigurationError(f"{environment.source} must be production, sandbox or emulator")
     is_emulator = environment.value == "emulator" and base_url.rank >= environment.rank
     if is_emulator and base_url.rank == environment.rank:
-        shown = "--env emulator" if environment.rank == 0 else f"{environment.source}=emulator"
-        raise ConfigurationError(f"{base_url.source} and {shown} exclude each other")
+        source = "--env emulator" if environment.rank == 0 else f"{environment.source}=emulator"
+        raise ConfigurationError(f"{base_url.source} and {source} exclude each other")
     if base_url.rank > environment.rank:
         base_url = Setting[str | None](None, environment.source, environment.rank)
     if not is_emulator and (options.sessions, options.seed) != (None, None):
         raise ConfigurationError("--sessions and --seed require --env emulator")
     return Settings(
-        profile=Setting(profile, chosen.source, chosen.rank),
+        profile=Setting(profile, selection.source, selection.rank),
         environment=attrs.evolve(cast("Setting[str]", environment), value=environment.value or "production"),
         base_url=base_url,
         timeout=_choose((options.timeout, "--timeout"), (None, ""), (found.timeout, str(found))),
@@ -157,14 +157,14 @@ def _choose(*candidates: tuple[T | None, str]) -> Setting[T | None]:
     return Setting(None, "default", len(candidates))
 
 
-def _find_profile(chosen: Setting[str | None]) -> Profile | None:
+def _find_profile(selection: Setting[str | None]) -> Profile | None:
     profiles = read_profiles()
-    if chosen.value is None:
+    if selection.value is None:
         return profiles.get(DEFAULT_PROFILE)
-    if chosen.value not in profiles:
+    if selection.value not in profiles:
         names = f"choose from {', '.join(profiles)}" if profiles else "it has no profiles"
-        raise ConfigurationError(f"{chosen.source}: there is no such profile in {config_path()}; {names}")
-    return profiles[chosen.value]
+        raise ConfigurationError(f"{selection.source}: there is no such profile in {config_path()}; {names}")
+    return profiles[selection.value]
 
 
 def _find_key(profile: Profile, environ: Mapping[str, str]) -> KeyReference:

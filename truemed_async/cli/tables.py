@@ -199,9 +199,9 @@ def make_table(
         _Column(name, values, [format_value(name.rpartition(".")[2], value, dollars) for value in values], name)
         for name, values in zip(columns, zip(*rows, strict=True) if rows else [()] * len(columns), strict=True)
     ]
-    shown = _fit(every, width)
+    visible = _fit(every, width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), caption_justify="left")
-    for column in shown:
+    for column in visible:
         table.add_column(
             column.head,
             justify="right" if column.is_numeric else "left",
@@ -209,11 +209,11 @@ def make_table(
             no_wrap=column.is_link,
             min_width=column.width if column.is_link else None,
         )
-    for cells in zip(*(column.cells for column in shown), strict=True):
+    for cells in zip(*(column.cells for column in visible), strict=True):
         table.add_row(*cells)
-    if any(column.is_link for column in shown):
-        table.width = max(width, _total(shown))
-    if hidden := [column.name for column in every if column not in shown]:
+    if any(column.is_link for column in visible):
+        table.width = max(width, _total(visible))
+    if hidden := [column.name for column in every if column not in visible]:
         table.caption = Text(f"No room for {', '.join(hidden)}.")
     return table
 

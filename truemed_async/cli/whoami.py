@@ -45,8 +45,8 @@ async def whoami(
         failure = error
     works = failure is None
     if format == "table" or (format is None and streams.is_terminal):
-        answer = f"yes, in {time.monotonic() - start:.2f} s" if works else "no"
-        for name, value in {**fields, "works": answer}.items():
+        status = f"yes, in {time.monotonic() - start:.2f} s" if works else "no"
+        for name, value in {**fields, "works": status}.items():
             if value is not None:
                 streams.print_data(f"{name.replace('_', ' '):<13}{value}")
     else:

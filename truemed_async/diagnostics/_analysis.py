@@ -21,7 +21,7 @@ from truemed_async.diagnostics._fields import (
     TIME_FORMS,
     declared_types,
     describe_fields,
-    parse_time,
+    read_time,
     tied_ids,
 )
 from truemed_async.diagnostics._report import Check, CheckStatus, FieldReport, ServerReport
@@ -278,9 +278,9 @@ class _Analysis:
             self._note_missing("pagination_names", "lists", "pagination names", f"it is {form}")
             return
         known = {name for names in PAGINATION_ROLES.values() for name in names}
-        shown = [name for name in members if name in known or _has_pagination_words(name)]
-        more = len(members) - len(shown)
-        detail = ", ".join(shown) + (f" and {more} more" if more else "")
+        listed_names = [name for name in members if name in known or _has_pagination_words(name)]
+        more = len(members) - len(listed_names)
+        detail = ", ".join(listed_names) + (f" and {more} more" if more else "")
         numbers = [members[name] for name in members if name in known]
         if not numbers:
             self._note_missing("pagination", "lists", "pagination", "it has no known number", status="differs")
@@ -323,10 +323,10 @@ class _Analysis:
 
     def _is_reduced(self, effective: Mapping[int, int], stated: Mapping[int, int | None]) -> bool:
         """Whether the largest page has less rows than requested, although there are more."""
-        largest = max(PAGE_SIZES)
-        if not 0 < effective[largest] < largest:
+        max_size = max(PAGE_SIZES)
+        if not 0 < effective[max_size] < max_size:
             return False
-        return stated[largest] is not None or bool(rows_of(self.found.reply("second page")))
+        return stated[max_size] is not None or bool(rows_of(self.found.reply("second page")))
 
     def _note_page_limit(self, limit: int, detail: str) -> None:
         if limit in _LIMITS:
@@ -346,7 +346,7 @@ class _Analysis:
             self._note_missing("page_beyond_end", "lists", "page beyond the end", detail)
 
     def _check_order(self) -> None:
-        times = [time for row in self._check_sessions() if (time := parse_time(row.get("created_at"))) is not None]
+        times = [time for row in self._check_sessions() if (time := read_time(row.get("created_at"))) is not None]
         falls = sum(later < earlier for earlier, later in pairwise(times))
         rises = sum(later > earlier for earlier, later in pairwise(times))
         if falls and rises:
@@ -555,8 +555,12 @@ class _Analysis:
         else:
             detail = "the catalog has no item to read" if post.raw is None else post.outcome
             self._note_missing("success_status", "headers", name, detail)
-        for name, wanted in (("request id", _REQUEST_ID_HEADERS), ("rate limit", _RATE_LIMIT_HEADERS)):
-            seen = [header for header in wanted if any(reply.raw and header in reply.raw.headers for reply in replies)]
+        for name, known_headers in (("request id", _REQUEST_ID_HEADERS), ("rate limit", _RATE_LIMIT_HEADERS)):
+            seen = [
+                header
+                for header in known_headers
+                if any(reply.raw and header in reply.raw.headers for reply in replies)
+            ]
             self._add("headers", name, "differs" if seen and name == "rate limit" else "ok", ", ".join(seen) or "none")
         self._check_retry_after()
         times = sorted(reply.seconds * 1000 for reply in replies)

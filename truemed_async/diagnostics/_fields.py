@@ -97,13 +97,13 @@ def describe_fields(endpoint: Endpoint[Any], rows: Sequence[dict[str, Any]]) -> 
         for word in (text.casefold(), *_WORDS.findall(text.casefold()))
     }
     unknown = Counter(name for row in rows for name in row if name not in declared)
-    shown = [
+    reported_names = [
         name
         for name in sorted(unknown)
         if _is_name(name) and unknown[name] >= MIN_OBJECTS_WITH_NAME and name.casefold() not in personal
     ]
     reports: list[FieldReport] = []
-    for name in (*declared, *shown):
+    for name in (*declared, *reported_names):
         values = [row.get(name, MISSING) for row in rows]
         expected = declared.get(name)
         types = Counter("absent" if value is MISSING else _kind_of_value(value, expected) for value in values)
@@ -119,7 +119,7 @@ def describe_fields(endpoint: Endpoint[Any], rows: Sequence[dict[str, Any]]) -> 
                 unnamed_words=hidden,
             )
         )
-    return reports, len(unknown) - len(shown)
+    return reports, len(unknown) - len(reported_names)
 
 
 def _describe_words(values: Sequence[Any], kind: Any, personal: set[str]) -> tuple[dict[str, int], int]:
@@ -199,7 +199,7 @@ def _form_of_time(text: str) -> str | None:
     return "nanoseconds" if digits > 6 else "microseconds" if digits > 3 else "z"
 
 
-def parse_time(value: Any) -> datetime | None:
+def read_time(value: Any) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value.upper())
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from truemed_async.emulator.api import ROUTES as ROUTES
-    from truemed_async.emulator.clock import Clock as Clock
+    from truemed_async.emulator.clock import EmulatorClock as EmulatorClock
     from truemed_async.emulator.dialect import Dialect as Dialect
     from truemed_async.emulator.faults import (
         FAULTS as FAULTS,
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         Fault as Fault,
         FaultDefinition as FaultDefinition,
         Faults as Faults,
-        RawResponse as RawResponse,
         RequestScope as RequestScope,
+        ResponseBytes as ResponseBytes,
         Scope as Scope,
     )
     from truemed_async.emulator.request_log import (
@@ -34,31 +34,31 @@ if TYPE_CHECKING:
         RequestLog as RequestLog,
     )
     from truemed_async.emulator.resources.catalog_items import (
-        CatalogItems as CatalogItems,
+        CatalogItemStore as CatalogItemStore,
         EmulatedCatalogItem as EmulatedCatalogItem,
     )
     from truemed_async.emulator.resources.payment_sessions import (
         EmulatedPaymentSession as EmulatedPaymentSession,
         LineItem as LineItem,
-        PaymentSessions as PaymentSessions,
+        PaymentSessionStore as PaymentSessionStore,
         Refund as Refund,
     )
     from truemed_async.emulator.resources.payment_tokens import (
         EmulatedPaymentToken as EmulatedPaymentToken,
         PaymentMethod as PaymentMethod,
-        PaymentTokens as PaymentTokens,
+        PaymentTokenStore as PaymentTokenStore,
         ProvisionRequest as ProvisionRequest,
-        ProvisionRequests as ProvisionRequests,
+        ProvisionRequestStore as ProvisionRequestStore,
     )
     from truemed_async.emulator.resources.qualification_sessions import (
         EmulatedQualificationSession as EmulatedQualificationSession,
-        QualificationSessions as QualificationSessions,
+        QualificationSessionStore as QualificationSessionStore,
     )
     from truemed_async.emulator.resources.reconciliations import (
         EmulatedPayout as EmulatedPayout,
         EmulatedTransaction as EmulatedTransaction,
-        Payouts as Payouts,
-        Transactions as Transactions,
+        PayoutStore as PayoutStore,
+        TransactionStore as TransactionStore,
     )
     from truemed_async.emulator.resources.state import State as State
     from truemed_async.emulator.routing import Route as Route
@@ -73,8 +73,8 @@ if TYPE_CHECKING:
         WebhookFaults as WebhookFaults,
     )
     from truemed_async.emulator.webhooks.model import (
-        Delivery as Delivery,
         DeliveryAttempt as DeliveryAttempt,
+        EmulatedDelivery as EmulatedDelivery,
         WebhookEndpoint as WebhookEndpoint,
     )
     from truemed_async.emulator.webhooks.outbox import Outbox as Outbox
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
 _LAZY_IMPORTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "api": ("ROUTES",),
-        "clock": ("Clock",),
+        "clock": ("EmulatorClock",),
         "dialect": ("Dialect",),
         "faults": (
             "FAULTS",
@@ -94,27 +94,27 @@ _LAZY_IMPORTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "FaultDefinition",
             "Faults",
             "RequestScope",
-            "RawResponse",
+            "ResponseBytes",
             "Scope",
         ),
         "request_log": ("LoggedRequest", "RequestLog"),
-        "resources.catalog_items": ("CatalogItems", "EmulatedCatalogItem"),
-        "resources.payment_sessions": ("EmulatedPaymentSession", "LineItem", "PaymentSessions", "Refund"),
+        "resources.catalog_items": ("CatalogItemStore", "EmulatedCatalogItem"),
+        "resources.payment_sessions": ("EmulatedPaymentSession", "LineItem", "PaymentSessionStore", "Refund"),
         "resources.payment_tokens": (
             "EmulatedPaymentToken",
             "PaymentMethod",
-            "PaymentTokens",
+            "PaymentTokenStore",
             "ProvisionRequest",
-            "ProvisionRequests",
+            "ProvisionRequestStore",
         ),
-        "resources.qualification_sessions": ("EmulatedQualificationSession", "QualificationSessions"),
-        "resources.reconciliations": ("EmulatedPayout", "EmulatedTransaction", "Payouts", "Transactions"),
+        "resources.qualification_sessions": ("EmulatedQualificationSession", "QualificationSessionStore"),
+        "resources.reconciliations": ("EmulatedPayout", "EmulatedTransaction", "PayoutStore", "TransactionStore"),
         "resources.state": ("State",),
         "routing": ("Route",),
         "server": ("Emulator", "SalesChannel"),
         "store": ("InvalidTransitionError", "Store", "Transition"),
         "webhooks.faults": ("DeliveryScope", "WebhookFaults"),
-        "webhooks.model": ("Delivery", "DeliveryAttempt", "WebhookEndpoint"),
+        "webhooks.model": ("EmulatedDelivery", "DeliveryAttempt", "WebhookEndpoint"),
         "webhooks.outbox": ("Outbox",),
     }
 )

@@ -12,7 +12,7 @@ import attrs
 from aiohttp import web
 
 from truemed_async.emulator.api import ROUTES as API_ROUTES
-from truemed_async.emulator.clock import Clock, wire_datetime
+from truemed_async.emulator.clock import EmulatorClock, wire_datetime
 from truemed_async.emulator.dialect import Dialect
 from truemed_async.emulator.faults import FAULTS
 from truemed_async.emulator.openapi import document
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from truemed_async.emulator.context import EmulatorContext
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.request_log import LoggedRequest
     from truemed_async.emulator.routing import Route
-    from truemed_async.emulator.webhooks.model import Delivery, DeliveryAttempt, WebhookEndpoint
+    from truemed_async.emulator.webhooks.model import DeliveryAttempt, EmulatedDelivery, WebhookEndpoint
 
 PREFIXES: Final = ("/_emulator/",)
 STATE_PATH: Final = "/_emulator/state"
@@ -54,7 +54,7 @@ _ROTATE: Final = Object(optional={"overlap": Boolean()}, additional_properties=F
 ROUTES: Final = Routes()
 
 
-def call(route: Route, context: EmulatorContext, request: Request) -> web.Response:
+def call(route: Route, context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the response of a handler, or raise the ``ApiError`` for what it raised."""
     try:
         return cast("web.Response", route.handle(context, request))
@@ -70,42 +70,42 @@ def call(route: Route, context: EmulatorContext, request: Request) -> web.Respon
 
 
 @ROUTES.route("GET", "/_emulator/openapi.json")
-def get_openapi(context: EmulatorContext, request: Request) -> web.Response:
+def get_openapi(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the OpenAPI document of the API."""
     del context
     return json_response(200, document(API_ROUTES, request.origin))
 
 
 @ROUTES.route("GET", "/_emulator/clock")
-def get_clock(context: EmulatorContext, request: Request) -> web.Response:
+def get_clock(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the emulator's time, and how many seconds it is ahead of this machine's clock."""
     del request
     return _clock_response(context.state.clock)
 
 
 @ROUTES.route("POST", "/_emulator/clock")
-def advance_clock(context: EmulatorContext, request: Request) -> web.Response:
+def advance_clock(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Advance the clock: ``{"advance": seconds}``."""
     context.state.clock.advance(request.json(_ADVANCE)["advance"])
     return _clock_response(context.state.clock)
 
 
 @ROUTES.route("GET", "/_emulator/state")
-def dump_state(context: EmulatorContext, request: Request) -> web.Response:
+def dump_state(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the whole state, as ``State.dump`` does."""
     del request
     return json_response(200, context.state.dump())
 
 
 @ROUTES.route("PUT", "/_emulator/state")
-def load_state(context: EmulatorContext, request: Request) -> web.Response:
+def load_state(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Replace the whole state by one that was dumped."""
     context.state.load(request.json())
     return json_response(204, None)
 
 
 @ROUTES.route("DELETE", "/_emulator/state")
-def reset_state(context: EmulatorContext, request: Request) -> web.Response:
+def reset_state(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Delete rows, idempotency keys, requests, deliveries and faults; the webhooks stay registered."""
     del request
     context.reset()
@@ -113,14 +113,14 @@ def reset_state(context: EmulatorContext, request: Request) -> web.Response:
 
 
 @ROUTES.route("POST", "/_emulator/transitions")
-def apply_transition(context: EmulatorContext, request: Request) -> web.Response:
+def apply_transition(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Apply a transition: ``{"resource", "id", "transition"}`` and its parameters."""
     body = request.json()
     row = context.state.apply(body)
     return json_response(200, {"resource": body["resource"], "id": row.id, "status": row.status})
 
 
-def _clock_response(clock: Clock) -> web.Response:
+def _clock_response(clock: EmulatorClock) -> web.Response:
     return json_response(200, {"now": wire_datetime(clock.now()), "ahead": clock.ahead})
 
 
@@ -128,7 +128,7 @@ def _clock_response(clock: Clock) -> web.Response:
 
 
 @ROUTES.route("GET", "/_emulator/faults")
-def list_faults(context: EmulatorContext, request: Request) -> web.Response:
+def list_faults(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the active faults, and the last of those that ended."""
     del request
     registry = context.faults
@@ -137,7 +137,7 @@ def list_faults(context: EmulatorContext, request: Request) -> web.Response:
 
 
 @ROUTES.route("POST", "/_emulator/faults")
-def add_fault(context: EmulatorContext, request: Request) -> web.Response:
+def add_fault(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Activate a fault: ``{"name"}``, its scope and its parameters."""
     name, options = _read_fault(request)
     if "when" in options:
@@ -146,7 +146,7 @@ def add_fault(context: EmulatorContext, request: Request) -> web.Response:
     return json_response(201, context.faults.add(name, **options).to_dict())
 
 
-def _read_fault(request: Request) -> tuple[str, dict[str, Any]]:
+def _read_fault(request: ReceivedRequest) -> tuple[str, dict[str, Any]]:
     """Return the name of the fault in the body, and its other members."""
     options = request.json()
     name = options.pop("name", None)
@@ -163,7 +163,7 @@ def require_end(name: str, options: Mapping[str, Any]) -> None:
 
 
 @ROUTES.route("DELETE", "/_emulator/faults")
-def clear_faults(context: EmulatorContext, request: Request) -> web.Response:
+def clear_faults(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Deactivate all faults."""
     del request
     context.faults.clear()
@@ -171,7 +171,7 @@ def clear_faults(context: EmulatorContext, request: Request) -> web.Response:
 
 
 @ROUTES.route("DELETE", "/_emulator/faults/{id}")
-def remove_fault(context: EmulatorContext, request: Request) -> web.Response:
+def remove_fault(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Deactivate one fault."""
     {str(active.id): active for active in context.faults.active}[request.params["id"]].remove()
     return json_response(204, None)
@@ -181,14 +181,14 @@ def remove_fault(context: EmulatorContext, request: Request) -> web.Response:
 
 
 @ROUTES.route("GET", "/_emulator/dialect")
-def get_dialect(context: EmulatorContext, request: Request) -> web.Response:
+def get_dialect(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the dialect, and the values of each of its fields, the default first."""
     del request
     return json_response(200, {"dialect": context.dialects.dialect.to_dict(), "values": Dialect.axes()})
 
 
 @ROUTES.route("PUT", "/_emulator/dialect")
-def set_dialect(context: EmulatorContext, request: Request) -> web.Response:
+def set_dialect(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Replace the dialect; missing fields have their defaults."""
     context.dialects.dialect = Dialect.from_dict(request.json())
     return json_response(200, {"dialect": context.dialects.dialect.to_dict()})
@@ -198,7 +198,7 @@ def set_dialect(context: EmulatorContext, request: Request) -> web.Response:
 
 
 @ROUTES.route("GET", "/_emulator/requests")
-def list_requests(context: EmulatorContext, request: Request) -> web.Response:
+def list_requests(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return finished requests without queries and bodies: ``after`` a position, or else the newest ``limit`` ones."""
     after = _parse_position(request, "after")
     limit = _parse_position(request, "limit")
@@ -209,7 +209,7 @@ def list_requests(context: EmulatorContext, request: Request) -> web.Response:
 
 
 @ROUTES.route("GET", "/_emulator/links/{resource}/{id}")
-def get_link(context: EmulatorContext, request: Request) -> web.Response:
+def get_link(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the ``url`` of the page that waits for the customer of an object; ``null`` if none waits any more."""
     resource = request.params["resource"]
     if resource not in _HOSTED:
@@ -220,7 +220,7 @@ def get_link(context: EmulatorContext, request: Request) -> web.Response:
     return json_response(200, {"url": url})
 
 
-def _parse_position(request: Request, name: str) -> int | None:
+def _parse_position(request: ReceivedRequest, name: str) -> int | None:
     text = request.query.get(name)
     if text is None:
         return None
@@ -248,20 +248,20 @@ def _request_to_dict(request: LoggedRequest) -> dict[str, Any]:
 
 
 @ROUTES.route("GET", "/_emulator/webhooks")
-def list_webhooks(context: EmulatorContext, request: Request) -> web.Response:
+def list_webhooks(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the webhooks, oldest first."""
     del request
     return json_response(200, {"webhooks": [_endpoint_to_dict(each) for each in context.webhooks.endpoints]})
 
 
 @ROUTES.route("POST", "/_emulator/webhooks")
-def register_webhook(context: EmulatorContext, request: Request) -> web.Response:
+def register_webhook(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Register a webhook: ``{"url", "mode"?, "secret"?, "events"?}``."""
     return json_response(201, _endpoint_to_dict(context.webhooks.register(**request.json(_REGISTER))))
 
 
 @ROUTES.route("DELETE", "/_emulator/webhooks")
-def unregister_webhooks(context: EmulatorContext, request: Request) -> web.Response:
+def unregister_webhooks(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Unregister all webhooks."""
     del request
     with context.state.lock:
@@ -271,20 +271,20 @@ def unregister_webhooks(context: EmulatorContext, request: Request) -> web.Respo
 
 
 @ROUTES.route("DELETE", "/_emulator/webhooks/{id}")
-def unregister_webhook(context: EmulatorContext, request: Request) -> web.Response:
+def unregister_webhook(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Unregister a webhook."""
     context.webhooks.unregister(request.params["id"])
     return json_response(204, None)
 
 
 @ROUTES.route("POST", "/_emulator/webhooks/{id}/unregister", name="post_unregister_webhook")
-def unregister_webhook_by_post(context: EmulatorContext, request: Request) -> web.Response:
+def unregister_webhook_by_post(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Unregister a webhook, for clients that only GET and POST, as those of Truemed's API do."""
     return unregister_webhook(context, request)
 
 
 @ROUTES.route("POST", "/_emulator/webhooks/{id}/rotate")
-def rotate_secret(context: EmulatorContext, request: Request) -> web.Response:
+def rotate_secret(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Rotate the secret of a webhook: ``{"overlap"?}``; both secrets sign unless ``overlap`` is false."""
     options = request.json(_ROTATE) if request.content else {}
     with context.state.lock:
@@ -295,7 +295,7 @@ def rotate_secret(context: EmulatorContext, request: Request) -> web.Response:
 
 
 @ROUTES.route("GET", "/_emulator/deliveries")
-def list_deliveries(context: EmulatorContext, request: Request) -> web.Response:
+def list_deliveries(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the newest 1,000 deliveries, and the numbers of all and of the waiting ones."""
     del request
     with context.state.lock:
@@ -305,7 +305,7 @@ def list_deliveries(context: EmulatorContext, request: Request) -> web.Response:
 
 
 @ROUTES.route("GET", "/_emulator/deliveries/{id}")
-def get_delivery(context: EmulatorContext, request: Request) -> web.Response:
+def get_delivery(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return one delivery."""
     with context.state.lock:
         return json_response(
@@ -314,14 +314,14 @@ def get_delivery(context: EmulatorContext, request: Request) -> web.Response:
 
 
 @ROUTES.route("POST", "/_emulator/deliveries/{id}/resend")
-def resend_delivery(context: EmulatorContext, request: Request) -> web.Response:
+def resend_delivery(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Send a delivery again."""
     context.webhooks.resend(request.params["id"])
     return json_response(202, {"id": request.params["id"]})
 
 
 @ROUTES.route("GET", "/_emulator/webhook_faults")
-def list_webhook_faults(context: EmulatorContext, request: Request) -> web.Response:
+def list_webhook_faults(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the active faults of webhooks, and the last of those that ended."""
     del request
     registry = context.webhooks.faults
@@ -329,14 +329,14 @@ def list_webhook_faults(context: EmulatorContext, request: Request) -> web.Respo
 
 
 @ROUTES.route("POST", "/_emulator/webhook_faults")
-def add_webhook_fault(context: EmulatorContext, request: Request) -> web.Response:
+def add_webhook_fault(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Activate a fault: ``{"name", "event"?, "times"?, "probability"?}`` and its parameter."""
     name, options = _read_fault(request)
     return json_response(201, context.webhooks.faults.add(name, **options).to_dict())
 
 
 @ROUTES.route("DELETE", "/_emulator/webhook_faults")
-def clear_webhook_faults(context: EmulatorContext, request: Request) -> web.Response:
+def clear_webhook_faults(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Deactivate all faults of webhooks."""
     del request
     context.webhooks.faults.clear()
@@ -344,7 +344,7 @@ def clear_webhook_faults(context: EmulatorContext, request: Request) -> web.Resp
 
 
 @ROUTES.route("DELETE", "/_emulator/webhook_faults/{id}")
-def remove_webhook_fault(context: EmulatorContext, request: Request) -> web.Response:
+def remove_webhook_fault(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Deactivate one fault of webhooks."""
     {str(fault.id): fault for fault in context.webhooks.faults.active}[request.params["id"]].remove()
     return json_response(204, None)
@@ -354,7 +354,7 @@ def _endpoint_to_dict(endpoint: WebhookEndpoint) -> dict[str, Any]:
     return {**attrs.asdict(endpoint), "events": endpoint.events and sorted(endpoint.events)}
 
 
-def _delivery_to_dict(delivery: Delivery) -> dict[str, Any]:
+def _delivery_to_dict(delivery: EmulatedDelivery) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "webhook": delivery.endpoint,

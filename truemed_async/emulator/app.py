@@ -13,10 +13,17 @@ from aiohttp import web
 
 from truemed_async.emulator import admin, api
 from truemed_async.emulator.context import EmulatorContext
-from truemed_async.emulator.faults import AbortConnection, Exchange, FaultChain, RawResponse
+from truemed_async.emulator.faults import AbortConnection, Exchange, FaultChain, ResponseBytes
 from truemed_async.emulator.inspector import site as inspector
 from truemed_async.emulator.pages import site as pages
-from truemed_async.emulator.request import HOSTED, ApiError, Request, error_response, json_response, validation_error
+from truemed_async.emulator.request import (
+    HOSTED,
+    ApiError,
+    ReceivedRequest,
+    error_response,
+    json_response,
+    validation_error,
+)
 from truemed_async.emulator.request_log import API_KEY_HEADER, CURRENT_REQUEST, LoggedRequest
 from truemed_async.emulator.routing import Group, Match, Route, Router
 
@@ -177,7 +184,7 @@ class App:
         try:
             exchange = Exchange(request, record, match.route, context.state, idle, connection.gone)
             response = await self._respond_with_faults(context, exchange, group, match)
-            record.status = response.logged_status if isinstance(response, RawResponse) else response.status
+            record.status = response.logged_status if isinstance(response, ResponseBytes) else response.status
             if isinstance(response, web.Response) and isinstance(response.body, bytes):
                 log.record_response_body(record, response.body)
         finally:
@@ -226,7 +233,7 @@ class App:
         if match.error is not None:
             raise match.error
         assert match.route is not None
-        received = Request(
+        received = ReceivedRequest(
             method=request.method,
             target=request.raw_path,
             params=match.params,
@@ -286,7 +293,7 @@ class App:
         return next((context for context, store in stores if store is not None and id in store), self._context)
 
 
-def _call_api(route: Route, context: EmulatorContext, request: Request) -> web.Response:
+def _call_api(route: Route, context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Validate a request, handle it under the lock, and return the response."""
     context.dialects.translate_request(route, request)
     route.validate(request)

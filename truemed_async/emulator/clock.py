@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 # Beyond that, dates would leave the calendar.
-_FARTHEST: Final = timedelta(days=365_000)
+_MAX_LEAD: Final = timedelta(days=365_000)
 
 
-class Clock:
+class EmulatorClock:
     """The emulator's clock; thread-safe."""
 
     def __init__(self, *, ahead: float = 0) -> None:
@@ -20,7 +20,7 @@ class Clock:
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<Clock {self.ahead:g} s ahead>"
+        return f"<EmulatorClock {self.ahead:g} s ahead>"
 
     @property
     def ahead(self) -> float:
@@ -63,7 +63,7 @@ class Clock:
 
 def _lead(seconds: float) -> timedelta:
     # The comparison also fails for NaN.
-    if not abs(seconds) <= _FARTHEST.total_seconds():
+    if not abs(seconds) <= _MAX_LEAD.total_seconds():
         raise ValueError("the clock is at most 1,000 years ahead")
     return timedelta(seconds=seconds)
 

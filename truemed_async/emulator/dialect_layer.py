@@ -20,7 +20,7 @@ from truemed_async.emulator.idempotency import KEY_REUSE
 from truemed_async.emulator.request import ApiError, error_response
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.state import State
     from truemed_async.emulator.routing import Route
 
@@ -115,7 +115,7 @@ class DialectLayer:
 
     # Requests.
 
-    def translate_request(self, route: Route, request: Request) -> None:
+    def translate_request(self, route: Route, request: ReceivedRequest) -> None:
         """Change a request to what the handler expects, before it is validated.
 
         Raises:

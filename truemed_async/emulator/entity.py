@@ -24,21 +24,21 @@ _NO_MEMBERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @attrs.frozen
-class Parameter:
+class RequestMember:
     """A member of a request: its schema, that of the response if there is no other, and whether it is required."""
 
     schema: Schema | None
     is_required: bool
 
 
-def required(schema: Schema | None = None) -> Parameter:
+def required(schema: Schema | None = None) -> RequestMember:
     """Return a required member of a request."""
-    return Parameter(schema, is_required=True)
+    return RequestMember(schema, is_required=True)
 
 
-def optional(schema: Schema | None = None) -> Parameter:
+def optional(schema: Schema | None = None) -> RequestMember:
     """Return an optional member of a request."""
-    return Parameter(schema, is_required=False)
+    return RequestMember(schema, is_required=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -46,8 +46,8 @@ class Member:
     """What a field is part of: the response, requests, the webhook payload (null included or not), the inspector."""
 
     response: Schema | None = None
-    create: Parameter | None = None
-    update: Parameter | None = None
+    create: RequestMember | None = None
+    update: RequestMember | None = None
     webhook: Literal["always", "unless_null"] | None = None
     column: bool = False
 
@@ -55,8 +55,8 @@ class Member:
 def field(
     response: Schema | None = None,
     *,
-    create: Parameter | None = None,
-    update: Parameter | None = None,
+    create: RequestMember | None = None,
+    update: RequestMember | None = None,
     webhook: Literal["always", "unless_null"] | None = None,
     column: bool = False,
     **options: Any,
@@ -67,7 +67,7 @@ def field(
 
 
 @attrs.frozen
-class EventType:
+class EventSpec:
     """A webhook event: its name, and the ``event_type`` in the envelope of a signed webhook."""
 
     name: str
@@ -84,7 +84,7 @@ class Entity:
     __slots__ = ()
 
     computed: ClassVar[Mapping[str, Member]] = _NO_MEMBERS
-    event: ClassVar[EventType | None] = None
+    event: ClassVar[EventSpec | None] = None
 
     @classmethod
     def members(cls) -> Mapping[str, Member]:
@@ -99,7 +99,7 @@ class Entity:
         return Object(properties, serialize=cls.serialize)
 
     @classmethod
-    def request_schema(cls, direction: Literal["create", "update"], **others: Parameter) -> Object:
+    def request_schema(cls, direction: Literal["create", "update"], **others: RequestMember) -> Object:
         """Return the schema of a create or update request; ``others`` are members that are not stored."""
         members = {name: (getattr(member, direction), member.response) for name, member in cls.members().items()}
         parameters = {**members, **{name: (parameter, None) for name, parameter in others.items()}}

@@ -65,15 +65,15 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
-    shown: list[dict[str, Any]] = []
+    parameters: list[dict[str, Any]] = []
     for name, parameter in route.query.items():
         schema = parameter.schema.json_schema
         if parameter.default is not None:
             schema["default"] = parameter.default
         # A list stands in one parameter, with commas between its values.
         spelled = {"style": "form", "explode": False} if schema["type"] == "array" else {}
-        shown.append({"name": name, "in": "query", "required": parameter.required, "schema": schema, **spelled})
-    return shown
+        parameters.append({"name": name, "in": "query", "required": parameter.required, "schema": schema, **spelled})
+    return parameters
 
 
 def _responses(route: Route) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @attrs.define
-class Request:
+class ReceivedRequest:
     """One request to a known route.
 
     method, target, headers: as sent; ``target`` is the percent-encoded path with its query.

@@ -12,11 +12,11 @@ import attrs
 import orjson
 from aiohttp import web
 
-from truemed_async.emulator.request import ApiError, Request
+from truemed_async.emulator.request import ApiError, ReceivedRequest
 from truemed_async.emulator.schema import Array, Integer, Nullable, Object, Schema, ValidationError
 
 # A handler receives the ``State`` or the ``EmulatorContext``, as its group does, and returns what its group renders.
-Handler: TypeAlias = Callable[[Any, Request], object]
+Handler: TypeAlias = Callable[[Any, ReceivedRequest], object]
 _H = TypeVar("_H", bound=Handler)
 
 _NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
@@ -25,7 +25,7 @@ _PAGE_NUMBER: Final = Integer(1, 999_999_999)
 
 
 @attrs.frozen
-class Parameter:
+class QueryParameter:
     """A query parameter."""
 
     schema: Schema
@@ -33,8 +33,8 @@ class Parameter:
     required: bool = False
 
 
-PAGE_PARAMS: Final[Mapping[str, Parameter]] = MappingProxyType(
-    {"page": Parameter(_PAGE_NUMBER, 1), "page_size": Parameter(_PAGE_NUMBER, 30)}
+PAGE_PARAMS: Final[Mapping[str, QueryParameter]] = MappingProxyType(
+    {"page": QueryParameter(_PAGE_NUMBER, 1), "page_size": QueryParameter(_PAGE_NUMBER, 30)}
 )
 
 
@@ -47,7 +47,7 @@ def page_schema(key: str, row: Schema) -> Object:
 
 
 @attrs.frozen
-class Listing:
+class RowSource:
     """What a route lists: the name of the store, the key of the rows in the response, and the field of a row's id."""
 
     store: str
@@ -75,13 +75,13 @@ class Route:
     path: str
     handler: Handler | None = None
     summary: str = ""
-    query: Mapping[str, Parameter] = _NOTHING
+    query: Mapping[str, QueryParameter] = _NOTHING
     body: Object | None = None
     response: Schema | None = None
     error: str = "ValidationError"
     member_errors: Mapping[str, str] = _NOTHING
     errors: Mapping[int, tuple[str, ...]] = _NOTHING
-    listing: Listing | None = None
+    listing: RowSource | None = None
     _pattern: re.Pattern[str] = attrs.field(
         init=False, repr=False, eq=False, default=attrs.Factory(_compile, takes_self=True)
     )
@@ -96,13 +96,13 @@ class Route:
         found = self._pattern.fullmatch(path)
         return None if found is None else {name: unquote(value) for name, value in found.groupdict().items()}
 
-    def handle(self, context: object, request: Request) -> object:
+    def handle(self, context: object, request: ReceivedRequest) -> object:
         """Call the handler; raise the ``ApiError`` of a route that has none yet."""
         if self.handler is None:
             raise ApiError(501, "NotImplemented", f"the emulator does not support {self.name} yet")
         return self.handler(context, request)
 
-    def validate(self, request: Request) -> None:
+    def validate(self, request: ReceivedRequest) -> None:
         """Parse the query and the body of a request; raise the ``ApiError`` of an invalid one."""
         try:
             request.query = self._parse_query(request.query)
@@ -177,7 +177,7 @@ class Group:
     def __init__(
         self,
         routes: Iterable[Route],
-        call: Callable[[Route, Any, Request], web.StreamResponse],
+        call: Callable[[Route, Any, ReceivedRequest], web.StreamResponse],
         *,
         prefixes: tuple[str, ...] = ("",),
         authenticated: bool = False,

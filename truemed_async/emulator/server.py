@@ -13,7 +13,7 @@ from typing import Final, Self
 import attrs
 
 from truemed_async.emulator.app import App
-from truemed_async.emulator.clock import Clock
+from truemed_async.emulator.clock import EmulatorClock
 from truemed_async.emulator.context import EmulatorContext
 from truemed_async.emulator.dialect import Dialect
 from truemed_async.emulator.dialect_layer import DialectLayer
@@ -112,7 +112,7 @@ class Emulator:
         # Without a prefix: none is known of Truemed's keys.
         self.api_key: str = api_key or secrets.token_hex(20)
         self.state: State = State(max_page_size=max_page_size)
-        self.clock: Clock = self.state.clock
+        self.clock: EmulatorClock = self.state.clock
         counts = {
             "qualification_sessions": sessions,
             "payment_sessions": payment_sessions,

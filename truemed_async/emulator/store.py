@@ -17,7 +17,7 @@ import attrs
 import orjson
 from cattrs.preconf.json import make_converter
 
-from truemed_async.emulator.clock import Clock, utc_milliseconds
+from truemed_async.emulator.clock import EmulatorClock, utc_milliseconds
 from truemed_async.emulator.idempotency import IdempotencyStore
 from truemed_async.emulator.schema import Object
 
@@ -64,7 +64,7 @@ class Row(Protocol):
 R = TypeVar("R", bound=Row)
 
 
-class Filters(Hashable, Protocol[R_contra]):
+class ListingFilters(Hashable, Protocol[R_contra]):
     """The filters of a listing: equal ones match the same rows."""
 
     def match(self, row: R_contra, /) -> bool:
@@ -85,7 +85,7 @@ class Table(Generic[R]):
 
     def __init__(self, rows: Iterable[R] = ()) -> None:
         """Start with these rows."""
-        self._listings: dict[Filters[R], Sequence[R]] = {}
+        self._listings: dict[ListingFilters[R], Sequence[R]] = {}
         self._serialized: dict[str, tuple[R, orjson.Fragment]] = {}
         self._replicas: weakref.WeakSet[Replica[R]] = weakref.WeakSet()
         self._set_rows(rows)
@@ -103,7 +103,7 @@ class Table(Generic[R]):
         """Return all rows, newest first."""
         return tuple(self._rows[id] for _, id in reversed(self._oldest_first))
 
-    def matching(self, filters: Filters[R] | None) -> Sequence[R]:
+    def matching(self, filters: ListingFilters[R] | None) -> Sequence[R]:
         """Return the matching rows, newest first."""
         if filters is None:
             return self.rows()
@@ -115,7 +115,7 @@ class Table(Generic[R]):
             self._listings[filters] = found
         return found
 
-    def slice(self, filters: Filters[R] | None, start: int, stop: int) -> tuple[Sequence[R], int]:
+    def slice(self, filters: ListingFilters[R] | None, start: int, stop: int) -> tuple[Sequence[R], int]:
         """Return the matching rows at positions ``start`` to ``stop``, newest first, and the number of all matches."""
         if filters is None:
             total = len(self._oldest_first)
@@ -224,18 +224,18 @@ class Transition:
         return self.before != self.after
 
 
-Listener = Callable[[Transition], None]
+TransitionListener = Callable[[Transition], None]
 
 
 class Core:
     """What all stores share."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: EmulatorClock) -> None:
         """Begin without listeners and idempotency keys."""
         self.clock = clock
         # Held during each request and each transition, so that both see one state.
         self.lock: threading.RLock = threading.RLock()
-        self.listeners: list[Listener] = []
+        self.listeners: list[TransitionListener] = []
         self.idempotency: IdempotencyStore = IdempotencyStore()
 
     def notify(self, transition: Transition) -> None:
@@ -390,9 +390,9 @@ class Store(Generic[R]):
             self.table.remove(id)
             self._core.idempotency.forget(id)
 
-    def new_id(self, drawn: uuid.UUID | None = None) -> str:
-        """Return an id for a new row; ``drawn`` replaces the random part."""
-        return f"{self.prefix}{drawn or uuid.uuid4()}"
+    def new_id(self, random_part: uuid.UUID | None = None) -> str:
+        """Return an id for a new row, with a random part unless one is passed."""
+        return f"{self.prefix}{random_part or uuid.uuid4()}"
 
     def dump(self) -> list[Any]:
         """Return all rows as JSON values."""

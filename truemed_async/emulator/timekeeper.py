@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from truemed_async.emulator.clock import Clock
+from truemed_async.emulator.clock import EmulatorClock
 from truemed_async.emulator.resources.state import State
 
 _INTERVAL = 60.0
@@ -16,7 +16,7 @@ class Timekeeper:
     generated while a test reads them.
     """
 
-    def __init__(self, clock: Clock, states: Sequence[State]) -> None:
+    def __init__(self, clock: EmulatorClock, states: Sequence[State]) -> None:
         """Start the timer."""
         self._clock = clock
         self._states = states

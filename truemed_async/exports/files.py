@@ -101,8 +101,8 @@ class OpenedStream(StreamDestination):
     def open(self) -> None:
         """Open it, and write what precedes the rows."""
         try:
-            opened = os.dup(self._target) if isinstance(self._target, int) else self._target
-            self._stream = self._file = open(opened, "wb", buffering=0)  # noqa: PTH123, SIM115  # closed by close()
+            file = os.dup(self._target) if isinstance(self._target, int) else self._target
+            self._stream = self._file = open(file, "wb", buffering=0)  # noqa: PTH123, SIM115  # closed by close()
         except OSError as error:
             raise _unwritable(self._path, error) from error
         super().open()

@@ -174,7 +174,7 @@ def mirror(
     source = None if listing is None else listing.source
     if source is None or source.model is not QualificationSession:
         raise InvalidArgumentError("sessions must be client.qualification_sessions")
-    run = _Run(_Table(to, source, pii, key), source, sweep=sweep, page_size=page_size, on_progress=on_progress)
+    run = _Run(_SessionTable(to, source, pii, key), source, sweep=sweep, page_size=page_size, on_progress=on_progress)
     if isinstance(listing, Stream):
         return _mirror_async(cast("AsyncSessions", sessions), run, options)
     return _mirror_sync(cast("SyncSessions", sessions), run, options)
@@ -211,7 +211,13 @@ class _Run:
     """One run: the plan, the counts, and what is written to the table."""
 
     def __init__(
-        self, table: _Table, source: StreamSource, *, sweep: bool, page_size: int, on_progress: ProgressCallback | None
+        self,
+        table: _SessionTable,
+        source: StreamSource,
+        *,
+        sweep: bool,
+        page_size: int,
+        on_progress: ProgressCallback | None,
     ) -> None:
         self._table = table
         self._source = source
@@ -291,7 +297,7 @@ class _Run:
         self._table.close()
 
 
-class _Table:
+class _SessionTable:
     """The table of the sessions, and one of a single row that says how far it was read.
 
     Beside the columns of a session a row has ``_final``, and ``_run``, the number of the run that read it last. Each

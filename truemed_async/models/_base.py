@@ -142,8 +142,8 @@ class Page(Model, Generic[T]):
             if any(getattr(row, name) is not None for row in rows)
         ]
         table = _html_table(names, [[_format_field(row, name) for name in names] for row in rows])
-        shown = "" if self.pagination is None else f" of {self.pagination.count:,}"
-        return f"{table}<p>{len(self.items):,}{shown} rows</p>"
+        total = "" if self.pagination is None else f" of {self.pagination.count:,}"
+        return f"{table}<p>{len(self.items):,}{total} rows</p>"
 
 
 def _visible_fields(model: type[Any]) -> list[str]:

@@ -79,9 +79,9 @@ class ColumnarRows(Sequence[T], Generic[T]):
                 record[name] = value
         return self._records
 
-    def select(self, wanted: Sequence[bool]) -> ColumnarRows[T]:
-        """Return the rows for which ``wanted`` is true."""
-        return self._map(lambda values: [*compress(values, wanted)])
+    def select(self, flags: Sequence[bool]) -> ColumnarRows[T]:
+        """Return the rows for which ``flags`` is true."""
+        return self._map(lambda values: [*compress(values, flags)])
 
     def __len__(self) -> int:
         return len(next(iter(self._columns.values())))
@@ -123,9 +123,9 @@ def values_of(rows: Iterable[Any], getter: str | Callable[[Any], Any]) -> list[A
     return [*map(getter, rows)]
 
 
-def select(rows: Sequence[T], wanted: Sequence[bool]) -> Sequence[T]:
-    """Return the rows for which ``wanted`` is true."""
-    return rows.select(wanted) if isinstance(rows, ColumnarRows) else [*compress(rows, wanted)]
+def select(rows: Sequence[T], flags: Sequence[bool]) -> Sequence[T]:
+    """Return the rows for which ``flags`` is true."""
+    return rows.select(flags) if isinstance(rows, ColumnarRows) else [*compress(rows, flags)]
 
 
 def types_of(rows: Iterable[Any]) -> set[type[Any]]:
@@ -141,9 +141,9 @@ def make_column_reader(model: Any) -> Callable[[Any], ColumnarRows[Any] | None]:
     defaults = {name: field.default for name, field in attrs.fields_dict(model).items() if name != "extra"}
     readers = {name: _make_field_reader(hints[name]) for name in defaults}
 
-    def read_field(name: str, sent: Column | None, rows: int) -> Column:
-        if sent is not None:
-            return readers[name](sent)
+    def read_field(name: str, column: Column | None, rows: int) -> Column:
+        if column is not None:
+            return readers[name](column)
         default: Any = defaults[name]
         if default is attrs.NOTHING:
             raise StructureError("a value, but it is missing", name)
@@ -152,12 +152,12 @@ def make_column_reader(model: Any) -> Callable[[Any], ColumnarRows[Any] | None]:
     def read(rows: Any) -> ColumnarRows[Any] | None:
         try:
             (keys,) = {*map(tuple, rows)}
-            sent = dict(zip(keys, zip(*map(_values_of_dict, rows), strict=True), strict=True))
-            columns = {name: read_field(name, sent.get(name), len(rows)) for name in defaults}
+            columns_by_name = dict(zip(keys, zip(*map(_values_of_dict, rows), strict=True), strict=True))
+            columns = {name: read_field(name, columns_by_name.get(name), len(rows)) for name in defaults}
         except (StructureError, TypeError, ValueError):
             return None
-        replaced = [name for name, values in columns.items() if values is not sent.get(name)]
-        columns |= {name: values for name, values in sent.items() if name not in columns}
+        replaced = [name for name, values in columns.items() if values is not columns_by_name.get(name)]
+        columns |= {name: values for name, values in columns_by_name.items() if name not in columns}
         return ColumnarRows(model, columns, len(defaults), rows if keys == (*columns,) else None, replaced)
 
     return read

@@ -118,7 +118,7 @@ EXPECTED: Mapping[Any, str] = {
 }
 
 
-def parse_datetime(value: str) -> datetime:
+def decode_datetime(value: str) -> datetime:
     """Parse ISO 8601, also with ``t`` and ``z`` as RFC 3339 allows; without a zone it is read as UTC."""
     moment: datetime = datetime_from(value.upper())
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
@@ -144,7 +144,7 @@ def scalar_lines(kind: Any, v: str, wrong: str, *, nullable: bool = False) -> li
         if standard is standard_type(datetime):
             lines += [
                 "except ValueError:",
-                f"    try: {v} = parse_datetime({v})",
+                f"    try: {v} = decode_datetime({v})",
                 f"    except ValueError: {wrong} from None",
             ]
         lines.append(f"except (ValueError, TypeError): {wrong} from None")  # TypeError: not a string
@@ -167,7 +167,7 @@ def is_open_enum(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, OpenEnum)
 
 
-def expected(kind: Any) -> str:
+def describe_kind(kind: Any) -> str:
     """Describe how ``kind`` looks in JSON."""
     return "a string" if is_open_enum(kind) else EXPECTED.get(standard_type(kind), "a value of another shape")
 
@@ -189,7 +189,7 @@ def compile_structure(cls: Any, converter: cattrs.Converter, strictness: Strictn
         "UTC": UTC,
         "date_from": parse_date,
         "datetime_from": datetime_from,
-        "parse_datetime": parse_datetime,
+        "decode_datetime": decode_datetime,
         "new": object.__new__,
         "cls": origin,
         "mutable": mutable_subclass(origin),
@@ -259,15 +259,15 @@ def _emit_getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 def _emit_defaults(required: list[str], defaults: Mapping[str, Any]) -> Callable[[Any], dict[str, Any]]:
     """Return a function that adds the defaults of missing names to a dict."""
     plain = {name: default for name, default in defaults.items() if not isinstance(default, _FACTORY)}
-    made = {name: default.factory for name, default in defaults.items() if isinstance(default, _FACTORY)}
+    factories = {name: default.factory for name, default in defaults.items() if isinstance(default, _FACTORY)}
 
-    def completed(data: dict[str, Any]) -> dict[str, Any]:
+    def complete(data: dict[str, Any]) -> dict[str, Any]:
         for name in required:
             if name not in data:
                 raise StructureError("a value, but it is missing", name)
-        return (plain | {name: make() for name, make in made.items()} | data) if made else plain | data
+        return (plain | {name: make() for name, make in factories.items()} | data) if factories else plain | data
 
-    return completed
+    return complete
 
 
 def _check_lines(hint: Any, name: str, variable: str, scope: dict[str, Any], converter: cattrs.Converter) -> list[str]:
@@ -275,7 +275,7 @@ def _check_lines(hint: Any, name: str, variable: str, scope: dict[str, Any], con
     scope[f"type_{variable}"] = kind
     if is_open_enum(kind):
         scope[f"members_{variable}"] = kind._value2member_map_
-    lines = scalar_lines(kind, variable, f"raise StructureError({expected(kind)!r}, {name!r})", nullable=nullable)
+    lines = scalar_lines(kind, variable, f"raise StructureError({describe_kind(kind)!r}, {name!r})", nullable=nullable)
     if lines is not None:
         return lines
     scope[f"hook_{variable}"] = converter.get_structure_hook(kind)

@@ -20,8 +20,8 @@ from truemed_async.models._compile import (
     Structure,
     StructureError,
     compile_structure,
+    decode_datetime,
     parse_date,
-    parse_datetime,
     standard_type,
 )
 from truemed_async.models._enums import OpenEnum
@@ -122,37 +122,37 @@ def _is_object(kind: Any) -> bool:
 
 
 def _make(strictness: Strictness = "strict") -> cattrs.Converter:
-    made = cattrs.Converter(detailed_validation=False)
+    converter = cattrs.Converter(detailed_validation=False)
 
     def sequence(kind: Any) -> Structure:
-        return _sequence_hook(kind, made)
+        return _sequence_hook(kind, converter)
 
     def model(kind: Any) -> Structure:
-        structure = compile_structure(kind, made, strictness)
+        structure = compile_structure(kind, converter, strictness)
         adapt = getattr(typing.get_origin(kind) or kind, "_adapt_structure", None)
         return structure if adapt is None else typing.cast("Structure", adapt(structure))
 
     def plain(kind: Any) -> Callable[[Any], dict[str, Any]]:
-        return _unstructure_function(kind, made)
+        return _unstructure_function(kind, converter)
 
     def plain_list(values: Any) -> list[Any]:
-        return [made.unstructure(value) for value in values]
+        return [converter.unstructure(value) for value in values]
 
     for scalar in (str, int, float, bool):
-        made.register_structure_hook(scalar, _scalar_hook(scalar))
-    made.register_structure_hook(OpenEnum, _structure_enum)  # a subclass of str, so it needs its own hook
+        converter.register_structure_hook(scalar, _scalar_hook(scalar))
+    converter.register_structure_hook(OpenEnum, _structure_enum)  # a subclass of str, so it needs its own hook
     standard_date = standard_type(date)
-    made.register_structure_hook(_standard_datetime, _text_hook(_standard_datetime, parse_datetime))
-    made.register_structure_hook(standard_date, _text_hook(standard_date, parse_date))
-    made.register_structure_hook_func(_is_object, _object_hook)
-    made.register_structure_hook_factory(_is_sequence, sequence)
-    made.register_structure_hook_factory(attrs.has, model)
-    made.register_unstructure_hook_factory(attrs.has, plain)
-    made.register_unstructure_hook(_standard_datetime, iso)
-    made.register_unstructure_hook(standard_date, standard_date.isoformat)
-    made.register_unstructure_hook(OpenEnum, str)
-    made.register_unstructure_hook_func(_is_sequence, plain_list)
-    return made
+    converter.register_structure_hook(_standard_datetime, _text_hook(_standard_datetime, decode_datetime))
+    converter.register_structure_hook(standard_date, _text_hook(standard_date, parse_date))
+    converter.register_structure_hook_func(_is_object, _object_hook)
+    converter.register_structure_hook_factory(_is_sequence, sequence)
+    converter.register_structure_hook_factory(attrs.has, model)
+    converter.register_unstructure_hook_factory(attrs.has, plain)
+    converter.register_unstructure_hook(_standard_datetime, iso)
+    converter.register_unstructure_hook(standard_date, standard_date.isoformat)
+    converter.register_unstructure_hook(OpenEnum, str)
+    converter.register_unstructure_hook_func(_is_sequence, plain_list)
+    return converter
 
 
 converter = _make()

@@ -138,11 +138,11 @@ def _page_reader(cls: type[Page[Any]], row: Any, items: str, *, lenient: bool) -
         name = items if items in data else _find_rows(data, items)
         columns = None if read_columns is None else read_columns(data[name])
         rows: Any = _read_rows(data[name], row, read_row, name) if columns is None else columns
-        sent = data.get("pagination")
-        pagination = None if sent is None else _read_pagination(sent, len(rows))
+        raw_pagination = data.get("pagination")
+        pagination = None if raw_pagination is None else _read_pagination(raw_pagination, len(rows))
         extra = {key: value for key, value in data.items() if key not in (name, "pagination")}
-        if sent is not None and pagination is None:
-            extra = MismatchedExtra(extra, {"pagination": sent})
+        if raw_pagination is not None and pagination is None:
+            extra = MismatchedExtra(extra, {"pagination": raw_pagination})
         return cls(items=rows, pagination=pagination, extra=extra)
 
     return read
@@ -185,15 +185,15 @@ def _salvage(data: Any, kind: Any) -> Model | None:
         return None
 
 
-def _read_pagination(sent: Any, rows: int) -> Pagination | None:
+def _read_pagination(raw_pagination: Any, rows: int) -> Pagination | None:
     """Return the position of a page by what its members mean; ``None`` if that is uncertain."""
     try:
-        return typing.cast("Pagination", structurer(Pagination)(sent))
+        return typing.cast("Pagination", structurer(Pagination)(raw_pagination))
     except StructureError:
         pass
     numbers: dict[str, int] = {}
     extra: dict[str, Any] = {}
-    for name, value in sent.items() if sent.__class__ is dict else ():
+    for name, value in raw_pagination.items() if raw_pagination.__class__ is dict else ():
         meaning = _PAGINATION_NAMES.get(_WORD_START.sub("_", name).lower().replace("-", "_"))
         if meaning is None:
             extra[name] = value

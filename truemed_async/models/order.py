@@ -53,19 +53,19 @@ def _objects(values: Sequence[Mapping[str, Any]] | None) -> tuple[Mapping[str, A
     return tuple(values)
 
 
-def checked_extra(extra: object, known: Collection[str]) -> dict[str, Any]:
+def validate_extra(extra: object, known: Collection[str]) -> dict[str, Any]:
     """Return undocumented fields; a field that has a parameter is rejected, because the two could differ."""
     if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in cast("Any", extra)):
         raise InvalidArgumentError("extra must be a mapping from the names of fields")
     fields = dict(cast("Mapping[str, Any]", extra))
-    taken = [name for name in known if name in fields]
-    if taken:
-        raise InvalidArgumentError(f"extra must not contain {', '.join(taken)}, which this library knows")
+    conflicts = [name for name in known if name in fields]
+    if conflicts:
+        raise InvalidArgumentError(f"extra must not contain {', '.join(conflicts)}, which this library knows")
     return fields
 
 
 def _check_extra(part: Model) -> None:
-    checked_extra(part.extra, [field.name for field in attrs.fields(type(part))])
+    validate_extra(part.extra, [field.name for field in attrs.fields(type(part))])
 
 
 @attrs.frozen(kw_only=True)

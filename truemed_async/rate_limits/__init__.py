@@ -62,11 +62,13 @@ class FileRateLimit:
     def __repr__(self) -> str:
         return f"FileRateLimit({str(self._path)!r}, max_rate={self._max_rate})"
 
-    async def reserve(self, channel: str, *, within: float, successes: int, held: int | None) -> Reservation | None:
+    async def reserve(
+        self, channel: str, *, within: float, successes: int, generation: int | None
+    ) -> Reservation | None:
         """Reserve the next slot: see :class:`~truemed_async.options.SharedRateLimit`."""
         return await self._update(
             channel,
-            lambda limiter, now: reserve_after(limiter, now, within=within, successes=successes, held=held),
+            lambda limiter, now: reserve_after(limiter, now, within=within, successes=successes, generation=generation),
         )
 
     async def on_rate_limited(self, channel: str, *, generation: int, retry_after: float | None) -> None:

@@ -66,9 +66,11 @@ class RedisRateLimit:
         if isinstance(boxed.value, str):
             self._make_client()  # refuses an invalid URL before the first call
 
-    async def reserve(self, channel: str, *, within: float, successes: int, held: int | None) -> Reservation | None:
+    async def reserve(
+        self, channel: str, *, within: float, successes: int, generation: int | None
+    ) -> Reservation | None:
         """Reserve the next slot: see :class:`~truemed_async.options.SharedRateLimit`."""
-        result = await self._run(channel, "reserve", within, min(successes, rate_limiter.MAX_SUCCESSES), held)
+        result = await self._run(channel, "reserve", within, min(successes, rate_limiter.MAX_SUCCESSES), generation)
         return None if result is None else Reservation(float(result[0]), result[1])
 
     async def on_rate_limited(self, channel: str, *, generation: int, retry_after: float | None) -> None:

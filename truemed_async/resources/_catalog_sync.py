@@ -135,12 +135,12 @@ def validate_catalog(items: object) -> dict[str, dict[str, Any]]:
     return catalog
 
 
-def changed_fields(wanted: Mapping[str, Any], item: CatalogItem | None) -> tuple[str, ...]:
+def changed_fields(target: Mapping[str, Any], item: CatalogItem | None) -> tuple[str, ...]:
     """Return the names of the fields that Truemed has with other values. An empty text and null are the same."""
     if item is None:
-        return tuple(wanted)
+        return tuple(target)
     current = _values(item)
-    return tuple(name for name, value in wanted.items() if (value or None) != (current[name] or None))
+    return tuple(name for name, value in target.items() if (value or None) != (current[name] or None))
 
 
 def _values(item: CatalogItem) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _values(item: CatalogItem) -> dict[str, Any]:
 
 
 async def sync_catalog(
-    wanted: Mapping[str, Mapping[str, Any]], catalog: Catalog, *, dry_run: bool, concurrency: int
+    target: Mapping[str, Mapping[str, Any]], catalog: Catalog, *, dry_run: bool, concurrency: int
 ) -> AsyncGenerator[list[CatalogChange], None]:
     """Yield each item of both catalogs, in the order of the wanted one, then those that it lacks."""
     async with catalog.iter() as items:
@@ -156,7 +156,7 @@ async def sync_catalog(
 
     async def settle(sku: str) -> CatalogChange:
         item = existing.get(sku)
-        fields = changed_fields(wanted[sku], item)
+        fields = changed_fields(target[sku], item)
         if item is not None and not fields:
             return CatalogChange(id=sku, value=item, action=CatalogAction.UNCHANGED)
         change = CatalogChange(
@@ -165,19 +165,19 @@ async def sync_catalog(
             action=CatalogAction.CREATE if item is None else CatalogAction.UPDATE,
             fields=fields,
         )
-        return change if dry_run else await _apply(change, wanted[sku], catalog)
+        return change if dry_run else await _apply(change, target[sku], catalog)
 
-    async with aclosing(fan_out(wanted, settle, concurrency=concurrency, ordered=True)) as batches:
+    async with aclosing(fan_out(target, settle, concurrency=concurrency, ordered=True)) as batches:
         async for batch in batches:
             yield batch
     yield [
         CatalogChange(id=sku, value=item, action=CatalogAction.GONE)
         for sku, item in existing.items()
-        if sku not in wanted
+        if sku not in target
     ]
 
 
-async def _apply(change: CatalogChange, wanted: Mapping[str, Any], catalog: Catalog) -> CatalogChange:
+async def _apply(change: CatalogChange, target: Mapping[str, Any], catalog: Catalog) -> CatalogChange:
     """Create or update one item. Whatever is in doubt is settled by reading the item again.
 
     An update sends the whole item, as Truemed's reference requires: its present values, and the wanted ones over them.
@@ -186,10 +186,10 @@ async def _apply(change: CatalogChange, wanted: Mapping[str, Any], catalog: Cata
     for _ in range(MAX_WRITES):
         try:
             if item is None:
-                await catalog.create({"sku": sku, **wanted})
+                await catalog.create({"sku": sku, **target})
             else:
                 present = {name: value for name, value in _values(item).items() if value is not None}
-                await catalog.update({"sku": sku, **present, **wanted})
+                await catalog.update({"sku": sku, **present, **target})
         except TruemedError as error:
             failure = error
         else:
@@ -202,7 +202,7 @@ async def _apply(change: CatalogChange, wanted: Mapping[str, Any], catalog: Cata
             item = None
         except TruemedError:  # the first error tells more
             break
-        if item is not None and not changed_fields(wanted, item):
+        if item is not None and not changed_fields(target, item):
             return attrs.evolve(change, value=item, applied=True)
     return attrs.evolve(change, value=item, error=failure)
 

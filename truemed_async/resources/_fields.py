@@ -16,7 +16,7 @@ from truemed_async._validation.money import validate_cents
 from truemed_async._validation.urls import validate_return_url
 from truemed_async.errors import InvalidArgumentError
 from truemed_async.models import AmountDetails, Model, NextBillInfo
-from truemed_async.models.order import checked_extra, to_send
+from truemed_async.models.order import to_send, validate_extra
 from truemed_async.options import UNSET, Unset
 
 Check = Callable[[str, Any], Any]
@@ -172,7 +172,7 @@ def _check(fields: Mapping[str, Check], values: Mapping[str, object]) -> dict[st
 
 def _serialize(checked: Mapping[str, Any], fields: Mapping[str, Check], extra: object) -> dict[str, Any]:
     body = {name: _to_json(value) for name, value in checked.items()}
-    return body if extra is None else body | checked_extra(extra, fields)
+    return body if extra is None else body | validate_extra(extra, fields)
 
 
 def _to_json(value: Any) -> Any:

@@ -62,8 +62,10 @@ class TolerantOrder(SortOrder[Any]):
         """Return the rows whose key is at least ``minimum``, and those whose key cannot be read."""
         if not has_unreadable(rows):
             return self.readable.rows_from(minimum, rows)
-        kept = {id(row) for row in super().rows_from(minimum, rows)}
-        return [row for row in rows if id(row) in kept or (isinstance(row, UnreadableRow) and row.created_at is None)]
+        kept_ids = {id(row) for row in super().rows_from(minimum, rows)}
+        return [
+            row for row in rows if id(row) in kept_ids or (isinstance(row, UnreadableRow) and row.created_at is None)
+        ]
 
 
 def _row_digest(row: UnreadableRow) -> str:

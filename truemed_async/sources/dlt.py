@@ -241,13 +241,13 @@ def _read_changes(
     if plan.is_sweep:
         unfinished.clear()
     stale = set(unfinished)
-    listed = 0
+    row_count = 0
 
     def note(batches: Iterable[Sequence[M]]) -> Generator[Sequence[M], None, None]:
-        nonlocal watermark, listed
+        nonlocal watermark, row_count
         for rows in batches:
             watermark = latest_creation(row_type, rows, watermark)
-            listed += len(rows)
+            row_count += len(rows)
             for id, row in zip(row_type.ids_of(rows), rows, strict=True):
                 stale.discard(id)
                 (unfinished.discard if _is_final(row) else unfinished.add)(id)
@@ -267,7 +267,7 @@ def _read_changes(
     if watermark is not None:
         state["watermark"] = watermark.isoformat()
     state["unfinished"] = sorted(unfinished)
-    state["rows"] = listed if plan.is_sweep else state.get("rows", 0) + listed
+    state["rows"] = row_count if plan.is_sweep else state.get("rows", 0) + row_count
 
 
 def _add_refund_amount(session: PaymentSession) -> PaymentSession:

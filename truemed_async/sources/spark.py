@@ -66,7 +66,7 @@ _SCHEMAS: Sequence[tuple[str, type[Any]]] = (
 
 
 @attrs.frozen(kw_only=True)
-class _Options:
+class _ReaderOptions:
     """The options of a read. They are pickled and written to plans, so they hold no key.
 
     Attributes:
@@ -99,7 +99,7 @@ class _Options:
     delay: timedelta
 
     @classmethod
-    def of(cls, options: MutableMapping[str, str]) -> "_Options":
+    def of(cls, options: MutableMapping[str, str]) -> "_ReaderOptions":
         """Check the options of ``spark.read``."""
         known = {"resource", "key_variables", "environment", "base_url", "pii", "start_date", "end_date", "partitions"}
         known |= {"requests_per_second", "page_size", "delay_seconds", "api_key_from", "path"}
@@ -168,7 +168,7 @@ class TruemedDataSource(DataSource):
 
     def __init__(self, options: MutableMapping[str, str]) -> None:
         super().__init__(options)
-        self._options = _Options.of(options)
+        self._options = _ReaderOptions.of(options)
 
     @classmethod
     def name(cls) -> str:
@@ -215,7 +215,7 @@ class _Slice(InputPartition):
 class _Reader(DataSourceReader):
     """Reads a list of each channel, and transactions in slices of days."""
 
-    def __init__(self, options: _Options) -> None:
+    def __init__(self, options: _ReaderOptions) -> None:
         self._options = options
         self._filters: dict[str, Any] = {}
 
@@ -255,7 +255,7 @@ class _StreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
     A batch that Spark reads again after a restart has the same sessions, as they are then.
     """
 
-    def __init__(self, options: _Options) -> None:
+    def __init__(self, options: _ReaderOptions) -> None:
         if options.resource not in {"qualification_sessions", "payment_sessions"}:
             raise InvalidArgumentError("a stream requires the resource qualification_sessions or payment_sessions")
         self._options = options
@@ -291,7 +291,7 @@ class _StreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
 # --- reading, on an executor --------------------------------------------------------------------------------------
 
 
-def _read(options: _Options, part: _Slice, filters: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+def _read(options: _ReaderOptions, part: _Slice, filters: dict[str, Any]) -> Iterator[pa.RecordBatch]:
     encoder = options.make_encoder()
     with _connect(options, part) as client:
         pending: list[Any] = []
@@ -303,12 +303,12 @@ def _read(options: _Options, part: _Slice, filters: dict[str, Any]) -> Iterator[
         yield from _encode(encoder, part, pending)
 
 
-def _connect(options: _Options, part: _Slice) -> Truemed:
+def _connect(options: _ReaderOptions, part: _Slice) -> Truemed:
     key = _read_key(options, part.channel)
     return Truemed(key, environment=cast("Any", options.environment), base_url=options.base_url)
 
 
-def _read_key(options: _Options, channel: str) -> Secret:
+def _read_key(options: _ReaderOptions, channel: str) -> Secret:
     """Return the key of a channel, from this executor's environment or the user's function."""
     if options.key_function is None:
         if channel not in os.environ:
@@ -327,7 +327,7 @@ def _encode(encoder: ArrowEncoder[Any], part: _Slice, rows: Sequence[Any]) -> li
 
 
 def _select(
-    options: _Options, part: _Slice, filters: dict[str, Any], client: Truemed
+    options: _ReaderOptions, part: _Slice, filters: dict[str, Any], client: Truemed
 ) -> Generator[Sequence[Any], None, None]:
     """Yield the rows of a partition, page by page, at its share of the channel's rate."""
     prefetch = max(1, DEFAULT_PREFETCH // part.share)

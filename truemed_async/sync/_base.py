@@ -39,7 +39,7 @@ def reject_session(session: object) -> None:
         raise InvalidArgumentError("a session belongs to your event loop, and Truemed has its own: use AsyncTruemed")
 
 
-def hand_over(client: AsyncTruemed, receiver: object, **window: Any) -> CatchUpResult:
+def run_catch_up(client: AsyncTruemed, receiver: object, **window: Any) -> CatchUpResult:
     """Hand the changes that the asynchronous client finds to a receiver on the caller's thread."""
     from truemed_async.webhooks import AsyncReceiver  # noqa: PLC0415  # loaded when they are used
     from truemed_async.webhooks._catch_up import find_changes  # noqa: PLC0415
@@ -57,8 +57,8 @@ def wrap_secret(api_key: Any) -> Any:
 
 def format_repr(client: Any) -> str:
     """Return a client's ``repr``, which a debugger may request before ``__init__`` has finished."""
-    made = getattr(client, "_async", None)
-    return f"Truemed(base_url={made.base_url!r})" if made is not None else "Truemed(…)"
+    inner = getattr(client, "_async", None)
+    return f"Truemed(base_url={inner.base_url!r})" if inner is not None else "Truemed(…)"
 
 
 def wrap_resources(client: Any) -> dict[str, Any]:

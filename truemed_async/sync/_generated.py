@@ -21,7 +21,7 @@ from truemed_async.resources._cancel_stale import CancellationOutcome
 from truemed_async.resources._catalog_sync import CatalogChange, CatalogItemParams
 from truemed_async.resources._fields import QualificationSessionUpdateParams
 from truemed_async.resources._property import add_resource_properties
-from truemed_async.sync._base import bridge_stream, format_repr, hand_over, reject_session, wrap_resources, wrap_secret
+from truemed_async.sync._base import bridge_stream, format_repr, reject_session, run_catch_up, wrap_resources, wrap_secret
 from truemed_async.sync._runner import runner
 from truemed_async.sync._stream import SyncStream
 from types import TracebackType
@@ -1538,7 +1538,7 @@ class Truemed:
         Shared arguments and errors: :doc:`/common`.
         Source: Truemed guide, "Webhooks", and the list of each object.
         """
-        return hand_over(self._async, receiver, since=since, look_back=look_back, provision_token_request_ids=provision_token_request_ids, options=options)
+        return run_catch_up(self._async, receiver, since=since, look_back=look_back, provision_token_request_ids=provision_token_request_ids, options=options)
 
     @property
     def base_url(self) -> str:

@@ -108,6 +108,6 @@ def join_thread(thread: threading.Thread, seconds: float) -> None:
     """
     deadline = time.monotonic() + seconds
     thread.join(seconds)
-    listed = Path(f"/proc/self/task/{thread.native_id}")
-    while thread.native_id != threading.get_native_id() and listed.exists() and time.monotonic() < deadline:
+    task = Path(f"/proc/self/task/{thread.native_id}")
+    while thread.native_id != threading.get_native_id() and task.exists() and time.monotonic() < deadline:
         time.sleep(0)

@@ -12,7 +12,7 @@ from typing import Protocol
 from truemed_async.webhooks._verify import MAX_DELIVERY_BYTES
 
 
-class Stream(Protocol):
+class ReadableBody(Protocol):
     """The body of a request in WSGI frameworks."""
 
     def read(self, size: int, /) -> bytes:
@@ -36,7 +36,7 @@ async def join_chunks(chunks: AsyncIterable[bytes]) -> bytes:
     return bytes(body)
 
 
-def read_body(stream: Stream) -> bytes:
+def read_body(stream: ReadableBody) -> bytes:
     """Return the body; of a body that is too large, its start, which is longer than the limit.
 
     A read may return fewer bytes than requested.

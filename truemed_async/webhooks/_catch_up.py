@@ -41,7 +41,7 @@ CONCURRENCY = 8
 
 
 @attrs.frozen
-class Window:
+class CatchUpWindow:
     """Which changes to look for.
 
     Attributes:
@@ -116,13 +116,13 @@ def find_changes(
         raise InvalidArgumentError("receiver must be an AsyncReceiver or a Receiver")
     if not receiver.has_store:
         raise InvalidArgumentError("receiver has no store, which would remember what was handled")
-    window = Window.of(since, look_back, receiver.retention, client.clock.wall())
+    window = CatchUpWindow.of(since, look_back, receiver.retention, client.clock.wall())
     requests = scalars.validate_items("provision_token_request_ids", provision_token_request_ids, scalars.validate_id)
     return Stream(_read(client, window, requests, options))
 
 
 async def _read(
-    client: "AsyncTruemed", window: Window, requests: Sequence[str], options: "RequestOptions | None"
+    client: "AsyncTruemed", window: CatchUpWindow, requests: Sequence[str], options: "RequestOptions | None"
 ) -> AsyncGenerator[Sequence[Event], None]:
     """Read events with an origin before tokens, whose list does not show one."""
 
@@ -157,7 +157,7 @@ async def _read(
             yield [event for each in reviewed if (event := _qualification_event(each, window))]
 
 
-def _payment_event(session: PaymentSession, window: Window) -> Event | None:
+def _payment_event(session: PaymentSession, window: CatchUpWindow) -> Event | None:
     """Return the event of a session's status. A new session is ``pending`` and has no event."""
     # `authorized_on` is not used: the card may be held before the review, and the status follows it.
     changed_at = session.captured_on if session.status is PaymentSessionStatus.CAPTURED else None
@@ -188,7 +188,7 @@ def _token_event(token: PaymentToken, origin: PaymentSession | None) -> Event:
     return PaymentTokenUpdated(type=EventType.PAYMENT_TOKEN_UPDATED, data=payload)
 
 
-def _qualification_event(session: QualificationSession, window: Window) -> Event | None:
+def _qualification_event(session: QualificationSession, window: CatchUpWindow) -> Event | None:
     """Return the event of a session's decision."""
     if not session.status.is_final or not window.covers(session.lmn_reviewed_at, session.created_at):
         return None

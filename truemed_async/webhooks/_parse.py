@@ -13,7 +13,7 @@ import attrs
 from truemed_async._frozen import complete_constructor
 from truemed_async.errors import PayloadError
 from truemed_async.models import Model, QualificationStatus
-from truemed_async.models._compile import StructureError, parse_datetime
+from truemed_async.models._compile import StructureError, decode_datetime
 from truemed_async.models._converter import JSONDecodeError, loads
 from truemed_async.models._reading import lenient_structurer
 from truemed_async.models.catalog_items import CatalogItem
@@ -218,7 +218,7 @@ def _parse_event_time(value: object) -> datetime | None:
     if value is None:
         return None
     try:
-        return parse_datetime(value if isinstance(value, str) else "")
+        return decode_datetime(value if isinstance(value, str) else "")
     except ValueError:
         pass  # raise outside the handler, so that the value is not chained
     raise StructureError("an ISO 8601 date and time", "timestamp")

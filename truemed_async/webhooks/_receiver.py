@@ -275,8 +275,8 @@ class _BaseReceiver(Generic[S]):
 
         try:
             asynchronous = _is_coroutine_function(inbox.process)
-            chosen = handle_async if asynchronous else handle
-            claim = await call(inbox.process, event.dedup_key, chosen, _creation_keys(event))
+            callback = handle_async if asynchronous else handle
+            claim = await call(inbox.process, event.dedup_key, callback, _creation_keys(event))
         except Exception as error:  # noqa: BLE001  # the result carries it
             return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
         return DeliveryResult(status=_CLAIM_STATUSES[claim], event=event)

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from truemed_async.emulator.inspector.formats import (
+    FormattedValue,
     Members,
     PageBudget,
     Rows,
-    Shown,
     format_seconds,
     format_time,
     mark_code,
@@ -87,21 +87,21 @@ def test_code_in_docstrings_is_marked_and_escaped():
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
     [
-        ("x", None, Shown(text="none", kind="none")),
-        ("x", (), Shown(text="none", kind="none")),
-        ("x", {}, Shown(text="none", kind="none")),
-        ("total_amount", 5, Shown(text="$0.05", kind="money", exact="5 cents")),
-        ("total_amount", "5", Shown(text="5")),
-        ("quantity", 5, Shown(text="5")),
-        ("fee", 15.0, Shown(text="15.0")),
-        ("x", True, Shown(text="yes")),
-        ("x", False, Shown(text="no")),
-        ("x", NOW, Shown(text="just now", kind="time", exact="2026-11-30T10:12:07.123Z")),
-        ("x", date(2026, 11, 3), Shown(text="Nov 3, 2026", kind="time", exact="2026-11-03")),
-        ("capture_id", "c", Shown(text="c", kind="code")),
-        ("x", ("a", NOW), Shown(text='["a","2026-11-30T10:12:07.123000+00:00"]', kind="code")),
-        ("x", (1 + 2j,), Shown(text='["(1+2j)"]', kind="code")),
-        ("x", "a" * 400, Shown(text="a" * 300 + "…")),
+        ("x", None, FormattedValue(text="none", kind="none")),
+        ("x", (), FormattedValue(text="none", kind="none")),
+        ("x", {}, FormattedValue(text="none", kind="none")),
+        ("total_amount", 5, FormattedValue(text="$0.05", kind="money", exact="5 cents")),
+        ("total_amount", "5", FormattedValue(text="5")),
+        ("quantity", 5, FormattedValue(text="5")),
+        ("fee", 15.0, FormattedValue(text="15.0")),
+        ("x", True, FormattedValue(text="yes")),
+        ("x", False, FormattedValue(text="no")),
+        ("x", NOW, FormattedValue(text="just now", kind="time", exact="2026-11-30T10:12:07.123Z")),
+        ("x", date(2026, 11, 3), FormattedValue(text="Nov 3, 2026", kind="time", exact="2026-11-03")),
+        ("capture_id", "c", FormattedValue(text="c", kind="code")),
+        ("x", ("a", NOW), FormattedValue(text='["a","2026-11-30T10:12:07.123000+00:00"]', kind="code")),
+        ("x", (1 + 2j,), FormattedValue(text='["(1+2j)"]', kind="code")),
+        ("x", "a" * 400, FormattedValue(text="a" * 300 + "…")),
     ],
 )
 def test_values_are_shown_by_name_and_type(name, value, shown):
@@ -112,14 +112,14 @@ class TestTree:
     def test_objects_are_members(self):
         assert tree({"amount": 100, "more": {"a": 1}}) == Members(
             (
-                ("amount", Shown(text="$1.00", kind="money", exact="100 cents")),
-                ("more", Members((("a", Shown(text="1")),))),
+                ("amount", FormattedValue(text="$1.00", kind="money", exact="100 cents")),
+                ("more", Members((("a", FormattedValue(text="1")),))),
             )
         )
 
     def test_json_texts_are_members(self):
-        assert tree('{"cart": "c-1"}') == Members((("cart", Shown(text="c-1")),))
-        assert tree("{no json") == Shown(text="{no json")
+        assert tree('{"cart": "c-1"}') == Members((("cart", FormattedValue(text="c-1")),))
+        assert tree("{no json") == FormattedValue(text="{no json")
 
     def test_lists_of_objects_are_tables_with_ids_last(self):
         item = LineItem(item_id="i", name="Mat", price=1, quantity=2)
@@ -129,7 +129,7 @@ class TestTree:
         assert [cell.text for cell in table.rows[0]] == ["Mat", "$0.01", "2", "none", "none", "i"]
 
     def test_lists_of_values_are_json(self):
-        assert tree(["a", {"b": 1}]) == Shown(text='["a",{"b":1}]', kind="code")
+        assert tree(["a", {"b": 1}]) == FormattedValue(text='["a",{"b":1}]', kind="code")
 
     def test_entities_within_nested_values_are_json(self):
         item = LineItem(item_id="i", name="Mat", price=1, quantity=2)

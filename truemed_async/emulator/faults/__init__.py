@@ -20,7 +20,7 @@ from truemed_async.emulator.faults import (
 )
 from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault, Exchange, Fault, create_fault
 from truemed_async.emulator.faults.registry import ActiveFault, FaultDefinition, FaultRegistry, Scope, collect
-from truemed_async.emulator.faults.responses import RawResponse
+from truemed_async.emulator.faults.responses import ResponseBytes
 from truemed_async.emulator.resources.state import State
 
 __all__ = [
@@ -33,8 +33,8 @@ __all__ = [
     "FaultChain",
     "FaultDefinition",
     "Faults",
-    "RawResponse",
     "RequestScope",
+    "ResponseBytes",
     "Scope",
 ]
 
@@ -190,9 +190,9 @@ class FaultChain:
         return None
 
     async def after(self, response: web.StreamResponse) -> web.StreamResponse:
-        """Return the response after all faults; the bytes of a ``RawResponse`` are final."""
+        """Return the response after all faults; the bytes of a ``ResponseBytes`` are final."""
         for active in self._faults:
-            if isinstance(response, RawResponse):
+            if isinstance(response, ResponseBytes):
                 break
             if type(active.fault).after is not Fault.after and self._acts(active):
                 response = await active.fault.after(self._exchange, response)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from truemed_async.emulator.faults.base import AbortConnection, ConnectionFault, Exchange, Fault
 from truemed_async.emulator.faults.registry import NonNegative, Positive, fault
-from truemed_async.emulator.faults.responses import RawResponse, reset_connection
+from truemed_async.emulator.faults.responses import ResponseBytes, reset_connection
 from truemed_async.emulator.request import ApiError, error_response
 from truemed_async.emulator.resources.state import State
 
@@ -106,21 +106,21 @@ class TlsHandshakeStall(ConnectionFault):
 
 
 @fault("before")
-def empty_response() -> RawResponse:
+def empty_response() -> ResponseBytes:
     """The connection is closed without a byte of a response, and the request has no effect.
 
     Happens when a server process is killed before it handles the request.
     """
-    return RawResponse()
+    return ResponseBytes()
 
 
 @fault("before")
-def reset_peer() -> RawResponse:
+def reset_peer() -> ResponseBytes:
     """The connection is reset (RST) without a byte of a response, and the request has no effect.
 
     Happens when a server or load balancer drops its connections, as in a deployment.
     """
-    return RawResponse(end="reset")
+    return ResponseBytes(end="reset")
 
 
 @fault("before")
@@ -147,19 +147,19 @@ class StaleKeepalive(Fault):
         """Return whether the connection was idle for long enough."""
         return exchange.idle is not None and exchange.idle >= self._after
 
-    async def before(self, exchange: Exchange) -> RawResponse:
+    async def before(self, exchange: Exchange) -> ResponseBytes:
         """Close the connection."""
         del exchange
-        return RawResponse()
+        return ResponseBytes()
 
 
 @fault("after")
-def applied_then_reset() -> RawResponse:
+def applied_then_reset() -> ResponseBytes:
     """The effect is applied, then the connection is reset (RST): the client cannot know the outcome.
 
     Happens when a server or proxy fails between the commit and the response.
     """
-    return RawResponse(end="reset")
+    return ResponseBytes(end="reset")
 
 
 @fault("after")

@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import Annotated, Any, Literal
 
 from truemed_async.emulator.faults.registry import Bound, fault
-from truemed_async.emulator.faults.responses import RawResponse, encode_chunk, encode_head
+from truemed_async.emulator.faults.responses import ResponseBytes, encode_chunk, encode_head
 from truemed_async.emulator.request import json_response
 
 _BLOCK = b"a" * 2**20
@@ -92,7 +92,7 @@ def encode(pieces: Pieces, encoding: str) -> Pieces:
 
 
 @fault("after")
-def bomb(*, encoding: Encoding = "gzip", size: Size = 2**30) -> RawResponse:
+def bomb(*, encoding: Encoding = "gzip", size: Size = 2**30) -> ResponseBytes:
     """A small response, its effect applied, is JSON of ``size`` bytes once the ``encoding`` is decoded.
 
     Happens with hostile servers: a client without a limit runs out of memory.
@@ -104,7 +104,7 @@ def bomb(*, encoding: Encoding = "gzip", size: Size = 2**30) -> RawResponse:
 @fault("before")
 def oversize_error_body(
     *, size: Size = 2**26, code: Annotated[int, Bound(">=", 400), Bound("<", 600)] = 500
-) -> RawResponse:
+) -> ResponseBytes:
     """An error with status ``code`` has a ``message`` that makes its body ``size`` bytes; the request has no effect.
 
     Happens when an error repeats the data that caused it, or a server is hostile.
@@ -112,7 +112,7 @@ def oversize_error_body(
     return _stream(code, pad(b'{"error":"ServerError","message":"', size, b'"}'))
 
 
-def _stream(status: int, pieces: Pieces, *fields: str) -> RawResponse:
+def _stream(status: int, pieces: Pieces, *fields: str) -> ResponseBytes:
     start = encode_head(json_response(status, None), *fields, "Transfer-Encoding: chunked")
 
     def chunks() -> Iterator[bytes]:
@@ -121,4 +121,4 @@ def _stream(status: int, pieces: Pieces, *fields: str) -> RawResponse:
         yield b"0\r\n\r\n"
 
     # Empty pieces make no chunk, so there is nothing to write.
-    return RawResponse(filter(None, chunks()), status=status, end="keep")
+    return ResponseBytes(filter(None, chunks()), status=status, end="keep")

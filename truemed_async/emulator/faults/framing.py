@@ -9,7 +9,7 @@ from aiohttp import web
 from truemed_async.emulator.faults.registry import Bound, Count, fault
 from truemed_async.emulator.faults.responses import (
     End,
-    RawResponse,
+    ResponseBytes,
     body_of,
     encode_chunk,
     encode_head,
@@ -21,12 +21,12 @@ _CHUNKED = "Transfer-Encoding: chunked"
 Fraction = Annotated[float, Bound(">=", 0), Bound("<", 1)]
 
 
-def _raw_response(content: bytes, *, end: End = "close", delay: float = 0) -> RawResponse:
-    return RawResponse([content], delay=delay, end=end)
+def _raw_response(content: bytes, *, end: End = "close", delay: float = 0) -> ResponseBytes:
+    return ResponseBytes([content], delay=delay, end=end)
 
 
-def _complete(response: web.Response, content: bytes) -> RawResponse:
-    return RawResponse([content], status=response.status, end="keep")
+def _complete(response: web.Response, content: bytes) -> ResponseBytes:
+    return ResponseBytes([content], status=response.status, end="keep")
 
 
 def _cut(body: bytes, fraction: float) -> bytes:
@@ -39,7 +39,7 @@ def _encode_cut_response(response: web.Response, fraction: float) -> bytes:
 
 
 @fault("after")
-def partial_status_line(response: web.Response) -> RawResponse:
+def partial_status_line(response: web.Response) -> ResponseBytes:
     """The connection is closed within the status line.
 
     Happens when a server process is killed as it begins to send.
@@ -48,7 +48,7 @@ def partial_status_line(response: web.Response) -> RawResponse:
 
 
 @fault("after")
-def partial_headers(response: web.Response) -> RawResponse:
+def partial_headers(response: web.Response) -> ResponseBytes:
     """The connection is closed within the headers: the client has a status, and no response.
 
     Happens when a server process is killed, or a proxy gives up, as it sends the headers.
@@ -57,7 +57,7 @@ def partial_headers(response: web.Response) -> RawResponse:
 
 
 @fault("after")
-def garbage_then_close(random: Random, *, size: Count = 64) -> RawResponse:
+def garbage_then_close(random: Random, *, size: Count = 64) -> ResponseBytes:
     """``size`` bytes arrive that are not HTTP, then the connection is closed.
 
     Happens when another service has the port, or a server speaks TLS where the client does not.
@@ -67,7 +67,7 @@ def garbage_then_close(random: Random, *, size: Count = 64) -> RawResponse:
 
 
 @fault("after")
-def malformed_chunk(response: web.Response) -> RawResponse:
+def malformed_chunk(response: web.Response) -> ResponseBytes:
     """The body is chunked, and its second chunk has no valid size.
 
     Happens when two threads of a server write into one connection, or a proxy has a bug.
@@ -78,7 +78,7 @@ def malformed_chunk(response: web.Response) -> RawResponse:
 
 
 @fault("after")
-def truncate_body(response: web.Response, *, fraction: Fraction = 0.5) -> RawResponse:
+def truncate_body(response: web.Response, *, fraction: Fraction = 0.5) -> ResponseBytes:
     """The connection is closed after this ``fraction`` of the body that Content-Length announces.
 
     Happens when a server or proxy dies or times out in the middle of a response.
@@ -87,7 +87,7 @@ def truncate_body(response: web.Response, *, fraction: Fraction = 0.5) -> RawRes
 
 
 @fault("after")
-def truncate_chunked(response: web.Response, *, fraction: Fraction = 0.5) -> RawResponse:
+def truncate_chunked(response: web.Response, *, fraction: Fraction = 0.5) -> ResponseBytes:
     """The connection is closed after this ``fraction`` of a chunked body, between two chunks.
 
     Happens when the code that streams a response raises an error.
@@ -107,7 +107,7 @@ def truncate_gzip_clean(response: web.Response, *, fraction: Fraction = 0.5) -> 
 
 
 @fault("after")
-def truncate_close_delimited(response: web.Response, *, fraction: Fraction = 0.5) -> RawResponse:
+def truncate_close_delimited(response: web.Response, *, fraction: Fraction = 0.5) -> ResponseBytes:
     """The body ends with the connection after this ``fraction``: HTTP cannot detect that it is incomplete.
 
     Happens when a server that states no length dies in the middle of a response.
@@ -116,7 +116,7 @@ def truncate_close_delimited(response: web.Response, *, fraction: Fraction = 0.5
 
 
 @fault("after")
-def reset_in_body(response: web.Response, *, fraction: Fraction = 0.5) -> RawResponse:
+def reset_in_body(response: web.Response, *, fraction: Fraction = 0.5) -> ResponseBytes:
     """The connection is reset (RST) after this ``fraction`` of the body that Content-Length announces.
 
     Happens when a server crashes, or a firewall ends the connection, in the middle of a response.
@@ -126,7 +126,7 @@ def reset_in_body(response: web.Response, *, fraction: Fraction = 0.5) -> RawRes
 
 
 @fault("after")
-def duplicate_content_length(response: web.Response, *, difference: int = 1) -> RawResponse:
+def duplicate_content_length(response: web.Response, *, difference: int = 1) -> ResponseBytes:
     """There are two Content-Length headers: the correct one, and one that is off by ``difference``.
 
     Happens when a proxy adds a header that is there already; attackers hide a second response this way.
@@ -136,7 +136,7 @@ def duplicate_content_length(response: web.Response, *, difference: int = 1) -> 
 
 
 @fault("after")
-def content_length_and_chunked(response: web.Response) -> RawResponse:
+def content_length_and_chunked(response: web.Response) -> ResponseBytes:
     """There is a Content-Length, and the body is chunked: HTTP forbids both at once.
 
     Happens when a proxy changes how a body is sent and keeps the old header; attackers hide a second response this way.
@@ -147,7 +147,7 @@ def content_length_and_chunked(response: web.Response) -> RawResponse:
 
 
 @fault("after")
-def extra_bytes_after_body(response: web.Response, *, extra: str = "extra") -> RawResponse:
+def extra_bytes_after_body(response: web.Response, *, extra: str = "extra") -> ResponseBytes:
     """After the complete response comes ``extra``, the start of a response to no request.
 
     Happens when a server states too small a length; the next request of the connection would read the rest.
@@ -156,7 +156,7 @@ def extra_bytes_after_body(response: web.Response, *, extra: str = "extra") -> R
 
 
 @fault("after")
-def header_flood(response: web.Response, *, count: Count = 10_000) -> RawResponse:
+def header_flood(response: web.Response, *, count: Count = 10_000) -> ResponseBytes:
     """The response has ``count`` more headers.
 
     Happens when a proxy adds headers in a loop, or a server is hostile.
@@ -165,7 +165,7 @@ def header_flood(response: web.Response, *, count: Count = 10_000) -> RawRespons
 
 
 @fault("after")
-def huge_header(response: web.Response, *, size: Count = 1_000_000) -> RawResponse:
+def huge_header(response: web.Response, *, size: Count = 1_000_000) -> ResponseBytes:
     """The response has one more header, with a value of ``size`` bytes.
 
     Happens with cookies, tokens and policies that grow without a limit, and with hostile servers.
@@ -174,7 +174,7 @@ def huge_header(response: web.Response, *, size: Count = 1_000_000) -> RawRespon
 
 
 @fault("after")
-def informational_flood(response: web.Response, *, count: Count = 10_000) -> RawResponse:
+def informational_flood(response: web.Response, *, count: Count = 10_000) -> ResponseBytes:
     """``count`` responses with status 103 come before the real one.
 
     Happens when a proxy repeats early hints without end, or a server is hostile.
@@ -183,7 +183,7 @@ def informational_flood(response: web.Response, *, count: Count = 10_000) -> Raw
 
 
 @fault("after")
-def unexpected_101() -> RawResponse:
+def unexpected_101() -> ResponseBytes:
     """The response is a 101, although the client asked for no upgrade.
 
     Happens when a proxy confuses a connection with that of a WebSocket.

@@ -7,7 +7,7 @@ from typing import Literal
 from aiohttp import web
 
 from truemed_async.emulator.faults.registry import Count, NonNegative, Positive, fault
-from truemed_async.emulator.faults.responses import RawResponse, body_of, encode_head, encode_response
+from truemed_async.emulator.faults.responses import ResponseBytes, body_of, encode_head, encode_response
 
 _INTERVAL = 0.02  # seconds between two pieces of a limited bandwidth
 
@@ -36,14 +36,14 @@ def draw_seconds(random: Random, distribution: str, seconds: float, spread: floa
     return seconds
 
 
-def _in_pieces(response: web.Response, size: int, delay: float) -> RawResponse:
+def _in_pieces(response: web.Response, size: int, delay: float) -> ResponseBytes:
     content = encode_response(response)
     pieces = (content[start : start + size] for start in range(0, len(content), size))
-    return RawResponse(pieces, status=response.status, delay=delay, end="keep")
+    return ResponseBytes(pieces, status=response.status, delay=delay, end="keep")
 
 
 @fault("after")
-def dribble(response: web.Response, *, bytes: Count = 1, delay: NonNegative = 0.05) -> RawResponse:
+def dribble(response: web.Response, *, bytes: Count = 1, delay: NonNegative = 0.05) -> ResponseBytes:
     """The response arrives in pieces of ``bytes``, with ``delay`` seconds after each.
 
     No single read takes long, but all of them do. Happens on congested networks, and with servers that send while they
@@ -53,7 +53,7 @@ def dribble(response: web.Response, *, bytes: Count = 1, delay: NonNegative = 0.
 
 
 @fault("after")
-def bandwidth(response: web.Response, *, kbps: Positive = 64) -> RawResponse:
+def bandwidth(response: web.Response, *, kbps: Positive = 64) -> ResponseBytes:
     """The response arrives at ``kbps`` kilobits (125 bytes) per second.
 
     Happens on slow or throttled connections.
@@ -64,10 +64,10 @@ def bandwidth(response: web.Response, *, kbps: Positive = 64) -> RawResponse:
 
 
 @fault("after")
-def slow_close(response: web.Response, *, delay: NonNegative = 1) -> RawResponse:
+def slow_close(response: web.Response, *, delay: NonNegative = 1) -> ResponseBytes:
     """The body ends with the connection, which is closed only ``delay`` seconds after the last byte.
 
     Happens with HTTP/1.0 servers and simple proxies.
     """
     content = encode_head(response, "Connection: close") + body_of(response)
-    return RawResponse([content], status=response.status, delay=delay)
+    return ResponseBytes([content], status=response.status, delay=delay)

@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 End = Literal["keep", "close", "reset"]
 
 
-class RawResponse(web.StreamResponse):
+class ResponseBytes(web.StreamResponse):
     """A response that is sent as the given bytes."""
 
     def __init__(

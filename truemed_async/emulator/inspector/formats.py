@@ -60,7 +60,7 @@ class Html(str):
 
 
 @attrs.frozen(kw_only=True)
-class Shown:
+class FormattedValue:
     """A value as it is shown: its text, the exact value for those who hover over it, and where it leads."""
 
     text: str
@@ -82,12 +82,12 @@ class Rows:
     """A list of objects as a table."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[Shown, ...], ...]
+    rows: tuple[tuple[FormattedValue, ...], ...]
     omitted: int = 0
 
 
 if TYPE_CHECKING:
-    Node: TypeAlias = Shown | Members | Rows
+    Node: TypeAlias = FormattedValue | Members | Rows
     Link: TypeAlias = Callable[[str, object], str]
 
 
@@ -150,22 +150,22 @@ def mark_code(text: str) -> Html:
     return Html(_CODE.sub(lambda found: f"<code>{found[1]}</code>", escape(text)))
 
 
-def show(name: str, value: object, now: datetime, limit: int = MAX_TEXT_CHARS) -> Shown:
+def show(name: str, value: object, now: datetime, limit: int = MAX_TEXT_CHARS) -> FormattedValue:
     """Return one value of a member of this name."""
     if value is None or (isinstance(value, (Mapping, list, tuple)) and not value):
-        return Shown(text="none", kind="none")
+        return FormattedValue(text="none", kind="none")
     if name in MONEY and isinstance(value, int):
-        return Shown(text=format_money(value), kind="money", exact=f"{value} cents")
+        return FormattedValue(text=format_money(value), kind="money", exact=f"{value} cents")
     if isinstance(value, datetime):
-        return Shown(text=format_time(value, now), kind="time", exact=wire_datetime(value) or "")
+        return FormattedValue(text=format_time(value, now), kind="time", exact=wire_datetime(value) or "")
     if isinstance(value, date):
-        return Shown(text=f"{value:%b} {value.day}, {value.year}", kind="time", exact=value.isoformat())
+        return FormattedValue(text=f"{value:%b} {value.day}, {value.year}", kind="time", exact=value.isoformat())
     if isinstance(value, bool):
-        return Shown(text="yes" if value else "no")
+        return FormattedValue(text="yes" if value else "no")
     if isinstance(value, (Mapping, list, tuple)):
-        return Shown(text=shorten(orjson.dumps(value, default=_to_json).decode(), limit), kind="code")
+        return FormattedValue(text=shorten(orjson.dumps(value, default=_to_json).decode(), limit), kind="code")
     is_id = name in {"id", "sku", "payment_token", "updates", "url"} or name.endswith(("_id", "_url"))
-    return Shown(text=shorten(value, limit), kind="code" if is_id else "text")
+    return FormattedValue(text=shorten(value, limit), kind="code" if is_id else "text")
 
 
 def field_names(row: Any) -> list[str]:
@@ -222,7 +222,7 @@ class PageBudget:
                 return self._rows(cast("list[Mapping[str, object]]", items), now, link)
         return self._leaf(name, value, now, link)
 
-    def _leaf(self, name: str, value: object, now: datetime, link: Link) -> Shown:
+    def _leaf(self, name: str, value: object, now: datetime, link: Link) -> FormattedValue:
         found = show(name, value, now)
         text = self.shorten(found.text, MAX_TEXT_CHARS + 1)
         return attrs.evolve(found, text=text, href=link(name, value))
@@ -238,7 +238,7 @@ class PageBudget:
     def _rows(self, items: Sequence[Mapping[str, object]], now: datetime, link: Link) -> Rows:
         names = dict.fromkeys(str(name) for item in items for name in item)
         columns = tuple(sorted(names, key=lambda name: name.endswith("_id")))[:12]  # what people read comes first
-        rows: list[tuple[Shown, ...]] = []
+        rows: list[tuple[FormattedValue, ...]] = []
         for item in items:
             if self.is_spent:
                 break

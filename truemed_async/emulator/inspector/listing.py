@@ -10,7 +10,7 @@ import attrs
 import orjson
 
 from truemed_async.emulator.inspector.formats import (
-    Shown,
+    FormattedValue,
     Tone,
     field_names,
     format_seconds,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from truemed_async.emulator.context import EmulatorContext
     from truemed_async.emulator.request_log import LoggedRequest
     from truemed_async.emulator.store import Row
-    from truemed_async.emulator.webhooks.model import Delivery
+    from truemed_async.emulator.webhooks.model import EmulatedDelivery
 
 T = TypeVar("T")
 
@@ -163,7 +163,7 @@ class RowCells:
     status: str
     summary: str
     tone: Tone
-    cells: tuple[Shown, ...]
+    cells: tuple[FormattedValue, ...]
     buttons: Sequence[Button]
 
 
@@ -234,7 +234,7 @@ class RequestLine:
     status: str
     tone: Tone
     duration: str
-    at: Shown
+    at: FormattedValue
     sales_channel: str
 
 
@@ -303,8 +303,8 @@ class DeliveryLine:
     outcome: str
     outcome_tone: Tone
     duration: str
-    due: Shown | None
-    at: Shown
+    due: FormattedValue | None
+    at: FormattedValue
 
 
 def delivery_path(id: str) -> str:
@@ -312,12 +312,12 @@ def delivery_path(id: str) -> str:
     return f"{INSPECTOR}/webhooks/{id}"
 
 
-def has_failed(delivery: Delivery) -> bool:
+def has_failed(delivery: EmulatedDelivery) -> bool:
     """Return whether an attempt of a delivery was not acknowledged, or it was given up."""
     return delivery.state == "abandoned" or any(not attempt.acknowledged for attempt in delivery.attempts)
 
 
-def read_deliveries(context: EmulatorContext, query: ListQuery) -> ListPage[Delivery]:
+def read_deliveries(context: EmulatorContext, query: ListQuery) -> ListPage[EmulatedDelivery]:
     """Return the deliveries that match a query; ``status`` is their state."""
     needle = query.search.casefold()
     found = [
@@ -330,7 +330,7 @@ def read_deliveries(context: EmulatorContext, query: ListQuery) -> ListPage[Deli
     return _paginate_list(found, query, f"{INSPECTOR}/webhooks")
 
 
-def event_name(delivery: Delivery) -> str:
+def event_name(delivery: EmulatedDelivery) -> str:
     """Return the event as the payload names it; an unsigned one may have no name there: then that of the dashboard."""
     body: Any = orjson.loads(delivery.body)
     for member in ("event_type", "type"):
@@ -339,7 +339,7 @@ def event_name(delivery: Delivery) -> str:
     return delivery.event
 
 
-def describe_delivery(delivery: Delivery, object_href: str, now: datetime) -> DeliveryLine:
+def describe_delivery(delivery: EmulatedDelivery, object_href: str, now: datetime) -> DeliveryLine:
     """Return a delivery as it is listed, with the outcome of its last attempt."""
     last = delivery.attempts[-1] if delivery.attempts else None
     return DeliveryLine(

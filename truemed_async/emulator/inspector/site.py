@@ -34,7 +34,7 @@ from truemed_async.emulator.routing import Route
 
 if TYPE_CHECKING:
     from truemed_async.emulator.context import EmulatorContext
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.routing import Handler
 
 PREFIXES: Final = (f"{INSPECTOR}/",)
@@ -96,7 +96,7 @@ _PAGES: Final[tuple[tuple[str, Show], ...]] = (
 def _show(view: Show) -> Handler:
     """Return the handler of a page and of its updates."""
 
-    def show(context: EmulatorContext, request: Request) -> web.Response:
+    def show(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
         with context.state.lock:
             try:
                 return _respond(context, request, view(context, request.params, request.query))
@@ -110,7 +110,7 @@ def _show(view: Show) -> Handler:
 def _perform(name: str, action: Callable[[EmulatorContext, Form], None]) -> Handler:
     """Return the handler of a button, which redirects to the page that it is on."""
 
-    def perform(context: EmulatorContext, request: Request) -> web.Response:
+    def perform(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
         form = request.form()
         back = form["back"] if _BACK.fullmatch(form.get("back", "")) else _HOME
         with context.state.lock:
@@ -147,7 +147,7 @@ def channel_cookie(host: str) -> str:
     return f"truemed-sales-channel-{port if port.isascii() and port.isdecimal() else 'default'}"
 
 
-def _choose_channel(context: EmulatorContext, request: Request) -> web.Response:
+def _choose_channel(context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Show another sales channel from now on."""
     form = request.form()
     response = render_redirect(form["back"] if _BACK.fullmatch(form.get("back", "")) else _HOME)
@@ -176,13 +176,13 @@ ROUTES: Final = (
 )
 
 
-def call(route: Route, context: EmulatorContext, request: Request) -> web.Response:
+def call(route: Route, context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Return the response of a handler. No key is required: any user of this machine may look and click."""
     environment()
     return cast("web.Response", route.handle(context, request))
 
 
-def _respond(context: EmulatorContext, request: Request, view: View) -> web.Response:
+def _respond(context: EmulatorContext, request: ReceivedRequest, view: View) -> web.Response:
     """Return a page, or the part of it that changes."""
     path = request.target.partition("?")[0]
     values: dict[str, Any] = {
@@ -207,7 +207,7 @@ def _respond(context: EmulatorContext, request: Request, view: View) -> web.Resp
     return render_page(Render("inspector/layout.html", values, view.status), live=view.live)
 
 
-def _respond_update(request: Request, part: str, tag: str) -> web.Response:
+def _respond_update(request: ReceivedRequest, part: str, tag: str) -> web.Response:
     """Return the part of a page that changes, or 304 if the browser has it already."""
     if request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers={"ETag": tag})

@@ -9,7 +9,15 @@ from urllib.parse import quote
 import attrs
 import orjson
 
-from truemed_async.emulator.inspector.formats import Shown, Tone, format_seconds, response_tone, shorten, show, tone
+from truemed_async.emulator.inspector.formats import (
+    FormattedValue,
+    Tone,
+    format_seconds,
+    response_tone,
+    shorten,
+    show,
+    tone,
+)
 from truemed_async.emulator.inspector.listing import (
     MAX_SEARCHED_REQUESTS,
     delivery_path,
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     from truemed_async.emulator.inspector.kinds import Kind
     from truemed_async.emulator.request_log import LoggedRequest
     from truemed_async.emulator.store import Row
-    from truemed_async.emulator.webhooks.model import Delivery
+    from truemed_async.emulator.webhooks.model import EmulatedDelivery
 
 MAX_ENTRIES: Final = 40
 _ORDER: Final = ("request", "change", "delivery", "attempt")  # of entries at the same time
@@ -43,7 +51,7 @@ class Entry:
     badge: str = ""
     tone: Tone = ""
     detail: str = ""
-    at: Shown
+    at: FormattedValue
 
 
 @attrs.frozen
@@ -134,7 +142,7 @@ def _of_creation(row: Row, changes: tuple[Change, ...], now: datetime) -> Iterat
         yield Entry(moment=row.created_at, kind="change", text="created", at=show("at", row.created_at, now))
 
 
-def _of_delivery(delivery: Delivery, now: datetime) -> Iterator[Entry]:
+def _of_delivery(delivery: EmulatedDelivery, now: datetime) -> Iterator[Entry]:
     name, href = shorten(event_name(delivery), 60), delivery_path(delivery.id)
     waits = f"next attempt {show('due', delivery.due, now).text}" if delivery.state == "waiting" else ""
     yield Entry(

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from truemed_async.emulator.context import EmulatorContext
     from truemed_async.emulator.faults.registry import ActiveFault, FaultDefinition, FaultRegistry
     from truemed_async.emulator.store import Row
-    from truemed_async.emulator.webhooks.model import Delivery, DeliveryAttempt
+    from truemed_async.emulator.webhooks.model import DeliveryAttempt, EmulatedDelivery
 
 MAX_ATTEMPTS: Final = 10  # of a delivery, the newest
 MAX_ENDPOINTS: Final = 20
@@ -322,7 +322,7 @@ def deliveries_view(context: EmulatorContext, query: Mapping[str, str]) -> View:
     )
 
 
-def _subject_path(context: EmulatorContext, delivery: Delivery) -> str:
+def _subject_path(context: EmulatorContext, delivery: EmulatedDelivery) -> str:
     """Return the path of the object that a delivery is about; empty if it no longer exists."""
     kind = KIND_OF[delivery.resource]
     return kind.object_path(delivery.resource_id) if delivery.resource_id in kind.store(context) else ""

@@ -25,13 +25,13 @@ from truemed_async.emulator.resources.payment_sessions import EmulatedPaymentSes
 
 if TYPE_CHECKING:
     from truemed_async.emulator.pages.page import Tone
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.state import State
 
 _OPEN: Final = "pending"
 
 
-def survey(state: State, request: Request) -> Render | Redirect:
+def survey(state: State, request: ReceivedRequest) -> Render | Redirect:
     """Show the health survey that makes an order eligible."""
     session = state.payment_sessions.get(request.params["id"])
     address = hosted_url("", "payment_sessions", session.id)
@@ -53,7 +53,7 @@ def survey(state: State, request: Request) -> Render | Redirect:
     return _survey(state, request, session, problem) if problem else Redirect(f"{address}/card")
 
 
-def card(state: State, request: Request) -> Render | Redirect:
+def card(state: State, request: ReceivedRequest) -> Render | Redirect:
     """Show the card form, then submit the payment and apply the result of the review."""
     session = state.payment_sessions.get(request.params["id"])
     if session.status != _OPEN:
@@ -76,19 +76,19 @@ def card(state: State, request: Request) -> Render | Redirect:
     return _return_to_shop(session, success=True)
 
 
-def leave(state: State, request: Request) -> Render | Redirect:
+def leave(state: State, request: ReceivedRequest) -> Render | Redirect:
     """Leave the checkout; the session does not change."""
     return _return_to_shop(state.payment_sessions.get(request.params["id"]), success=False)
 
 
-def review(state: State, request: Request) -> Redirect:
+def review(state: State, request: ReceivedRequest) -> Redirect:
     """Decide the review of a submitted payment, as the tester chose on the page that waits for it."""
     sessions, session = state.payment_sessions, state.payment_sessions.get(request.params["id"])
     apply_review(request, session.id, approve=sessions.approve, reject=sessions.reject)
     return Redirect(hosted_url("", "payment_sessions", session.id))
 
 
-def _validate_combination(request: Request) -> Problem | None:
+def _validate_combination(request: ReceivedRequest) -> Problem | None:
     open_ended = request.body.get("card", "") == WORKS_ONCE and request.body.get("review", "") == "later"
     message = "This card is stored when the review is decided: choose approve or reject."
     return Problem("review", message) if open_ended else None
@@ -152,7 +152,9 @@ def _return_to_shop(session: EmulatedPaymentSession, *, success: bool) -> Render
     return Redirect(url)
 
 
-def _survey(state: State, request: Request, session: EmulatedPaymentSession, problem: Problem | None = None) -> Render:
+def _survey(
+    state: State, request: ReceivedRequest, session: EmulatedPaymentSession, problem: Problem | None = None
+) -> Render:
     address = hosted_url("", "payment_sessions", session.id)
     values = {
         "action": address,
@@ -166,7 +168,9 @@ def _survey(state: State, request: Request, session: EmulatedPaymentSession, pro
     return Render("survey.html", values, 200 if problem is None else 422, framed=session.use_iframe)
 
 
-def _card(state: State, request: Request, session: EmulatedPaymentSession, problem: Problem | None = None) -> Render:
+def _card(
+    state: State, request: ReceivedRequest, session: EmulatedPaymentSession, problem: Problem | None = None
+) -> Render:
     address, reviewed = (
         hosted_url("", "payment_sessions", session.id),
         not state.payment_sessions.is_pre_approved(session),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.state import State
 
 NO_TREATMENT: Final = "no"
@@ -44,19 +44,19 @@ def cards(*, stored: bool) -> Mapping[str, Card]:
     return _STORED if stored else _CARDS
 
 
-def validate_survey(request: Request) -> Problem | None:
+def validate_survey(request: ReceivedRequest) -> Problem | None:
     """Return the error of an invalid survey."""
     valid = request.body.get("condition", "") in _CONDITIONS
     return None if valid else Problem("condition", "Answer the question about your health.")
 
 
-def validate_review(request: Request) -> Problem | None:
+def validate_review(request: ReceivedRequest) -> Problem | None:
     """Return the error of an invalid choice of the review's result."""
     valid = request.body.get("review", "") in _REVIEWS
     return None if valid else Problem("review", "Choose the result of the review.")
 
 
-def validate_card(request: Request, *, stored: bool) -> Problem | None:
+def validate_card(request: ReceivedRequest, *, stored: bool) -> Problem | None:
     """Return the error of an invalid or declined card."""
     card = request.body.get("card", "")
     if card not in cards(stored=stored):
@@ -65,14 +65,14 @@ def validate_card(request: Request, *, stored: bool) -> Problem | None:
     return declined if card == DECLINED else None
 
 
-def fail_next_charge_if_chosen(state: State, request: Request, payment_token: str) -> None:
+def fail_next_charge_if_chosen(state: State, request: ReceivedRequest, payment_token: str) -> None:
     """Let the next charge fail if the card that works once was chosen."""
     if request.body.get("card", "") == WORKS_ONCE:
         state.payment_tokens.fail_next_charge(payment_token)
 
 
 def apply_review(
-    request: Request, id: str, *, approve: Callable[[str], object], reject: Callable[[str], object]
+    request: ReceivedRequest, id: str, *, approve: Callable[[str], object], reject: Callable[[str], object]
 ) -> None:
     """Apply the chosen result of the review, unless it is decided later."""
     match request.body.get("review", ""):

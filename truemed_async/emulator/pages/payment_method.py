@@ -18,7 +18,7 @@ from truemed_async.emulator.request import hosted_url
 from truemed_async.emulator.resources.payment_tokens import EmulatedPaymentToken, ProvisionRequest
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.state import State
 
 _WHY: Final = MappingProxyType(
@@ -31,7 +31,7 @@ _WHY: Final = MappingProxyType(
 )
 
 
-def survey(state: State, request: Request) -> Render | Redirect:
+def survey(state: State, request: ReceivedRequest) -> Render | Redirect:
     """Show the health survey, again or before a first payment method."""
     provision = state.provision_requests.get(request.params["id"])
     address = hosted_url("", "provision_requests", provision.id)
@@ -52,7 +52,7 @@ def survey(state: State, request: Request) -> Render | Redirect:
     return Redirect(f"{address}/card")
 
 
-def card(state: State, request: Request) -> Render | Redirect:
+def card(state: State, request: ReceivedRequest) -> Render | Redirect:
     """Show the card form, then store the card."""
     provision = state.provision_requests.get(request.params["id"])
     action = f"{hosted_url('', 'provision_requests', provision.id)}/card"
@@ -69,7 +69,7 @@ def card(state: State, request: Request) -> Render | Redirect:
     return _return_to_shop(provision.success_url)
 
 
-def repair(state: State, request: Request) -> Render | Redirect:
+def repair(state: State, request: ReceivedRequest) -> Render | Redirect:
     """Show the card form or the survey for a payment method whose charge failed."""
     token = state.payment_tokens.get(request.params["id"])
     action = hosted_url("", "payment_tokens", token.id)
@@ -120,7 +120,7 @@ def _return_to_shop(url: str | None) -> Render | Redirect:
     return Redirect(there) if there else message_page("Thank you", explanation, tone="good")
 
 
-def _survey(request: Request, action: str, problem: Problem | None = None) -> Render:
+def _survey(request: ReceivedRequest, action: str, problem: Problem | None = None) -> Render:
     values = {
         "action": action,
         "chosen": request.body,
@@ -133,7 +133,9 @@ def _survey(request: Request, action: str, problem: Problem | None = None) -> Re
     return Render("survey.html", values, 200 if problem is None else 422)
 
 
-def _card(request: Request, heading: str, explanation: str, action: str, problem: Problem | None = None) -> Render:
+def _card(
+    request: ReceivedRequest, heading: str, explanation: str, action: str, problem: Problem | None = None
+) -> Render:
     values = {
         "action": action,
         "button": "Store the card",

@@ -13,7 +13,7 @@ from truemed_async.emulator.pages.page import Redirect, Render, message_page, sa
 from truemed_async.emulator.request import hosted_url
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.qualification_sessions import EmulatedQualificationSession
     from truemed_async.emulator.resources.state import State
 
@@ -22,7 +22,7 @@ _SOURCES: Final = ("source", "utm_source", "utm")
 _OPEN: Final = "pending"
 
 
-def open_link(state: State, request: Request) -> Render | Redirect:
+def open_link(state: State, request: ReceivedRequest) -> Render | Redirect:
     """Begin a qualification session; a user who holds a valid Letter skips the survey."""
     id = state.qualification_sessions.open_link(
         source=next((request.query[name] for name in _SOURCES if name in request.query), None),
@@ -32,7 +32,7 @@ def open_link(state: State, request: Request) -> Render | Redirect:
     return Redirect(hosted_url("", "qualification_sessions", id))
 
 
-def survey(state: State, request: Request) -> Render | Redirect:
+def survey(state: State, request: ReceivedRequest) -> Render | Redirect:
     """Show the survey of a session, then return to the shop."""
     sessions = state.qualification_sessions
     session = sessions.get(request.params["id"])
@@ -55,7 +55,7 @@ def survey(state: State, request: Request) -> Render | Redirect:
     return Redirect(safe_redirect_url(session.success_url) or action)  # without a shop's page, to the result
 
 
-def review(state: State, request: Request) -> Redirect:
+def review(state: State, request: ReceivedRequest) -> Redirect:
     """Decide the review of a submitted survey, as the tester chose on the page that waits for it."""
     sessions, session = state.qualification_sessions, state.qualification_sessions.get(request.params["id"])
     apply_review(request, session.id, approve=sessions.approve, reject=sessions.reject)
@@ -80,11 +80,11 @@ def _closed_page(session: EmulatedQualificationSession) -> Render:
             )
 
 
-def _validate_email(request: Request) -> Problem | None:
+def _validate_email(request: ReceivedRequest) -> Problem | None:
     return None if "@" in request.body.get("email", "") else Problem("email", "Enter your e-mail address.")
 
 
-def _survey(request: Request, action: str, problem: Problem | None = None) -> Render:
+def _survey(request: ReceivedRequest, action: str, problem: Problem | None = None) -> Render:
     values = {
         "action": action,
         "chosen": request.body,

@@ -24,7 +24,7 @@ from truemed_async.emulator.store import InvalidTransitionError
 
 if TYPE_CHECKING:
     from truemed_async.emulator.context import EmulatorContext
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.state import State
 
 # The style sheets: the path of each, and the file that follows base.css in it.
@@ -32,7 +32,7 @@ _STYLES: Final = MappingProxyType({"/_emulator/style.css": "pages", "/_emulator/
 PREFIXES: Final = (f"{HOSTED}/", "/qualify/", *_STYLES)
 
 
-def style(state: State, request: Request) -> web.Response:
+def style(state: State, request: ReceivedRequest) -> web.Response:
     """Return the style sheet of the hosted pages or of the inspector."""
     del state
     return render_stylesheet(_STYLES[request.target.partition("?")[0]])
@@ -83,7 +83,7 @@ def error_page(context: EmulatorContext, error: ApiError) -> web.Response:
     return render_page(page, merchant=context.merchant_name)
 
 
-def call(route: Route, context: EmulatorContext, request: Request) -> web.Response:
+def call(route: Route, context: EmulatorContext, request: ReceivedRequest) -> web.Response:
     """Render the result of a page's handler; only forms of the emulator's own pages are accepted."""
     environment()
     if request.method == "POST":

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import attrs
 
-from truemed_async.emulator.entity import Entity, EventType, field, optional, required
+from truemed_async.emulator.entity import Entity, EventSpec, field, optional, required
 from truemed_async.emulator.request import ApiError
-from truemed_async.emulator.routing import PAGE_PARAMS, Listing, Parameter, Routes, page_schema
+from truemed_async.emulator.routing import PAGE_PARAMS, QueryParameter, Routes, RowSource, page_schema
 from truemed_async.emulator.schema import Array, DateTime, Enum, Nullable, Object, String
 from truemed_async.emulator.store import Store, Transition, transition
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.state import State
 
 Eligibility = Literal["eligible", "eligible_with_lmn", "ineligible"]
@@ -35,7 +35,7 @@ _SKU: Final = String(min_length=1)
 class EmulatedCatalogItem(Entity):
     """One item; ``eligibility`` and ``reviewed_at`` are None until it is reviewed. Datetimes are aware, in UTC."""
 
-    event: ClassVar[EventType | None] = EventType(
+    event: ClassVar[EventSpec | None] = EventSpec(
         "product_catalog_item_eligibility_updated", "product_catalog.item.eligibility_updated"
     )
 
@@ -71,7 +71,7 @@ class EmulatedCatalogItem(Entity):
         return {"object": self.serialize()} if transition.name == "review" else None
 
 
-class CatalogItems(Store[EmulatedCatalogItem]):
+class CatalogItemStore(Store[EmulatedCatalogItem]):
     """Items and their life: ``pending`` → ``eligible`` | ``eligible_with_lmn`` | ``ineligible``; it may change later."""
 
     name: ClassVar[str] = "catalog_items"
@@ -106,11 +106,11 @@ _NOT_FOUND: Final = MappingProxyType({404: ("NotFound",)})
     "GET",
     f"{_CATALOG}/items/list",
     "catalog_items.list",
-    query={**PAGE_PARAMS, "eligibility": Parameter(Enum(ELIGIBILITIES))},
+    query={**PAGE_PARAMS, "eligibility": QueryParameter(Enum(ELIGIBILITIES))},
     response=page_schema("data", _ITEM),
-    listing=Listing("catalog_items", "data", "sku"),
+    listing=RowSource("catalog_items", "data", "sku"),
 )
-def list_items(state: State, request: Request) -> object:
+def list_items(state: State, request: ReceivedRequest) -> object:
     """List Catalog Items."""
     eligibility: str | None = request.query["eligibility"]
     filters = None if eligibility is None else _Filters(eligibility)
@@ -124,7 +124,7 @@ def list_items(state: State, request: Request) -> object:
     body=Object({"items": Array(Object({"sku": _SKU}))}),
     response=Object({"checkout_method": Enum(("truemed", "standard")), "eligible_items": Array(String())}),
 )
-def checkout_method(state: State, request: Request) -> object:
+def checkout_method(state: State, request: ReceivedRequest) -> object:
     """Truemed Checkout Method."""
     skus: Iterable[str] = (item["sku"] for item in request.body["items"])
     catalog = state.catalog_items
@@ -140,7 +140,7 @@ def checkout_method(state: State, request: Request) -> object:
     response=Object({"object": _ITEM}),
     errors={409: ("Conflict",)},
 )
-def create_item(state: State, request: Request) -> object:
+def create_item(state: State, request: ReceivedRequest) -> object:
     """Create Catalog Item."""
 
     def create() -> Mapping[str, object]:
@@ -160,7 +160,7 @@ def create_item(state: State, request: Request) -> object:
     response=Object(),
     errors=_NOT_FOUND,
 )
-def update_item(state: State, request: Request) -> object:
+def update_item(state: State, request: ReceivedRequest) -> object:
     """Update Catalog Item."""
     item = _get_existing(state, request)
     state.catalog_items.change(item.sku, **EmulatedCatalogItem.from_request("update", request.body))
@@ -175,12 +175,12 @@ def update_item(state: State, request: Request) -> object:
     response=Object({"object": _ITEM}),
     errors=_NOT_FOUND,
 )
-def get_item(state: State, request: Request) -> object:
+def get_item(state: State, request: ReceivedRequest) -> object:
     """Get Catalog Item Details."""
     return {"object": _get_existing(state, request).serialize()}
 
 
-def _get_existing(state: State, request: Request) -> EmulatedCatalogItem:
+def _get_existing(state: State, request: ReceivedRequest) -> EmulatedCatalogItem:
     try:
         return state.catalog_items.get(request.body["sku"])
     except KeyError:

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
 
-from truemed_async.emulator.entity import Entity, EventType, Member, field, optional, required
+from truemed_async.emulator.entity import Entity, EventSpec, Member, field, optional, required
 from truemed_async.emulator.request import ApiError, hosted_url
-from truemed_async.emulator.resources.catalog_items import PRE_APPROVED, CatalogItems
-from truemed_async.emulator.resources.payment_tokens import FAILURES, Failure, PaymentTokens, get_existing_token
-from truemed_async.emulator.resources.reconciliations import Transactions
-from truemed_async.emulator.routing import PAGE_PARAMS, Listing, Parameter, Routes, page_schema
+from truemed_async.emulator.resources.catalog_items import PRE_APPROVED, CatalogItemStore
+from truemed_async.emulator.resources.payment_tokens import FAILURES, Failure, PaymentTokenStore, get_existing_token
+from truemed_async.emulator.resources.reconciliations import TransactionStore
+from truemed_async.emulator.routing import PAGE_PARAMS, QueryParameter, Routes, RowSource, page_schema
 from truemed_async.emulator.schema import Array, Boolean, DateTime, Enum, Integer, Nullable, Object, String
 from truemed_async.emulator.store import Core, InvalidTransitionError, Store, Transition, transition
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.state import State
 
 STATUSES: Final = (
@@ -135,7 +135,7 @@ class EmulatedPaymentSession(Entity):
     authorize it again. ``dispute_lost`` is whether the bank took the money back.
     """
 
-    event: ClassVar[EventType | None] = EventType("payment_session_complete", "payment_session.updated")
+    event: ClassVar[EventSpec | None] = EventSpec("payment_session_complete", "payment_session.updated")
     computed: ClassVar[Mapping[str, Member]] = MappingProxyType(
         {
             "status_summary": Member(response=Enum(SUMMARIES), column=True),
@@ -251,7 +251,7 @@ def _has_open_dispute(session: EmulatedPaymentSession) -> bool:
     return session.disputed and not session.dispute_lost
 
 
-class PaymentSessions(Store[EmulatedPaymentSession]):
+class PaymentSessionStore(Store[EmulatedPaymentSession]):
     """Payment sessions and their life.
 
         pending ─→ processing ─→ captured                 (one_time_payment)
@@ -270,7 +270,9 @@ class PaymentSessions(Store[EmulatedPaymentSession]):
     name: ClassVar[str] = "payment_sessions"
     entity = EmulatedPaymentSession
 
-    def __init__(self, core: Core, tokens: PaymentTokens, ledger: Transactions, catalog: CatalogItems) -> None:
+    def __init__(
+        self, core: Core, tokens: PaymentTokenStore, ledger: TransactionStore, catalog: CatalogItemStore
+    ) -> None:
         """Begin empty.
 
         Args:
@@ -522,7 +524,7 @@ _ALL_STATUS_ERRORS: Final = tuple(dict.fromkeys(_STATUS_ERRORS.values()))
     member_errors={"total_amount": "TotalAmountInvalid"},
     errors={400: ("MissingField", "TotalAmountInvalid"), 404: ("NotFound",), 422: FAILURES},
 )
-def create_session(state: State, request: Request) -> object:
+def create_session(state: State, request: ReceivedRequest) -> object:
     """Create Payment Session."""
 
     def create() -> Mapping[str, object] | ApiError:
@@ -562,7 +564,7 @@ def _validate_total(body: Mapping[str, Any], items: list[LineItem]) -> None:
 
 
 @ROUTES.route("GET", _PATH, "payment_sessions.get", response=_SESSION, errors={404: ("NotFound",)})
-def get_session(state: State, request: Request) -> object:
+def get_session(state: State, request: ReceivedRequest) -> object:
     """Get Payment Status."""
     try:
         session = state.payment_sessions.get(request.params["payment_session_id"])
@@ -578,14 +580,14 @@ def get_session(state: State, request: Request) -> object:
     "payment_sessions.list",
     query={
         **PAGE_PARAMS,
-        "include_order_items": Parameter(Boolean(), default=False),
-        "summarize_refunds": Parameter(Boolean(), default=False),
-        "search": Parameter(String()),
+        "include_order_items": QueryParameter(Boolean(), default=False),
+        "summarize_refunds": QueryParameter(Boolean(), default=False),
+        "search": QueryParameter(String()),
     },
     response=page_schema("payment_sessions", _ROW),
-    listing=Listing("payment_sessions", "payment_sessions", "id"),
+    listing=RowSource("payment_sessions", "payment_sessions", "id"),
 )
-def list_sessions(state: State, request: Request) -> object:
+def list_sessions(state: State, request: ReceivedRequest) -> object:
     """List Payment Sessions."""
     search = (request.query["search"] or "").casefold()
 
@@ -611,7 +613,7 @@ def list_sessions(state: State, request: Request) -> object:
     member_errors={"total_amount": "TotalAmountInvalid"},
     errors={400: ("MissingField", "TotalAmountInvalid", "PaymentSessionDoesNotExist", *_ALL_STATUS_ERRORS)},
 )
-def capture_session(state: State, request: Request) -> object:
+def capture_session(state: State, request: ReceivedRequest) -> object:
     """Capture Session."""
     session = _get_existing(state, request)
 
@@ -638,7 +640,7 @@ def capture_session(state: State, request: Request) -> object:
         400: ("MissingField", "PaymentSessionDoesNotExist", "SessionCaptured", "SessionPending", "ImmediateCapture")
     },
 )
-def void_session(state: State, request: Request) -> object:
+def void_session(state: State, request: ReceivedRequest) -> object:
     """Void Session."""
     session = _get_existing(state, request)
 
@@ -668,7 +670,7 @@ def void_session(state: State, request: Request) -> object:
     error="MissingField",
     errors={400: ("MissingField", "PaymentSessionDoesNotExist", "SessionProcessing", *_ALL_STATUS_ERRORS)},
 )
-def cancel_session(state: State, request: Request) -> object:
+def cancel_session(state: State, request: ReceivedRequest) -> object:
     """Cancel Payment Session."""
     session = _get_existing(state, request)
 
@@ -694,7 +696,7 @@ def cancel_session(state: State, request: Request) -> object:
     member_errors={"amount": "AmountInvalid", "payment_id": "InvalidPaymentId"},
     errors={400: ("MissingField", "AmountInvalid", "InvalidPaymentId", "ChargeDisputed", "NoSessionCaptures")},
 )
-def refund_session(state: State, request: Request) -> object:
+def refund_session(state: State, request: ReceivedRequest) -> object:
     """Create Refund."""
 
     def refund() -> Mapping[str, object]:
@@ -714,7 +716,7 @@ def refund_session(state: State, request: Request) -> object:
     return state.idempotency.run_once("payment_sessions.refund", "", request.body, refund)
 
 
-def _get_existing(state: State, request: Request) -> EmulatedPaymentSession:
+def _get_existing(state: State, request: ReceivedRequest) -> EmulatedPaymentSession:
     try:
         return state.payment_sessions.get(request.params["payment_session_id"])
     except KeyError:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 import attrs
 
 from truemed_async.emulator.clock import twelve_months_after
-from truemed_async.emulator.entity import Entity, EventType, field, optional
+from truemed_async.emulator.entity import Entity, EventSpec, field, optional
 from truemed_async.emulator.request import ApiError, hosted_url
-from truemed_async.emulator.routing import PAGE_PARAMS, Listing, Parameter, Routes, page_schema
+from truemed_async.emulator.routing import PAGE_PARAMS, QueryParameter, Routes, RowSource, page_schema
 from truemed_async.emulator.schema import Array, Boolean, Date, DateTime, Enum, Integer, Month, Nullable, Object, String
 from truemed_async.emulator.store import Core, InvalidTransitionError, Store, Transition, action, transition
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.state import State
 
 # Why a stored payment method is not charged. Truemed documents an enum that names the cause, but not its values.
@@ -67,7 +67,7 @@ class EmulatedPaymentToken(Entity):
     next_action: what an update asked of the customer, and is not done.
     """
 
-    event: ClassVar[EventType | None] = EventType("payment_token_updated", "payment_token.updated")
+    event: ClassVar[EventSpec | None] = EventSpec("payment_token_updated", "payment_token.updated")
 
     payment_token: str = field(String(), webhook="always")
     created_at: datetime = field(Nullable(DateTime()), column=True)
@@ -133,7 +133,7 @@ class ProvisionRequest(Entity):
         return self.provision_token_request_id
 
 
-class PaymentTokens(Store[EmulatedPaymentToken]):
+class PaymentTokenStore(Store[EmulatedPaymentToken]):
     """Payment tokens and their life: ``active`` → ``deleted``, and meanwhile whether they can be charged.
 
     Only the transitions that Truemed reports to merchants have an ``origin``.
@@ -218,14 +218,14 @@ def _recover(token: EmulatedPaymentToken, failure: Failure, now: datetime) -> Em
     return attrs.evolve(chargeable, payment_methods=(_new_card(now),))
 
 
-class ProvisionRequests(Store[ProvisionRequest]):
+class ProvisionRequestStore(Store[ProvisionRequest]):
     """Requests for tokens, and for changes of tokens: ``pending`` → ``provisioned`` when the customer submits."""
 
     name: ClassVar[str] = "provision_requests"
     entity = ProvisionRequest
     id_field: ClassVar[str] = "provision_token_request_id"
 
-    def __init__(self, core: Core, tokens: PaymentTokens) -> None:
+    def __init__(self, core: Core, tokens: PaymentTokenStore) -> None:
         """Begin empty; ``tokens`` receives the provisioned tokens."""
         super().__init__(core)
         self._tokens = tokens
@@ -334,7 +334,7 @@ _UNSTORED: Final = MappingProxyType(
     body=ProvisionRequest.request_schema("create", **_UNSTORED),
     response=Object({"provision_token_request_id": String(), "redirect_url": String()}),
 )
-def create_token(state: State, request: Request) -> object:
+def create_token(state: State, request: ReceivedRequest) -> object:
     """Create Payment Token."""
 
     def create() -> Mapping[str, object]:
@@ -349,7 +349,7 @@ def create_token(state: State, request: Request) -> object:
 
 
 @ROUTES.route("GET", f"{_PATH}/{{payment_token}}", "payment_tokens.get", response=_TOKEN, errors=_NOT_FOUND)
-def get_token(state: State, request: Request) -> object:
+def get_token(state: State, request: ReceivedRequest) -> object:
     """Retrieve Payment Token."""
     return get_existing_token(state, request.params["payment_token"]).serialize()
 
@@ -360,15 +360,15 @@ def get_token(state: State, request: Request) -> object:
     "payment_tokens.list",
     query={
         **PAGE_PARAMS,
-        "email": Parameter(String()),
-        "name": Parameter(String()),
-        "card_expires_before": Parameter(Month()),
-        "lmn_expires_before": Parameter(Date()),
+        "email": QueryParameter(String()),
+        "name": QueryParameter(String()),
+        "card_expires_before": QueryParameter(Month()),
+        "lmn_expires_before": QueryParameter(Date()),
     },
     response=page_schema("payment_tokens", _TOKEN),
-    listing=Listing("payment_tokens", "payment_tokens", "payment_token"),
+    listing=RowSource("payment_tokens", "payment_tokens", "payment_token"),
 )
-def list_tokens(state: State, request: Request) -> object:
+def list_tokens(state: State, request: ReceivedRequest) -> object:
     """List Payment Tokens."""
     month: str | None = request.query["card_expires_before"]
     filters = _Filters(
@@ -394,7 +394,7 @@ def list_tokens(state: State, request: Request) -> object:
     ),
     errors=_NOT_FOUND,
 )
-def update_token(state: State, request: Request) -> object:
+def update_token(state: State, request: ReceivedRequest) -> object:
     """Update Payment Token."""
     token = get_existing_token(state, request.params["payment_token"])
 
@@ -413,7 +413,7 @@ def update_token(state: State, request: Request) -> object:
 
 
 @ROUTES.route("POST", f"{_PATH}/{{payment_token}}/delete", "payment_tokens.delete", errors=_NOT_FOUND)
-def delete_token(state: State, request: Request) -> object:
+def delete_token(state: State, request: ReceivedRequest) -> object:
     """Delete Payment Token."""
     state.payment_tokens.delete(get_existing_token(state, request.params["payment_token"]).id)
     return None
@@ -426,7 +426,7 @@ def delete_token(state: State, request: Request) -> object:
     response=ProvisionRequest.response_schema(),
     errors=_NOT_FOUND,
 )
-def get_provision_request(state: State, request: Request) -> object:
+def get_provision_request(state: State, request: ReceivedRequest) -> object:
     """Retrieve Provision Token Request."""
     try:
         return state.provision_requests.get(request.params["provision_token_request_id"]).serialize()

@@ -10,14 +10,14 @@ import attrs
 import orjson
 
 from truemed_async.emulator.clock import twelve_months_after
-from truemed_async.emulator.entity import Entity, EventType, field, optional, required
+from truemed_async.emulator.entity import Entity, EventSpec, field, optional, required
 from truemed_async.emulator.request import ApiError, validation_error
-from truemed_async.emulator.routing import PAGE_PARAMS, Listing, Parameter, Routes, page_schema
+from truemed_async.emulator.routing import PAGE_PARAMS, QueryParameter, Routes, RowSource, page_schema
 from truemed_async.emulator.schema import Date, DateTime, Enum, Nullable, Number, Object, String
 from truemed_async.emulator.store import Store, Transition, transition
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.state import State
 
 STATUSES: Final = ("pending", "processing", "approved", "rejected")
@@ -43,7 +43,7 @@ class EmulatedQualificationSession(Entity):
     weekly invoice to the merchant, which many sessions share.
     """
 
-    event: ClassVar[EventType | None] = EventType("qualification_session_complete", "qualification_status.updated")
+    event: ClassVar[EventSpec | None] = EventSpec("qualification_session_complete", "qualification_status.updated")
 
     qualification_session_id: str = field(String(), webhook="always")
     status: str = field(Enum(STATUSES), webhook="always", default="pending")
@@ -86,7 +86,7 @@ class EmulatedQualificationSession(Entity):
         return self.webhook_payload() if decided else None
 
 
-class QualificationSessions(Store[EmulatedQualificationSession]):
+class QualificationSessionStore(Store[EmulatedQualificationSession]):
     """Qualification sessions and their life: ``pending`` → ``processing`` → ``approved`` | ``rejected``.
 
     The Letters of a week, apart from those of checkouts, are on one invoice of Truemed to the merchant.
@@ -237,7 +237,7 @@ _SESSION: Final = EmulatedQualificationSession.response_schema()
 
 
 @ROUTES.route("GET", _PATH, "qualification_sessions.get", response=_SESSION, errors={404: ("NotFound",)})
-def get_session(state: State, request: Request) -> object:
+def get_session(state: State, request: ReceivedRequest) -> object:
     """Get Qualification Session Details."""
     return _get_existing(state, request).serialize()
 
@@ -248,15 +248,15 @@ def get_session(state: State, request: Request) -> object:
     "qualification_sessions.list",
     query={
         **PAGE_PARAMS,
-        "user_id": Parameter(String()),
-        "status": Parameter(Enum(STATUSES)),
-        "expires_at": Parameter(Date()),
-        "search": Parameter(String()),
+        "user_id": QueryParameter(String()),
+        "status": QueryParameter(Enum(STATUSES)),
+        "expires_at": QueryParameter(Date()),
+        "search": QueryParameter(String()),
     },
     response=page_schema("qualification_sessions", _SESSION),
-    listing=Listing("qualification_sessions", "qualification_sessions", "qualification_session_id"),
+    listing=RowSource("qualification_sessions", "qualification_sessions", "qualification_session_id"),
 )
-def list_sessions(state: State, request: Request) -> object:
+def list_sessions(state: State, request: ReceivedRequest) -> object:
     """List Qualification Sessions."""
     filters = _Filters(
         status=request.query["status"],
@@ -280,7 +280,7 @@ def list_sessions(state: State, request: Request) -> object:
     response=Object({"qualification_session_id": String(), "status": Enum(STATUSES)}),
     errors={404: ("NotFound",), 409: ("user_id_already_set",)},
 )
-def update_session(state: State, request: Request) -> object:
+def update_session(state: State, request: ReceivedRequest) -> object:
     """Update a Qualification Session."""
     session = _get_existing(state, request)
 
@@ -298,7 +298,7 @@ def update_session(state: State, request: Request) -> object:
     return state.idempotency.run_once("qualification_sessions.update", session.id, request.body, update)
 
 
-def _get_existing(state: State, request: Request) -> EmulatedQualificationSession:
+def _get_existing(state: State, request: ReceivedRequest) -> EmulatedQualificationSession:
     try:
         return state.qualification_sessions.get(request.params["qualification_session_id"])
     except KeyError:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import attrs
 
 from truemed_async.emulator.entity import Entity, field
-from truemed_async.emulator.routing import PAGE_PARAMS, Listing, Parameter, Routes, page_schema
+from truemed_async.emulator.routing import PAGE_PARAMS, QueryParameter, Routes, RowSource, page_schema
 from truemed_async.emulator.schema import Array, Boolean, Date, DateTime, Enum, Integer, Nullable, String
 from truemed_async.emulator.store import Core, Store, action
 
 if TYPE_CHECKING:
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
     from truemed_async.emulator.resources.state import State
 
 # Truemed documents that these four are covered, but not how they are spelled.
@@ -68,7 +68,7 @@ class EmulatedPayout(Entity):
         return "paid_out"
 
 
-class Transactions(Store[EmulatedTransaction]):
+class TransactionStore(Store[EmulatedTransaction]):
     """Transactions and their life: ``pending`` → ``paid_out``. Captures, refunds and disputes add them."""
 
     name: ClassVar[str] = "transactions"
@@ -104,7 +104,7 @@ class Transactions(Store[EmulatedTransaction]):
         self.add(type=type, amount=amount, payment_session_id=payment_session_id)
 
 
-class Payouts(Store[EmulatedPayout]):
+class PayoutStore(Store[EmulatedPayout]):
     """Payouts: each settles the pending transactions."""
 
     name: ClassVar[str] = "payouts"
@@ -112,7 +112,7 @@ class Payouts(Store[EmulatedPayout]):
     id_field: ClassVar[str] = "payout_id"
     prefix: ClassVar[str] = "po_"
 
-    def __init__(self, core: Core, transactions: Transactions) -> None:
+    def __init__(self, core: Core, transactions: TransactionStore) -> None:
         """Begin empty; ``transactions`` are what is paid out."""
         super().__init__(core)
         self._transactions = transactions
@@ -207,8 +207,8 @@ ROUTES: Final = Routes()
 
 _DAYS: Final = MappingProxyType(
     {
-        "start_date": Parameter(Date(), required=True),
-        "end_date": Parameter(Date(), required=True),
+        "start_date": QueryParameter(Date(), required=True),
+        "end_date": QueryParameter(Date(), required=True),
     }
 )
 
@@ -219,9 +219,9 @@ _DAYS: Final = MappingProxyType(
     "reconciliations.list_payouts",
     query={**_DAYS, **PAGE_PARAMS},
     response=page_schema("payouts", EmulatedPayout.response_schema()),
-    listing=Listing("payouts", "payouts", "payout_id"),
+    listing=RowSource("payouts", "payouts", "payout_id"),
 )
-def list_payouts(state: State, request: Request) -> object:
+def list_payouts(state: State, request: ReceivedRequest) -> object:
     """List Reconciliation Payouts."""
     filters = _PayoutFilters(request.query["start_date"], request.query["end_date"])
     return state.paginate(state.payouts, request, "payouts", filters)
@@ -234,13 +234,13 @@ def list_payouts(state: State, request: Request) -> object:
     query={
         **_DAYS,
         **PAGE_PARAMS,
-        "payout_ids": Parameter(Array(String())),
-        "include_pending_payouts": Parameter(Boolean(), default=True),
+        "payout_ids": QueryParameter(Array(String())),
+        "include_pending_payouts": QueryParameter(Boolean(), default=True),
     },
     response=page_schema("transactions", EmulatedTransaction.response_schema()),
-    listing=Listing("transactions", "transactions", "transaction_id"),
+    listing=RowSource("transactions", "transactions", "transaction_id"),
 )
-def list_transactions(state: State, request: Request) -> object:
+def list_transactions(state: State, request: ReceivedRequest) -> object:
     """List Reconciliation Transactions."""
     ids: list[str] | None = request.query["payout_ids"]
     filters = _TransactionFilters(

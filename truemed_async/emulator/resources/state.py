@@ -14,20 +14,31 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from cattrs.preconf.json import make_converter
 
-from truemed_async.emulator.clock import Clock
+from truemed_async.emulator.clock import EmulatorClock
 from truemed_async.emulator.idempotency import IdempotencyStore, StoredResponse
-from truemed_async.emulator.resources.catalog_items import CatalogItems
-from truemed_async.emulator.resources.payment_sessions import PaymentSessions
-from truemed_async.emulator.resources.payment_tokens import PaymentTokens, ProvisionRequests
-from truemed_async.emulator.resources.qualification_sessions import EmulatedQualificationSession, QualificationSessions
-from truemed_async.emulator.resources.reconciliations import Payouts, Transactions
+from truemed_async.emulator.resources.catalog_items import CatalogItemStore
+from truemed_async.emulator.resources.payment_sessions import PaymentSessionStore
+from truemed_async.emulator.resources.payment_tokens import PaymentTokenStore, ProvisionRequestStore
+from truemed_async.emulator.resources.qualification_sessions import (
+    EmulatedQualificationSession,
+    QualificationSessionStore,
+)
+from truemed_async.emulator.resources.reconciliations import PayoutStore, TransactionStore
 from truemed_async.emulator.schema import Enum, Object, String
-from truemed_async.emulator.store import Core, Filters, InvalidTransitionError, Listener, Row, Store, Table
+from truemed_async.emulator.store import (
+    Core,
+    InvalidTransitionError,
+    ListingFilters,
+    Row,
+    Store,
+    Table,
+    TransitionListener,
+)
 
 if TYPE_CHECKING:
     import threading
 
-    from truemed_async.emulator.request import Request
+    from truemed_async.emulator.request import ReceivedRequest
 
 R = TypeVar("R", bound=Row)
 
@@ -51,20 +62,20 @@ class State:
         sessions: Iterable[EmulatedQualificationSession] = (),
         *,
         max_page_size: int = 500,
-        clock: Clock | None = None,
+        clock: EmulatorClock | None = None,
     ) -> None:
         """Start with these qualification sessions; a page of a listing never has more than ``max_page_size`` rows."""
-        self._core = Core(clock or Clock())
+        self._core = Core(clock or EmulatorClock())
         self.max_page_size = max_page_size
-        self.transactions: Transactions = Transactions(self._core)
-        self.payouts: Payouts = Payouts(self._core, self.transactions)
-        self.payment_tokens: PaymentTokens = PaymentTokens(self._core)
-        self.provision_requests: ProvisionRequests = ProvisionRequests(self._core, self.payment_tokens)
-        self.catalog_items: CatalogItems = CatalogItems(self._core)
-        self.payment_sessions: PaymentSessions = PaymentSessions(
+        self.transactions: TransactionStore = TransactionStore(self._core)
+        self.payouts: PayoutStore = PayoutStore(self._core, self.transactions)
+        self.payment_tokens: PaymentTokenStore = PaymentTokenStore(self._core)
+        self.provision_requests: ProvisionRequestStore = ProvisionRequestStore(self._core, self.payment_tokens)
+        self.catalog_items: CatalogItemStore = CatalogItemStore(self._core)
+        self.payment_sessions: PaymentSessionStore = PaymentSessionStore(
             self._core, self.payment_tokens, self.transactions, self.catalog_items
         )
-        self.qualification_sessions: QualificationSessions = QualificationSessions(self._core, sessions)
+        self.qualification_sessions: QualificationSessionStore = QualificationSessionStore(self._core, sessions)
         self._order: Order | None = None
         self._replicas: Mapping[str, Table[Any]] = {}
         self.clock.on_advance.append(self._apply_time)
@@ -74,7 +85,7 @@ class State:
         return f"<State of {', '.join(counts) or 'nothing'}>"
 
     @property
-    def clock(self) -> Clock:
+    def clock(self) -> EmulatorClock:
         """The emulator's time: ``clock.advance(seconds)``."""
         return self._core.clock
 
@@ -84,7 +95,7 @@ class State:
         return self._core.lock
 
     @property
-    def on_transition(self) -> list[Listener]:
+    def on_transition(self) -> list[TransitionListener]:
         """The listeners: called after each transition by the thread that made it, under the lock."""
         return self._core.listeners
 
@@ -186,7 +197,9 @@ class State:
 
     # For handlers and faults: the rows, possibly seen in another way.
 
-    def page(self, store: Store[R], filters: Filters[R] | None, start: int, stop: int) -> tuple[Sequence[R], int]:
+    def page(
+        self, store: Store[R], filters: ListingFilters[R] | None, start: int, stop: int
+    ) -> tuple[Sequence[R], int]:
         """Return the matching rows at positions ``start`` to ``stop``, newest first, and the number of all matches."""
         with self.lock:
             table: Table[R] = self._replicas.get(store.name, store.table)
@@ -198,9 +211,9 @@ class State:
     def paginate(
         self,
         store: Store[R],
-        request: Request,
+        request: ReceivedRequest,
         key: str,
-        filters: Filters[R] | None = None,
+        filters: ListingFilters[R] | None = None,
         serialize: Callable[[R], object] | None = None,
     ) -> Mapping[str, object]:
         """Return the requested page of a listing, its rows under ``key``: as ``serialize`` returns them, or their own.

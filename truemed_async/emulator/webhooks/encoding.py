@@ -18,7 +18,7 @@ from truemed_async.emulator.webhooks.events import EVENTS
 if TYPE_CHECKING:
     from truemed_async.emulator.dialect import Dialect
     from truemed_async.emulator.dialect_layer import DialectLayer
-    from truemed_async.emulator.webhooks.events import Event
+    from truemed_async.emulator.webhooks.events import EmulatedEvent
 
 # In the order of EVENTS.
 _EVENT_NAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -55,7 +55,7 @@ _TIMESTAMPS: Final[Mapping[str, Callable[[datetime], str]]] = MappingProxyType(
 )
 
 
-def encode_event(layer: DialectLayer, event: Event, delivery_id: str | None) -> bytes:
+def encode_event(layer: DialectLayer, event: EmulatedEvent, delivery_id: str | None) -> bytes:
     """Return the body of a delivery: in an envelope if it is signed, flat without a delivery id."""
     dialect = layer.dialect
     body: dict[str, Any] = layer.convert(dict(event.body(delivery_id)))
@@ -79,7 +79,7 @@ def encode_event(layer: DialectLayer, event: Event, delivery_id: str | None) -> 
     return orjson.dumps(body)
 
 
-def sign(dialect: Dialect, secrets: Sequence[str], body: bytes, at: datetime) -> str:
+def sign_delivery(dialect: Dialect, secrets: Sequence[str], body: bytes, at: datetime) -> str:
     """Return the signature header of a body, with a signature for each secret."""
     timestamp = _TIMESTAMPS[dialect.signature_time](at)
     encode = _ENCODINGS[dialect.signature_encoding]

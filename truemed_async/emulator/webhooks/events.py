@@ -30,7 +30,7 @@ _NAMESPACE: Final = uuid.UUID("5f6f7a0e-94b5-5d0c-8f0a-3a1d6a1c2b11")
 
 
 @attrs.frozen
-class Event:
+class EmulatedEvent:
     """A webhook event.
 
     Attributes:
@@ -63,10 +63,10 @@ class Event:
         return self.data
 
 
-def event_for(transition: Transition) -> Event | None:
+def event_for(transition: Transition) -> EmulatedEvent | None:
     """Return the event that merchants are sent about a transition, or ``None`` if there is none."""
     row: Entity = transition.row
     payload = row.event_payload(transition)
     if row.event is None or payload is None:
         return None
-    return Event(row.event.name, row.event.type, payload, transition)
+    return EmulatedEvent(row.event.name, row.event.type, payload, transition)

@@ -21,7 +21,7 @@ from truemed_async.emulator.faults.registry import (
     fault,
 )
 from truemed_async.emulator.webhooks.events import EVENTS
-from truemed_async.emulator.webhooks.model import Delivery, WebhookEndpoint
+from truemed_async.emulator.webhooks.model import EmulatedDelivery, WebhookEndpoint
 
 WebhookFault: TypeAlias = "Callable[[Any], None]"
 
@@ -34,7 +34,7 @@ Size = Annotated[int, Bound(">=", 0), Bound("<=", 64 * 1024 * 1024)]
 class NewDelivery:
     """A delivery that was just made, and what the outbox has to do with it."""
 
-    delivery: Delivery
+    delivery: EmulatedDelivery
     reorder: bool = False
     rotate_secret: bool = False
 
@@ -146,7 +146,7 @@ class DeliveryScope(Scope):
 
     event: Annotated[str, _validate_event] | None = None
 
-    def matches(self, subject: Delivery) -> bool:
+    def matches(self, subject: EmulatedDelivery) -> bool:
         """Return whether the fault may act on this delivery."""
         return self.event in {None, subject.event}
 
@@ -194,7 +194,7 @@ class WebhookFaults(FaultRegistry[WebhookFault]):
             if self.catalog[active.name].phase == "enqueue" and (may_reorder or active.name != reorder.name):
                 self._apply(active, new.delivery, new)
 
-    def apply_on_send(self, delivery: Delivery, request: OutgoingRequest) -> str | None:
+    def apply_on_send(self, delivery: EmulatedDelivery, request: OutgoingRequest) -> str | None:
         """Apply the faults to a request, and return the names of those that acted."""
         acted = [
             active.name
@@ -203,7 +203,7 @@ class WebhookFaults(FaultRegistry[WebhookFault]):
         ]
         return ", ".join(acted) or None
 
-    def _apply(self, active: ActiveFault[WebhookFault], delivery: Delivery, subject: object) -> bool:
+    def _apply(self, active: ActiveFault[WebhookFault], delivery: EmulatedDelivery, subject: object) -> bool:
         acts = active.scope.matches(delivery) and active.hit()
         if acts:
             active.fault(subject)

@@ -96,7 +96,7 @@ class DeliveryAttempt:
 
 
 @attrs.define(kw_only=True, eq=False)
-class Delivery:
+class EmulatedDelivery:
     """One event on its way to one endpoint. ``id`` and ``body`` are the same in each attempt."""
 
     id: str
@@ -118,7 +118,7 @@ class Delivery:
         return any(attempt.acknowledged for attempt in self.attempts)
 
 
-def dump_webhooks(endpoints: Iterable[WebhookEndpoint], deliveries: Iterable[Delivery]) -> dict[str, Any]:
+def dump_webhooks(endpoints: Iterable[WebhookEndpoint], deliveries: Iterable[EmulatedDelivery]) -> dict[str, Any]:
     """Return endpoints, secrets included, and deliveries as JSON values."""
     return {
         "endpoints": [_CONVERTER.unstructure(each) for each in endpoints],
@@ -126,7 +126,7 @@ def dump_webhooks(endpoints: Iterable[WebhookEndpoint], deliveries: Iterable[Del
     }
 
 
-def load_webhooks(snapshot: Mapping[str, Any]) -> tuple[list[WebhookEndpoint], list[Delivery]]:
+def load_webhooks(snapshot: Mapping[str, Any]) -> tuple[list[WebhookEndpoint], list[EmulatedDelivery]]:
     """Return the endpoints and deliveries of a snapshot.
 
     Raises:
@@ -134,7 +134,7 @@ def load_webhooks(snapshot: Mapping[str, Any]) -> tuple[list[WebhookEndpoint], l
     """
     try:
         endpoints = _CONVERTER.structure(snapshot["endpoints"], list[WebhookEndpoint])
-        deliveries = _CONVERTER.structure(snapshot["deliveries"], list[Delivery])
+        deliveries = _CONVERTER.structure(snapshot["deliveries"], list[EmulatedDelivery])
     except Exception as error:  # cattrs raises a bare Exception for a value that no Literal has
         raise ValueError("the snapshot has no valid webhooks") from error
     return endpoints, deliveries

@@ -17,11 +17,11 @@ from truemed_async.emulator.dialect_layer import DialectLayer
 from truemed_async.emulator.resources.state import State
 from truemed_async.emulator.store import Transition
 from truemed_async.emulator.webhooks.encoding import encode_event
-from truemed_async.emulator.webhooks.events import Event, event_for
+from truemed_async.emulator.webhooks.events import EmulatedEvent, event_for
 from truemed_async.emulator.webhooks.faults import NewDelivery, OutgoingRequest, WebhookFaults, drop_until_retry
 from truemed_async.emulator.webhooks.model import (
-    Delivery,
     DeliveryAttempt,
+    EmulatedDelivery,
     Mode,
     WebhookEndpoint,
     dump_webhooks,
@@ -39,7 +39,7 @@ REORDER_WINDOW: Final = timedelta(seconds=5)
 class PendingAttempt:
     """The next attempt of a due delivery: the request to send, None if it is lost, and the faults that acted."""
 
-    delivery: Delivery
+    delivery: EmulatedDelivery
     request: OutgoingRequest | None
     fault: str | None
 
@@ -50,20 +50,20 @@ class EndpointQueue:
     def __init__(self, endpoint: WebhookEndpoint) -> None:
         """Create an empty queue."""
         self.endpoint = endpoint
-        self.in_flight: Delivery | None = None  # only one at a time
-        self.delayed: Delivery | None = None  # to be overtaken by the next delivery
-        self._heap: list[tuple[datetime, int, Delivery]] = []
+        self.in_flight: EmulatedDelivery | None = None  # only one at a time
+        self.delayed: EmulatedDelivery | None = None  # to be overtaken by the next delivery
+        self._heap: list[tuple[datetime, int, EmulatedDelivery]] = []
         self._numbers = itertools.count()
 
-    def put(self, delivery: Delivery) -> None:
+    def put(self, delivery: EmulatedDelivery) -> None:
         """Add a delivery."""
         heapq.heappush(self._heap, (delivery.due, next(self._numbers), delivery))
 
-    def take(self, now: datetime) -> Delivery | None:
+    def take(self, now: datetime) -> EmulatedDelivery | None:
         """Remove and return the first delivery, if it is due."""
         return heapq.heappop(self._heap)[2] if self._heap and self._heap[0][0] <= now else None
 
-    def remove(self, delivery: Delivery) -> bool:
+    def remove(self, delivery: EmulatedDelivery) -> bool:
         """Remove a delivery, and return whether it was there."""
         others = [entry for entry in self._heap if entry[2] is not delivery]
         found = len(others) < len(self._heap)
@@ -72,7 +72,7 @@ class EndpointQueue:
             self._heap = others
         return found
 
-    def clear(self) -> list[Delivery]:
+    def clear(self) -> list[EmulatedDelivery]:
         """Remove and return all deliveries."""
         entries, self._heap = self._heap, []
         return [delivery for _, _, delivery in entries]
@@ -97,14 +97,14 @@ class Outbox:
         self.timeout: float = 10.0  # seconds for a response; Truemed's timeout is not published
         self.on_change: list[Callable[[], None]] = []  # called after each change, with the lock held
         # Called after each attempt with the endpoint (None if it was removed) and the delivery, with the lock held.
-        self.on_attempt: list[Callable[[WebhookEndpoint | None, Delivery], None]] = []
+        self.on_attempt: list[Callable[[WebhookEndpoint | None, EmulatedDelivery], None]] = []
         # The status of the response to each verification of an endpoint, or the name of the error.
         self.verifications: dict[str, int | str | None] = {}
         self._state = state
         self._unverified: list[WebhookEndpoint] = []
         self._verifying = 0
         self._queues: dict[str, EndpointQueue] = {}
-        self._deliveries: dict[str, Delivery] = {}
+        self._deliveries: dict[str, EmulatedDelivery] = {}
         self._numbers = itertools.count(1)
         self._condition = threading.Condition(state.lock)
         state.on_transition.append(self._on_transition)
@@ -199,7 +199,7 @@ class Outbox:
     # Deliveries.
 
     @property
-    def deliveries(self) -> tuple[Delivery, ...]:
+    def deliveries(self) -> tuple[EmulatedDelivery, ...]:
         """All waiting deliveries and the last 20,000 others, newest first."""
         with self._condition:
             return tuple(reversed(self._deliveries.values()))
@@ -283,7 +283,7 @@ class Outbox:
             due = [each for each in free if each is not None]
             return max(0.0, (min(due) - self._state.clock.now()).total_seconds()) if due else None
 
-    def record_attempt(self, delivery: Delivery, attempt: DeliveryAttempt) -> list[Exception]:
+    def record_attempt(self, delivery: EmulatedDelivery, attempt: DeliveryAttempt) -> list[Exception]:
         """Record an attempt, requeue the delivery if it has to be sent again, and return the errors of callbacks."""
         with self._condition:
             delivery.attempts.append(attempt)
@@ -305,7 +305,7 @@ class Outbox:
                     queue.put(queue.in_flight)
                     queue.in_flight = None
 
-    def _notify_attempt(self, endpoint: WebhookEndpoint | None, delivery: Delivery) -> list[Exception]:
+    def _notify_attempt(self, endpoint: WebhookEndpoint | None, delivery: EmulatedDelivery) -> list[Exception]:
         errors: list[Exception] = []
         for callback in tuple(self.on_attempt):
             try:
@@ -314,7 +314,7 @@ class Outbox:
                 errors.append(error)
         return errors
 
-    def _finish(self, queue: EndpointQueue, delivery: Delivery) -> None:
+    def _finish(self, queue: EndpointQueue, delivery: EmulatedDelivery) -> None:
         if not delivery.acknowledged:
             failed = len(delivery.attempts)
             delivery.due = self._state.clock.now() + RETRY_DELAYS[min(failed, len(RETRY_DELAYS)) - 1]
@@ -338,9 +338,9 @@ class Outbox:
                 self._enqueue(queue, self._new_delivery(event, queue.endpoint))
         self._notify()
 
-    def _new_delivery(self, event: Event, endpoint: WebhookEndpoint) -> Delivery:
+    def _new_delivery(self, event: EmulatedEvent, endpoint: WebhookEndpoint) -> EmulatedDelivery:
         id = event.delivery_id(endpoint.id, next(self._numbers))
-        return Delivery(
+        return EmulatedDelivery(
             id=id,
             endpoint=endpoint.id,
             event=event.name,
@@ -351,7 +351,7 @@ class Outbox:
             body=encode_event(self.dialects, event, id if endpoint.mode == "signed" else None),
         )
 
-    def _enqueue(self, queue: EndpointQueue, delivery: Delivery) -> None:
+    def _enqueue(self, queue: EndpointQueue, delivery: EmulatedDelivery) -> None:
         """Queue a new delivery; one to be reordered waits for the next, or alone for the reorder window."""
         delayed, queue.delayed = queue.delayed, None
         overtaken = None if delayed is None or not queue.remove(delayed) else delayed

@@ -12,8 +12,8 @@ from typing import Final
 import aiohttp
 import attrs
 
-from truemed_async.emulator.clock import Clock
-from truemed_async.emulator.webhooks.encoding import sign
+from truemed_async.emulator.clock import EmulatorClock
+from truemed_async.emulator.webhooks.encoding import sign_delivery
 from truemed_async.emulator.webhooks.faults import OutgoingRequest
 from truemed_async.emulator.webhooks.model import DeliveryAttempt, WebhookEndpoint
 from truemed_async.emulator.webhooks.outbox import Outbox, PendingAttempt
@@ -37,7 +37,7 @@ class _Response:
 class Sender:
     """Sends in the loop that serves the emulator; it shares neither code nor connections with the SDK."""
 
-    def __init__(self, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, outbox: Outbox, clock: EmulatorClock) -> None:
         """Start sending in the running loop."""
         self._outbox = outbox
         self._clock = clock
@@ -145,4 +145,4 @@ class Sender:
         """Return the header that authenticates a request: a signature for each secret, or the first secret itself."""
         if request.endpoint.mode == "unsigned":
             return API_KEY, secrets[0]
-        return SIGNATURE, sign(self._outbox.dialects.dialect, secrets, request.body, request.signed_at)
+        return SIGNATURE, sign_delivery(self._outbox.dialects.dialect, secrets, request.body, request.signed_at)
