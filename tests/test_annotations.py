@@ -132,9 +132,9 @@ def test_patch_object_replaces_a_method_of_the_synchronous_client():
 
 @pytest.mark.parametrize("client", [AsyncTruemed, Truemed])
 def test_resource_is_the_same_object_each_time(client):
-    made = client(KEY)
-    assert made.payment_sessions is made.payment_sessions
-    assert made.with_options().payment_sessions is not made.payment_sessions
+    truemed = client(KEY)
+    assert truemed.payment_sessions is truemed.payment_sessions
+    assert truemed.with_options().payment_sessions is not truemed.payment_sessions
 
 
 class TenantClient(AsyncTruemed):

@@ -358,9 +358,9 @@ def test_no_handler_swallows_a_cancellation():
             if broad and not raises_again(node):
                 wrong.append(f"{module}:{node.lineno} except {caught}")
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
-            told = ast.unparse(node)
-            if "BaseException" in told or "CancelledError" in told:
-                wrong.append(f"{module}:{node.lineno} {told}")
+            text = ast.unparse(node)
+            if "BaseException" in text or "CancelledError" in text:
+                wrong.append(f"{module}:{node.lineno} {text}")
     assert not wrong, "\n".join(wrong)
 
 

@@ -101,7 +101,7 @@ def test_every_error_class_has_a_docstring(kind):
     assert kind.__doc__
 
 
-def make_error(kind: type[CallError], **given: Any) -> CallError:
+def make_error(kind: type[CallError], **options: Any) -> CallError:
     """Return an error as the client raises it, with everything in it."""
     return AttemptFailure(
         error=kind,
@@ -122,7 +122,7 @@ def make_error(kind: type[CallError], **given: Any) -> CallError:
             "outcome": "unknown",
             "idempotency_key": "k-1",
             "retries_suppressed": True,
-            **given,
+            **options,
         }
     )
 
@@ -163,8 +163,8 @@ def test_pickled_error_keeps_attributes_without_message(kind, protocol):
     again = pickle.loads(pickled)
     assert type(again) is kind
     assert (str(again), again.args) == (str(error), error.args)
-    kept = {name: value for name, value in vars(error).items() if not isinstance(value, Sensitive)}
-    assert vars(again) == {**kept, "__notes__": ["order 7"]}  # without the one on the message
+    attributes = {name: value for name, value in vars(error).items() if not isinstance(value, Sensitive)}
+    assert vars(again) == {**attributes, "__notes__": ["order 7"]}  # without the one on the message
     if isinstance(again, APIError):
         assert again.message is None
         assert again.body is None

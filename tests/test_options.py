@@ -39,8 +39,8 @@ def test_there_is_always_a_deadline(value):
 
 def test_timeout_number_is_the_total():
     assert Timeouts.of(7) == Timeouts(connect=5, attempt=20, total=7)
-    given = Timeouts(total=7)
-    assert Timeouts.of(given) is given
+    timeouts = Timeouts(total=7)
+    assert Timeouts.of(timeouts) is timeouts
 
 
 @pytest.mark.parametrize(("value", "zero"), [(1, False), (0.001, False), (1e9, False), (0, True), (0.0, True)])
@@ -86,10 +86,10 @@ def test_options_of_a_call_take_what_the_client_takes():
     assert RequestOptions(retry=RetryPolicy(max_attempts=1)).retry == RetryPolicy(max_attempts=1)
 
 
-@pytest.mark.parametrize("given", [{"timeout": 0}, {"timeout": "5"}, {"retry": 3}, {"retry": False}])
-def test_options_of_a_call_are_checked_when_they_are_made(given):
+@pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": "5"}, {"retry": 3}, {"retry": False}])
+def test_options_of_a_call_are_checked_when_they_are_made(options):
     with pytest.raises(InvalidArgumentError):
-        RequestOptions(**given)
+        RequestOptions(**options)
 
 
 def test_options_do_not_show_header_values():

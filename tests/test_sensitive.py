@@ -25,9 +25,9 @@ def test_secret_is_its_value_and_prints_as_stars():
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_neither_holder_can_be_pickled(protocol):
-    for held in (Secret("canary-key"), Sensitive({"email": "canary"})):
+    for holder in (Secret("canary-key"), Sensitive({"email": "canary"})):
         with pytest.raises(TypeError) as caught:
-            pickle.dumps(held, protocol)
+            pickle.dumps(holder, protocol)
         assert "canary" not in str(caught.value)
 
 
@@ -53,9 +53,9 @@ def test_boxes_stay_closed_inside_other_objects():
     assert "canary" not in repr(attrs.asdict(Holder(Sensitive("canary"))))
 
 
-@pytest.mark.parametrize(("value", "shown"), [(None, "None"), ("", "***"), ("canary", "***"), (0, "***")])
-def test_masked_field_shows_only_whether_it_is_absent(value, shown):
-    assert mask(value) == shown
+@pytest.mark.parametrize(("value", "expected"), [(None, "None"), ("", "***"), ("canary", "***"), (0, "***")])
+def test_masked_field_shows_only_whether_it_is_absent(value, expected):
+    assert mask(value) == expected
 
 
 def test_pickling_a_holder_raises_with_a_reason():

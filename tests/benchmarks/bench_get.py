@@ -30,8 +30,8 @@ Call = Callable[[], Awaitable[Any]]
 async def contend(name: str, url: str) -> None:
     """Measure on request, in the process of one contender."""
     async with contextlib.AsyncExitStack() as inside:
-        made = generated.load().asynchronous(url, ID) if name == GENERATED else contenders(url)[name]
-        get, list_ = await made(inside)
+        contender = generated.load().asynchronous(url, ID) if name == GENERATED else contenders(url)[name]
+        get, list_ = await contender(inside)
         for line in sys.stdin:
             what, calls, at_once = line.split()
             suite.report(await time_calls({"get": get, "list": list_}[what], int(calls), int(at_once)))
@@ -92,20 +92,21 @@ def start(stack: contextlib.ExitStack, url: str, peers: list[str]) -> dict[str, 
     where its memory happens to lie.
     """
     names = [BASE, OURS, *(["httpx"] if "httpx" in peers else []), *([GENERATED] if generated.load() else [])]
-    made = {name: suite.Contender(stack, "bench_get", name, url, "asyncio") for name in names}
+    contenders_by_name = {name: suite.Contender(stack, "bench_get", name, url, "asyncio") for name in names}
     if "uvloop" in peers:
         for name in (BASE, OURS):
-            made[name + ON_UVLOOP] = suite.Contender(stack, "bench_get", name, url, "uvloop")
-    return made
+            contenders_by_name[name + ON_UVLOOP] = suite.Contender(stack, "bench_get", name, url, "uvloop")
+    return contenders_by_name
 
 
 def measure(rounds: int) -> list[suite.Figure]:
     peers = suite.find_installed("httpx", "uvloop")
     with suite.server() as url, suite.keep_awake(), contextlib.ExitStack() as stack:
-        made = start(stack, url, peers)
+        stacks = start(stack, url, peers)
         gets, lists = (
             suite.take_turns(
-                {name: partial(each.measure, what, suite.scale(calls), at_once) for name, each in made.items()}, rounds
+                {name: partial(each.measure, what, suite.scale(calls), at_once) for name, each in stacks.items()},
+                rounds,
             )
             for what, calls, at_once in (("get", CALLS, AT_ONCE), ("list", LISTS, 1))
         )

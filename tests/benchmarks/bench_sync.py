@@ -49,9 +49,9 @@ def peers(url: str, stack: contextlib.ExitStack) -> dict[str, Callable[[], Any]]
 
         client = stack.enter_context(httpx.Client(base_url=url, headers=headers))
         found["httpx"] = lambda: client.get(GET).json()
-    made = generated.load()
-    if made is not None:
-        found["openapi-python-client"] = made.synchronous(url, ID, stack)
+    client_module = generated.load()
+    if client_module is not None:
+        found["openapi-python-client"] = client_module.synchronous(url, ID, stack)
     return found
 
 

@@ -39,8 +39,8 @@ def _object(members: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": sorted(members), "properties": members}
 
 
-def _operation(name: str, parameters: list[dict[str, Any]], answer: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer}"}}}
+def _operation(name: str, parameters: list[dict[str, Any]], response: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{response}"}}}
     responses = {"200": {"description": "OK", "content": content}}
     return {"get": {"operationId": name, "tags": ["sessions"], "parameters": parameters, "responses": responses}}
 
@@ -70,12 +70,12 @@ class Generated:
         self._get = importlib.import_module(f"{NAME}.api.sessions.get_session")
         self._list = importlib.import_module(f"{NAME}.api.sessions.list_sessions")
 
-    def _made(self, url: str) -> Any:
+    def _make_client(self, url: str) -> Any:
         return self._client.Client(base_url=url, headers={"x-truemed-api-key": suite.KEY})
 
     def asynchronous(self, url: str, id: str) -> Callable[..., Any]:
         async def make(inside: contextlib.AsyncExitStack) -> Any:
-            client = await inside.enter_async_context(self._made(url))
+            client = await inside.enter_async_context(self._make_client(url))
             return (
                 lambda: self._get.asyncio(id, client=client),
                 lambda: self._list.asyncio(client=client, page=1, page_size=100),
@@ -84,7 +84,7 @@ class Generated:
         return make
 
     def synchronous(self, url: str, id: str, stack: contextlib.ExitStack) -> Callable[[], Any]:
-        client = stack.enter_context(self._made(url))
+        client = stack.enter_context(self._make_client(url))
         return lambda: self._get.sync(id, client=client)
 
 

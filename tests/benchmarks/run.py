@@ -104,7 +104,7 @@ def table(figures: list[suite.Figure], described: dict[str, str]) -> str:
 
 def _measured(figure: suite.Figure) -> str:
     clock = {"cpu": " CPU", "elapsed": " elapsed", None: ""}[figure.clock]
-    return f"{_shown(figure.value, figure.unit)}{clock}"
+    return f"{_format(figure.value, figure.unit)}{clock}"
 
 
 def _spread(figure: suite.Figure) -> str:
@@ -113,14 +113,14 @@ def _spread(figure: suite.Figure) -> str:
 
 
 def _target(figure: suite.Figure) -> str:
-    return "" if figure.target is None else f"{'≤' if figure.at_most else '≥'} {_shown(figure.target, figure.unit)}"
+    return "" if figure.target is None else f"{'≤' if figure.at_most else '≥'} {_format(figure.target, figure.unit)}"
 
 
 def _other(figure: suite.Figure) -> str:
-    return "" if figure.other is None else _shown(figure.other, figure.unit)
+    return "" if figure.other is None else _format(figure.other, figure.unit)
 
 
-def _shown(value: float, unit: str) -> str:
+def _format(value: float, unit: str) -> str:
     return f"{_number(value, unit)}{' ' * (unit not in ('×', ''))}{unit}"
 
 

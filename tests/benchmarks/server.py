@@ -40,9 +40,9 @@ def row(number: int) -> str:
 
 @lru_cache(maxsize=256)
 def page(number: int, size: int, rows: int) -> bytes:
-    shown = ",".join(row(each) for each in range((number - 1) * size, min(number * size, rows)))
+    body = ",".join(row(each) for each in range((number - 1) * size, min(number * size, rows)))
     return (
-        f'{{"qualification_sessions":[{shown}],"pagination":{{"count":{rows},"current_page":{number},'
+        f'{{"qualification_sessions":[{body}],"pagination":{{"count":{rows},"current_page":{number},'
         f'"last_page":{max(1, -(-rows // size))},"page_size":{size}}}}}'
     ).encode()
 
@@ -55,7 +55,7 @@ def one(path: bytes) -> bytes:
     return re.sub(r'"qs_[^"]*"', f'"{id}"', row(number), count=1).encode()
 
 
-class Answers(asyncio.Protocol):
+class PageProtocol(asyncio.Protocol):
     """Answers requests of a connection one after another; bodies of requests are small and come at once."""
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -89,7 +89,7 @@ class Answers(asyncio.Protocol):
 
 async def main(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Answers(options), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(lambda: PageProtocol(options), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 

@@ -19,8 +19,8 @@ def catalog(emulator):
 
 
 def test_item_is_created_and_updated(truemed, catalog):
-    (made,) = truemed("catalog", "create", "MAT", "--name", "M").rows
-    assert made["object"]["sku"] == "MAT"
+    (row,) = truemed("catalog", "create", "MAT", "--name", "M").rows
+    assert row["object"]["sku"] == "MAT"
     assert truemed("catalog", "update", "MAT", *WHOLE).rows == [{}]
 
     item = catalog.get("MAT")
@@ -78,16 +78,16 @@ def test_checkout_method_of_cart_is_shown(truemed, terminal, catalog):
 
 
 @pytest.mark.parametrize(
-    ("route", "told"), [("create", "`truemed catalog get` with the SKU"), ("update", "run the same command again")]
+    ("route", "message"), [("create", "`truemed catalog get` with the SKU"), ("update", "run the same command again")]
 )
-def test_unknown_outcome_shows_recovery_hint(truemed, emulator, catalog, route, told):
+def test_unknown_outcome_shows_recovery_hint(truemed, emulator, catalog, route, message):
     if route == "update":
         catalog.add(sku="MAT")
     with emulator.faults.add("applied_then_reset", route=f"catalog_items.{route}"):
         done = truemed("catalog", route, "MAT", *WHOLE)
 
     assert done.code == 1
-    assert f"the outcome is unknown: {told}" in done.err
+    assert f"the outcome is unknown: {message}" in done.err
 
 
 class TestSync:

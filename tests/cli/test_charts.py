@@ -90,9 +90,9 @@ class TestTerminal:
     def test_parts_differ_with_no_color_in_the_environment(self, truemed, terminal, monkeypatch, no_color, fill):
         monkeypatch.setenv("NO_COLOR", no_color)
         monkeypatch.setenv("TERM", "xterm-256color")
-        shown = truemed("--env", "emulator", "payments", "summary", out=terminal()).out
+        output = truemed("--env", "emulator", "payments", "summary", out=terminal()).out
 
-        assert f"{fill} authorized " in re.sub(r"\x1b\[[0-9;]*m", "", shown)
+        assert f"{fill} authorized " in re.sub(r"\x1b\[[0-9;]*m", "", output)
 
     def test_legend_of_one_color_is_left_out(self):
         days = {FIRST: {"approved": 1}}
@@ -104,16 +104,16 @@ class TestTerminal:
 
     @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
     def test_chart_fits(self, width):
-        shown = self.show(timeline(20), width)
+        output = self.show(timeline(20), width)
 
-        assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
+        assert max(len(line.rstrip()) for line in output.splitlines()) <= width
 
 
 class TestSvg:
     def test_title_axes_legend_and_values_are_readable(self):
-        shown = texts(draw_svg([timeline(3)], None))
+        words = texts(draw_svg([timeline(3)], None))
 
-        assert {"Created, by day", "Number of sessions", "Day, UTC", "approved", "pending", "2026-01-01"} <= {*shown}
+        assert {"Created, by day", "Number of sessions", "Day, UTC", "approved", "pending", "2026-01-01"} <= {*words}
 
     @pytest.mark.parametrize("number", [1, 10, 57, 60, 366])
     def test_every_day_has_a_tick_and_labels_do_not_touch(self, number):
@@ -206,13 +206,13 @@ class TestPng:
         raw = io.BytesIO()
         pipe = io.TextIOWrapper(raw, "utf-8")  # closes what it wraps when it is freed
         piped = run(("sessions", "summary", "--format", "png"), Streams(pipe, io.StringIO()))
-        shown = truemed("sessions", "summary", "--format", "png", out=terminal())
+        result = truemed("sessions", "summary", "--format", "png", out=terminal())
         written = truemed("sessions", "summary", "--theme", "dark", "-o", str(tmp_path / "x.png"))
 
-        assert (piped, shown.code, written.code) == (0, 2, 0)
+        assert (piped, result.code, written.code) == (0, 2, 0)
         assert raw.getvalue().startswith(b"\x89PNG")
         assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
-        assert "cannot be shown on a terminal" in shown.err
+        assert "cannot be shown on a terminal" in result.err
 
 
 class TestCommands:
@@ -222,11 +222,11 @@ class TestCommands:
             emulator.state.qualification_sessions.add(status="approved", expires_at=now + timedelta(days=days))
 
         done = truemed("sessions", "expiring", "--within", "10d", "-o", str(tmp_path / "x.svg"))
-        shown = texts((tmp_path / "x.svg").read_bytes())
+        words = texts((tmp_path / "x.svg").read_bytes())
 
         assert (done.code, done.out) == (0, "")
-        assert "3 Letters that expire within 10d, by day" in shown
-        assert f"{now + timedelta(days=3):%Y-%m-%d}" in shown, "a day without one"
+        assert "3 Letters that expire within 10d, by day" in words
+        assert f"{now + timedelta(days=3):%Y-%m-%d}" in words, "a day without one"
 
     def test_holds_are_drawn_by_the_day_on_which_they_may_end(self, truemed, emulator):
         payments = emulator.state.payment_sessions
@@ -243,8 +243,8 @@ class TestCommands:
             "--env", "emulator", "payments", "refundable", "5b0d2a3e-7a52-4f43-9f0e-0d2f1d0f6c11", "--format", "svg"
         )
 
-        shown = texts(done.out)
-        assert {"$119.98 of this payment can be refunded", "Sauna blanket", "$119.98", "Dollars"} <= {*shown}
+        words = texts(done.out)
+        assert {"$119.98 of this payment can be refunded", "Sauna blanket", "$119.98", "Dollars"} <= {*words}
 
     def test_refundable_chart_says_why_not(self, truemed):
         done = truemed(

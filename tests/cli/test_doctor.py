@@ -32,9 +32,9 @@ class TestDoctor:
 
     def test_only_verbose_shows_fields_that_are_as_expected(self, truemed, merchant):
         assert " lmn_reviewed_at " not in truemed("doctor").out
-        shown = truemed("doctor", "--all-fields").out
-        assert " lmn_reviewed_at " in shown
-        assert ": approved " in shown
+        output = truemed("doctor", "--all-fields").out
+        assert " lmn_reviewed_at " in output
+        assert ": approved " in output
 
     def test_json_is_the_whole_report(self, truemed, merchant):
         report = json.loads(truemed("doctor", "--json").out)

@@ -152,17 +152,17 @@ def test_emulator_allow_host_is_accepted(truemed):
 def test_sessions_and_seed_options_apply(truemed, monkeypatch, argv):
     import truemed_async.emulator
 
-    made = []
+    ids = []
 
     class Watched(truemed_async.emulator.Emulator):
         def __init__(self, **options):
-            made.append(options)
+            ids.append(options)
             super().__init__(**options)
 
     monkeypatch.setattr(truemed_async.emulator, "Emulator", Watched, raising=False)
 
     assert truemed(*argv, out=Signalled(signal.SIGTERM)).code == 0
-    (options,) = made
+    (options,) = ids
     assert (options["sessions"], options["seed"]) == ((3, 4) if "--seed" in argv else (1000, 0))
     assert (options["payment_sessions"], options["payment_tokens"], options["catalog_items"]) == (200, 20, 20)
     assert options["examples"]
@@ -303,8 +303,8 @@ def test_other_problem_of_a_port_names_no_other_one(truemed, monkeypatch):
 
 
 def test_occupied_port_exits_2_and_names_a_port_that_print_env_accepts(truemed):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
 
         done = truemed("emulator", "--port", str(port))
 
@@ -355,8 +355,8 @@ def ask():
     def ask(url, key, method="GET", body=None):
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, content, {"x-truemed-api-key": key}, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read() or b"null")
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.loads(response.read() or b"null")
 
     return ask
 
@@ -399,8 +399,8 @@ class TestState:
         assert (len(rows), rows[0]) == (3, session)
         assert ask(f"{url}/_emulator/clock", key)["ahead"] == 7200
         assert ask(f"{url}/_emulator/webhooks", key) == webhooks
-        (kept,) = ask(f"{url}/_emulator/deliveries", key)["deliveries"]
-        assert (kept["id"], kept["state"]) == (delivery["id"], "waiting")
+        (restored_delivery,) = ask(f"{url}/_emulator/deliveries", key)["deliveries"]
+        assert (restored_delivery["id"], restored_delivery["state"]) == (delivery["id"], "waiting")
         assert stopped(process).code == 0
 
     def test_seed_file_is_loaded_and_unchanged(self, serve, ask, stopped, tmp_path):
@@ -456,9 +456,11 @@ class TestState:
     def test_state_with_remote_webhook_is_rejected(self, truemed, tmp_path):
         file = tmp_path / "state.json"
         assert truemed("emulator", *FREE_PORT, "--state", str(file), out=Signalled(signal.SIGTERM)).code == 0
-        held = json.loads(file.read_text())
-        held["webhooks"]["endpoints"] = [{"id": "w", "url": "https://evil.example/", "secrets": ["s"], "events": None}]
-        file.write_text(json.dumps(held))
+        snapshot = json.loads(file.read_text())
+        snapshot["webhooks"]["endpoints"] = [
+            {"id": "w", "url": "https://evil.example/", "secrets": ["s"], "events": None}
+        ]
+        file.write_text(json.dumps(snapshot))
         assert truemed("emulator", *FREE_PORT, "--state", str(file)).code == 2
 
     @pytest.mark.parametrize("option", ["--state", "--seed-file"])
@@ -488,8 +490,8 @@ class TestRequestLog:
         assert first == f"inspector {url}/"
         assert second == f"webhook   {nowhere} signed, secret {endpoint['secrets'][0]}"
         assert re.fullmatch(r"\d\d:\d\d:\d\d GET /api/v1/product_catalog/items/list 200", third)
-        told = rf"\d\d:\d\d:\d\d webhook product_catalog_item_eligibility_updated to {nowhere}: ClientConnectorError"
-        assert re.fullmatch(told, fourth)
+        pattern = rf"\d\d:\d\d:\d\d webhook product_catalog_item_eligibility_updated to {nowhere}: ClientConnectorError"
+        assert re.fullmatch(pattern, fourth)
 
     def test_quiet_shows_no_requests(self, serve, ask, stopped):
         process, url, key = serve("--quiet")
@@ -606,10 +608,10 @@ class TestEmulatorInsideTheCommand:
         assert len(truemed("--env", "emulator", resource, "list", "--page-size", "15").rows) == 15
 
     @pytest.mark.parametrize(
-        ("seed", "code", "said"),
+        ("seed", "code", "output"),
         [("0", 0, "of them from the previous run"), ("1", 2, "was begun with different server")],
     )
-    def test_next_command_resumes_export_of_the_same_data(self, truemed, monkeypatch, tmp_path, seed, code, said):
+    def test_next_command_resumes_export_of_the_same_data(self, truemed, monkeypatch, tmp_path, seed, code, output):
         import truemed_async.emulator
 
         file = tmp_path / "all.csv"
@@ -626,7 +628,7 @@ class TestEmulatorInsideTheCommand:
         done = truemed("--seed", seed, *argv, "--resume")
 
         assert done.code == code
-        assert said in done.err
+        assert output in done.err
         assert file.exists() is (code == 0)
         if not code:
             assert len(file.read_text(encoding="utf-8").splitlines()) == 1001

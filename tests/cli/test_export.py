@@ -52,8 +52,8 @@ def test_csv_export_has_documented_columns(truemed, tmp_path):
 
     assert truemed(*EMULATOR, "sessions", "export", "--output", str(file)).code == 0
 
-    with file.open(encoding="utf-8", newline="") as opened:
-        rows = list(csv.DictReader(opened))
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
     assert list(rows[0]) == FIELDS
     assert len({row["qualification_session_id"] for row in rows}) == 1000
     assert {row["expires_at"] for row in rows if row["status"] == "pending"} == {""}
@@ -77,8 +77,8 @@ def test_csv_cells_are_unchanged(truemed, emulator, tmp_path, name, format):
 
     assert truemed("sessions", "export", "--output", str(file)).code == 0
 
-    with file.open(encoding="utf-8", newline="") as opened:
-        (row,) = csv.DictReader(opened) if format == "csv" else map(json.loads, opened)
+    with file.open(encoding="utf-8", newline="") as stream:
+        (row,) = csv.DictReader(stream) if format == "csv" else map(json.loads, stream)
     assert row["user_name"] == name
 
 
@@ -92,12 +92,12 @@ def test_jsonl_export_keeps_undocumented_fields(truemed, emulator):
 
 
 def test_filters_reach_server(truemed, emulator):
-    wanted = emulator.state.qualification_sessions.add(status="processing", user_id="a")
+    expected = emulator.state.qualification_sessions.add(status="processing", user_id="a")
     emulator.state.qualification_sessions.add(status="processing", user_id="b")
 
     done = truemed("sessions", "export", "--output", "-", "--status", "processing", "--user-id", "a")
 
-    assert [row["qualification_session_id"] for row in done.rows] == [wanted]
+    assert [row["qualification_session_id"] for row in done.rows] == [expected]
 
 
 def test_format_overrides_file_suffix(truemed, tmp_path):

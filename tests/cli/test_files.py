@@ -17,13 +17,13 @@ LIST = (*EMULATOR, "sessions", "list")
 
 
 @pytest.fixture
-def answer(terminal):
+def type_reply(terminal):
     """Streams of a person who types an answer."""
 
-    def answer(text):
+    def reply(text):
         return {"source": terminal(text), "err": terminal()}
 
-    return answer
+    return reply
 
 
 class TestSuffix:
@@ -128,15 +128,15 @@ class TestOverwriting:
         assert truemed(*argv, "-o", str(file), "--force").code == 0
         assert file.read_text() != "old"
 
-    def test_terminal_asks(self, truemed, emulator, answer, tmp_path, argv):
+    def test_terminal_asks(self, truemed, emulator, type_reply, tmp_path, argv):
         file = tmp_path / "x.csv"
         file.write_text("old")
 
-        no = truemed(*argv, "-o", str(file), **answer("n\n"))
-        kept = file.read_text()
-        yes = truemed(*argv, "-o", str(file), **answer("y\n"))
+        no = truemed(*argv, "-o", str(file), **type_reply("n\n"))
+        content = file.read_text()
+        yes = truemed(*argv, "-o", str(file), **type_reply("y\n"))
 
-        assert (no.code, yes.code, kept) == (2, 0, "old")
+        assert (no.code, yes.code, content) == (2, 0, "old")
         assert f"{file} exists. Overwrite it? [y/N] " in no.err
         assert file.read_text() != "old"
 
@@ -183,12 +183,12 @@ class TestUnfinishedExport:
         assert "previous run" not in done.err
         assert len(unfinished.read_text(encoding="utf-8").splitlines()) == 120
 
-    def test_terminal_asks_before_it_is_discarded(self, truemed, answer, unfinished):
-        no = truemed("sessions", "export", "-o", str(unfinished), **answer("\n"))
-        kept = unfinished.with_name("x.jsonl.partial").exists()
-        yes = truemed("sessions", "export", "-o", str(unfinished), **answer("yes\n"))
+    def test_terminal_asks_before_it_is_discarded(self, truemed, type_reply, unfinished):
+        no = truemed("sessions", "export", "-o", str(unfinished), **type_reply("\n"))
+        exists = unfinished.with_name("x.jsonl.partial").exists()
+        yes = truemed("sessions", "export", "-o", str(unfinished), **type_reply("yes\n"))
 
-        assert (no.code, kept, yes.code) == (2, True, 0)
+        assert (no.code, exists, yes.code) == (2, True, 0)
         assert "which --resume would continue. Discard them? [y/N]" in no.err
         assert "previous run" not in yes.err
 

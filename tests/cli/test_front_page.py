@@ -75,9 +75,9 @@ def test_other_terminals_are_drawn_by_rich(truemed, terminal, monkeypatch, platf
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("truemed_async.cli.start.sys", SimpleNamespace(platform=platform))
     monkeypatch.setattr("truemed_async.cli.start.draw_front_page", None)
-    shown = truemed("--help", out=OtherTerminal()).out
-    assert ("╭" in shown) == (encoding == "utf-8")
-    assert "Commands" in shown
+    output = truemed("--help", out=OtherTerminal()).out
+    assert ("╭" in output) == (encoding == "utf-8")
+    assert "Commands" in output
 
 
 class TestFindWidth:

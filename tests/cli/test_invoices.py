@@ -43,8 +43,8 @@ def test_list_adds_up_each_invoice(truemed, billed, terminal):
         ("INV-5", 1, "8.1"),
     ]
     assert done.rows[0]["paid_at"].startswith("2024-10-06T12:00")
-    shown = truemed("invoices", "list", out=terminal()).out
-    assert "2024-10-03 12:00" in shown
+    output = truemed("invoices", "list", out=terminal()).out
+    assert "2024-10-03 12:00" in output
     table = list(csv.DictReader(io.StringIO(truemed("invoices", "list", "--format", "csv").out)))
     assert [row["total"] for row in table] == ["24.3", "8.1"]
 

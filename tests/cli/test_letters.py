@@ -121,7 +121,7 @@ class TestAttach:
 
     def test_counts_go_to_output_and_people_to_the_report(self, truemed, emulator, matches, tmp_path):
         add = emulator.state.qualification_sessions.add
-        session, taken = add(email=EMAIL.upper(), user_id=None), add(email="taken@example.com", user_id="other")
+        session, assigned = add(email=EMAIL.upper(), user_id=None), add(email="taken@example.com", user_id="other")
         path = matches(
             f"\ufeffname,user_id,email\nx,{USER_ID}, {EMAIL} \ny,u-2,taken@example.com\nz,u-3,no@example.com\n"
         )
@@ -139,7 +139,7 @@ class TestAttach:
         rows = list(csv.DictReader(io.StringIO(report.read_text(encoding="utf-8"), newline="")))
         assert {(row["status"], row["qualification_session_id"], row["email"]) for row in rows} == {
             ("attached", session, EMAIL),
-            ("other_user", taken, "taken@example.com"),
+            ("other_user", assigned, "taken@example.com"),
             ("unmatched", "", "no@example.com"),
         }
         if os.name != "nt":

@@ -39,8 +39,8 @@ class TestPayments:
 
     def test_ids_come_from_standard_input(self, truemed, emulator, terminal):
         id = emulator.state.payment_sessions.add()
-        listed = truemed("payments", "list", "--json", "id")
-        done = truemed("payments", "link", "-", source=terminal(f"{listed.out}{{}}\n"))
+        listing = truemed("payments", "list", "--json", "id")
+        done = truemed("payments", "link", "-", source=terminal(f"{listing.out}{{}}\n"))
         assert (done.code, done.err) == (2, "error: line 2 is JSON without id or id\n")
         assert done.out.endswith(f"/{id}\n")
 

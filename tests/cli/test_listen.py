@@ -94,13 +94,13 @@ class TestProcess:
         process = start(*LISTEN)
         wait_until(lambda: emulator.webhooks.endpoints)
         id = approve(emulator)
-        shown = json.loads(process.stdout.readline())
+        row = json.loads(process.stdout.readline())
         assert emulator.webhooks.wait_until_idle(30)
         (delivery,) = emulator.webhooks.deliveries
         process.send_signal(signal.SIGINT)
         done = finish(process)
         assert (done.code, done.out) == (130, "")
-        assert {**shown, "at": "", "seconds": 0} == {
+        assert {**row, "at": "", "seconds": 0} == {
             "at": "",
             "event": "qualification_status.updated",
             "delivery_id": delivery.id,
@@ -115,7 +115,7 @@ class TestProcess:
         first, secret, last = done.err.splitlines()
         assert first.endswith(f"for the webhooks of 127.0.0.1:{emulator.port} (TRUEMED_BASE_URL)")
         assert (secret, last) == (f"secret    {DEFAULT_WEBHOOK_SECRET}", "interrupted")
-        assert leaks(json.dumps(shown) + done.err) == []
+        assert leaks(json.dumps(row) + done.err) == []
 
     def test_forwarded_bytes_and_headers_are_those_of_the_emulator(
         self, start, finish, emulator, merchant, monkeypatch
@@ -126,7 +126,7 @@ class TestProcess:
         wait_until(lambda: emulator.webhooks.endpoints)
         id = approve(emulator)
         (received,) = merchant.wait(1)
-        shown = json.loads(process.stdout.readline())
+        row = json.loads(process.stdout.readline())
         assert emulator.webhooks.wait_until_idle(30)
         process.send_signal(signal.SIGTERM)
         done = finish(process)
@@ -139,7 +139,7 @@ class TestProcess:
             emulator.webhooks.deliveries[0].body,
         )
         assert received.is_signed("whsec-of-mine", received.all("x-truemed-signature")[1])
-        assert shown == {"status": 204, "object_id": id, "verified": False}
+        assert row == {"status": 204, "object_id": id, "verified": False}
         assert (done.code, emulator.webhooks.endpoints) == (0, ())
         assert done.err.splitlines()[1:] == [
             "secret    from TRUEMED_WEBHOOK_SECRET",
@@ -241,7 +241,7 @@ class TestReading:
         row = receive(happen=post).rows[0]
         assert (row["event"], row["verified"], row["status"]) == (None, False, 204)
 
-    def test_only_the_events_that_are_asked_for_are_received(self, receive):
+    def test_only_the_selected_events_are_received(self, receive):
         def both(emulator):
             approve(emulator)
             emulator.state.payment_sessions.cancel(emulator.state.payment_sessions.add())
@@ -279,7 +279,7 @@ class TestRegistration:
         monkeypatch.setattr(listen, "CHECK_SECONDS", 0.05)
         monkeypatch.setattr(control, "_LEAVE_SECONDS", 0.5)
 
-    def test_emulator_that_forgot_the_webhook_is_told_again(self, truemed, emulator):
+    def test_webhook_is_registered_again_if_the_emulator_lost_it(self, truemed, emulator):
         def forget():
             emulator.webhooks.unregister(emulator.webhooks.endpoints[0].id)
 
@@ -311,9 +311,9 @@ class TestRegistration:
             signal.raise_signal(signal.SIGTERM)
 
         assert truemed(*LISTEN, "--port", str(free_port), err=Acting((2, look))).code == 0
-        kept, endpoint = seen
+        survivor, endpoint = seen
         assert (endpoint.url, endpoint.id == left.id) == (left.url, False)
-        assert (kept, emulator.webhooks.endpoints) == (other, (other,))
+        assert (survivor, emulator.webhooks.endpoints) == (other, (other,))
 
     def test_emulator_that_is_not_there_is_an_error(self, truemed, monkeypatch):
         monkeypatch.setenv("TRUEMED_API_KEY", "some-api-key")
@@ -322,17 +322,17 @@ class TestRegistration:
         assert "host: 127.0.0.1:1 (--base-url)" in done.err
 
     def test_signal_while_the_emulator_does_not_respond_ends_the_command(self, truemed, emulator, monkeypatch):
-        asked = []
+        controls = []
 
         async def hang(control, *, retry):
             assert retry
-            asked.append(control)
+            controls.append(control)
             signal.raise_signal(signal.SIGINT)
             await asyncio.Event().wait()
 
         monkeypatch.setattr(EmulatorControl, "list_webhooks", hang)
         done = truemed(*LISTEN)
-        assert (done.code, done.err, len(asked)) == (130, "interrupted\n", 1)
+        assert (done.code, done.err, len(controls)) == (130, "interrupted\n", 1)
         assert emulator.webhooks.endpoints == ()
 
 

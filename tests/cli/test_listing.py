@@ -48,7 +48,7 @@ class TestHowMuch:
         assert all(f"qs_{number}" in out for number in range(120))
 
     @pytest.mark.parametrize(
-        ("options", "shown"),
+        ("options", "expected"),
         [
             ((), "30 of 120 sessions, page 1 of 4; --limit N, --all or --page 2 shows more\n"),
             (("--page", "4"), "30 of 120 sessions, page 4 of 4\n"),
@@ -57,10 +57,10 @@ class TestHowMuch:
             (("--all",), "120 sessions\n"),
         ],
     )
-    def test_terminal_shows_how_many_rows_of_how_many(self, truemed, many, terminal, options, shown):
+    def test_terminal_shows_how_many_rows_of_how_many(self, truemed, many, terminal, options, expected):
         done = truemed("sessions", "list", *options, out=terminal(), err=terminal())
 
-        assert done.err.endswith(shown)
+        assert done.err.endswith(expected)
 
     def test_pipe_shows_no_count(self, truemed, many):
         assert truemed("sessions", "list").err == ""
@@ -79,7 +79,7 @@ class TestHowMuch:
         assert truemed(*pending, "--all", err=terminal()).err.endswith("3 payments\n")
 
     @pytest.mark.parametrize(
-        ("options", "shown"),
+        ("options", "expected"),
         [
             ((), "there are no sessions\n"),
             (("--all",), "there are no sessions\n"),
@@ -87,22 +87,22 @@ class TestHowMuch:
             (("--page", "3"), "page 3 has no sessions: try --page 1\n"),
         ],
     )
-    def test_empty_list_says_so_and_what_to_try(self, truemed, emulator, terminal, options, shown):
+    def test_empty_list_says_so_and_what_to_try(self, truemed, emulator, terminal, options, expected):
         done = truemed("sessions", "list", *options, out=terminal(), err=terminal())
 
-        assert done.err.endswith(shown)
+        assert done.err.endswith(expected)
         assert done.out == ""
 
     def test_empty_list_in_a_pipe_is_valid_data(self, truemed, emulator):
-        shown = {
+        outputs = {
             format: truemed("sessions", "list", "--format", format) for format in ("json", "jsonl", "csv", "table")
         }
 
-        assert json.loads(shown["json"].out) == []
-        assert shown["jsonl"].out == ""
-        assert shown["csv"].out.startswith("qualification_session_id,status,")
-        assert shown["table"].err == "there are no sessions\n"
-        assert shown["jsonl"].err == ""
+        assert json.loads(outputs["json"].out) == []
+        assert outputs["jsonl"].out == ""
+        assert outputs["csv"].out.startswith("qualification_session_id,status,")
+        assert outputs["table"].err == "there are no sessions\n"
+        assert outputs["jsonl"].err == ""
 
     def test_flags_are_no_filters(self, truemed, emulator, terminal):
         done = truemed("payments", "list", "--include-order-items", err=terminal())
@@ -140,9 +140,9 @@ class TestHowMuch:
         truemed("sessions", "list", "--all", out=both, err=both)
 
         assert rows.err == "120 sessions\n"
-        shown = both.getvalue()
-        assert 0 < shown.index("120/120") < shown.index("qs_0")
-        assert "qs_" not in shown[: shown.rindex("120/120")]
+        output = both.getvalue()
+        assert 0 < output.index("120/120") < output.index("qs_0")
+        assert "qs_" not in output[: output.rindex("120/120")]
 
 
 class TestFields:
@@ -230,11 +230,11 @@ class TestFields:
 
 class TestIds:
     def test_list_is_piped_into_get(self, truemed, many):
-        listed = truemed("sessions", "list", "--limit", "40", "--json", "id")
-        got = truemed("sessions", "get", "-", source=io.StringIO(listed.out))
+        listing = truemed("sessions", "list", "--limit", "40", "--json", "id")
+        result = truemed("sessions", "get", "-", source=io.StringIO(listing.out))
 
-        assert got.code == 0
-        assert ids_of(got) == [row["id"] for row in listed.rows]
+        assert result.code == 0
+        assert ids_of(result) == [row["id"] for row in listing.rows]
 
     @pytest.mark.parametrize(
         "line", ["qs_3", ' "qs_3" ', '{"id": "qs_3"}', '{"qualification_session_id": "qs_3", "x": 1}']

@@ -116,10 +116,10 @@ class TestTail:
         assert "note: the emulator was started again\n" in done.err
 
     @pytest.mark.parametrize(
-        ("status", "shown"),
+        ("status", "expected"),
         [("404", [404]), ("2xx", [200]), ("4XX, none", [401, 404, None]), ("2xx,404", [200, 404])],
     )
-    def test_statuses_are_selected(self, truemed, emulator, api, status, shown):
+    def test_statuses_are_selected(self, truemed, emulator, api, status, expected):
         api.list()
         api.send("GET", "/api/v1/qualification_sessions", headers={})
         api.get("qs_unknown")
@@ -127,7 +127,7 @@ class TestTail:
             api.list()
         wait_until(lambda: emulator.requests.in_flight == 0)
         rows = truemed(*TAIL, "--status", status, "--no-follow").rows
-        assert [row["status"] for row in rows] == shown
+        assert [row["status"] for row in rows] == expected
 
     def test_followed_requests_are_selected_too(self, truemed, api):
         api.get("qs_0")
@@ -199,5 +199,5 @@ class TestUsage:
         assert done.code == 2
         assert "is no emulator, or one of an older version" in done.err
 
-    def test_emulator_gives_at_most_what_is_asked_for(self):
+    def test_emulator_returns_at_most_the_limit(self):
         assert MAX_LISTED == MAX_REQUESTS

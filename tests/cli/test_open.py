@@ -8,14 +8,14 @@ EMULATOR = "http://127.0.0.1:8642"
 @pytest.fixture
 def browser(monkeypatch):
     """The addresses that the browser was asked to open; it is there unless a test says otherwise."""
-    opened = []
+    links = []
 
     def open_url(url):
-        opened.append(url)
+        links.append(url)
         return "nobrowser" not in url
 
     monkeypatch.setattr("webbrowser.open", open_url)
-    return opened
+    return links
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ class TestTerminals:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "printed"),
     [
         ("plain ë €", "plain ë €"),
         ("\x1b", "\\u001b"),
@@ -287,8 +287,8 @@ class TestTerminals:
         ("a\nb", "a\\u000ab"),
     ],
 )
-def test_printable_escapes_as_json(text, shown):
-    assert printable(text) == shown
+def test_printable_escapes_as_json(text, printed):
+    assert printable(text) == printed
     assert printable("a\nb", keep="\n") == "a\nb"
 
 

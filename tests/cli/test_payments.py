@@ -33,7 +33,7 @@ def captured(payments):
 
 
 @pytest.fixture
-def held(payments):
+def authorization(payments):
     """A payment of 100.00 dollars that is authorized."""
     id = payments.add(kind="authorization")
     payments.submit(id)
@@ -42,7 +42,7 @@ def held(payments):
 
 
 @pytest.fixture
-def answers(truemed, terminal):
+def run_and_type(truemed, terminal):
     """Run a command on a terminal whose user types this."""
     return lambda typed, *argv: truemed(*argv, err=terminal(), source=terminal(typed))
 
@@ -102,15 +102,15 @@ class TestCreate:
         assert more["amount_details"] == {"total_additional_charges": 100}
         assert less["amount_details"] == {"total_discounts": 100}
 
-    def test_stored_payment_method_is_charged_after_confirmation(self, answers, emulator, payments):
+    def test_stored_payment_method_is_charged_after_confirmation(self, run_and_type, emulator, payments):
         token = emulator.state.payment_tokens.add()
 
-        refused = answers("\n", *CREATE, "--payment-token", token)
+        refused = run_and_type("\n", *CREATE, "--payment-token", token)
         assert (refused.code, refused.out) == (1, "")
         assert refused.err == "Charge $19.99 to the stored payment method? [y/N] nothing was sent\n"
         assert payments.count == 0
 
-        done = answers("y\n", *CREATE, "--payment-token", token)
+        done = run_and_type("y\n", *CREATE, "--payment-token", token)
         assert done.code == 0
         assert payments.get(done.rows[0]["id"]).status == "captured"
 
@@ -136,7 +136,7 @@ class TestCreate:
         assert len(emulator.requests) == 0
 
     @pytest.mark.parametrize(
-        ("item", "told"),
+        ("item", "message"),
         [
             ("Mat", "--item must be a JSON object"),
             ("[]", "--item must be a JSON object"),
@@ -146,11 +146,11 @@ class TestCreate:
             ('{"name": "Mat", "price": "19.99", "quantity": 0}', "quantity must be a whole number"),
         ],
     )
-    def test_invalid_item_is_rejected(self, truemed, emulator, item, told):
+    def test_invalid_item_is_rejected(self, truemed, emulator, item, message):
         done = truemed(*CREATE[:5], item, *CREATE[6:])
 
         assert done.code == 2
-        assert told in done.err
+        assert message in done.err
         assert "secret" not in done.err
 
     @pytest.mark.parametrize("half", [("--next-bill-amount", "5.00"), ("--next-bill-date", "2027-01-01")])
@@ -162,8 +162,8 @@ class TestCreate:
 
 
 class TestConfirmation:
-    def test_refund_requests_confirmation(self, answers, payments, captured):
-        done = answers("Yes\n", "payments", "refund", captured, *REFUND)
+    def test_refund_requests_confirmation(self, run_and_type, payments, captured):
+        done = run_and_type("Yes\n", "payments", "refund", captured, *REFUND)
 
         (row,) = done.rows
         assert done.code == 0
@@ -171,15 +171,15 @@ class TestConfirmation:
         assert payments.get(captured).refund_amount == 1999
 
     @pytest.mark.parametrize("typed", ["", "\n", "n\n", "yeah\n", "  \n"])
-    def test_any_reply_but_yes_sends_nothing(self, answers, emulator, payments, captured, typed):
-        done = answers(typed, "payments", "refund", captured, *REFUND)
+    def test_any_reply_but_yes_sends_nothing(self, run_and_type, emulator, payments, captured, typed):
+        done = run_and_type(typed, "payments", "refund", captured, *REFUND)
 
         assert (done.code, done.out) == (1, "")
         assert done.err.endswith("nothing was sent\n")
         assert writes(emulator) == []
 
-    def test_question_shows_whole_amount(self, answers, captured):
-        done = answers("n\n", "payments", "refund", captured, "--amount", "1234567.05", *REFUND[2:])
+    def test_question_shows_whole_amount(self, run_and_type, captured):
+        done = run_and_type("n\n", "payments", "refund", captured, "--amount", "1234567.05", *REFUND[2:])
 
         assert done.err.startswith(f"Refund $1,234,567.05 of payment {captured}? ")
 
@@ -208,31 +208,31 @@ class TestConfirmation:
         assert first.out == again.out
         assert payments.get(captured).refund_amount == 1999, "the same key is the same refund"
 
-    def test_invalid_argument_is_reported_before_question(self, answers, emulator):
-        done = answers("y\n", "payments", "refund", "../nobody", *REFUND)
+    def test_invalid_argument_is_reported_before_question(self, run_and_type, emulator):
+        done = run_and_type("y\n", "payments", "refund", "../nobody", *REFUND)
 
         assert done.code == 2
         assert "[y/N]" not in done.err
         assert "payment_session_id must be" in done.err
         assert len(emulator.requests) == 0
 
-    def test_authorization_is_captured_in_part(self, truemed, payments, held):
-        done = truemed("payments", "capture", held, "--amount", "40.00", "--yes")
+    def test_authorization_is_captured_in_part(self, truemed, payments, authorization):
+        done = truemed("payments", "capture", authorization, "--amount", "40.00", "--yes")
 
         assert done.code == 0
-        session = payments.get(held)
+        session = payments.get(authorization)
         assert (session.status, session.capture_amount, session.capture_id) == ("captured", 4000, done.rows[0]["id"])
 
-    def test_authorization_is_voided(self, answers, payments, held):
-        done = answers("y\n", "payments", "void", held, "--idempotency-key", "void-1")
+    def test_authorization_is_voided(self, run_and_type, payments, authorization):
+        done = run_and_type("y\n", "payments", "void", authorization, "--idempotency-key", "void-1")
 
-        assert done.err == f"Release the money held for payment {held}? [y/N] "
-        assert payments.get(held).void_id == done.rows[0]["id"]
+        assert done.err == f"Release the money held for payment {authorization}? [y/N] "
+        assert payments.get(authorization).void_id == done.rows[0]["id"]
 
-    def test_checkout_is_canceled(self, answers, payments):
+    def test_checkout_is_canceled(self, run_and_type, payments):
         id = payments.add()
 
-        done = answers("y\n", "payments", "cancel", id)
+        done = run_and_type("y\n", "payments", "cancel", id)
 
         assert (done.code, done.err) == (0, f"Cancel payment {id}? [y/N] ")
         assert payments.get(id).status == "canceled"
@@ -275,9 +275,9 @@ class TestConfirmation:
         try:
             process = start("payments", "refund", captured, *REFUND, stdin=theirs, stderr=theirs)
             os.close(theirs)
-            shown = b""
-            while b"[y/N]" not in shown:
-                shown += os.read(ours, 1000)
+            output = b""
+            while b"[y/N]" not in output:
+                output += os.read(ours, 1000)
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=30)
         finally:
@@ -290,15 +290,15 @@ class TestDryRun:
     def test_dry_run_shows_request_and_sends_nothing(self, truemed, emulator, captured):
         done = truemed("payments", "refund", captured, *REFUND, "--dry-run", "--idempotency-key", "refund-1")
 
-        (shown,) = done.rows
+        (row,) = done.rows
         assert (done.code, done.err) == (0, "")
         assert len(emulator.requests) == 0
         assert truemed("payments", "refund", captured, *REFUND, "--yes", "--idempotency-key", "refund-1").code == 0
         (sent,) = emulator.requests
-        assert (shown["method"], shown["url"]) == (sent.method, emulator.url + sent.path)
-        assert shown["body"] == json.loads(sent.body)
-        assert shown["body"]["amount"] == 1999
-        assert shown["idempotency_key"] == "refund-1"
+        assert (row["method"], row["url"]) == (sent.method, emulator.url + sent.path)
+        assert row["body"] == json.loads(sent.body)
+        assert row["body"]["amount"] == 1999
+        assert row["idempotency_key"] == "refund-1"
         assert emulator.api_key not in done.out
 
     @pytest.mark.parametrize(
@@ -309,16 +309,16 @@ class TestDryRun:
         ],
     )
     def test_dry_run_without_key_shows_new_key(self, truemed, emulator, argv, path, body):
-        (shown,) = truemed("payments", *argv, "--dry-run").rows
+        (row,) = truemed("payments", *argv, "--dry-run").rows
 
-        assert shown["url"] == emulator.url + path
-        assert shown["body"] == {"idempotency_key": shown["idempotency_key"], **body}
+        assert row["url"] == emulator.url + path
+        assert row["body"] == {"idempotency_key": row["idempotency_key"], **body}
         assert len(emulator.requests) == 0
 
     def test_dry_run_of_request_without_body_shows_null(self, truemed, emulator):
-        (shown,) = truemed("payments", "cancel", "s1", "--dry-run").rows
+        (row,) = truemed("payments", "cancel", "s1", "--dry-run").rows
 
-        assert (shown["body"], shown["idempotency_key"]) == (None, None)
+        assert (row["body"], row["idempotency_key"]) == (None, None)
 
     def test_dry_run_on_terminal_is_indented(self, truemed, terminal, emulator):
         done = truemed(*CREATE, "--payment-token", "tok", "--dry-run", out=terminal())
@@ -327,16 +327,16 @@ class TestDryRun:
         assert json.loads(done.out)["body"]["payment_token"] == "tok"
 
     def test_dry_run_starts_no_emulator(self, truemed):
-        (shown,) = truemed("--env", "emulator", "payments", "void", "s1", "--dry-run").rows
+        (row,) = truemed("--env", "emulator", "payments", "void", "s1", "--dry-run").rows
 
-        assert shown["url"] == "http://127.0.0.1/payments/v1/payment_session/s1/void"
+        assert row["url"] == "http://127.0.0.1/payments/v1/payment_session/s1/void"
 
     def test_dry_run_shows_server(self, truemed, monkeypatch):
         monkeypatch.setenv("TRUEMED_API_KEY", "some-api-key")
 
-        (shown,) = truemed("--env", "sandbox", "payments", "void", "s1", "--dry-run").rows
+        (row,) = truemed("--env", "sandbox", "payments", "void", "s1", "--dry-run").rows
 
-        assert shown["url"].startswith("https://dev-api.truemed.com/payments/")
+        assert row["url"].startswith("https://dev-api.truemed.com/payments/")
 
     @pytest.mark.parametrize(
         "target", [("--env", "sandbox"), ("--seed", "1"), ("--env", "emulator", "--base-url", "https://x.example")]
@@ -523,14 +523,14 @@ class TestCancelStale:
         assert done.err == "2 stale payments (planned 2)\n"
         assert writes(emulator) == []
 
-    def test_confirmed_run_cancels_and_repeats_nothing(self, answers, truemed, emulator, payments, stale):
-        refused = answers("n\n", "payments", "cancel-stale", "--older-than", "7d")
+    def test_confirmed_run_cancels_and_repeats_nothing(self, run_and_type, truemed, emulator, payments, stale):
+        refused = run_and_type("n\n", "payments", "cancel-stale", "--older-than", "7d")
         assert (refused.code, refused.err) == (
             1,
             "Cancel every payment that is pending for 7d or longer? [y/N] nothing was sent\n",
         )
         assert len(emulator.requests) == 0
-        done = answers("y\n", "payments", "cancel-stale", "--older-than", "7d", "--format", "json")
+        done = run_and_type("y\n", "payments", "cancel-stale", "--older-than", "7d", "--format", "json")
         assert done.code == 0
         assert {row["result"] for row in json.loads(done.out)} == {"canceled"}
         assert [payments.get(id).status for id in stale] == ["canceled", "canceled"]
@@ -568,13 +568,13 @@ class TestRefundable:
             9000,
             None,
         )
-        shown = truemed("payments", "refundable", captured, out=terminal()).out
-        assert "captured_cents" in shown
-        assert "$90.00" in shown
+        output = truemed("payments", "refundable", captured, out=terminal()).out
+        assert "captured_cents" in output
+        assert "$90.00" in output
 
 
 class TestWait:
-    @pytest.mark.parametrize(("fixture", "status"), [("captured", "captured"), ("held", "authorized")])
+    @pytest.mark.parametrize(("fixture", "status"), [("captured", "captured"), ("authorization", "authorized")])
     def test_decided_payment_exits_0(self, truemed, request, fixture, status):
         done = truemed("payments", "wait", request.getfixturevalue(fixture))
         assert (done.code, done.rows[0]["status"]) == (0, status)

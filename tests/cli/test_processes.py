@@ -87,8 +87,8 @@ def test_ctrl_c_during_export_exits_130(start, finish, tmp_path, monkeypatch):
         f"unfinished: the rows so far are in {partial}; run the same command with --resume to continue\ninterrupted\n"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == [partial.name, f"{partial.name}.journal"]
-    with partial.open(encoding="utf-8", newline="") as opened:
-        assert 0 < len(list(csv.DictReader(opened))) < 5000
+    with partial.open(encoding="utf-8", newline="") as stream:
+        assert 0 < len(list(csv.DictReader(stream))) < 5000
 
 
 @posix
@@ -128,20 +128,20 @@ def test_attach_that_is_interrupted_attaches_each_session_once_when_it_is_run_ag
 
 
 @posix
-@pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 0, "")])
-def test_emulator_process_serves_until_signal(start, finish, number, code, said):
+@pytest.mark.parametrize(("number", "code", "output"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 0, "")])
+def test_emulator_process_serves_until_signal(start, finish, number, code, output):
     process = start("emulator", "--port", "0", "--empty")
     url, _, key, _ = (process.stdout.readline().split()[-1].rpartition("=")[2] for _ in range(4))
 
     path = "/api/v1/qualification_sessions"
     request = urllib.request.Request(f"{url}{path}?search=sam", headers={"x-truemed-api-key": key})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert json.load(answer)["pagination"]["count"] == 0
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert json.load(response)["pagination"]["count"] == 0
     process.send_signal(number)
     done = finish(process)
 
-    shown = rf"inspector {re.escape(url)}/\n\d\d:\d\d:\d\d GET {path} 200\n{said}"
-    assert (done.code, bool(re.fullmatch(shown, done.err))) == (code, True), done.err
+    pattern = rf"inspector {re.escape(url)}/\n\d\d:\d\d:\d\d GET {path} 200\n{output}"
+    assert (done.code, bool(re.fullmatch(pattern, done.err))) == (code, True), done.err
 
 
 @posix
@@ -171,10 +171,10 @@ def test_terminal_of_60_columns_shortens_ids_and_a_pipe_never_does(start, finish
     create = ("payments", "create", "--amount", "1.00", "--item", '{"name":"a","price":"1.00","quantity":1}')
     created = on_a_terminal(start, *EMULATOR, *create, "--success-url", "https://shop.example/")
 
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", table)
-    assert re.search(r"5b0d2a3e…1d0f6c11 +captured +.*\$119\.98", shown)
-    assert payment not in shown
-    assert "2 of 200 payments" in shown
+    plain_table = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", table)
+    assert re.search(r"5b0d2a3e…1d0f6c11 +captured +.*\$119\.98", plain_table)
+    assert payment not in plain_table
+    assert "2 of 200 payments" in plain_table
     assert re.search(rf"{payment} +captured +Captured +\$119\.98 +\$119\.98", piped.out)
     assert (piped.err, "\x1b" in piped.out) == ("", False)
     assert re.search(r"\x1b\]8;[^;]*;(http://\S+)\x1b\\\1\x1b\]8;;", created), "a link that can be clicked, on one line"
@@ -210,13 +210,13 @@ def on_a_terminal(start, *argv: str) -> str:
     leader, follower = pty.openpty()
     process: subprocess.Popen[str] = start(*argv, stdin=follower, stdout=follower, stderr=follower)
     os.close(follower)
-    shown = b""
+    output = b""
     try:
         while chunk := os.read(leader, 65536):
-            shown += chunk
+            output += chunk
     except OSError:
         pass  # a terminal without a writer raises this
     finally:
         os.close(leader)
     assert process.wait(timeout=30) == 0
-    return shown.decode().replace("\r\n", "\n")
+    return output.decode().replace("\r\n", "\n")

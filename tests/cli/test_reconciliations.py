@@ -55,8 +55,8 @@ def test_mismatch_is_reported_and_exits_1(truemed, books, tmp_path):
     done = truemed(*EXPORT, "--month", "2024-10", "--look-back", "0", "--output", str(path))
     assert done.code == 1
     assert len(path.read_text().splitlines()) == 3, "the file is there even so"
-    told = "  payout po_1 of 2024-10-04: $27.00, its transactions (2) $17.00, difference $10.00"
-    assert told in done.err.splitlines()
+    message = "  payout po_1 of 2024-10-04: $27.00, its transactions (2) $17.00, difference $10.00"
+    assert message in done.err.splitlines()
 
 
 def test_terminal_shows_progress_without_total(truemed, books, terminal, tmp_path):
@@ -71,7 +71,7 @@ def test_columns_and_format_options_apply(truemed, books):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ((), "error: pass either --month, or --from and --to\n"),
         (("--from", "2024-10-01"), "error: pass either --month, or --from and --to\n"),
@@ -86,10 +86,10 @@ def test_columns_and_format_options_apply(truemed, books):
         (("--month", "2024-10", "--look-back", "99999999999"), "look-back"),
     ],
 )
-def test_usage_error_exits_2_and_leaves_no_file(truemed, books, tmp_path, options, told):
+def test_usage_error_exits_2_and_leaves_no_file(truemed, books, tmp_path, options, message):
     done = truemed(*EXPORT, *options, "--output", str(tmp_path / "october.csv"))
     assert done.code == 2
-    assert told in done.err
+    assert message in done.err
     assert list(tmp_path.iterdir()) == []
     assert len(books.requests) == 0
 

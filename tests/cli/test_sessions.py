@@ -53,7 +53,7 @@ class TestList:
         assert len(rows) == 3
 
     def test_filters_reach_server(self, truemed, emulator):
-        wanted = emulator.state.qualification_sessions.add(
+        expected = emulator.state.qualification_sessions.add(
             status="approved", user_id="none", user_name="Ada", expires_at=datetime(2027, 5, 1, 12, tzinfo=UTC)
         )
         emulator.state.qualification_sessions.add(status="approved", user_id="other", user_name="Ada")
@@ -61,7 +61,7 @@ class TestList:
 
         done = truemed("sessions", "list", *filters)
 
-        assert [row["qualification_session_id"] for row in done.rows] == [wanted]
+        assert [row["qualification_session_id"] for row in done.rows] == [expected]
 
     @pytest.mark.parametrize("word", ["none", "null", "None"])
     def test_word_none_is_a_value(self, truemed, emulator, word):
@@ -183,10 +183,10 @@ class TestGet:
 
         done = truemed("sessions", "get", id, out=terminal())
 
-        shown = [line.split() for line in map(plain, done.out.splitlines()) if line.strip()]
-        assert {word.rstrip(",") for line in shown for word in line} >= {*FIELDS}
-        assert ["user_name", "Ada", "Example"] in shown
-        assert ["fee", "1.5"] in shown
+        lines = [line.split() for line in map(plain, done.out.splitlines()) if line.strip()]
+        assert {word.rstrip(",") for line in lines for word in line} >= {*FIELDS}
+        assert ["user_name", "Ada", "Example"] in lines
+        assert ["fee", "1.5"] in lines
 
     def test_get_without_id_exits_2(self, truemed):
         done = truemed(*EMULATOR, "sessions", "get")

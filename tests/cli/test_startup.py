@@ -20,11 +20,11 @@ HEAVY = ("aiohttp", "asyncio", "attr", "cyclopts", "inspect", "pathlib", "rich",
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_all_commands_says_the_same_as_the_command(name):
     streams = Streams(io.StringIO(), io.StringIO())
-    listed = make_app(streams, ())[name]
+    listing = make_app(streams, ())[name]
     loaded = load_command(name)
-    assert listed.name == loaded.name == (name,)
+    assert listing.name == loaded.name == (name,)
     described = loaded.help or loaded.default_command.__doc__
-    assert listed.help == described.partition("\n")[0]
+    assert listing.help == described.partition("\n")[0]
 
 
 def test_all_commands_are_built_without_words():

@@ -29,10 +29,10 @@ def test_summary_in_pipe_is_json(truemed, some):
     done = truemed("sessions", "summary")
 
     assert (done.code, done.err) == (0, "")
-    told = json.loads(done.out)
-    assert told["statuses"] == {"approved": 3, "pending": 1, "brand\x1bnew": 1}
-    assert told["days"]["2024-01-02"] == {"approved": 1, "pending": 1, "brand\x1bnew": 1}
-    assert told["expiring_within_days"] == {"30": 0, "60": 1, "90": 1}
+    summary = json.loads(done.out)
+    assert summary["statuses"] == {"approved": 3, "pending": 1, "brand\x1bnew": 1}
+    assert summary["days"]["2024-01-02"] == {"approved": 1, "pending": 1, "brand\x1bnew": 1}
+    assert summary["expiring_within_days"] == {"30": 0, "60": 1, "90": 1}
 
 
 def test_csv_summary_is_one_table(truemed, some):

@@ -45,37 +45,37 @@ def show_object(value, width=80, **options):
 class TestWidths:
     @pytest.mark.parametrize("width", WIDTHS)
     def test_table_fits_and_id_status_and_amount_stay(self, width):
-        shown = show(ROWS, COLUMNS, width)
+        output = show(ROWS, COLUMNS, width)
 
-        assert max(len(line) for line in shown.splitlines()) <= width
-        assert "$120.00" in shown
-        assert "$12,345.67" in shown
-        assert "captured" in shown
-        assert all(id in shown or re.search(rf"{id[:4]}\w*…[\w-]*{id[-4:]}", shown) for id in IDS)
+        assert max(len(line) for line in output.splitlines()) <= width
+        assert "$120.00" in output
+        assert "$12,345.67" in output
+        assert "captured" in output
+        assert all(id in output or re.search(rf"{id[:4]}\w*…[\w-]*{id[-4:]}", output) for id in IDS)
 
     @pytest.mark.parametrize("width", WIDTHS)
     def test_column_is_either_shown_or_named_as_left_out(self, width):
-        shown = show(ROWS, COLUMNS, width)
-        head, _, _ = shown.partition("─")
+        output = show(ROWS, COLUMNS, width)
+        head, _, _ = output.partition("─")
 
         words = head.replace("\n", " ")
         for name in COLUMNS:
             in_head = all(part in words for part in name.replace("_", "_ ").split())
-            assert in_head or re.search(rf"No room for .*{name}", shown.replace("\n", " "), re.DOTALL)
+            assert in_head or re.search(rf"No room for .*{name}", output.replace("\n", " "), re.DOTALL)
 
     def test_wide_table_shows_everything_whole(self):
-        shown = show(ROWS, COLUMNS, 200)
+        output = show(ROWS, COLUMNS, 200)
 
-        assert IDS[0] in shown
-        assert "somebody.with.a.long.name@example.com" in shown
-        assert "No room" not in shown
-        assert "…" not in shown
+        assert IDS[0] in output
+        assert "somebody.with.a.long.name@example.com" in output
+        assert "No room" not in output
+        assert "…" not in output
 
     def test_narrow_table_shortens_ids_before_it_leaves_columns_out(self):
-        shown = show(pick("id", "status", "total_amount"), ("id", "status", "total_amount"), 56)
+        output = show(pick("id", "status", "total_amount"), ("id", "status", "total_amount"), 56)
 
-        assert "5b0d2a3e…1d0f6c11" in shown
-        assert "No room" not in shown
+        assert "5b0d2a3e…1d0f6c11" in output
+        assert "No room" not in output
 
     def test_times_lose_their_hour_before_columns_are_left_out(self):
         columns = ("id", "status", "total_amount", "created_at")
@@ -99,15 +99,15 @@ class TestWidths:
 
     @pytest.mark.parametrize("width", WIDTHS)
     def test_links_are_never_wrapped(self, width):
-        shown = show([(IDS[0], "approved", LINK), (IDS[1], "pending", None)], ("id", "status", "renewal_link"), width)
+        output = show([(IDS[0], "approved", LINK), (IDS[1], "pending", None)], ("id", "status", "renewal_link"), width)
 
-        assert LINK in shown
-        assert IDS[0] in shown or "5b0d2a3e…1d0f6c11" in shown
+        assert LINK in output
+        assert IDS[0] in output or "5b0d2a3e…1d0f6c11" in output
 
 
 class TestValues:
     @pytest.mark.parametrize(
-        ("name", "value", "shown"),
+        ("name", "value", "expected"),
         [
             ("total_amount", 12000, "$120.00"),
             ("cents", -5, "-$0.05"),
@@ -124,10 +124,10 @@ class TestValues:
             ("user_name", "Sam\x1b[2J", "Sam\\u001b[2J"),
         ],
     )
-    def test_text_of_a_value(self, name, value, shown):
+    def test_text_of_a_value(self, name, value, expected):
         text = format_value(name, value, {"total"}).plain
 
-        assert text == shown or (shown is None and '"sku":"A"' in text and '"price":5' in text)
+        assert text == expected or (expected is None and '"sku":"A"' in text and '"price":5' in text)
 
     def test_statuses_have_colors_and_links_can_be_clicked(self):
         assert format_value("status", "captured").style == "green"
@@ -136,10 +136,10 @@ class TestValues:
         assert not format_value("url", f"{LINK}\x1b").style
 
     @pytest.mark.parametrize(
-        ("text", "length", "shown"), [("abcdefghij", 5, "ab…ij"), ("abc", 5, "abc"), ("abcdef", 4, "ab…f")]
+        ("text", "length", "expected"), [("abcdefghij", 5, "ab…ij"), ("abc", 5, "abc"), ("abcdef", 4, "ab…f")]
     )
-    def test_shorten_middle_keeps_both_ends(self, text, length, shown):
-        assert shorten_middle(Text(text), length).plain == shown
+    def test_shorten_middle_keeps_both_ends(self, text, length, expected):
+        assert shorten_middle(Text(text), length).plain == expected
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows takes the zone from its settings alone")
@@ -177,16 +177,16 @@ class TestObjects:
 
     @pytest.mark.parametrize("width", WIDTHS)
     def test_sections_items_money_and_links_are_readable(self, width):
-        shown = show_object(self.SESSION, width)
-        lines = shown.splitlines()
+        output = show_object(self.SESSION, width)
+        lines = output.splitlines()
 
-        assert re.search(r"^total_amount +\$120.00$", shown, re.MULTILINE)
+        assert re.search(r"^total_amount +\$120.00$", output, re.MULTILINE)
         section = lines.index("amount_details")
         assert re.fullmatch(r"  total_additional_charges +\$5.00 *", lines[section + 1])
-        assert re.search(r"^  .*Sauna.*\$57.50", shown, re.MULTILINE) or width == 40
+        assert re.search(r"^  .*Sauna.*\$57.50", output, re.MULTILINE) or width == 40
         assert any(line.endswith(LINK) for line in lines), "on one line"
         assert max(len(line) for line in lines if LINK not in line) <= width
-        assert re.search(r"captured_on +2026-11-19 \d\d:\d\d:07 ", " ".join(shown.split())) or width == 40
+        assert re.search(r"captured_on +2026-11-19 \d\d:\d\d:07 ", " ".join(output.split())) or width == 40
 
     def test_fields_without_value_are_named_at_the_end(self):
         last = show_object(self.SESSION, 200).splitlines()[-1]
@@ -196,6 +196,6 @@ class TestObjects:
         assert "steps" in last
 
     def test_object_without_values_and_mapping_with_dollars(self):
-        shown = show_object({"total": Decimal(5), "empty": None}, dollars={"total"}).splitlines()
-        assert [line.rstrip() for line in shown] == ["total  $5.00", "no value: empty"]
+        output = show_object({"total": Decimal(5), "empty": None}, dollars={"total"}).splitlines()
+        assert [line.rstrip() for line in output] == ["total  $5.00", "no value: empty"]
         assert show_object({"total": 1}) == "total  1\n"

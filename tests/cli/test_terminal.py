@@ -26,7 +26,7 @@ def run_on_terminal(*argv):
         [sys.executable, "-m", "truemed_async", *argv], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    shown, end = b"", time.monotonic() + DEADLINE
+    output, end = b"", time.monotonic() + DEADLINE
     try:
         while select.select([ours], [], [], max(0, end - time.monotonic()))[0]:
             try:
@@ -35,8 +35,8 @@ def run_on_terminal(*argv):
                 break
             if not piece:
                 break
-            shown += piece
-        return process.wait(DEADLINE), shown.decode().replace("\r\n", "\n")
+            output += piece
+        return process.wait(DEADLINE), output.decode().replace("\r\n", "\n")
     finally:
         process.kill()
         process.wait()
@@ -46,26 +46,26 @@ def run_on_terminal(*argv):
 def test_terminal_shows_waits_and_a_table(emulator):
     emulator.state.qualification_sessions.add(qualification_session_id="qs_1")
     emulator.faults.add("status", code=429, retry_after=1, times=1)
-    code, shown = run_on_terminal("sessions", "list")
+    code, output = run_on_terminal("sessions", "list")
     assert code == 0
-    assert "rate limited; waiting 1." in shown
-    assert "s (attempt 2 of 3)\n" in shown
-    assert "created_at" in shown
-    assert "1 session\n" in shown
+    assert "rate limited; waiting 1." in output
+    assert "s (attempt 2 of 3)\n" in output
+    assert "created_at" in output
+    assert "1 session\n" in output
 
 
 def test_terminal_shows_the_servers_message(emulator):
     emulator.faults.add("status", code=422, message="this may quote a person")
-    code, shown = run_on_terminal("sessions", "list")
+    code, output = run_on_terminal("sessions", "list")
     assert code == 1
-    assert "\n  server: this may quote a person\n" in shown
+    assert "\n  server: this may quote a person\n" in output
 
 
 def test_waits_do_not_tear_the_progress_bar(emulator, tmp_path):
     for _ in range(120):
         emulator.state.qualification_sessions.add()
     emulator.faults.add("status", code=503, nth=3)
-    code, shown = run_on_terminal("sessions", "export", "--output", str(tmp_path / "x.csv"))
+    code, output = run_on_terminal("sessions", "export", "--output", str(tmp_path / "x.csv"))
     assert code == 0
-    assert "\r\x1b[2Kthe server responded with 503; waiting " in shown
-    assert "120 sessions" in shown
+    assert "\r\x1b[2Kthe server responded with 503; waiting " in output
+    assert "120 sessions" in output

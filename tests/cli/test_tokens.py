@@ -15,11 +15,11 @@ def tokens(emulator):
 
 
 def test_token_request_is_created_and_followed(truemed, emulator):
-    (made,) = truemed(
+    (row,) = truemed(
         *("tokens", "create", "--item", BOX, "--success-url", "https://shop.example/account", "--metadata", "17")
     ).rows
-    assert made["redirect_url"].startswith(emulator.url)
-    id = made["provision_token_request_id"]
+    assert row["redirect_url"].startswith(emulator.url)
+    id = row["provision_token_request_id"]
     assert emulator.state.provision_requests.get(id).skus == ("BOX",)
 
     (waiting,) = truemed("tokens", "provision-request", id).rows
@@ -88,24 +88,24 @@ def test_token_is_deleted_after_confirmation(truemed, terminal, tokens):
 
 
 def test_delete_dry_run_shows_request(truemed, emulator):
-    (shown,) = truemed("tokens", "delete", "tok", "--dry-run").rows
+    (row,) = truemed("tokens", "delete", "tok", "--dry-run").rows
 
-    assert shown["url"] == f"{emulator.url}/api/v1/payment_tokens/tok/delete"
+    assert row["url"] == f"{emulator.url}/api/v1/payment_tokens/tok/delete"
     assert len(emulator.requests) == 0
 
 
 @pytest.mark.parametrize(
-    ("route", "argv", "told"),
+    ("route", "argv", "message"),
     [
         ("create", ("create",), "the same command creates another link"),
         ("update", ("update", "tok_1", "--update-card-info"), "the same command requests the same update"),
         ("delete", ("delete", "tok_1", "--yes"), "run the same command again"),
     ],
 )
-def test_unknown_outcome_shows_recovery_hint(truemed, emulator, tokens, route, argv, told):
+def test_unknown_outcome_shows_recovery_hint(truemed, emulator, tokens, route, argv, message):
     tokens.add(payment_token="tok_1")
     with emulator.faults.add("applied_then_reset", route=f"payment_tokens.{route}"):
         done = truemed("tokens", *argv)
 
     assert done.code == 1
-    assert f"the outcome is unknown: {told}" in done.err
+    assert f"the outcome is unknown: {message}" in done.err

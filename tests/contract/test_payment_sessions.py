@@ -26,7 +26,7 @@ from truemed_async import (
 from truemed_async.errors import InvalidArgumentError, ServerError
 
 ID = "3f6c1d1e-8a52-4a5e-9a0b-0c5f4e7d2b10"
-MADE = {"id": ID, "redirect_url": "https://app.truemed.com/checkout/1"}
+CREATED = {"id": ID, "redirect_url": "https://app.truemed.com/checkout/1"}
 CART: dict[str, Any] = {
     "total_amount": 1999,
     "order_items": [OrderItem(name="Sauna", price=1999, quantity=1, sku="S-1")],
@@ -43,7 +43,7 @@ TRIAL: dict[str, Any] = {
 
 async def create_body(**changes: Any) -> dict[str, Any]:
     """The body that creates a session."""
-    client, wire = make_client(MADE)
+    client, wire = make_client(CREATED)
     await client.payment_sessions.create(**{**CART, **changes})
     return wire.body
 
@@ -152,7 +152,7 @@ async def test_placeholder_that_is_not_exact_is_not_sent(typo):
 
 async def test_success_url_is_required():
     """CREATE: success_url and total_amount are required."""
-    client, _ = make_client(MADE)
+    client, _ = make_client(CREATED)
     for missing in ("success_url", "total_amount"):
         with pytest.raises(TypeError, match=missing):
             await client.payment_sessions.create(**{name: CART[name] for name in CART if name != missing})

@@ -41,8 +41,8 @@ async def test_list_is_sorted_by_creation():
     """LIST: "sorted by their created_at date"; the direction is not published, so both are read."""
     rows = [{**SESSION, "qualification_session_id": f"qs_{n}", "created_at": f"2024-01-0{n}T00:00:00Z"} for n in (1, 2)]
     for order in (rows, rows[::-1]):
-        said = {"count": 2, "current_page": 1, "last_page": 1, "page_size": 100}
-        client, _ = make_client({"qualification_sessions": order, "pagination": said})
+        pagination = {"count": 2, "current_page": 1, "last_page": 1, "page_size": 100}
+        client, _ = make_client({"qualification_sessions": order, "pagination": pagination})
         found = [each.qualification_session_id async for each in client.qualification_sessions.iter()]
         assert found == [row["qualification_session_id"] for row in order]
 

@@ -64,14 +64,14 @@ class Endless:
     """Numbers without end, and how many were taken."""
 
     def __init__(self) -> None:
-        self.taken = 0
+        self.count = 0
 
     def __iter__(self) -> Iterator[int]:
         return self
 
     def __next__(self) -> int:
-        self.taken += 1
-        return self.taken - 1
+        self.count += 1
+        return self.count - 1
 
 
 async def later(numbers: Any) -> AsyncIterator[int]:
@@ -165,7 +165,7 @@ async def test_endless_source_is_read_no_further_than_twice_the_limit_ahead(orde
         batch = await anext(stream)
         received += len(batch)
         await settled()
-        assert source.taken <= received + 2 * 4
+        assert source.count <= received + 2 * 4
     assert received >= 20
     await stream.aclose()
     assert other_tasks() == 0
@@ -178,7 +178,7 @@ async def test_slow_first_item_does_not_let_the_ordered_ones_pile_up():
     stream = fan_out(source, calls, concurrency=4, ordered=True)
     first = asyncio.ensure_future(anext(stream))
     await settled()
-    assert source.taken <= 8
+    assert source.count <= 8
     calls.let(0)
     assert (await first)[0] == 0
     await stream.aclose()
@@ -188,10 +188,10 @@ async def test_source_is_not_read_before_the_first_result():
     source = Endless()
     stream = fan_out(source, Calls(), concurrency=4, ordered=False)
     await settled()
-    assert source.taken == 0
+    assert source.count == 0
     assert other_tasks() == 0
     await stream.aclose()
-    assert source.taken == 0
+    assert source.count == 0
 
 
 async def test_source_is_never_read_by_two_workers_at_once():

@@ -84,7 +84,7 @@ def test_unknown_environment_is_rejected(environment, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("given", "used"),
+    ("value", "used"),
     [
         ("https://api.truemed.com", "https://api.truemed.com"),
         ("https://api.truemed.com/", "https://api.truemed.com"),
@@ -101,13 +101,13 @@ def test_unknown_environment_is_rejected(environment, monkeypatch):
         ("http://[::1]:8080", "http://[::1]:8080"),
     ],
 )
-def test_https_anywhere_and_http_on_this_machine_are_accepted(given, used):
-    assert str(validate_base_url(given)).rstrip("/") == used
-    assert str(validate_base_url(URL(given))).rstrip("/") == used
+def test_https_anywhere_and_http_on_this_machine_are_accepted(value, used):
+    assert str(validate_base_url(value)).rstrip("/") == used
+    assert str(validate_base_url(URL(value))).rstrip("/") == used
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [
         "http://api.truemed.com", "HTTP://api.truemed.com", "http://localhost.evil", "http://evil.localhost",
         "http://127.0.0.1.evil", "http://127.0.0.1@evil", "http://localhost:80@evil", "http://2130706433",
@@ -123,9 +123,9 @@ def test_https_anywhere_and_http_on_this_machine_are_accepted(given, used):
         "https://h.example:canary", "https://[::1",
     ],
 )  # fmt: skip
-def test_invalid_base_url_raises_without_showing_it(given):
+def test_invalid_base_url_raises_without_showing_it(value):
     with pytest.raises(ConfigurationError, match=r"^base_url ") as caught:
-        validate_base_url(given)
+        validate_base_url(value)
     assert "canary" not in f"{caught.value!r}"
     assert caught.value.__context__ is None
 
@@ -148,10 +148,10 @@ BAD_KEYS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("given", BAD_KEYS, ids=range(len(BAD_KEYS)))
-def test_bad_key_is_rejected_and_appears_nowhere(given):
+@pytest.mark.parametrize("value", BAD_KEYS, ids=range(len(BAD_KEYS)))
+def test_bad_key_is_rejected_and_appears_nowhere(value):
     with pytest.raises(ConfigurationError) as caught:
-        resolve_key(given)
+        resolve_key(value)
     assert str(caught.value).startswith("api_key ")
     assert "canary" not in f"{caught.value!r} {caught.value.args}"
     frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
@@ -179,11 +179,11 @@ def test_empty_key_is_not_replaced_by_the_environments(monkeypatch):
         resolve_key("")
 
 
-@pytest.mark.parametrize("given", [KEY, "!" * 8, "~key_+/=.:"])
-def test_printable_key_is_kept_as_it_is(given):
-    key = validate_api_key(Sensitive(given), "api_key")
+@pytest.mark.parametrize("value", [KEY, "!" * 8, "~key_+/=.:"])
+def test_printable_key_is_kept_as_it_is(value):
+    key = validate_api_key(Sensitive(value), "api_key")
     assert type(key) is Secret
-    assert key == given
+    assert key == value
 
 
 def test_resolved_api_key_is_masked_and_cannot_be_pickled():
@@ -193,18 +193,18 @@ def test_resolved_api_key_is_masked_and_cannot_be_pickled():
         pickle.dumps(key)
 
 
-@pytest.mark.parametrize("given", [f'"{KEY}"', f"'{KEY}'", f"`{KEY}`", f'"{KEY}'])
-def test_key_with_quotes_is_refused_with_the_reason(given):
+@pytest.mark.parametrize("value", [f'"{KEY}"', f"'{KEY}'", f"`{KEY}`", f'"{KEY}'])
+def test_key_with_quotes_is_refused_with_the_reason(value):
     with pytest.raises(ConfigurationError, match="api_key has quotes around it") as caught:
-        resolve_key(given)
+        resolve_key(value)
     assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     ["${TRUEMED_API_KEY}", "$(get-key)", "$TRUEMED_API_KEY", "%TRUEMED_API_KEY%", "{{api_key}}"],
 )
-def test_key_that_is_an_unreplaced_placeholder_is_refused_with_the_reason(given, monkeypatch):
-    monkeypatch.setenv("TRUEMED_API_KEY", given)
+def test_key_that_is_an_unreplaced_placeholder_is_refused_with_the_reason(value, monkeypatch):
+    monkeypatch.setenv("TRUEMED_API_KEY", value)
     with pytest.raises(ConfigurationError, match="^TRUEMED_API_KEY is a placeholder that was not replaced"):
         resolve_key(None)

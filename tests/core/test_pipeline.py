@@ -57,15 +57,15 @@ class World:
         self.attempts: list[Attempt] = []
 
     async def send(
-        self, endpoint: Endpoint[Any] = SAFE, *, key: str | None = None, body: Any = None, **given: Any
+        self, endpoint: Endpoint[Any] = SAFE, *, key: str | None = None, body: Any = None, **options: Any
     ) -> Response[Any]:
-        made = {"timeouts": Timeouts(), "retry": RetryPolicy(), "hooks": (self.attempts.append,), **given}
+        settings = {"timeouts": Timeouts(), "retry": RetryPolicy(), "hooks": (self.attempts.append,), **options}
         request = build_request(URL("https://api.truemed.com"), endpoint, idempotency_key=key, body=body)
-        return await self.pipeline.send(request, CallSettings(**made))
+        return await self.pipeline.send(request, CallSettings(**settings))
 
-    async def fail(self, *given: Any, **named: Any) -> CallError:
+    async def fail(self, *options: Any, **named: Any) -> CallError:
         with pytest.raises(CallError) as caught:
-            await self.send(*given, **named)
+            await self.send(*options, **named)
         return caught.value
 
 

@@ -53,8 +53,8 @@ RETRIED = None  # as often as the policy allows
 NEVER = 0
 
 
-def failure(answer: RawResponse, endpoint: Endpoint[Any] = SAFE) -> AttemptFailure:
-    found = read_response(answer, endpoint, NOW)
+def failure(response: RawResponse, endpoint: Endpoint[Any] = SAFE) -> AttemptFailure:
+    found = read_response(response, endpoint, NOW)
     assert isinstance(found, AttemptFailure)
     return found
 
@@ -160,9 +160,9 @@ def test_decode_error_of_the_whole_body_has_no_path():
 def test_documented_samples_are_read(endpoint, sample):
     """Each sample names its page."""
     (found,) = [each for each in ENDPOINTS if each.name == endpoint]
-    answer = sample["response"]
-    value = read_response(make_response(answer["status"], answer["body"]), found, NOW)
-    assert isinstance(value, AttemptFailure) == (not 200 <= answer["status"] < 300)
+    response = sample["response"]
+    value = read_response(make_response(response["status"], response["body"]), found, NOW)
+    assert isinstance(value, AttemptFailure) == (not 200 <= response["status"] < 300)
 
 
 # --- cut short ----------------------------------------------------------------------------------------------------
@@ -293,10 +293,10 @@ def test_status_decides_whatever_the_body_is(status, error, outcome, retries, en
     assert found.status == status
     assert str(status) in found.reason
     assert "canary" not in repr(found)
-    made = error_of(found)
-    assert isinstance(made, APIError)
-    assert made.status == status
-    assert "canary" not in f"{made} {made!r} {made.args} {vars(made)}"
+    raised = error_of(found)
+    assert isinstance(raised, APIError)
+    assert raised.status == status
+    assert "canary" not in f"{raised} {raised!r} {raised.args} {vars(raised)}"
 
 
 def test_error_message_and_body_are_attributes_but_not_text():
@@ -332,7 +332,7 @@ def test_reason_names_what_to_check_and_no_code_that_repeats_the_status(status, 
 
 
 @pytest.mark.parametrize(
-    ("body", "kept"),
+    ("body", "rest"),
     [
         (b"", None),
         (b"<p>x\xff</p>", "<p>x\ufffd</p>"),
@@ -341,10 +341,10 @@ def test_reason_names_what_to_check_and_no_code_that_repeats_the_status(status, 
         (b'{"error": "X', '{"error": "X'),
     ],
 )
-def test_body_of_an_error_is_parsed_or_text_or_nothing(body, kept):
+def test_body_of_an_error_is_parsed_or_text_or_nothing(body, rest):
     error = error_of(failure(make_response(400, body)))
     assert isinstance(error, APIError)
-    assert error.body == kept
+    assert error.body == rest
     assert error.message is None
     assert error.code is None
 
@@ -551,12 +551,12 @@ def test_unsafe_request_id_is_not_shown(headers, found):
 
 
 def test_repr_of_a_response_shows_no_values():
-    answer = RawResponse(200, CIMultiDict({"set-cookie": "canary"}), b'{"email": "canary"}')
-    assert "canary" not in repr(answer)
+    reply = RawResponse(200, CIMultiDict({"set-cookie": "canary"}), b'{"email": "canary"}')
+    assert "canary" not in repr(reply)
     session = read_response(make_response(body={"qualification_session_id": "qs_1", "status": "x", "email": "canary"}), GET_QUALIFICATION_SESSION, NOW)  # fmt: skip
     assert isinstance(session, QualificationSession)
     response = Response(
-        value=session, status=200, headers=answer.headers, request_id=None, attempts=1, elapsed=0.1, idempotency_key=None
+        value=session, status=200, headers=reply.headers, request_id=None, attempts=1, elapsed=0.1, idempotency_key=None
     )  # fmt: skip
     assert "canary" not in repr(response)
     assert "['set-cookie']" in repr(response)
@@ -594,9 +594,9 @@ def test_every_problem_has_its_reason_the_status_and_the_request_id(status, body
 
 
 def test_response_without_length_has_no_declared_length():
-    answer = RawResponse(200, CIMultiDict(), b"")
-    assert answer.has_length is False
-    assert failure(answer).error is TruncatedResponseError
+    response = RawResponse(200, CIMultiDict(), b"")
+    assert response.has_length is False
+    assert failure(response).error is TruncatedResponseError
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b'{"message": null, "redirect_url": null}'])

@@ -100,10 +100,10 @@ def test_any_body_is_a_value_or_a_failure_without_quotes():
         if isinstance(found, AttemptFailure):
             seen[found.error.__name__] += 1
             assert found.error in (DecodeError, TruncatedResponseError)
-            shown = repr(found)
-            assert "canary" not in shown
-            assert "9876543210123" not in shown
-            assert len(shown) < 500
+            output = repr(found)
+            assert "canary" not in output
+            assert "9876543210123" not in output
+            assert len(output) < 500
         else:
             seen["value"] += 1
             assert isinstance(found, getattr(endpoint.result, "__origin__", endpoint.result))

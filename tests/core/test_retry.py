@@ -23,9 +23,9 @@ POLICY = RetryPolicy()
 
 
 def decision(
-    found: AttemptFailure, *, repeatable: bool = True, attempt: int = 1, remaining: float = 60.0, **given: Any
+    found: AttemptFailure, *, repeatable: bool = True, attempt: int = 1, remaining: float = 60.0, **options: Any
 ) -> Decision:
-    settings_ = {"policy": POLICY, "budget": RetryBudget(), "random": 0.5, **given}
+    settings_ = {"policy": POLICY, "budget": RetryBudget(), "random": 0.5, **options}
     return decide(found, attempt=attempt, repeatable=repeatable, remaining=remaining, **settings_)
 
 
@@ -75,10 +75,10 @@ def test_protocol_error_is_repeated_once():
 @pytest.mark.parametrize("attempts", range(1, 11))
 def test_there_are_as_many_attempts_as_the_policy_allows(attempts):
     policy = RetryPolicy(max_attempts=attempts)
-    made = 1
-    while decision(make_refusal(), policy=policy, attempt=made, remaining=1e9).delay is not None:
-        made += 1
-    assert made == attempts
+    count = 1
+    while decision(make_refusal(), policy=policy, attempt=count, remaining=1e9).delay is not None:
+        count += 1
+    assert count == attempts
 
 
 def test_one_attempt_disables_the_single_retry():
@@ -90,13 +90,13 @@ def test_one_attempt_disables_the_single_retry():
 
 
 @pytest.mark.parametrize(
-    ("attempt", "longest", "throttled_longest"),
+    ("attempt", "max_pause", "max_throttled_pause"),
     [(1, 0.5, 1), (2, 1, 2), (3, 2, 4), (4, 4, 8), (5, 8, 8), (6, 8, 8), (9, 8, 8)],
 )
-def test_pauses_double_from_half_a_second_to_eight(attempt, longest, throttled_longest):
-    assert backoff(POLICY, attempt, throttled=False, random=0.0) == longest / 2
-    assert backoff(POLICY, attempt, throttled=False, random=1.0) == longest
-    assert backoff(POLICY, attempt, throttled=True, random=1.0) == throttled_longest
+def test_pauses_double_from_half_a_second_to_eight(attempt, max_pause, max_throttled_pause):
+    assert backoff(POLICY, attempt, throttled=False, random=0.0) == max_pause / 2
+    assert backoff(POLICY, attempt, throttled=False, random=1.0) == max_pause
+    assert backoff(POLICY, attempt, throttled=True, random=1.0) == max_throttled_pause
 
 
 def test_pauses_are_spread_evenly_over_their_upper_half():
@@ -160,13 +160,13 @@ def test_rules_hold_for_any_failure(
     assert attempt < policy.max_attempts
     assert max_retries is None or attempt <= max_retries
     assert delay < remaining
-    longest = min(policy.cap, policy.base * (2 if throttled else 1) * 2 ** (attempt - 1))
-    assert delay >= longest / 2
+    max_pause = min(policy.cap, policy.base * (2 if throttled else 1) * 2 ** (attempt - 1))
+    assert delay >= max_pause / 2
     if retry_after is None:
-        assert delay <= longest
+        assert delay <= max_pause
     else:
         assert retry_after <= 60
-        assert retry_after <= delay <= max(longest, 1.1 * retry_after)
+        assert retry_after <= delay <= max(max_pause, 1.1 * retry_after)
 
 
 # --- the budget ---------------------------------------------------------------------------------------------------

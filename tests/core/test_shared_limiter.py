@@ -27,8 +27,8 @@ TOO_FAST = make_response(429, retry_after="3")
 class Shared:
     """A shared limit that answers from a script; the last answer is repeated."""
 
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
+    def __init__(self, *responses: Any) -> None:
+        self.responses = list(responses)
         self.calls: list[tuple[Any, ...]] = []
         self.closed = 0
 
@@ -36,16 +36,16 @@ class Shared:
         self, channel: str, *, within: float, successes: int, generation: int | None
     ) -> Reservation | None:
         self.calls.append(("reserve", round(within, 3), successes, generation))
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        if answer == "hang":
+        response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+        if isinstance(response, Exception):
+            raise response
+        if response == "hang":
             await asyncio.Event().wait()
-        return None if answer is None else Reservation(*answer)
+        return None if response is None else Reservation(*response)
 
     async def on_rate_limited(self, channel: str, *, generation: int, retry_after: float | None) -> None:
         self.calls.append(("limited", generation, retry_after))
-        if self.answers[-1] == "report fails":
+        if self.responses[-1] == "report fails":
             raise OSError
 
     async def aclose(self) -> None:

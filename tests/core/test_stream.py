@@ -18,13 +18,13 @@ class Source:
     def __init__(self, *batches: list[int], error: Exception | None = None) -> None:
         self.batches = batches
         self.error = error
-        self.made = 0
+        self.batch_count = 0
         self.closed = False
 
     async def generate(self) -> AsyncGenerator[list[int], None]:
         try:
             for batch in self.batches:
-                self.made += 1
+                self.batch_count += 1
                 await asyncio.sleep(0)
                 yield batch
             if self.error is not None:
@@ -33,8 +33,8 @@ class Source:
             self.closed = True
 
 
-def stream_of(*batches: list[int], **given: Any) -> tuple[Source, Stream[int]]:
-    source = Source(*batches, **given)
+def stream_of(*batches: list[int], **options: Any) -> tuple[Source, Stream[int]]:
+    source = Source(*batches, **options)
     return source, Stream(source.generate())
 
 
@@ -46,11 +46,11 @@ async def test_items_come_one_by_one_in_order_and_empty_batches_are_not_seen():
 
 async def test_no_batch_is_made_before_it_is_needed():
     source, stream = stream_of([1, 2], [3])
-    assert source.made == 0
+    assert source.batch_count == 0
     assert [await anext(stream), await anext(stream)] == [1, 2]
-    assert source.made == 1
+    assert source.batch_count == 1
     assert await anext(stream) == 3
-    assert source.made == 2
+    assert source.batch_count == 2
     await stream.aclose()
 
 
@@ -90,7 +90,7 @@ async def test_closing_frees_at_once_and_may_be_repeated():
 async def test_closing_a_stream_that_was_never_started_starts_nothing():
     source, stream = stream_of([1])
     await stream.aclose()
-    assert source.made == 0
+    assert source.batch_count == 0
 
 
 async def test_closing_frees_the_batches_too():

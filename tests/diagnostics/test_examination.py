@@ -300,10 +300,10 @@ def test_no_value_is_in_a_report(emulator, caplog, dialect):
     emulator.dialect = dialect
     emulator.faults.add(Canaries())
     report = examine(emulator)
-    shown = f"{json.dumps(report.to_dict())} {report!r} {logged(caplog)}"
+    output = f"{json.dumps(report.to_dict())} {report!r} {logged(caplog)}"
     ids = [row.qualification_session_id for row in emulator.state.qualification_sessions.rows]
-    assert not leaks(shown, ("canary", "quimby", *ids, emulator.api_key))
-    assert "nick_name" in shown, "unknown names are shown if they look like names of members"
+    assert not leaks(output, ("canary", "quimby", *ids, emulator.api_key))
+    assert "nick_name" in output, "unknown names are shown if they look like names of members"
     assert any(field.unnamed_words for field in report.fields)
 
 

@@ -136,9 +136,9 @@ def signatures_of(page):
 def test_constructors_that_only_the_library_calls_are_hidden(name, built):
     signatures = dict(signatures_of(built / "reference" / f"{name}.html"))
     classes = {each: text for each, text in signatures.items() if text.startswith(("class ", "exception "))}
-    shown = {each.rpartition(".")[2] for each, text in classes.items() if "(" in text}
+    lines = {each.rpartition(".")[2] for each, text in classes.items() if "(" in text}
     assert (
-        shown
+        lines
         == {
             "errors": set(),
             "models": {"AmountDetails", "DeepLink", "NextBillInfo", "OrderItem", "QualificationSessionUpdateParams"},

@@ -69,8 +69,8 @@ def test_help_begins_with_own_options_and_ends_with_examples(words, monkeypatch)
     out = io.StringIO()
     assert run([*words.split(), "--help"], Streams(out, io.StringIO())) == 0
     description, *examples = out.getvalue().split("\nExamples:\n")
-    (shown,) = examples
-    assert lines_of(shown) == lines_of(EXAMPLES[words])
+    (output,) = examples
+    assert lines_of(output) == lines_of(EXAMPLES[words])
     titles = [line.strip("╭─╮ ") for line in description.splitlines() if line.startswith("╭")]
     assert "Global options" not in titles[:-1]
 
@@ -89,8 +89,8 @@ def test_arguments_are_described_in_one_paragraph_with_their_choices(words, monk
         assert text in out.getvalue()
         if choices := argument.get_choices():
             names_each = all(re.search(rf"(?<!\w){choice}\b", text) for choice in choices)
-            listed = f"{text} [choices: {', '.join(choices)}]"
-            assert names_each is not (listed in out.getvalue()), argument.name
+            listing = f"{text} [choices: {', '.join(choices)}]"
+            assert names_each is not (listing in out.getvalue()), argument.name
 
 
 @pytest.fixture

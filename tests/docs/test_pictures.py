@@ -20,9 +20,9 @@ def test_picture_of_the_command_line_is_what_the_commands_show(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs")
     picture = __import__("terminal_picture")
     monkeypatch.delitem(sys.modules, "terminal_picture")
-    shown = words_of(picture.FILE.read_text(encoding="utf-8"))
-    assert "truemed payments summary" in shown
-    assert words_of(picture.draw()) == shown, "run python docs/terminal_picture.py"
+    output = words_of(picture.FILE.read_text(encoding="utf-8"))
+    assert "truemed payments summary" in output
+    assert words_of(picture.draw()) == output, "run python docs/terminal_picture.py"
 
 
 @pytest.mark.parametrize("file", PICTURES, ids=lambda file: file.name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class Answer:
+class ApiResponse:
     status: int
     headers: http.client.HTTPMessage
     content: bytes
@@ -38,7 +38,7 @@ class Api:
 
     emulator: Emulator
 
-    def send(self, method: str, target: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+    def send(self, method: str, target: str, body: Any = None, headers: dict[str, str] | None = None) -> ApiResponse:
         connection = http.client.HTTPConnection("127.0.0.1", self.emulator.port, timeout=TIMEOUT)
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         try:
@@ -46,27 +46,27 @@ class Api:
                 method, target, content, {"x-truemed-api-key": self.emulator.api_key} if headers is None else headers
             )
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            return ApiResponse(response.status, response.headers, response.read())
         finally:
             connection.close()
 
-    def get(self, id: str) -> Answer:
+    def get(self, id: str) -> ApiResponse:
         return self.send("GET", f"/api/v1/qualification_session/{id}")
 
-    def list(self, query: str = "") -> Answer:
+    def list(self, query: str = "") -> ApiResponse:
         return self.send("GET", f"/api/v1/qualification_sessions{query}")
 
     def ids(self, query: str = "") -> list[str]:
         """The ids of one page."""
         return [row["qualification_session_id"] for row in self.list(query).json["qualification_sessions"]]
 
-    def post(self, target: str, body: Any = None) -> Answer:
+    def post(self, target: str, body: Any = None) -> ApiResponse:
         return self.send("POST", target, body)
 
-    def read(self, target: str) -> Answer:
+    def read(self, target: str) -> ApiResponse:
         return self.send("GET", target)
 
-    def update(self, id: str, body: Any) -> Answer:
+    def update(self, id: str, body: Any) -> ApiResponse:
         return self.send("POST", f"/api/v1/qualification_session/{id}/update", body)
 
 

@@ -132,11 +132,11 @@ class TestTransitions:
         assert emulator.state.payment_tokens.get(token).failure == "CardExpired"
 
     def test_transitions_of_other_resources_return_the_status(self, emulator, api):
-        asked = emulator.state.provision_requests.create().id
+        provision_id = emulator.state.provision_requests.create().id
         session = emulator.state.qualification_sessions.add()
         item = emulator.state.catalog_items.add()
         for resource, id, move, more, status in (
-            ("provision_requests", asked, "submit", {}, "provisioned"),
+            ("provision_requests", provision_id, "submit", {}, "provisioned"),
             ("qualification_sessions", session, "start_review", {}, "processing"),
             ("qualification_sessions", session, "reject", {}, "rejected"),
             ("catalog_items", item, "review", {"eligibility": "eligible_with_lmn"}, "eligible_with_lmn"),
@@ -265,9 +265,9 @@ class TestRequests:
     def test_finished_requests_are_listed_without_queries_bodies_and_names(self, api):
         api.list("?search=sam@example.com")
         api.update("sam@example.com", {"idempotency_key": "k", "user_id": "sam"})
-        answer = api.read(self.REQUESTS)
-        first, second = answer.json["requests"]
-        assert (answer.status, answer.json["last"]) == (200, 2)
+        response = api.read(self.REQUESTS)
+        first, second = response.json["requests"]
+        assert (response.status, response.json["last"]) == (200, 2)
         assert {**first, "at": "", "seconds": 0} == {
             "number": 1,
             "at": "",
@@ -280,7 +280,7 @@ class TestRequests:
             "sales_channel": 1,
         }
         assert second["path"] == "/api/v1/qualification_session/***/update"
-        assert b"sam" not in answer.content
+        assert b"sam" not in response.content
 
     def test_wrong_key_belongs_to_no_sales_channel(self, api):
         api.send("GET", "/api/v1/qualification_sessions", headers={})
@@ -309,8 +309,8 @@ class TestRequests:
     def test_position_leads_from_one_response_to_the_next(self, api, query, numbers, last):
         for _ in range(5):
             api.list()
-        answer = api.read(f"{self.REQUESTS}{query}").json
-        assert ([each["number"] for each in answer["requests"]], answer["last"]) == (numbers, last)
+        response = api.read(f"{self.REQUESTS}{query}").json
+        assert ([each["number"] for each in response["requests"]], response["last"]) == (numbers, last)
 
     def test_positions_go_on_after_a_reset(self, api):
         api.list()
@@ -328,9 +328,9 @@ class TestLinks:
     @pytest.mark.parametrize("resource", ["payment_sessions", "provision_requests", "qualification_sessions"])
     def test_pending_object_has_a_page(self, emulator, api, resource):
         id = emulator.state.stores[resource].add()
-        answer = api.read(f"{ADMIN}/links/{resource}/{id}")
-        assert (answer.status, answer.json["url"]) == (200, f"{emulator.url}/_emulator/hosted/{resource}/{id}")
-        assert api.send("GET", answer.json["url"].removeprefix(emulator.url), headers={}).status == 200
+        response = api.read(f"{ADMIN}/links/{resource}/{id}")
+        assert (response.status, response.json["url"]) == (200, f"{emulator.url}/_emulator/hosted/{resource}/{id}")
+        assert api.send("GET", response.json["url"].removeprefix(emulator.url), headers={}).status == 200
 
     def test_decided_object_has_none(self, emulator, api):
         assert api.read(f"{ADMIN}/links/payment_sessions/{make_captured(emulator)}").json == {"url": None}

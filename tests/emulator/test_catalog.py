@@ -45,14 +45,14 @@ def list_skus(api, query=""):
 
 def test_created_item_awaits_its_review(emulator, api):
     """docs/truemed-api.md 2.4 C3: classification is asynchronous; the answer is that of a third party but for its status."""
-    answer = create(api, metadata="m", product_id="p", url="https://shop.example/sauna")
-    assert answer.status == 200
-    item = answer.json["object"]
+    response = create(api, metadata="m", product_id="p", url="https://shop.example/sauna")
+    assert response.status == 200
+    item = response.json["object"]
     assert item.keys() == FIELDS
     assert (item["eligibility"], item["reviewed_at"]) == (None, None)
     assert {name: item[name] for name in ITEM} == ITEM
     assert (item["metadata"], item["product_id"], item["url"]) == ("m", "p", "https://shop.example/sauna")
-    assert detail(api).json == answer.json
+    assert detail(api).json == response.json
     assert emulator.state.catalog_items.get("SAUNA-1").status == "pending"
 
 
@@ -67,8 +67,8 @@ def test_update_changes_the_members_and_not_the_eligibility(emulator, api):
     """docs/truemed-api.md 2.4 C4: 200 `{}`; not categorized again at once."""
     create(api)
     emulator.state.catalog_items.review("SAUNA-1", "eligible")
-    answer = api.post(f"{CATALOG}/items/update", {**UPDATE, "gtin": None})
-    assert (answer.status, answer.json) == (200, {})
+    response = api.post(f"{CATALOG}/items/update", {**UPDATE, "gtin": None})
+    assert (response.status, response.json) == (200, {})
     item = detail(api).json["object"]
     assert {name: item[name] for name in UPDATE} == UPDATE
     assert (item["gtin"], item["eligibility"]) == (None, "eligible")
@@ -95,9 +95,9 @@ def test_list_has_its_rows_under_data(emulator, api):
     for day in range(3):
         emulator.state.catalog_items.add(sku=f"{day}", created_at=T0 + timedelta(days=day))
     assert list_skus(api) == ["2", "1", "0"]
-    answer = api.read(f"{CATALOG}/items/list?page_size=1").json
-    assert answer["data"] == [detail(api, "2").json["object"]]
-    assert answer["pagination"] == {"count": 3, "current_page": 1, "last_page": 3, "page_size": 1}
+    response = api.read(f"{CATALOG}/items/list?page_size=1").json
+    assert response["data"] == [detail(api, "2").json["object"]]
+    assert response["pagination"] == {"count": 3, "current_page": 1, "last_page": 3, "page_size": 1}
 
 
 def test_list_accepts_an_empty_json_body(emulator):
@@ -127,5 +127,5 @@ def test_checkout_method_is_truemed_if_an_item_is_eligible(emulator, api, skus, 
     """docs/truemed-api.md 2.4 C2: looks at item types only. Both shapes are those of a third party."""
     for sku, eligibility in {"A": "eligible", "B": "eligible_with_lmn", "C": "ineligible", "D": None}.items():
         emulator.state.catalog_items.add(sku=sku, eligibility=eligibility)
-    answer = api.post(f"{CATALOG}/truemed_checkout_method", {"items": [{"sku": sku} for sku in skus]})
-    assert (answer.status, answer.json) == (200, {"checkout_method": method, "eligible_items": eligible})
+    response = api.post(f"{CATALOG}/truemed_checkout_method", {"items": [{"sku": sku} for sku in skus]})
+    assert (response.status, response.json) == (200, {"checkout_method": method, "eligible_items": eligible})

@@ -35,8 +35,8 @@ def test_every_documented_route_is_declared_once():
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_every_route_responds(api, route):
     """docs/truemed-api.md 2: none is left to a 501."""
-    answer = api.send(route.method, re.sub(r"\{\w+\}", "x", route.path), {})
-    assert answer.status in {200, 400, 404}
+    response = api.send(route.method, re.sub(r"\{\w+\}", "x", route.path), {})
+    assert response.status in {200, 400, 404}
     assert route.handler is not None
 
 
@@ -67,10 +67,10 @@ def test_responses_are_json(emulator, api):
 def test_server_rejects_a_missing_or_wrong_key(emulator, api, headers, path):
     """Truemed, "List Qualification Sessions": x-truemed-api-key; docs/truemed-api.md 1.2: the 401 is not documented."""
     headers = {name: value.replace("KEY", emulator.api_key) for name, value in headers.items()}
-    answer = api.send("GET", path, headers=headers)
-    assert answer.status == 401
-    assert answer.json["error"] == "Unauthorized"
-    assert answer.json["message"]
+    response = api.send("GET", path, headers=headers)
+    assert response.status == 401
+    assert response.json["error"] == "Unauthorized"
+    assert response.json["message"]
 
 
 @pytest.mark.parametrize("name", ["x-truemed-api-key", "X-Truemed-Api-Key", "X-TRUEMED-API-KEY"])
@@ -84,9 +84,9 @@ def test_key_is_read_from_a_header_in_any_case(emulator, api, name):
 )
 def test_unknown_path_responds_404(emulator, api, path):
     """Truemed, "Get Qualification Session Details": "404 Not Found Error"; docs/truemed-api.md 1.4: error and message."""
-    answer = api.send("GET", path)
-    assert answer.status == 404
-    assert answer.json == {"error": "NotFound", "message": "no such path"}
+    response = api.send("GET", path)
+    assert response.status == 404
+    assert response.json == {"error": "NotFound", "message": "no such path"}
     assert emulator.requests[-1].route is None
 
 
@@ -104,10 +104,10 @@ def test_unknown_path_responds_404(emulator, api, path):
 )
 def test_wrong_method_responds_405(api, method, path, allow):
     """Truemed, "List Qualification Sessions": "405 Method Not Allowed Error"."""
-    answer = api.send(method, path)
-    assert answer.status == 405
-    assert answer.json["error"] == "MethodNotAllowed"
-    assert answer.headers["Allow"] == allow
+    response = api.send(method, path)
+    assert response.status == 405
+    assert response.json["error"] == "MethodNotAllowed"
+    assert response.headers["Allow"] == allow
 
 
 @pytest.mark.parametrize("host", ["localhost:{}", "LOCALHOST:{}", "127.0.0.1:{}", "[::1]:{}"])
@@ -123,8 +123,8 @@ def test_server_accepts_its_own_host_names(emulator, api, host):
 def test_server_rejects_another_host(emulator, api, host):
     """A wrong Host is 421, against DNS rebinding."""
     headers = {"Host": host.format(emulator.port), "x-truemed-api-key": emulator.api_key}
-    answer = api.send("GET", LIST, headers=headers)
-    assert (answer.status, answer.json["error"]) == (421, "MisdirectedRequest")
+    response = api.send("GET", LIST, headers=headers)
+    assert (response.status, response.json["error"]) == (421, "MisdirectedRequest")
 
 
 def test_server_listens_on_127_0_0_1_only(emulator):
@@ -136,15 +136,15 @@ def test_server_listens_on_127_0_0_1_only(emulator):
 
 def test_server_rejects_a_body_past_a_mebibyte(api):
     """Our choice: a bound on what one request can make it hold."""
-    answer = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"x" * (1024**2 + 1))
-    assert (answer.status, answer.json["error"]) == (413, "PayloadTooLarge")
+    response = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"x" * (1024**2 + 1))
+    assert (response.status, response.json["error"]) == (413, "PayloadTooLarge")
 
 
 def test_server_rejects_a_body_that_cannot_be_decoded(emulator, api):
     """docs/truemed-api.md 1.4: what cannot be processed is a 400 ValidationError."""
     headers = {"x-truemed-api-key": emulator.api_key, "Content-Encoding": "gzip"}
-    answer = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"this is no gzip", headers)
-    assert (answer.status, answer.json["error"]) == (400, "ValidationError")
+    response = api.send("POST", "/api/v1/qualification_session/qs_1/update", b"this is no gzip", headers)
+    assert (response.status, response.json["error"]) == (400, "ValidationError")
 
 
 def test_expect_100_continue_gets_a_response_before_the_body(emulator):

@@ -274,8 +274,8 @@ class TestErrors:
     def test_429_has_date(self, emulator, speak, api, value):
         speak(retry_after="date")
         emulator.faults.add("status", code=429, retry_after=value)
-        answer = api.list()
-        at = parsedate_to_datetime(answer.headers["Retry-After"]) - parsedate_to_datetime(answer.headers["Date"])
+        response = api.list()
+        at = parsedate_to_datetime(response.headers["Retry-After"]) - parsedate_to_datetime(response.headers["Date"])
         assert 0 <= at.total_seconds() <= 2
 
     def test_responses_of_faults_without_error_are_unchanged(self, emulator, speak, api):

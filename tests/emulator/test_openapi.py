@@ -16,9 +16,9 @@ DOCUMENT = "/_emulator/openapi.json"
 
 @pytest.fixture
 def document(api):
-    answer = api.read(DOCUMENT)
-    assert answer.status == 200
-    return answer.json
+    response = api.read(DOCUMENT)
+    assert response.status == 200
+    return response.json
 
 
 def test_document_describes_every_route(emulator, document):
@@ -104,8 +104,8 @@ def test_schemathesis_finds_no_difference(api, tmp_path):
             cwd=tmp_path,
             check=False,
         )
-        answered = {seen.route for seen in seeded.requests}
+        routes = {seen.route for seen in seeded.requests}
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     assert re.search(rf"Tested: {len(ROUTES)}\b", done.stdout)
-    assert answered >= {route.name for route in ROUTES}
+    assert routes >= {route.name for route in ROUTES}
     assert not {seen.status for seen in seeded.requests} & {500, 501, None}

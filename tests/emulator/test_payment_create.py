@@ -9,24 +9,24 @@ from tests.support.factories import CREATE, ORDER, assert_refused, order, sessio
 
 def test_create_responds_with_id_and_redirect_url(emulator, api):
     """docs/truemed-api.md 2.1 P1: response 200, `id` (a UUID) and `redirect_url`."""
-    answer = api.post(CREATE, ORDER)
-    assert answer.status == 200
-    assert answer.json.keys() == {"id", "redirect_url"}
-    id = answer.json["id"]
+    response = api.post(CREATE, ORDER)
+    assert response.status == 200
+    assert response.json.keys() == {"id", "redirect_url"}
+    id = response.json["id"]
     assert str(uuid.UUID(id)) == id
-    assert answer.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/payment_sessions/{id}"
+    assert response.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/payment_sessions/{id}"
 
 
 def test_created_session_is_pending_and_has_the_members_of_the_request(emulator, api):
     """docs/truemed-api.md 4.1: create → pending; P1: metadata is "echoed in webhooks and on retrieval"."""
-    given = order(
+    body = order(
         metadata='{"order": "2607001444"}', kind="authorization", tokenize=True, use_iframe=True, customer_state="CA"
     )
-    id = api.post(CREATE, given).json["id"]
-    shown = api.read(session_path(id)).json
-    assert (shown["status"], shown["status_summary"]) == ("pending", "Incomplete")
+    id = api.post(CREATE, body).json["id"]
+    row = api.read(session_path(id)).json
+    assert (row["status"], row["status_summary"]) == ("pending", "Incomplete")
     for name in ("total_amount", "customer_email", "customer_name", "metadata", "kind"):
-        assert shown[name] == given[name]
+        assert row[name] == body[name]
     stored = emulator.state.payment_sessions.get(id)
     assert (stored.tokenize, stored.use_iframe, stored.customer_state) == (True, True, "CA")
 
@@ -144,8 +144,8 @@ def test_key_of_a_refused_create_remains_unused(api):
 
 def test_id_replaces_the_placeholder_in_the_urls(emulator, api):
     """docs/truemed-api.md 2.1 P1: `{{payment_session_id}}`, without inner spaces, is replaced with the session id."""
-    given = order(failure_url="https://shop.example/{{ payment_session_id }}")
-    session = emulator.state.payment_sessions.get(api.post(CREATE, given).json["id"])
+    body = order(failure_url="https://shop.example/{{ payment_session_id }}")
+    session = emulator.state.payment_sessions.get(api.post(CREATE, body).json["id"])
     assert session.url(success=True) == f"https://shop.example/thanks?session={session.id}"
     assert session.url(success=False) == "https://shop.example/{{ payment_session_id }}"
     assert emulator.state.payment_sessions.get(emulator.state.payment_sessions.add()).url(success=True) is None

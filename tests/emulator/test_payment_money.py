@@ -26,13 +26,13 @@ def refund(api, id, amount=100_00, **changes):
 def test_capture_of_a_hold_responds_with_its_id(emulator, api):
     """docs/truemed-api.md 2.1 P4: response 200, `id` of this capture, not of the session."""
     id = make_authorized(emulator)
-    answer = capture(api, id)
-    assert answer.status == 200
-    assert answer.json.keys() == {"id"}
-    assert answer.json["id"] not in {id, None}
-    shown = api.read(session_path(id)).json
-    assert (shown["status"], shown["capture_amount"]) == ("captured", 100_00)
-    assert shown["captured_on"] >= shown["authorized_on"]
+    response = capture(api, id)
+    assert response.status == 200
+    assert response.json.keys() == {"id"}
+    assert response.json["id"] not in {id, None}
+    row = api.read(session_path(id)).json
+    assert (row["status"], row["capture_amount"]) == ("captured", 100_00)
+    assert row["captured_on"] >= row["authorized_on"]
 
 
 def test_second_capture_is_rejected_unless_it_repeats_the_key(emulator, api):
@@ -112,11 +112,11 @@ def test_hold_may_be_renewed_by_the_bank(emulator, api):
 def test_void_of_a_hold_responds_with_its_id(emulator, api):
     """docs/truemed-api.md 2.1 P5: 200, `id` is that of the void, stable per key."""
     id = make_authorized(emulator)
-    answer = void(api, id)
-    assert (answer.status, answer.json.keys()) == (200, {"id"})
-    assert answer.json["id"] not in {id, None}
+    response = void(api, id)
+    assert (response.status, response.json.keys()) == (200, {"id"})
+    assert response.json["id"] not in {id, None}
     assert api.read(session_path(id)).json["status"] == "authorization_voided"
-    assert void(api, id).content == answer.content
+    assert void(api, id).content == response.content
 
 
 def test_second_void_responds_with_the_first(emulator, api):
@@ -150,8 +150,8 @@ def test_void_in_another_status_is_rejected(emulator, api, fields, error):
 def test_cancel_of_a_pending_session_responds_with_its_status(emulator, api, body):
     """docs/truemed-api.md 2.1 P6: for pending sessions; status becomes `canceled`. Body and answer are not visible."""
     id = emulator.state.payment_sessions.add()
-    answer = api.post(session_path(id, "cancel"), body)
-    assert (answer.status, answer.json) == (200, {"id": id, "status": "canceled"})
+    response = api.post(session_path(id, "cancel"), body)
+    assert (response.status, response.json) == (200, {"id": id, "status": "canceled"})
     assert api.read(session_path(id)).json["status"] == "canceled"
 
 
@@ -182,7 +182,7 @@ def test_refunds_in_parts_are_stored_each_with_its_id(emulator, api, reason):
     assert (one_part.status, one_part.json.keys()) == (200, {"refund_id"})
     assert one_part.json["refund_id"] != other.json["refund_id"]
     stored = emulator.state.payment_sessions.get(id).refunds
-    assert [(made.amount, made.reason, made.item_details) for made in stored] == [
+    assert [(entry.amount, entry.reason, entry.item_details) for entry in stored] == [
         (40_00, reason, None),
         (60_00, reason, [{"sku": "A"}]),
     ]

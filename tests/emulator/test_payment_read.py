@@ -77,9 +77,9 @@ def test_summary_changes_with_disputes_and_refunds(emulator, api):
     id = make_captured(emulator, total_amount=10_00)
 
     def read_summary():
-        answer = api.read(session_path(id)).json
-        assert answer["status"] == "captured"
-        return answer["status_summary"]
+        response = api.read(session_path(id)).json
+        assert response["status"] == "captured"
+        return response["status_summary"]
 
     assert read_summary() == "Captured"
     state.open_dispute(id)
@@ -110,10 +110,10 @@ def test_one_time_payment_is_authorized_when_it_is_captured(emulator, api):
 def test_session_shows_refunds(emulator, api):
     """docs/truemed-api.md 2.1 P2: `refunds`, of the third-party list; its elements are our choice."""
     id = make_captured(emulator)
-    (made,) = emulator.state.payment_sessions.refund(id, 4_00, "fraudulent").refunds
+    (entry,) = emulator.state.payment_sessions.refund(id, 4_00, "fraudulent").refunds
     (refund,) = api.read(session_path(id)).json["refunds"]
     assert refund.pop("created_at").endswith("Z")
-    assert refund == {"refund_id": made.refund_id, "amount": 4_00, "reason": "fraudulent"}
+    assert refund == {"refund_id": entry.refund_id, "amount": 4_00, "reason": "fraudulent"}
 
 
 # --- the lines as they are now ------------------------------------------------------------------------------------
@@ -174,8 +174,8 @@ def ids(api, query=""):
 
 def test_list_has_sessions_newest_first_however_quickly_they_were_created(api):
     """docs/truemed-api.md 2.1 P3: newest created first, however little time was between."""
-    made = [api.post(CREATE, order(idempotency_key=f"{number}")).json["id"] for number in range(5)]
-    assert ids(api) == made[::-1]
+    session_ids = [api.post(CREATE, order(idempotency_key=f"{number}")).json["id"] for number in range(5)]
+    assert ids(api) == session_ids[::-1]
 
 
 def test_list_has_sessions_of_every_status(emulator, api):

@@ -32,9 +32,9 @@ def test_response_has_the_id_of_the_path(emulator, api):
     """Truemed, "Get Qualification Session Details": "based on the `qualification_session_id`", from the URL path."""
     emulator.state.qualification_sessions.add(qualification_session_id="qs_1")
     emulator.state.qualification_sessions.add(qualification_session_id="qs_2")
-    answer = api.get("qs_2")
-    assert answer.status == 200
-    assert answer.json["qualification_session_id"] == "qs_2"
+    response = api.get("qs_2")
+    assert response.status == 200
+    assert response.json["qualification_session_id"] == "qs_2"
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -43,8 +43,8 @@ def test_get_has_every_field(emulator, api, field):
     value = {str: "pending", float: 12.5, datetime: datetime(2026, 6, 13, 16, 3, 7, 473_000, UTC)}[FIELDS[field]]
     fields = {"qualification_session_id": "pending", field: value}
     emulator.state.qualification_sessions.add(**fields)
-    shown = "2026-06-13T16:03:07.473Z" if isinstance(value, datetime) else value
-    assert api.get("pending").json[field] == shown
+    expected = "2026-06-13T16:03:07.473Z" if isinstance(value, datetime) else value
+    assert api.get("pending").json[field] == expected
 
 
 def test_get_has_these_fields_and_no_other(emulator, api):

@@ -43,9 +43,9 @@ def test_list_filters_by_one_status(emulator, api, status):
     """Truemed, "List Qualification Sessions": "only return sessions with the given status"."""
     for each in ("pending", "processing", "approved", "rejected"):
         emulator.state.qualification_sessions.add(qualification_session_id=f"qs_{each}", status=each)
-    answer = api.list(f"?status={status}").json
-    assert [row["qualification_session_id"] for row in answer["qualification_sessions"]] == [f"qs_{status}"]
-    assert answer["pagination"]["count"] == 1
+    response = api.list(f"?status={status}").json
+    assert [row["qualification_session_id"] for row in response["qualification_sessions"]] == [f"qs_{status}"]
+    assert response["pagination"]["count"] == 1
 
 
 def test_list_filters_by_the_whole_user_id(emulator, api):
@@ -138,14 +138,14 @@ def test_rows_are_listed_as_they_are_now(emulator, api):
     sessions.remove("qs_001")
     sessions.add(qualification_session_id="qs_001", created_at=T0, status="rejected")
     sessions.load([row for row in sessions.rows if row.id != "qs_000"])
-    listed = [(row["qualification_session_id"], row["status"]) for row in api.list().json["qualification_sessions"]]
-    assert listed == [("qs_002", "pending"), ("qs_001", "rejected")]
+    rows = [(row["qualification_session_id"], row["status"]) for row in api.list().json["qualification_sessions"]]
+    assert rows == [("qs_002", "pending"), ("qs_001", "rejected")]
 
 
 def test_listed_row_equals_the_row_itself(emulator, api):
     fill(emulator, 1, status="approved", expires_at=T0, eligible_amount=1.5, user_name="Zoë “Z” 😀")
-    (listed,) = api.list().json["qualification_sessions"]
-    assert listed == emulator.state.qualification_sessions.get("qs_000").serialize()
+    (row,) = api.list().json["qualification_sessions"]
+    assert row == emulator.state.qualification_sessions.get("qs_000").serialize()
 
 
 def test_list_keeps_a_bounded_number_of_serialized_rows(emulator, api, monkeypatch):

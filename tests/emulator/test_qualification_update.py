@@ -14,9 +14,9 @@ def id(emulator):
 
 def test_update_responds_with_the_id_and_the_status(api, id):
     """Truemed, "Update a Qualification Session": "A 200 echoes the qualification_session_id and the current status"."""
-    answer = api.update(id, {"idempotency_key": KEY, "user_id": "your-internal-user-id"})
-    assert answer.status == 200
-    assert answer.json == {"qualification_session_id": id, "status": "approved"}
+    response = api.update(id, {"idempotency_key": KEY, "user_id": "your-internal-user-id"})
+    assert response.status == 200
+    assert response.json == {"qualification_session_id": id, "status": "approved"}
 
 
 def test_update_attaches_the_user_id(api, id):
@@ -37,10 +37,10 @@ def test_update_leaves_omitted_fields_unchanged(emulator, api, id):
 def test_update_rejects_a_second_user_id(emulator, api, id):
     """Truemed, "Update a Qualification Session": "returns the user_id_already_set error code with a 409 status"."""
     api.update(id, {"idempotency_key": "1", "user_id": "first"})
-    answer = api.update(id, {"idempotency_key": "2", "user_id": "second", "metadata": "2"})
-    assert answer.status == 409
-    assert answer.json["error"] == "user_id_already_set"
-    assert answer.json["message"]
+    response = api.update(id, {"idempotency_key": "2", "user_id": "second", "metadata": "2"})
+    assert response.status == 409
+    assert response.json["error"] == "user_id_already_set"
+    assert response.json["message"]
     # "never overwrites": and nothing else of a refused request is stored
     assert (
         emulator.state.qualification_sessions.get(id).user_id,
@@ -93,8 +93,8 @@ def test_keys_of_a_removed_session_are_forgotten(emulator, api):
 def test_update_never_changes_the_status(emulator, api, status):
     """Truemed, "Update a Qualification Session": "Status is never mutable here"."""
     id = emulator.state.qualification_sessions.add(status=status)
-    answer = api.update(id, {"idempotency_key": KEY, "status": "rejected", "user_id": "u"})
-    assert answer.json["status"] == status
+    response = api.update(id, {"idempotency_key": KEY, "status": "rejected", "user_id": "u"})
+    assert response.json["status"] == status
     assert api.get(id).json["status"] == status
 
 

@@ -12,9 +12,9 @@ ALL = "?start_date=2000-01-01&end_date=2099-12-31"
 
 
 def rows(api, path=TRANSACTIONS, query=ALL):
-    answer = api.read(path + query)
-    assert answer.status == 200
-    return answer.json[path.rpartition("/")[2]]
+    response = api.read(path + query)
+    assert response.status == 200
+    return response.json[path.rpartition("/")[2]]
 
 
 def entries(api):

@@ -223,11 +223,11 @@ def refuse(emulator, api):
 
     def send(method, target, body=None, *, error, status=400, mentions=""):
         before = dump(emulator)
-        answer = api.send(method, target, body)
-        assert answer.status == status, (target, body)
-        assert_refused(answer, error, status)
-        assert answer.json.keys() == {"error", "message"}, (target, body)
-        assert mentions in answer.json["message"], (target, body)
+        response = api.send(method, target, body)
+        assert response.status == status, (target, body)
+        assert_refused(response, error, status)
+        assert response.json.keys() == {"error", "message"}, (target, body)
+        assert mentions in response.json["message"], (target, body)
         assert dump(emulator) == before, (target, body)
 
     return send

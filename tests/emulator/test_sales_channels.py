@@ -65,8 +65,8 @@ def test_list_has_the_objects_of_its_channel_only(emulator, route):
             state.payment_sessions.refund(state.payment_sessions.add(status="captured", capture_amount=10), 10)
             state.payouts.pay_out()
     for api_key, count in ((emulator.api_key, 2), (OTHER, 3)):
-        answer = ask(emulator, api_key, "GET", f"{route.path}?start_date=2020-01-01&end_date=2099-01-01").json
-        assert (len(answer[route.listing.key]), answer["pagination"]["count"]) == (count, count)
+        response = ask(emulator, api_key, "GET", f"{route.path}?start_date=2020-01-01&end_date=2099-01-01").json
+        assert (len(response[route.listing.key]), response["pagination"]["count"]) == (count, count)
 
 
 def test_create_is_in_the_channel_of_its_key_and_keys_of_idempotency_are_too(emulator, other):

@@ -26,10 +26,10 @@ def digest(**options):
 
 def test_merchant_is_the_same_everywhere():
     """Other tests and the documentation rest on these rows: a change of them is a change of the product."""
-    given = digest(payment_sessions=100, payment_tokens=10, catalog_items=10)
-    assert given == digest(payment_sessions=100, payment_tokens=10, catalog_items=10)
-    assert given == "2e54478a39ab4bf7435186690b80fab72409e11af78fbd362b802c4433fa4755"
-    assert given != digest(payment_sessions=100, payment_tokens=10, catalog_items=10, seed=1)
+    digests = digest(payment_sessions=100, payment_tokens=10, catalog_items=10)
+    assert digests == digest(payment_sessions=100, payment_tokens=10, catalog_items=10)
+    assert digests == "2e54478a39ab4bf7435186690b80fab72409e11af78fbd362b802c4433fa4755"
+    assert digests != digest(payment_sessions=100, payment_tokens=10, catalog_items=10, seed=1)
 
 
 def test_merchant_has_as_many_as_were_requested(merchant):

@@ -81,7 +81,7 @@ def test_listing_with_replica_lag_catches_up(emulator, api, snapshot):
 
 
 def test_loading_a_state_notifies_no_listener(emulator, snapshot):
-    heard = []
-    emulator.state.on_transition.append(heard.append)
+    transitions = []
+    emulator.state.on_transition.append(transitions.append)
     emulator.state.load(snapshot)
-    assert heard == []
+    assert transitions == []

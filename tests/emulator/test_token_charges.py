@@ -22,10 +22,10 @@ def charge(api, token, key="renewal-1", **changes):
 def test_charge_of_a_token_captures_without_the_customer(api, tokens):
     """docs/truemed-api.md 2.1 P1: charge a stored token, customer absent; 200."""
     token = tokens.add()
-    answer = charge(api, token)
-    assert answer.status == 200
-    shown = api.read(session_path(answer.json["id"])).json
-    assert (shown["status"], shown["payment_token"]) == ("captured", token)
+    response = charge(api, token)
+    assert response.status == 200
+    row = api.read(session_path(response.json["id"])).json
+    assert (row["status"], row["payment_token"]) == ("captured", token)
 
 
 def test_charge_of_the_kind_authorization_is_a_hold(api, tokens):
@@ -45,12 +45,12 @@ def test_failed_charge_responds_422(emulator, api, tokens, failure):
     """docs/truemed-api.md 2.1 P1: 422 with redirect_url and an enum naming the cause (values and key are assumed)."""
     token = tokens.add()
     tokens.fail_next_charge(token, failure)
-    answer = charge(api, token)
-    assert_refused(answer, failure, 422)
-    assert answer.json.keys() == {"error", "message", "redirect_url"}
-    assert answer.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/payment_tokens/{token}"
+    response = charge(api, token)
+    assert_refused(response, failure, 422)
+    assert response.json.keys() == {"error", "message", "redirect_url"}
+    assert response.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/payment_tokens/{token}"
     # The same key is the same answer, and the same one session.
-    assert charge(api, token).content == answer.content
+    assert charge(api, token).content == response.content
     (session,) = emulator.state.payment_sessions.rows
     assert session.status == "pending"
     tokens.resolve_failure(token)

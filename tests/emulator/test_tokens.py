@@ -21,11 +21,11 @@ def request_of(api, id):
 def test_create_makes_a_request_and_no_token(emulator, api):
     """docs/truemed-api.md 2.2 T1: 200, provision_token_request_id and redirect_url; "Returns no token"."""
     body = {"order_items": [{"sku": "A"}, {"name": "B"}], "success_url": "https://shop.example", "metadata": "m"}
-    answer = api.post(f"{TOKENS}/create", body)
-    assert answer.status == 200
-    assert answer.json.keys() == {"provision_token_request_id", "redirect_url"}
-    id = answer.json["provision_token_request_id"]
-    assert answer.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/provision_requests/{id}"
+    response = api.post(f"{TOKENS}/create", body)
+    assert response.status == 200
+    assert response.json.keys() == {"provision_token_request_id", "redirect_url"}
+    id = response.json["provision_token_request_id"]
+    assert response.json["redirect_url"] == f"{emulator.url}/_emulator/hosted/provision_requests/{id}"
     assert request_of(api, id).json == {"payment_token": None, "metadata": "m"}
     assert emulator.state.payment_tokens.count == 0
     stored = emulator.state.provision_requests.get(id)
@@ -38,8 +38,8 @@ def test_request_has_its_token_after_the_customer_submits(emulator, api):
     id = api.post(f"{TOKENS}/create", body).json["provision_token_request_id"]
     token = emulator.state.provision_requests.submit(id)
     assert request_of(api, id).json == {"payment_token": token, "metadata": None}
-    shown = api.read(f"{TOKENS}/{token}").json
-    assert (shown["customer_email"], shown["customer_name"]) == ("sam@example.com", "Sam")
+    row = api.read(f"{TOKENS}/{token}").json
+    assert (row["customer_email"], row["customer_name"]) == ("sam@example.com", "Sam")
 
 
 def test_create_accepts_an_empty_request(emulator, api):
@@ -58,10 +58,10 @@ def test_get_shows_a_token(emulator, api):
     token = emulator.state.payment_tokens.add(
         created_at=T0, customer_email="sam@example.com", lmn_expires_at=T0 + timedelta(days=365), payment_methods=[card]
     )
-    shown = api.read(f"{TOKENS}/{token}").json
-    assert shown.keys() == FIELDS
-    assert (shown["created_at"], shown["lmn_expires_at"]) == ("2026-05-01T00:00:00.000Z", "2027-05-01T00:00:00.000Z")
-    assert shown["payment_methods"] == [card]
+    row = api.read(f"{TOKENS}/{token}").json
+    assert row.keys() == FIELDS
+    assert (row["created_at"], row["lmn_expires_at"]) == ("2026-05-01T00:00:00.000Z", "2027-05-01T00:00:00.000Z")
+    assert row["payment_methods"] == [card]
 
 
 def test_token_has_no_letter_that_is_not_verified(emulator, api):
@@ -124,20 +124,20 @@ def update(api, token, body):
 
 def test_update_that_needs_no_customer_is_done_at_once(emulator, api, token):
     """docs/truemed-api.md 2.2 T4: next_action null → done; which changes need nothing is our choice: fewer items."""
-    answer = update(api, token, {"order_items": [{"sku": "A"}]})
-    assert answer.status == 200
-    request = answer.json.pop("provision_token_request_id")
-    assert (answer.json["next_action"], answer.json["redirect_url"]) == (None, None)
+    response = update(api, token, {"order_items": [{"sku": "A"}]})
+    assert response.status == 200
+    request = response.json.pop("provision_token_request_id")
+    assert (response.json["next_action"], response.json["redirect_url"]) == (None, None)
     assert request_of(api, request).json["payment_token"] == token
     assert emulator.state.payment_tokens.get(token).skus == ("A",)
 
 
 def test_update_sends_the_customer_to_the_survey_for_new_items(emulator, api, token):
     """docs/truemed-api.md 2.2 T4: `HealthSurvey` = requalify; redirect_url when the customer must act."""
-    answer = update(api, token, {"order_items": [{"sku": "A"}, {"sku": "C"}], "metadata": "m"}).json
-    assert answer["next_action"] == "HealthSurvey"
-    request = answer["provision_token_request_id"]
-    assert answer["redirect_url"].endswith(request)
+    response = update(api, token, {"order_items": [{"sku": "A"}, {"sku": "C"}], "metadata": "m"}).json
+    assert response["next_action"] == "HealthSurvey"
+    request = response["provision_token_request_id"]
+    assert response["redirect_url"].endswith(request)
     assert request_of(api, request).json == {"payment_token": None, "metadata": "m"}
     before = emulator.state.payment_tokens.get(token)
     assert emulator.state.provision_requests.submit(request) == token
@@ -148,10 +148,10 @@ def test_update_sends_the_customer_to_the_survey_for_new_items(emulator, api, to
 
 def test_update_sends_the_customer_to_give_a_card(emulator, api, token):
     """docs/truemed-api.md 2.2 T4: update_card_info asks for new cards; the value of next_action is assumed."""
-    answer = update(api, token, {"update_card_info": True}).json
-    assert answer["next_action"] == "UpdateCard"
+    response = update(api, token, {"update_card_info": True}).json
+    assert response["next_action"] == "UpdateCard"
     before = emulator.state.payment_tokens.get(token).payment_methods
-    emulator.state.provision_requests.submit(answer["provision_token_request_id"])
+    emulator.state.provision_requests.submit(response["provision_token_request_id"])
     after = emulator.state.payment_tokens.get(token)
     assert (after.payment_methods != before, after.skus) == (True, ("A", "B"))
     assert update(api, token, {"update_card_info": False}).json["next_action"] is None
@@ -163,8 +163,8 @@ def test_update_sends_the_customer_to_give_a_card(emulator, api, token):
 @pytest.mark.parametrize("body", [None, {}])
 def test_deleted_token_is_unknown_everywhere(api, token, body):
     """docs/truemed-api.md 2.2 T5: the body must be empty; 204 No Content; irreversible."""
-    answer = api.post(f"{TOKENS}/{token}/delete", body)
-    assert (answer.status, answer.content) == (204, b"")
+    response = api.post(f"{TOKENS}/{token}/delete", body)
+    assert (response.status, response.content) == (204, b"")
     assert list_ids(api) == []
     for again in (api.read(f"{TOKENS}/{token}"), update(api, token, {}), api.post(f"{TOKENS}/{token}/delete")):
         assert_refused(again, "NotFound", 404)

@@ -132,8 +132,8 @@ def test_transition_of_a_token_has_its_origin(emulator, api, recorded_transition
     state.payment_tokens.fail_next_charge(token)
     state.payment_tokens.resolve_failure(token)
     assert len(origins(recorded_transitions)) == 4
-    given = state.payment_tokens.get(token)
-    assert (given.customer_email, given.skus) == ("sam@example.com", ("SAUNA-1",))
+    row = state.payment_tokens.get(token)
+    assert (row.customer_email, row.skus) == ("sam@example.com", ("SAUNA-1",))
 
 
 def test_tokenizes_no_token(emulator, api, recorded_transitions):

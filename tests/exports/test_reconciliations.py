@@ -39,8 +39,8 @@ def books():
 
 @pytest.fixture
 async def client(books):
-    async with AsyncTruemed(books.api_key, base_url=books.url) as made:
-        yield made
+    async with AsyncTruemed(books.api_key, base_url=books.url) as truemed:
+        yield truemed
 
 
 def export_reconciliation(client, to, **options):
@@ -138,7 +138,7 @@ DAY = date(2024, 10, 1)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("arguments", "message"),
     [
         ({}, "pass either month, or start_date and end_date"),
         ({"start_date": DAY}, "pass either month"),
@@ -158,10 +158,10 @@ DAY = date(2024, 10, 1)
         ({"month": "2024-10", "secret": "canary"}, "secret requires pii='hash'"),
     ],
 )
-async def test_invalid_argument_is_rejected_before_any_request(client, books, tmp_path, given, message):
+async def test_invalid_argument_is_rejected_before_any_request(client, books, tmp_path, arguments, message):
     before = len(books.requests)
     with pytest.raises(InvalidArgumentError, match=message):
-        await export_reconciliation(client, tmp_path / "october.csv", **given)
+        await export_reconciliation(client, tmp_path / "october.csv", **arguments)
     assert len(books.requests) == before
     assert list(tmp_path.iterdir()) == []
 

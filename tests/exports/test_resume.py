@@ -81,13 +81,13 @@ async def whole(client, path, **options):
 @pytest.mark.parametrize("options", [{}, {"pii": "hash", "secret": SECRET}, {"columns": ["status", "email"]}])
 async def test_resumed_file_equals_that_of_uninterrupted_run(client, tmp_path, format, options):
     path = tmp_path / f"x.{format}"
-    *_, kept = await stopped(client, path, **options)
+    *_, rows_before = await stopped(client, path, **options)
     assert not path.exists()
 
     done = await export_sessions(client, path, resume=True, page_size=20, **options)
 
     assert path.read_bytes() == await whole(client, path, **options)
-    assert (done.rows, done.resumed) == (120, kept)
+    assert (done.rows, done.resumed) == (120, rows_before)
     assert sorted(each.name for each in tmp_path.iterdir()) == [f"whole-x.{format}", f"x.{format}"]
 
 
@@ -110,7 +110,7 @@ async def test_resume_repeatedly_with_other_page_sizes_completes(client, tmp_pat
 async def test_torn_files_are_read_again(client, tmp_path, format, torn):
     """As a killed process or a power cut leaves it."""
     path = tmp_path / f"x.{format}"
-    *_, before, kept = await stopped(client, path)
+    *_, before, rows_before = await stopped(client, path)
     partial, journal = partial_of(path), journal_of(path)
     rows, lines = partial.read_bytes(), journal.read_bytes()
     if torn in ("row", "both"):
@@ -127,20 +127,20 @@ async def test_torn_files_are_read_again(client, tmp_path, format, torn):
     done = await export_sessions(client, path, resume=True, page_size=20)
 
     assert path.read_bytes() == await whole(client, path)
-    assert done.resumed == {"row": kept, "everything": 0}.get(torn, before)
+    assert done.resumed == {"row": rows_before, "everything": 0}.get(torn, before)
 
 
 @pytest.mark.parametrize("line", [b"\0\0\0\n", b"7\n", b"{}\n", b'{"end":1,"checksum":1,"digests":"zz","tally":{}}\n'])
 async def test_invalid_journal_line_ends_journal(client, tmp_path, line):
     path = tmp_path / "x.csv"
-    *_, kept = await stopped(client, path)
+    *_, rows_before = await stopped(client, path)
     with journal_of(path).open("ab") as journal:
         journal.write(line)
 
     done = await export_sessions(client, path, resume=True)
 
     assert path.read_bytes() == await whole(client, path)
-    assert done.resumed == kept
+    assert done.resumed == rows_before
 
 
 async def test_resume_with_empty_journal_starts_over(client, tmp_path):
@@ -197,28 +197,28 @@ async def test_export_without_resume_drops_unfinished_file(client, tmp_path):
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
 async def test_unfinished_file_is_readable_in_its_format(client, tmp_path, format, rows_of):
     path = tmp_path / f"x.{format}"
-    *_, kept = await stopped(client, path)
+    *_, rows_before = await stopped(client, path)
 
     copy = path.with_name(f"copy.{format}")
     copy.write_bytes(partial_of(path).read_bytes())
 
-    assert len(rows_of(copy)) == kept
+    assert len(rows_of(copy)) == rows_before
 
 
 async def test_unfinished_parquet_is_arrow_stream(client, tmp_path):
     import pyarrow as pa
 
     path = tmp_path / "x.parquet"
-    *_, kept = await stopped(client, path)
+    *_, rows_before = await stopped(client, path)
 
-    assert pa.ipc.open_stream(partial_of(path).read_bytes()).read_all().num_rows == kept
+    assert pa.ipc.open_stream(partial_of(path).read_bytes()).read_all().num_rows == rows_before
 
 
 @EVERY_FORMAT
 async def test_resume_with_changed_listing_writes_each_row_once(emulator, client, tmp_path, format, rows_of, yesterday):
     """New ones stand where the resumed run wrote, those that are gone stay, and nothing comes twice."""
     path = tmp_path / f"x.{format}"
-    *_, kept = await stopped(client, path)
+    *_, rows_before = await stopped(client, path)
     before = [session.qualification_session_id for session in emulator.state.qualification_sessions.rows]
     for gone in (before[3], before[100]):
         emulator.state.qualification_sessions.remove(gone)
@@ -230,8 +230,8 @@ async def test_resume_with_changed_listing_writes_each_row_once(emulator, client
     done = await export_sessions(client, path, resume=True, page_size=20)
 
     ids = [row["qualification_session_id"] for row in rows_of(path)]
-    assert ids == [*before[:kept], "newest", *before[kept:100], *before[101:], "oldest"]
-    assert (done.rows, done.resumed) == (121, kept)
+    assert ids == [*before[:rows_before], "newest", *before[rows_before:100], *before[101:], "oldest"]
+    assert (done.rows, done.resumed) == (121, rows_before)
 
 
 async def test_resume_keeps_rows_as_read(emulator, client, tmp_path, rows_of):
@@ -278,17 +278,17 @@ async def test_resumed_result_covers_whole_file(client, tmp_path):
 )
 async def test_resume_with_different_options_is_rejected(client, tmp_path, changed, named):
     path = tmp_path / "x.csv"
-    asked = {
+    options = {
         "status": "pending", "columns": ["status", "email"], "format": "csv", "pii": "hash", "secret": SECRET
     }  # fmt: skip
-    await stopped(client, path, rows=0, **asked)
+    await stopped(client, path, rows=0, **options)
     before = [partial_of(path).read_bytes(), journal_of(path).read_bytes()]
 
     with pytest.raises(InvalidArgumentError, match=f"was begun with different {named}: "):
-        await export_sessions(client, path, resume=True, **(asked | changed))
+        await export_sessions(client, path, resume=True, **(options | changed))
 
     assert [partial_of(path).read_bytes(), journal_of(path).read_bytes()] == before
-    await export_sessions(client, path, resume=True, **asked)
+    await export_sessions(client, path, resume=True, **options)
 
 
 async def test_resume_with_all_columns_named_is_rejected(client, tmp_path):

@@ -218,13 +218,13 @@ class TestPii:
             await export_sessions(client, out, user_id="canary", search="canary", pii="keep", format="csv")
 
         for caught in (first, second):
-            frames, shown = caught.value.__traceback__, []
+            frames, texts = caught.value.__traceback__, []
             while frames:
                 if "truemed_async" in frames.tb_frame.f_code.co_filename:
-                    shown.append(repr(frames.tb_frame.f_locals))
+                    texts.append(repr(frames.tb_frame.f_locals))
                 frames = frames.tb_next
-            assert shown
-            assert "canary" not in "".join(shown)
+            assert texts
+            assert "canary" not in "".join(texts)
 
 
 def refuse_rows(data):
@@ -258,14 +258,14 @@ class TestStreams:
 
 class TestFilters:
     async def test_filters_reach_server(self, emulator, client):
-        wanted = emulator.state.qualification_sessions.add(
+        expected = emulator.state.qualification_sessions.add(
             status="approved", user_id="u", user_name="Ada", expires_at=datetime(2027, 5, 1, 12, tzinfo=UTC)
         )
         out = io.BytesIO()
 
         await export_sessions(client, out, status="approved", user_id="u", search="ada", expires_at=date(2027, 5, 1))
 
-        assert [json.loads(line)["qualification_session_id"] for line in out.getvalue().splitlines()] == [wanted]
+        assert [json.loads(line)["qualification_session_id"] for line in out.getvalue().splitlines()] == [expected]
 
     async def test_since_without_look_back_is_exact(self, emulator, client, yesterday):
         for session in emulator.state.qualification_sessions.rows:

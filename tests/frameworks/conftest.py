@@ -31,9 +31,11 @@ def ids(emulator):
 @pytest.fixture
 def environment(emulator, tmp_path):
     """What a process of the user's would have: not what this one has for coverage, pytest or a client of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "TRUEMED_"))}
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "TRUEMED_"))
+    }
     return {
-        **kept,
+        **variables,
         "HOME": str(tmp_path),
         "PYTHONUNBUFFERED": "1",
         "TRUEMED_API_KEY": emulator.api_key,

@@ -46,23 +46,27 @@ def test_two_workers_respond_to_every_request(start, emulator, ids, scale, appli
     first = f"/status/{ids[0]}"
     wait_until(lambda: get_all(address, [first] * 8) and len(workers(server)) == 2, lambda: server.output)
 
-    wanted = [ids[number % len(ids)] for number in range(scale(200, 2000))]
-    answers = get_all(address, [f"/status/{session_id}" for session_id in wanted])
-    assert [(status, json.loads(body)) for status, body in answers] == [expected(emulator, each) for each in wanted]
+    session_ids = [ids[number % len(ids)] for number in range(scale(200, 2000))]
+    responses = get_all(address, [f"/status/{session_id}" for session_id in session_ids])
+    assert [(status, json.loads(body)) for status, body in responses] == [
+        expected(emulator, each) for each in session_ids
+    ]
     assert get_all(address, ["/status/qs_nobody", "/status/-"])[0][0] == 404
 
     assert server.end() == 0
-    assert sum(workers(server).values()) >= len(wanted) + 8
+    assert sum(workers(server).values()) >= len(session_ids) + 8
     assert server.complaints() == []
 
 
 def test_both_kinds_of_view_under_asgi(start, emulator, ids):
     server = start("-m", "uvicorn", "shop.asgi:application", "--port", "0", example="django")
     address = server.address()
-    wanted = [*ids, *ids]
+    session_ids = [*ids, *ids]
     paths = [*(f"/status/{each}" for each in ids), *(f"/async/status/{each}" for each in ids)]
-    answers = get_all(address, paths)
-    assert [(status, json.loads(body)) for status, body in answers] == [expected(emulator, each) for each in wanted]
+    responses = get_all(address, paths)
+    assert [(status, json.loads(body)) for status, body in responses] == [
+        expected(emulator, each) for each in session_ids
+    ]
     assert [status for status, _ in get_all(address, ["/status/qs_nobody", "/async/status/qs_nobody"])] == [404, 404]
 
     assert server.end(signal.SIGINT) == 0  # after SIGTERM uvicorn ends without finalisers, which would complain

@@ -14,10 +14,10 @@ def test_client_of_each_worker_serves_every_request(start, emulator, ids, scale)
     server = start(*UVICORN, "--workers", "2", example="fastapi")
     address = server.address()
     wait_until(lambda: server.output.count("Application startup complete") == 2, lambda: server.output)
-    wanted = [ids[number % len(ids)] for number in range(scale(200, 2000))]
-    answers = get_all(address, [f"/status/{session_id}" for session_id in wanted], clients=16)
-    assert [(status, json.loads(body)) for status, body in answers] == [
-        (200, {"status": emulator.state.qualification_sessions.get(session_id).status}) for session_id in wanted
+    session_ids = [ids[number % len(ids)] for number in range(scale(200, 2000))]
+    responses = get_all(address, [f"/status/{session_id}" for session_id in session_ids], clients=16)
+    assert [(status, json.loads(body)) for status, body in responses] == [
+        (200, {"status": emulator.state.qualification_sessions.get(session_id).status}) for session_id in session_ids
     ]
     assert get_all(address, ["/status/qs_nobody"])[0][0] == 404
 
@@ -31,10 +31,10 @@ def test_request_in_flight_gets_a_response_before_the_client_is_closed(start, em
     address = server.address()
     emulator.faults.add("latency", seconds=1.0)
     with ThreadPoolExecutor() as pool:
-        asked = pool.submit(get_all, address, [f"/status/{ids[2]}"])
+        pending = pool.submit(get_all, address, [f"/status/{ids[2]}"])
         wait_until(lambda: emulator.requests.in_flight, lambda: server.output)
         assert server.end(signal.SIGINT) == 0  # after SIGTERM uvicorn ends without finalisers, which would complain
-        ((status, body),) = asked.result()
+        ((status, body),) = pending.result()
     assert (status, json.loads(body)) == (200, {"status": "approved"})
     server.says("Application shutdown complete")
     assert server.complaints() == []

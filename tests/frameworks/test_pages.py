@@ -33,9 +33,9 @@ def test_pages_own_tests_pass(file, start, environment, tmp_path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_shows_what_is_run(page):
     """Every file that a page shows lies in the folder of its name, which the test of its name runs."""
-    shown = INCLUDED.findall(page.read_text(encoding="utf-8"))
-    assert shown
-    for name in shown:
+    files = INCLUDED.findall(page.read_text(encoding="utf-8"))
+    assert files
+    for name in files:
         assert name.startswith(f"{page.stem}/")
         assert (EXAMPLES / name).is_file()
     runs = ROOT / "tests" / "frameworks" / f"test_{page.stem}.py"

@@ -86,7 +86,7 @@ async def test_refused_connection_names_the_host(free_port):
     assert error.outcome == "not_sent"
 
 
-async def test_unknown_host_name_is_told_from_a_refused_connection(monkeypatch):
+async def test_unknown_host_name_differs_from_a_refused_connection(monkeypatch):
     async def unresolvable(*_args, **_options):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

@@ -83,16 +83,16 @@ async def test_copy_shares_the_connection_and_closes_with_the_original(serve, cl
 
 async def call_until_closed(serve, calls):
     """Return what calls of a client with one slot raise that is closed while the first waits for its response."""
-    asked = asyncio.Event()
+    reached = asyncio.Event()
 
     async def script(exchange):
-        asked.set()
+        reached.set()
         await asyncio.sleep(30)
 
     server = await serve(script)
     client = AsyncTruemed(KEY, base_url=server.url, max_concurrency=1)
     tasks = [asyncio.create_task(client.qualification_sessions.get("qs_1")) for _ in range(calls)]
-    await asked.wait()
+    await reached.wait()
     await client.aclose()
     raised = await asyncio.gather(*tasks, return_exceptions=True)
     assert server.connections == 1

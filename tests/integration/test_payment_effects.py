@@ -104,10 +104,10 @@ async def test_cancel_with_lost_response_raises_without_retry():
 async def test_hundred_clicks_on_one_cart_make_one_session():
     with Emulator(sessions=0) as emulator:
         async with AsyncTruemed(emulator.api_key, base_url=emulator.url, timeout=PATIENT) as client:
-            made = await asyncio.gather(
+            results = await asyncio.gather(
                 *(client.payment_sessions.create(**CART, idempotency_key="cart-1") for _ in range(100))
             )
-        assert len({each.id for each in made}) == 1
+        assert len({each.id for each in results}) == 1
         assert sessions_of(emulator) == 1
 
 

@@ -115,17 +115,17 @@ def test_page_that_is_read_by_column_is_written_as_its_rows(columns, rows):
 def test_slices_and_selections_are_those_of_rows(rows, data):
     read, expected = read_by_column(rows), read_one_by_one(rows)
     start = data.draw(st.integers(0, len(rows)))
-    wanted = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
+    flags = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
     at = data.draw(st.integers(-len(rows), len(rows) - 1))
 
     assert content_of(read[at]) == content_of(expected[at])
     assert [*map(content_of, read[start:])] == [*map(content_of, expected[start:])]
-    chosen = select(read, wanted)
+    chosen = select(read, flags)
     assert isinstance(chosen, ColumnarRows)
-    assert [*map(content_of, chosen)] == [*map(content_of, select(expected, wanted))]
+    assert [*map(content_of, chosen)] == [*map(content_of, select(expected, flags))]
     if chosen:
         encode = make_encoding("jsonl", select_columns(ANYTHING)).encode
-        assert encode(chosen).value == encode(select(expected, wanted)).value
+        assert encode(chosen).value == encode(select(expected, flags)).value
 
 
 @given(UNIFORM_PAGES)

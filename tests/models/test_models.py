@@ -109,10 +109,10 @@ def test_model_has_exactly_the_fields_of_the_page():
 @pytest.mark.parametrize(("name", "value"), by_type(GOOD))
 def test_value_of_the_published_type_arrives_as_it_is(name, value):
     """Truemed API reference, "Get Qualification Session Details"; dates as on Truemed's pages."""
-    sent, wanted = value
+    sent, expected = value
     found = getattr(session(**{name: sent}), name)
-    assert found == wanted
-    assert isinstance(found, type(wanted))
+    assert found == expected
+    assert isinstance(found, type(expected))
 
 
 @pytest.mark.parametrize("name", NULLABLE)
@@ -432,10 +432,10 @@ def test_page_is_iterated_and_counted():
     assert found == page([MINIMAL, {**MINIMAL, "status": "approved"}], attrs.asdict(found.pagination))
 
 
-@pytest.mark.parametrize("answer", [{"qualification_sessions": [], "pagination": None}, {"qualification_sessions": []}])
-def test_pagination_may_be_null_or_absent(answer):
+@pytest.mark.parametrize("body", [{"qualification_sessions": [], "pagination": None}, {"qualification_sessions": []}])
+def test_pagination_may_be_null_or_absent(body):
     """Truemed API reference, "List Qualification Sessions": pagination is "object or null"."""
-    found = structurer(Page[QualificationSession], "qualification_sessions")(answer)
+    found = structurer(Page[QualificationSession], "qualification_sessions")(body)
     assert found.pagination is None
     assert len(found) == 0
 
@@ -449,7 +449,7 @@ def test_unknown_fields_of_a_page_survive():
 
 
 @pytest.mark.parametrize(
-    ("answer", "path", "expected"),
+    ("body", "path", "expected"),
     [
         ([], "", "an object"),
         ({}, "qualification_sessions", "missing"),
@@ -467,8 +467,8 @@ def test_unknown_fields_of_a_page_survive():
         ({"qualification_sessions": [{"status": "approved"}]}, "qualification_sessions[0].qualification_session_id", "missing"),
     ],
 )  # fmt: skip
-def test_path_names_the_place_from_the_outside_in(answer, path, expected):
-    found = mismatch(Page[QualificationSession], answer, "qualification_sessions")
+def test_path_names_the_place_from_the_outside_in(body, path, expected):
+    found = mismatch(Page[QualificationSession], body, "qualification_sessions")
     assert found.path == path
     assert expected in found.expected
     assert "canary" not in str(found)

@@ -88,7 +88,7 @@ class TestRefundable:
         assert (found.captured_cents, found.cents) == (None, left)
 
     @pytest.mark.parametrize("status", ["pending", "processing", "authorized", "canceled", "brand_new"])
-    def test_nothing_is_refundable_before_the_capture(self, status):
+    def test_refundable_is_zero_before_the_capture(self, status):
         found = payment(status, capture_amount=10_000, extra={"truemed_fee": 3}).refundable()
         assert (found.cents, found.obstacle, found.fee_returned) == (0, "not captured", None)
 

@@ -24,7 +24,7 @@ from truemed_async.models._compile import StructureError
 from truemed_async.models._reading import structurer
 
 RESULTS = {endpoint.name: endpoint for endpoint in ENDPOINTS if endpoint.name.startswith("payment_")}
-ANSWERS = [
+RESPONSES = [
     pytest.param(name, sample["response"]["body"], id=f"{name}: {sample['about']}")
     for name in sorted(RESULTS)
     for sample in json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))["samples"]
@@ -43,7 +43,7 @@ def read(kind: Any, **data: Any) -> Any:
     return structurer(kind)(data)
 
 
-@pytest.mark.parametrize(("name", "body"), ANSWERS)
+@pytest.mark.parametrize(("name", "body"), RESPONSES)
 def test_serialized_results_parse_to_equal_objects(name, body):
     endpoint = RESULTS[name]
     found = structurer(endpoint.result, endpoint.items)(body)
@@ -58,8 +58,8 @@ def test_repr_shows_no_personal_data(kind):
     if kind is type(None):
         return
     base = {field.name: "x" for field in attrs.fields(kind) if field.type in (str, "str")} | {"status": "pending"}
-    shown = repr(read(kind, **(base | CANARIES), a_new_field={"who": "canary"}))
-    assert "canary" not in shown.lower()
+    output = repr(read(kind, **(base | CANARIES), a_new_field={"who": "canary"}))
+    assert "canary" not in output.lower()
 
 
 # Truemed API reference, "Get Payment Status": the eight values, whether to fulfill the order, and whether it is final.

@@ -174,18 +174,18 @@ def test_mismatching_payout_is_reported_with_its_difference():
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "message"),
     [
         ([row(None), row(1000)], "a transaction's amount cannot be read"),
         ([row(1000), row(None)], "a transaction's amount cannot be read"),
         ([row(1000, payout_amount_cents=None)], "its amount cannot be read"),
     ],
 )
-def test_amount_that_cannot_be_read_never_passes_for_agreement(rows, told):
+def test_amount_that_cannot_be_read_never_passes_for_agreement(rows, message):
     report = ReconciliationCheck.of(rows)
     assert [each.difference_cents for each in report.mismatches] == [None]
     assert not report.agrees
-    assert told in str(report)
+    assert message in str(report)
 
 
 def test_unreadable_amount_without_payout_is_reported():

@@ -36,8 +36,8 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parents[2]
-LISTED = Path(__file__).with_name("survivors.toml")
-WANTED = 0.90
+SURVIVORS = Path(__file__).with_name("survivors.toml")
+MIN_SCORE = 0.90
 PATIENCE = 4  # times what the tests take without a change, and as many seconds on top: longer is a hang
 NOT_IMPORTED = 70
 PRELOADED = (aiohttp.web, aioresponses, attrs, cattrs, orjson, pytest_asyncio, yarl)
@@ -152,28 +152,30 @@ def main() -> int:
     parser.add_argument("--module", action="append", choices=MODULES, help="only this one; may be repeated")
     parser.add_argument("--sample", type=int, help="only so many mutants of each module")
     parser.add_argument("--seed", type=int, default=0, help="which ones a sample takes")
-    given = parser.parse_args()
+    options = parser.parse_args()
 
     gc.freeze()  # what is loaded by now stays: no child needs to look through it
     os.chdir(ROOT)
     calm = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
     settings.register_profile("mutation", max_examples=50, phases=(Phase.explicit, Phase.generate), **calm)
-    listed = tomllib.loads(LISTED.read_text(encoding="utf-8"))["survivor"]
+    survivors = tomllib.loads(SURVIVORS.read_text(encoding="utf-8"))["survivor"]
     files = find_test_files()
     wrong: list[str] = []
-    for module in given.module or MODULES:
+    for module in options.module or MODULES:
         source = _file(module).read_text(encoding="utf-8")
         started = time.monotonic()
         if fate(module, source, files[module]) != "survived":
             print(f"the tests of {module} fail without any change")
             return 2
         patience = PATIENCE * (time.monotonic() - started + 1)
-        reasons = {each["mutant"]: each["reason"] for each in listed if each["module"] == module}
-        made = list(mutants(module, source))
-        wrong += [f"listed, but no longer made: {module} {name}" for name in reasons.keys() - {m.name for m in made}]
-        chosen: list[Mutant] = made
-        if given.sample is not None and given.sample < len(made):
-            chosen = random.Random(given.seed).sample(made, given.sample)
+        reasons = {each["mutant"]: each["reason"] for each in survivors if each["module"] == module}
+        found_mutants = list(mutants(module, source))
+        wrong += [
+            f"listed, but no longer made: {module} {name}" for name in reasons.keys() - {m.name for m in found_mutants}
+        ]
+        chosen: list[Mutant] = found_mutants
+        if options.sample is not None and options.sample < len(found_mutants):
+            chosen = random.Random(options.seed).sample(found_mutants, options.sample)
         fates: Counter[str] = Counter()
         for mutant in chosen:
             found = fate(module, mutant.source, files[module], patience)
@@ -190,8 +192,8 @@ def main() -> int:
             f"{fates['not imported']} not imported, {time.monotonic() - started:.0f} s",
             flush=True,
         )
-        if share < WANTED:
-            wrong.append(f"{module}: {share:.1%} killed, and {WANTED:.0%} are wanted")
+        if share < MIN_SCORE:
+            wrong.append(f"{module}: {share:.1%} killed, and {MIN_SCORE:.0%} are wanted")
     print("\n".join(wrong))
     return 1 if wrong else 0
 

@@ -182,7 +182,7 @@ def test_rate_that_is_none_is_rejected(tmp_path, rate):
         RedisRateLimit("redis://127.0.0.1", max_rate=rate)
 
 
-def test_windows_is_told_to_use_redis(tmp_path, monkeypatch):
+def test_windows_error_names_redis(tmp_path, monkeypatch):
     path = tmp_path / "limit"
     monkeypatch.setattr("truemed_async.rate_limits.os.name", "nt")
     with pytest.raises(ConfigurationError, match="RedisRateLimit"):

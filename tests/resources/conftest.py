@@ -27,9 +27,9 @@ from truemed_async._core.pipeline import Pipeline
 class WriterlessResponse(aiohttp.ClientResponse):
     """What aioresponses 0.7.9 makes its answers of: aiohttp 3.14 asks for a writer that it does not know of."""
 
-    def __init__(self, *args: Any, **given: Any) -> None:
-        given.setdefault("stream_writer", _NothingWritten())
-        super().__init__(*args, **given)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options.setdefault("stream_writer", _NothingWritten())
+        super().__init__(*args, **options)
 
 
 class _NothingWritten:
@@ -37,7 +37,7 @@ class _NothingWritten:
 
 
 @attrs.frozen
-class Asked:
+class ReceivedRequest:
     """One request, as it was handed to aiohttp."""
 
     verb: str
@@ -59,35 +59,37 @@ class Server:
     """Answers every request from a list, and keeps what was asked; the last answer is repeated."""
 
     def __init__(self, mocked: aioresponses) -> None:
-        self.asked: list[Asked] = []
-        self.answers: list[tuple[int, Any, dict[str, str]]] = [(200, {}, {})]
+        self.requests: list[ReceivedRequest] = []
+        self.responses: list[tuple[int, Any, dict[str, str]]] = [(200, {}, {})]
         for verb in ("GET", "POST"):
             mocked.add(re.compile(".*"), method=verb, callback=self._callback_for(verb), repeat=True)
 
     def respond(self, body: Any, status: int = 200, **headers: str) -> Server:
         """Add an answer, or a function from the request to it; the first one replaces the empty default."""
-        if self.answers == [(200, {}, {})]:
-            self.answers.clear()
-        self.answers.append((status, body, {name.replace("_", "-"): value for name, value in headers.items()}))
+        if self.responses == [(200, {}, {})]:
+            self.responses.clear()
+        self.responses.append((status, body, {name.replace("_", "-"): value for name, value in headers.items()}))
         return self
 
     def _callback_for(self, verb: str) -> Any:
         def callback(url: URL, **options: Any) -> CallbackResult:
             data = options.pop("data", None)
             headers = {name.lower(): value for name, value in options.pop("headers").items()}
-            self.asked.append(Asked(verb, url, headers, None if data is None else json.loads(data), options))
-            status, body, given = self.answers[min(len(self.asked), len(self.answers)) - 1]
-            body = body(self.asked[-1]) if callable(body) else body
+            self.requests.append(
+                ReceivedRequest(verb, url, headers, None if data is None else json.loads(data), options)
+            )
+            status, body, response_headers = self.responses[min(len(self.requests), len(self.responses)) - 1]
+            body = body(self.requests[-1]) if callable(body) else body
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
-            return CallbackResult(status=status, body=content, headers=given)
+            return CallbackResult(status=status, body=content, headers=response_headers)
 
         return callback
 
     @property
-    def only(self) -> Asked:
+    def only(self) -> ReceivedRequest:
         """The one request that was made."""
-        (asked,) = self.asked
-        return asked
+        (request,) = self.requests
+        return request
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def client(server: Server, clock: FakeClock) -> AsyncIterator[AsyncTruemed]:
-    async with AsyncTruemed(KEY) as made:
-        state = made._state
-        made._state = attrs.evolve(state, clock=clock, pipeline=Pipeline(state.transport, clock))
-        yield made
+    async with AsyncTruemed(KEY) as truemed:
+        state = truemed._state
+        truemed._state = attrs.evolve(state, clock=clock, pipeline=Pipeline(state.transport, clock))
+        yield truemed

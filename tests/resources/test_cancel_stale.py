@@ -181,7 +181,7 @@ async def test_session_that_is_gone_is_a_failure():
 async def test_bad_argument_is_refused_before_anything_is_sent(client, server, arguments):
     with pytest.raises(InvalidArgumentError):
         client.payment_sessions.cancel_stale(**arguments)
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_sessions_of_unknown_age_are_left_alone(client, server, clock):

@@ -42,11 +42,11 @@ ON_THE_WIRE = {
 
 async def test_create_sends_urls_as_text_and_returns_the_item(client, server):
     server.respond({"object": ITEM, "note": 1}, 201)
-    made = await client.catalog_items.create("A-1", **FULL)
-    assert isinstance(made, CatalogItemCreation)
-    assert made.item is not None
-    assert made.item.eligibility is CatalogEligibility.ELIGIBLE_WITH_LMN
-    assert made.extra["note"] == 1
+    created_item = await client.catalog_items.create("A-1", **FULL)
+    assert isinstance(created_item, CatalogItemCreation)
+    assert created_item.item is not None
+    assert created_item.item.eligibility is CatalogEligibility.ELIGIBLE_WITH_LMN
+    assert created_item.extra["note"] == 1
     assert server.only.body == {"sku": "A-1", **ON_THE_WIRE}
 
 
@@ -97,7 +97,7 @@ async def test_bad_field_is_rejected_before_anything_is_sent(client, server, fie
         with pytest.raises(InvalidArgumentError, match=message) as caught:
             await call("A-1", **{"name": "Sauna", **fields})
         assert "canary" not in str(caught.value)
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("sku", ["", None, 7, b"A-1", "\ud800"])
@@ -110,7 +110,7 @@ async def test_bad_sku_is_rejected_before_anything_is_sent(client, server, sku):
     ):
         with pytest.raises(InvalidArgumentError):
             await calling()
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("sku", ["A/1", "a b", "é-1", "..", "x" * 500])
@@ -123,7 +123,7 @@ async def test_sku_is_any_text_for_it_stands_in_no_path(client, server, sku):
 async def test_update_without_fields_raises(client, server):
     with pytest.raises(InvalidArgumentError, match="nothing to change: set at least one of"):
         await client.catalog_items.update("A-1", name=UNSET)
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_sku_that_is_there_already_is_a_conflict_and_is_not_tried_again(client, server):
@@ -181,14 +181,14 @@ async def test_response_without_an_item_has_its_path(client, server):
 async def test_checkout_method_needs_a_collection_of_skus(client, server, skus):
     with pytest.raises(InvalidArgumentError, match="skus must"):
         await client.catalog_items.checkout_method(skus)
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_get_many_gives_an_outcome_for_each_sku(client, server):
-    def answer(asked: Any) -> Any:
-        return {"sku": asked.body["sku"]}
+    def respond(request: Any) -> Any:
+        return {"sku": request.body["sku"]}
 
-    server.respond(answer)
+    server.respond(respond)
     outcomes = [each async for each in client.catalog_items.get_many(["A/1", "", "B"], ordered=True)]
     assert [each.id for each in outcomes] == ["A/1", "", "B"]
     assert [each.ok for each in outcomes] == [True, False, True]
@@ -202,29 +202,29 @@ async def test_get_many_gives_an_outcome_for_each_sku(client, server):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "value",
     [{"page": 0}, {"page_size": 0}, {"page": "1"}, {"page_size": True}, {"eligibility": ""}, {"eligibility": 1}],
 )
-async def test_bad_argument_of_list_or_iter_is_rejected_at_once(client, server, given):
+async def test_bad_argument_of_list_or_iter_is_rejected_at_once(client, server, value):
     with pytest.raises(InvalidArgumentError):
-        await client.catalog_items.list(**given)
-    if "page" not in given:
+        await client.catalog_items.list(**value)
+    if "page" not in value:
         with pytest.raises(InvalidArgumentError):
-            client.catalog_items.iter(**given)
+            client.catalog_items.iter(**value)
     with pytest.raises(InvalidArgumentError, match="prefetch"):
         client.catalog_items.iter(prefetch=0)
-    assert server.asked == []
+    assert server.requests == []
 
 
 def pages_of(rows: list[dict[str, Any]], key: str) -> Any:
     """Answer as a list at rest."""
 
-    def answer(asked: Any) -> Any:
-        page, size = int(asked.query["page"]), int(asked.query["page_size"])
-        said = {"count": len(rows), "current_page": page, "last_page": -(-len(rows) // size), "page_size": size}
-        return {key: rows[(page - 1) * size : page * size], "pagination": said}
+    def respond(request: Any) -> Any:
+        page, size = int(request.query["page"]), int(request.query["page_size"])
+        pagination = {"count": len(rows), "current_page": page, "last_page": -(-len(rows) // size), "page_size": size}
+        return {key: rows[(page - 1) * size : page * size], "pagination": pagination}
 
-    return answer
+    return respond
 
 
 async def test_iter_gives_every_item_once_and_without_a_word_about_missing_keys(client, server):
@@ -233,7 +233,7 @@ async def test_iter_gives_every_item_once_and_without_a_word_about_missing_keys(
     server.respond(pages_of(rows, "data"))
     found = [each.sku async for each in client.catalog_items.iter(eligibility="eligible", page_size=20)]
     assert found == [row["sku"] for row in rows]
-    assert {asked.query["eligibility"] for asked in server.asked} == {"eligible"}
+    assert {request.query["eligibility"] for request in server.requests} == {"eligible"}
 
 
 async def test_get_many_and_iter_pass_their_options(client, server):
@@ -241,4 +241,4 @@ async def test_get_many_and_iter_pass_their_options(client, server):
     server.respond(ITEM).respond({"data": [], "pagination": None})
     assert [each.ok async for each in client.catalog_items.get_many(["A"], options=options)] == [True]
     assert [each async for each in client.catalog_items.iter(options=options)] == []
-    assert [asked.headers["x-trace"] for asked in server.asked] == ["t-1"] * 2
+    assert [request.headers["x-trace"] for request in server.requests] == ["t-1"] * 2

@@ -52,7 +52,7 @@ class Truemed:
             raise DisconnectedError("gone", endpoint="catalog_items", **NOWHERE)
         return event
 
-    def _answer(self, event: str) -> None:
+    def _respond(self, event: str) -> None:
         if event == "lost":
             raise DisconnectedError("gone", endpoint="catalog_items", attempts=1, outcome="unknown")
 
@@ -67,7 +67,7 @@ class Truemed:
 
     async def get(self, sku: str, /) -> CatalogItem:
         try:
-            self._answer(self._event(sku))
+            self._respond(self._event(sku))
         except DisconnectedError:
             self.unread.add(sku)
             raise
@@ -88,30 +88,30 @@ class Truemed:
         if event == "refused":
             raise BadRequestError("MissingField", endpoint="catalog_items", attempts=1, outcome="rejected")
         if creates == (sku in self.items):
-            self._answer(event)
+            self._respond(event)
             kind = ConflictError if creates else NotFoundError
             raise kind("Conflict", endpoint="catalog_items", attempts=1, outcome="rejected")
         if creates:
             self.created.append(sku)
         fields = {name: value for name, value in body.items() if name != "sku"}
         self.items[sku] = {**self.items.get(sku, {}), **fields}
-        self._answer(event)
+        self._respond(event)
         return {}
 
 
-Wanted = Mapping[str, Mapping[str, Any]]
-Sync = Callable[[Wanted, Truemed], Awaitable[list[CatalogChange]]]
+TargetCatalog = Mapping[str, Mapping[str, Any]]
+Sync = Callable[[TargetCatalog, Truemed], Awaitable[list[CatalogChange]]]
 
 
-async def sync(wanted: Wanted, truemed: Truemed) -> list[CatalogChange]:
-    batches = sync_catalog(wanted, truemed, dry_run=False, concurrency=1)
+async def sync(target: TargetCatalog, truemed: Truemed) -> list[CatalogChange]:
+    batches = sync_catalog(target, truemed, dry_run=False, concurrency=1)
     return [change async for batch in batches for change in batch]
 
 
-async def sync_without_settling(wanted: Wanted, truemed: Truemed) -> list[CatalogChange]:
+async def sync_without_settling(target: TargetCatalog, truemed: Truemed) -> list[CatalogChange]:
     """Trust each error, as a loop that a merchant writes: the negative control."""
     changes = []
-    for sku, fields in wanted.items():
+    for sku, fields in target.items():
         change = CatalogChange(id=sku, action=CatalogAction.CREATE, fields=tuple(fields))
         try:
             await truemed.create({"sku": sku, **fields})
@@ -126,29 +126,29 @@ def has_wanted_values(truemed: Truemed, sku: str, fields: Mapping[str, Any]) -> 
     return sku in truemed.items and not changed_fields(fields, truemed._item(sku))
 
 
-async def check(wanted: Wanted, truemed: Truemed, sync: Sync) -> None:
+async def check(target: TargetCatalog, truemed: Truemed, sync: Sync) -> None:
     """Synchronize under faults and then without: every report is true, and the end is the wanted catalog."""
-    untouched = {sku: fields for sku, fields in truemed.items.items() if sku not in wanted}
+    untouched = {sku: fields for sku, fields in truemed.items.items() if sku not in target}
     removals = truemed.script.count("removed_elsewhere")
-    changes = await sync(wanted, truemed)
+    changes = await sync(target, truemed)
     for change in changes:
         if change.action is CatalogAction.GONE:
-            assert change.id not in wanted
+            assert change.id not in target
         elif not change.ok:
             assert not change.applied
         elif not removals:
-            assert has_wanted_values(truemed, change.id, wanted[change.id])
+            assert has_wanted_values(truemed, change.id, target[change.id])
         assert not (change.error is not None and change.action is CatalogAction.UNCHANGED)
         if isinstance(change.error, DisconnectedError) and change.error.outcome == "unknown":
             assert change.id in truemed.unread or truemed.writes[change.id] == MAX_WRITES, "it can be settled"
     truemed.script.clear()
-    again = await sync(wanted, truemed)
+    again = await sync(target, truemed)
     assert all(change.ok for change in again)
-    assert all(has_wanted_values(truemed, sku, fields) for sku, fields in wanted.items())
+    assert all(has_wanted_values(truemed, sku, fields) for sku, fields in target.items())
     assert {sku: truemed.items[sku] for sku in untouched} == untouched
     assert len(truemed.created) <= len(set(truemed.created)) + removals, "nothing is created twice"
     writes = truemed.writes.total()
-    assert {change.action for change in await sync(wanted, truemed)} <= {CatalogAction.UNCHANGED, CatalogAction.GONE}
+    assert {change.action for change in await sync(target, truemed)} <= {CatalogAction.UNCHANGED, CatalogAction.GONE}
     assert truemed.writes.total() == writes
 
 
@@ -166,8 +166,8 @@ EVENTS = st.sampled_from(["fine", "fine", "fine", "lost", "not_sent", "refused",
 
 @settings(max_examples=scale(200, 5000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(SKUS, FIELDS), st.dictionaries(SKUS, FIELDS), st.lists(EVENTS, max_size=16))
-async def test_catalog_ends_as_wanted_whatever_is_lost(wanted, existing, script):
-    await check(wanted, Truemed(existing, script), sync)
+async def test_catalog_ends_as_wanted_whatever_is_lost(target, existing, script):
+    await check(target, Truemed(existing, script), sync)
 
 
 async def test_check_finds_a_synchronization_that_trusts_its_errors():
@@ -202,7 +202,7 @@ async def test_dry_run_yields_the_plan_and_writes_nothing(client, server):
         ("C", "gone", ()),
     ]
     assert not any(change.applied for change in plan)
-    assert {asked.verb for asked in server.asked} == {"GET"}
+    assert {request.verb for request in server.requests} == {"GET"}
 
 
 async def test_update_sends_the_whole_item_with_the_values_of_truemed(client, server):
@@ -210,16 +210,16 @@ async def test_update_sends_the_whole_item_with_the_values_of_truemed(client, se
     server.respond(FOUND).respond({})
     changes = [change async for change in client.catalog_items.sync(CATALOG, concurrency=1)]
     assert [change.applied for change in changes] == [True, True, False, False]
-    created, updated = (asked.body for asked in server.asked if asked.verb == "POST")
+    created, updated = (request.body for request in server.requests if request.verb == "POST")
     assert created == {"sku": "D", "name": "New", "image_urls": ["https://shop.example/d.png"]}
     assert updated == {"sku": "A", "name": "Mat 2", "description": "", "image_urls": [], "url": "shop", "gtin": "1"}
 
 
-async def test_nothing_is_written_if_the_catalog_cannot_be_read(client, server):
+async def test_unreadable_catalog_is_not_written(client, server):
     server.respond({"error": "ValidationError"}, 400)
     with pytest.raises(BadRequestError):
         [change async for change in client.catalog_items.sync(CATALOG)]
-    assert {asked.verb for asked in server.asked} == {"GET"}
+    assert {request.verb for request in server.requests} == {"GET"}
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ async def test_nothing_is_written_if_the_catalog_cannot_be_read(client, server):
 async def test_invalid_catalog_is_refused_before_anything_is_sent(client, server, items, problem):
     with pytest.raises(InvalidArgumentError, match=problem):
         client.catalog_items.sync(items)
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_item_that_cannot_be_read_again_keeps_the_first_error():

@@ -51,9 +51,9 @@ async def test_endpoint_defined_by_the_user_is_called_with_the_same_key_retries_
     assert response.value == Thing(name="x")
     assert response.value.extra == {"new": 1}
     assert response.attempts == 2
-    assert server.asked[1].path == "/api/v1/things/t-1"
-    assert server.asked[1].query == {"deep": "true", "page": "2"}
-    assert server.asked[1].headers["x-truemed-api-key"] == KEY
+    assert server.requests[1].path == "/api/v1/things/t-1"
+    assert server.requests[1].query == {"deep": "true", "page": "2"}
+    assert server.requests[1].headers["x-truemed-api-key"] == KEY
 
 
 async def test_json_as_it_is_may_be_the_result(client, server):
@@ -77,10 +77,10 @@ async def test_keyed_endpoint_defined_by_the_user_gets_a_key(client, server):
 
 
 async def test_arguments_that_do_not_fit_the_endpoint_raise_before_sending(client, server):
-    for given in ({}, {"path": {"id": "x"}}, {"path": {"qualification_session_id": "x"}, "body": {}}):
+    for arguments in ({}, {"path": {"id": "x"}}, {"path": {"qualification_session_id": "x"}, "body": {}}):
         with pytest.raises(InvalidArgumentError):
-            await client.send(GET_QUALIFICATION_SESSION, **given)
-    assert server.asked == []
+            await client.send(GET_QUALIFICATION_SESSION, **arguments)
+    assert server.requests == []
 
 
 async def test_redirect_is_not_followed(client, server):
@@ -88,7 +88,7 @@ async def test_redirect_is_not_followed(client, server):
     with pytest.raises(UnexpectedRedirectError) as caught:
         await client.qualification_sessions.update("qs_1", user_id="u")
     assert caught.value.outcome == "rejected"
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 # --- options ------------------------------------------------------------------------------------------------------
@@ -129,10 +129,12 @@ async def test_copy_shares_the_retry_budget(client, server):
     assert caught.value.retries_suppressed
 
 
-@pytest.mark.parametrize("given", [{"timeout": 0}, {"timeout": "5"}, {"retry": 3}, {"hooks": "x"}, {"hooks": [None]}])
-async def test_with_options_validates_like_the_client(client, given):
+@pytest.mark.parametrize(
+    "arguments", [{"timeout": 0}, {"timeout": "5"}, {"retry": 3}, {"hooks": "x"}, {"hooks": [None]}]
+)
+async def test_with_options_validates_like_the_client(client, arguments):
     with pytest.raises(InvalidArgumentError):
-        client.with_options(**given)
+        client.with_options(**arguments)
 
 
 async def test_deadline_of_a_call_beats_the_clients(client, server, clock):
@@ -147,24 +149,24 @@ async def test_deadline_of_a_call_beats_the_clients(client, server, clock):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "arguments",
     [
         {"timeout": 0}, {"timeout": None}, {"retry": None}, {"retry": 3}, {"max_concurrency": 0}, {"max_concurrency": 1.5},
         {"max_concurrency": None}, {"hooks": None}, {"hooks": [1]}, {"session": "x"}, {"proxy": "ftp://x"},
         {"proxy": "canary"}, {"proxy": "http://[::1"}, {"ssl_context": False}, {"ssl_context": True},
     ],
 )  # fmt: skip
-def test_bad_argument_of_the_client_is_rejected(given):
+def test_bad_argument_of_the_client_is_rejected(arguments):
     with pytest.raises(InvalidArgumentError) as caught:
-        AsyncTruemed(KEY, **given)
+        AsyncTruemed(KEY, **arguments)
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("key", "given"), [(None, {}), ("short", {}), (KEY, {"environment": "x"}), (KEY, {"base_url": "http://x"})])  # fmt: skip
-def test_client_without_a_key_or_a_safe_server_is_rejected(monkeypatch, key, given):
+@pytest.mark.parametrize(("key", "arguments"), [(None, {}), ("short", {}), (KEY, {"environment": "x"}), (KEY, {"base_url": "http://x"})])  # fmt: skip
+def test_client_without_a_key_or_a_safe_server_is_rejected(monkeypatch, key, arguments):
     monkeypatch.delenv("TRUEMED_API_KEY", raising=False)
     with pytest.raises(ConfigurationError):
-        AsyncTruemed(key, **given)
+        AsyncTruemed(key, **arguments)
 
 
 def test_client_can_be_made_without_a_running_loop_and_shows_no_key():
@@ -189,7 +191,7 @@ async def test_closed_client_rejects_calls_and_can_be_closed_again(client, serve
     for closed in (client, copy):
         with pytest.raises(ClientClosedError):
             await closed.qualification_sessions.get("qs_1")
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_async_with_gives_the_client_and_closes_it(server):

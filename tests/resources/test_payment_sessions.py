@@ -30,7 +30,7 @@ from truemed_async.errors import InvalidArgumentError, NotFoundError, Pagination
 
 ID = "3f6c1d1e-8a52-4a5e-9a0b-0c5f4e7d2b10"
 ONE = f"/payments/v1/payment_session/{ID}"
-MADE = {"id": ID, "redirect_url": "https://app.truemed.com/checkout/1"}
+CREATED = {"id": ID, "redirect_url": "https://app.truemed.com/checkout/1"}
 SAUNA = OrderItem(name="Sauna", price=6000, quantity=2, sku="S-1")
 CART: dict[str, Any] = {
     "total_amount": 12000,
@@ -48,16 +48,16 @@ CART_ON_THE_WIRE = {
 
 
 async def test_create_sends_the_arguments_and_a_generated_key(client, server):
-    server.respond(MADE)
-    made = await client.payment_sessions.create(**CART)
+    server.respond(CREATED)
+    session = await client.payment_sessions.create(**CART)
     key = server.only.body.pop("idempotency_key")
     assert uuid.UUID(key).version == 4
-    assert made == PaymentSessionCreation(id=ID, redirect_url=MADE["redirect_url"], idempotency_key=key)
+    assert session == PaymentSessionCreation(id=ID, redirect_url=CREATED["redirect_url"], idempotency_key=key)
     assert server.only.body == CART_ON_THE_WIRE
 
 
 async def test_create_sends_urls_mappings_enums_and_undocumented_fields_as_json(client, server):
-    server.respond(MADE)
+    server.respond(CREATED)
     await client.payment_sessions.create(
         total_amount=12000,
         order_items=(SAUNA,),
@@ -81,7 +81,7 @@ async def test_create_sends_urls_mappings_enums_and_undocumented_fields_as_json(
 
 @pytest.mark.parametrize("metadata", ["", "order 17", '{"order": 1}'])
 async def test_metadata_is_free_text(client, server, metadata):
-    server.respond(MADE)
+    server.respond(CREATED)
     await client.payment_sessions.create(**CART, metadata=metadata, kind=UNSET)
     assert server.only.body["metadata"] == metadata
     assert "kind" not in server.only.body
@@ -127,7 +127,7 @@ async def test_metadata_is_free_text(client, server, metadata):
 async def test_create_with_invalid_arguments_raises_before_sending(client, server, changes, message):
     with pytest.raises(InvalidArgumentError, match=message):
         await client.payment_sessions.create(**{**CART, **changes})
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_failed_token_charge_has_a_redirect_url(client, server):
@@ -138,7 +138,7 @@ async def test_failed_token_charge_has_a_redirect_url(client, server):
     error = caught.value
     assert (error.redirect_url, error.code, error.outcome) == (fields["redirect_url"], "CardDeclined", "rejected")
     assert error.body == fields
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     assert "fix/1" not in f"{error} {error!r} {vars(error)}"
 
 
@@ -151,27 +151,27 @@ async def test_deleted_token_is_not_found_whatever_the_status_is(client, server,
 
 
 async def test_charge_is_made_once_with_one_key_however_often_it_is_sent(client, server, clock):
-    server.respond({"error": "ServerError", "message": "x"}, 400).respond({}, 503).respond(MADE)
-    made = await client.payment_sessions.create(**CART)
-    assert len({str(asked.body) for asked in server.asked}) == 1
-    assert len(server.asked) == 3
-    assert server.asked[0].body["idempotency_key"] == made.idempotency_key
+    server.respond({"error": "ServerError", "message": "x"}, 400).respond({}, 503).respond(CREATED)
+    session = await client.payment_sessions.create(**CART)
+    assert len({str(request.body) for request in server.requests}) == 1
+    assert len(server.requests) == 3
+    assert server.requests[0].body["idempotency_key"] == session.idempotency_key
 
 
 async def test_key_is_for_one_cart(client, server):
     """A changed cart needs a new key: the old one would give the old session."""
-    server.respond(MADE)
+    server.respond(CREATED)
     await client.payment_sessions.create(**CART, idempotency_key="cart-1")
     await client.payment_sessions.create(**CART, idempotency_key="cart-1")
     with pytest.raises(InvalidArgumentError, match="used with other values"):
         await client.payment_sessions.create(**CART, customer_name="Jane", idempotency_key="cart-1")
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 async def test_response_without_redirect_url_is_accepted(client, server):
     server.respond({"id": ID, "status": "processing"})
-    made = await client.payment_sessions.create(**CART, payment_token="ptok_1")
-    assert (made.id, made.redirect_url, made.extra) == (ID, None, {"status": "processing"})
+    session = await client.payment_sessions.create(**CART, payment_token="ptok_1")
+    assert (session.id, session.redirect_url, session.extra) == (ID, None, {"status": "processing"})
 
 
 # --- get and get_many ---------------------------------------------------------------------------------------------
@@ -199,12 +199,14 @@ async def test_get_fills_in_the_id_of_the_request(client, server):
 async def test_id_that_would_leave_its_route_is_rejected(client, server, call, wrong):
     with pytest.raises(InvalidArgumentError, match="payment_session_id must be"):
         await getattr(client.payment_sessions, call)(wrong)
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_get_many_gives_an_outcome_for_each_id(client, server):
     server.respond(
-        lambda asked: {"status": "captured"} if asked.path.endswith("a") else {"error": "ServerError", "message": "x"}
+        lambda request: (
+            {"status": "captured"} if request.path.endswith("a") else {"error": "ServerError", "message": "x"}
+        )
     )
     outcomes = [each async for each in client.payment_sessions.get_many(["a", "../b"], ordered=True)]
     assert [(each.id, each.ok) for each in outcomes] == [("a", True), ("../b", False)]
@@ -243,7 +245,7 @@ async def test_list_and_iter_with_invalid_arguments_raise(client, server, filter
         await client.payment_sessions.list(**filters)
     with pytest.raises(InvalidArgumentError, match=message):
         client.payment_sessions.iter(**filters)
-    assert server.asked == []
+    assert server.requests == []
 
 
 def day(number: int) -> dict[str, Any]:
@@ -255,9 +257,9 @@ async def test_iter_reads_the_list_with_its_filters(client, server):
     server.respond({"payment_sessions": [], "pagination": None})
     found = [each.id async for each in client.payment_sessions.iter(search="x", prefetch=1, extra={"kind": "k"})]
     assert found == ["s3", "s2", "s1"]
-    assert {(asked.query["search"], asked.query["kind"], asked.query["page_size"]) for asked in server.asked} == {
-        ("x", "k", "100")
-    }
+    assert {
+        (request.query["search"], request.query["kind"], request.query["page_size"]) for request in server.requests
+    } == {("x", "k", "100")}
 
 
 async def test_iter_reads_down_to_a_moment(client, server):
@@ -266,7 +268,7 @@ async def test_iter_reads_down_to_a_moment(client, server):
     since = datetime(2024, 6, 5, tzinfo=UTC)
     found = [each.id async for each in client.payment_sessions.iter(since=since, prefetch=1)]
     assert found == ["s9", "s8", "s7", "s6", "s5"]
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_iter_does_not_take_sessions_without_an_id_for_one_and_the_same(client, server):
@@ -343,7 +345,7 @@ async def test_key_of_a_capture_is_scoped_to_its_session(client, server):
     await client.payment_sessions.capture("b", total_amount=2, idempotency_key="k")
     with pytest.raises(InvalidArgumentError, match="used with other values"):
         await client.payment_sessions.capture("a", total_amount=2, idempotency_key="k")
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -369,7 +371,7 @@ async def test_key_of_a_capture_is_scoped_to_its_session(client, server):
 async def test_invalid_arguments_raise_before_sending(client, server, call, message):
     with pytest.raises(InvalidArgumentError, match=message):
         await call(client.payment_sessions)
-    assert server.asked == []
+    assert server.requests == []
 
 
 WRITES = {
@@ -392,7 +394,7 @@ async def test_documented_code_has_a_class_of_its_name(client, server, call, cod
         await WRITES[call](client.payment_sessions)
     assert type(caught.value).__name__ == f"{code}Error"
     assert isinstance(caught.value, errors.BadRequestError)
-    assert (caught.value.code, caught.value.outcome, len(server.asked)) == (code, "rejected", 1)
+    assert (caught.value.code, caught.value.outcome, len(server.requests)) == (code, "rejected", 1)
 
 
 @pytest.mark.parametrize("call", WRITES)
@@ -408,7 +410,7 @@ async def test_unknown_outcome_is_settled_with_the_key_of_the_error(client, serv
         "refund": lambda sessions: sessions.refund(ID, amount=1, reason="fraudulent", idempotency_key=key),
     }
     assert (await again[call](client.payment_sessions)).idempotency_key == key
-    assert len({str(asked.body) for asked in server.asked}) == 1
+    assert len({str(request.body) for request in server.requests}) == 1
 
 
 async def test_policy_of_one_attempt_is_kept(client, server):
@@ -416,7 +418,7 @@ async def test_policy_of_one_attempt_is_kept(client, server):
     once = client.with_options(retry=RetryPolicy(max_attempts=1))
     with pytest.raises(errors.ServerError):
         await once.payment_sessions.void(ID)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 # --- wait_until_final ---------------------------------------------------------------------------------------------
@@ -428,7 +430,7 @@ async def test_waiting_ends_when_only_the_merchant_can_change_the_status(client,
         server.respond({"id": ID, "status": status})
     found = await client.payment_sessions.wait_until_final(ID)
     assert (found.status, clock.slept) == (final, [1, 2, 4])
-    assert {asked.path for asked in server.asked} == {ONE}
+    assert {request.path for request in server.requests} == {ONE}
 
 
 async def test_waiting_for_a_payment_ends_with_one_last_look(client, server, clock):
@@ -478,7 +480,9 @@ async def test_iter_selects_by_period_and_status(client, server, period, ids):
     server.respond(PERIOD)
     found = [session.id async for session in client.payment_sessions.iter(**period)]
     assert "".join(found) == ids
-    assert {name for asked in server.asked for name in asked.query} <= {"page", "page_size"}, "the client selects"
+    assert {name for request in server.requests for name in request.query} <= {"page", "page_size"}, (
+        "the client selects"
+    )
 
 
 async def test_iter_of_a_month_leaves_out_what_is_before_and_after(client, server):
@@ -504,4 +508,4 @@ async def test_iter_of_a_month_leaves_out_what_is_before_and_after(client, serve
 async def test_iter_refuses_a_bad_period_before_anything_is_sent(client, server, period, problem):
     with pytest.raises(InvalidArgumentError, match=problem):
         client.payment_sessions.iter(**period)
-    assert server.asked == []
+    assert server.requests == []

@@ -23,13 +23,13 @@ BOX_ON_THE_WIRE = {"name": "Box", "price": 2999, "quantity": 1}
 
 async def test_create_returns_a_request_and_no_token(client, server):
     server.respond({"provision_token_request_id": "ptr_1", "redirect_url": "https://app.truemed.com/p/1"})
-    made = await client.payment_tokens.create(
+    token = await client.payment_tokens.create(
         order_items=[BOX],
         success_url="https://shop.example/account",
         metadata={"customer": 17},
         extra={"customer_email": "jane@example.com"},
     )
-    assert made == PaymentTokenCreation(provision_token_request_id="ptr_1", redirect_url="https://app.truemed.com/p/1")
+    assert token == PaymentTokenCreation(provision_token_request_id="ptr_1", redirect_url="https://app.truemed.com/p/1")
     assert server.only.body == {
         "order_items": [BOX_ON_THE_WIRE],
         "success_url": "https://shop.example/account",
@@ -45,14 +45,14 @@ async def test_create_sends_an_object_even_when_it_has_no_fields(client, server)
 
 
 async def test_get_many_gives_an_outcome_for_each_token(client, server):
-    server.respond(lambda asked: {**TOKEN, "payment_token": asked.path.rsplit("/")[-1]})
+    server.respond(lambda request: {**TOKEN, "payment_token": request.path.rsplit("/")[-1]})
     outcomes = [each async for each in client.payment_tokens.get_many(["a", "b", ".."], ordered=True)]
     assert [each.ok for each in outcomes] == [True, True, False]
     assert outcomes[1].unwrap().payment_token == "b"
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("value", "sent"),
     [
         ({"card_expires_before": "2027-12"}, {"card_expires_before": "2027-12"}),
         ({"card_expires_before": date(2027, 1, 31)}, {"card_expires_before": "2027-01"}),
@@ -67,9 +67,9 @@ async def test_get_many_gives_an_outcome_for_each_token(client, server):
         ({}, {}),
     ],
 )
-async def test_list_requests_one_page(client, server, given, sent):
+async def test_list_requests_one_page(client, server, value, sent):
     server.respond({"payment_tokens": [TOKEN], "pagination": None})
-    page = await client.payment_tokens.list(**given)
+    page = await client.payment_tokens.list(**value)
     assert [each.payment_token for each in page] == ["ptok_1"]
     assert server.only.query == sent
 
@@ -93,7 +93,7 @@ async def test_list_and_iter_with_invalid_arguments_raise(client, server, filter
         await client.payment_tokens.list(**filters)
     with pytest.raises(InvalidArgumentError, match=message):
         client.payment_tokens.iter(**filters)
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_iter_reads_the_list_with_its_filters_down_to_a_moment(client, server):
@@ -103,7 +103,7 @@ async def test_iter_reads_the_list_with_its_filters_down_to_a_moment(client, ser
     server.respond({"payment_tokens": [row(3), row(2), row(1)], "pagination": None})
     found = client.payment_tokens.iter(name="Jane", since=date(2024, 1, 2), look_back=timedelta(0), prefetch=1)
     assert [each.payment_token async for each in found] == ["t3", "t2"]
-    assert {asked.query["name"] for asked in server.asked} == {"Jane"}
+    assert {request.query["name"] for request in server.requests} == {"Jane"}
 
 
 async def test_update_returns_the_next_action(client, server):
@@ -152,7 +152,7 @@ async def test_update_without_next_action_is_done(client, server):
 async def test_invalid_arguments_raise_before_sending(client, server, call, message):
     with pytest.raises(InvalidArgumentError, match=message):
         await call(client.payment_tokens)
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_delete_returns_nothing(client, server):
@@ -168,7 +168,7 @@ async def test_waiting_polls_the_request_until_the_token_exists(client, server, 
         server.respond({"payment_token": token, "metadata": "m"})
     found = await client.payment_tokens.wait_until_provisioned("ptr_1")
     assert (found.payment_token, found.metadata, clock.slept) == ("ptok_1", "m", [1, 2, 4])
-    assert {asked.path for asked in server.asked} == {f"{ROUTE}/provision_request/ptr_1"}
+    assert {request.path for request in server.requests} == {f"{ROUTE}/provision_request/ptr_1"}
 
 
 async def test_waiting_for_a_token_ends_with_one_last_look(client, server, clock):

@@ -47,26 +47,26 @@ def session(status: str = "pending", id: str = "qs_abc123", **fields: Any) -> di
 async def test_documented_samples_are_sent_and_parsed(client, server, endpoint, sample):
     """Each sample names its page."""
     (found,) = [each for each in ENDPOINTS if each.name == endpoint]
-    asked, answered = sample["request"], sample["response"]
-    server.respond(answered["body"], answered["status"])
-    body = dict(asked["body"] or {})
-    arguments: dict[str, Any] = {"query": asked["query"]} if asked["query"] else {}
-    arguments["path"] = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", found.path), asked["path"]).groupdict()
+    request, sample_response = sample["request"], sample["response"]
+    server.respond(sample_response["body"], sample_response["status"])
+    body = dict(request["body"] or {})
+    arguments: dict[str, Any] = {"query": request["query"]} if request["query"] else {}
+    arguments["path"] = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", found.path), request["path"]).groupdict()
     if found.idempotency is Idempotency.KEYED:
         arguments["idempotency_key"] = body.pop("idempotency_key")
-    if asked["body"] is not None:
+    if request["body"] is not None:
         arguments["body"] = body
-    if 200 <= answered["status"] < 300:
+    if 200 <= sample_response["status"] < 300:
         response = await client.send(found, **arguments)
-        assert response.status == answered["status"]
-        assert response.idempotency_key == (asked["body"] or {}).get("idempotency_key")
+        assert response.status == sample_response["status"]
+        assert response.idempotency_key == (request["body"] or {}).get("idempotency_key")
     else:
         with pytest.raises(APIError) as caught:
             await client.send(found, **arguments)
-        assert caught.value.body == answered["body"]
-    assert (server.only.verb, server.only.path) == (asked["method"], asked["path"])
-    assert server.only.query == asked["query"]
-    assert server.only.body == asked["body"]
+        assert caught.value.body == sample_response["body"]
+    assert (server.only.verb, server.only.path) == (request["method"], request["path"])
+    assert server.only.query == request["query"]
+    assert server.only.body == request["body"]
 
 
 # --- get ----------------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ async def test_every_request_carries_the_key_and_requests_json(client, server):
     server.respond(session()).respond(UPDATED)
     await client.qualification_sessions.get("qs_abc123")
     await client.qualification_sessions.update("qs_abc123", user_id="u")
-    get, update = (asked.headers for asked in server.asked)
+    get, update = (request.headers for request in server.requests)
     for headers in (get, update):
         assert headers["x-truemed-api-key"] == KEY
         assert headers["accept"] == "application/json"
@@ -117,7 +117,7 @@ async def test_bad_id_is_rejected_before_anything_is_sent(client, server, id):
     ):
         with pytest.raises(InvalidArgumentError):
             await call(id)
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_unknown_session_is_not_found(client, server):
@@ -179,7 +179,7 @@ BAD_FILTERS = [
 async def test_bad_parameter_of_list_is_rejected_before_anything_is_sent(client, server, arguments):
     with pytest.raises(InvalidArgumentError, match=f"^{next(iter(arguments))} "):
         await client.qualification_sessions.list(**arguments)
-    assert server.asked == []
+    assert server.requests == []
 
 
 # --- iter ---------------------------------------------------------------------------------------------------------
@@ -189,9 +189,9 @@ ROWS = [session(id=f"qs_{n}", created_at=f"2024-01-15T09:{59 - n:02d}:00Z") for 
 IDS = [row["qualification_session_id"] for row in ROWS]
 
 
-def page_of_rows(asked: Any) -> dict[str, Any]:
+def page_of_rows(request: Any) -> dict[str, Any]:
     """Return the page that a request asks for, as the documentation of lists describes it."""
-    number, size = int(asked.query["page"]), int(asked.query["page_size"])
+    number, size = int(request.query["page"]), int(request.query["page_size"])
     pagination = {"count": 25, "current_page": number, "last_page": -(-25 // size), "page_size": size}
     return {"qualification_sessions": ROWS[(number - 1) * size : number * size], "pagination": pagination}
 
@@ -203,12 +203,12 @@ async def test_iter_goes_through_every_page_with_the_same_filters(client, server
     filters = {"status": "approved", "user_id": "u", "expires_at": "2025-01-15", "search": "s"}
     stream = client.qualification_sessions.iter(**filters, extra={"brand": "acme"}, page_size=10, prefetch=prefetch)
     filters["brand"] = "acme"
-    assert server.asked == []
+    assert server.requests == []
     assert [each.qualification_session_id async for each in stream] == IDS
-    assert len(server.asked) >= 3
-    for asked in server.asked:
-        assert asked.path == "/api/v1/qualification_sessions"
-        assert {name: value for name, value in asked.query.items() if not name.startswith("page")} == filters
+    assert len(server.requests) >= 3
+    for request in server.requests:
+        assert request.path == "/api/v1/qualification_sessions"
+        assert {name: value for name, value in request.query.items() if not name.startswith("page")} == filters
 
 
 async def test_iter_requests_100_rows_by_default(client, server):
@@ -221,7 +221,7 @@ async def test_iter_requests_100_rows_by_default(client, server):
 async def test_iter_rejects_a_bad_argument_at_once_and_not_while_iterating(client, server, arguments):
     with pytest.raises(InvalidArgumentError, match=f"^{next(iter(arguments))} "):
         client.qualification_sessions.iter(**arguments)
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_error_of_a_page_is_raised_while_iterating_after_the_rows_before_it(client, server):
@@ -279,7 +279,7 @@ async def test_every_parameter_of_update_arrives_as_the_page_names_it(client, se
 async def test_update_with_a_known_field_in_extra_raises(client, server):
     with pytest.raises(InvalidArgumentError, match="extra must not contain user_id"):
         await client.qualification_sessions.update("qs_abc123", extra={"user_id": "u"})
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("name", ["user_id", "metadata", "success_url", "failure_url"])
@@ -287,27 +287,29 @@ async def test_update_with_none_raises(client, server, name):
     """Truemed guide, "Update a Qualification Session": only fields that are supplied are updated."""
     with pytest.raises(InvalidArgumentError, match=f"^{name} "):
         await client.qualification_sessions.update("qs_abc123", **{name: None})
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_update_without_fields_raises(client, server):
     with pytest.raises(InvalidArgumentError, match="nothing to change"):
         await client.qualification_sessions.update("qs_abc123", idempotency_key="k")
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ä", 7])
 async def test_bad_idempotency_key_is_rejected(client, server, key):
     with pytest.raises(InvalidArgumentError, match="idempotency_key"):
         await client.qualification_sessions.update("qs_abc123", user_id="u", idempotency_key=key)
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_retried_update_is_sent_with_the_same_key(client, server):
     """Truemed guide, "Update a Qualification Session": a duplicate POST with the same key is deduplicated."""
     server.respond(b"", 503).respond(b"", 503).respond(UPDATED)
     found = await client.qualification_sessions.update("qs_abc123", user_id="u")
-    assert [asked.body for asked in server.asked] == [{"idempotency_key": found.idempotency_key, "user_id": "u"}] * 3
+    assert [request.body for request in server.requests] == [
+        {"idempotency_key": found.idempotency_key, "user_id": "u"}
+    ] * 3
 
 
 async def test_user_id_that_is_set_cannot_be_changed(client, server):
@@ -316,7 +318,7 @@ async def test_user_id_that_is_set_cannot_be_changed(client, server):
     with pytest.raises(UserIdAlreadySetError) as caught:
         await client.qualification_sessions.update("qs_abc123", user_id="u", idempotency_key="k-1")
     assert (caught.value.idempotency_key, caught.value.outcome, caught.value.attempts) == ("k-1", "rejected", 1)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_key_that_the_server_knows_with_other_values_is_a_mismatch(client, server):
@@ -334,7 +336,7 @@ async def test_key_is_not_sent_again_with_other_values(client, server):
     await client.qualification_sessions.update("qs_other", user_id="v", idempotency_key="k-1")  # another scope
     with pytest.raises((InvalidArgumentError, IdempotencyMismatchError)):
         await client.qualification_sessions.update("qs_abc123", user_id="v", idempotency_key="k-1")
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 # --- get_many -----------------------------------------------------------------------------------------------------
@@ -346,7 +348,7 @@ async def test_get_many_gives_each_id_its_outcome(client, server):
     assert [(each.id, each.ok) for each in found] == [("a", True), ("a", True), ("b/d", False), ("a", True)]
     assert isinstance(found[2].error, InvalidArgumentError)
     assert found[0] == Outcome(id="a", value=found[1].unwrap())
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 async def test_one_that_fails_does_not_touch_the_others(client, server):
@@ -362,11 +364,11 @@ async def test_one_that_fails_does_not_touch_the_others(client, server):
         found[1].unwrap()
 
 
-@pytest.mark.parametrize(("ids", "given"), [("qs_1", {}), (None, {}), (["a"], {"concurrency": 0}), (["a"], {"concurrency": 1.5})])  # fmt: skip
-async def test_get_many_rejects_a_bad_argument_at_once(client, server, ids, given):
+@pytest.mark.parametrize(("ids", "value"), [("qs_1", {}), (None, {}), (["a"], {"concurrency": 0}), (["a"], {"concurrency": 1.5})])  # fmt: skip
+async def test_get_many_rejects_a_bad_argument_at_once(client, server, ids, value):
     with pytest.raises(InvalidArgumentError):
-        client.qualification_sessions.get_many(ids, **given)
-    assert server.asked == []
+        client.qualification_sessions.get_many(ids, **value)
+    assert server.requests == []
 
 
 # --- wait_until_final ---------------------------------------------------------------------------------------------
@@ -380,7 +382,7 @@ async def test_waiting_polls_with_growing_pauses_until_the_status_is_final(clien
     found = await client.qualification_sessions.wait_until_final("qs_abc123")
     assert found.status == final
     assert clock.slept == [1, 2, 4, 8, 16, 30, 30]
-    assert {asked.path for asked in server.asked} == {f"{ROUTE}qs_abc123"}
+    assert {request.path for request in server.requests} == {f"{ROUTE}qs_abc123"}
 
 
 async def test_waiting_ends_with_one_last_look_when_the_time_is_up(client, server, clock):
@@ -388,7 +390,7 @@ async def test_waiting_ends_with_one_last_look_when_the_time_is_up(client, serve
     with pytest.raises(DeadlineExceededError) as caught:
         await client.qualification_sessions.wait_until_final("qs_abc123", timeout=10)
     assert clock.slept == [1, 2, 4, 3]
-    assert len(server.asked) == 5
+    assert len(server.requests) == 5
     assert (caught.value.endpoint, caught.value.attempts) == ("qualification_sessions.get", 5)
 
 
@@ -402,7 +404,7 @@ async def test_waiting_ends_with_the_first_error(client, server):
 async def test_waiting_for_ever_is_rejected(client, server, seconds):
     with pytest.raises(InvalidArgumentError, match="^timeout "):
         await client.qualification_sessions.wait_until_final("qs_abc123", timeout=seconds)
-    assert server.asked == []
+    assert server.requests == []
 
 
 # --- options of one call ------------------------------------------------------------------------------------------
@@ -415,8 +417,8 @@ async def test_iter_get_many_and_wait_until_final_pass_their_options(client, ser
     assert [each async for each in sessions.iter(options=options)] == []
     await sessions.wait_until_final("qs_abc123", options=options)
     assert [each.ok async for each in sessions.get_many(["qs_abc123"], options=options)] == [True]
-    assert [asked.headers["x-trace"] for asked in server.asked] == ["t-1"] * 3
-    assert all(asked.headers["x-truemed-api-key"] for asked in server.asked)
+    assert [request.headers["x-trace"] for request in server.requests] == ["t-1"] * 3
+    assert all(request.headers["x-truemed-api-key"] for request in server.requests)
 
 
 async def test_user_header_may_replace_unreserved_headers(client, server):
@@ -429,7 +431,7 @@ async def test_user_header_may_replace_unreserved_headers(client, server):
 async def test_bad_header_is_rejected_before_anything_is_sent(client, server, headers):
     with pytest.raises(InvalidArgumentError):
         await client.qualification_sessions.get("qs_1", options=RequestOptions(headers=headers))
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_call_may_have_a_retry_policy_of_its_own(client, server):

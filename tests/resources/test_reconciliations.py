@@ -17,10 +17,10 @@ OCTOBER: dict[str, Any] = {"start_date": "2026-10-01", "end_date": "2026-10-31"}
 METHODS = ("list_payouts", "iter_payouts", "list_transactions", "iter_transactions", "reconcile")
 
 
-def page_of(asked: Any, rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
-    page, size = int(asked.query["page"]), int(asked.query["page_size"])
-    said = {"count": len(rows), "current_page": page, "last_page": -(-len(rows) // size), "page_size": size}
-    return {key: rows[(page - 1) * size : page * size], "pagination": said}
+def page_of(request: Any, rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    page, size = int(request.query["page"]), int(request.query["page_size"])
+    pagination = {"count": len(rows), "current_page": page, "last_page": -(-len(rows) // size), "page_size": size}
+    return {key: rows[(page - 1) * size : page * size], "pagination": pagination}
 
 
 class Books:
@@ -39,17 +39,17 @@ class Books:
             for number, (day, id, amount) in enumerate(transactions)
         ]
 
-    def __call__(self, asked: Any) -> dict[str, Any]:
-        first, last = asked.query["start_date"], asked.query["end_date"]
-        if asked.path.endswith("/payouts"):
-            return page_of(asked, [row for row in self.payouts if first <= row["arrival_date"] <= last], "payouts")
-        ids = asked.query["payout_ids"].split(",") if "payout_ids" in asked.query else None
+    def __call__(self, request: Any) -> dict[str, Any]:
+        first, last = request.query["start_date"], request.query["end_date"]
+        if request.path.endswith("/payouts"):
+            return page_of(request, [row for row in self.payouts if first <= row["arrival_date"] <= last], "payouts")
+        ids = request.query["payout_ids"].split(",") if "payout_ids" in request.query else None
         rows = [
             row
             for row in self.transactions
             if first <= row["created_at"][:10] <= last and (ids is None or row["payout_id"] in ids)
         ]
-        return page_of(asked, rows, "transactions")
+        return page_of(request, rows, "transactions")
 
 
 # --- one page -----------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ PACIFIC = timezone(timedelta(hours=-8))
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("value", "sent"),
     [
         (date(2026, 10, 1), "2026-10-01"),
         ("2026-10-01", "2026-10-01"),
@@ -68,9 +68,9 @@ PACIFIC = timezone(timedelta(hours=-8))
         (datetime(2026, 9, 30, 16, 0, tzinfo=PACIFIC), "2026-10-01"),
     ],
 )
-async def test_day_is_a_day_in_utc(client, server, given, sent):
+async def test_day_is_a_day_in_utc(client, server, value, sent):
     server.respond({"payouts": [], "pagination": None})
-    await client.reconciliations.list_payouts(start_date=given, end_date=given)
+    await client.reconciliations.list_payouts(start_date=value, end_date=value)
     assert server.only.query == {"start_date": sent, "end_date": sent}
 
 
@@ -93,19 +93,19 @@ BAD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "message"), BAD, ids=range(len(BAD)))
-async def test_bad_argument_is_rejected_at_once(client, server, given, message):
+@pytest.mark.parametrize(("value", "message"), BAD, ids=range(len(BAD)))
+async def test_bad_argument_is_rejected_at_once(client, server, value, message):
     tried = 0
     for name in METHODS:
         method = getattr(client.reconciliations, name)
-        if not given.keys() <= method.__annotations__.keys():
+        if not value.keys() <= method.__annotations__.keys():
             continue
         tried += 1
         with pytest.raises(InvalidArgumentError, match=message):
-            found = method(**{**OCTOBER, **given})
+            found = method(**{**OCTOBER, **value})
             await found
     assert tried
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -130,7 +130,7 @@ async def test_iter_payouts_gives_every_payout_once(client, server):
     server.respond(books)
     found = [each async for each in client.reconciliations.iter_payouts(**OCTOBER, page_size=10)]
     assert found == [Payout(payout_id=row["payout_id"], extra={k: row[k] for k in ("arrival_date", "amount")}) for row in books.payouts]  # fmt: skip
-    assert all(asked.query.items() >= OCTOBER.items() for asked in server.asked)
+    assert all(request.query.items() >= OCTOBER.items() for request in server.requests)
 
 
 async def test_iter_transactions_gives_every_transaction_once(client, server):
@@ -140,13 +140,13 @@ async def test_iter_transactions_gives_every_transaction_once(client, server):
         **OCTOBER, payout_ids={"po_1"}, include_pending_payouts=False, page_size=20, prefetch=2
     )
     assert [each.amount async for each in stream] == list(range(95))
-    assert all(asked.query["payout_ids"] == "po_1" for asked in server.asked)
-    assert all(asked.query["include_pending_payouts"] == "false" for asked in server.asked)
+    assert all(request.query["payout_ids"] == "po_1" for request in server.requests)
+    assert all(request.query["include_pending_payouts"] == "false" for request in server.requests)
 
 
 def without_ids(amounts: list[int]) -> Any:
     rows = [{"type": "charge", "payout_id": None, "amount": amount} for amount in amounts]
-    return lambda asked: page_of(asked, rows, "transactions")
+    return lambda request: page_of(request, rows, "transactions")
 
 
 @pytest.mark.parametrize("rows", [0, 1, 9, 10, 35])
@@ -160,14 +160,16 @@ async def test_rows_without_id_are_identified_by_all_values(client, server, rows
 async def test_rows_without_an_id_that_are_alike_are_an_error_and_not_a_loss(client, server, amounts):
     """Two charge rows of one checkout are both real money."""
     server.respond(without_ids(amounts))
-    told = f"the server counts {len(amounts)}: some may be equal|change places between responses: some may be missing"
-    with pytest.raises(PaginationDriftError, match=told):
+    message = (
+        f"the server counts {len(amounts)}: some may be equal|change places between responses: some may be missing"
+    )
+    with pytest.raises(PaginationDriftError, match=message):
         [each async for each in client.reconciliations.iter_transactions(**OCTOBER, page_size=10)]
 
 
 async def test_rows_without_an_id_need_a_total_to_be_held_to(client, server):
     server.respond(
-        lambda asked: {"transactions": [{"type": "charge"}] * (asked.query["page"] == "1"), "pagination": None}
+        lambda request: {"transactions": [{"type": "charge"}] * (request.query["page"] == "1"), "pagination": None}
     )
     with pytest.raises(PaginationDriftError, match="the server does not count them"):
         [each async for each in client.reconciliations.iter_transactions(**OCTOBER, page_size=10)]
@@ -179,8 +181,8 @@ async def test_iterations_and_reconcile_pass_their_options(client, server):
     days = {"start_date": "2026-10-01", "end_date": "2026-10-01"}
     for name in ("iter_payouts", "iter_transactions", "reconcile"):
         assert [each async for each in getattr(client.reconciliations, name)(**days, options=options)] == []
-    assert len(server.asked) == 4
-    assert {asked.headers["x-trace"] for asked in server.asked} == {"t-1"}
+    assert len(server.requests) == 4
+    assert {request.headers["x-trace"] for request in server.requests} == {"t-1"}
 
 
 # --- joined -------------------------------------------------------------------------------------------------------
@@ -222,8 +224,8 @@ async def test_reconcile_requests_each_day_once(client, server):
         start_date="2026-10-01", end_date="2026-10-03", look_back=timedelta(days=2, hours=5)
     )
     assert len([each async for each in stream]) == 1
-    asked = [(each.path.rpartition("/")[2], each.query["start_date"], each.query.get("payout_ids")) for each in server.asked]  # fmt: skip
-    assert sorted(asked, key=str) == sorted(
+    requests = [(each.path.rpartition("/")[2], each.query["start_date"], each.query.get("payout_ids")) for each in server.requests]  # fmt: skip
+    assert sorted(requests, key=str) == sorted(
         [
             *(("payouts", f"2026-10-0{day}", None) for day in (1, 2, 3)),
             *(("transactions", f"2026-09-{day}", "po_1") for day in (29, 30)),
@@ -231,33 +233,33 @@ async def test_reconcile_requests_each_day_once(client, server):
         ],
         key=str,
     )
-    assert all(each.query["start_date"] == each.query["end_date"] for each in server.asked)
+    assert all(each.query["start_date"] == each.query["end_date"] for each in server.requests)
 
 
 async def test_reconcile_without_payouts_does_not_look_back(client, server):
     server.respond(Books([], [("2026-10-01", None, 5)]))
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-01")
     assert [each.amount_cents async for each in stream] == [5]
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 async def test_reconcile_requests_payouts_in_batches(client, server):
     server.respond(Books([("2026-10-01", f"po_{number}", 0) for number in range(120)], []))
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-01", look_back=timedelta(1))
     assert len([each async for each in stream]) == 120
-    portions = [each.query["payout_ids"].split(",") for each in server.asked if "payout_ids" in each.query]
+    portions = [each.query["payout_ids"].split(",") for each in server.requests if "payout_ids" in each.query]
     assert sorted(map(len, portions)) == [20, 50, 50]
     assert len({id for portion in portions for id in portion}) == 120
-    assert max(len(str(each.url)) for each in server.asked) < 2000
+    assert max(len(str(each.url)) for each in server.requests) < 2000
 
 
 async def test_reconcile_gives_a_row_that_two_days_list_once(client, server):
     row = {"id": "txn_1", "type": "charge", "payout_id": None, "amount": 5}
 
-    def answer(asked: Any) -> Any:
-        return page_of(asked, [] if asked.path.endswith("/payouts") else [row], asked.path.rpartition("/")[2])
+    def respond(request: Any) -> Any:
+        return page_of(request, [] if request.path.endswith("/payouts") else [row], request.path.rpartition("/")[2])
 
-    server.respond(answer)
+    server.respond(respond)
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-03")
     assert [(each.transaction_id, each.listed_on) async for each in stream] == [("txn_1", date(2026, 10, 1))]
 
@@ -265,11 +267,11 @@ async def test_reconcile_gives_a_row_that_two_days_list_once(client, server):
 async def test_reconcile_keeps_rows_without_an_id_that_two_days_list(client, server):
     """They may be alike and both be real; if they are not, the sums say so."""
 
-    def answer(asked: Any) -> Any:
-        rows = [] if asked.path.endswith("/payouts") else [{"type": "charge", "amount": 5}]
-        return page_of(asked, rows, asked.path.rpartition("/")[2])
+    def respond(request: Any) -> Any:
+        rows = [] if request.path.endswith("/payouts") else [{"type": "charge", "amount": 5}]
+        return page_of(request, rows, request.path.rpartition("/")[2])
 
-    server.respond(answer)
+    server.respond(respond)
     rows = [row async for row in client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-02")]
     assert [(row.listed_on, row.amount_cents) for row in rows] == [(date(2026, 10, 1), 5), (date(2026, 10, 2), 5)]
     assert rows[0].key != rows[1].key
@@ -303,16 +305,16 @@ async def test_calendar_has_a_first_day(client, server):
     server.respond(Books([("0001-01-02", "po_1", 1)], []))
     stream = client.reconciliations.reconcile(start_date="0001-01-02", end_date="0001-01-02")
     assert len([each async for each in stream]) == 1
-    assert Counter(each.query["start_date"] for each in server.asked) == {"0001-01-02": 2, "0001-01-01": 1}
+    assert Counter(each.query["start_date"] for each in server.requests) == {"0001-01-02": 2, "0001-01-01": 1}
     first = client.reconciliations.reconcile(start_date="0001-01-01", end_date="0001-01-01")
     assert [each async for each in first] == []
 
 
 async def test_error_of_one_day_ends_the_reconciliation(client, server):
-    def answer(asked: Any) -> Any:
-        return Books([], [])(asked) if asked.query["start_date"] < "2026-10-03" else b"not JSON"
+    def respond(request: Any) -> Any:
+        return Books([], [])(request) if request.query["start_date"] < "2026-10-03" else b"not JSON"
 
-    server.respond(answer)
+    server.respond(respond)
     with pytest.raises(DecodeError):
         [each async for each in client.reconciliations.reconcile(**OCTOBER)]
 
@@ -321,6 +323,6 @@ async def test_temporary_fault_is_retried_successfully(client, server):
     server.respond(b"", 503).respond(Books([], [("2026-10-01", None, 5)]))
     stream = client.reconciliations.reconcile(start_date="2026-10-01", end_date="2026-10-01")
     assert [each.amount_cents async for each in stream] == [5]
-    server.answers[:] = [(500, b"", {})]
+    server.responses[:] = [(500, b"", {})]
     with pytest.raises(ServerError):
         await client.reconciliations.list_payouts(**OCTOBER)

@@ -39,8 +39,8 @@ async def sessions(request, emulator):
     if isinstance(client, AsyncTruemed):
 
         async def call(name, *args, **options):
-            made = getattr(resource, name)(*args, **options)
-            return [each async for each in made] if name.startswith("iter") else await made
+            stream = getattr(resource, name)(*args, **options)
+            return [each async for each in stream] if name.startswith("iter") else await stream
 
         yield call
         await client.aclose()
@@ -48,8 +48,8 @@ async def sessions(request, emulator):
 
         async def call(name, *args, **options):
             def use():
-                made = getattr(resource, name)(*args, **options)
-                return list(made) if name.startswith("iter") else made
+                stream = getattr(resource, name)(*args, **options)
+                return list(stream) if name.startswith("iter") else stream
 
             return await asyncio.to_thread(use)
 
@@ -110,11 +110,11 @@ async def test_find_valid_returns_the_latest_expiry_of_exactly_this_user(emulato
 
 
 async def test_find_valid_compares_the_whole_email_without_regard_to_ascii_case(emulator, sessions):
-    wanted = add(emulator, email="Ann@Example.com")
+    expected = add(emulator, email="Ann@Example.com")
     add(emulator, timedelta(days=200), email="joann@example.com")
     add(emulator, timedelta(days=200), email="ann@example.com.au")
     add(emulator, timedelta(days=200), email=None, user_name="ann@example.com")
-    assert (await sessions("find_valid", email=" ann@EXAMPLE.com")).qualification_session_id == wanted
+    assert (await sessions("find_valid", email=" ann@EXAMPLE.com")).qualification_session_id == expected
     assert await sessions("find_valid", email="nn@example.com") is None
 
 
@@ -171,25 +171,25 @@ def expiring_at(emulator, *moments, **fields):
 async def test_iter_expiring_yields_the_period_in_order_of_expiry(emulator, sessions):
     end = START + timedelta(days=3)
     expiring_at(emulator, START - INSTANT * 1000, end)
-    wanted = expiring_at(emulator, START, START + timedelta(hours=1), START + timedelta(days=2), end - INSTANT * 1000)
+    expected = expiring_at(emulator, START, START + timedelta(hours=1), START + timedelta(days=2), end - INSTANT * 1000)
     emulator.state.qualification_sessions.add(status="rejected", expires_at=START)
     found = await sessions("iter_expiring", START, end, concurrency=2)
-    assert [each.qualification_session_id for each in found] == wanted
+    assert [each.qualification_session_id for each in found] == expected
     days = sorted(dict(parse_qsl(request.query))["expires_at"] for request in emulator.requests)
     assert days == ["2027-03-01", "2027-03-02", "2027-03-03", "2027-03-04"]
 
 
 async def test_iter_expiring_with_dates_excludes_the_end(emulator, sessions):
-    (wanted, _) = expiring_at(emulator, datetime(2027, 3, 1, 23, tzinfo=UTC), datetime(2027, 3, 2, tzinfo=UTC))
+    (expected, _) = expiring_at(emulator, datetime(2027, 3, 1, 23, tzinfo=UTC), datetime(2027, 3, 2, tzinfo=UTC))
     found = await sessions("iter_expiring", date(2027, 3, 1), date(2027, 3, 2))
-    assert [each.qualification_session_id for each in found] == [wanted]
+    assert [each.qualification_session_id for each in found] == [expected]
     assert len(emulator.requests) == 1
 
 
 async def test_iter_expiring_reads_all_pages_of_a_day(emulator, sessions):
-    wanted = expiring_at(emulator, *[START] * 25)
+    expected = expiring_at(emulator, *[START] * 25)
     found = await sessions("iter_expiring", START, START + timedelta(hours=1), page_size=10)
-    assert sorted(each.qualification_session_id for each in found) == sorted(wanted)
+    assert sorted(each.qualification_session_id for each in found) == sorted(expected)
 
 
 async def test_iter_expiring_yields_a_session_once_that_moves_while_days_are_read(serve, client_for):

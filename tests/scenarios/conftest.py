@@ -29,14 +29,14 @@ class Calls:
         async def call(*args: Any, **options: Any) -> Any:
             if type(self._resource).__module__.startswith("truemed_async.sync"):
                 return await asyncio.to_thread(lambda: _whole(method(*args, **options)))
-            made = method(*args, **options)
-            return await made if inspect.isawaitable(made) else [each async for each in made]
+            result = method(*args, **options)
+            return await result if inspect.isawaitable(result) else [each async for each in result]
 
         return call
 
 
-def _whole(made: Any) -> Any:
-    return list(made) if isinstance(made, SyncStream) else made
+def _whole(result: Any) -> Any:
+    return list(result) if isinstance(result, SyncStream) else result
 
 
 class Shop:
@@ -52,8 +52,8 @@ class Shop:
     async def checkout(self, total: int = 11998, **options: Any) -> Any:
         """Create a payment session for one thing of this price."""
         items = [OrderItem(name="Sauna blanket", price=total, quantity=1, sku="SB-1")]
-        given = {"total_amount": total, "order_items": items, "success_url": SUCCESS, **options}
-        return await self.payments.create(**given)
+        arguments = {"total_amount": total, "order_items": items, "success_url": SUCCESS, **options}
+        return await self.payments.create(**arguments)
 
 
 @pytest.fixture

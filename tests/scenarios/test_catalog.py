@@ -12,8 +12,8 @@ WHOLE = {"description": "Warm", "image_urls": ["https://shop.example/a.png"], "u
 
 
 async def test_item_is_created_reviewed_and_changed(shop, emulator):
-    made = await shop.catalog.create("SB-1", name="Sauna blanket", **WHOLE)
-    assert (made.item.sku, made.item.name) == ("SB-1", "Sauna blanket")
+    created_item = await shop.catalog.create("SB-1", name="Sauna blanket", **WHOLE)
+    assert (created_item.item.sku, created_item.item.name) == ("SB-1", "Sauna blanket")
     item = await shop.catalog.get("SB-1")
     assert (item.eligibility, item.is_reviewed, item.reviewed_at) == (None, False, None)
     assert (await shop.catalog.checkout_method(["SB-1"])).is_truemed is False
@@ -39,9 +39,9 @@ async def test_item_is_created_reviewed_and_changed(shop, emulator):
 
 async def test_sku_is_there_once(shop, emulator):
     await shop.catalog.create("SB-1", name="First")
-    with pytest.raises(errors.ConflictError) as taken:
+    with pytest.raises(errors.ConflictError) as conflict:
         await shop.catalog.create("SB-1", name="Second")
-    assert (taken.value.status, taken.value.outcome, taken.value.attempts) == (409, "rejected", 1)
+    assert (conflict.value.status, conflict.value.outcome, conflict.value.attempts) == (409, "rejected", 1)
     assert [item.name for item in await shop.catalog.iter()] == ["First"]
     with pytest.raises(errors.NotFoundError):
         await shop.catalog.update("nobody", name="Third", **WHOLE)
@@ -54,7 +54,7 @@ async def test_qualification_link_ends_in_a_session(shop, emulator, verdict):
     link = qualification_link(
         "tm_qual_1", source="email_receipt", user_id="customer 17", skus=["SB-1", "MAT"], base_url=emulator.url
     )
-    await answer(link)
+    await submit_survey(link)
     (waiting,) = await shop.qualifications.list(user_id="customer 17")
     assert (waiting.status, waiting.status.is_final) == (QualificationStatus.PROCESSING, False)
     assert (waiting.source, waiting.skus_param, waiting.email) == ("email_receipt", "SB-1,MAT", "sam@example.com")
@@ -75,16 +75,16 @@ async def test_user_of_a_session_is_set_once(shop, restarted, emulator):
         await shop.qualifications.update(id, user_id="user-2")
 
 
-async def answer(link):
+async def submit_survey(link):
     """Fill in the survey of the hosted page, as the customer's browser would, and leave the review open."""
     form = {"email": "sam@example.com", "condition": "yes", "review": "later"}
     data = urllib.parse.urlencode(form).encode()
 
     def send():
-        with urllib.request.urlopen(link, timeout=30) as opened:  # a redirect to the survey of the new session
-            survey = opened.url
-        with urllib.request.urlopen(survey, data, timeout=30) as answered:
-            assert answered.status == 200
+        with urllib.request.urlopen(link, timeout=30) as page:  # a redirect to the survey of the new session
+            survey = page.url
+        with urllib.request.urlopen(survey, data, timeout=30) as response:
+            assert response.status == 200
 
     await asyncio.to_thread(send)
 

@@ -70,8 +70,8 @@ async def test_refundable_follows_refunds_and_disputes(shop, customer):
     customer.approve(id)
     assert (await shop.payments.get(id)).refundable().cents == 9000
     await shop.payments.refund(id, amount=4000, reason="customer_request")
-    (listed,) = await shop.payments.iter(include_order_items=True, summarize_refunds=True, status="captured")
-    for session in (await shop.payments.get(id), listed):
+    (row,) = await shop.payments.iter(include_order_items=True, summarize_refunds=True, status="captured")
+    for session in (await shop.payments.get(id), row):
         left = session.refundable()
         assert (left.captured_cents, left.refunded_cents, left.cents) == (9000, 4000, 5000)
         assert [(line.sku, line.cents) for line in left.lines] == [("SB-1", 5000)]

@@ -11,10 +11,10 @@ HOLD_DAYS = 6.95
 
 async def paid(shop, customer, total=11998, **options):
     """A payment that the customer finished and the review approved."""
-    made = await shop.checkout(total, **options)
-    customer.submit(made.id)
-    customer.approve(made.id)
-    return made.id
+    payment = await shop.checkout(total, **options)
+    customer.submit(payment.id)
+    customer.approve(payment.id)
+    return payment.id
 
 
 async def make_held(shop, customer, total=11998):
@@ -30,15 +30,15 @@ def place(session):
 
 class TestOneTimePayment:
     async def test_one_time_payment_is_captured_when_it_is_approved(self, shop, customer):
-        made = await shop.checkout(metadata="order 17", idempotency_key="cart-17")
-        assert made.redirect_url
-        assert place(await shop.payments.get(made.id)) == (PaymentSessionStatus.PENDING, False, False)
+        payment = await shop.checkout(metadata="order 17", idempotency_key="cart-17")
+        assert payment.redirect_url
+        assert place(await shop.payments.get(payment.id)) == (PaymentSessionStatus.PENDING, False, False)
 
-        customer.submit(made.id)
-        assert place(await shop.payments.get(made.id)) == (PaymentSessionStatus.PROCESSING, False, False)
+        customer.submit(payment.id)
+        assert place(await shop.payments.get(payment.id)) == (PaymentSessionStatus.PROCESSING, False, False)
 
-        customer.approve(made.id)
-        session = await shop.payments.get(made.id)
+        customer.approve(payment.id)
+        session = await shop.payments.get(payment.id)
         assert place(session) == (PaymentSessionStatus.CAPTURED, True, True)
         assert (session.total_amount, session.authorize_amount, session.capture_amount) == (11998, 11998, 11998)
         assert session.kind is PaymentSessionKind.ONE_TIME_PAYMENT
@@ -50,33 +50,33 @@ class TestOneTimePayment:
         assert (line.price, line.quantity, line.sku, line.total_refundable) == (11998, 1, "SB-1", 11998)
 
     async def test_rejected_session_takes_no_money(self, shop, customer, emulator):
-        made = await shop.checkout()
-        customer.submit(made.id)
-        customer.reject(made.id)
-        session = await shop.payments.get(made.id)
+        payment = await shop.checkout()
+        customer.submit(payment.id)
+        customer.reject(payment.id)
+        session = await shop.payments.get(payment.id)
         assert place(session) == (PaymentSessionStatus.REJECTED, False, True)
         assert session.capture_amount is None
         with pytest.raises(errors.NoSessionCapturesError):
-            await shop.payments.refund(made.id, amount=1, reason="customer_request")
+            await shop.payments.refund(payment.id, amount=1, reason="customer_request")
         assert emulator.state.transactions.count == 0
 
     async def test_pending_session_can_be_canceled(self, shop):
-        made = await shop.checkout()
-        canceled = await shop.payments.cancel(made.id)
+        payment = await shop.checkout()
+        canceled = await shop.payments.cancel(payment.id)
         assert canceled.status is PaymentSessionStatus.CANCELED
-        session = await shop.payments.get(made.id)
+        session = await shop.payments.get(payment.id)
         assert place(session) == (PaymentSessionStatus.CANCELED, False, True)
         assert session.status_summary is PaymentStatusSummary.CANCELED
         with pytest.raises(errors.BadRequestError) as again:
-            await shop.payments.cancel(made.id)
+            await shop.payments.cancel(payment.id)
         assert again.value.outcome == "rejected"
 
     async def test_cannot_be_canceled_once_the_card_is_entered(self, shop, customer):
-        made = await shop.checkout()
-        customer.submit(made.id)
+        payment = await shop.checkout()
+        customer.submit(payment.id)
         with pytest.raises(errors.BadRequestError):
-            await shop.payments.cancel(made.id)
-        assert (await shop.payments.get(made.id)).status is PaymentSessionStatus.PROCESSING
+            await shop.payments.cancel(payment.id)
+        assert (await shop.payments.get(payment.id)).status is PaymentSessionStatus.PROCESSING
 
     async def test_one_time_payment_can_be_neither_voided_nor_captured(self, shop, customer):
         id = await paid(shop, customer)
@@ -128,17 +128,17 @@ class TestAuthorization:
             await shop.payments.void(id)
 
     async def test_authorization_cannot_be_captured_before_the_review(self, shop, customer):
-        made = await shop.checkout(kind="authorization")
+        payment = await shop.checkout(kind="authorization")
         for move in (None, customer.submit):
             if move:
-                move(made.id)
+                move(payment.id)
             with pytest.raises(errors.SessionPendingError):
-                await shop.payments.capture(made.id, total_amount=11998, idempotency_key="early")
+                await shop.payments.capture(payment.id, total_amount=11998, idempotency_key="early")
             with pytest.raises(errors.SessionPendingError):
-                await shop.payments.void(made.id)
-        customer.approve(made.id)
+                await shop.payments.void(payment.id)
+        customer.approve(payment.id)
         # A refusal does not use the key up.
-        assert (await shop.payments.capture(made.id, total_amount=11998, idempotency_key="early")).id
+        assert (await shop.payments.capture(payment.id, total_amount=11998, idempotency_key="early")).id
 
     async def test_partial_capture_is_applied(self, shop, customer):
         """Shipping is in the total and in no line: what the items cost is the least that can be captured."""

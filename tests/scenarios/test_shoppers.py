@@ -101,15 +101,15 @@ async def test_outage_of_the_endpoint_is_caught_up_and_truemeds_redeliveries_are
     state, since = emulator.state, datetime.now(UTC) - timedelta(minutes=1)
     async with TestServer(app, host="127.0.0.1") as server:
         emulator.webhooks.register(str(server.make_url("/")), secret="a secret")
-        made = await call(
+        payment = await call(
             client.payment_sessions.create,
             total_amount=2999,
             order_items=[BOX],
             success_url=THANKS,
             tokenize=True,
         )
-        state.payment_sessions.submit(made.id)
-        state.payment_sessions.approve(made.id)
+        state.payment_sessions.submit(payment.id)
+        state.payment_sessions.approve(payment.id)
         requests = [
             (await call(client.payment_tokens.create, order_items=[BOX], success_url=THANKS)).provision_token_request_id
             for _ in range(2)

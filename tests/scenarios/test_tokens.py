@@ -21,8 +21,8 @@ async def renew(shop, token, key=None):
 
 async def subscribed(shop, emulator, **options):
     """A token, stored by a request for it."""
-    made = await shop.tokens.create(order_items=[BOX], success_url=THANKS, **options)
-    return emulator.state.provision_requests.submit(made.provision_token_request_id)
+    provision = await shop.tokens.create(order_items=[BOX], success_url=THANKS, **options)
+    return emulator.state.provision_requests.submit(provision.provision_token_request_id)
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ async def subscribed(shop, emulator, **options):
     ids=["paid", "free_trial"],
 )
 async def test_first_payment_stores_its_payment_method(shop, customer, total, options):
-    made = await shop.checkout(
+    provision = await shop.checkout(
         total, order_items=[BOX], tokenize=True, customer_email="sam@example.com", customer_name="Sam", **options
     )
-    assert (await shop.payments.get(made.id)).payment_token is None
-    customer.submit(made.id)
-    customer.approve(made.id)
-    session = await shop.payments.get(made.id)
+    assert (await shop.payments.get(provision.id)).payment_token is None
+    customer.submit(provision.id)
+    customer.approve(provision.id)
+    session = await shop.payments.get(provision.id)
     assert session.status is PaymentSessionStatus.CAPTURED
     assert session.capture_amount == total
     token = await shop.tokens.get(session.payment_token)
@@ -51,13 +51,13 @@ async def test_first_payment_stores_its_payment_method(shop, customer, total, op
 
 
 async def test_request_for_a_token_ends_in_one(shop, emulator):
-    made = await shop.tokens.create(order_items=[BOX], success_url=THANKS, metadata="subscription 17")
-    assert made.redirect_url
-    waiting = await shop.tokens.get_provision_request(made.provision_token_request_id)
+    provision = await shop.tokens.create(order_items=[BOX], success_url=THANKS, metadata="subscription 17")
+    assert provision.redirect_url
+    waiting = await shop.tokens.get_provision_request(provision.provision_token_request_id)
     assert (waiting.is_provisioned, waiting.payment_token, waiting.metadata) == (False, None, "subscription 17")
 
-    token = emulator.state.provision_requests.submit(made.provision_token_request_id)
-    done = await shop.tokens.get_provision_request(made.provision_token_request_id)
+    token = emulator.state.provision_requests.submit(provision.provision_token_request_id)
+    done = await shop.tokens.get_provision_request(provision.provision_token_request_id)
     assert (done.is_provisioned, done.payment_token, done.metadata) == (True, token, "subscription 17")
     assert [each.payment_token for each in await shop.tokens.iter()] == [token]
     with pytest.raises(errors.NotFoundError):

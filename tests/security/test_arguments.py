@@ -50,9 +50,9 @@ def test_bad_key_is_rejected_and_not_shown(client, name):
     with pytest.raises(errors.ConfigurationError) as caught:
         client(key)
     assert "api_key" in str(caught.value)
-    told = collect_texts(caught.value)
-    assert SECRET[:7] not in told
-    assert len(str(key)) < 4 or (str(key) not in told and repr(key)[1:-1] not in told)
+    message = collect_texts(caught.value)
+    assert SECRET[:7] not in message
+    assert len(str(key)) < 4 or (str(key) not in message and repr(key)[1:-1] not in message)
 
 
 @pytest.mark.parametrize("name", [name for name, key in BAD_KEYS.items() if isinstance(key, str) and "\0" not in key])
@@ -64,8 +64,8 @@ def test_bad_key_of_the_environment_is_rejected_and_not_shown(name, monkeypatch)
         pytest.skip("it cannot stand in an environment variable")
     with pytest.raises(errors.ConfigurationError, match="TRUEMED_API_KEY") as caught:
         AsyncTruemed()
-    told = collect_texts(caught.value)
-    assert SECRET[:7] not in told
+    message = collect_texts(caught.value)
+    assert SECRET[:7] not in message
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ async def test_unsafe_urls_raise_without_showing_them(page, field):
         with pytest.raises(errors.InvalidArgumentError, match=field) as caught:
             client.qualification_sessions.update("qs_1", **{field: page}).send(None)
         assert client._state.transport._session is None
-    said = str(caught.value)
-    assert len(str(page)) < 10 or str(page) not in said
-    assert "evil" not in said
-    assert "pw" not in said
+    message = str(caught.value)
+    assert len(str(page)) < 10 or str(page) not in message
+    assert "evil" not in message
+    assert "pw" not in message

@@ -153,10 +153,10 @@ async def test_command_line_shows_no_canary(serve, fault, monkeypatch):
         streams = Streams(io.StringIO(), io.StringIO())
         with Log() as log:
             code = await asyncio.to_thread(run_cli, lines[name], streams)
-        said = streams.err.getvalue()
+        output = streams.err.getvalue()
         assert code == 1
-        assert said.startswith("error: ")
-        assert (leaks(said), leaks(streams.out.getvalue()), leaks(log.text())) == ([], [], []), name
+        assert output.startswith("error: ")
+        assert (leaks(output), leaks(streams.out.getvalue()), leaks(log.text())) == ([], [], []), name
 
 
 @pytest.mark.parametrize(

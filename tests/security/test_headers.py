@@ -39,18 +39,18 @@ async def test_character_that_does_not_belong_is_rejected(serve, letter, where):
         "after": f"hidden{letter}",
         "alone": letter,
     }[where]
-    said = await refused(serve, {"X-Trace": "fine", "X-Bad": value})
-    assert "x-bad" in said
-    assert "hidden" not in said
+    message = await refused(serve, {"X-Trace": "fine", "X-Bad": value})
+    assert "x-bad" in message
+    assert "hidden" not in message
 
 
 @pytest.mark.parametrize(
     "value", [" hidden", "hidden ", " ", "hidden\r\nX-Truemed-Api-Key: other", None, 1, b"hidden", ["hidden"]]
 )
 async def test_value_that_is_no_plain_text_is_rejected(serve, value):
-    said = await refused(serve, {"X-Bad": value})
-    assert "x-bad" in said
-    assert "hidden" not in said
+    message = await refused(serve, {"X-Bad": value})
+    assert "x-bad" in message
+    assert "hidden" not in message
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ async def test_name_that_is_no_token_is_rejected(serve, name):
 
 @pytest.mark.parametrize("name", OWN)
 async def test_client_headers_cannot_be_set(serve, name):
-    said = await refused(serve, {name: "hidden"})
-    assert name.lower() in said
-    assert "hidden" not in said
+    message = await refused(serve, {name: "hidden"})
+    assert name.lower() in message
+    assert "hidden" not in message
 
 
 def test_sync_facade_rejects_invalid_argument():

@@ -235,9 +235,9 @@ def test_bad_base_url_is_rejected(bad, where, monkeypatch):
             AsyncTruemed(KEY)
         else:
             (AsyncTruemed if where == "argument" else Truemed)(KEY, base_url=bad)
-    said = str(caught.value).replace("such as https://api.truemed.com", "")
-    assert len(bad.strip()) < 5 or bad not in said
-    assert "pw" not in said
+    message = str(caught.value).replace("such as https://api.truemed.com", "")
+    assert len(bad.strip()) < 5 or bad not in message
+    assert "pw" not in message
 
 
 async def test_host_is_the_base_urls_whatever_is_sent(serve, client_for):

@@ -172,8 +172,8 @@ async def test_proxies_in_the_environment_would_work(serve, monkeypatch):
 class Tunnel:
     """A proxy that knows CONNECT and nothing else: it keeps every byte that it can read, and passes on the rest."""
 
-    def __init__(self, answer=b"HTTP/1.1 200 Connection established\r\n\r\n", leads_to=None):
-        self.response = answer
+    def __init__(self, response=b"HTTP/1.1 200 Connection established\r\n\r\n", leads_to=None):
+        self.response = response
         self.leads_to = leads_to
         self.heads = []
         self.passed = b""
@@ -233,8 +233,8 @@ async def test_key_is_not_in_what_a_proxy_can_read(serve, authority):
 @pytest.mark.parametrize("status", [301, 302, 307, 403, 407, 500, 502])
 async def test_proxy_that_rejects_gets_no_more(serve, authority, status):
     server = await serve(respond_with(SESSION), ssl=authority.server())
-    answer = f"HTTP/1.1 {status} No\r\nLocation: https://evil.example/{KEY}\r\nContent-Length: 0\r\n\r\n".encode()
-    async with Tunnel(answer) as proxy:
+    response = f"HTTP/1.1 {status} No\r\nLocation: https://evil.example/{KEY}\r\nContent-Length: 0\r\n\r\n".encode()
+    async with Tunnel(response) as proxy:
         options = {"ssl_context": authority.client(), "proxy": f"http://{proxy.address}"}
         async with AsyncTruemed(KEY, base_url=server.url, retry=ONCE, **options) as client:
             with pytest.raises(errors.ConnectError) as caught:

@@ -53,10 +53,10 @@ def storm(limiter_options, tasks=1000):
         settings = CallSettings(timeouts=Timeouts(), retry=RetryPolicy())
         request = build_request(URL("http://127.0.0.1"), THING)
         calls = (pipeline.send(request, settings) for _ in range(tasks))
-        answers = await asyncio.gather(*calls, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
+        responses = await asyncio.gather(*calls, return_exceptions=True)
+        for response in responses:
+            if isinstance(response, BaseException):
+                raise response
         return limiter, loop.time()
 
     try:

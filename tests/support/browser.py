@@ -13,7 +13,7 @@ import attrs
 if TYPE_CHECKING:
     from truemed_async.emulator import Emulator
 
-HEAVIEST = 50_000
+MAX_PAGE_BYTES = 50_000
 FORM = "application/x-www-form-urlencoded"
 VOID = {"meta", "link", "input"}
 OF_THE_BROWSER = {"src", "action", "data", "poster", "background", "formaction", "srcset"}
@@ -33,10 +33,10 @@ class Page(HTMLParser):
         assert self._open == []
 
     def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
-        assert len(given) == len(attributes), (tag, attributes)
-        assert not [name for name in given if name.startswith("on")], (tag, attributes)
-        self.tags.append((tag, given))
+        named = dict(attributes)
+        assert len(named) == len(attributes), (tag, attributes)
+        assert not [name for name in named if name.startswith("on")], (tag, attributes)
+        self.tags.append((tag, named))
         if tag == "script":
             self.scripts.append("")
         if tag not in VOID:
@@ -52,7 +52,7 @@ class Page(HTMLParser):
             self.words[tag] = self.words.get(tag, "") + data
 
     def all(self, tag):
-        return [given for name, given in self.tags if name == tag]
+        return [attributes for name, attributes in self.tags if name == tag]
 
     @property
     def heading(self):
@@ -64,24 +64,28 @@ class Page(HTMLParser):
 
     @property
     def links(self):
-        return [given["href"] for given in self.all("a")]
+        return [attributes["href"] for attributes in self.all("a")]
 
     @property
     def alert(self):
-        return any(given.get("role") == "alert" for _, given in self.tags)
+        return any(attributes.get("role") == "alert" for _, attributes in self.tags)
 
     def choices(self, name):
-        return [given["value"] for given in self.all("input") if given.get("name") == name]
+        return [attributes["value"] for attributes in self.all("input") if attributes.get("name") == name]
 
     @property
     def chosen(self):
         """The values of the unchanged form."""
-        inputs = [given for given in self.all("input") if given.get("type") != "radio" or "checked" in given]
-        return {given["name"]: given.get("value") for given in inputs if "name" in given}
+        inputs = [
+            attributes
+            for attributes in self.all("input")
+            if attributes.get("type") != "radio" or "checked" in attributes
+        ]
+        return {attributes["name"]: attributes.get("value") for attributes in inputs if "name" in attributes}
 
 
 @attrs.frozen
-class Seen:
+class PageResponse:
     status: int
     headers: http.client.HTTPMessage
     text: str
@@ -101,63 +105,63 @@ class Shopper:
 
     emulator: Emulator
 
-    def send(self, method, address, content=None, headers=None, *, heaviest=HEAVIEST) -> Seen:
+    def send(self, method, address, content=None, headers=None, *, max_bytes=MAX_PAGE_BYTES) -> PageResponse:
         path = address.removeprefix(self.emulator.url)
         connection = http.client.HTTPConnection("127.0.0.1", self.emulator.port, timeout=10)
         try:
             connection.request(method, path, content, headers or {})
             response = connection.getresponse()
-            seen = Seen(response.status, response.headers, response.read().decode())
+            seen = PageResponse(response.status, response.headers, response.read().decode())
         finally:
             connection.close()
         if seen.text and seen.headers["Content-Type"].startswith("text/html"):
-            self.examine(seen, heaviest)
+            self.examine(seen, max_bytes)
         return seen
 
-    def send_large(self, address) -> Seen:
+    def send_large(self, address) -> PageResponse:
         """Read a page that was asked to be larger than it is by default."""
-        return self.send("GET", address, heaviest=20 * HEAVIEST)
+        return self.send("GET", address, max_bytes=20 * MAX_PAGE_BYTES)
 
-    def get(self, address, **headers) -> Seen:
+    def get(self, address, **headers) -> PageResponse:
         return self.send("GET", address, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
-    def post(self, address, form=None, **headers) -> Seen:
+    def post(self, address, form=None, **headers) -> PageResponse:
         """Send a form as a page of the emulator sends it."""
-        given = {"Content-Type": FORM, "Origin": self.emulator.url, **headers}
+        all_headers = {"Content-Type": FORM, "Origin": self.emulator.url, **headers}
         return self.send(
-            "POST", address, urlencode(form or {}), {name: value for name, value in given.items() if value}
+            "POST", address, urlencode(form or {}), {name: value for name, value in all_headers.items() if value}
         )
 
-    def submit(self, address, **changes) -> Seen:
+    def submit(self, address, **changes) -> PageResponse:
         """Read a page, and send the form on it, with these changes."""
-        shown = self.get(address)
-        assert shown.status == 200, shown
-        page = shown.page
+        form_page = self.get(address)
+        assert form_page.status == 200, form_page
+        page = form_page.page
         form = page.chosen | changes
         return self.post(
             page.all("form")[0]["action"], {name: value for name, value in form.items() if value is not None}
         )
 
-    def examine(self, seen, heaviest=HEAVIEST):
+    def examine(self, seen, max_bytes=MAX_PAGE_BYTES):
         """Under 50 kB, nothing from elsewhere, and no script but its own."""
-        assert len(seen.text.encode()) < heaviest, f"{len(seen.text.encode())} bytes"
+        assert len(seen.text.encode()) < max_bytes, f"{len(seen.text.encode())} bytes"
         assert seen.headers["Content-Type"] == "text/html; charset=utf-8"
         page = seen.page
-        for tag, given in page.tags:
-            for name in OF_THE_BROWSER & given.keys():
-                assert re.match(r"/(?!/)", given[name]), (tag, given)
-            assert "style" not in given
+        for tag, attributes in page.tags:
+            for name in OF_THE_BROWSER & attributes.keys():
+                assert re.match(r"/(?!/)", attributes[name]), (tag, attributes)
+            assert "style" not in attributes
             if tag == "a":
-                assert re.match(r"#|/(?!/)|https?://", given["href"]), given
+                assert re.match(r"#|/(?!/)|https?://", attributes["href"]), attributes
             if tag == "link":
-                assert given["href"] in ("/_emulator/style.css", "/_emulator/inspector.css", "data:,")
+                assert attributes["href"] in ("/_emulator/style.css", "/_emulator/inspector.css", "data:,")
         if seen.headers["Content-Security-Policy"] is None:
             return  # the part of a page that changes
         policy = dict(rule.split(" ", 1) for rule in seen.headers["Content-Security-Policy"].split("; "))
         assert policy["default-src"] == policy["base-uri"] == "'none'"
         nonce = policy["script-src"].removeprefix("'nonce-").removesuffix("'")
         assert len(nonce) > 20
-        assert [given for given in page.all("script") if given != {"nonce": nonce}] == []
+        assert [attributes for attributes in page.all("script") if attributes != {"nonce": nonce}] == []
         assert seen.headers["X-Content-Type-Options"] == "nosniff"
         assert seen.headers["Cache-Control"] == "no-store"
         assert seen.headers["Referrer-Policy"] == "same-origin"

@@ -269,10 +269,10 @@ def _logged_with_traceback(error):
 
 def _rich_traceback(error):
     text = io.StringIO()
-    shown = Traceback.from_exception(
+    rich_traceback = Traceback.from_exception(
         type(error), error, error.__traceback__, show_locals=True, locals_max_string=None, max_frames=50
     )
-    Console(file=text, width=200).print(shown)
+    Console(file=text, width=200).print(rich_traceback)
     return text.getvalue()
 
 

@@ -35,14 +35,14 @@ class Server:
     stale: Sequence[int] = (0,)  # how many states old each answer is
     periodic: bool = True  # whether that repeats forever
     changes: dict[int, list[Callable[[Server], object]]] = attrs.Factory(dict)  # before the answer of this number
-    asked: list[tuple[int, int]] = attrs.Factory(list)
-    answered: int = 0
+    requests: list[tuple[int, int]] = attrs.Factory(list)
+    response_count: int = 0
     in_flight: int = 0
     max_in_flight: int = 0
     removed: set[str] = attrs.Factory(set)
     _sorted: list[tuple[Any, int, Row]] = attrs.Factory(list)
     _states: list[list[tuple[Any, int, Row]]] = attrs.Factory(list)
-    _made: int = 0
+    _rows_added: int = 0
 
     @property
     def rows(self) -> list[Row]:
@@ -58,9 +58,9 @@ class Server:
         return self
 
     def insert(self, key: Any) -> None:
-        self._made += 1
-        row = (key, f"r{self._made}")
-        place = (float("inf") if key is None else -key if self.descends else key, self._made * 7919 % 10007)
+        self._rows_added += 1
+        row = (key, f"r{self._rows_added}")
+        place = (float("inf") if key is None else -key if self.descends else key, self._rows_added * 7919 % 10007)
         bisect.insort(self._sorted, (*place, row))
 
     def insert_in_front(self, rows: int = 1) -> None:
@@ -82,8 +82,8 @@ class Server:
         return lambda server: bisect.insort(server._sorted, entry)
 
     async def __call__(self, page: int, page_size: int) -> Page[Row]:
-        number = len(self.asked)
-        self.asked.append((page, page_size))
+        number = len(self.requests)
+        self.requests.append((page, page_size))
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
@@ -96,10 +96,14 @@ class Server:
     def respond(self, page: int, page_size: int) -> Page[Row]:
         if not self._states:
             self._states.append(list(self._sorted))
-        for change in self.changes.get(self.answered, ()):
+        for change in self.changes.get(self.response_count, ()):
             change(self)
-        old = self.stale[self.answered % len(self.stale)] if self.periodic or self.answered < len(self.stale) else 0
-        self.answered += 1
+        old = (
+            self.stale[self.response_count % len(self.stale)]
+            if self.periodic or self.response_count < len(self.stale)
+            else 0
+        )
+        self.response_count += 1
         if any(self.stale):
             self._states.append(list(self._sorted))
             state = self._states[max(0, len(self._states) - 1 - old)]
@@ -108,8 +112,8 @@ class Server:
         if self.shuffled is not None:
             state = sorted(state, key=lambda entry: (entry[0], self.shuffled.random()))
         size = self.clamp if self.fixed else min(page_size, self.clamp)
-        shown = tuple(row for *_, row in state[(page - 1) * size : page * size])
-        return Page(items=shown, pagination=self.says(page, size, len(state)) if self.pagination else None)
+        page_rows = tuple(row for *_, row in state[(page - 1) * size : page * size])
+        return Page(items=page_rows, pagination=self.says(page, size, len(state)) if self.pagination else None)
 
     def says(self, page: int, size: int, total: int) -> Pagination:
         return Pagination(count=total, current_page=page, last_page=max(1, -(-total // size)), page_size=size)
@@ -139,37 +143,37 @@ async def forward(server: Server, page_size: int) -> list[str]:
     page = 0
     while True:
         page += 1
-        answer = await server(page, page_size)
-        for key, id in answer:
+        fetched = await server(page, page_size)
+        for key, id in fetched:
             if last is None or key < last or (key == last and id not in found):
                 found.append(id)
                 last = key
-        if page * page_size >= answer.pagination.count:
+        if page * page_size >= fetched.pagination.count:
             return found
 
 
 async def by_the_first_total(server: Server, page_size: int) -> list[str]:
     """Page after page, as many as the first one says there are."""
-    answer = await server(1, page_size)
-    found = dict.fromkeys(id for _, id in answer)
-    for page in range(2, answer.pagination.last_page + 1):
+    fetched = await server(1, page_size)
+    found = dict.fromkeys(id for _, id in fetched)
+    for page in range(2, fetched.pagination.last_page + 1):
         found.update(dict.fromkeys(id for _, id in await server(page, page_size)))
     return list(found)
 
 
 async def backward(server: Server, page_size: int) -> list[str]:
     """From the last page to the first, as the first says which is the last."""
-    answer = await server(1, page_size)
+    fetched = await server(1, page_size)
     found: dict[str, None] = {}
-    for page in range(answer.pagination.last_page, 0, -1):
+    for page in range(fetched.pagination.last_page, 0, -1):
         found.update(dict.fromkeys(id for _, id in await server(page, page_size)))
     return list(found)
 
 
 async def at_once(server: Server, page_size: int) -> list[str]:
     """All pages at once."""
-    answer = await server(1, page_size)
-    pages = await asyncio.gather(*(server(page, page_size) for page in range(1, answer.pagination.last_page + 1)))
+    fetched = await server(1, page_size)
+    pages = await asyncio.gather(*(server(page, page_size) for page in range(1, fetched.pagination.last_page + 1)))
     return list(dict.fromkeys(id for page in pages for _, id in page))
 
 
@@ -179,7 +183,7 @@ async def with_all_ids(server: Server, page_size: int) -> list[str]:
     page = 0
     while True:
         page += 1
-        answer = await server(page, page_size)
-        found.update(dict.fromkeys(id for _, id in answer))
-        if len(answer) < page_size:
+        fetched = await server(page, page_size)
+        found.update(dict.fromkeys(id for _, id in fetched))
+        if len(fetched) < page_size:
             return list(found)

@@ -179,8 +179,8 @@ class Jobs:
         self._events.clear()
         endpoint = self.emulator.webhooks.register(self._url, secret=self._secret)
         items = [OrderItem(name="Sauna", price=60_00, quantity=1, sku="S")]
-        made = await client.payment_sessions.create(total_amount=60_00, order_items=items, success_url=SUCCESS_URL)
-        (id,) = (row.id for row in self.emulator.state.payment_sessions.rows if self.sent_id(row.id) == made.id)
+        payment = await client.payment_sessions.create(total_amount=60_00, order_items=items, success_url=SUCCESS_URL)
+        (id,) = (row.id for row in self.emulator.state.payment_sessions.rows if self.sent_id(row.id) == payment.id)
         self.emulator.state.payment_sessions.submit(id)
         self.emulator.state.payment_sessions.approve(id)
         async with asyncio.timeout(30):
@@ -190,15 +190,15 @@ class Jobs:
                 await asyncio.sleep(0.002)
         assert {
             event.data.payment_session_id for event in self._events if isinstance(event, PaymentSessionUpdated)
-        } == {made.id}
-        session = await client.payment_sessions.get(made.id)
-        assert session.id == made.id
+        } == {payment.id}
+        session = await client.payment_sessions.get(payment.id)
+        assert session.id == payment.id
         assert session.may_fulfill
         if self.amounts_are_unknowable:
             assert (session.total_amount, "total_amount" in session.mismatches) == (None, True)
         else:
             assert (session.total_amount, session.capture_amount) == (60_00, 60_00)
-        refund = await client.payment_sessions.refund(made.id, amount=10_00, reason="customer_request")
+        refund = await client.payment_sessions.refund(payment.id, amount=10_00, reason="customer_request")
         assert refund.refund_id
         assert self.emulator.state.payment_sessions.get(id).refund_amount == 10_00
         self.emulator.state.payment_sessions.remove(id)  # so that the next dialect has no more to list

@@ -25,16 +25,16 @@ def session_path(id, action=""):
     return f"/payments/v1/payment_session/{id}{action and '/' + action}"
 
 
-def assert_refused(answer, error, status=400):
-    assert answer.headers["Content-Type"] == "application/json"
-    assert (answer.status, answer.json["error"]) == (status, error), answer.json
-    assert answer.json["message"]
+def assert_refused(response, error, status=400):
+    assert response.headers["Content-Type"] == "application/json"
+    assert (response.status, response.json["error"]) == (status, error), response.json
+    assert response.json["message"]
 
 
-def assert_invalid(answer, says, status=400, error="ValidationError"):
+def assert_invalid(response, says, status=400, error="ValidationError"):
     """Assert that a request is refused with a message that contains a text."""
-    assert_refused(answer, error, status)
-    assert says in answer.json["message"]
+    assert_refused(response, error, status)
+    assert says in response.json["message"]
 
 
 def make_authorized(emulator, **fields):

@@ -61,8 +61,8 @@ def make_timeout() -> AttemptFailure:
 
 
 def failure(outcome: CallOutcome = "not_sent", **changes: Any) -> AttemptFailure:
-    given: dict[str, Any] = {"error": ConnectError, "reason": "it broke", "max_retries": None, **changes}
-    return AttemptFailure(outcome=outcome, **given)
+    fields: dict[str, Any] = {"error": ConnectError, "reason": "it broke", "max_retries": None, **changes}
+    return AttemptFailure(outcome=outcome, **fields)
 
 
 @attrs.frozen
@@ -133,10 +133,10 @@ class FakeTransport:
         return f"{self.only.endpoint.method} {self.only.url.path}"
 
 
-def make_client(*answers: Any) -> tuple[AsyncTruemed, FakeTransport]:
+def make_client(*responses: Any) -> tuple[AsyncTruemed, FakeTransport]:
     """Return a client and its transport, which responds with these bodies and 200, or with ``(status, body)``."""
     clock = FakeClock()
-    script = [make_response(*each) if isinstance(each, tuple) else make_response(200, each) for each in answers]
+    script = [make_response(*each) if isinstance(each, tuple) else make_response(200, each) for each in responses]
     client, wire = AsyncTruemed(KEY), FakeTransport(clock, *script)
     client._state = attrs.evolve(client._state, pipeline=Pipeline(wire, clock))
     return client, wire

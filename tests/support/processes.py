@@ -113,8 +113,8 @@ def get_all(address, paths, *, clients=8):
     """Ask for every path, by a number of clients at once; return statuses and bodies in the order of the paths."""
     parts = [paths[start::clients] for start in range(clients)]
     with ThreadPoolExecutor(clients) as pool:
-        answered = [iter(part) for part in pool.map(lambda part: _ask_in_turn(address, part), parts)]
-    return [next(answered[number % clients]) for number in range(len(paths))]
+        responses = [iter(part) for part in pool.map(lambda part: _ask_in_turn(address, part), parts)]
+    return [next(responses[number % clients]) for number in range(len(paths))]
 
 
 def _ask_in_turn(address, paths):

@@ -45,7 +45,7 @@ class Received:
 
     def header(self, name: str) -> list[str]:
         lines = [line.partition(":") for line in self.head.split("\r\n")[1:]]
-        return [value.strip() for given, _, value in lines if given.lower() == name.lower()]
+        return [value.strip() for key, _, value in lines if key.lower() == name.lower()]
 
     @property
     def chunks(self) -> list[bytes]:

@@ -56,8 +56,8 @@ class Server:
         path, _, query = exchange.request.target.partition("?")
         name = path.rsplit("/", 1)[-1]
         if query:
-            asked = dict(pair.split("=") for pair in query.split("&"))
-            await self._page(exchange, int(asked["page"]), int(asked["page_size"]))
+            parameters = dict(pair.split("=") for pair in query.split("&"))
+            await self._page(exchange, int(parameters["page"]), int(parameters["page_size"]))
         elif name == "qs_pause":
             await exchange.respond(503)
             self.reached.set()
@@ -77,8 +77,8 @@ class Server:
             await self._stall()
         begin = (page - 1) * page_size
         rows = [_row(f"qs_{number}", number) for number in range(begin, min(begin + page_size, ROWS))]
-        told = {"count": ROWS, "current_page": page, "last_page": -(-ROWS // page_size), "page_size": page_size}
-        await exchange.respond(200, json.dumps({"qualification_sessions": rows, "pagination": told}).encode())
+        pagination = {"count": ROWS, "current_page": page, "last_page": -(-ROWS // page_size), "page_size": page_size}
+        await exchange.respond(200, json.dumps({"qualification_sessions": rows, "pagination": pagination}).encode())
 
     async def _stall(self):
         self.reached.set()
@@ -87,8 +87,8 @@ class Server:
 
 def _row(name, number=0):
     minutes, seconds = divmod(number, 60)
-    made = f"2026-01-01T00:{minutes:02}:{seconds:02}Z"
-    return {"qualification_session_id": name, "status": "approved", "created_at": made}
+    created_at = f"2026-01-01T00:{minutes:02}:{seconds:02}Z"
+    return {"qualification_session_id": name, "status": "approved", "created_at": created_at}
 
 
 def on_either_loop(cases):

@@ -25,7 +25,7 @@ class WebhookRequest:
     body: bytes
 
     def all(self, name: str) -> list[str]:
-        return [value for given, value in self.headers if given.lower() == name]
+        return [value for key, value in self.headers if key.lower() == name]
 
     @property
     def json(self) -> Any:
@@ -88,11 +88,11 @@ class Merchant:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            thread = threading.Thread(target=self._answer, args=(connection,), daemon=True)
+            thread = threading.Thread(target=self._respond, args=(connection,), daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _answer(self, connection: socket.socket) -> None:
+    def _respond(self, connection: socket.socket) -> None:
         with connection:
             connection.settimeout(10)
             received = connection.makefile("rb")

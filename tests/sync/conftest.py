@@ -52,8 +52,8 @@ def emulator():
 
 @pytest.fixture
 def client(emulator):
-    with Truemed(emulator.api_key, base_url=emulator.url) as made:
-        yield made
+    with Truemed(emulator.api_key, base_url=emulator.url) as truemed:
+        yield truemed
 
 
 @pytest.fixture

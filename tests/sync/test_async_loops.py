@@ -56,8 +56,8 @@ def test_loop_that_ended_during_an_iteration_is_replaced(plain):
         iteration = plain.qualification_sessions.iter(page_size=20)
         return iteration, [await anext(iteration) for _ in range(25)]
 
-    iteration, taken = asyncio.run(begin())
-    assert len(taken) == 25
+    iteration, rows = asyncio.run(begin())
+    assert len(rows) == 25
     del iteration
 
     async def read():

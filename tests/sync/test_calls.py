@@ -43,17 +43,17 @@ def test_leaving_an_iteration_early_frees_its_memory(client, emulator):
 
 
 def test_many_at_once_in_order_and_lazily(client, ids):
-    taken = []
+    drawn_ids = []
 
     def some():
         for each in ids * 4:
-            taken.append(each)
+            drawn_ids.append(each)
             yield each
 
     outcomes = client.qualification_sessions.get_many(some(), concurrency=5, ordered=True)
     first = next(outcomes)
     assert first.id == ids[0]
-    assert len(taken) <= 2 * 2 * 5
+    assert len(drawn_ids) <= 2 * 2 * 5
     assert [first.id, *(outcome.id for outcome in outcomes)] == ids * 4
 
 

@@ -77,7 +77,7 @@ def test_help_shows_nothing_private_and_nothing_inherited(kind):
     assert not re.findall(r"\b_[a-z]\w*", text.replace("sync._generated", ""))
 
 
-def test_help_says_what_each_resource_is_for():
+def test_help_describes_each_resource():
     text = rendered(Truemed)
     for name, kind in Truemed.__annotations__.items():
         (below,) = re.findall(rf" \|  {name}\n \|      (.*)\n", text)

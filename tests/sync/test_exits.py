@@ -184,15 +184,15 @@ def test_name_server_that_does_not_respond_does_not_delay_the_exit(run_program, 
     """The interpreter waits for the threads of ordinary pools; the look-up of a name is in none."""
     program = """
         import socket, threading
-        asked = threading.Event()
+        requested = threading.Event()
         def getaddrinfo(*arguments, **named):
-            asked.set()
+            requested.set()
             threading.Event().wait()
         socket.getaddrinfo = getaddrinfo
         from truemed_async import Truemed
         client = Truemed(base_url="https://name.invalid")
         threading.Thread(target=client.qualification_sessions.get, args=["qs_1"], daemon=True).start()
-        asked.wait()
+        requested.wait()
     """
     assert run_program(program, server) == ("", "")
 

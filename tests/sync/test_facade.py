@@ -36,7 +36,7 @@ def direct(monkeypatch):
         return done[-1]
 
     monkeypatch.setattr(_generated, "runner", types.SimpleNamespace(run=run))
-    monkeypatch.setattr(_generated, "SyncStream", lambda made: run(lambda: made))
+    monkeypatch.setattr(_generated, "SyncStream", lambda source: run(lambda: source))
     monkeypatch.setattr(_generated, "bridge_stream", lambda make, items, concurrency: run(make, items))
     return done
 

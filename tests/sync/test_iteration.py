@@ -16,8 +16,8 @@ from truemed_async.sync._runner import runner
 
 @pytest.fixture
 def plain(server):
-    with Truemed("a-key-of-mine", base_url=server.url) as made:
-        yield made
+    with Truemed("a-key-of-mine", base_url=server.url) as client:
+        yield client
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ class Source:
     """A stream whose batches can be watched."""
 
     def __init__(self, *, batches=10, size=3, fail_at=None, waits=True):
-        self.made = 0
+        self.batch_count = 0
         self.waits = waits
         self.closed = threading.Event()
         self.stream = SyncStream(Stream(self._batches(batches, size, fail_at)))
@@ -42,7 +42,7 @@ class Source:
                     await asyncio.sleep(0)
                 if number == fail_at:
                     raise LookupError(number)
-                self.made += 1
+                self.batch_count += 1
                 yield [number * size + each for each in range(size)]
         finally:
             await asyncio.sleep(0)
@@ -52,15 +52,15 @@ class Source:
 @pytest.fixture
 def crossings(monkeypatch):
     """Count how often a caller goes to the loop thread."""
-    made = []
+    names = []
 
     def run(function, /, *arguments, **named):
-        made.append(function.__name__)
+        names.append(function.__name__)
         return original(function, *arguments, **named)
 
     original = runner.run
     monkeypatch.setattr(runner, "run", run)
-    return made
+    return names
 
 
 def test_caller_switches_threads_once_per_page(plain, server, crossings):
@@ -71,7 +71,7 @@ def test_caller_switches_threads_once_per_page(plain, server, crossings):
 def test_batches_that_are_ready_are_taken_together(crossings):
     source = Source(waits=False)
     next(source.stream)
-    assert source.made == 1, "the first page is requested alone"
+    assert source.batch_count == 1, "the first page is requested alone"
     assert list(source.stream) == list(range(1, 30))
     assert len(crossings) == 1 + 3 + 1, "the first, four at a time of nine, and one that finds the end"
 
@@ -110,14 +110,14 @@ def test_error_in_the_caller_drops_batches_that_are_ready(monkeypatch):
 def test_one_batch_ahead_and_no_more():
     """The first page is requested alone: taking only its first item costs one request."""
     source = Source()
-    assert source.made == 0
+    assert source.batch_count == 0
     assert [next(source.stream) for _ in range(3)] == [0, 1, 2]
     runner.run(asyncio.sleep, 0.02)
-    assert source.made == 1
+    assert source.batch_count == 1
     next(source.stream)
-    wait_until(lambda: source.made == 3)
+    wait_until(lambda: source.batch_count == 3)
     runner.run(asyncio.sleep, 0.02)
-    assert source.made == 3
+    assert source.batch_count == 3
     assert list(source.stream) == list(range(4, 30))
     assert source.closed.is_set()
 
@@ -133,11 +133,11 @@ def test_prefetched_page_is_ready_when_needed(plain, server):
 
 def test_error_comes_after_the_items_before_it_and_ends_the_iteration():
     source = Source(fail_at=3)
-    taken = []
+    rows = []
     with pytest.raises(LookupError):
         for each in source.stream:
-            taken.append(each)
-    assert taken == list(range(9))
+            rows.append(each)
+    assert rows == list(range(9))
     assert list(source.stream) == []
     assert source.closed.is_set()
 
@@ -168,8 +168,8 @@ def leave_by_exception(source):
 
 def leave_in_a_cycle(source):
     next(source.stream)
-    kept = [source.stream]
-    kept.append(kept)
+    references = [source.stream]
+    references.append(references)
 
 
 def leave_in_another_thread(source):
@@ -189,7 +189,7 @@ def test_iteration_that_was_left_is_closed_soon(leave):
     del source.stream
     gc.collect()
     wait_until(source.closed.is_set)
-    assert source.made <= 3
+    assert source.batch_count <= 3
 
 
 def test_iteration_that_is_only_paused_is_not_closed():
@@ -200,12 +200,12 @@ def test_iteration_that_is_only_paused_is_not_closed():
     assert len(list(source.stream)) == 29
 
 
-@pytest.mark.parametrize("taken", [0, 2, 5])
-def test_with_and_close_free_at_once(taken):
+@pytest.mark.parametrize("count", [0, 2, 5])
+def test_with_and_close_free_at_once(count):
     source = Source()
     with source.stream as stream:
-        assert [next(stream) for _ in range(taken)] == list(range(taken))
-    assert source.closed.is_set() or not taken
+        assert [next(stream) for _ in range(count)] == list(range(count))
+    assert source.closed.is_set() or not count
     assert list(stream) == []
     stream.close()
 
@@ -231,11 +231,11 @@ def test_batch_lost_by_an_interruption_ends_the_iteration(monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(runner, "run", interrupted)
-        taken = []
+        rows = []
         with pytest.raises(KeyboardInterrupt):
             for each in source.stream:
-                taken.append(each)
-    assert taken == [1, 2]
+                rows.append(each)
+    assert rows == [1, 2]
     assert list(source.stream) == []
     wait_until(source.closed.is_set)
 
@@ -259,11 +259,11 @@ def test_callers_context_is_seen_by_every_page():
 
 def test_server_error_during_iteration_ends_it(plain, server):
     server.failing_from = 3
-    taken = []
+    rows = []
     with pytest.raises(errors.BadRequestError):
         for each in plain.qualification_sessions.iter(page_size=50):
-            taken.append(each)
-    assert 50 < len(taken) < 150
+            rows.append(each)
+    assert 50 < len(rows) < 150
 
 
 def test_reader_stops_polling_at_interpreter_exit(monkeypatch):

@@ -20,9 +20,9 @@ from truemed_async.sync._runner import Runner, runner
 @pytest.fixture
 def fresh():
     """A runner of its own, ended with the test."""
-    made = Runner()
-    yield made
-    made.close()
+    own_runner = Runner()
+    yield own_runner
+    own_runner.close()
 
 
 def test_all_calls_share_one_thread(fresh):
@@ -58,9 +58,9 @@ def test_32_threads_do_not_mix_their_responses(client, ids):
     def work(seed):
         choose = random.Random(seed)
         for _ in range(25):
-            wanted = choose.choice(ids)
-            if client.qualification_sessions.get(wanted).qualification_session_id != wanted:
-                wrong.append(wanted)
+            expected = choose.choice(ids)
+            if client.qualification_sessions.get(expected).qualification_session_id != expected:
+                wrong.append(expected)
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(32)]
     for thread in threads:
@@ -234,15 +234,15 @@ def test_without_uvloop_the_standard_loop_is_used(monkeypatch):
 
 
 def test_runner_that_never_ran_ends_without_a_thread():
-    made = Runner()
-    made.close()
-    assert made._thread is None
+    own_runner = Runner()
+    own_runner.close()
+    assert own_runner._thread is None
 
 
 @pytest.mark.parametrize(("daemon", "error"), [(False, asyncio.CancelledError), (True, SystemExit)])
 def test_shutdown_cancels_running_calls(daemon, error):
     """A daemon thread has to end without a word."""
-    made = Runner()
+    own_runner = Runner()
     begun, cancelled = threading.Event(), threading.Event()
 
     async def work():
@@ -254,39 +254,39 @@ def test_shutdown_cancels_running_calls(daemon, error):
 
     def call():
         with pytest.raises(error):
-            made.run(work)
+            own_runner.run(work)
 
     thread = threading.Thread(target=call, daemon=daemon)
     thread.start()
     assert begun.wait(10)
-    made.close()
+    own_runner.close()
     thread.join(10)
     assert cancelled.is_set()
     assert not thread.is_alive()
-    assert made._loop.is_closed()
+    assert own_runner._loop.is_closed()
 
 
 def test_loop_that_cannot_end_does_not_hold_up_the_exit(monkeypatch):
     monkeypatch.setattr(_runner, "SHUTDOWN_SECONDS", 0.05)
-    made = Runner()
-    made.run(asyncio.sleep, 0)
+    own_runner = Runner()
+    own_runner.run(asyncio.sleep, 0)
     release = threading.Event()
-    made._loop.call_soon_threadsafe(release.wait)
-    made.close()
-    assert not made._loop.is_closed()
+    own_runner._loop.call_soon_threadsafe(release.wait)
+    own_runner.close()
+    assert not own_runner._loop.is_closed()
     release.set()
-    made._thread.join(10)
-    made._loop.call_soon(made._loop.call_soon, made._loop.call_soon, made._loop.stop)
-    made._loop.run_forever()  # what was given up on is still to be ended
-    made._loop.close()
+    own_runner._thread.join(10)
+    own_runner._loop.call_soon(own_runner._loop.call_soon, own_runner._loop.call_soon, own_runner._loop.stop)
+    own_runner._loop.run_forever()  # what was given up on is still to be ended
+    own_runner._loop.close()
 
 
 def test_client_that_was_never_used_is_dropped_without_a_loop():
-    made = Runner()
+    own_runner = Runner()
     client = AsyncTruemed("a-key-of-mine")
-    made.track(client)
-    assert made._open
+    own_runner.track(client)
+    assert own_runner._open
     del client
     gc.collect()
-    assert not made._open
-    assert made._thread is None
+    assert not own_runner._open
+    assert own_runner._thread is None

@@ -43,15 +43,15 @@ def silent(server):
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def accept():
-            kept.append(listening.accept())
+            connections.append(listening.accept())
             server.reached.set()
 
-        kept = []
+        connections = []
         thread = threading.Thread(target=accept)
         thread.start()
         yield types.SimpleNamespace(url=f"https://127.0.0.1:{listening.getsockname()[1]}", reached=server.reached)
         thread.join(10)
-        for connection, _ in kept:
+        for connection, _ in connections:
             connection.close()
 
 

@@ -13,9 +13,9 @@ from truemed_async.sync._runner import Runner
 @pytest.fixture
 def fresh():
     """A runner of its own, ended with the test."""
-    made = Runner()
-    yield made
-    made.close()
+    runner = Runner()
+    yield runner
+    runner.close()
 
 
 async def thread_of():
@@ -75,19 +75,19 @@ def test_ctrl_c_before_the_thread_has_started_leaves_none(fresh, starting):
 
 
 def test_thread_that_cannot_be_started_is_an_error_and_no_leak(starting):
-    made = Runner()
+    runner = Runner()
     starting(RuntimeError("can't start new thread"), begun=False)
     with pytest.raises(RuntimeError, match="can't start"):
-        made.run(thread_of)
-    made.close()
-    assert made.loop.is_closed()
+        runner.run(thread_of)
+    runner.close()
+    assert runner.loop.is_closed()
 
 
 async def test_interrupt_that_comes_when_the_call_has_ended_changes_nothing():
-    async def answer():
+    async def respond():
         return 1
 
-    submission = _submission.Submission(answer, (), {})
+    submission = _submission.Submission(respond, (), {})
     submission.start(asyncio.get_running_loop())
     while not submission.ended:
         await asyncio.sleep(0)

@@ -11,8 +11,8 @@ from truemed_async import Truemed, errors
 @pytest.fixture
 def plain(server):
     """A client of the server that returns the requested id."""
-    with Truemed("a-key-of-mine", base_url=server.url) as made:
-        yield made
+    with Truemed("a-key-of-mine", base_url=server.url) as client:
+        yield client
 
 
 def at_once(count, work):

@@ -105,11 +105,11 @@ def test_report_of_a_failed_test_lists_its_requests(inner, capsys):
     assert pytest.main(inner(FAILING.replace("NUMBER", "2"))) == pytest.ExitCode.TESTS_FAILED
     output = capsys.readouterr().out
     assert output.count("- requests to truemed_emulator -") == 1
-    shown = output.partition("- requests to truemed_emulator -")[2].splitlines()[1:4]
+    lines = output.partition("- requests to truemed_emulator -")[2].splitlines()[1:4]
     name = "GET    qualification_sessions.get"
-    assert shown == [f"{name}: no response", f"{name}: 404", f"{name}: 404"]
+    assert lines == [f"{name}: no response", f"{name}: 404", f"{name}: 404"]
     assert output.partition("- requests to truemed_emulator_session -")[2].splitlines()[1] == "none"
-    assert "qs_nobody" not in "".join(shown)
+    assert "qs_nobody" not in "".join(lines)
 
 
 def test_report_of_many_requests_has_the_last_ones(inner, capsys):

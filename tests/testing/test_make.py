@@ -25,9 +25,9 @@ TYPES = [each for each in EventType if each is not EventType.UNKNOWN]
 
 @pytest.mark.parametrize("model", MODELS)
 def test_make_returns_the_same_instance_of_every_model(model):
-    made = make(model)
-    assert type(made) is model
-    assert made == make(model)
+    instance = make(model)
+    assert type(instance) is model
+    assert instance == make(model)
 
 
 @pytest.mark.parametrize("model", [kind for kind in MODELS if issubclass(kind, Model)])
@@ -36,10 +36,10 @@ def test_example_has_the_types_that_truemed_publishes(model):
 
 
 def test_make_sets_the_given_fields():
-    made = make(QualificationSession, status="rejected", expires_at=None, extra={"new": 1})
-    assert made.status.is_final
-    assert made.status == "rejected"
-    assert (made.expires_at, made.extra, made.qualification_session_id) == (None, {"new": 1}, "qs_abc123")
+    instance = make(QualificationSession, status="rejected", expires_at=None, extra={"new": 1})
+    assert instance.status.is_final
+    assert instance.status == "rejected"
+    assert (instance.expires_at, instance.extra, instance.qualification_session_id) == (None, {"new": 1}, "qs_abc123")
 
 
 def test_make_of_an_unknown_field_lists_the_fields_without_the_value():

@@ -137,18 +137,18 @@ async def streams(client: AsyncTruemed, ids: AsyncIterator[str]) -> None:
     client.qualification_sessions.get_many(ids, unique=True, progress=progress)
     client.qualification_sessions.iter(since=date(2026, 1, 1), look_back=timedelta(hours=1))
     changes = [QualificationSessionUpdateParams("qs_1", user_id="u", metadata={"a": [1]}, success_url=URL("https://x"))]
-    async for made in client.qualification_sessions.update_many(changes, run_id="r", progress=progress):
-        assert_type(made, UpdateOutcome[QualificationSessionUpdateParams, QualificationSessionUpdate])
-        assert_type(made.change, QualificationSessionUpdateParams)
-        assert_type(made.idempotency_key, str | None)
-        assert_type(made.unwrap(), QualificationSessionUpdate)
+    async for result in client.qualification_sessions.update_many(changes, run_id="r", progress=progress):
+        assert_type(result, UpdateOutcome[QualificationSessionUpdateParams, QualificationSessionUpdate])
+        assert_type(result.change, QualificationSessionUpdateParams)
+        assert_type(result.idempotency_key, str | None)
+        assert_type(result.unwrap(), QualificationSessionUpdate)
 
 
 async def catalog(client: AsyncTruemed, options: RequestOptions) -> None:
     items = client.catalog_items
-    made = await items.create("A-1", name="Sauna", image_urls=[URL("https://a.example/1"), "https://a.example/2"])
-    assert_type(made, CatalogItemCreation)
-    assert_type(made.item, CatalogItem | None)
+    outcome = await items.create("A-1", name="Sauna", image_urls=[URL("https://a.example/1"), "https://a.example/2"])
+    assert_type(outcome, CatalogItemCreation)
+    assert_type(outcome.item, CatalogItem | None)
     assert_type(await items.update("A-1", gtin=None, url=UNSET, options=options), CatalogItemUpdate)
     item = await items.get("A-1")
     assert_type(item, CatalogItem)

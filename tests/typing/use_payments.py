@@ -63,7 +63,7 @@ def parts() -> None:
 
 async def asynchronous(client: AsyncTruemed) -> None:
     sessions = client.payment_sessions
-    made = await sessions.create(
+    session = await sessions.create(
         total_amount=cents("129.97"),
         order_items=CART,
         success_url=f"https://shop.example/thanks?s={PAYMENT_SESSION_ID}",
@@ -79,16 +79,16 @@ async def asynchronous(client: AsyncTruemed) -> None:
         idempotency_key="cart-17",
         extra={"order_id": "17"},
     )
-    assert_type(made, PaymentSessionCreation)
-    assert_type(made.redirect_url, str | None)
-    assert_type(made.idempotency_key, str)
+    assert_type(session, PaymentSessionCreation)
+    assert_type(session.redirect_url, str | None)
+    assert_type(session.idempotency_key, str)
     await sessions.create(
         total_amount=0, order_items=(), success_url=DeepLink("myapp://x"), kind="authorization", metadata="m"
     )
     await sessions.create(
         total_amount=1, order_items=CART, success_url="https://x", payment_token=UNSET, tokenize=UNSET, metadata=UNSET
     )
-    found = await sessions.get(made.id)
+    found = await sessions.get(session.id)
     assert_type(found, PaymentSession)
     assert_type(found.status, PaymentSessionStatus)
     assert_type(found.status_summary, PaymentStatusSummary | None)
@@ -100,10 +100,10 @@ async def asynchronous(client: AsyncTruemed) -> None:
     assert_type(found.extra, Mapping[str, Any])
     assert_type(await sessions.list(search="x", include_order_items=True, extra={"a": 1}), Page[PaymentSession])
     assert_type(sessions.iter(since=datetime(2026, 1, 1, tzinfo=UTC), look_back=timedelta(1)), Stream[PaymentSession])
-    assert_type(await sessions.capture(made.id, total_amount=1), PaymentCapture)
-    assert_type(await sessions.void(made.id, idempotency_key="v"), PaymentVoid)
-    assert_type(await sessions.cancel(made.id), PaymentCancellation)
-    refund = await sessions.refund(made.id, amount=500, reason=RefundReason.CUSTOMER_REQUEST, item_details=None)
+    assert_type(await sessions.capture(session.id, total_amount=1), PaymentCapture)
+    assert_type(await sessions.void(session.id, idempotency_key="v"), PaymentVoid)
+    assert_type(await sessions.cancel(session.id), PaymentCancellation)
+    refund = await sessions.refund(session.id, amount=500, reason=RefundReason.CUSTOMER_REQUEST, item_details=None)
     assert_type(refund, PaymentRefund)
     assert_type(sessions.get_many(["a"]), Stream[Outcome[PaymentSession]])
 
@@ -129,9 +129,9 @@ async def asynchronous(client: AsyncTruemed) -> None:
 
 
 def synchronous(client: Truemed) -> None:
-    made = client.payment_sessions.create(total_amount=12997, order_items=CART, success_url="https://x")
-    assert_type(made, PaymentSessionCreation)
-    assert_type(client.payment_sessions.get(made.id), PaymentSession)
+    session = client.payment_sessions.create(total_amount=12997, order_items=CART, success_url="https://x")
+    assert_type(session, PaymentSessionCreation)
+    assert_type(client.payment_sessions.get(session.id), PaymentSession)
     assert_type(client.payment_sessions.iter(), SyncStream[PaymentSession])
     assert_type(client.payment_sessions.get_many(["a"]), SyncStream[Outcome[PaymentSession]])
     assert_type(client.payment_sessions.cancel("s"), PaymentCancellation)

@@ -64,8 +64,8 @@ def streams(client: Truemed, ids: Iterator[str]) -> None:
         assert_type(outcome, Outcome[QualificationSession])
         assert_type(outcome.unwrap(), QualificationSession)
     changes = (QualificationSessionUpdateParams(each, user_id="u") for each in ids)
-    for made in client.qualification_sessions.update_many(changes, run_id="r"):
-        assert_type(made, UpdateOutcome[QualificationSessionUpdateParams, QualificationSessionUpdate])
+    for result in client.qualification_sessions.update_many(changes, run_id="r"):
+        assert_type(result, UpdateOutcome[QualificationSessionUpdateParams, QualificationSessionUpdate])
 
 
 def catalog_and_reconciliations(client: Truemed) -> None:

@@ -16,9 +16,9 @@ from truemed_async._validation import scalars, urls
 from truemed_async.errors import InvalidArgumentError, TruemedError
 
 
-def refused(function: Any, *given: Any) -> str:
+def refused(function: Any, *arguments: Any) -> str:
     with pytest.raises(InvalidArgumentError) as caught:
-        function(*given)
+        function(*arguments)
     error = caught.value
     assert isinstance(error, TruemedError)
     assert isinstance(error, ValueError)

@@ -51,8 +51,8 @@ def test_verification_errors_show_no_secret_or_body(body, headers, options):
     except TruemedError as caught:
         error = caught
     assert list(frames_of(error))
-    for _, shown in frames_of(error):
-        assert not [canary for canary in CANARIES if canary in repr(shown)]
+    for _, text in frames_of(error):
+        assert not [canary for canary in CANARIES if canary in repr(text)]
     assert not [canary for canary in CANARIES if canary in f"{error}{error!r}{error.args}{error.__context__}"]
     assert str(pickle.loads(pickle.dumps(error))) == str(copy.copy(error)) == str(error)
 
@@ -61,14 +61,14 @@ def test_verification_errors_show_no_secret_or_body(body, headers, options):
 def test_receiver_argument_errors_show_no_secret_or_body(kind):
     receiver = kind(print, secrets=SECRET, store=None)
     with pytest.raises(InvalidArgumentError) as caught:
-        taken = receiver.receive(BODY.decode(), HEADERS)
-        asyncio.run(taken)
-    for _, shown in frames_of(caught.value):
-        assert not [canary for canary in CANARIES if canary in repr(shown)]
+        receipt = receiver.receive(BODY.decode(), HEADERS)
+        asyncio.run(receipt)
+    for _, text in frames_of(caught.value):
+        assert not [canary for canary in CANARIES if canary in repr(text)]
     with pytest.raises(InvalidArgumentError) as caught:
         kind(print, secrets=[SECRET, f"{OTHER}\n"], store=None)
-    for _, shown in frames_of(caught.value):
-        assert not [canary for canary in CANARIES if canary in repr(shown)]
+    for _, text in frames_of(caught.value):
+        assert not [canary for canary in CANARIES if canary in repr(text)]
     assert "canary" not in repr(vars(receiver))
 
 
@@ -80,8 +80,8 @@ def test_handler_exceptions_show_the_event_masked(caplog):
         Receiver(handler, secrets=SECRET, store=MemoryDedupStore()),
         AsyncReceiver(handler, secrets=SECRET, store=MemoryDedupStore()),
     ):
-        taken = receiver.receive(BODY, HEADERS)
-        result = asyncio.run(taken) if asyncio.iscoroutine(taken) else taken
+        receipt = receiver.receive(BODY, HEADERS)
+        result = asyncio.run(receipt) if asyncio.iscoroutine(receipt) else receipt
         assert result.status is DeliveryStatus.FAILED
         assert not [canary for canary in CANARIES if canary in repr([*frames_of(result.error), result])]
     assert not [canary for canary in CANARIES if canary in caplog.text]

@@ -115,10 +115,10 @@ def one(emulator):
 
 async def checkout(emulator, **options):
     async with AsyncTruemed(emulator.api_key, base_url=emulator.url) as client:
-        made = await client.payment_sessions.create(
+        session = await client.payment_sessions.create(
             total_amount=2999, order_items=[BOX], success_url=URL, metadata="order-7", **options
         )
-    return made.id
+    return session.id
 
 
 async def request_token(emulator, **options):

@@ -122,7 +122,7 @@ def test_second_delivery_waits_for_the_first(connection):
 
 
 @pytest.mark.parametrize("store", [DjangoInbox, DjangoDedupStore])
-def test_project_without_the_app_is_told_what_to_add(store, connection):
+def test_error_of_a_project_without_the_app_says_what_to_add(store, connection):
     with override_settings(INSTALLED_APPS=[]):
         result = Receiver(add_effect, secrets=SECRET, store=store(using="events")).receive(
             BODY, make_signed_headers(BODY)
@@ -143,7 +143,7 @@ def test_claim_of_a_dedup_store_is_respected_until_it_expires(connection):
     assert inbox.process(key_of(1), lambda: None) is Claim.DONE
 
 
-def test_keys_that_differ_only_in_case_and_webhooks_are_told_apart(connection):
+def test_keys_that_differ_in_case_or_webhook_are_distinct(connection):
     stores = [DjangoDedupStore(using="events", webhook=name) for name in ("orders", "letters")]
     for store in stores:
         assert [store.claim(key, "me") for key in ("a", "A", "a ")] == [Claim.GRANTED] * 3
@@ -217,9 +217,9 @@ def test_connections_stay_open_as_long_as_the_project_keeps_them(connection):
     connection.settings_dict["CONN_MAX_AGE"] = None
     store = DjangoDedupStore(using="events")
     store.claim("a", "me")
-    opened = connection.connection
+    raw_connection = connection.connection
     store.close_idle_connections()
-    assert connection.connection is opened
+    assert connection.connection is raw_connection
 
 
 def test_closing_leaves_an_open_transaction_alone(connection):

@@ -186,8 +186,8 @@ def test_claim_of_a_dead_process_expires_and_event_is_handled(tmp_path):
     assert effects(tmp_path)[f"whd_{count // 2}"] == 0
     later = 3600 * 24 * 365.0
     store = SQLiteDedupStore(tmp_path / "webhooks.db", clock=lambda: later * 1000)
-    taken = []
+    delivery_ids = []
     body = make_capture_body(count // 2)
-    receiver = Receiver(lambda event: taken.append(event.delivery_id), secrets=SECRET, store=store)
+    receiver = Receiver(lambda event: delivery_ids.append(event.delivery_id), secrets=SECRET, store=store)
     assert receiver.receive(body, make_signed_headers(body)).status is DeliveryStatus.HANDLED
-    assert taken == [f"whd_{count // 2}"]
+    assert delivery_ids == [f"whd_{count // 2}"]

@@ -132,10 +132,10 @@ def test_explanation_shows_no_values():
         header = grammar.write(t, grammar.write_signature(hmac_of(t, body, secret))) + ",canary=1"
         for key in (secret, "another"):
             for headers in ({HEADER: header}, {"x-truemed-api-key": "canary-secret"}, {}):
-                shown = repr(explain_delivery(body, headers, secrets=key))
-                assert "canary" not in shown
-                assert t not in shown
-                assert hmac_of(t, body, secret).hex() not in shown.lower()
+                text = repr(explain_delivery(body, headers, secrets=key))
+                assert "canary" not in text
+                assert t not in text
+                assert hmac_of(t, body, secret).hex() not in text.lower()
 
 
 def test_explain_with_invalid_argument_raises():

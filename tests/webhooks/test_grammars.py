@@ -187,7 +187,7 @@ def test_forged_deliveries_are_rejected(scale):
 
 def test_forged_deliveries_with_broken_comparison_are_accepted(monkeypatch):
     """Negative control: the forgeries reach the comparison, and the check detects that they pass."""
-    monkeypatch.setattr(hmac, "compare_digest", lambda expected, given: True)
+    monkeypatch.setattr(hmac, "compare_digest", lambda expected, received: True)
     with pytest.raises(AssertionError, match="accepted: "):
         check_forgeries(500)
 

@@ -149,7 +149,7 @@ def test_idle_connections_that_the_server_closed_are_replaced(deliverer, databas
     assert deliverer.deliver(2).status is DeliveryStatus.HANDLED
 
 
-def test_server_is_not_asked_for_each_event_whether_the_connection_is_open(deliverer, database, monkeypatch):
+def test_connection_is_not_checked_for_each_event(deliverer, database, monkeypatch):
     checks = []
     for pool in (ConnectionPool, AsyncConnectionPool):
         monkeypatch.setattr(pool, "check_connection", lambda connection: checks.append(connection))

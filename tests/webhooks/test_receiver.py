@@ -96,9 +96,9 @@ def receive(request, shop):
         receiver = (Receiver if kind.startswith("sync") else AsyncReceiver)(handler, **options)
 
         def receive(body=BODY, headers=None):
-            given = make_signed_headers(body) if headers is None else headers
-            taken = receiver.receive(body, given)
-            return asyncio.run(taken) if asyncio.iscoroutine(taken) else taken
+            sent_headers = make_signed_headers(body) if headers is None else headers
+            result = receiver.receive(body, sent_headers)
+            return asyncio.run(result) if asyncio.iscoroutine(result) else result
 
         receive.receiver = receiver
         return receive
@@ -292,13 +292,13 @@ def test_receive_claimed_event_responds_500(receive, make_store, shop):
 # ---- age
 
 
-@pytest.mark.parametrize(("with_store", "longest"), [(True, timedelta(days=7, hours=1)), (False, timedelta(minutes=5))])
-def test_default_max_age_depends_on_store(receive, make_store, with_store, longest):
+@pytest.mark.parametrize(("with_store", "max_age"), [(True, timedelta(days=7, hours=1)), (False, timedelta(minutes=5))])
+def test_default_max_age_depends_on_store(receive, make_store, with_store, max_age):
     now = datetime.now(UTC).replace(microsecond=0)
     take = receive(store=make_store() if with_store else None, clock=lambda: now)
-    assert take(BODY, make_signed_headers(BODY, timestamp=now - longest)).status is DeliveryStatus.HANDLED
+    assert take(BODY, make_signed_headers(BODY, timestamp=now - max_age)).status is DeliveryStatus.HANDLED
     assert (
-        take(BODY, make_signed_headers(BODY, timestamp=now - longest - timedelta(seconds=1))).status
+        take(BODY, make_signed_headers(BODY, timestamp=now - max_age - timedelta(seconds=1))).status
         is DeliveryStatus.STALE
     )
     assert take(BODY, make_signed_headers(BODY, timestamp=now + timedelta(seconds=301))).status is DeliveryStatus.STALE
@@ -369,10 +369,10 @@ class Broken:
     def __init__(self, step):
         self._step, self._store = step, MemoryDedupStore()
 
-    def _do(self, step, *given):
+    def _do(self, step, *arguments):
         if step == self._step:
             raise ConnectionError("the database is away")
-        return getattr(self._store, step)(*given)
+        return getattr(self._store, step)(*arguments)
 
     claim = functools.partialmethod(_do, "claim")
     confirm = functools.partialmethod(_do, "confirm")
@@ -418,9 +418,9 @@ def test_receive_decoded_body_raises(receive, body):
 )
 @pytest.mark.parametrize("kind", [Receiver, AsyncReceiver])
 def test_receiver_with_invalid_argument_raises(kind, options, match):
-    given = {"handler": print, "secrets": SECRET, "store": None, **options}
+    arguments = {"handler": print, "secrets": SECRET, "store": None, **options}
     with pytest.raises(InvalidArgumentError, match=f"{match} must be"):
-        kind(given.pop("handler"), **given)
+        kind(arguments.pop("handler"), **arguments)
 
 
 def test_receiver_without_store_argument_raises():

@@ -356,20 +356,20 @@ def test_all_signatures_and_secrets_are_compared_in_constant_time(monkeypatch):
     t, compared = now(), []
     real = hmac.compare_digest
 
-    def spy(wanted, given):
-        compared.append((wanted, given))
-        return real(wanted, given)
+    def spy(expected, given):
+        compared.append((expected, given))
+        return real(expected, given)
 
     monkeypatch.setattr(hmac, "compare_digest", spy)
     first, last = hmac_of(t, BODY, secret="one").hex(), "0" * 64
     assert verify(headers=headed(f"t={t},v1={first},v1={last}"), secrets=["one", "two", "three"])
     assert {given for _, given in compared} == {first.encode(), last.encode()}
-    wanted = {hmac_of(t, BODY, secret=secret).hex().encode() for secret in ("one", "two", "three")}
-    assert {(want, given.encode()) for want in wanted for given in (first, last)} <= set(compared)
+    expected = {hmac_of(t, BODY, secret=secret).hex().encode() for secret in ("one", "two", "three")}
+    assert {(want, given.encode()) for want in expected for given in (first, last)} <= set(compared)
     assert all(isinstance(side, bytes) for pair in compared for side in pair)
     compared.clear()
     assert verify(headers=make_secret_headers("one"), secrets=["one", "two"], mode="unsigned")
-    assert [wanted for wanted, _ in compared] == [b"one", b"two"]
+    assert [expected for expected, _ in compared] == [b"one", b"two"]
 
 
 def test_any_flipped_bit_is_rejected():

@@ -56,9 +56,15 @@ class Scenario:
     delays: list[int]
     stale: list[int]
 
-    def server(self, **given: Any) -> Server:
-        given = {"clamp": self.clamp, "descends": self.descends, "delays": self.delays, "stale": self.stale, **given}
-        server = Server(**given).fill(self.keys)
+    def server(self, **options: Any) -> Server:
+        options = {
+            "clamp": self.clamp,
+            "descends": self.descends,
+            "delays": self.delays,
+            "stale": self.stale,
+            **options,
+        }
+        server = Server(**options).fill(self.keys)
         for number, what, where in self.changes:
             server.changes.setdefault(number, []).append(partial(_change, number, what, where))
         return server

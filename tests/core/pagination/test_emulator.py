@@ -93,11 +93,11 @@ class Listing(RuleBasedStateMachine):
         self.emulator.state.max_page_size = min(n, self.emulator.state.max_page_size)
 
     @rule(times=st.integers(1, 2), name=st.sampled_from(["status", "empty_response", "reset_peer", "truncate_body"]))
-    def an_answer_is_broken(self, times: int, name: str) -> None:
+    def a_response_is_broken(self, times: int, name: str) -> None:
         if not any(fault.scope is not None and fault.scope.route for fault in self.emulator.faults.active):
             # At most two at a time: a call makes three attempts.
-            given = {"code": 503} if name == "status" else {}
-            self.emulator.faults.add(name, route="qualification_sessions.list", times=times, **given)
+            parameters = {"code": 503} if name == "status" else {}
+            self.emulator.faults.add(name, route="qualification_sessions.list", times=times, **parameters)
 
     @rule()
     def a_replica_lags_behind(self) -> None:
@@ -117,7 +117,7 @@ class Listing(RuleBasedStateMachine):
         self.runner.run(read())
 
     @invariant()
-    def nothing_comes_twice(self) -> None:
+    def rows_are_unique(self) -> None:
         assert len(self.found) == len(set(self.found))
 
     def teardown(self) -> None:
@@ -154,12 +154,12 @@ async def emulator():
 
 @pytest.fixture
 async def client(emulator):
-    async with AsyncTruemed(emulator.api_key, base_url=emulator.url, retry=RetryPolicy(max_attempts=1)) as made:
-        yield made
+    async with AsyncTruemed(emulator.api_key, base_url=emulator.url, retry=RetryPolicy(max_attempts=1)) as other:
+        yield other
 
 
-async def ids_of(client: AsyncTruemed, **given: Any) -> list[str]:
-    return [session.qualification_session_id async for session in client.qualification_sessions.iter(**given)]
+async def ids_of(client: AsyncTruemed, **filters: Any) -> list[str]:
+    return [session.qualification_session_id async for session in client.qualification_sessions.iter(**filters)]
 
 
 @pytest.mark.parametrize("prefetch", [1, 4, 16])

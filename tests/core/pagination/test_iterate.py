@@ -45,7 +45,7 @@ async def test_every_row_of_a_list_at_rest_comes_once_and_in_order(rows, descend
 async def test_list_of_one_page_takes_one_request(rows):
     server = Server().fill(range(rows))
     assert len(await read(server, 100, 8)) == rows
-    assert server.asked == [(1, 100)]
+    assert server.requests == [(1, 100)]
 
 
 async def test_full_page_is_not_the_last_despite_its_total():
@@ -60,13 +60,13 @@ async def test_full_page_is_not_the_last_despite_its_total():
 async def test_second_page_is_not_requested_before_the_second_batch():
     server = Server().fill(range(95))
     stream = batches(server, prefetch=4)
-    assert server.asked == []
+    assert server.requests == []
     assert len(await anext(stream)) == 10
     for _ in range(20):
         await asyncio.sleep(0)
-    assert server.asked == [(1, 10)]
+    assert server.requests == [(1, 10)]
     await anext(stream)
-    assert len(server.asked) > 2
+    assert len(server.requests) > 2
     await stream.aclose()
 
 
@@ -77,7 +77,7 @@ async def test_no_more_windows_are_held_than_twice_the_prefetch():
         await anext(stream)
     for _ in range(200):
         await asyncio.sleep(0)
-    assert len(server.asked) <= 3 + 2 * 4
+    assert len(server.requests) <= 3 + 2 * 4
     await stream.aclose()
 
 
@@ -86,8 +86,8 @@ async def test_guesses_cost_no_request_while_the_list_is_at_rest(prefetch):
     one_by_one, ahead = Server().fill(range(1000)), Server(delays=[3, 1, 4, 1, 5, 9, 2]).fill(range(1000))
     await read(one_by_one, 100)
     await read(ahead, 100, prefetch)
-    assert ahead.asked == one_by_one.asked
-    assert ahead.max_in_flight == min(prefetch, len(ahead.asked) - 1)
+    assert ahead.requests == one_by_one.requests
+    assert ahead.max_in_flight == min(prefetch, len(ahead.requests) - 1)
 
 
 @pytest.mark.parametrize("prefetch", [1, 8])
@@ -97,7 +97,7 @@ async def test_removed_row_costs_one_request(prefetch):
         server.changes[number] = [lambda server: server.delete(3)]
     await read(quiet, 100, prefetch)
     await read(server, 100, prefetch)
-    assert len(server.asked) <= len(quiet.asked) + 5
+    assert len(server.requests) <= len(quiet.requests) + 5
 
 
 async def test_all_that_were_passed_leave():
@@ -107,7 +107,7 @@ async def test_all_that_were_passed_leave():
     server.changes[9] = [lambda server: [server.delete(0) for _ in range(700)]]
     found = await read(server, 100, 4)
     assert set(at_first) - server.removed <= set(found)
-    assert len(server.asked) < 40
+    assert len(server.requests) < 40
 
 
 # --- what the server makes of the page size ------------------------------------------------------------------------
@@ -119,7 +119,7 @@ async def test_smaller_server_page_size_is_learned_and_warned_once(prefetch):
     with pytest.warns(RuntimeWarning, match="30 rows a page instead of 100: more requests are needed$") as caught:
         assert await read(server, 100, prefetch) == server.ids
     assert len(caught) == 1
-    assert max(size for _, size in server.asked[1:]) <= 30
+    assert max(size for _, size in server.requests[1:]) <= 30
 
 
 async def test_warning_points_at_the_loop_that_iterates():
@@ -147,7 +147,7 @@ async def test_pages_that_are_too_small_to_overlap_follow_each_other(page_size, 
     assert len(caught) == 1
     assert server.max_in_flight == 1
     size = min(page_size, clamp)
-    assert server.asked[1:] == [(page, size) for page in range(2, -(-50 // size) + 1)]
+    assert server.requests[1:] == [(page, size) for page in range(2, -(-50 // size) + 1)]
 
 
 @pytest.mark.parametrize("pagination", [True, False], ids=["pagination", "null"])
@@ -183,14 +183,14 @@ async def test_without_totals_an_empty_page_after_a_short_one_ends_the_list():
     server = Server(pagination=False).fill(range(25))
     assert await read(server, 10, 4) == server.ids
     assert server.max_in_flight == 1
-    assert server.asked[-1][0] == server.asked[-2][0] + 1
+    assert server.requests[-1][0] == server.requests[-2][0] + 1
 
 
 async def test_growing_list_is_not_a_smaller_page_size():
     server = Server(pagination=False).fill(range(5))
     server.changes[1] = [lambda server: server.insert_in_front(40)]
     assert len(await read(server, 10)) >= 5
-    assert max(size for _, size in server.asked[3:]) > 5
+    assert max(size for _, size in server.requests[3:]) > 5
 
 
 async def test_short_page_before_the_reported_end_continues():
@@ -199,7 +199,7 @@ async def test_short_page_before_the_reported_end_continues():
     whole = server.respond
     server.respond = lambda page, size: (
         Page(items=(found := whole(page, size)).items[:-3], pagination=found.pagination)
-        if len(server.asked) == 2
+        if len(server.requests) == 2
         else whole(page, size)
     )
     assert await read(server, 10) == server.ids
@@ -219,8 +219,8 @@ async def test_total_that_is_too_large_is_settled_by_an_empty_page():
 async def test_boundary_is_stepped_over_with_alternating_page_sizes(prefetch):
     server = Server().fill(range(430))
     assert await read(server, 7, prefetch) == server.ids
-    first = server.asked.index((61, 7))
-    assert [window for window in server.asked[first:] if window in {(60, 7), (61, 7)}] == [(61, 7), (60, 7), (61, 7)]
+    first = server.requests.index((61, 7))
+    assert [window for window in server.requests[first:] if window in {(60, 7), (61, 7)}] == [(61, 7), (60, 7), (61, 7)]
 
 
 @pytest.mark.parametrize("at", range(5))
@@ -231,7 +231,7 @@ async def test_rows_leave_at_an_edge(at, where, prefetch):
     await read(quiet, 7, prefetch)
     server = Server().fill(range(440))
     at_first = server.ids
-    server.changes[quiet.asked.index((61, 7)) + at] = [lambda server: server.delete(where)]
+    server.changes[quiet.requests.index((61, 7)) + at] = [lambda server: server.delete(where)]
     found = await read(server, 7, prefetch)
     assert set(at_first) - server.removed <= set(found)
     assert len(found) == len(set(found))
@@ -290,14 +290,14 @@ def test_ten_thousand_ids_are_remembered():
 
 def pages_of(*pages: list[Any], size: int = 10, total: int | None = None) -> Any:
     """Answer the n-th request with the n-th list of keys, and all others with the last."""
-    asked = 0
+    calls = 0
 
     async def fetch(page: int, page_size: int) -> Page[Row]:
-        nonlocal asked
-        keys = pages[min(asked, len(pages) - 1)]
-        asked += 1
+        nonlocal calls
+        keys = pages[min(calls, len(pages) - 1)]
+        calls += 1
         pagination = Pagination(count=total or 1000, current_page=page, last_page=100, page_size=page_size)
-        return Page(items=tuple((key, f"{asked} {at}") for at, key in enumerate(keys)), pagination=pagination)
+        return Page(items=tuple((key, f"{calls} {at}") for at, key in enumerate(keys)), pagination=pagination)
 
     return fetch
 
@@ -351,8 +351,8 @@ class Turning(Server):
     def respond(self, page: int, page_size: int) -> Page[Row]:
         found = super().respond(1, 10_000)
         rows = sorted(found.items, key=lambda row: (-row[0], row[1] if page_size % 2 else row[1][::-1]))
-        shown = tuple(rows[(page - 1) * page_size : page * page_size])
-        return Page(items=shown, pagination=self.says(page, page_size, len(rows)))
+        page_rows = tuple(rows[(page - 1) * page_size : page * page_size])
+        return Page(items=page_rows, pagination=self.says(page, page_size, len(rows)))
 
 
 @pytest.mark.parametrize("prefetch", [1, 4])
@@ -377,14 +377,14 @@ async def test_unstable_order_is_proved_at_the_end_where_a_list_at_rest_gave_too
     rows = [(1, f"r{number:02}") for number in range(30)]
     moved = [*rows[:8], rows[12], *rows[8:12], *rows[13:]]
     draw = random.Random(0)
-    asked = 0
+    calls = 0
 
     async def fetch(page: int, size: int) -> Page[Row]:
-        nonlocal asked
-        asked += 1
-        shown = rows if asked == 1 else moved if asked <= len(quiet.asked) else draw.choice([rows, moved])
+        nonlocal calls
+        calls += 1
+        page_rows = rows if calls == 1 else moved if calls <= len(quiet.requests) else draw.choice([rows, moved])
         pagination = Pagination(count=30, current_page=page, last_page=9, page_size=size)
-        return Page(items=tuple(shown[(page - 1) * size : page * size]), pagination=pagination)
+        return Page(items=tuple(page_rows[(page - 1) * size : page * size]), pagination=pagination)
 
     found: list[str] = []
     with pytest.raises(PaginationDriftError, match="change places"):
@@ -408,8 +408,8 @@ async def test_row_that_a_page_lists_twice_comes_once():
     doubled = [row for row in server.rows for _ in range(2)]
 
     async def fetch(page: int, size: int) -> Page[Row]:
-        shown = tuple(doubled[(page - 1) * size : page * size])
-        return Page(items=shown, pagination=server.says(page, size, len(doubled)))
+        page_rows = tuple(doubled[(page - 1) * size : page * size])
+        return Page(items=page_rows, pagination=server.says(page, size, len(doubled)))
 
     assert await ids_of(fetch) == server.ids
 
@@ -466,9 +466,9 @@ async def test_error_of_a_page_comes_after_the_rows_before_it_and_frees_everythi
 
     async def fetch(page: int, size: int) -> Page[Row]:
         nonlocal broken
-        if len(server.asked) == at:
+        if len(server.requests) == at:
             broken = (page - 1) * size
-            server.asked.append((page, size))
+            server.requests.append((page, size))
             raise ZeroDivisionError("mine")
         return await server(page, size)
 
@@ -487,8 +487,8 @@ async def test_error_ends_the_search_for_the_last_page():
     server = Server().fill(range(1000))
 
     async def fetch(page: int, size: int) -> Page[Row]:
-        if len(server.asked) >= 3:
-            server.asked.append((page, size))
+        if len(server.requests) >= 3:
+            server.requests.append((page, size))
             raise ZeroDivisionError
         return await server(page, size)
 
@@ -497,7 +497,7 @@ async def test_error_ends_the_search_for_the_last_page():
     await anext(stream)
     for _ in range(50):
         await asyncio.sleep(0)
-    assert len(server.asked) <= 3 + 4
+    assert len(server.requests) <= 3 + 4
     await stream.aclose()
 
 
@@ -506,7 +506,7 @@ async def test_error_of_a_window_that_is_not_needed_is_not_raised():
     at_first = server.ids
 
     async def fetch(page: int, size: int) -> Page[Row]:
-        if len(server.asked) == 1:  # the list shrinks, so prefetched windows beyond it are never read
+        if len(server.requests) == 1:  # the list shrinks, so prefetched windows beyond it are never read
             del server._sorted[12:]
         if page * size > 40:
             raise ZeroDivisionError
@@ -516,11 +516,11 @@ async def test_error_of_a_window_that_is_not_needed_is_not_raised():
 
 
 @pytest.mark.parametrize("prefetch", [1, 4])
-@pytest.mark.parametrize("taken", [0, 1, 15, 150])
-async def test_leaving_early_frees_everything(taken, prefetch):
+@pytest.mark.parametrize("count", [0, 1, 15, 150])
+async def test_leaving_early_frees_everything(count, prefetch):
     server = Server(delays=[2, 7, 1]).fill(range(1000))
     async with Stream(batches(server, prefetch=prefetch)) as stream:
-        for _ in range(taken):
+        for _ in range(count):
             await anext(stream)
     assert len(asyncio.all_tasks()) == 1
     assert server.in_flight == 0
@@ -584,14 +584,13 @@ class Counted(str):
 async def test_memory_does_not_grow_with_the_list(ties, most):
     """Two hundred thousand rows in a long run: memory holds the last page, the rows of its last key, and the prefetched windows."""
     Counted.alive = Counted.most = 0
-    total, held = scale(50_000, 200_000), 0
+    total = scale(50_000, 200_000)
 
     async def fetch(page: int, size: int) -> Page[int]:
-        nonlocal held
         await asyncio.sleep(0)
-        shown = tuple(range((page - 1) * size, min(page * size, total)))
+        page_rows = tuple(range((page - 1) * size, min(page * size, total)))
         pagination = Pagination(count=total, current_page=page, last_page=-(-total // size), page_size=size)
-        return Page(items=shown, pagination=pagination)
+        return Page(items=page_rows, pagination=pagination)
 
     sorting = SortOrder[int](id=lambda row: Counted(row), key=lambda row: row // ties)
     rows = 0

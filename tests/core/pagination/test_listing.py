@@ -22,7 +22,7 @@ class Server:
         self.newest = size
         self.clamp = clamp
         self.pagination = pagination
-        self.asked: list[tuple[int, int]] = []
+        self.requests: list[tuple[int, int]] = []
         self.before: list[Any] = []
 
     def insert(self) -> None:
@@ -34,9 +34,9 @@ class Server:
             del self.rows[index % len(self.rows)]
 
     async def __call__(self, page: int, page_size: int) -> Page[int]:
-        for change in self.before[len(self.asked)] if len(self.before) > len(self.asked) else ():
+        for change in self.before[len(self.requests)] if len(self.before) > len(self.requests) else ():
             change()
-        self.asked.append((page, page_size))
+        self.requests.append((page, page_size))
         await asyncio.sleep(0)
         size = min(page_size, self.clamp)
         last = max(1, -(-len(self.rows) // size))
@@ -62,16 +62,16 @@ async def test_every_row_of_a_list_at_rest_comes_once_and_in_order(size, paginat
 async def test_empty_list_takes_one_request():
     server = Server(0)
     assert await read_rows(server, 10) == []
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_pages_are_requested_on_demand():
     server = Server(95)
     stream = iterate_all(server, SORT_ORDER, page_size=10, prefetch=1)
     await asyncio.sleep(0)
-    assert server.asked == []
+    assert server.requests == []
     assert len(await anext(stream)) == 10
-    assert server.asked == [(1, 10)]
+    assert server.requests == [(1, 10)]
     await stream.aclose()
 
 
@@ -122,4 +122,4 @@ async def test_leaving_early_cancels_prefetched_requests():
     await anext(stream)
     await stream.aclose()
     assert len(asyncio.all_tasks()) == 1
-    assert len(server.asked) <= 2 + 2 * 4
+    assert len(server.requests) <= 2 + 2 * 4

@@ -111,19 +111,19 @@ async def test_rows_from_a_key_on_come_once_and_in_order(since, descends, prefet
 async def test_list_that_is_newest_first_is_read_no_further_than_needed(since, pages):
     server = Server().fill(range(1000))
     assert await read(server, since) == expected_ids(server, since)
-    assert len(server.asked) == pages
+    assert len(server.requests) == pages
 
 
 async def test_run_that_finds_everything_on_the_first_page_makes_one_request_whatever_the_prefetch():
     server = Server().fill(range(1000))
     assert len(await read(server, 995, prefetch=16)) == 5
-    assert server.asked == [(1, 10)]
+    assert server.requests == [(1, 10)]
 
 
 async def test_list_that_is_oldest_first_is_read_whole():
     server = Server(descends=False).fill(range(500))
     assert await read(server, 495, prefetch=4) == server.ids[-5:]
-    assert len(server.asked) >= 50
+    assert len(server.requests) >= 50
 
 
 @pytest.mark.parametrize("since", [4, 5, 6])
@@ -164,7 +164,7 @@ async def test_few_tied_rows_need_no_further_request():
     plain, server = Server().fill(range(500)), Server().fill(min(key, 497) for key in range(500))
     await read(plain, 470)
     await read(server, 470)
-    assert len(server.asked) <= len(plain.asked) + 1
+    assert len(server.requests) <= len(plain.requests) + 1
 
 
 # --- the moment -----------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ async def complete_listing(slow: Slow, prefetch: int) -> Took:
         rows += len(batch)
         first = first or loop.time()
     assert rows == 10_000
-    return Took(first, loop.time(), len(slow.server.asked))
+    return Took(first, loop.time(), len(slow.server.requests))
 
 
 def run(coroutine: Any) -> Took:

@@ -16,11 +16,11 @@ def test_fault_is_added_listed_and_removed(emulator, api):
     described = {"name": "status", "code": 503, "retry_after": 1, "method": "GET", "times": 2, "id": 1}
     assert (added.status, added.json) == (201, {**described, "active": True, "hits": 0})
     assert api.list().status == 503
-    listed = api.send("GET", ADMIN)
-    assert listed.status == 200
-    assert listed.json["faults"] == [{**described, "active": True, "hits": 1}]
-    assert listed.json["hits"] == 1
-    assert listed.json["names"] == list(emulator.faults.names)
+    listing = api.send("GET", ADMIN)
+    assert listing.status == 200
+    assert listing.json["faults"] == [{**described, "active": True, "hits": 1}]
+    assert listing.json["hits"] == 1
+    assert listing.json["names"] == list(emulator.faults.names)
     removed = api.send("DELETE", f"{ADMIN}/1")
     assert (removed.status, removed.content) == (204, b"")
     assert api.list().status == 200
@@ -62,8 +62,8 @@ def test_list_includes_faults_added_in_process(emulator, api):
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_request_without_key_is_401(emulator, api, headers, method):
     fault = emulator.faults.add("hang")
-    answer = api.send(method, ADMIN, headers=headers)
-    assert (answer.status, answer.json["error"]) == (401, "Unauthorized")
+    response = api.send(method, ADMIN, headers=headers)
+    assert (response.status, response.json["error"]) == (401, "Unauthorized")
     assert fault.active
 
 
@@ -97,9 +97,9 @@ def test_unknown_path_is_404(emulator, api, path):
     ],
 )
 def test_error_describes_the_problem(emulator, api, body, says):
-    answer = api.send("POST", ADMIN, body)
-    assert (answer.status, answer.json["error"]) == (400, "ValidationError")
-    assert says in answer.json["message"]
+    response = api.send("POST", ADMIN, body)
+    assert (response.status, response.json["error"]) == (400, "ValidationError")
+    assert says in response.json["message"]
     assert len(emulator.faults) == 0
 
 
@@ -108,15 +108,15 @@ def test_body_over_one_mebibyte_is_413(api):
 
 
 def test_refuse_connection_ends_after_duration(emulator, api):
-    def answers():
+    def responds():
         try:
             return api.list().status == 200
         except ConnectionError:
             return False
 
     assert api.send("POST", ADMIN, {"name": "refuse_connection", "duration": 0.5}).status == 201
-    assert not answers()
-    wait_until(answers)
+    assert not responds()
+    wait_until(responds)
 
 
 def test_client_disconnect_during_body_is_not_an_error(emulator, api, caplog):

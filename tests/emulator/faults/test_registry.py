@@ -196,10 +196,10 @@ def test_first_response_replaces_later_ones(emulator, raw):
 
 
 def test_when_is_called_once_per_request(emulator, raw):
-    asked = []
-    emulator.faults.add("applied_then_500", when=asked.append)
+    request = []
+    emulator.faults.add("applied_then_500", when=request.append)
     assert raw.list().status == 200
-    assert len(asked) == 1
+    assert len(request) == 1
 
 
 def test_fault_removed_during_request_does_not_act(emulator, raw):
@@ -238,7 +238,7 @@ def test_add_and_remove_are_thread_safe(emulator, raw):
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "says"),
+    ("name", "value", "says"),
     [
         ("nonsense", {}, r"there is no fault 'nonsense'; there are accept_then_close, .*, wrong_type"),
         ("hang", {"seconds": 1}, r"hang takes no parameters: not seconds"),
@@ -272,9 +272,9 @@ def test_add_and_remove_are_thread_safe(emulator, raw):
         (Fault(), {"nth": 1}, r"only a fault by name can be restricted: not by nth"),
     ],
 )
-def test_error_describes_the_problem(emulator, name, given, says):
+def test_error_describes_the_problem(emulator, name, value, says):
     with pytest.raises(ValueError, match=says):
-        emulator.faults.add(name, **given)
+        emulator.faults.add(name, **value)
     assert len(emulator.faults) == 0
 
 

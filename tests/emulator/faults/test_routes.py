@@ -86,11 +86,11 @@ def test_list_faults_act_on_every_list(emulator, raw, name):
         before = store.count
         parameters = {"n": 2} if name == "clamp_page_size" else {}
         with emulator.faults.add(name, route=route.name, **parameters):
-            answer = raw.send(route.method, *sent[route.name]).json
-            assert answer[route.listing.key]
-            assert (answer["pagination"] is None) is (name == "null_pagination")
+            response = raw.send(route.method, *sent[route.name]).json
+            assert response[route.listing.key]
+            assert (response["pagination"] is None) is (name == "null_pagination")
             if name == "clamp_page_size":
-                assert len(answer[route.listing.key]) == answer["pagination"]["page_size"] == 2
+                assert len(response[route.listing.key]) == response["pagination"]["page_size"] == 2
         grown = {"insert_between_pages": 1, "delete_between_pages": -1}
         assert store.count == before + grown.get(name, 0), route.name
 

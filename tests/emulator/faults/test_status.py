@@ -39,9 +39,9 @@ def test_status_sends_custom_error_and_message(emulator, raw):
     assert received.header("X-Request-Id") == ["req_1"]
 
 
-@pytest.mark.parametrize(("given", "sent"), [(7, "7"), (0.5, "0.5"), ("soon", "soon"), (-1, "-1")])
-def test_status_sends_retry_after(emulator, raw, given, sent):
-    emulator.faults.add("status", code=503, retry_after=given)
+@pytest.mark.parametrize(("value", "sent"), [(7, "7"), (0.5, "0.5"), ("soon", "soon"), (-1, "-1")])
+def test_status_sends_retry_after(emulator, raw, value, sent):
+    emulator.faults.add("status", code=503, retry_after=value)
     assert raw.list().header("Retry-After") == [sent]
 
 

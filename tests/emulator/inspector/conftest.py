@@ -43,9 +43,9 @@ def assert_refused(shopper):
     """Press a button without effect; return the message."""
 
     def assert_refused(action, /, **form):
-        shown = shopper.post(f"{INSPECTOR}/do/{action}", {"back": f"{INSPECTOR}/tokens", **form})
-        assert (shown.status, shown.page.alert) == (409, True), shown
-        return shown.page.text
+        response = shopper.post(f"{INSPECTOR}/do/{action}", {"back": f"{INSPECTOR}/tokens", **form})
+        assert (response.status, response.page.alert) == (409, True), response
+        return response.page.text
 
     return assert_refused
 

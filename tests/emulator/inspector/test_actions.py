@@ -220,14 +220,14 @@ def test_reset_keeps_webhooks_and_clock(emulator, api, press):
 
 
 def test_unknown_action_is_404(shopper):
-    answer = shopper.post(f"{INSPECTOR}/do/explode")
-    assert (answer.status, json.loads(answer.text)["error"]) == (404, "NotFound")
+    response = shopper.post(f"{INSPECTOR}/do/explode")
+    assert (response.status, json.loads(response.text)["error"]) == (404, "NotFound")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 def test_get_of_action_is_405(shopper, method):
-    answer = shopper.send(method, f"{INSPECTOR}/do/reset")
-    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    response = shopper.send(method, f"{INSPECTOR}/do/reset")
+    assert (response.status, response.headers["Allow"]) == (405, "POST")
 
 
 @pytest.mark.parametrize(

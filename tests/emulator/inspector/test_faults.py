@@ -27,9 +27,9 @@ REQUIRED = {
 
 def fields(page):
     return {
-        given["name"]: (tag, given)
-        for tag, given in page.tags
-        if tag in {"input", "select", "textarea"} and given.get("type") != "hidden"
+        attributes["name"]: (tag, attributes)
+        for tag, attributes in page.tags
+        if tag in {"input", "select", "textarea"} and attributes.get("type") != "hidden"
     }
 
 
@@ -54,7 +54,9 @@ class TestCatalog:
         assert definition.parameters.keys() <= names.keys()
         assert names.keys() - definition.parameters.keys() == set(registry.restrictions(definition)) - {"when"}
         required = {each for each, parameter in definition.parameters.items() if parameter.default is parameter.empty}
-        assert required <= {each for each, (_, given) in names.items() if "required" in given or each == "value"}
+        assert required <= {
+            each for each, (_, attributes) in names.items() if "required" in attributes or each == "value"
+        }
         form = {each: REQUIRED[each] for each in required}
         if definition.phase == "connect":
             form |= {"times": "1"} if "times" in names else {"duration": "1"}
@@ -196,7 +198,7 @@ class TestSettings:
 
     def test_dialect_is_shown(self, emulator, look):
         page = look("settings")
-        selects = [given["name"] for given in page.all("select")]
+        selects = [attributes["name"] for attributes in page.all("select")]
         assert selects[1:] == list(Dialect.axes())
         assert "Changed" not in page.text
         emulator.dialect = Dialect(times="no_zone")

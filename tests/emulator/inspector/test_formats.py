@@ -85,7 +85,7 @@ def test_code_in_docstrings_is_marked_and_escaped():
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "shown"),
+    ("name", "value", "expected"),
     [
         ("x", None, FormattedValue(text="none", kind="none")),
         ("x", (), FormattedValue(text="none", kind="none")),
@@ -104,8 +104,8 @@ def test_code_in_docstrings_is_marked_and_escaped():
         ("x", "a" * 400, FormattedValue(text="a" * 300 + "…")),
     ],
 )
-def test_values_are_shown_by_name_and_type(name, value, shown):
-    assert show(name, value, NOW) == shown
+def test_values_are_shown_by_name_and_type(name, value, expected):
+    assert show(name, value, NOW) == expected
 
 
 class TestTree:

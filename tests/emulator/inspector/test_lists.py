@@ -19,8 +19,10 @@ PAGES = (*KIND_SLUGS, "requests", "webhooks", "faults", "settings")
 
 def buttons(page):
     """The labels of the transitions of all rows: those done at once, then those that ask."""
-    at_once = [given["value"].split()[0] for given in page.all("button") if given.get("name") == "apply"]
-    asking = [given["href"].rpartition("/")[2] for given in page.all("a") if "button" in given.get("class", "")]
+    at_once = [attributes["value"].split()[0] for attributes in page.all("button") if attributes.get("name") == "apply"]
+    asking = [
+        attributes["href"].rpartition("/")[2] for attributes in page.all("a") if "button" in attributes.get("class", "")
+    ]
     return at_once, asking
 
 
@@ -40,7 +42,9 @@ class TestNavigation:
         assert [link for link in view.page.links if link in {f"{INSPECTOR}/{each}" for each in PAGES}] == [
             f"{INSPECTOR}/{each}" for each in PAGES
         ]
-        assert [given["href"] for given in view.page.all("a") if "aria-current" in given] == [f"{INSPECTOR}/{slug}"]
+        assert [attributes["href"] for attributes in view.page.all("a") if "aria-current" in attributes] == [
+            f"{INSPECTOR}/{slug}"
+        ]
         assert shopper.framing(view) == "'none'"
 
     @pytest.mark.parametrize("slug", PAGES)
@@ -96,7 +100,7 @@ class TestTwoThousandRows:
             f"{path}?page=80",
             f"{path}?page=42",
         ]
-        current = [given["href"] for given in page.all("a") if given.get("aria-current") == "page"]
+        current = [attributes["href"] for attributes in page.all("a") if attributes.get("aria-current") == "page"]
         assert f"{path}?page=41" in current
 
     def test_page_beyond_the_end_is_the_last(self, many):
@@ -218,7 +222,7 @@ class TestRows:
         make_captured(emulator, total_amount=123_456)
         page = look()
         assert "$1,234.56" in page.text
-        assert "123456 cents" in [given.get("title") for given in page.all("span")]
+        assert "123456 cents" in [attributes.get("title") for attributes in page.all("span")]
         (time,) = page.all("time")
         created = emulator.state.payment_sessions.rows[0].created_at
         assert time["datetime"] == time["title"] == created.isoformat(timespec="milliseconds")[:23] + "Z"
@@ -234,7 +238,9 @@ class TestRows:
 
     def test_pay_out_button_is_on_the_list_of_payouts(self, emulator, look, press, assert_refused):
         make_captured(emulator)
-        (button,) = [given for given in look("payouts").all("button") if given.get("name") == "transition"]
+        (button,) = [
+            attributes for attributes in look("payouts").all("button") if attributes.get("name") == "transition"
+        ]
         press("apply", back="payouts", resource="payouts", transition=button["value"])
         assert "$95.00" in look("payouts").text
         assert "nothing to pay out" in assert_refused("apply", resource="payouts", transition="pay_out")
@@ -315,9 +321,9 @@ class TestHostileContent:
 
     def test_raw_query_is_escaped(self, emulator, raw):
         """Browsers escape it; others do not."""
-        answer = raw.send("GET", f'{INSPECTOR}/payouts?"><script>alert(1)</script>')
-        assert answer.status == 200
-        assert b"<script>alert" not in answer.body
+        response = raw.send("GET", f'{INSPECTOR}/payouts?"><script>alert(1)</script>')
+        assert response.status == 200
+        assert b"<script>alert" not in response.body
 
     def test_ids_with_slashes_have_pages(self, emulator, look):
         sku = emulator.state.catalog_items.add(sku="a/b?c#d e")

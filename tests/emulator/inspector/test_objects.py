@@ -39,7 +39,7 @@ class TestData:
             assert part in text
         assert f"{INSPECTOR}/catalog/SB-1" in page.links
         assert f"{INSPECTOR}/transactions?q={id}" in page.links
-        assert "9998 cents" in [given.get("title") for given in page.all("span")]  # refundable
+        assert "9998 cents" in [attributes.get("title") for attributes in page.all("span")]  # refundable
         assert '"metadata": "{\\"cart\\"' in page.text
 
     @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.slug)
@@ -86,13 +86,15 @@ class TestTransitionPages:
         assert DESTRUCTIVE[name] in page.text
         assert page.chosen["transition"] == name
         assert page.all("form")[0]["action"] == f"{INSPECTOR}/do/apply"
-        assert [given.get("class") for given in page.all("button")] == ["danger"]
+        assert [attributes.get("class") for attributes in page.all("button")] == ["danger"]
         assert f"{INSPECTOR}/payments/{id}" in page.links
 
     def test_refund_form_has_what_is_left(self, emulator, shopper, look):
         id = make_captured(emulator)
         emulator.state.payment_sessions.refund(id, 25_50)
-        (amount,) = [given for given in look(f"payments/{id}/refund").all("input") if given["name"] == "amount"]
+        (amount,) = [
+            attributes for attributes in look(f"payments/{id}/refund").all("input") if attributes["name"] == "amount"
+        ]
         assert (amount["value"], amount["max"], amount["min"], amount["step"]) == ("74.50", "74.50", "0.01", "0.01")
         done = shopper.submit(f"{INSPECTOR}/payments/{id}/refund", amount="4.50")
         assert done.onward == f"{INSPECTOR}/payments/{id}"
@@ -120,13 +122,13 @@ class TestTransitionPages:
     def test_capture_form_has_the_hold(self, emulator, look):
         page = look(f"payments/{make_authorized(emulator)}/capture")
         assert page.chosen["amount"] == "100.00"
-        assert "danger" not in [given.get("class") for given in page.all("button")]
+        assert "danger" not in [attributes.get("class") for attributes in page.all("button")]
 
     def test_choices_are_selects(self, emulator, look, shopper):
         token = emulator.state.payment_tokens.add()
         page = look(f"tokens/{token}/fail_next_charge")
         assert "CardExpired" in page.words["option"]
-        assert "selected" in next(given for given in page.all("option") if given)
+        assert "selected" in next(attributes for attributes in page.all("option") if attributes)
         sku = emulator.state.catalog_items.add()
         page = look(f"catalog/{sku}/review")
         assert page.heading == "Review this catalog item"
@@ -228,8 +230,8 @@ class TestTimeline:
         assert "newest" not in words(look(f"payments/{id}"))
         api.list()
         api.list()
-        shown = [entry.text for entry in read(id).entries if entry.kind == "request"]
-        assert shown == [f"POST {CREATE}"]
+        lines = [entry.text for entry in read(id).entries if entry.kind == "request"]
+        assert lines == [f"POST {CREATE}"]
         assert "of the others those of the newest 2 requests" in words(look(f"payments/{id}"))
         emulator.requests.clear()
         assert [entry.kind for entry in read(id).entries] == ["change"]
@@ -267,15 +269,15 @@ class TestTimeline:
 class TestHistory:
     def test_history_is_bounded(self, emulator, monkeypatch):
         monkeypatch.setattr(history, "MAX_CHANGES", 3)
-        kept, sessions = emulator._app._context.history, emulator.state.payment_sessions
+        recorded, sessions = emulator._app._context.history, emulator.state.payment_sessions
         first = sessions.add()
         sessions.submit(first)
         second = sessions.add()
         sessions.submit(second)
-        assert [change.name for change in kept.of_object("payment_sessions", first)] == ["submit"]
+        assert [change.name for change in recorded.of_object("payment_sessions", first)] == ["submit"]
         sessions.reject(second)
-        assert kept.of_object("payment_sessions", first) == ()
-        assert [change.after for change in kept.of_object("payment_sessions", second)] == [
+        assert recorded.of_object("payment_sessions", first) == ()
+        assert [change.after for change in recorded.of_object("payment_sessions", second)] == [
             "pending",
             "processing",
             "rejected",

@@ -34,7 +34,7 @@ class TestRequests:
         assert "1–2 of 2 requests" in page.text
         assert "no response" in page.text
         assert CREATE not in page.text
-        assert "checked" in next(given for given in page.all("input") if given["name"] == "failures")
+        assert "checked" in next(attributes for attributes in page.all("input") if attributes["name"] == "failures")
 
     @pytest.mark.parametrize("search", ["qs_none", "QUALIFICATION_SESSIONS.GET", "GET+/api"])
     def test_search_finds_path_and_route(self, api, look, search):
@@ -205,7 +205,9 @@ class TestDeliveries:
         attempt = DeliveryAttempt(at=emulator.clock.now(), status=500, response_body=b"&" * 1024)
         emulator.webhooks.deliveries[0].attempts.extend([attempt] * 20)
         page = look(f"webhooks/{delivery}")
-        assert [given["id"] for given in page.all("section")] == [f"attempt-{number}" for number in range(12, 22)]
+        assert [attributes["id"] for attributes in page.all("section")] == [
+            f"attempt-{number}" for number in range(12, 22)
+        ]
 
     def test_waiting_delivery_without_attempts(self, emulator, look, approve):
         emulator.webhooks.register(NOWHERE)

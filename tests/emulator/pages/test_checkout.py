@@ -69,9 +69,9 @@ def test_later_review_leaves_payment_processing(api, shopper, session, emulator)
 
 def test_general_health_order_is_not_eligible(api, shopper, session):
     id, url = session()
-    told = shopper.submit(url, condition="no")
-    assert (told.status, told.page.heading) == (200, "This order is not eligible")
-    (back,) = told.page.links
+    response = shopper.submit(url, condition="no")
+    assert (response.status, response.page.heading) == (200, "This order is not eligible")
+    (back,) = response.page.links
     left = shopper.get(back)
     assert (left.status, left.onward) == (303, "https://shop.example/cart")
     assert status(api, id) == "pending"
@@ -107,9 +107,9 @@ def test_canceled_session_shows_timeout(api, shopper, session, step, method):
     """Truemed: the customer then sees a timed-out page linking to failure_url (Cancel Payment Session)."""
     id, url = session()
     api.post(session_path(id, "cancel"), {})
-    shown = getattr(shopper, method)(url + step)
-    assert (shown.status, shown.page.heading) == (200, "This checkout has timed out")
-    assert shown.page.links == ["https://shop.example/cart"]
+    response = getattr(shopper, method)(url + step)
+    assert (response.status, response.page.heading) == (200, "This checkout has timed out")
+    assert response.page.links == ["https://shop.example/cart"]
     assert status(api, id) == "canceled"
 
 
@@ -140,9 +140,9 @@ def test_completed_session_shows_completion(emulator, api, shopper, session, ste
 )
 def test_empty_form_is_shown_again(api, shopper, session, step, form, says):
     id, url = session()
-    shown = shopper.post(url + step, form)
-    assert (shown.status, shown.page.alert) == (422, True)
-    assert says in shown.page.text
+    response = shopper.post(url + step, form)
+    assert (response.status, response.page.alert) == (422, True)
+    assert says in response.page.text
     assert status(api, id) == "pending"
 
 
@@ -168,9 +168,9 @@ class TestCardThatWorksOnce:
 
     def test_card_requires_decided_review(self, api, shopper, session):
         id, url = session(tokenize=True)
-        shown = shopper.submit(f"{url}/card", card="once", review="later")
-        assert (shown.status, status(api, id)) == (422, "pending")
-        assert "choose approve or reject" in shown.page.text
+        response = shopper.submit(f"{url}/card", card="once", review="later")
+        assert (response.status, status(api, id)) == (422, "pending")
+        assert "choose approve or reject" in response.page.text
 
 
 class TestIframe:
@@ -213,8 +213,8 @@ class TestIframe:
 
     def message(self, seen):
         (script,) = seen.page.scripts
-        (said,) = re.findall(r'window\.parent\.postMessage\((.*), "\*"\);', script)
-        return json.loads(said)
+        (message_text,) = re.findall(r'window\.parent\.postMessage\((.*), "\*"\);', script)
+        return json.loads(message_text)
 
 
 class TestOutcomes:
@@ -245,17 +245,17 @@ class TestOutcomes:
         ],
     )
     def test_status_has_words_of_its_own(self, emulator, shopper, kind, transitions, heading, says):
-        shown = self.show(emulator, shopper, *transitions, kind=kind)
-        assert shown.heading == heading
-        assert says in shown.text
+        page = self.show(emulator, shopper, *transitions, kind=kind)
+        assert page.heading == heading
+        assert says in page.text
 
     def test_canceled_review_is_not_a_timeout_of_the_checkout(self, emulator, shopper, session):
         id, url = session(kind="authorization")
         emulator.state.payment_sessions.submit(id)
         emulator.clock.advance(7 * 24 * 3600)
-        shown = shopper.get(url).page
-        assert shown.heading == "Your order was canceled"
-        assert "longer than your card could be held" in shown.text
+        page = shopper.get(url).page
+        assert page.heading == "Your order was canceled"
+        assert "longer than your card could be held" in page.text
 
     def test_partial_capture_shows_the_charged_amount(self, emulator, shopper, session):
         id, url = session(kind="authorization")
@@ -266,14 +266,14 @@ class TestOutcomes:
         assert "$40.00 was charged" in shopper.get(url).page.text
 
     def test_page_under_review_refreshes_with_and_without_scripts(self, emulator, shopper):
-        shown = self.show(emulator, shopper, "submit")
-        tags = [tag for tag, given in shown.tags if tag == "noscript" or "http-equiv" in given]
+        page = self.show(emulator, shopper, "submit")
+        tags = [tag for tag, attributes in page.tags if tag == "noscript" or "http-equiv" in attributes]
         assert tags == ["noscript", "meta"], "an unconditional refresh would lose the focus"
-        assert any("location.replace(location.href)" in script for script in shown.scripts)
+        assert any("location.replace(location.href)" in script for script in page.scripts)
 
     def test_decided_page_does_not_refresh(self, emulator, shopper):
-        shown = self.show(emulator, shopper, "submit", "approve")
-        assert (shown.all("noscript"), shown.scripts) == ([], [])
+        page = self.show(emulator, shopper, "submit", "approve")
+        assert (page.all("noscript"), page.scripts) == ([], [])
 
 
 class TestReview:
@@ -320,8 +320,8 @@ class TestForm:
         assert [groups[f"{other}-hint"].get("aria-invalid") for other in others] == [None] * len(others)
 
     def test_other_choices_are_kept_after_an_error(self, shopper, session):
-        shown = shopper.post(f"{session()[1]}/card", {"card": "declined", "review": "later"}).page
-        assert (shown.chosen["card"], shown.chosen["review"]) == ("good", "later")
+        page = shopper.post(f"{session()[1]}/card", {"card": "declined", "review": "later"}).page
+        assert (page.chosen["card"], page.chosen["review"]) == ("good", "later")
 
     @pytest.mark.parametrize(
         ("kind", "says"), [("one_time_payment", "charged when"), ("authorization", "authorized when")]
@@ -355,20 +355,20 @@ class TestMerchant:
     def test_name_is_on_the_hosted_pages(self, name):
         with Emulator(sessions=0, merchant_name=name) as emulator:
             id = emulator.state.payment_sessions.add()
-            shown = Shopper(emulator).get(f"/_emulator/hosted/payment_sessions/{id}")
-            assert name[:77] in shown.page.words["header"]
-            assert "x" * 81 not in shown.text
-            assert "Test mode" in shown.page.words["header"]
+            response = Shopper(emulator).get(f"/_emulator/hosted/payment_sessions/{id}")
+            assert name[:77] in response.page.words["header"]
+            assert "x" * 81 not in response.text
+            assert "Test mode" in response.page.words["header"]
 
 
 class TestOrder:
     def test_long_order_is_shortened(self, emulator, shopper):
         items = [{"name": "é" * 500, "price": 100, "quantity": 1} for _ in range(1000)]
         id = emulator.state.payment_sessions.add(order_items=items)
-        shown = shopper.get(f"/_emulator/hosted/payment_sessions/{id}")
-        assert shown.text.count("<tr>") == 28  # the head, 25 lines, how many more there are, the total
-        assert "and 975 more" in shown.page.text
-        assert "é" * 101 not in shown.text
+        response = shopper.get(f"/_emulator/hosted/payment_sessions/{id}")
+        assert response.text.count("<tr>") == 28  # the head, 25 lines, how many more there are, the total
+        assert "and 975 more" in response.page.text
+        assert "é" * 101 not in response.text
 
     def test_empty_list_shows_a_note(self, emulator, shopper):
         id = emulator.state.payment_sessions.add()
@@ -379,8 +379,8 @@ class TestOrder:
             emulator.state.catalog_items.add(sku=sku, eligibility=eligibility)
         items = [{"name": f"Item {sku}", "sku": sku, "price": 12_50, "quantity": 2} for sku in "ABCDE"]
         id = emulator.state.payment_sessions.add(order_items=[*items, {"name": "Item F", "price": 1, "quantity": 1}])
-        shown = shopper.get(f"/_emulator/hosted/payment_sessions/{id}")
-        rows = [" ".join(re.sub("<[^>]*>", " ", row).split()) for row in shown.text.split("<tr>")[2:8]]
+        response = shopper.get(f"/_emulator/hosted/payment_sessions/{id}")
+        rows = [" ".join(re.sub("<[^>]*>", " ", row).split()) for row in response.text.split("<tr>")[2:8]]
         assert rows == [
             "Item A 2 × $12.50 HSA/FSA eligible $25.00",
             "Item B 2 × $12.50 Eligible with a Letter of Medical Necessity $25.00",
@@ -418,8 +418,8 @@ class TestOrder:
     def test_amounts_lead_from_subtotal_to_total(self, emulator, shopper, order_details, line_details, rows):
         items = [{"name": "Sauna", "price": 1_200_00, "quantity": 1, "amount_details": line_details}]
         id = emulator.state.payment_sessions.add(total_amount=1_234_50, order_items=items, amount_details=order_details)
-        shown = shopper.get(f"/_emulator/hosted/payment_sessions/{id}").text
-        foot = shown[shown.index("<tfoot>") : shown.index("</tfoot>")]
+        response = shopper.get(f"/_emulator/hosted/payment_sessions/{id}").text
+        foot = response[response.index("<tfoot>") : response.index("</tfoot>")]
         expected = ["Subtotal $1,200.00", *rows] if rows else []
         assert [" ".join(re.sub("<[^>]*>", " ", row).split()) for row in foot.split("<tr>")[1:]] == [
             *expected,

@@ -16,9 +16,9 @@ def sessions(api):
     return api.list().json["qualification_sessions"]
 
 
-def submit(shopper, link, **answers):
+def submit(shopper, link, **form):
     """Open a link, and send the form of its survey."""
-    return shopper.submit(shopper.get(link).onward, **answers)
+    return shopper.submit(shopper.get(link).onward, **form)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_submitted_survey_decides_about_the_session_and_shows_it(api, shopper, r
     link = f"{LINK}?source=email_receipt&user_id=42&skus=a%2Cb"
     survey = shopper.get(link).onward
     assert shopper.get(survey).page.heading == "Health survey"
-    (opened,) = sessions(api)
-    assert (opened["status"], opened["email"]) == ("pending", None)
+    (row,) = sessions(api)
+    assert (row["status"], row["email"]) == ("pending", None)
     done = shopper.submit(survey, review=review, email="sam@example.com")
     assert (done.status, shopper.get(done.onward).page.heading) == (303, heading)
     (session,) = sessions(api)
@@ -66,8 +66,8 @@ def test_older_names_of_source_are_accepted(api, shopper, query, source):
 
 
 def test_general_health_does_not_qualify(api, shopper):
-    shown = submit(shopper, LINK, condition="no", review="approve")
-    assert shown.page.heading == "You do not qualify"
+    response = submit(shopper, LINK, condition="no", review="approve")
+    assert response.page.heading == "You do not qualify"
     assert sessions(api)[0]["status"] == "rejected"
 
 
@@ -76,9 +76,9 @@ def test_general_health_does_not_qualify(api, shopper):
 )
 def test_empty_form_is_shown_again(api, shopper, change):
     survey = shopper.get(f"{LINK}?source=x").onward
-    shown = shopper.submit(survey, **change)
-    assert (shown.status, shown.page.alert) == (422, True)
-    assert shown.page.all("form")[0]["action"] == survey
+    response = shopper.submit(survey, **change)
+    assert (response.status, response.page.alert) == (422, True)
+    assert response.page.all("form")[0]["action"] == survey
     assert sessions(api)[0]["status"] == "pending"
 
 
@@ -94,28 +94,28 @@ class TestGuide:
         return api.update(id, {"idempotency_key": str(changes), **changes})
 
     @pytest.mark.parametrize(
-        ("answers", "there"),
+        ("form", "there"),
         [
             ({"review": "approve"}, "https://shop.example/thanks"),
             ({"review": "later"}, "https://shop.example/thanks"),
             ({"condition": "no"}, "https://shop.example/sorry"),
         ],
     )
-    def test_urls_updated_meanwhile_are_followed_at_the_end(self, api, shopper, survey, answers, there):
+    def test_urls_updated_meanwhile_are_followed_at_the_end(self, api, shopper, survey, form, there):
         self.update(api, survey, success_url="https://shop.example/old", failure_url="https://shop.example/sorry")
         assert self.update(api, survey, success_url="https://shop.example/thanks").json["status"] == "pending"
-        assert shopper.submit(survey, **answers).onward == there
+        assert shopper.submit(survey, **form).onward == there
 
     @pytest.mark.parametrize(
-        ("answers", "heading"),
+        ("form", "heading"),
         [
             ({"review": "approve"}, "You qualify"),
             ({"review": "reject"}, "You do not qualify"),
             ({"condition": "no"}, "You do not qualify"),
         ],
     )
-    def test_urls_are_stored_but_inert_after_the_end(self, emulator, api, shopper, survey, answers, heading):
-        shopper.submit(survey, **answers)
+    def test_urls_are_stored_but_inert_after_the_end(self, emulator, api, shopper, survey, form, heading):
+        shopper.submit(survey, **form)
         assert self.update(api, survey, success_url="https://shop.example/late").status == 200
         assert emulator.state.qualification_sessions.rows[0].success_url == "https://shop.example/late"
         again = shopper.get(survey)
@@ -165,9 +165,9 @@ class TestReview:
         assert shopper.get(survey).page.heading == heading
 
 
-def test_answers_are_kept_after_an_error(shopper):
+def test_form_keeps_its_values_after_an_error(shopper):
     survey = shopper.get(LINK).onward
-    shown = shopper.submit(survey, email="no'body\"<", condition="no", review="reject").page
-    assert shown.chosen == {"email": "no'body\"<", "condition": "no", "review": "reject"}
-    (field,) = [each for each in shown.all("input") if each["name"] == "email"]
+    page = shopper.submit(survey, email="no'body\"<", condition="no", review="reject").page
+    assert page.chosen == {"email": "no'body\"<", "condition": "no", "review": "reject"}
+    (field,) = [each for each in page.all("input") if each["name"] == "email"]
     assert (field["aria-invalid"], field["aria-describedby"].strip()) == ("true", "problem")

@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from tests.support.browser import HEAVIEST, Shopper
+from tests.support.browser import MAX_PAGE_BYTES, Shopper
 from tests.support.factories import CREATE, order
 
 HOSTED = "/_emulator/hosted"
@@ -39,26 +39,26 @@ class TestInjection:
 
     def test_names_are_escaped(self, shopper, session):
         items = [{"name": HOSTILE, "price": 1, "quantity": 1}]
-        shown = shopper.get(session(order_items=items))
-        assert shown.page.scripts == []
-        assert HOSTILE in shown.page.text
+        response = shopper.get(session(order_items=items))
+        assert response.page.scripts == []
+        assert HOSTILE in response.page.text
 
     def test_queries_of_links_are_in_no_page(self, emulator, shopper):
-        opened = shopper.get(f"{LINK}?source=%22%3E%3Cscript%3E&x='><b>".replace("'", "%27"))
+        redirect = shopper.get(f"{LINK}?source=%22%3E%3Cscript%3E&x='><b>".replace("'", "%27"))
         newest = emulator.state.qualification_sessions.rows[0]
         assert newest.source == '"><script>'
-        assert opened.onward == f"{HOSTED}/qualification_sessions/{newest.id}"
-        shown, ordinary = shopper.get(opened.onward), shopper.get(shopper.get(f"{LINK}?source=mail").onward)
-        assert newest.source not in unescape(shown.text)
-        assert shown.page.scripts == ordinary.page.scripts
+        assert redirect.onward == f"{HOSTED}/qualification_sessions/{newest.id}"
+        response, ordinary = shopper.get(redirect.onward), shopper.get(shopper.get(f"{LINK}?source=mail").onward)
+        assert newest.source not in unescape(response.text)
+        assert response.page.scripts == ordinary.page.scripts
 
     def test_raw_query_is_in_no_page(self, emulator, raw):
         """Browsers escape it; others do not."""
         quotes = '"' * 7000
-        answer = raw.send("GET", f"{LINK}?><script>alert(1)</script>{quotes}")
-        assert answer.status == 303
-        assert b"<script>" not in answer.body
-        assert len(answer.body) < HEAVIEST
+        response = raw.send("GET", f"{LINK}?><script>alert(1)</script>{quotes}")
+        assert response.status == 303
+        assert b"<script>" not in response.body
+        assert len(response.body) < MAX_PAGE_BYTES
 
     @pytest.mark.parametrize("framed", [False, True])
     def test_return_urls_are_escaped(self, shopper, session, framed):
@@ -164,8 +164,8 @@ def test_stylesheet_begins_with_the_shared_one(shopper, path, own):
     "path", [f"{HOSTED}/nothing/1", f"{HOSTED}/payment_sessions/1/pay", "/qualify/", "/qualify/a/b"]
 )
 def test_unknown_path_is_404(shopper, path):
-    answer = shopper.get(path)
-    assert (answer.status, json.loads(answer.text)["error"]) == (404, "NotFound")
+    response = shopper.get(path)
+    assert (response.status, json.loads(response.text)["error"]) == (404, "NotFound")
 
 
 @pytest.mark.parametrize(
@@ -182,21 +182,23 @@ def test_unknown_path_is_404(shopper, path):
 )
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_unknown_id_shows_a_not_found_page(shopper, step, method):
-    shown = getattr(shopper, method)(f"{HOSTED}/{step}")
-    assert (shown.status, shown.page.heading) == (404, "Page not found")
+    response = getattr(shopper, method)(f"{HOSTED}/{step}")
+    assert (response.status, response.page.heading) == (404, "Page not found")
 
 
 def test_ids_with_special_characters_have_pages(emulator, api, shopper):
     id = emulator.state.payment_sessions.add(id="a/b c?%é")
-    shown = shopper.get(f"{HOSTED}/payment_sessions/a%2Fb%20c%3F%25%C3%A9")
-    assert shown.status == 200
-    assert shopper.submit(shopper.post(shown.page.all("form")[0]["action"], {"condition": "yes"}).onward).status == 200
+    response = shopper.get(f"{HOSTED}/payment_sessions/a%2Fb%20c%3F%25%C3%A9")
+    assert response.status == 200
+    assert (
+        shopper.submit(shopper.post(response.page.all("form")[0]["action"], {"condition": "yes"}).onward).status == 200
+    )
     assert emulator.state.payment_sessions.get(id).status == "captured"
 
 
 def test_head_has_no_body(shopper):
-    shown = shopper.send("HEAD", QUALIFY)
-    assert (shown.status, shown.text) == (200, "")
+    response = shopper.send("HEAD", QUALIFY)
+    assert (response.status, response.text) == (200, "")
 
 
 def test_foreign_host_is_421(shopper):
@@ -213,9 +215,9 @@ def test_pages_are_not_logged_and_meet_no_faults(emulator, shopper):
 def test_missing_jinja_names_the_extra(emulator, shopper, monkeypatch, path):
     assert importlib.util.find_spec("jinja2")
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    answer = shopper.get(path)
-    assert (answer.status, json.loads(answer.text)["error"]) == (501, "NotImplemented")
-    assert "truemed-async[emulator]" in json.loads(answer.text)["message"]
+    response = shopper.get(path)
+    assert (response.status, json.loads(response.text)["error"]) == (501, "NotImplemented")
+    assert "truemed-async[emulator]" in json.loads(response.text)["message"]
 
 
 def test_api_works_without_jinja(api, monkeypatch):

@@ -19,8 +19,8 @@ def request_token(api):
     """Ask for a token; return the id of the request and where the customer is sent."""
 
     def request_token(**body):
-        answer = api.post(f"{TOKENS}/create", {"success_url": "https://shop.example/stored", **body}).json
-        return answer["provision_token_request_id"], answer["redirect_url"]
+        response = api.post(f"{TOKENS}/create", {"success_url": "https://shop.example/stored", **body}).json
+        return response["provision_token_request_id"], response["redirect_url"]
 
     return request_token
 
@@ -31,8 +31,8 @@ def change(api, emulator):
 
     def change(**body):
         token = emulator.state.payment_tokens.add(skus=("A",))
-        answer = api.post(f"{TOKENS}/{token}/update", {"success_url": "https://shop.example/changed", **body}).json
-        return token, answer["redirect_url"]
+        response = api.post(f"{TOKENS}/{token}/update", {"success_url": "https://shop.example/changed", **body}).json
+        return token, response["redirect_url"]
 
     return change
 
@@ -65,8 +65,8 @@ class TestProvision:
     @pytest.mark.parametrize("step", ["", "/card"])
     def test_empty_form_is_shown_again(self, api, shopper, request_token, step):
         id, url = request_token()
-        shown = shopper.post(url + step)
-        assert (shown.status, shown.page.alert, provisioned(api, id)) == (422, True, None)
+        response = shopper.post(url + step)
+        assert (response.status, response.page.alert, provisioned(api, id)) == (422, True, None)
 
     @pytest.mark.parametrize("step", ["", "/card"])
     def test_completed_request_shows_a_message(self, api, shopper, request_token, step):
@@ -83,8 +83,8 @@ class TestProvision:
     )
     def test_general_health_order_is_not_eligible(self, api, shopper, request_token, failure_url, links):
         id, url = request_token(**({"failure_url": failure_url} if failure_url else {}))
-        told = shopper.submit(url, condition="no")
-        assert (told.page.heading, told.page.links) == ("This is not eligible", links)
+        response = shopper.submit(url, condition="no")
+        assert (response.page.heading, response.page.links) == ("This is not eligible", links)
         assert provisioned(api, id) is None
 
     def test_missing_success_url_shows_a_message(self, emulator, shopper):
@@ -114,9 +114,9 @@ class TestUpdate:
     @pytest.mark.parametrize("step", ["", "/card"])
     def test_deleted_token_is_409(self, api, emulator, shopper, change, step):
         token, url = change(order_items=[{"sku": "B", "name": "B", "price": 1, "quantity": 1}])
-        shown = shopper.get(url + step).page.chosen
+        form = shopper.get(url + step).page.chosen
         api.post(f"{TOKENS}/{token}/delete")
-        refused = shopper.post(url + step, shown)
+        refused = shopper.post(url + step, form)
         assert (refused.status, refused.page.heading) == (409, "This is no longer possible")
         assert emulator.state.provision_requests.rows[0].status == "pending"
 
@@ -130,9 +130,9 @@ class TestRepair:
             token = emulator.state.payment_tokens.add(**fields)
             if failure is not None:
                 emulator.state.payment_tokens.fail_next_charge(token, failure)
-            answer = api.post(CREATE, order(payment_token=token, idempotency_key=f"renewal-{token}"))
-            assert answer.status == 422
-            return token, answer.json["redirect_url"]
+            response = api.post(CREATE, order(payment_token=token, idempotency_key=f"renewal-{token}"))
+            assert response.status == 422
+            return token, response.json["redirect_url"]
 
         return failed
 
@@ -150,9 +150,9 @@ class TestRepair:
     def test_new_card_repairs_payment_method(self, api, emulator, shopper, failed, failure, says):
         token, url = failed(failure)
         session = emulator.state.payment_tokens.get(token).failed_payment_session_id
-        shown = shopper.get(url)
-        assert (shown.status, shown.page.heading) == (200, "Your payment failed")
-        assert says in shown.page.text
+        response = shopper.get(url)
+        assert (response.status, response.page.heading) == (200, "Your payment failed")
+        assert says in response.page.text
         declined = shopper.submit(url, card="declined")
         assert (declined.status, self.charge(api, token)) == (422, 422)
         session = emulator.state.payment_tokens.get(token).failed_payment_session_id

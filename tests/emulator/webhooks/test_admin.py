@@ -16,7 +16,7 @@ def happen(emulator):
 
 class TestWebhooks:
     def test_webhook_is_registered_listed_and_removed(self, emulator, api, merchant):
-        made = api.post(WEBHOOKS, {"url": merchant.url})
+        webhook = api.post(WEBHOOKS, {"url": merchant.url})
         (endpoint,) = emulator.webhooks.endpoints
         described = {
             "id": endpoint.id,
@@ -25,24 +25,24 @@ class TestWebhooks:
             "secrets": list(endpoint.secrets),
             "events": None,
         }
-        assert (made.status, made.json) == (201, described)
+        assert (webhook.status, webhook.json) == (201, described)
         assert api.read(WEBHOOKS).json == {"webhooks": [described]}
         happen(emulator)
-        assert merchant.requests[0].is_signed(made.json["secrets"][0])
+        assert merchant.requests[0].is_signed(webhook.json["secrets"][0])
         gone = api.send("DELETE", f"{WEBHOOKS}/{endpoint.id}")
         assert (gone.status, gone.content) == (204, b"")
         assert api.read(WEBHOOKS).json == {"webhooks": []}
 
     def test_webhook_is_removed_by_post_too(self, emulator, api, merchant):
-        kept, removed = (api.post(WEBHOOKS, {"url": merchant.url}).json["id"] for _ in range(2))
+        remaining, removed = (api.post(WEBHOOKS, {"url": merchant.url}).json["id"] for _ in range(2))
         assert api.post(f"{WEBHOOKS}/{removed}/unregister").status == 204
-        assert [endpoint.id for endpoint in emulator.webhooks.endpoints] == [kept]
+        assert [endpoint.id for endpoint in emulator.webhooks.endpoints] == [remaining]
         assert api.post(f"{WEBHOOKS}/{removed}/unregister").status == 404
 
     def test_register_accepts_all_options(self, api, merchant):
         body = {"url": merchant.url, "mode": "unsigned", "secret": "mine", "events": ["payment_token_updated"]}
-        made = api.post(WEBHOOKS, body).json
-        assert {**body, "secrets": ["mine"], "id": made["id"]} == {**made, "secret": "mine"}
+        webhook = api.post(WEBHOOKS, body).json
+        assert {**body, "secrets": ["mine"], "id": webhook["id"]} == {**webhook, "secret": "mine"}
 
     def test_delete_removes_all_webhooks(self, emulator, api, merchant):
         for _ in range(3):
@@ -50,13 +50,15 @@ class TestWebhooks:
         assert api.send("DELETE", WEBHOOKS).status == 204
         assert emulator.webhooks.endpoints == ()
 
-    @pytest.mark.parametrize(("body", "kept"), [(None, 2), ({}, 2), ({"overlap": True}, 2), ({"overlap": False}, 1)])
-    def test_rotate_returns_new_secret(self, api, merchant, body, kept):
-        made = api.post(WEBHOOKS, {"url": merchant.url}).json
-        rotated = api.post(f"{WEBHOOKS}/{made['id']}/rotate", body)
-        assert (rotated.status, len(rotated.json["secrets"])) == (200, kept)
-        assert rotated.json["secrets"][1:] == made["secrets"][: kept - 1]
-        assert rotated.json["secrets"][0] not in made["secrets"]
+    @pytest.mark.parametrize(
+        ("body", "remaining"), [(None, 2), ({}, 2), ({"overlap": True}, 2), ({"overlap": False}, 1)]
+    )
+    def test_rotate_returns_new_secret(self, api, merchant, body, remaining):
+        webhook = api.post(WEBHOOKS, {"url": merchant.url}).json
+        rotated = api.post(f"{WEBHOOKS}/{webhook['id']}/rotate", body)
+        assert (rotated.status, len(rotated.json["secrets"])) == (200, remaining)
+        assert rotated.json["secrets"][1:] == webhook["secrets"][: remaining - 1]
+        assert rotated.json["secrets"][0] not in webhook["secrets"]
 
     @pytest.mark.parametrize(
         ("body", "says"),
@@ -79,8 +81,8 @@ class TestWebhooks:
         assert emulator.webhooks.endpoints == ()
 
     def test_invalid_rotation_is_400(self, api, merchant):
-        made = api.post(WEBHOOKS, {"url": merchant.url}).json
-        assert_invalid(api.post(f"{WEBHOOKS}/{made['id']}/rotate", {"overlap": 1}), "overlap must be true or false")
+        webhook = api.post(WEBHOOKS, {"url": merchant.url}).json
+        assert_invalid(api.post(f"{WEBHOOKS}/{webhook['id']}/rotate", {"overlap": 1}), "overlap must be true or false")
 
     @pytest.mark.parametrize(("method", "action"), [("DELETE", ""), ("POST", "/rotate")])
     def test_unknown_webhook_is_404(self, api, method, action):
@@ -93,9 +95,9 @@ class TestDeliveries:
         merchant.plan = [500]
         id = make_captured(emulator)
         assert emulator.webhooks.wait_until_idle(TIMEOUT)
-        listed = api.read(DELIVERIES).json
-        assert (listed["count"], listed["waiting"]) == (2, 0)
-        newest, oldest = listed["deliveries"]
+        listing = api.read(DELIVERIES).json
+        assert (listing["count"], listing["waiting"]) == (2, 0)
+        newest, oldest = listing["deliveries"]
         assert (newest["state"], oldest["state"]) == ("delivered", "waiting")
         (attempt,) = oldest.pop("attempts")
         delivery = emulator.webhooks.deliveries[-1]
@@ -144,8 +146,8 @@ class TestFaults:
         assert (added.status, added.json) == (201, described)
         happen(emulator)
         assert len(merchant.requests) == 3
-        listed = api.read(FAULTS).json
-        assert listed == {"faults": [{**described, "hits": 1}], "names": list(emulator.webhooks.faults.names)}
+        listing = api.read(FAULTS).json
+        assert listing == {"faults": [{**described, "hits": 1}], "names": list(emulator.webhooks.faults.names)}
         assert api.send("DELETE", f"{FAULTS}/1").status == 204
         assert api.read(FAULTS).json["faults"] == [{**described, "hits": 1, "active": False}]
         assert api.send("DELETE", f"{FAULTS}/1").status == 404

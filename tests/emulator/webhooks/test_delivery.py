@@ -89,8 +89,8 @@ class TestAcknowledgment:
     def test_redirect_is_not_followed(self, emulator, merchant, happen):
         with socket.create_server(("127.0.0.1", 0)) as elsewhere:
             there = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/"
-            answer = f"HTTP/1.1 307 X\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
-            merchant.plan = [answer.encode()]
+            response = f"HTTP/1.1 307 X\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
+            merchant.plan = [response.encode()]
             assert outcomes(happen()) == [307]
             elsewhere.settimeout(0.2)
             with pytest.raises(TimeoutError):
@@ -291,8 +291,8 @@ class TestStop:
         with emulator:
             assert emulator.webhooks.wait_until_idle(TIMEOUT)
             pass_time(emulator, 5)
-        told = [request.data["qualification_session_id"] for request in merchant.requests]
-        assert told == [first, second, first]
+        ids = [request.data["qualification_session_id"] for request in merchant.requests]
+        assert ids == [first, second, first]
 
     def test_stop_aborts_in_flight_delivery_and_retries_it(self, merchant):
         emulator = Emulator(sessions=0)

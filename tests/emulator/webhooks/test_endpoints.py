@@ -100,12 +100,12 @@ class TestRegister:
         wait(emulator)
         assert sorted(len(request.all("x-truemed-signature")) for request in merchant.requests) == [0, 1]
 
-    @pytest.mark.parametrize("wanted", [None, *[[event] for event in EVENTS], EVENTS[1:3], []])
-    def test_endpoint_receives_selected_events_only(self, emulator, merchant, wanted):
-        emulator.webhooks.register(merchant.url, events=wanted)
+    @pytest.mark.parametrize("expected", [None, *[[event] for event in EVENTS], EVENTS[1:3], []])
+    def test_endpoint_receives_selected_events_only(self, emulator, merchant, expected):
+        emulator.webhooks.register(merchant.url, events=expected)
         everything(emulator)
         wait(emulator)
-        assert events(merchant.requests) == set(EVENTS if wanted is None else wanted)
+        assert events(merchant.requests) == set(EVENTS if expected is None else expected)
 
     def test_register_while_sending_is_thread_safe(self, emulator, merchant):
         emulator.webhooks.register(merchant.url)
@@ -188,16 +188,16 @@ class TestUnregister:
         assert (delivery.state, len(merchant.requests)) == ("abandoned", 1)
 
     def test_unregister_abandons_in_flight_delivery(self, emulator, merchant):
-        told = []
-        emulator.webhooks.on_attempt.append(lambda endpoint, delivery: told.append((endpoint, delivery.state)))
+        reports = []
+        emulator.webhooks.on_attempt.append(lambda endpoint, delivery: reports.append((endpoint, delivery.state)))
         endpoint = emulator.webhooks.register(merchant.url)
         merchant.plan = ["hang"]
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         merchant.wait(1)
         emulator.webhooks.unregister(endpoint.id)
         merchant.open.set()
-        wait_until(lambda: told)
-        assert told == [(None, "abandoned")]
+        wait_until(lambda: reports)
+        assert reports == [(None, "abandoned")]
 
     def test_unregister_before_sending_is_harmless(self, emulator):
         """The sender has taken it up; the webhook is gone before the request is made."""

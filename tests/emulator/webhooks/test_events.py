@@ -166,24 +166,26 @@ class TestPaymentTokenUpdated:
         }
 
     def test_provision_request_sends_event(self, api, emulator, take_events):
-        asked = api.post(f"{TOKENS}/create", {"metadata": "m"}).json["provision_token_request_id"]
+        provision_id = api.post(f"{TOKENS}/create", {"metadata": "m"}).json["provision_token_request_id"]
         assert take_events() == []
-        emulator.state.provision_requests.submit(asked)
+        emulator.state.provision_requests.submit(provision_id)
         (data,) = self.only(take_events())
-        assert (data["provision_token_request_id"], data["metadata"]) == (asked, "m")
+        assert (data["provision_token_request_id"], data["metadata"]) == (provision_id, "m")
 
     def test_update_with_customer_action_sends_event(self, api, emulator, take_events):
         token = emulator.state.payment_tokens.add()
-        asked = api.post(f"{TOKENS}/{token}/update", {"update_card_info": True}).json["provision_token_request_id"]
+        provision_id = api.post(f"{TOKENS}/{token}/update", {"update_card_info": True}).json[
+            "provision_token_request_id"
+        ]
         assert take_events() == []
-        emulator.state.provision_requests.submit(asked)
+        emulator.state.provision_requests.submit(provision_id)
         (data,) = self.only(take_events())
-        assert data == {"payment_token": token, "provision_token_request_id": asked}
+        assert data == {"payment_token": token, "provision_token_request_id": provision_id}
 
     def test_update_without_customer_action_sends_event(self, api, emulator, take_events):
         token = emulator.state.payment_tokens.add()
-        asked = api.post(f"{TOKENS}/{token}/update", {}).json["provision_token_request_id"]
-        assert self.only(take_events()) == [{"payment_token": token, "provision_token_request_id": asked}]
+        provision_id = api.post(f"{TOKENS}/{token}/update", {}).json["provision_token_request_id"]
+        assert self.only(take_events()) == [{"payment_token": token, "provision_token_request_id": provision_id}]
 
     def test_repaired_charge_sends_event(self, api, emulator, take_events):
         token = emulator.state.payment_tokens.add()
@@ -264,9 +266,9 @@ class TestProductCatalogItemEligibilityUpdated:
         assert type == "product_catalog.item.eligibility_updated"
         item = first["object"]
         assert MOMENT.fullmatch(item["reviewed_at"])
-        shown = api.post("/api/v1/product_catalog/items/detail", {"sku": "S"}).json["object"]
-        assert second["object"] == shown
-        assert item == {**shown, "eligibility": "eligible", "reviewed_at": item["reviewed_at"]}
+        row = api.post("/api/v1/product_catalog/items/detail", {"sku": "S"}).json["object"]
+        assert second["object"] == row
+        assert item == {**row, "eligibility": "eligible", "reviewed_at": item["reviewed_at"]}
 
     def test_unsigned_catalog_payload_has_envelope(self, emulator, take_unsigned_bodies):
         emulator.state.catalog_items.review(emulator.state.catalog_items.add(sku="S"), "eligible")

@@ -87,8 +87,8 @@ class TestReorder:
 
     def test_deliveries_are_swapped_in_pairs(self, emulator, merchant, happen):
         fault = emulator.webhooks.faults.add("reorder")
-        made = [delivery.id for delivery in happen(6)]
-        assert ids(merchant) == [made[each] for each in (1, 0, 3, 2, 5, 4)]
+        delivery_ids = [delivery.id for delivery in happen(6)]
+        assert ids(merchant) == [delivery_ids[each] for each in (1, 0, 3, 2, 5, 4)]
         assert fault.hits == 3
 
     def test_delivery_without_successor_is_sent_after_the_window(self, emulator, merchant, happen):
@@ -147,8 +147,8 @@ class TestBadSignature:
         emulator.webhooks.faults.add("bad_signature")
         emulator.state.qualification_sessions.approve(emulator.state.qualification_sessions.add(status="processing"))
         (request,) = merchant.wait(1)
-        (given,) = request.all("x-truemed-api-key")
-        assert given not in endpoint.secrets
+        (secret,) = request.all("x-truemed-api-key")
+        assert secret not in endpoint.secrets
 
     def test_fault_acts_on_each_attempt(self, emulator, merchant, endpoint, happen):
         emulator.webhooks.faults.add("bad_signature", times=2)
@@ -160,9 +160,9 @@ class TestBadSignature:
         assert [each.fault for each in delivery.attempts] == ["bad_signature"] * 2 + [None]
 
 
-@pytest.mark.parametrize(("given", "seconds"), [({}, 8 * 24 * 3600), ({"seconds": 600}, 600)])
-def test_stale_timestamp(emulator, merchant, endpoint, happen, given, seconds):
-    emulator.webhooks.faults.add("stale_timestamp", **given)
+@pytest.mark.parametrize(("value", "seconds"), [({}, 8 * 24 * 3600), ({"seconds": 600}, 600)])
+def test_stale_timestamp(emulator, merchant, endpoint, happen, value, seconds):
+    emulator.webhooks.faults.add("stale_timestamp", **value)
     happen()
     (request,) = merchant.requests
     t, _ = request.signed_with()
@@ -194,9 +194,9 @@ def test_rotate_secret(emulator, merchant, endpoint, happen):
     assert [request.is_signed(rotated.secrets[0]) for request in merchant.requests] == [True] * 2
 
 
-@pytest.mark.parametrize(("given", "size"), [({}, 2 * 1024**2), ({"size": 1000}, 1000)])
-def test_oversize_body(emulator, merchant, endpoint, happen, given, size):
-    emulator.webhooks.faults.add("oversize_body", **given)
+@pytest.mark.parametrize(("value", "size"), [({}, 2 * 1024**2), ({"size": 1000}, 1000)])
+def test_oversize_body(emulator, merchant, endpoint, happen, value, size):
+    emulator.webhooks.faults.add("oversize_body", **value)
     (delivery,) = happen()
     (request,) = merchant.requests
     assert request.body == delivery.body + b" " * size
@@ -268,7 +268,7 @@ class TestScope:
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "says"),
+    ("name", "arguments", "says"),
     [
         ("nonsense", {}, "there is no webhook fault 'nonsense'; there are bad_signature, "),
         ("delay", {"event": "x"}, "event must name an event: payment_session_complete, "),
@@ -293,17 +293,17 @@ class TestScope:
         ("oversize_body", {"size": True}, "oversize_body: size must be a whole number"),
     ],
 )
-def test_error_describes_the_problem(emulator, name, given, says):
+def test_error_describes_the_problem(emulator, name, arguments, says):
     with pytest.raises(ValueError) as caught:
-        emulator.webhooks.faults.add(name, **given)
+        emulator.webhooks.faults.add(name, **arguments)
     assert says in str(caught.value)
     assert emulator.webhooks.faults.active == ()
 
 
 def test_hits_count_deliveries_or_attempts_by_phase(emulator, happen):
     """One that acts on deliveries is asked once for each, one that acts on requests for each attempt."""
-    made = emulator.webhooks.faults.add("duplicate_delivery", n=3)
+    active = emulator.webhooks.faults.add("duplicate_delivery", n=3)
     written = emulator.webhooks.faults.add("bad_signature")
     assert happen()
-    assert (made.hits, written.hits) == (1, 4)
+    assert (active.hits, written.hits) == (1, 4)
     assert APPROVED in {delivery.event for delivery in emulator.webhooks.deliveries}

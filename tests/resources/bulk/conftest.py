@@ -21,14 +21,14 @@ def ids(emulator):
 
 @pytest.fixture
 async def client(emulator):
-    async with AsyncTruemed(emulator.api_key, base_url=emulator.url, retry=QUICK) as made:
-        yield made
+    async with AsyncTruemed(emulator.api_key, base_url=emulator.url, retry=QUICK) as truemed:
+        yield truemed
 
 
 @pytest.fixture
 def sync_client(emulator):
-    with Truemed(emulator.api_key, base_url=emulator.url, retry=QUICK) as made:
-        yield made
+    with Truemed(emulator.api_key, base_url=emulator.url, retry=QUICK) as truemed:
+        yield truemed
 
 
 @pytest.fixture

@@ -333,8 +333,8 @@ async def play(emulator, rng):
     wrong = [each for each in final + again if each.status is AttachStatus.FAILED]
     wrong += [each for each in again if each.status is AttachStatus.ATTACHED]
     for id, (email, user) in before.items():
-        wanted = expected_user(email, corrected)
-        allowed = {expected_user(email, each) for each in runs} - {None} | {wanted}
+        expected = expected_user(email, corrected)
+        allowed = {expected_user(email, each) for each in runs} - {None} | {expected}
         if sessions.get(id).user_id not in ({user} if user else allowed):
             wrong.append((id, email, sessions.get(id).user_id))
     return wrong

@@ -26,8 +26,8 @@ async def some(values) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("source", [list, iter, some], ids=["list", "iterator", "async"])
 async def test_duplicate_ids_are_skipped_and_not_requested(client, ids, fetched, source):
-    asked = [*ids[:3], *ids[:5], ids[0]]
-    outcomes = client.qualification_sessions.get_many(source(asked), ordered=True, unique=True)
+    requested_ids = [*ids[:3], *ids[:5], ids[0]]
+    outcomes = client.qualification_sessions.get_many(source(requested_ids), ordered=True, unique=True)
     assert [outcome.id async for outcome in outcomes] == ids[:5]
     assert fetched() == 5
 
@@ -41,8 +41,10 @@ async def test_repeats_come_each_time_unless_they_are_not_wanted(client, ids, fe
 @pytest.mark.parametrize("source", [list, iter], ids=["list", "iterator"])
 def test_repeats_are_skipped_of_a_callers_iterable_however_many_there_are(sync_client, ids, fetched, source):
     """More of them than are taken ahead: the iteration would stand still if they counted as on their way."""
-    asked = [ids[0]] * 500 + [ids[1]] * 500 + [ids[0]]
-    outcomes = sync_client.qualification_sessions.get_many(source(asked), concurrency=2, unique=True, ordered=True)
+    requested_ids = [ids[0]] * 500 + [ids[1]] * 500 + [ids[0]]
+    outcomes = sync_client.qualification_sessions.get_many(
+        source(requested_ids), concurrency=2, unique=True, ordered=True
+    )
     assert [outcome.id for outcome in outcomes] == ids[:2]
     assert fetched() == 2
 
@@ -94,51 +96,51 @@ def test_hundred_thousand_ids_are_remembered():
 # --- how far it is --------------------------------------------------------------------------------------------------
 
 
-class Told(list):
+class ProgressLog(list):
     def __call__(self, done, failed, total):
         self.append((done, failed, total))
 
 
 @pytest.mark.parametrize("ordered", [True, False])
 async def test_progress_counts_done_and_failed(client, ids, ordered):
-    told = Told()
-    asked = [*ids[:7], "qs_nobody", "../x"]
-    outcomes = client.qualification_sessions.get_many(asked, concurrency=3, ordered=ordered, progress=told)
+    reports = ProgressLog()
+    requested_ids = [*ids[:7], "qs_nobody", "../x"]
+    outcomes = client.qualification_sessions.get_many(requested_ids, concurrency=3, ordered=ordered, progress=reports)
     received = 0
     async for _ in outcomes:
         received += 1
-        assert told[-1][0] >= received, "word comes before the outcome"
-    assert told == sorted(set(told)), "it only grows, and nothing is said twice"
-    assert told[-1] == (9, 2, 9)
+        assert reports[-1][0] >= received, "word comes before the outcome"
+    assert reports == sorted(set(reports)), "it only grows, and nothing is said twice"
+    assert reports[-1] == (9, 2, 9)
 
 
 async def test_total_is_unknown_without_a_length(client, ids):
-    told = Told()
-    async for _ in client.qualification_sessions.get_many(iter(ids[:3]), progress=told):
+    reports = ProgressLog()
+    async for _ in client.qualification_sessions.get_many(iter(ids[:3]), progress=reports):
         pass
-    assert told[-1] == (3, 0, None)
+    assert reports[-1] == (3, 0, None)
 
 
 async def test_repeats_are_done_as_well_so_that_the_total_is_reached(client, ids):
-    told = Told()
-    asked = [ids[0], ids[1], *[ids[0]] * 20]
-    async for _ in client.qualification_sessions.get_many(asked, unique=True, progress=told):
+    reports = ProgressLog()
+    requested_ids = [ids[0], ids[1], *[ids[0]] * 20]
+    async for _ in client.qualification_sessions.get_many(requested_ids, unique=True, progress=reports):
         pass
-    assert told[-1] == (22, 0, 22)
+    assert reports[-1] == (22, 0, 22)
 
 
 async def test_progress_is_not_called_without_ids(client):
-    told = Told()
-    async for _ in client.qualification_sessions.get_many([], progress=told):
+    reports = ProgressLog()
+    async for _ in client.qualification_sessions.get_many([], progress=reports):
         pass
-    assert told == []
+    assert reports == []
 
 
 async def test_portions_are_reported_too(client, ids):
-    told = Told()
-    async for _ in client.qualification_sessions.get_many(ids[:4], progress=told).batches():
+    reports = ProgressLog()
+    async for _ in client.qualification_sessions.get_many(ids[:4], progress=reports).batches():
         pass
-    assert told[-1] == (4, 0, 4)
+    assert reports[-1] == (4, 0, 4)
 
 
 async def test_exception_in_progress_ends_the_iteration_and_cancels_calls(client, ids):
@@ -153,12 +155,12 @@ async def test_exception_in_progress_ends_the_iteration_and_cancels_calls(client
 
 
 async def test_leaving_early_frees_everything_with_progress_too(client, ids):
-    told = Told()
-    async with client.qualification_sessions.get_many(ids, concurrency=2, progress=told) as outcomes:
+    reports = ProgressLog()
+    async with client.qualification_sessions.get_many(ids, concurrency=2, progress=reports) as outcomes:
         async for _ in outcomes:
             break
     assert not [task for task in asyncio.all_tasks() if "work" in repr(task.get_coro())]
-    assert told[-1][0] < len(ids)
+    assert reports[-1][0] < len(ids)
 
 
 @pytest.mark.parametrize("begun", [True, False])
@@ -172,8 +174,8 @@ async def test_closing_a_reported_stream_closes_what_it_reports_on(begun):
         finally:
             closed.append(True)
 
-    told = Told()
-    stream = Stream(batches(), ProgressReporter(told, [], None))
+    reports = ProgressLog()
+    stream = Stream(batches(), ProgressReporter(reports, [], None))
     if begun:
         await anext(stream)
     await stream.aclose()
@@ -195,25 +197,25 @@ async def test_progress_that_cannot_be_called_is_rejected_at_once(client, fetche
 
 
 def test_synchronous_client_calls_progress_on_the_callers_thread(sync_client, ids):
-    told, threads = Told(), set()
+    reports, threads = ProgressLog(), set()
 
     def progress(done, failed, total):
-        told(done, failed, total)
+        reports(done, failed, total)
         threads.add(threading.get_ident())
         sync_client.qualification_sessions.get(ids[0])  # so it may make calls of its own
 
-    asked = [*ids, *ids, "qs_nobody"]
-    outcomes = sync_client.qualification_sessions.get_many(asked, concurrency=4, unique=True, progress=progress)
+    requested_ids = [*ids, *ids, "qs_nobody"]
+    outcomes = sync_client.qualification_sessions.get_many(requested_ids, concurrency=4, unique=True, progress=progress)
     assert len(list(outcomes)) == len(ids) + 1
     assert threads == {threading.get_ident()}
-    assert told == sorted(set(told))
-    assert told[-1] == (2 * len(ids) + 1, 1, 2 * len(ids) + 1)
+    assert reports == sorted(set(reports))
+    assert reports[-1] == (2 * len(ids) + 1, 1, 2 * len(ids) + 1)
 
 
 def test_synchronous_client_does_not_know_the_total_of_a_generator(sync_client, ids):
-    told = Told()
-    list(sync_client.qualification_sessions.get_many((each for each in ids[:3]), progress=told))
-    assert told[-1] == (3, 0, None)
+    reports = ProgressLog()
+    list(sync_client.qualification_sessions.get_many((each for each in ids[:3]), progress=reports))
+    assert reports[-1] == (3, 0, None)
 
 
 def test_exception_in_progress_ends_a_synchronous_iteration(sync_client, ids):

@@ -76,10 +76,10 @@ async def later(values):
 @pytest.mark.parametrize("run_id", [None, "run-1"])
 async def test_each_change_gives_one_outcome_with_the_key_that_was_sent(emulator, client, free, source, run_id):
     ids = free(5)
-    told = []
+    reports = []
     changes = changes_of(ids)
     found = await outcomes_of(
-        client, source(changes), run_id=run_id, concurrency=2, ordered=True, progress=lambda *now: told.append(now)
+        client, source(changes), run_id=run_id, concurrency=2, ordered=True, progress=lambda *now: reports.append(now)
     )
     assert [outcome.id for outcome in found] == ids
     assert [outcome.change for outcome in found] == changes
@@ -89,12 +89,12 @@ async def test_each_change_gives_one_outcome_with_the_key_that_was_sent(emulator
     assert [[outcome.idempotency_key] for outcome in found] == [sent[each] for each in ids]
     assert [outcome.unwrap().idempotency_key for outcome in found] == [outcome.idempotency_key for outcome in found]
     assert len({outcome.idempotency_key for outcome in found}) == 5
-    assert told[-1] == (5, 0, 5 if source is list else None)
+    assert reports[-1] == (5, 0, 5 if source is list else None)
 
 
 async def test_one_failure_does_not_affect_others_and_has_its_key(client, free, emulator):
-    taken, open_ = emulator.state.qualification_sessions.add(user_id="taken"), free(1)[0]
-    changes = changes_of([taken, "qs_nobody", open_])
+    assigned, open_ = emulator.state.qualification_sessions.add(user_id="taken"), free(1)[0]
+    changes = changes_of([assigned, "qs_nobody", open_])
     found = await outcomes_of(client, changes, run_id="run-1", ordered=True)
     assert [type(outcome.error) for outcome in found] == [UserIdAlreadySetError, NotFoundError, type(None)]
     assert [outcome.error.idempotency_key for outcome in found[:2]] == [each.idempotency_key for each in found[:2]]
@@ -159,7 +159,7 @@ async def test_all_fields_are_sent(emulator, client, free):
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("arguments", "message"),
     [
         ({"changes": "qs_1"}, "changes must be an iterable"),
         ({"changes": None}, "changes must be an iterable"),
@@ -168,12 +168,12 @@ async def test_all_fields_are_sent(emulator, client, free):
         ({"run_id": 7}, "run_id must be a string"),
         ({"progress": 7}, "progress must be a plain function"),
     ],
-    ids=lambda given: "-".join(given) if isinstance(given, dict) else None,
+    ids=lambda arguments: "-".join(arguments) if isinstance(arguments, dict) else None,
 )
-async def test_invalid_arguments_raise_before_iteration(client, sync_client, emulator, given, message):
+async def test_invalid_arguments_raise_before_iteration(client, sync_client, emulator, arguments, message):
     for each in (client, sync_client):
         with pytest.raises(InvalidArgumentError, match=message):
-            each.qualification_sessions.update_many(**{"changes": [], **given})
+            each.qualification_sessions.update_many(**{"changes": [], **arguments})
     assert not keys_sent(emulator)
 
 
@@ -345,12 +345,12 @@ async def test_update_request_that_was_evolved_does_not_collide(emulator, client
 
 def test_synchronous_client_makes_many_changes(emulator, sync_client, free):
     ids = free(30)
-    told = []
+    reports = []
     outcomes = sync_client.qualification_sessions.update_many(
-        (change for change in changes_of(ids)), run_id="r", ordered=True, progress=lambda *now: told.append(now)
+        (change for change in changes_of(ids)), run_id="r", ordered=True, progress=lambda *now: reports.append(now)
     )
     assert [(outcome.id, outcome.ok) for outcome in outcomes] == [(each, True) for each in ids]
     assert users(emulator, ids) == {each: f"user of {each}" for each in ids}
-    assert told[-1] == (30, 0, None)
+    assert reports[-1] == (30, 0, None)
     again = list(sync_client.qualification_sessions.update_many(changes_of(ids), run_id="r"))
     assert all(outcome.ok for outcome in again), "the same run again has no second effect"
