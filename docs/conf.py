@@ -155,7 +155,7 @@ CONSTRUCTED = frozenset(
         "OrderItem",
         "PaymentMethod",
         "QualificationSessionUpdateParams",
-        "RawResponse",
+        "ResponseBytes",
         "RequestOptions",
         "RetryPolicy",
         "RowType",
