@@ -16,15 +16,26 @@ from truemed_async import AsyncTruemed, QualificationSession, Truemed
 
 MODULES = (
     "",
+    ".diagnostics",
     ".emulator",
+    ".endpoints",
     ".errors",
     ".exports",
     ".exports.arrow",
     ".models",
+    ".opentelemetry",
     ".options",
+    ".rate_limits",
+    ".rate_limits.redis",
     ".resources",
     ".sync",
+    ".testing",
     ".webhooks",
+    ".webhooks.aiohttp",
+    ".webhooks.flask",
+    ".webhooks.postgres",
+    ".webhooks.redis",
+    ".webhooks.starlette",
 )
 SPECIAL = ("__init__", "__enter__", "__exit__", "__aenter__", "__aexit__", "__iter__", "__getitem__")
 
@@ -33,7 +44,7 @@ def public_objects() -> Iterator[tuple[str, object]]:
     """Yield every public class and function, and every method that this package defines."""
     for suffix in MODULES:
         module = importlib.import_module(f"truemed_async{suffix}")
-        for name in getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")]):
+        for name in getattr(module, "__all__", [name for name in dir(module) if not name.startswith("_")]):
             found = getattr(module, name)
             if not getattr(found, "__module__", "").startswith("truemed_async"):
                 continue
@@ -78,6 +89,7 @@ def test_public_objects_include_inherited_methods_and_properties():
         ".QualificationStatus.is_final",
         ".webhooks.verify_and_parse",
         ".AsyncTruemed",
+        ".emulator.State.paginate",
     ):
         assert f"truemed_async{path}" in PUBLIC
 

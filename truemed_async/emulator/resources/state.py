@@ -7,15 +7,17 @@ protocol for them would repeat all of its stores, and a file of handlers for eac
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from cattrs.preconf.json import make_converter
 
 from truemed_async.emulator.clock import EmulatorClock
 from truemed_async.emulator.idempotency import IdempotencyStore, StoredResponse
+from truemed_async.emulator.request import ReceivedRequest
 from truemed_async.emulator.resources.catalog_items import CatalogItemStore
 from truemed_async.emulator.resources.payment_sessions import PaymentSessionStore
 from truemed_async.emulator.resources.payment_tokens import PaymentTokenStore, ProvisionRequestStore
@@ -34,11 +36,6 @@ from truemed_async.emulator.store import (
     Table,
     TransitionListener,
 )
-
-if TYPE_CHECKING:
-    import threading
-
-    from truemed_async.emulator.request import ReceivedRequest
 
 R = TypeVar("R", bound=Row)
 
