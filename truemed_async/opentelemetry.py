@@ -35,7 +35,7 @@ class ClientTelemetry:
 
     Pass it as ``hooks=[ClientTelemetry()]``. The span of a call is the child of the caller's current span and the parent of
     the spans of its attempts. It also covers the waiting for a connection, for the rate limit and between attempts.
-    Both end with their error as ``error.type``, which is ``CancelledError`` if the call was cancelled.
+    Both end with their error as ``error.type``, which is ``CancelledError`` if the call was canceled.
 
     Spans and metrics are free of personal data: see :mod:`truemed_async.opentelemetry`. ``url.full``, which the semantic
     conventions require, is left out, because it contains ids.

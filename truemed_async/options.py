@@ -138,7 +138,7 @@ class Attempt:
         started_at: Wall-clock start, seconds since the epoch.
         elapsed: Duration in seconds.
         status: The HTTP status, or ``None`` if there was no response.
-        error: The class name of the error, or ``None``. It is ``"CancelledError"`` if the call was cancelled meanwhile.
+        error: The class name of the error, or ``None``. It is ``"CancelledError"`` if the call was canceled meanwhile.
         outcome: ``None`` on success, otherwise as on :class:`~truemed_async.errors.CallError`.
         request_id: The server's request id, if it sent one.
         retry_in: Seconds until the next attempt, or ``None`` if this was the last.

@@ -454,7 +454,7 @@ async def cancelled(task):
         await task
     except asyncio.CancelledError as error:
         return error
-    raise AssertionError("it was not cancelled")
+    raise AssertionError("it was not canceled")
 
 
 @pytest.mark.parametrize("call", CALLS)

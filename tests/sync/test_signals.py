@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: it is raised, the call is cancelled and cleaned up, and the client stays usable."""
+"""Ctrl-C at any moment: it is raised, the call is canceled and cleaned up, and the client stays usable."""
 
 import socket
 import threading

@@ -99,7 +99,7 @@ async def test_interrupt_that_comes_when_the_call_has_ended_changes_nothing():
 def test_interruption_before_the_call_was_handed_over_is_what_its_caller_gets():
     submission = _submission.Submission(thread_of, (), {})
     submission.interrupt()
-    assert (submission.cancelled, submission.ended) == (KeyboardInterrupt, False)
+    assert (submission.cancellation, submission.ended) == (KeyboardInterrupt, False)
 
 
 def test_thread_that_the_kernel_still_counts_is_waited_for(monkeypatch):

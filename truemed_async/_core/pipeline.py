@@ -162,7 +162,7 @@ class _Call:
             try:
                 raw = await self.transport.send(request, connect=self.settings.timeouts.connect, seconds=seconds)
             finally:
-                if raw is None:  # cancelled, or the client was closed
+                if raw is None:  # canceled, or the client was closed
                     error = type(sys.exception()).__name__
                     self._log(attempt_start, clock.monotonic(), None, error, "unknown", None)
             now = clock.monotonic()

@@ -30,7 +30,7 @@ class TimeLimiter:
         self._timer: asyncio.TimerHandle | None = None
 
     def limit(self, seconds: float) -> TimeLimit:
-        """Return a context manager whose body is cancelled, and which raises ``TimeoutError``, after ``seconds``."""
+        """Return a context manager whose body is canceled, and which raises ``TimeoutError``, after ``seconds``."""
         return TimeLimit(self, seconds)
 
     def add(self, limit: TimeLimit) -> None:
@@ -96,6 +96,6 @@ class TimeLimit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._limiter.discard(self)
-        # If somebody else has cancelled the task as well, that cancellation has to reach its end.
+        # If somebody else has canceled the task as well, that cancellation has to reach its end.
         if self._is_expired and self._task.uncancel() <= self._cancellations and kind is asyncio.CancelledError:
             raise TimeoutError from error

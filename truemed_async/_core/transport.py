@@ -383,7 +383,7 @@ def _clear_tracebacks(error: BaseException | None, handled: BaseException | None
     """Clear the frames of an exception, including those of aiohttp.
 
     They hold the URL, the headers and the received data, which a traceback with local variables would show: that of a
-    cancelled call, for example, which is not replaced here.
+    canceled call, for example, which is not replaced here.
     """
     if error is not None and error is not handled:
         traceback.clear_frames(error.__traceback__)

@@ -64,7 +64,7 @@ async def attach_accounts(
 ) -> int:
     """Attach your accounts to the sessions that have the same e-mail address and no user id.
 
-    The command counts what became of the sessions and addresses. Run it again after a failure: what is attached stays \
+    The command counts the sessions and addresses by their result. Run it again after a failure: what is attached stays \
 as it is. The exit code is 1 if an update failed.
 
     Args:

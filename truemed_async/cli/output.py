@@ -95,7 +95,7 @@ class Streams:
         self.err.flush()
 
     def print_server_message(self, error: APIError) -> None:
-        """Write what the server said of an error: on a terminal, or if it was asked for."""
+        """Write the message of a server's error: on a terminal, or if details are requested."""
         if error.message and (self.has_details or self.err.isatty()):
             self.print_message(f"  server: {error.message}")
 

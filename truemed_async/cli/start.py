@@ -63,7 +63,7 @@ def print_warnings(streams: Streams) -> Callable[..., None]:
 
 
 def is_front_page(argv: Sequence[str], streams: Streams) -> bool:
-    """Whether the program itself is asked for its help or version, and can show it without its libraries.
+    """Whether the arguments request the help or version of the program itself, and can show it without its libraries.
 
     It cannot on a terminal that needs another alphabet or another way to draw colors. If a library is missing, nothing
     but how to install it is shown.

@@ -296,7 +296,7 @@ def transition(
 
             with self.lock:
                 before: R = self.get(id)
-                after: R = self.move(apply.__name__, id, check_and_step)
+                after: R = self.run_transition(apply.__name__, id, check_and_step)
                 if then is not None:
                     then(self, before, after)
                 return after
@@ -415,7 +415,9 @@ class Store(Generic[R]):
             self.table.put(row)
             return row
 
-    def move(self, name: str, id: str, step: Callable[[R, datetime], R], origin: Mapping[str, str] = _NO_ORIGIN) -> R:
+    def run_transition(
+        self, name: str, id: str, step: Callable[[R, datetime], R], origin: Mapping[str, str] = _NO_ORIGIN
+    ) -> R:
         """Replace a row by the result of ``step``, a function of the row and the time, and notify the listeners.
 
         KeyError if there is no such row, InvalidTransitionError if its status does not allow the step.

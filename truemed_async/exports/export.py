@@ -131,7 +131,7 @@ def export(
 
     Rows are written in the order of the listing. While the export runs they are in ``FILE.partial``, with a journal in
     ``FILE.partial.journal``; ``FILE`` appears, or is replaced, when it is complete. All three are readable by their
-    owner alone. A run that is killed, fails or is cancelled leaves the first two. With ``resume`` the listing is read
+    owner alone. A run that is killed, fails or is canceled leaves the first two. With ``resume`` the listing is read
     again from its start, rows that are in the file are skipped, and the others are appended: each row once, as it was
     when it was read. If the data has not changed, the file is byte for byte that of an uninterrupted run. Rows that
     appeared in the meantime are among those that the resumed run appends; rows that were deleted remain.

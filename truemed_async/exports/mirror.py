@@ -425,7 +425,7 @@ class _SessionTable:
         return int(self._require_connection().execute(f"SELECT count(*) FROM {TABLE} WHERE {condition}").fetchone()[0])  # noqa: S608  # constants
 
     def stale_ids(self, *, final_too: bool) -> list[str]:
-        """Return the ids of the rows that this run has not read, those that were final only if asked for."""
+        """Return the ids of the rows that this run has not read; those that were final only with ``final_too``."""
         select = f"SELECT qualification_session_id FROM {TABLE} WHERE _run != ? AND (? OR NOT _final)"  # noqa: S608  # a constant
         return [id for (id,) in self._require_connection().execute(select, (self._run, final_too))]
 

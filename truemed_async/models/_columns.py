@@ -39,7 +39,7 @@ _values_of_dict: Any = typing.cast("Any", dict).values
 
 
 class ColumnarRows(Sequence[T], Generic[T]):
-    """The rows of a page by column: a sequence of models, which builds a model when it is asked for one.
+    """The rows of a page by column: a sequence of models, which builds each model on access.
 
     Attributes:
         model: The class of the rows.

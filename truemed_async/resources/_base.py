@@ -96,7 +96,7 @@ class Resource:
         read: Callable[[], Awaitable[T]],
         is_final: Callable[[T], bool],
         *,
-        timeout: float,  # noqa: ASYNC109  # how long to poll; cancelling a poll midway would say less
+        timeout: float,  # noqa: ASYNC109  # how long to poll; canceling a poll midway would say less
         unfinished: str,
     ) -> T:
         """Read an object until it is final, with growing delays; ``unfinished`` describes one that is not."""

@@ -77,7 +77,7 @@ class CatalogAction(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class CatalogChange(Outcome[CatalogItem]):
-    """One item of a synchronization: what it needs, and what became of it.
+    """One item of a synchronization: what it needs, and the result.
 
     Attributes:
         id: The SKU.

@@ -423,7 +423,7 @@ class PaymentSessions(GettableResource[PaymentSession]):
         self,
         payment_session_id: str,
         *,
-        timeout: float = 300.0,  # noqa: ASYNC109  # how long to poll; cancelling a poll midway would say less
+        timeout: float = 300.0,  # noqa: ASYNC109  # how long to poll; canceling a poll midway would say less
         options: RequestOptions | None = None,
     ) -> PaymentSession:
         """Poll a session until only you can change its status, with growing delays from 1 to 30 seconds.

@@ -263,7 +263,7 @@ class PaymentTokens(GettableResource[PaymentToken]):
         self,
         provision_token_request_id: str,
         *,
-        timeout: float = 300.0,  # noqa: ASYNC109  # how long to poll; cancelling a poll midway would say less
+        timeout: float = 300.0,  # noqa: ASYNC109  # how long to poll; canceling a poll midway would say less
         options: RequestOptions | None = None,
     ) -> ProvisionTokenRequest:
         """Poll a request to create or update a token until the token exists, with growing delays from 1 to 30 seconds.

@@ -431,7 +431,7 @@ class QualificationSessions(GettableResource[QualificationSession]):
         self,
         qualification_session_id: str,
         *,
-        timeout: float = 300.0,  # noqa: ASYNC109  # how long to poll; cancelling a poll midway would say less
+        timeout: float = 300.0,  # noqa: ASYNC109  # how long to poll; canceling a poll midway would say less
         options: RequestOptions | None = None,
     ) -> QualificationSession:
         """Poll a session until it is approved or rejected, with growing delays from 1 to 30 seconds.

@@ -26,7 +26,7 @@ class Submission(Generic[T]):
         "_named",
         "_task",
         "_value",
-        "cancelled",
+        "cancellation",
         "ended",
     )
 
@@ -34,7 +34,7 @@ class Submission(Generic[T]):
         self, function: Callable[..., Coroutine[Any, Any, T]], arguments: tuple[Any, ...], named: Mapping[str, Any]
     ) -> None:
         self.ended = False
-        self.cancelled: type[BaseException] = asyncio.CancelledError
+        self.cancellation: type[BaseException] = asyncio.CancelledError
         """The exception that the caller receives if the task is canceled."""
         self._function = function
         self._arguments = arguments
@@ -78,14 +78,14 @@ class Submission(Generic[T]):
 
     def _finish(self, task: asyncio.Task[T]) -> None:
         self._task = None  # otherwise it may be freed on the caller's thread, where its finalizers may swallow a Ctrl-C
-        self._error = self.cancelled() if task.cancelled() else task.exception()
+        self._error = self.cancellation() if task.cancelled() else task.exception()
         if self._error is None:
             self._value = task.result()
         self._end()
 
     def interrupt(self) -> None:
         """Cancel it, and interrupt the caller."""
-        self.cancelled = KeyboardInterrupt
+        self.cancellation = KeyboardInterrupt
         if self._loop is not None:
             self._loop.call_soon(self._cancel)
 

@@ -229,7 +229,7 @@ class _BaseReceiver(Generic[S]):
         except Exception as error:  # noqa: BLE001  # the result carries it
             return DeliveryResult(status=DeliveryStatus.FAILED, event=event, error=error)
         except BaseException:
-            # The handler ran: confirm even if cancelled or interrupted.
+            # The handler ran: confirm even if canceled or interrupted.
             await self._confirm(call, store, keys, owner)
             raise
         return DeliveryResult(status=_CLAIM_STATUSES[claim], event=event)
@@ -338,7 +338,7 @@ class Receiver(_BaseReceiver[DedupStore | Inbox]):
         return self._process_here(verified, delivery)
 
     def handle_events(self, events: Iterable[Event]) -> CatchUpResult:
-        """Call the handler with events that come from elsewhere than a delivery, once each, and return what became of them.
+        """Call the handler with events that come from elsewhere than a delivery, once each, and return their results.
 
         ``client.catch_up`` does so with changes whose delivery was missed.
 
@@ -400,7 +400,7 @@ class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore | Inbox | AsyncIn
         """Process one delivery and return its result, with the HTTP status to respond with.
 
         Exceptions of the handler and the store are not raised: they are logged, and in the result. Once an event is
-        verified it is processed to the end, even if this call is cancelled because Truemed closed the connection. Only
+        verified it is processed to the end, even if this call is canceled because Truemed closed the connection. Only
         the end of the event loop interrupts it, and the claim is then released.
 
         Args:
@@ -418,13 +418,13 @@ class AsyncReceiver(_BaseReceiver[DedupStore | AsyncDedupStore | Inbox | AsyncIn
         return await self._process_shielded(verified, delivery)
 
     async def handle_events(self, events: AsyncIterable[Event]) -> CatchUpResult:
-        """Call the handler with events that come from elsewhere than a delivery, once each, and return what became of them.
+        """Call the handler with events that come from elsewhere than a delivery, once each, and return their results.
 
         ``client.catch_up`` does so with changes whose delivery was missed.
 
         Args:
             events: The events. One whose handler raises does not affect the others; each that is begun is processed to
-                the end, even if this call is cancelled.
+                the end, even if this call is canceled.
         """
         return CatchUpResult.of([await self._process_shielded(event, None) async for event in events])
 

@@ -310,7 +310,7 @@ class TestStop:
         assert (delivery.state, outcomes(delivery)) == ("delivered", ["aborted", 204])
 
     async def test_stop_requeues_unsent_delivery(self, merchant):
-        """Taken by the sender, but its task is cancelled before its first step."""
+        """Taken by the sender, but its task is canceled before its first step."""
         async with Emulator(sessions=0) as emulator:
             emulator.webhooks.register(merchant.url)
             emulator.state.qualification_sessions.approve(

@@ -89,7 +89,7 @@ class FetchedPage(Generic[T]):
         keys: Their sort keys.
         start: The index of the first row.
         size: The number of rows in a full page of this request.
-        total: The number of rows in the list, if the server said so.
+        total: The number of rows in the list, if the server states it.
         is_first: Whether it is page 1.
     """
 

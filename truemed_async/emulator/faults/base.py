@@ -51,7 +51,7 @@ class Exchange:
 class Fault:
     """Base class of faults: override the methods for the moments at which the fault acts.
 
-    All methods except ``begin`` run in the emulator's event loop. Waiting methods are cancelled when the emulator
+    All methods except ``begin`` run in the emulator's event loop. Waiting methods are canceled when the emulator
     stops.
     """
 

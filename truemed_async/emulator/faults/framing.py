@@ -184,7 +184,7 @@ def informational_flood(response: web.Response, *, count: Count = 10_000) -> Res
 
 @fault("after")
 def unexpected_101() -> ResponseBytes:
-    """The response is a 101, although the client asked for no upgrade.
+    """The response is a 101, although the client requested no upgrade.
 
     Happens when a proxy confuses a connection with that of a WebSocket.
     """

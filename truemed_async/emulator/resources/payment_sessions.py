@@ -301,7 +301,7 @@ class PaymentSessionStore(Store[EmulatedPaymentSession]):
         """Cancel the sessions whose review has outlasted their hold, even if a Letter is issued later."""
         for session in self.rows:
             if session.status == "processing" and session.is_lapsed(now):
-                self.move("cancel_outlasted", session.id, lambda row, _: attrs.evolve(row, status="canceled"))
+                self.run_transition("cancel_outlasted", session.id, lambda row, _: attrs.evolve(row, status="canceled"))
 
     def due_moments(self) -> Iterator[datetime]:
         """Yield when the sessions in review are canceled."""

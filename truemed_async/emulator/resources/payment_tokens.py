@@ -172,7 +172,7 @@ class PaymentTokenStore(Store[EmulatedPaymentToken]):
         """Let the customer resolve what keeps the token from being charged: with another card, or by requalifying."""
         failed = self.get(payment_token).failed_payment_session_id
         origin = {"failed_payment_session_id": failed} if failed else {}
-        self.move("resolve_failure", payment_token, _resolve_failure, origin)
+        self.run_transition("resolve_failure", payment_token, _resolve_failure, origin)
 
     @transition("active")
     def delete(self, token: EmulatedPaymentToken, now: datetime) -> EmulatedPaymentToken:
@@ -189,7 +189,7 @@ class PaymentTokenStore(Store[EmulatedPaymentToken]):
 
         failure = self.get(payment_token).failure_at(self._core.clock.now())
         if failure is not None:
-            self.move("charge_fails", payment_token, record_failure)
+            self.run_transition("charge_fails", payment_token, record_failure)
         return failure
 
 
@@ -238,7 +238,9 @@ class ProvisionRequestStore(Store[ProvisionRequest]):
                 if request.next_action is None:
                     self.submit(request.id)
                 else:
-                    self._tokens.move("request_update", request.updates, partial(_request_update, request=request))
+                    self._tokens.run_transition(
+                        "request_update", request.updates, partial(_request_update, request=request)
+                    )
             return self.get(request.id)
 
     @action("pending")
@@ -252,8 +254,8 @@ class ProvisionRequestStore(Store[ProvisionRequest]):
             payment_token = before.updates or self._tokens.new_id()
             origin = {"provision_token_request_id": before.id}
             if before.updates is not None and before.status == "pending":
-                self._tokens.move("update", payment_token, partial(_update, request=before), origin)
-            self.move("submit", before.id, partial(_provision, payment_token=payment_token))
+                self._tokens.run_transition("update", payment_token, partial(_update, request=before), origin)
+            self.run_transition("submit", before.id, partial(_provision, payment_token=payment_token))
             if before.updates is None:
                 self._tokens.provision(
                     origin,

@@ -148,7 +148,7 @@ class PayoutStore(Store[EmulatedPayout]):
             amount=sum(row.amount for row in pending),
         )
         for row in reversed(pending):
-            self._transactions.move("pay_out", row.id, partial(_settle, payout_id=id))
+            self._transactions.run_transition("pay_out", row.id, partial(_settle, payout_id=id))
         return id
 
 
