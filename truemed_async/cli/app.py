@@ -26,7 +26,6 @@ from truemed_async.cli.examples import format_examples
 from truemed_async.cli.failures import report_error
 from truemed_async.cli.files import Overwriting
 from truemed_async.cli.front_page import COMMANDS, HELP
-from truemed_async.cli.help import describe_command
 from truemed_async.cli.options import HIDE_CHOICES, GlobalOptions
 from truemed_async.cli.output import EXIT_INTERRUPTED, EXIT_USAGE, Streams, exit_code_of, find_similar
 from truemed_async.errors import CallError, ConfigurationError, InvalidArgumentError, TruemedError
@@ -47,6 +46,10 @@ _PROGRAM_OPTIONS = (
     "--version",
     *(f"--{each.name.replace('_', '-')}" for each in attrs.fields(GlobalOptions)),
 )
+
+# In the docstring of a command.
+_ARGUMENTS = re.compile(r"^Args:\n.*", re.MULTILINE | re.DOTALL)
+_PARAGRAPHS = re.compile(r"\n\s*\n")
 
 # Names in the messages of the library: the first word, or one with an underscore.
 _ARGUMENT = re.compile(r"\A[a-z_]+\b|\b[a-z]+(_[a-z]+)+\b")
@@ -122,9 +125,15 @@ def prepare_command(app: App, path: str, words: Collection[str]) -> None:
     if command is not None and "context" in command.__annotations__:
         command.__annotations__["context"] = GlobalOptions
         command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), "context": NO_OPTIONS}
-    app.help, app.help_epilogue = describe_command(app.help), format_examples(path)
+    app.help, app.help_epilogue = _describe_command(app.help), format_examples(path)
     for name in select_named(app, words):
         prepare_command(app[name], f"{path} {name}", words)
+
+
+def _describe_command(docstring: str) -> str:
+    """Return the description in a docstring, with each paragraph on one line, so that a terminal can wrap it."""
+    text = _ARGUMENTS.sub("", f"{inspect.cleandoc(docstring)}\n").strip()
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in _PARAGRAPHS.split(text))
 
 
 def make_app(streams: Streams, words: Collection[str] | None = None) -> App:

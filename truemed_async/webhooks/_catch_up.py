@@ -34,7 +34,6 @@ from truemed_async.webhooks._results import CatchUpResult
 if TYPE_CHECKING:
     from truemed_async import AsyncTruemed, RequestOptions
 
-DEFAULT_LOOK_BACK = timedelta(days=30)
 CLOCK_SKEW = timedelta(minutes=5)  # between Truemed's clock and this one
 RUN_TIME = timedelta(hours=1)  # in which the store must not forget
 CONCURRENCY = 8
