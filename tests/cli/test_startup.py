@@ -48,7 +48,7 @@ def test_only_the_named_command_is_imported(words, loaded):
 
 # Of the parts of the command line, those that `sessions get` needs.
 PARTS_OF_GET = {
-    "app", "connection", "examples", "failures", "fields", "files", "front_page", "help", "options", "output", "profiles",
+    "app", "connection", "examples", "failures", "fields", "files", "front_page", "options", "output", "profiles",
     "progress", "resources", "rows", "sessions", "settings", "start",
 }  # fmt: skip
 
